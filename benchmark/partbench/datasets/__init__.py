@@ -1,0 +1,1 @@
+"""Datasets: one a file, read in their official layout."""

@@ -1,0 +1,222 @@
+"""Render fauna: an image, its exact part masks, landmarks and box, from a seed and an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from numpy import ndarray
+
+from .backdrop import cast_shadow, paint_backdrop, paint_occluder
+from .body import Material
+from .coat import UNMARKED, field, marked
+from .scene import Light, Scene, draw_scene
+from .surface import FAR, NOTHING, Surface, softened_normals, visible_surface
+from .vocabulary import (
+    ALL_LANDMARKS,
+    BOX_LANDMARKS,
+    CATEGORIES,
+    CUB_LANDMARKS,
+    FINE_PARTS,
+    LANDMARK_NAMES,
+    PART_NAMES,
+    merged_part,
+    removed_fine_parts,
+)
+
+__all__ = ["ALL_LANDMARKS", "CATEGORIES", "CUB_LANDMARKS", "FAUNA_VERSION", "FINE_PARTS", "LANDMARK_NAMES",
+           "PART_NAMES", "Sample", "render", "render_many"]
+
+FAUNA_VERSION = "1"
+_SUPER = 2  # samples per pixel and axis
+_FINE = tuple(dict.fromkeys(fine for parts in FINE_PARTS.values() for fine in parts))
+_FINE_ID = {fine: k + 1 for k, fine in enumerate(_FINE)}  # 0 is not the animal
+_MERGED_OF_FINE = np.array([0] + [PART_NAMES.index(merged_part(fine)) + 1 for fine in _FINE], np.uint8)
+_LEAST_AREA = 3e-4  # of the frame: a part that shows less has no landmark
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One rendered image and its truth.
+
+    image: (H, W, 3) uint8, red green blue.
+    label: index into CATEGORIES.
+    box: (4,) float32 x0 y0 x1 y1 in px, tight around the visible animal; all zero if nothing of it is visible.
+    landmarks: (len(ALL_LANDMARKS), 2) float32 x, y in px (pixel i spans i to i + 1); NaN where absent: not a landmark
+        of the category, outside the frame, behind the occluder or another part, or left out.
+    masks: (len(PART_NAMES), H, W) bool, disjoint; a pixel belongs to the part that covers most of it.
+    """
+
+    image: UInt8[ndarray, "h w 3"]
+    label: int
+    box: Float[ndarray, 4]
+    landmarks: Float[ndarray, "l 2"]
+    masks: Bool[ndarray, "p h w"]
+
+
+class _Layer(NamedTuple):
+    """The animal before it meets its backdrop, at the supersampled size."""
+
+    colour: Float[ndarray, "s s 4"]  # red, green, blue in [0, 1], and 1 where the animal is; else all 0
+    fine: Int[ndarray, "s s"]  # 0 where the animal is not
+    depth: Float[ndarray, "s s"]
+
+
+def render(seed: int, index: int, size: int = 64, without: tuple[str, ...] = ()) -> Sample:
+    """Image `index` of the data set `seed` at `size` x `size` pixels; the same scene at every size.
+
+    `without` names parts to leave out: merged (PART_NAMES), fine (FINE_PARTS) or a pair ("ears", "eyes", "horns",
+    "wings"). Where such a part was visible appears what lies behind it; pixels it did not touch keep their values to
+    the bit, including the animal's soft shadow on the ground. Names of parts that the category lacks remove nothing.
+
+    Raises ValueError for a negative seed or index, a size below 8, and a name that no category has.
+    """
+    if seed < 0 or index < 0 or size < 8:
+        raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
+    scene = draw_scene(seed, index)
+    removed = removed_fine_parts(CATEGORIES[scene.label], without)
+    layer = _layer(scene, size * _SUPER)
+    if removed:
+        layer = _uncover(layer, _layer(scene, size * _SUPER, removed), removed)
+    picture, fine = _compose(scene, layer)
+    image = _develop(scene.light, picture)
+    masks = _part_masks(fine)
+    return Sample(image, scene.label, _box(masks.any(0)), _landmarks(scene, layer._replace(fine=fine), removed), masks)
+
+
+def render_many(
+    seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, without: tuple[str, ...] = ()
+) -> dict[str, ndarray]:
+    """Samples of several indices, stacked: image, label, box, landmarks, masks, each (n, ...).
+
+    `workers` threads (one if None); the result does not depend on them.
+    """
+    with ThreadPoolExecutor(workers or 1) as pool:
+        samples = list(pool.map(lambda index: render(seed, int(index), size, without), indices))
+    return {f.name: np.stack([getattr(s, f.name) for s in samples]) for f in fields(Sample)}
+
+
+def _layer(scene: Scene, size: int, left_out: frozenset[str] = frozenset()) -> _Layer:
+    surface = visible_surface(scene.solids, size, left_out)
+    fine_of_solid = np.zeros(NOTHING + 1, np.uint8)
+    fine_of_solid[: len(scene.solids.parts)] = [_FINE_ID[part] for part in scene.solids.parts]
+    fine, colour = fine_of_solid[surface.solid], np.zeros((size, size, 4), np.float32)
+    x0, y0, x1, y1 = _box(fine > 0).astype(int).tolist()
+    if x1 > x0:
+        window = slice(y0, y1), slice(x0, x1)
+        present = (fine[window] > 0).astype(np.float32)
+        shaded = np.minimum(_shade(scene, surface, window), 1) * present[:, :, None]
+        colour[window] = cv2.merge((shaded, present))
+    return _Layer(colour, fine, surface.depth)
+
+
+def _shade(scene: Scene, whole: Surface, window: tuple[slice, slice]) -> Float[ndarray, "h w 3"]:
+    """Colour of the animal's surface: coat, wrapped Lambert light, hollows darkened, outlines at steps in depth."""
+    size, coat, light = whole.depth.shape[0], scene.coat, scene.light
+    surface = Surface(*(np.ascontiguousarray(a[window]) for a in (whole.depth, whole.across, whole.down, whole.solid)))
+    material = np.full(NOTHING + 1, Material.COAT, np.uint8)
+    material[: len(scene.solids.materials)] = scene.solids.materials
+    material = material[surface.solid]
+    colour = coat.colours.astype(np.float32)[material]
+    furry = material == Material.COAT
+    if coat.pattern not in UNMARKED:
+        mix = (marked(coat, size)[window] * furry)[:, :, None]
+        colour += mix * (coat.marking.astype(np.float32) - colour)
+    pile = np.float32(coat.rough) * (field(coat.pile, size)[window] - 0.5)
+    across, down = softened_normals(surface, 0.012 * size)
+    towards = np.sqrt(np.maximum(1 - across * across - down * down, 0))
+    lx, ly, lz = (np.float32(v) for v in light.direction)
+    lambert = np.clip(0.2 + 0.8 * (across * lx + down * ly + towards * lz), 0, 1)
+    shade = np.float32(light.ambient) + np.float32(1.12 - light.ambient) * lambert
+    shade *= 1 - np.float32(coat.countershade) * down
+    shade *= 1 + pile * (furry | (material == Material.SECOND))
+    shade *= _relief(surface.depth, size, light.outline)
+    shade[material == Material.GLINT] = 1
+    return colour * shade[:, :, None]
+
+
+def _relief(depth: Float[ndarray, "h w"], size: int, outline: float) -> Float[ndarray, "h w"]:
+    """Factor in (0, 1]: hollows are darker, and so is the near side of a step in depth."""
+    width = 2 * max(1, round(0.004 * size)) + 1
+    step = depth - cv2.erode(depth, np.ones((width, width), np.uint8))
+    edge = np.clip((step - 0.05) * 16, 0, 1) * np.float32(outline)
+    reach = 2 * round(0.025 * size) + 1
+    known = np.maximum(depth, -1)
+    hollow = np.clip((cv2.blur(known, (reach, reach)) - known) * 2.5, 0, 0.35)
+    return (1 - edge) * (1 - hollow * (depth > FAR))
+
+
+def _uncover(whole: _Layer, rest: _Layer, removed: frozenset[str]) -> _Layer:
+    """The whole animal, except that where a removed part shows, the rest does."""
+    gone = np.isin(whole.fine, [_FINE_ID[part] for part in removed])
+    return _Layer(np.where(gone[:, :, None], rest.colour, whole.colour), np.where(gone, rest.fine, whole.fine),
+                  np.where(gone, rest.depth, whole.depth))
+
+
+def _compose(scene: Scene, layer: _Layer) -> tuple[Float[ndarray, "h w 3"], Int[ndarray, "s s"]]:
+    """The picture in [0, 1] at its final size, and which fine part each sample of it shows."""
+    front, fine = layer.colour, layer.fine
+    if scene.occluder is not None:
+        front = front.copy()
+        fine = np.where(paint_occluder(front, scene.occluder), np.uint8(0), fine)
+    size = fine.shape[0] // _SUPER
+    front = cv2.resize(front, (size, size), interpolation=cv2.INTER_AREA)
+    back = paint_backdrop(scene.backdrop, size)
+    cast_shadow(back, scene.shadow, scene.backdrop.shadow)
+    return front[:, :, :3] + (1 - front[:, :, 3:]) * np.clip(back, 0, 1), fine
+
+
+def _develop(light: Light, picture: Float[ndarray, "h w 3"]) -> UInt8[ndarray, "h w 3"]:
+    gain = (light.contrast * light.brightness * light.tint).astype(np.float32)
+    picture = (picture - 0.5) * gain + np.float32(0.5 * light.brightness)
+    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+
+def _part_masks(fine: Int[ndarray, "s s"]) -> Bool[ndarray, "p h w"]:
+    """Pixel by pixel the merged part with most samples; a tie goes to what is not the animal, then to the earlier."""
+    merged = _MERGED_OF_FINE[fine]
+    samples = [np.ascontiguousarray(merged[i::_SUPER, j::_SUPER]) for i in range(_SUPER) for j in range(_SUPER)]
+    best, owner = np.zeros_like(samples[0]), np.zeros_like(samples[0])
+    for part in range(len(PART_NAMES) + 1):
+        count = sum((sample == part).view(np.uint8) for sample in samples)
+        np.copyto(owner, part, where=count > best)
+        np.maximum(best, count, out=best)
+    return owner == np.arange(1, len(PART_NAMES) + 1, dtype=np.uint8)[:, None, None]
+
+
+def _box(mask: Bool[ndarray, "h w"]) -> Float[ndarray, 4]:
+    """x0 y0 x1 y1 of a mask; all zero for an empty one."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return np.array((x, y, x + width, y + height), np.float32)
+
+
+def _landmarks(scene: Scene, layer: _Layer, removed: frozenset[str]) -> Float[ndarray, "l 2"]:
+    """Points on the body where they can be seen; for the parts of BOX_LANDMARKS the centre of the visible part's box."""
+    size = layer.fine.shape[0]
+    found = np.full((len(ALL_LANDMARKS), 2), np.nan, np.float32)
+    for name, (part, point) in scene.solids.landmarks.items():
+        if part not in removed and _seen(layer, point):
+            found[ALL_LANDMARKS.index(name)] = point[:2] * (size / _SUPER)
+    merged = _MERGED_OF_FINE[layer.fine]
+    for name in (n for n in BOX_LANDMARKS if n in LANDMARK_NAMES[CATEGORIES[scene.label]]):
+        if name in scene.solids.landmarks:
+            continue
+        mask = layer.fine == _FINE_ID[name] if name in ("neck", "torso") else merged == PART_NAMES.index(name) + 1
+        if cv2.countNonZero(mask.view(np.uint8)) >= _LEAST_AREA * size * size:
+            x0, y0, x1, y1 = _box(mask)
+            found[ALL_LANDMARKS.index(name)] = (x0 + x1) / 2 / _SUPER, (y0 + y1) / 2 / _SUPER
+    return found
+
+
+def _seen(layer: _Layer, point: Float[ndarray, 3]) -> bool:
+    """Inside the frame, on the animal, and not clearly behind what is visible there."""
+    size = layer.fine.shape[0]
+    column, row = int(np.floor(point[0] * size)), int(np.floor(point[1] * size))
+    if not (0 <= column < size and 0 <= row < size):
+        return False
+    return bool(layer.fine[row, column] > 0 and point[2] > layer.depth[row, column] - 0.03)

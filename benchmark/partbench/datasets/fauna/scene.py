@@ -1,0 +1,133 @@
+"""The scene of one image: every random choice, made once per (seed, index) in units of the frame.
+
+Colours, coat patterns, backdrop, light and occluder come from random streams of their own and know nothing of the
+category, so that only the shape of the animal tells it. A new stream leaves all earlier draws as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from .backdrop import Backdrop, Blob, draw_backdrop, draw_blob
+from .bird import bird
+from .body import Body, Solids
+from .coat import Coat, draw_coat
+from .pose import Pose, draw_pose
+from .quadruped import quadruped
+from .vocabulary import CATEGORIES
+
+
+class Stream(IntEnum):
+    """Random streams of one image."""
+
+    POSE = 0
+    CAMERA = 1
+    COAT = 2
+    BACKDROP = 3
+    LIGHT = 4
+    OCCLUDER = 5
+
+
+@dataclass(frozen=True)
+class Light:
+    """Direction towards the light in image axes (unit length), and how bright, harsh and tinted the picture is."""
+
+    direction: Float[ndarray, 3]
+    ambient: float
+    brightness: float
+    contrast: float
+    tint: Float[ndarray, 3]
+    outline: float
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Yaw, pitch, roll in radians; size and place of the animal's bounding box in units of the frame."""
+
+    angles: tuple[float, float, float]
+    size: float
+    place: tuple[float, float]
+    cut: tuple[float, int] | None  # share of the animal outside the frame, and side: left, right, top, bottom
+
+
+@dataclass(frozen=True)
+class Scene:
+    label: int
+    solids: Solids
+    shadow: Float[ndarray, 4]  # centre x, y and radii of the soft shadow under the feet
+    coat: Coat
+    backdrop: Backdrop
+    light: Light
+    occluder: Blob | None
+
+
+@lru_cache(maxsize=4)
+def draw_scene(seed: int, index: int) -> Scene:
+    """The scene of image `index` of the data set `seed`; label = index mod 6."""
+    def stream(which: Stream) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=(seed, index), counter=(0, 0, 0, int(which))))
+
+    label = index % len(CATEGORIES)
+    body = _animal(CATEGORIES[label], draw_pose(stream(Stream.POSE)))
+    view, origin, bounds = _place(body, _draw_camera(stream(Stream.CAMERA)))
+    feet = np.array(body.feet) @ view.T + origin
+    spread = 0.5 * np.ptp(bounds[:, 0])
+    shadow = np.array((feet[:, 0].mean(), feet[:, 1].max() + 0.01, 0.85 * spread, 0.22 * spread))
+    coat = draw_coat(stream(Stream.COAT))
+    backdrop = draw_backdrop(stream(Stream.BACKDROP), float(coat.colours[0].mean()))
+    occluder = _draw_occluder(stream(Stream.OCCLUDER), np.clip(bounds, 0, 1))
+    return Scene(label, body.seen_from(view, origin), shadow, coat, backdrop, _draw_light(stream(Stream.LIGHT)), occluder)
+
+
+def _animal(category: str, pose: Pose) -> Body:
+    return bird(pose) if category == "bird" else quadruped(category, pose)
+
+
+def _draw_camera(rng: np.random.Generator) -> Camera:
+    yaw = rng.uniform(-0.3, 0.85)
+    facing_left = rng.random() < 0.5
+    angles = (np.pi - yaw if facing_left else yaw, rng.uniform(0.0, 0.3), rng.normal(0.0, 0.06))
+    size, place = rng.uniform(0.5, 0.85), (rng.random(), rng.random())
+    cut = (rng.uniform(0.08, 0.25), int(rng.integers(4)))
+    return Camera(angles, size, place, cut if rng.random() < 0.2 else None)
+
+
+def _place(body: Body, camera: Camera) -> tuple[Float[ndarray, "3 3"], Float[ndarray, 3], Float[ndarray, "2 2"]]:
+    """View matrix and origin that put the body into the frame (`size` is the root of its box's area), and that box."""
+    (yaw, pitch, roll), size = camera.angles, camera.size
+    cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
+    turn = np.array(((cy, 0, -sy), (0, 1, 0), (sy, 0, cy)))
+    tilt = np.array(((1, 0, 0), (0, cp, -sp), (0, sp, cp)))
+    bank = np.array(((cr, -sr, 0), (sr, cr, 0), (0, 0, 1)))
+    view = np.diag((1.0, -1.0, 1.0)) @ bank @ tilt @ turn
+    low, high = body.bounds(view)[:, :2]
+    zoom = min(size / np.sqrt((high - low).prod()), 0.93 / (high - low).max())
+    low, spans, margin = zoom * low, zoom * (high - low), 0.02
+    corner = margin + np.array(camera.place) * (1 - 2 * margin - spans)
+    if camera.cut is not None:
+        share, side = camera.cut
+        axis, far = divmod(side, 2)
+        corner[axis] = 1 - spans[axis] * (1 - share) if far else -share * spans[axis]
+    return zoom * view, np.append(corner - low, 0.0), np.stack((corner, corner + spans))
+
+
+def _draw_light(rng: np.random.Generator) -> Light:
+    around, height = rng.uniform(-1.2, 1.2), rng.uniform(0.5, 1.2)
+    direction = np.array((np.sin(around) * np.cos(height), -np.sin(height), np.cos(around) * np.cos(height)))
+    return Light(direction, rng.uniform(0.4, 0.62), rng.uniform(0.8, 1.12), rng.uniform(0.8, 1.15),
+                 1 + rng.uniform(-0.05, 0.05, 3), rng.uniform(0.35, 0.7))
+
+
+def _draw_occluder(rng: np.random.Generator, bounds: Float[ndarray, "2 2"]) -> Blob | None:
+    """In a quarter of the images, something in front of a part of the animal."""
+    present, at, reach = rng.random() < 0.25, rng.uniform(0, 1, 2), rng.uniform(0.1, 0.2)
+    spans = bounds[1] - bounds[0]
+    centre = bounds[0] + at * spans
+    blob = draw_blob(rng, tuple(centre), reach * np.sqrt(spans.prod()))
+    return blob if present else None

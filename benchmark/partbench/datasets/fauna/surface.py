@@ -1,0 +1,96 @@
+"""Visible surface of a set of solids: depth, normals and the nearest solid of every pixel (orthographic)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from .body import Solids
+
+NOTHING = 255  # in `solid`, where no solid is
+FAR = np.float32(-9.0)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """`depth` grows towards the viewer; `across`, `down` are the normal's x and y; `solid` the index of the solid."""
+
+    depth: Float[ndarray, "s s"]
+    across: Float[ndarray, "s s"]
+    down: Float[ndarray, "s s"]
+    solid: Int[ndarray, "s s"]
+
+
+def visible_surface(solids: Solids, size: int, left_out: frozenset[str] = frozenset()) -> Surface:
+    """Depth buffer at `size` pixels, of all solids except those of the fine parts `left_out`."""
+    surface = Surface(np.full((size, size), FAR, np.float32), np.zeros((size, size), np.float32),
+                      np.zeros((size, size), np.float32), np.full((size, size), NOTHING, np.uint8))
+    along = (np.arange(size, dtype=np.float32) + 0.5) / size
+    cones = np.concatenate((solids.start, solids.end, solids.radii), 1).astype(np.float32)
+    low = np.minimum(solids.start - solids.radii[:, :1], solids.end - solids.radii[:, 1:])
+    high = np.maximum(solids.start + solids.radii[:, :1], solids.end + solids.radii[:, 1:])
+    low, high = np.concatenate((low, solids.centre - solids.extent)), np.concatenate((high, solids.centre + solids.extent))
+    window = np.clip(np.concatenate((np.floor(low[:, :2] * size), np.ceil(high[:, :2] * size)), 1), 0, size)
+    ellipsoids = np.concatenate((solids.centre, solids.shape.reshape(-1, 9)), 1).astype(np.float32)
+    for k, (x0, y0, x1, y1) in enumerate(window.astype(int).tolist()):
+        if x1 <= x0 or y1 <= y0 or solids.parts[k] in left_out:
+            continue
+        x, y, box = along[x0:x1], along[y0:y1, None], (slice(y0, y1), slice(x0, x1))
+        if k < len(cones):
+            _merge(surface, box, k, _cone(cones[k].tolist(), x, y))
+        else:
+            _merge(surface, box, k, _ellipsoid(ellipsoids[k - len(cones)].tolist(), x, y))
+    return surface
+
+
+def _cone(cone: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    """Inside, depth and normal of a tapered capsule: at each pixel the ball at the nearest point of its axis."""
+    ax, ay, az, bx, by, bz, ra, rb = cone
+    dx, dy, dz = bx - ax, by - ay, bz - az
+    x, y, squared = x - np.float32(ax), y - np.float32(ay), dx * dx + dy * dy
+    if squared < 1e-8:
+        qx, qy, radius, base = x, y, np.float32(max(ra, rb)), np.float32(max(az, bz))
+    else:
+        t = x * np.float32(dx / squared) + y * np.float32(dy / squared)
+        np.clip(t, 0, 1, out=t)
+        qx, qy = x - t * np.float32(dx), y - t * np.float32(dy)
+        radius, base = np.float32(ra) + t * np.float32(rb - ra), np.float32(az) + t * np.float32(dz)
+    height = radius * radius - (qx * qx + qy * qy)
+    inside = height > 0
+    return inside, base + np.sqrt(np.maximum(height, 0)), qx / radius, qy / radius
+
+
+def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    """Inside, depth and normal of d'Qd = 1: the larger root of the quadratic in depth."""
+    cx, cy, cz, q11, q12, q13, _, q22, q23, _, _, q33 = (np.float32(v) for v in ellipsoid)
+    x, y = x - cx, y - cy
+    half = q13 * x + q23 * y
+    root = half * half - q33 * (q11 * x * x + 2 * q12 * x * y + q22 * y * y - 1)
+    inside = root > 0
+    root = np.sqrt(np.maximum(root, 0))
+    z = (root - half) / q33
+    nx, ny = q11 * x + q12 * y + q13 * z, q12 * x + q22 * y + q23 * z
+    norm = np.sqrt(nx * nx + ny * ny + root * root)
+    return inside, cz + z, nx / norm, ny / norm
+
+
+def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: tuple) -> None:
+    inside, depth, across, down = piece
+    nearer = inside & (depth > surface.depth[box])
+    np.copyto(surface.depth[box], depth, where=nearer)
+    np.copyto(surface.across[box], across, where=nearer)
+    np.copyto(surface.down[box], down, where=nearer)
+    surface.solid[box][nearer] = index
+
+
+def softened_normals(surface: Surface, radius: float) -> tuple[ndarray, ndarray]:
+    """Normals averaged over about `radius` pixels of the animal, which rounds the creases between solids."""
+    present = (surface.solid != NOTHING).astype(np.float32)
+    width = max(3, 2 * round(radius) + 1)
+    stack = cv2.blur(cv2.merge((surface.across, surface.down, present)), (width, width))
+    weight = np.maximum(stack[:, :, 2], np.float32(1e-3))
+    return stack[:, :, 0] / weight, stack[:, :, 1] / weight

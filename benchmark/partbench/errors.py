@@ -1,0 +1,18 @@
+"""The user's mistakes: one line that says what was expected, what was found and what to do; exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """A mistake in what the user gave: a name, an option, a file. Its text is one line, printed without a traceback."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """An InputError for a name that is not there, with the nearest that is."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
+    return InputError(f"no {kind} named '{name}'; {hint}")

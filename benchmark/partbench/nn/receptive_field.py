@@ -1,0 +1,182 @@
+"""Where a cell of a convolutional map lies on the image.
+
+Centres are in px with pixel i covering [i, i + 1), its centre at i + 0.5 - 0.5 = i: pixel centres have integer
+coordinates, as landmarks do. Cell i of a layer has its centre at `offset + i * stride`. The table of spec 1.1 counts
+pixels from 1, so its offsets are ours plus 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, fx, nn
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """Geometry of a map: centre of its first cell, step between cells and size of what one cell sees, in px."""
+
+    offset: float
+    stride: float
+    size: float
+
+    @staticmethod
+    def tiling(cells: int, pixels: int) -> ReceptiveField:
+        """The geometry of `cells` that tile `pixels` evenly."""
+        step = pixels / cells
+        return ReceptiveField(offset=(step - 1) / 2, stride=step, size=step)
+
+    def centres(self, cells: int) -> Float[Tensor, "cells"]:
+        """Image coordinate of the centre of each cell, in px."""
+        return self.offset + self.stride * torch.arange(cells, dtype=torch.float32)
+
+    def interpolation(self, cells: int, pixels: int) -> Float[Tensor, "pixels cells"]:
+        """Matrix of linear interpolation from cells at their centres to pixels; constant beyond the outer cells."""
+        position = (torch.arange(pixels, dtype=torch.float32) - self.offset) / self.stride
+        distance = (position.clamp(0, cells - 1)[:, None] - torch.arange(cells)[None, :]).abs()
+        return (1 - distance).clamp(min=0)
+
+
+@dataclass(frozen=True)
+class _Map:
+    """A feature map on its way through a network: its geometry and its cells along a side."""
+
+    field: ReceptiveField
+    cells: int
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A window sliding along one axis, in cells of the map it slides over; `after` pads the far end only."""
+
+    kernel: int
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    dilation: int = 1
+    ceil: bool = False
+
+    def over(self, seen: _Map) -> _Map:
+        """The map of what the window sees at each of its positions. Raises ValueError if it fits nowhere."""
+        reach = self.dilation * (self.kernel - 1)
+        free = seen.cells + self.before + self.after - reach - 1
+        if free < 0:
+            raise ValueError(f"a window of {reach + 1} cells does not fit in a map of {seen.cells} cells")
+        steps = free // self.stride
+        # a partial last window counts, unless it lies wholly in the padding
+        if self.ceil and free % self.stride and (steps + 1) * self.stride < seen.cells + self.before:
+            steps += 1
+        below = seen.field
+        offset = below.offset + (reach / 2 - self.before) * below.stride
+        return _Map(ReceptiveField(offset, below.stride * self.stride, below.size + reach * below.stride), steps + 1)
+
+
+def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
+    """Geometry of the map that `module`, a network up to some conv layer, makes of square images of `input_size` px.
+
+    Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers and residual sums. A sum sees
+    what its wider branch sees; all branches must be centred alike. Adaptive pools count where they divide a map evenly.
+    The border is ignored: the image goes on into the padding. Source: interpretable CNN, the recursion behind spec 1.1.
+    Raises ValueError for what has no such geometry: layers across the whole map, windows that are not square, branches
+    that are centred apart.
+    """
+    pixels = _Map(ReceptiveField(offset=0.0, stride=1.0, size=1.0), input_size)
+    walk = _Walk(fx.symbolic_trace(nn.Sequential(module)))
+    walk.extra_traceback = False  # our errors say what is wrong in one line
+    result = walk.run(pixels)
+    if not isinstance(result, _Map):
+        raise ValueError(f"no receptive field: the network returns {type(result).__name__}, expected one map")
+    return result.field
+
+
+class _Walk(fx.Interpreter):
+    """Runs a traced network on the geometry of its maps instead of on their values."""
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Map:
+        """The map after a layer of the network."""
+        return _through(self.fetch_attr(target), args[0])
+
+    def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The map after a function of maps; functions of constants are evaluated."""
+        maps = [value for value in (*args, *kwargs.values()) if isinstance(value, _Map)]
+        if not maps:
+            return super().call_function(target, args, kwargs)
+        if target.__name__ == "pad":
+            return _padded(maps[0], args[1] if len(args) > 1 else kwargs["pad"])
+        return _pointwise(target.__name__, maps)
+
+    def call_method(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The map after a tensor method; methods of constants are evaluated."""
+        maps = [value for value in (*args, *kwargs.values()) if isinstance(value, _Map)]
+        return _pointwise(target, maps) if maps else super().call_method(target, args, kwargs)
+
+
+_FUNCTIONS = frozenset(
+    ("add", "iadd", "sub", "isub", "mul", "imul", "truediv", "itruediv", "div")
+    + ("relu", "relu6", "leaky_relu", "elu", "silu", "hardtanh", "clamp", "dropout")
+)
+_LAYERS = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardtanh, nn.Hardswish, nn.Sigmoid, nn.Tanh),
+    *(nn.BatchNorm2d, nn.LocalResponseNorm, nn.Dropout, nn.Dropout2d, nn.Identity),
+)
+
+
+def _pointwise(name: str, maps: Sequence[_Map]) -> _Map:
+    if name.strip("_") not in _FUNCTIONS:
+        raise ValueError(f"no receptive field through {name}")
+    return reduce(_summed, maps)
+
+
+def _through(layer: nn.Module, seen: _Map) -> _Map:
+    if isinstance(layer, _LAYERS):
+        return seen
+    if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        return _window(layer, seen.cells).over(seen)
+    if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+        return _adaptive(layer, seen)
+    if isinstance(layer, nn.ZeroPad2d | nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
+        return _padded(seen, layer.padding)
+    raise ValueError(f"no receptive field through the layer {layer}")
+
+
+def _window(layer: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d, cells: int) -> _Window:
+    kernel, stride = _square(layer, "kernel_size"), _square(layer, "stride")
+    dilation = _square(layer, "dilation") if hasattr(layer, "dilation") else 1
+    if layer.padding == "same":
+        total = dilation * (kernel - 1)
+        return _Window(kernel, stride, total // 2, total - total // 2, dilation)
+    padding = 0 if layer.padding == "valid" else _square(layer, "padding")
+    return _Window(kernel, stride, padding, padding, dilation, getattr(layer, "ceil_mode", False))
+
+
+def _adaptive(layer: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d, seen: _Map) -> _Map:
+    cells = _square(layer, "output_size")
+    if cells < 2 or seen.cells % cells:
+        raise ValueError(f"no receptive field through {layer} on a map of {seen.cells} cells")
+    return _Window(seen.cells // cells, seen.cells // cells).over(seen)
+
+
+def _padded(seen: _Map, padding: Sequence[int]) -> _Map:
+    left, right, top, bottom = padding
+    if (left, right) != (top, bottom):
+        raise ValueError(f"padding is {tuple(padding)}, expected the same for rows and columns")
+    return _Window(1, before=left, after=right).over(seen)
+
+
+def _square(layer: nn.Module, name: str) -> int:
+    value = getattr(layer, name)
+    sides = {value} if isinstance(value, int) else set(value)
+    if len(sides) != 1:
+        raise ValueError(f"{name} of {layer} is {value}, expected the same for rows and columns")
+    return sides.pop()
+
+
+def _summed(a: _Map, b: _Map) -> _Map:
+    if (a.cells, a.field.offset, a.field.stride) != (b.cells, b.field.offset, b.field.stride):
+        raise ValueError(f"branches are centred apart: {a.field} of {a.cells} cells and {b.field} of {b.cells} cells")
+    return max(a, b, key=lambda branch: branch.field.size)

@@ -1,0 +1,104 @@
+"""The network being explained, as a chain of named stages that is never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from partbench.errors import unknown
+from partbench.nn.receptive_field import ReceptiveField, receptive_field
+
+if TYPE_CHECKING:
+    from partbench.types import Dataset
+
+ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
+
+
+@dataclass
+class Performer:
+    """A trained CNN in evaluation mode, frozen.
+
+    `stages` maps layer names to modules, in order; the first takes RGB images in [0, 1] of `input_size` px and
+    normalises them itself; the output of a stage is the layer of that name. `roles` names the layers that methods ask
+    for: target (the explained conv map), top_conv (the last conv map, after its ReLU), fc1, fc2 (after their ReLU) and
+    logits; a network without one of them leaves it out. `outputs` names the logits, `targets` gives the logit that stands
+    for a category of the dataset. `fingerprint` changes with the weights or with what they were trained on.
+    """
+
+    name: str
+    version: str
+    input_size: int
+    stages: Mapping[str, nn.Module]
+    roles: Mapping[str, str]
+    outputs: tuple[str, ...]
+    targets: Mapping[str, int]
+    fingerprint: str = ""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def __post_init__(self) -> None:
+        for stage in self.stages.values():
+            stage.eval().requires_grad_(False).to(self.device)
+
+    def layer(self, role: str) -> str:
+        """The name of the stage that plays a role; a stage's own name is itself. Raises InputError if unknown."""
+        name = self.roles.get(role, role)
+        if name not in self.stages:
+            raise unknown(f"layer of {self.name}", role, {*self.roles, *self.stages})
+        return name
+
+    def has(self, role: str) -> bool:
+        """Whether this network has a layer of that role or name."""
+        return self.roles.get(role, role) in self.stages
+
+    def segment(self, start: str, end: str) -> nn.Sequential:
+        """The stages after layer `start` ("images" for the input) up to and including layer `end`; empty if equal."""
+        names = list(self.stages)
+        first = 0 if start == "images" else names.index(self.layer(start)) + 1
+        last = names.index(self.layer(end)) + 1
+        if last < first:
+            raise ValueError(f"layer {end} of {self.name} does not come after {start}")
+        return nn.Sequential(*(self.stages[name] for name in names[first:last]))
+
+    @torch.no_grad()
+    def activations(self, images: Float[Tensor, "n 3 H W"], layers: Sequence[str]) -> dict[str, Tensor]:
+        """Activations (n, ...) at each of `layers` (roles or names), in one pass that stops at the last of them."""
+        wanted = {self.layer(layer): layer for layer in layers}
+        found, value = {}, images.to(self.device)
+        for name, stage in self._until(wanted):
+            value = stage(value)
+            if name in wanted:
+                found[wanted[name]] = value
+        return found
+
+    def _until(self, wanted: Mapping[str, str]) -> Iterator[tuple[str, nn.Module]]:
+        last = max(list(self.stages).index(name) for name in wanted)
+        return iter(list(self.stages.items())[: last + 1])
+
+    @torch.no_grad()
+    def forward_from(self, layer: str, value: Tensor, to: str = "logits") -> Tensor:
+        """The activation at layer `to`, given the one at `layer`. Differentiable use: `segment`."""
+        return self.segment(layer, to)(value.to(self.device))
+
+    def logits(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c"]:
+        """All logits of a batch."""
+        return self.forward_from("images", images)
+
+    def receptive_field(self, layer: str) -> ReceptiveField:
+        """Where a cell of a conv layer lies on the input, computed from the layers below it."""
+        return receptive_field(self.segment("images", layer), self.input_size)
+
+
+class PerformerPlugin(Protocol):
+    """A performer plugin: opens a performer for a dataset, training and caching what it must."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    input_size: ClassVar[int]
+
+    @staticmethod
+    def open(dataset: Dataset, device: torch.device) -> Performer: ...

@@ -1,0 +1,1 @@
+"""Networks that are explained: one family a file."""

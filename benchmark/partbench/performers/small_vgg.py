@@ -1,0 +1,92 @@
+"""SmallVgg: a VGG-like network for fauna at 64 px, whose weights ship with partbench.
+
+`scripts/train_small_vgg.py` made the weights; `weights/small_vgg.md` says how well they do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from safetensors.torch import load
+from torch import nn
+
+from partbench import InputError, Performer, hookimpl
+from partbench.performers.normalise import Normalise
+
+if TYPE_CHECKING:
+    from partbench import Dataset
+
+OUTPUTS = ("bird", "cat", "cow", "dog", "horse", "sheep")
+
+
+def weights_file() -> Traversable:
+    """The weights in the installed package: half-precision safetensors, one entry a parameter of `network`."""
+    return resources.files("partbench.performers") / "weights" / "small_vgg.safetensors"
+
+
+def network() -> nn.Sequential:
+    """The stages of the network, with random weights; images are 64 x 64 px.
+
+    Five convolutions, the last three on a map of 16 x 16 cells, 4 px apart, and three fully connected layers.
+    """
+    return nn.Sequential(
+        OrderedDict(
+            normalise=Normalise((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+            conv1=convolution(3, 16, kernel=5),
+            pool1=nn.MaxPool2d(2),
+            conv2=convolution(16, 48),
+            pool2=nn.MaxPool2d(2),
+            conv3=convolution(48, 64),
+            conv4=convolution(64, 64),
+            conv5=convolution(64, 48),
+            pool5=nn.MaxPool2d(2),
+            fc6=nn.Sequential(nn.Flatten(), nn.Linear(48 * 8 * 8, 256), nn.ReLU()),
+            fc7=nn.Sequential(nn.Linear(256, 128), nn.ReLU()),
+            fc8=nn.Linear(128, len(OUTPUTS)),
+        )
+    )
+
+
+def convolution(channels: int, filters: int, kernel: int = 3) -> nn.Sequential:
+    """A convolution that keeps the size of the map, and its ReLU."""
+    return nn.Sequential(nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU())
+
+
+class SmallVgg:
+    """The default performer of fauna: 0.9 million weights, 64 px, a map of 16 x 16 cells that see 36 px each."""
+
+    name: ClassVar[str] = "small_vgg"
+    version: ClassVar[str] = "1"
+    input_size: ClassVar[int] = 64
+
+    @staticmethod
+    def open(dataset: Dataset, device: torch.device) -> Performer:
+        """The trained network. Raises InputError for any other dataset than fauna."""
+        if dataset.name != "fauna":
+            raise InputError(f"small_vgg is trained on fauna only; use --task {dataset.name}/<category>@lite0_head")
+        weights = weights_file().read_bytes()
+        trained = network()
+        trained.load_state_dict(load(weights))
+        return Performer(
+            name=SmallVgg.name,
+            version=SmallVgg.version,
+            input_size=SmallVgg.input_size,
+            stages=dict(trained.named_children()),
+            roles={"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"},
+            outputs=OUTPUTS,
+            targets={name: i for i, name in enumerate(OUTPUTS)},
+            fingerprint=hashlib.sha256(weights).hexdigest(),
+            device=device,
+        )
+
+
+@hookimpl
+def register_performers(register: Callable[[type], None]) -> None:
+    """This module's performer."""
+    register(SmallVgg)

@@ -1,0 +1,139 @@
+"""What an explainer shows: for chosen test images, the parts, Excitation BP on the logit, and each concept's heat map.
+
+The layout is that of Fig. 4 of the SRAE paper: above each x-feature stands its contribution v_i E_i.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from partbench.attribution.excitation_bp import contrastive_maps
+from partbench.task import Task
+from partbench.types import Batch, Dataset, Explainer, Explanation
+
+SHOWN = 6  # concepts to a row
+INCH = 1.6
+PART_COLOURS = mpl.colormaps["tab10"]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What one picture needs: test images as the performer sees them and as people like to see them, explained."""
+
+    batch: Batch
+    display: Batch
+    explanation: Explanation
+    logit_maps: Float[np.ndarray, "n H W"] | None
+    logits: Float[np.ndarray, "n"] | None
+
+
+def choose_images(task: Task, count: int) -> list[int]:
+    """Test images of the explained category, evenly spaced, in the order of the split."""
+    rows = torch.nonzero(task.positive(task.labels("test"))).flatten().tolist()
+    picks = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    return [rows[i] for i in picks]
+
+
+def explain_sheet(task: Task, explainer: Explainer, display: Dataset, indices: list[int]) -> Sheet:
+    """Explain these test images; `display` is the same dataset at the size to draw at."""
+    batch = task.batch("test", indices)
+    size = display.size
+    logit_maps = logits = None
+    if task.target is not None:
+        values = task.activations("target", batch)
+        maps = contrastive_maps(task.performer.segment("target", "logits"), values, units=[task.target])
+        read = Explanation(maps, grid=task.performer.receptive_field("target"))
+        logit_maps = resize(read.heatmaps(*batch.images.shape[-2:])[:, 0], size)
+        logits = task.explained(batch).cpu().numpy()
+    return Sheet(batch, display.test.batch(indices), explainer.explain(batch), logit_maps, logits)
+
+
+def draw_sheet(sheet: Sheet, task: Task, title: str) -> Figure:
+    """One row per image: the image with its parts, Excitation BP on the logit, and the concepts by contribution."""
+    size = sheet.display.images.shape[-1]
+    concepts = order_concepts(sheet.explanation)
+    rows, columns = len(sheet.batch), 2 + len(concepts)
+    figure = Figure(figsize=(columns * INCH, rows * INCH * 1.12 + 0.5), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    figure.suptitle(title, fontsize=9)
+    heat = None
+    if sheet.explanation.has("maps"):
+        heat = [resize(sheet.explanation.heatmaps(*sheet.batch.images.shape[-2:])[:, k], size) for k in concepts]
+    for row in range(rows):
+        image = sheet.display.images[row].permute(1, 2, 0).cpu().numpy()
+        draw_parts(axes[row, 0], image, sheet.display, row)
+        axes[row, 0].set_title(sheet.batch.ids[row] if row else "image and parts", fontsize=7)
+        if sheet.logit_maps is not None and sheet.logits is not None:
+            overlay(axes[row, 1], image, sheet.logit_maps[row])
+            axes[row, 1].set_title(f"logit {sheet.logits[row]:.2f}", fontsize=7)
+        for column, concept in enumerate(concepts if heat else ()):
+            overlay(axes[row, 2 + column], image, heat[column][row])
+            axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept), fontsize=7)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure
+
+
+def order_concepts(explanation: Explanation) -> list[int]:
+    """The concepts to draw: by mean contribution where there are contributions, else by mean score, at most SHOWN."""
+    if not explanation.has("maps"):
+        return []
+    for name in ("contributions", "scores"):
+        if explanation.has(name):
+            return getattr(explanation, name).mean(0).argsort(descending=True)[:SHOWN].tolist()
+    return list(range(explanation.maps.shape[1]))[:SHOWN]
+
+
+def caption(explanation: Explanation, row: int, concept: int) -> str:
+    """`#3: 1.42`: the concept's number and its contribution, or its score."""
+    for name in ("contributions", "scores"):
+        if explanation.has(name):
+            return f"#{concept}: {float(getattr(explanation, name)[row, concept]):.2f}"
+    return f"#{concept}"
+
+
+def overlay(axis: Axes, image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> None:
+    """A heat map over the greyed image; each map is scaled to its own maximum, and an empty one stays grey."""
+    grey = 0.35 + 0.5 * image.mean(-1)
+    axis.imshow(grey, cmap="gray", vmin=0, vmax=1)
+    top = float(heat.max())
+    if top > 0:
+        axis.imshow(heat / top, cmap="inferno", vmin=0, vmax=1, alpha=np.clip(heat / top * 1.2, 0, 0.8))
+
+
+def draw_parts(axis: Axes, image: Float[np.ndarray, "H W 3"], batch: Batch, row: int) -> None:
+    """The image with outlines of its part masks, or dots at its landmarks where there are no masks."""
+    axis.imshow(image.clip(0, 1))
+    if batch.masks is not None:
+        for part, mask in enumerate(batch.masks[row].cpu().numpy()):
+            outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            for outline in outlines:
+                points = np.vstack([outline[:, 0], outline[:1, 0]])
+                axis.plot(points[:, 0], points[:, 1], color=PART_COLOURS(part % 10), linewidth=0.9)
+    elif batch.landmarks is not None:
+        points = batch.landmarks[row].cpu().numpy()
+        axis.scatter(points[:, 0], points[:, 1], s=14, c=range(len(points)), cmap="tab10", edgecolors="white")
+
+
+def resize(maps: Float[torch.Tensor, "n h w"], size: int) -> Float[np.ndarray, "n H W"]:
+    """Maps at the size they are drawn at."""
+    array = maps.detach().cpu().float().numpy()
+    return np.stack([cv2.resize(m, (size, size), interpolation=cv2.INTER_LINEAR) for m in array])
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    figure.savefig(temporary, format="png", metadata={"Software": None})
+    temporary.replace(path)
+    return path

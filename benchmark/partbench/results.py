@@ -1,0 +1,246 @@
+"""Results on disk: one immutable Parquet file per cell, one row per unit value and one aggregate row per metric.
+
+A cell is one explainer with its options, on one task, with one seed. Its file is written under a temporary name,
+fsynced and renamed, so a file that is there is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from partbench.errors import InputError
+
+AGGREGATE = "all"
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+SCHEMA = pa.schema(
+    [
+        ("cell", _TEXT),
+        ("run_id", _TEXT),
+        ("created_at", pa.timestamp("us", tz="UTC")),
+        *((name, _TEXT) for name in ("partbench_version", "explainer", "variant", "distribution", "options")),
+        *((name, _TEXT) for name in ("task", "task_version", "dataset", "category", "performer")),
+        ("seed", pa.int32()),
+        *((name, _TEXT) for name in ("metric", "metric_version", "unit")),
+        *((name, pa.float64()) for name in ("value", "low", "high")),
+        ("higher_is_better", pa.bool_()),
+        *((name, _TEXT) for name in ("status", "reason")),
+        ("images", pa.int32()),
+        *((name, pa.float64()) for name in ("fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb")),
+        ("device", _TEXT),
+    ]
+)
+COLUMNS = tuple(SCHEMA.names)
+REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
+TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == _TEXT]
+FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
+# What the files hold: plain strings (Parquet keeps its own dictionaries), read back as SCHEMA says.
+_FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
+
+
+def canonical(value: Any) -> str:
+    """Sorted, compact JSON: equal values have equal text whatever their order; tuples are lists, unknown types their str."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def variant(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """The options that differ from the defaults, sorted by name: `gradient=paper,mask=false`; "" if none does."""
+    differing = [n for n in sorted(options) if n not in defaults or canonical(options[n]) != canonical(defaults[n])]
+    values = (options[n] if isinstance(options[n], str) else canonical(options[n]) for n in differing)
+    return ",".join(f"{name}={value}" for name, value in zip(differing, values, strict=True))
+
+
+def safe_name(name: str) -> str:
+    """A name as one part of a path: no separators, not hidden, never empty."""
+    return re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The identity of a cell. `options` are all options as resolved, defaults included; the seed is the task's."""
+
+    explainer: str
+    distribution: str
+    distribution_version: str
+    options: Mapping[str, Any]
+    task: str
+    task_version: str
+    dataset: str
+    category: str
+    performer: str
+    data_fingerprint: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """16 hex digits of what determines the cell's result; no order, worker, machine or time enters."""
+        parts = (self.explainer, self.distribution, self.distribution_version, dict(self.options), self.task)
+        parts += (self.task_version, self.performer, self.data_fingerprint, self.seed)
+        return hashlib.sha256(canonical(parts).encode()).hexdigest()[:16]
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """The columns that are the same on all rows of this cell because they are its identity."""
+        same = ("explainer", "distribution", "task", "task_version", "dataset", "category", "performer", "seed")
+        return {"cell": self.key, "options": canonical(dict(self.options)), **{n: getattr(self, n) for n in same}}
+
+    def path(self, folder: Path) -> Path:
+        """Its file: `<folder>/<dataset>/<category, with @performer as in the task>/<explainer>-<key>.parquet`."""
+        place = self.task.removeprefix(f"{self.dataset}/")
+        return Path(folder) / safe_name(self.dataset) / safe_name(place) / f"{safe_name(self.explainer)}-{self.key}.parquet"
+
+
+def write_cell(
+    folder: Path, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, cell: Cell, overwrite: bool = False
+) -> Path:
+    """Write the rows of a cell, all at once or not at all; a finished cell is left as it is unless `overwrite`.
+
+    Columns of the cell's identity are filled in from it and optional ones may be absent. Unit values are kept to
+    float32 precision. Raises InputError if the folder cannot be written, ValueError for rows that do not fit.
+    """
+    path = cell.path(folder)
+    if not overwrite and finished(folder, cell):
+        return path
+    table = _table(pd.DataFrame(rows), cell)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_synced(table, temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(f"cannot write results to '{path.parent}': {why}; choose a folder that can be written") from error
+    return path
+
+
+def finished(folder: Path, cell: Cell) -> Path | None:
+    """The cell's file if it is there and readable, else None."""
+    path = cell.path(folder)
+    try:
+        _open(path).close()
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    return path
+
+
+def read_cell(path: Path) -> pd.DataFrame:
+    """The aggregate rows of one cell. Raises OSError or ValueError if the file is not one."""
+    with _open(path) as file:
+        return file.read_row_group(0).to_pandas()
+
+
+def find_cell(folder: Path, text: str) -> dict[str, Any]:
+    """The first aggregate row of a cell named by its key, the beginning of its key, or its file.
+
+    Raises InputError if no cell, or more than one, is meant.
+    """
+    paths = sorted(Path(folder).rglob("*.parquet"))
+    matching = [Path(text)] if text.endswith(".parquet") else [p for p in paths if p.stem.rpartition("-")[2].startswith(text)]
+    if not matching:
+        raise InputError(f"no cell '{text}' in {folder} ({len(paths)} cells); keys are the last part of file names")
+    if len(matching) > 1:
+        raise InputError(f"'{text}' could be {len(matching)} cells: {', '.join(p.stem for p in matching[:4])}; write more of the key")
+    try:
+        row: dict[str, Any] = read_cell(matching[0]).iloc[0].to_dict()
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read '{matching[0]}': {str(error).splitlines()[0]}") from error
+    return row
+
+
+def read_results(folder: Path, aggregates_only: bool = False) -> pd.DataFrame:
+    """All cells under a folder, in order of file names; text columns are categoricals with sorted categories.
+
+    A file that is corrupt or has another schema is named in a warning and left out; without files the frame is empty.
+    """
+    tables = [table for path in sorted(Path(folder).rglob("*.parquet")) if (table := _read(path, aggregates_only))]
+    frame = pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries().to_pandas()
+    return frame.assign(**{name: _sorted_categories(frame[name]) for name in TEXTS})
+
+
+def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
+    if wrong := [str(name) for name in frame.columns if name not in COLUMNS]:
+        raise ValueError(f"rows of a cell have columns {', '.join(wrong)}, expected some of {', '.join(COLUMNS)}")
+    if absent := [name for name in REQUIRED if name not in frame.columns or frame[name].isna().any()]:
+        raise ValueError(f"rows of a cell lack {', '.join(absent)}")
+    for name, value in cell.columns.items():
+        if name in frame.columns and not (frame[name] == value).all():
+            raise ValueError(f"rows of cell {cell.key} have {name} {frame[name].iloc[0]!r}, expected {value!r}")
+    frame = frame.assign(**cell.columns).reindex(columns=list(COLUMNS))
+    frame[TEXTS] = frame[TEXTS].astype(object).where(frame[TEXTS].notna(), "")
+    units = frame["unit"] != AGGREGATE
+    values = frame["value"].astype(float).to_numpy()
+    frame["value"] = np.where(units, values.astype(np.float32).astype(float), values)
+    frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True)
+    frame["images"] = frame["images"].fillna(0)
+    frame = pd.concat([frame[~units], frame[units]])
+    return pa.Table.from_pandas(frame, schema=_FILE_SCHEMA, preserve_index=False).replace_schema_metadata(None)
+
+
+def _write_synced(table: pa.Table, path: Path) -> None:
+    # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
+    compact: dict[str, Any] = {"use_dictionary": TEXTS, "use_byte_stream_split": FLOATS, "compression_level": 19}
+    plain = {"store_schema": False, "write_statistics": False, "write_page_checksum": True}
+    with open(path, "xb") as file:
+        pq.write_table(table, file, compression="zstd", **compact, **plain)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    """Raises OSError or pyarrow's ValueError for a file that is no whole Parquet file, ValueError for another schema."""
+    file = pq.ParquetFile(path, read_dictionary=TEXTS, page_checksum_verification=True)
+    found = file.schema_arrow
+    if found.names != list(COLUMNS):
+        file.close()
+        raise ValueError(f"columns differ: {', '.join(sorted(set(found.names) ^ set(COLUMNS))) or 'another order'}")
+    if wrong := [f"{f.name} is {f.type}, expected {SCHEMA.field(f.name).type}" for f in found if not _fits(f)]:
+        file.close()
+        raise ValueError("; ".join(wrong))
+    return file
+
+
+def _fits(field: pa.Field) -> bool:
+    return field.type == SCHEMA.field(field.name).type
+
+
+def _read(path: Path, aggregates_only: bool) -> pa.Table | None:
+    try:
+        with _open(path) as file:
+            table = file.read().replace_schema_metadata(None)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        warnings.warn(f"ignored '{path}': {str(error).splitlines()[0]}", stacklevel=3)
+        return None
+    return table.filter(pc.equal(table["unit"], AGGREGATE)) if aggregates_only else table
+
+
+def _sorted_categories(column: pd.Series) -> pd.Series:
+    return column.cat.set_categories(sorted(column.cat.categories))

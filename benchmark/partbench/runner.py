@@ -1,0 +1,207 @@
+"""Fit, explain, score: one explainer on one task with one seed, to rows. No files, no printing."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from partbench.statistics import bootstrap
+from partbench.task import Task
+from partbench.types import Batch, Explainer, Explanation, Metric, NotApplicable, Outputs, Scores
+
+POSITIVE_BATCH = 32
+OTHER_BATCH = 128
+Row = dict[str, Any]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Score:
+    """A metric at work in one cell: what it has seen, and why it stopped, if it did."""
+
+    metric: Metric
+    images: int = 0
+    seconds: float = 0.0
+    status: str = "ok"
+    reason: str = ""
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+        """Feed a batch; what the metric raises ends this metric, not the cell."""
+        started = time.perf_counter()
+        try:
+            self._require(batch, explanation)
+            self.metric.update(batch, explanation, outputs)
+            self.images += len(batch)
+        except Exception as error:
+            self.stop(error)
+        self.seconds += time.perf_counter() - started
+
+    def stop(self, error: Exception) -> None:
+        """Record why there is no score: skipped where it does not apply, failed otherwise."""
+        self.status = "skipped" if isinstance(error, NotApplicable) else "failed"
+        self.reason = describe(error)
+
+    def rows(self) -> Iterator[Row]:
+        """One row per unit value and an aggregate per name; a single row with the reason if there is no score."""
+        found: dict[str, Scores] = {}
+        if self.status == "ok" and not self.images:
+            self.status, self.reason = "skipped", "the task has no test images for it"
+        if self.status == "ok":
+            try:
+                found = self.metric.compute()
+            except Exception as error:
+                self.stop(error)
+        if not found:
+            yield self._row(self.metric.name, "all", float("nan"))
+        for name, scores in found.items():
+            yield from self._scored(name, scores)
+
+    def _scored(self, name: str, scores: Scores) -> Iterator[Row]:
+        values = np.asarray(scores.values, dtype=float)
+        missing = int(np.isnan(values).sum())
+        value, low, high = scores.value, scores.low, scores.high
+        if value is None:
+            value = float(np.nanmean(values)) if missing < len(values) else float("nan")
+        if low is None or high is None:
+            low, high = bootstrap(values) if len(values) > 1 else (None, None)
+        row = self._row(name, "all", float(value), low, high)
+        if np.isnan(value) and row["status"] == "ok":
+            row |= {"status": "skipped", "reason": f"no {self.metric.unit} has a value"}
+        elif missing:
+            row["reason"] = f"{missing} of {len(values)} {self.metric.unit}s have no value"
+        yield row
+        for unit, unit_value in zip(scores.units, values, strict=True):
+            yield self._row(name, unit, float(unit_value))
+
+    def _row(self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None) -> Row:
+        return {
+            "metric": name,
+            "metric_version": self.metric.version,
+            "unit": unit,
+            "value": value,
+            "low": low,
+            "high": high,
+            "higher_is_better": self.metric.higher_is_better,
+            "status": self.status,
+            "reason": self.reason,
+            "images": self.images,
+            "score_seconds": self.seconds,
+        }
+
+    def _require(self, batch: Batch, explanation: Explanation) -> None:
+        for name in self.metric.needs:
+            if hasattr(explanation, "_maps" if name == "maps" else name):
+                if not explanation.has(name):
+                    raise NotApplicable(f"the explanation has no {name}")
+            elif getattr(batch, name) is None:
+                raise NotApplicable(f"the dataset has no {name}")
+
+
+@dataclass
+class CellRun:
+    """What one cell gave: rows without identity, and the fitted explainer if it got that far."""
+
+    rows: list[Row]
+    explainer: Explainer
+    failed: str = ""
+    skipped: str = ""
+
+
+@dataclass
+class Clock:
+    """Seconds spent fitting and explaining."""
+
+    fit: float = 0.0
+    explain: float = 0.0
+
+
+def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progress: Progress | None = None) -> CellRun:
+    """Fit `explainer` on the task with the task's seed, explain the test images, score them.
+
+    Exceptions of the explainer fail (NotApplicable: skip) every metric of the cell; KeyboardInterrupt passes through.
+    """
+    scores, clock = [Score(metric) for metric in metrics], Clock()
+    run = CellRun([], explainer)
+    try:
+        torch.manual_seed(task.seed)
+        np.random.seed(task.seed)
+        started = time.perf_counter()
+        explainer.fit(task)
+        clock.fit = time.perf_counter() - started
+        _explain_all(explainer, task, scores, clock, progress)
+        reported = _report(explainer)
+    except Exception as error:
+        reported = []
+        if isinstance(error, NotApplicable):
+            run.skipped = describe(error)
+        else:
+            run.failed = describe(error)
+        for score in scores:
+            score.stop(error)
+    measured = {"fit_seconds": clock.fit, "explain_seconds": clock.explain, "peak_memory_mb": peak_memory(task.device)}
+    rows = [row for score in scores for row in score.rows()] + reported
+    run.rows = [row | measured | {"device": task.device.type} for row in rows]
+    return run
+
+
+def describe(error: Exception) -> str:
+    """An exception in one line; NotApplicable is its reason alone."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, NotApplicable) else f"{type(error).__name__}: {text}"
+
+
+def peak_memory(device: torch.device) -> float:
+    """Peak memory in MB: of the device, or of this process so far on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _explain_all(
+    explainer: Explainer, task: Task, scores: Sequence[Score], clock: Clock, progress: Progress | None
+) -> None:
+    """Explained category first, so that maps are computed for those images only."""
+    positive = task.positive(task.labels("test"))
+    done, total = 0, len(positive)
+    for wanted, size in ((True, POSITIVE_BATCH), (False, OTHER_BATCH)):
+        rows = torch.nonzero(positive == wanted).flatten().tolist()
+        active = [s for s in scores if wanted or s.metric.images == "all"]
+        for batch in task.batches("test", size, rows) if active else ():
+            _explain_batch(explainer, task, batch, active, clock)
+            done += len(batch)
+            if progress:
+                progress("explaining and scoring", done, total)
+
+
+def _explain_batch(explainer: Explainer, task: Task, batch: Batch, scores: Sequence[Score], clock: Clock) -> None:
+    started = time.perf_counter()
+    explanation = explainer.explain(batch)
+    working = [score for score in scores if score.status == "ok"]
+    if explanation.has("maps") and any("maps" in score.metric.needs for score in working):
+        _ = explanation.maps
+    clock.explain += time.perf_counter() - started
+    explanation.validate(len(batch))
+    outputs = _outputs(task, batch)
+    for score in working:
+        score.update(batch, explanation, outputs)
+
+
+def _outputs(task: Task, batch: Batch) -> Outputs:
+    logits = task.activations("logits", batch)
+    explained = None if task.target is None else logits[:, task.target]
+    return Outputs(logits, task.positive(batch.labels), task.target, explained, task.performer.logits)
+
+
+def _report(explainer: Explainer) -> list[Row]:
+    report = getattr(explainer, "report", None)
+    blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
+    blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
+    return [blank | {"metric": name, "value": float(value)} for name, value in (report() if report else {}).items()]

@@ -1,0 +1,94 @@
+"""What is explained: a performer on a dataset, for one category's logit or for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from partbench.activations import Activations
+from partbench.errors import unknown
+from partbench.performer import Performer
+from partbench.types import Batch, Dataset, Split
+
+MULTI = "multi"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A dataset, a performer, and the category whose logit is explained ("multi": all of them).
+
+    `seed` is what an explainer draws its randomness from; the runner also seeds torch and numpy with it.
+    """
+
+    dataset: Dataset
+    performer: Performer
+    category: str
+    activation_cache: Activations
+    seed: int = 0
+    version: str = "1"
+
+    def __post_init__(self) -> None:
+        known = {*self.dataset.categories, MULTI}
+        if self.category not in known:
+            raise unknown(f"category of {self.dataset.name}", self.category, known)
+
+    @property
+    def name(self) -> str:
+        """`dataset/category`, with `@performer` where it is not the dataset's default."""
+        suffix = "" if self.performer.name == self.dataset.default_performer else f"@{self.performer.name}"
+        return f"{self.dataset.name}/{self.category}{suffix}"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the performer runs; explanations live there too."""
+        return self.performer.device
+
+    @property
+    def target(self) -> int | None:
+        """Index of the explained logit among the performer's outputs; None for "multi"."""
+        return None if self.category == MULTI else self.performer.targets[self.category]
+
+    def with_seed(self, seed: int) -> Task:
+        """The same task for another seed; caches are shared."""
+        return replace(self, seed=seed)
+
+    def positive(self, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
+        """Which images show the explained category; for "multi", any explained category."""
+        classes = self.dataset.classes
+        wanted = self.dataset.categories if self.category == MULTI else (self.category,)
+        return torch.isin(labels.cpu(), torch.tensor([classes.index(name) for name in wanted]))
+
+    def labels(self, split: Split = "train") -> Int[Tensor, "N"]:
+        """Class labels of a whole split."""
+        return self.activation_cache.split(split).labels
+
+    def activations(self, layer: str, batch: Batch | None = None, split: Split = "train") -> Tensor:
+        """The performer's activations at a layer (role or name): of a batch (n, ...), or of a whole split (N, ...).
+
+        Those of a split are on the CPU and memory-mapped (index them before computing); those of a batch are on `device`.
+        """
+        if batch is None:
+            return self.activation_cache.of_split(split, layer)
+        return self.activation_cache.of_batch(batch, layer)
+
+    def explained(self, batch: Batch | None = None, split: Split = "train") -> Float[Tensor, "n"]:
+        """The performer's explained logit, of a batch or of a whole split. Raises ValueError for "multi"."""
+        if self.target is None:
+            raise ValueError(f"{self.name} explains all logits, not one")
+        return self.activations("logits", batch, split)[:, self.target]
+
+    def batch(self, split: Split, indices: Sequence[int]) -> Batch:
+        """Images of a split, with all that is known of them, on `device`."""
+        batch = self.activation_cache.split(split).batch(indices)
+        self.activation_cache.remember(split, list(indices), batch.ids)
+        return batch.to(self.device)
+
+    def batches(self, split: Split, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
+        """A split, or the images of it at `indices`, batch by batch in order."""
+        rows = range(len(self.activation_cache.split(split))) if indices is None else indices
+        for start in range(0, len(rows), size):
+            yield self.batch(split, rows[start : start + size])

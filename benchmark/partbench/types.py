@@ -1,0 +1,242 @@
+"""The nouns of partbench: batch, image set, dataset, performer, task, explanation, explainer, metric.
+
+Axes: n images, k concepts, h w cells of a concept map, H W pixels, p parts, l landmarks, c outputs of the performer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from partbench.nn.receptive_field import ReceptiveField
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from partbench.task import Task
+
+Split = Literal["train", "test"]
+
+
+class NotApplicable(Exception):
+    """Raised by an explainer or a metric that cannot serve a task: the cell is recorded as skipped, with this reason."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images and what is known of them; None where the dataset does not know it.
+
+    images are RGB in [0, 1]; boxes are x0 y0 x1 y1 in px of these images; landmarks are x y in px, NaN where absent;
+    masks say which pixels show each part; attributes are +1 / -1, NaN where unknown.
+    """
+
+    ids: tuple[str, ...]
+    images: Float[Tensor, "n 3 H W"]
+    labels: Int[Tensor, "n"]
+    boxes: Float[Tensor, "n 4"] | None = None
+    landmarks: Float[Tensor, "n l 2"] | None = None
+    masks: Bool[Tensor, "n p H W"] | None = None
+    attributes: Float[Tensor, "n a"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: slice) -> Batch:
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return Batch(**{name: None if value is None else value[index] for name, value in values.items()})
+
+    def to(self, device: str | torch.device) -> Batch:
+        """The same batch with every tensor on `device`."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return Batch(**{name: v.to(device) if isinstance(v, Tensor) else v for name, v in values.items()})
+
+
+class ImageSet(Protocol):
+    """A split of a dataset: labels at hand, images read on demand.
+
+    `fingerprint` changes when the data changes. `batch(indices)` must return the same pixels at every call.
+    """
+
+    fingerprint: str
+    labels: Int[Tensor, "N"]
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int]) -> Batch: ...
+
+
+class Dataset(Protocol):
+    """A dataset plugin: opened at an image size, it offers two disjoint splits.
+
+    `classes[i]` names label i; `categories` are the classes that are explained one at a time. `landmark_names` and
+    `part_names` name the axes of Batch.landmarks and Batch.masks. `root` is the folder holding the data in its official
+    layout, None for embedded data; a missing or broken folder raises `InputError` naming the file.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    default_performer: ClassVar[str]
+    needs_root: ClassVar[bool]
+    classes: ClassVar[tuple[str, ...]]
+    categories: ClassVar[tuple[str, ...]]
+    landmark_names: tuple[str, ...]
+    part_names: tuple[str, ...]
+    size: int
+    train: ImageSet
+    test: ImageSet
+
+
+class Explanation:
+    """What an explainer returns for a batch of n images; everything may be None.
+
+    maps (n, k, h, w) >= 0, or a function without arguments that returns them (called only if a metric or a picture
+    needs maps); `grid` is the receptive-field geometry that puts cell (i, j) on the image, None if the cells tile the
+    image evenly. scores (n, k): how strongly each concept is present. contributions (n, k): additive shares of the
+    explained logit. logits (n,): what the explainer predicts for the explained logit. explained (n,): that logit
+    where it is not the task performer's.
+    """
+
+    def __init__(
+        self,
+        maps: Float[Tensor, "n k h w"] | Callable[[], Float[Tensor, "n k h w"]] | None = None,
+        *,
+        grid: ReceptiveField | None = None,
+        scores: Float[Tensor, "n k"] | None = None,
+        contributions: Float[Tensor, "n k"] | None = None,
+        logits: Float[Tensor, "n"] | None = None,
+        explained: Float[Tensor, "n"] | None = None,
+    ) -> None:
+        self._maps = maps
+        self.grid = grid
+        self.scores = scores
+        self.contributions = contributions
+        self.logits = logits
+        self.explained = explained
+
+    def has(self, name: str) -> bool:
+        """Whether the field `name` was given; does not evaluate lazy maps."""
+        return getattr(self, "_maps" if name == "maps" else name) is not None
+
+    @property
+    def maps(self) -> Float[Tensor, "n k h w"]:
+        """The concept maps, evaluated once. Raises ValueError if there are none."""
+        if callable(self._maps):
+            self._maps = self._maps()
+        if self._maps is None:
+            raise ValueError("this explanation has no maps")
+        return self._maps
+
+    def validate(self, n: int) -> None:
+        """Raise ValueError, saying what was expected and found, unless this explains n images in the stated shapes."""
+        for name, axes in {"scores": "n k", "contributions": "n k", "logits": "n", "explained": "n"}.items():
+            value = getattr(self, name)
+            if value is not None:
+                _expect(name, value, n, axes)
+        concepts = {name: v.shape[1] for name in ("scores", "contributions") if (v := getattr(self, name)) is not None}
+        if self._maps is not None and not callable(self._maps):
+            _expect("maps", self._maps, n, "n k h w")
+            if (lowest := float(self._maps.min())) < 0:
+                raise ValueError(f"maps must not be negative; the smallest value is {lowest:.3g}")
+            concepts["maps"] = self._maps.shape[1]
+        if len(set(concepts.values())) > 1:
+            raise ValueError(f"fields disagree on the number of concepts: {concepts}")
+
+    def upsampling(self, height: int, width: int) -> tuple[Float[Tensor, "H h"], Float[Tensor, "W w"]]:
+        """Two matrices A, B with `A @ map @ B.T` the map bilinearly resampled at its place on the image.
+
+        Grid points stand at receptive-field centres (Network Dissection's placement, spec 1.7a); rows sum to 1.
+        """
+        h, w = self.maps.shape[-2:]
+        rows = self.grid or ReceptiveField.tiling(h, height)
+        columns = self.grid or ReceptiveField.tiling(w, width)
+        like = self.maps
+        return rows.interpolation(h, height).to(like), columns.interpolation(w, width).to(like)
+
+    def heatmaps(self, height: int, width: int) -> Float[Tensor, "n k H W"]:
+        """The maps at image resolution (see `upsampling`), in the units of `maps`."""
+        rows, columns = self.upsampling(height, width)
+        return rows @ self.maps @ columns.T
+
+
+def _expect(name: str, value: Tensor, n: int, axes: str) -> None:
+    rank = len(axes.split())
+    if value.ndim != rank or len(value) != n or 0 in value.shape:
+        wanted = axes.replace("n", str(n), 1).replace(" ", ", ")
+        raise ValueError(f"{name} are {tuple(value.shape)}, expected ({wanted})")
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{name} hold {int((~torch.isfinite(value)).sum())} values that are NaN or infinite")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index.
+
+    `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained
+    category. `predict` runs the untouched performer on other images of the same size.
+    """
+
+    logits: Float[Tensor, "n c"]
+    positive: Bool[Tensor, "n"]
+    target: int | None
+    explained: Float[Tensor, "n"] | None
+    predict: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n c"]]
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """A dataclass whose fields are its options.
+
+    `fit(task)` learns from `task.train` and the performer's cached activations; `explain(batch)` may be called for any
+    batch afterwards. Raise `NotApplicable` from `fit` for a task that cannot be explained this way. Optional:
+    `ablate(batch, concepts)` -> explained logit (n,) without those concepts; `report()` -> scalars of its own.
+    """
+
+    name: ClassVar[str]
+
+    def fit(self, task: Task) -> None: ...
+
+    def explain(self, batch: Batch) -> Explanation: ...
+
+
+@dataclass
+class Scores:
+    """What a metric computes under one name: a value per unit, an aggregate and its 95 % interval.
+
+    `units` names the units (image ids, filters, pairs); `values` are NaN where a unit has no value. Without `value`
+    the aggregate is the mean over units that have one. `low`, `high` bound it; without them they are bootstrapped
+    over units. A metric whose natural unit is the whole set gives no units, and its own value and bounds.
+    """
+
+    units: Sequence[str] = ()
+    values: Float[np.ndarray, "u"] | Sequence[float] = ()
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A dataclass whose fields are its options; streams over batches, never keeps pixels.
+
+    `needs` lists fields of Explanation and Batch (and 'explained'); `images` says which images it is fed: those of the
+    explained category or all. `compute()` returns Scores per name; a name may carry a variant after '@'
+    (`masked_accuracy@gamma=0.01`). `bounds` is the range of a value.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+    images: ClassVar[Literal["positive", "all"]]
+    higher_is_better: ClassVar[bool]
+    bounds: ClassVar[tuple[float, float]]
+    unit: ClassVar[str]
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None: ...
+
+    def compute(self) -> dict[str, Scores]: ...

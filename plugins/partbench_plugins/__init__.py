@@ -1,0 +1,1 @@
+"""First-party explainers: one file each, found by walking this package."""

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from partbench.nn.receptive_field import ReceptiveField, receptive_field
+from partbench.torchvision_ops import torchvision
+
+
+def conv(kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(1, 1, kernel, stride, padding), nn.ReLU())
+
+
+def pool(kernel: int, stride: int, after: int = 0) -> nn.Sequential:
+    return nn.Sequential(nn.ZeroPad2d((0, after, 0, after)), nn.MaxPool2d(kernel, stride))
+
+
+def chain(*layers: nn.Module) -> nn.Sequential:
+    """Layers one after the other, for images of one channel."""
+    return nn.Sequential(*layers)
+
+
+def same(count: int) -> nn.Sequential:
+    return chain(*(conv(3, padding=1) for _ in range(count)))
+
+
+def vgg_16() -> nn.Sequential:
+    blocks = [chain(same(count), pool(2, 2)) for count in (2, 2, 3, 3)]
+    return chain(*blocks, same(3))
+
+
+# Up to the last ReLU before pool5; spec 1.1. The layers of the MatConvNet and Caffe releases.
+PUBLISHED = {
+    "alexnet": (chain(conv(11, 4), pool(3, 2), conv(5, 1, 2), pool(3, 2), same(3)), 227, 13, 18, 16),
+    "vgg_m": (chain(conv(7, 2), pool(3, 2), conv(5, 2, 1), pool(3, 2, after=1), same(3)), 224, 13, 18, 16),
+    "vgg_s": (chain(conv(7, 2), pool(3, 3, after=2), conv(5), pool(2, 2, after=1), same(3)), 224, 17, 21, 12),
+    "vgg_16": (vgg_16(), 224, 14, 8.5, 16),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_centres_are_those_published_for_the_four_networks(name: str) -> None:
+    network, size, cells, centre, stride = PUBLISHED[name]
+    field = receptive_field(network, size)
+    assert network(torch.zeros(1, 1, size, size)).shape[-1] == cells
+    assert field.offset + 1 == centre, "the table counts pixels from 1"
+    assert field.stride == stride
+
+
+def test_torchvision_vgg_16_sees_196_pixels_at_conv5_3() -> None:
+    with torch.device("meta"):
+        features = torchvision().models.vgg16().features[:30]
+    assert receptive_field(features, 224) == ReceptiveField(offset=7.5, stride=16, size=196)
+
+
+def test_a_residual_network_sees_what_its_widest_branch_sees() -> None:
+    layers = torchvision().models.resnet18()
+    trunk = chain(layers.conv1, layers.bn1, layers.relu, layers.maxpool, layers.layer1, layers.layer2)
+    # stem 7 + 2 * 2; layer1 four 3x3 at 4 px; layer2 one 3x3 at 4 px, then three at 8 px
+    assert receptive_field(trunk, 224) == ReceptiveField(offset=0, stride=8, size=11 + 4 * 8 + 8 + 3 * 16)
+
+
+def rows_seen(network: nn.Module, size: int) -> list[list[int]]:
+    """For each row of cells in the output: the rows of pixels that reach it, found by spoiling them one at a time."""
+    images = torch.zeros(size, 1, size, size, dtype=torch.float64)
+    images[torch.arange(size), :, torch.arange(size)] = torch.nan
+    reached = network.double()(images).isnan().any(-1).any(1)
+    return [column.nonzero().flatten().tolist() for column in reached.T]
+
+
+windows = st.tuples(st.sampled_from(["conv", "max", "avg", "dilated"]), st.integers(1, 4), st.integers(1, 3))
+paddings = st.tuples(st.integers(0, 2), st.integers(0, 2))
+
+
+def layer(kind: str, kernel: int, stride: int, ceil: bool) -> nn.Module:
+    if kind == "max":
+        return nn.MaxPool2d(kernel, stride, ceil_mode=ceil)
+    if kind == "avg":
+        return nn.AvgPool2d(kernel, stride, ceil_mode=ceil)
+    return nn.Conv2d(1, 1, kernel, stride, dilation=2 if kind == "dilated" else 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(st.tuples(windows, paddings, st.booleans()), min_size=1, max_size=4))
+def test_a_cell_sees_exactly_the_pixels_of_its_receptive_field(steps: list) -> None:
+    stages = [chain(nn.ZeroPad2d((a, b, a, b)), layer(*window, ceil)) for window, (a, b), ceil in steps]
+    network, size = chain(*stages), 61
+    try:
+        field = receptive_field(network, size)
+    except ValueError:
+        with pytest.raises(RuntimeError):
+            network(torch.zeros(1, 1, size, size))
+        return
+    for centre, rows in zip(field.centres(size).tolist(), rows_seen(network, size), strict=False):
+        first, last = centre - (field.size - 1) / 2, centre + (field.size - 1) / 2
+        if first >= 0 and last <= size - 1:  # not cut by the border
+            assert (rows[0], rows[-1]) == (first, last)
+
+
+@settings(max_examples=25, deadline=None)
+@given(kernels=st.lists(st.integers(1, 5), min_size=1, max_size=3), stride=st.integers(1, 3), cell=st.integers(3, 5))
+def test_the_gradient_of_a_cell_reaches_exactly_its_receptive_field(kernels: list[int], stride: int, cell: int) -> None:
+    network = chain(*(nn.Conv2d(1, 1, k, stride if i == 0 else 1, k // 2) for i, k in enumerate(kernels)))
+    for weight in network.parameters():
+        nn.init.constant_(weight, 1.0)
+    image = torch.ones(1, 1, 64, 64, requires_grad=True)
+    network(image)[0, 0, cell, cell].backward()
+    field = receptive_field(network, 64)
+    centre = field.offset + cell * field.stride
+    extent = image.grad[0, 0].abs().sum(1).nonzero().flatten()
+    assert extent[0] == max(0, centre - (field.size - 1) / 2)
+    assert extent[-1] == centre + (field.size - 1) / 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(size=st.integers(3, 40), kernel=st.integers(1, 4), stride=st.integers(1, 4))
+def test_an_evenly_dividing_adaptive_pool_is_the_pool_it_stands_for(size: int, kernel: int, stride: int) -> None:
+    first = nn.MaxPool2d(kernel, stride, ceil_mode=True, padding=kernel // 2)
+    cells = first(torch.zeros(1, 1, size, size)).shape[-1]
+    if cells % 2 or cells < 4:
+        return
+    adaptive, plain = nn.AdaptiveAvgPool2d(cells // 2), nn.AvgPool2d(2)
+    assert receptive_field(chain(first, adaptive), size) == receptive_field(chain(first, plain), size)
+
+
+class Residual(nn.Module):
+    def __init__(self, left: nn.Module, right: nn.Module) -> None:
+        super().__init__()
+        self.left, self.right = left, right
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.left(images) + self.right(images))
+
+
+def test_branches_centred_apart_are_refused() -> None:
+    apart = Residual(chain(nn.ZeroPad2d((2, 0, 2, 0)), nn.Conv2d(1, 1, 3)), nn.Identity())
+    with pytest.raises(ValueError, match=r"branches are centred apart: .*offset=-1\.0.*offset=0\.0"):
+        receptive_field(apart, 16)
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (chain(nn.Conv2d(1, 1, 3), nn.Flatten()), "Flatten"),
+        (nn.Conv2d(1, 1, (3, 5)), "kernel_size"),
+        (nn.Conv2d(1, 1, 33), "33 cells does not fit in a map of 32 cells"),
+        (nn.AdaptiveAvgPool2d(1), "AdaptiveAvgPool2d"),
+        (nn.ZeroPad2d((0, 1, 0, 2)), r"padding is \(0, 1, 0, 2\)"),
+    ],
+)
+def test_what_has_no_receptive_field_is_named(layers: nn.Module, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        receptive_field(layers, 32)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cells=st.integers(2, 9), pixels=st.integers(10, 40), slope=st.floats(-2, 2), offset=st.floats(-2, 6))
+def test_interpolation_reproduces_a_linear_map_between_the_outer_cells(
+    cells: int, pixels: int, slope: float, offset: float
+) -> None:
+    field = ReceptiveField(offset, stride=(pixels - 1 - offset) / cells, size=1)
+    centres = field.centres(cells)
+    upsampled = field.interpolation(cells, pixels) @ (slope * centres + 1)
+    position = torch.arange(pixels).clamp(float(centres[0]), float(centres[-1]))
+    assert torch.allclose(upsampled, slope * position + 1, atol=1e-3)
+
+
+def test_interpolation_puts_the_middle_of_a_peak_at_its_cells_centre() -> None:
+    weights = ReceptiveField(offset=7.5, stride=16, size=196).interpolation(14, 224)
+    for cell in range(1, 13):
+        middle = (torch.arange(224) * weights[:, cell]).sum() / weights[:, cell].sum()
+        assert float(middle) == pytest.approx(7.5 + 16 * cell, abs=1e-3)
+
+
+def test_tiling_cells_lie_in_the_middle_of_their_tiles() -> None:
+    field = ReceptiveField.tiling(4, 16)
+    assert field.centres(4).tolist() == [1.5, 5.5, 9.5, 13.5]
+    assert field.size == 4
