@@ -17,12 +17,12 @@ from jaxtyping import Float, Int, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from partbench.datasets.fauna.render import FAUNA_VERSION, render_many
 from partbench.performers.small_vgg import OUTPUTS, network
 
-SIZE, BATCH, SHIFT = 64, 64, 4
+SIZE, BATCH, SHIFT, DROPOUT = 64, 64, 4, 0.3
 WEIGHTS = Path(__file__).resolve().parents[1] / "benchmark/partbench/performers/weights/small_vgg.safetensors"
 Images = UInt8[Tensor, "n 3 64 64"]
 
@@ -91,29 +91,26 @@ def varied(images: Images) -> Float[Tensor, "n 3 64 64"]:
 
 
 def trainable(model: nn.Sequential) -> nn.Sequential:
-    """The network with He initialisation, batch norm after each convolution and dropout after fc6 and fc7."""
-    stages = dict(model.named_children())
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-    for name, stage in stages.items():
-        if name.startswith("conv"):
-            stage.insert(1, nn.BatchNorm2d(stage[0].out_channels))
-        if name in ("fc6", "fc7"):
-            stage.append(nn.Dropout(0.5))
+    """The network with batch norm before each ReLU, and dropout after fc6 and fc7."""
+    for stage in (stage for stage in model if isinstance(stage, nn.Sequential)):
+        last = stage[-2]  # before the ReLU
+        wide = isinstance(last, nn.Conv2d)
+        stage.insert(len(stage) - 1, nn.BatchNorm2d(last.out_channels) if wide else nn.BatchNorm1d(last.out_features))
+        if not wide:
+            stage.append(nn.Dropout(DROPOUT))
     return model
 
 
 def folded(model: nn.Sequential) -> nn.Sequential:
-    """The network as it ships: batch norm folded into the convolutions, no dropout."""
+    """The network as it ships: batch norm folded into what is before it, no dropout."""
     plain = network().eval()
-    stages = dict(model.named_children())
-    for name, stage in plain.named_children():
-        if name.startswith("conv"):
-            stage[0] = fuse_conv_bn_eval(stages[name][0], stages[name][1])
+    for stage, trained in zip(plain, model, strict=True):
+        if isinstance(stage, nn.Sequential):
+            last = len(stage) - 2
+            fuse = fuse_conv_bn_eval if isinstance(stage[last], nn.Conv2d) else fuse_linear_bn_eval
+            stage[last] = fuse(trained[last], trained[last + 1])
         else:
-            stage.load_state_dict(stages[name].state_dict())
+            stage.load_state_dict(trained.state_dict())
     return plain
 
 

@@ -30,6 +30,7 @@ _HOMES = {
     "Task": "task",
     "Activations": "activations",
     "cache_folder": "activations",
+    "Register": "hookspecs",
     "InputError": "errors",
     "ReceptiveField": "nn.receptive_field",
     "bootstrap": "statistics",
@@ -39,12 +40,39 @@ _HOMES = {
     "contrastive_maps": "attribution.excitation_bp",
 }
 
-__all__ = ["__version__", "hookimpl", *_HOMES]
+__all__ = [
+    "Activations",
+    "Batch",
+    "Dataset",
+    "ExcitationBP",
+    "Explainer",
+    "Explanation",
+    "ImageSet",
+    "InputError",
+    "Metric",
+    "NotApplicable",
+    "Outputs",
+    "Performer",
+    "PerformerPlugin",
+    "ReceptiveField",
+    "Register",
+    "Scores",
+    "Split",
+    "Task",
+    "__version__",
+    "bootstrap",
+    "cache_folder",
+    "contrastive_maps",
+    "hookimpl",
+    "interval",
+    "resampling_weights",
+]
 
 if TYPE_CHECKING:
     from partbench.activations import Activations, cache_folder
     from partbench.attribution.excitation_bp import ExcitationBP, contrastive_maps
     from partbench.errors import InputError
+    from partbench.hookspecs import Register
     from partbench.nn.receptive_field import ReceptiveField
     from partbench.performer import Performer, PerformerPlugin
     from partbench.statistics import bootstrap, interval, resampling_weights

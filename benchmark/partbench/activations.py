@@ -41,8 +41,8 @@ class Activations:
         name = f"{dataset.name}-{performer.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self.folder = (folder or cache_folder()) / "activations" / name
         self.progress: Progress = silent
-        self._layers: dict[tuple[str, str], Tensor] = {}
-        self._rows: dict[str, dict[str, int]] = {}
+        self._layers: dict[tuple[Split, str], Tensor] = {}
+        self._rows: dict[Split, dict[str, int]] = {}
 
     def split(self, name: Split) -> ImageSet:
         """The images of a split."""

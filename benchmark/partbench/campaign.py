@@ -112,10 +112,12 @@ def plan(
 ) -> list[Job]:
     """The jobs of a run, task by task, so that each task's caches serve all its explainers.
 
-    An option `name` goes to every explainer that has it, `explainer.name` to that one. Raises InputError for an
-    unknown plugin, or an option that no explainer has; each explainer is built once, so that bad values end it here.
+    A plugin is a name, a file (whose explainers are meant) or "all". An option `name` goes to every explainer that has
+    it, `explainer.name` to that one. Raises InputError for an unknown plugin, or an option that no explainer has; each
+    explainer is built once, so that bad values end it here.
     """
-    entries = [registry.find("explainers", name) for name in dict.fromkeys(plugins)]
+    names = dict.fromkeys(name for plugin in plugins for name in _explainers(registry, plugin))
+    entries = [registry.find("explainers", name) for name in names]
     shares = {entry.name: _share(entry, given) for entry in entries}
     for name in given:
         wanted = name.rpartition(".")[2]
@@ -132,6 +134,17 @@ def job_of(registry: Registry, row: Mapping[str, Any]) -> Job:
     values = json.loads(row["options"])
     given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     return Job(registry.find("explainers", row["explainer"]), given, row["task"], int(row["seed"]))
+
+
+def _explainers(registry: Registry, plugin: str) -> list[str]:
+    if plugin == "all":
+        return sorted(registry.explainers)
+    if not plugin.endswith(".py"):
+        return [plugin]
+    own = [entry.name for entry in registry.explainers.values() if entry.owner == plugin]
+    if not own:
+        raise InputError(f"{plugin} registers no explainer; see CONTRIBUTING.md for the hook")
+    return own
 
 
 def _share(entry: Entry, given: Mapping[str, str]) -> dict[str, str]:
@@ -151,6 +164,4 @@ def check_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"cannot write results to {folder}: {error.strerror}; choose another with --results"
-        ) from error
+        raise InputError(f"cannot write results to {folder}: {error.strerror}; choose another --results") from error

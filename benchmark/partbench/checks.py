@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from partbench import options
+from partbench.runner import fit
 from partbench.task import Task
 from partbench.types import Batch, Explanation, Metric, NotApplicable, Outputs, Scores
 
@@ -55,12 +56,10 @@ def check_explainer(cls: type, task: Task, images: int = 6) -> None:
             _same(getattr(explanation, name), joined, f"{cls.__name__}: {name} depend on the other images of the batch")
     again = _fitted(cls, task)
     expect(again is not None, f"{cls.__name__} raised NotApplicable at the second fit only")
-    repeated = again.explain(batch)  # type: ignore[union-attr]
+    repeat = again.explain(batch)
     for name in (*FIELDS, "maps"):
         if explanation.has(name):
-            _same(
-                getattr(explanation, name), getattr(repeated, name), f"{cls.__name__}: {name} differ for the same seed"
-            )
+            _same(getattr(explanation, name), getattr(repeat, name), f"{cls.__name__}: {name} differ for the same seed")
     _same_weights(before, _weights(task), cls)
 
 
@@ -124,9 +123,8 @@ def aggregate(score: Scores) -> float:
 
 def _fitted(cls: type, task: Task) -> Any:
     explainer = cls()
-    torch.manual_seed(task.seed)
     try:
-        explainer.fit(task)
+        fit(explainer, task)
     except NotApplicable:
         return None
     return explainer

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from partbench.workbench import Workbench
 
 KINDS = ("explainers", "metrics", "tasks", "performers")
-DEFAULT_DATASET = "fauna"
+DEFAULT_TASKS = "fauna/*"
 
 
 class Program(click.Group):
@@ -104,9 +104,7 @@ def main() -> None:
     help="Task to run on; may be repeated; `fauna/*` is every category. Default: the six fauna categories.",
 )  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated. Default: 0.")
-@click.option(
-    "-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="Option of the explainer, or plugin.option=value."
-)
+@click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option, or plugin.option=value.")
 @click.option("--metric", "metrics", multiple=True, shell_complete=_names("metrics"), help="Print these metrics only.")
 @click.option("--overwrite", is_flag=True, help="Do finished cells again.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw what the explainers show.")
@@ -132,13 +130,14 @@ def run(
     from partbench import options
     from partbench.campaign import Campaign, check_writable, plan
     from partbench.console import Reporter
+    from partbench.pictures import draw
+    from partbench.results import picture_path
 
-    files = [name for name in plugins if name.endswith(".py")]
-    registry, workbench = _open(device, data_root, files)
+    registry, workbench = _open(device, data_root, [name for name in plugins if name.endswith(".py")])
     for name in metrics:
         registry.find("metrics", name.partition("@")[0])
-    names = _explainers(registry, plugins)
-    jobs = plan(registry, names, _tasks(workbench, tasks), seeds or (0,), options.parse(option_texts))
+    names = workbench.expand(tasks or (DEFAULT_TASKS,))
+    jobs = plan(registry, plugins, names, seeds or (0,), options.parse(option_texts))
     check_writable(results)
     outcomes: list[Outcome] = []
     with Reporter(len(jobs), quiet=as_json) as reporter:
@@ -147,7 +146,8 @@ def run(
             reporter.cell(outcome)
             outcomes.append(outcome)
             if pictures and outcome.run and not (outcome.run.failed or outcome.run.skipped):
-                reporter.drawn(_draw(workbench, outcome, results.parent / "pictures"))
+                path = picture_path(results.parent / "pictures", outcome.cell.columns)
+                reporter.drawn(draw(workbench, outcome.task, outcome.run.explainer, path))
     pages = _write_pages(results)
     reporter.summary(outcomes, metrics, pages, as_json)
     if outcomes and all(outcome.run and outcome.run.failed for outcome in outcomes):
@@ -210,12 +210,8 @@ def leaderboard(check: bool, results: Path) -> None:
 
 @main.command()
 @click.argument("cell")
-@click.option(
-    "--images", default=4, show_default=True, type=click.IntRange(1, 32), help="How many test images to draw."
-)
-@click.option(
-    "--image", "indices", multiple=True, type=click.IntRange(min=0), help="Draw this test image; may be repeated."
-)
+@click.option("--images", default=4, show_default=True, type=click.IntRange(1, 32), help="How many images.")
+@click.option("--image", "indices", multiple=True, type=click.IntRange(min=0), help="This test image; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="PNG to write.  [default: in pictures/]")
 @path_option
 @results_option
@@ -233,22 +229,21 @@ def show(
       bench show results/fauna/bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
     from partbench.campaign import job_of
-    from partbench.pictures import choose_images, draw_sheet, explain_sheet, save
-    from partbench.results import find_cell
+    from partbench.pictures import choose_images, draw
+    from partbench.results import find_cell, picture_path
+    from partbench.runner import fit
 
     registry, workbench = _open(device, data_root, files)
     row = find_cell(results, cell)
     job = job_of(registry, row)
     with _progress(workbench):
         task = workbench.task(job.task).with_seed(job.seed)
+        chosen = list(indices) or choose_images(task, images)
+        if max(chosen) >= len(task.dataset.test):
+            raise InputError(f"--image {max(chosen)}: {task.dataset.name} has {len(task.dataset.test)} test images")
         explainer = job.explainer()
-        _fit(explainer, task)
-    display = workbench.dataset(task.dataset.name, _display_size(task.dataset.size))
-    chosen = list(indices) or choose_images(task, images)
-    if max(chosen) >= len(task.dataset.test):
-        raise InputError(f"--image {max(chosen)}: {task.dataset.name} has {len(task.dataset.test)} test images")
-    figure = draw_sheet(explain_sheet(task, explainer, display, chosen), task, f"{row['explainer']} on {task.name}")
-    click.echo(save(figure, out or _picture_path(results.parent / "pictures", row)))
+        fit(explainer, task)
+    click.echo(draw(workbench, task, explainer, out or picture_path(results.parent / "pictures", row), chosen))
 
 
 @main.command()
@@ -305,38 +300,6 @@ def _open(device: str, data_root: Path | None, files: Any = ()) -> tuple[Registr
     return registry, Workbench(registry, data_root, choose_device(device))
 
 
-def _explainers(registry: Registry, plugins: tuple[str, ...]) -> list[str]:
-    """Names to run: as given, every one for `all`, and those that a plugin file registers."""
-    names: list[str] = []
-    for plugin in plugins:
-        if plugin == "all":
-            names += sorted(registry.explainers)
-        elif plugin.endswith(".py"):
-            own = [entry.name for entry in registry.explainers.values() if entry.owner == plugin]
-            if not own:
-                raise InputError(f"{plugin} registers no explainer; see CONTRIBUTING.md for the hook")
-            names += own
-        else:
-            names.append(plugin)
-    return names
-
-
-def _tasks(workbench: Workbench, tasks: tuple[str, ...]) -> list[str]:
-    """Task names, `dataset/*` spread over the dataset's categories; each is checked before anything runs."""
-    names: list[str] = []
-    for task in tasks or (f"{DEFAULT_DATASET}/*",):
-        dataset, _, rest = task.partition("/")
-        category, at, performer = rest.partition("@")
-        if category == "*":
-            categories = workbench.registry.find("datasets", dataset).cls.categories
-            names += [f"{dataset}/{c}{at}{performer}" for c in categories]
-        else:
-            names.append(task)
-    for name in names:
-        workbench.parse(name)
-    return names
-
-
 def _listing(registry: Registry, kind: str) -> list[dict[str, str]]:
     if kind == "tasks":
         return [{"name": name, "performer": _performer(registry, name)} for name in registry.tasks()]
@@ -363,35 +326,6 @@ def _write_pages(results: Path) -> list[Path]:
     from partbench.results import read_results
 
     return write_pages(results.parent / "leaderboards", read_results(results, aggregates_only=True))
-
-
-def _draw(workbench: Workbench, outcome: Outcome, folder: Path) -> Path:
-    from partbench.pictures import choose_images, draw_sheet, explain_sheet, save
-
-    assert outcome.run is not None
-    task = outcome.task
-    display = workbench.dataset(task.dataset.name, _display_size(task.dataset.size))
-    sheet = explain_sheet(task, outcome.run.explainer, display, choose_images(task, 4))
-    row = {**outcome.cell.columns}
-    return save(draw_sheet(sheet, task, f"{row['explainer']} on {task.name}"), _picture_path(folder, row))
-
-
-def _picture_path(folder: Path, row: Any) -> Path:
-    from partbench.results import safe_name
-
-    place = str(row["task"]).removeprefix(f"{row['dataset']}/")
-    return folder / safe_name(row["dataset"]) / safe_name(place) / f"{safe_name(row['explainer'])}-{row['cell']}.png"
-
-
-def _display_size(size: int) -> int:
-    return max(size, 192)
-
-
-def _fit(explainer: Any, task: Any) -> None:
-    import torch
-
-    torch.manual_seed(task.seed)
-    explainer.fit(task)
 
 
 @contextmanager

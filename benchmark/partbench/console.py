@@ -87,11 +87,8 @@ def verdict(outcome: Outcome) -> str:
         return f"skipped, {run.skipped}"
     rows = [row for row in run.rows if row["unit"] == AGGREGATE]
     failed = [row["metric"] for row in rows if row["status"] == "failed"]
-    seconds = (
-        rows[0]["fit_seconds"]
-        + rows[0]["explain_seconds"]
-        + sum({r["metric"].partition("@")[0]: r["score_seconds"] for r in rows}.values())
-    )
+    scoring = {row["metric"].partition("@")[0]: row["score_seconds"] for row in rows}
+    seconds = rows[0]["fit_seconds"] + rows[0]["explain_seconds"] + sum(scoring.values())
     text = f"done in {seconds:.0f} s" if seconds < MINUTE else f"done in {seconds / MINUTE:.1f} min"
     return f"{text}, FAILED: {', '.join(failed)}" if failed else text
 

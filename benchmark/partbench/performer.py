@@ -26,8 +26,8 @@ class Performer:
     `stages` maps layer names to modules, in order; the first takes RGB images in [0, 1] of `input_size` px and
     normalises them itself; the output of a stage is the layer of that name. `roles` names the layers that methods ask
     for: target (the explained conv map), top_conv (the last conv map, after its ReLU), fc1, fc2 (after their ReLU) and
-    logits; a network without one of them leaves it out. `outputs` names the logits, `targets` gives the logit that stands
-    for a category of the dataset. `fingerprint` changes with the weights or with what they were trained on.
+    logits; a network without one of them leaves it out. `outputs` names the logits, `targets` gives the logit that
+    stands for a category of the dataset. `fingerprint` changes with the weights or with what they were trained on.
     """
 
     name: str

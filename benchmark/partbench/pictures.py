@@ -5,6 +5,7 @@ The layout is that of Fig. 4 of the SRAE paper: above each x-feature stands its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from matplotlib.figure import Figure
 from partbench.attribution.excitation_bp import contrastive_maps
 from partbench.task import Task
 from partbench.types import Batch, Dataset, Explainer, Explanation
+from partbench.workbench import Workbench
 
+DISPLAY = 192  # px at least
 SHOWN = 6  # concepts to a row
 INCH = 1.6
 PART_COLOURS = mpl.colormaps["tab10"]
@@ -34,6 +37,15 @@ class Sheet:
     explanation: Explanation
     logit_maps: Float[np.ndarray, "n H W"] | None
     logits: Float[np.ndarray, "n"] | None
+
+
+def draw(
+    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
+) -> Path:
+    """Draw test images of a task (by default four) as a fitted explainer explains them; returns where the PNG went."""
+    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    sheet = explain_sheet(task, explainer, display, list(indices or choose_images(task, 4)))
+    return save(draw_sheet(sheet, f"{explainer.name} on {task.name}"), path)
 
 
 def choose_images(task: Task, count: int) -> list[int]:
@@ -57,7 +69,7 @@ def explain_sheet(task: Task, explainer: Explainer, display: Dataset, indices: l
     return Sheet(batch, display.test.batch(indices), explainer.explain(batch), logit_maps, logits)
 
 
-def draw_sheet(sheet: Sheet, task: Task, title: str) -> Figure:
+def draw_sheet(sheet: Sheet, title: str) -> Figure:
     """One row per image: the image with its parts, Excitation BP on the logit, and the concepts by contribution."""
     size = sheet.display.images.shape[-1]
     concepts = order_concepts(sheet.explanation)
@@ -65,7 +77,7 @@ def draw_sheet(sheet: Sheet, task: Task, title: str) -> Figure:
     figure = Figure(figsize=(columns * INCH, rows * INCH * 1.12 + 0.5), dpi=110, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.suptitle(title, fontsize=9)
-    heat = None
+    heat: list[np.ndarray] = []
     if sheet.explanation.has("maps"):
         heat = [resize(sheet.explanation.heatmaps(*sheet.batch.images.shape[-2:])[:, k], size) for k in concepts]
     for row in range(rows):
@@ -75,7 +87,7 @@ def draw_sheet(sheet: Sheet, task: Task, title: str) -> Figure:
         if sheet.logit_maps is not None and sheet.logits is not None:
             overlay(axes[row, 1], image, sheet.logit_maps[row])
             axes[row, 1].set_title(f"logit {sheet.logits[row]:.2f}", fontsize=7)
-        for column, concept in enumerate(concepts if heat else ()):
+        for column, concept in enumerate(concepts):
             overlay(axes[row, 2 + column], image, heat[column][row])
             axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept), fontsize=7)
     for axis in axes.flat:

@@ -54,7 +54,7 @@ _FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(
 
 
 def canonical(value: Any) -> str:
-    """Sorted, compact JSON: equal values have equal text whatever their order; tuples are lists, unknown types their str."""
+    """Sorted, compact JSON: equal values, equal text, in whatever order; tuples are lists, unknown types their str."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
@@ -89,9 +89,9 @@ class Cell:
     @property
     def key(self) -> str:
         """16 hex digits of what determines the cell's result; no order, worker, machine or time enters."""
-        parts = (self.explainer, self.distribution, self.distribution_version, dict(self.options), self.task)
-        parts += (self.task_version, self.performer, self.data_fingerprint, self.seed)
-        return hashlib.sha256(canonical(parts).encode()).hexdigest()[:16]
+        who = [self.explainer, self.distribution, self.distribution_version, dict(self.options)]
+        what = [self.task, self.task_version, self.performer, self.data_fingerprint, self.seed]
+        return hashlib.sha256(canonical(who + what).encode()).hexdigest()[:16]
 
     @property
     def columns(self) -> dict[str, str | int]:
@@ -102,7 +102,14 @@ class Cell:
     def path(self, folder: Path) -> Path:
         """Its file: `<folder>/<dataset>/<category, with @performer as in the task>/<explainer>-<key>.parquet`."""
         place = self.task.removeprefix(f"{self.dataset}/")
-        return Path(folder) / safe_name(self.dataset) / safe_name(place) / f"{safe_name(self.explainer)}-{self.key}.parquet"
+        name = f"{safe_name(self.explainer)}-{self.key}.parquet"
+        return Path(folder) / safe_name(self.dataset) / safe_name(place) / name
+
+
+def picture_path(folder: Path, row: Mapping[str, Any]) -> Path:
+    """Where the picture of a cell goes: as its result, with .png."""
+    place = str(row["task"]).removeprefix(f"{row['dataset']}/")
+    return folder / safe_name(row["dataset"]) / safe_name(place) / f"{safe_name(row['explainer'])}-{row['cell']}.png"
 
 
 def write_cell(
@@ -128,7 +135,7 @@ def write_cell(
         _sync_folder(path.parent)
     except OSError as error:
         why = error.strerror or error
-        raise InputError(f"cannot write results to '{path.parent}': {why}; choose a folder that can be written") from error
+        raise InputError(f"cannot write to '{path.parent}': {why}; choose another folder") from error
     return path
 
 
@@ -145,7 +152,7 @@ def finished(folder: Path, cell: Cell) -> Path | None:
 def read_cell(path: Path) -> pd.DataFrame:
     """The aggregate rows of one cell. Raises OSError or ValueError if the file is not one."""
     with _open(path) as file:
-        return file.read_row_group(0).to_pandas()
+        return _aggregates(file.read()).to_pandas()
 
 
 def find_cell(folder: Path, text: str) -> dict[str, Any]:
@@ -154,11 +161,14 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
     Raises InputError if no cell, or more than one, is meant.
     """
     paths = sorted(Path(folder).rglob("*.parquet"))
-    matching = [Path(text)] if text.endswith(".parquet") else [p for p in paths if p.stem.rpartition("-")[2].startswith(text)]
+    matching = [path for path in paths if path.stem.rpartition("-")[2].startswith(text)]
+    if text.endswith(".parquet"):
+        matching = [Path(text)]
     if not matching:
         raise InputError(f"no cell '{text}' in {folder} ({len(paths)} cells); keys are the last part of file names")
     if len(matching) > 1:
-        raise InputError(f"'{text}' could be {len(matching)} cells: {', '.join(p.stem for p in matching[:4])}; write more of the key")
+        some = ", ".join(path.stem for path in matching[:4])
+        raise InputError(f"'{text}' could be {len(matching)} cells: {some}; write more of the key")
     try:
         row: dict[str, Any] = read_cell(matching[0]).iloc[0].to_dict()
     except (OSError, ValueError) as error:
@@ -183,7 +193,7 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
         raise ValueError(f"rows of a cell lack {', '.join(absent)}")
     for name, value in cell.columns.items():
         if name in frame.columns and not (frame[name] == value).all():
-            raise ValueError(f"rows of cell {cell.key} have {name} {frame[name].iloc[0]!r}, expected {value!r}")
+            raise ValueError(f"rows of cell {cell.key} have {name} '{frame[name].iloc[0]}', expected '{value}'")
     frame = frame.assign(**cell.columns).reindex(columns=list(COLUMNS))
     frame[TEXTS] = frame[TEXTS].astype(object).where(frame[TEXTS].notna(), "")
     units = frame["unit"] != AGGREGATE
@@ -191,7 +201,6 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
     frame["value"] = np.where(units, values.astype(np.float32).astype(float), values)
     frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True)
     frame["images"] = frame["images"].fillna(0)
-    frame = pd.concat([frame[~units], frame[units]])
     return pa.Table.from_pandas(frame, schema=_FILE_SCHEMA, preserve_index=False).replace_schema_metadata(None)
 
 
@@ -216,30 +225,31 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _open(path: Path) -> pq.ParquetFile:
-    """Raises OSError or pyarrow's ValueError for a file that is no whole Parquet file, ValueError for another schema."""
-    file = pq.ParquetFile(path, read_dictionary=TEXTS, page_checksum_verification=True)
-    found = file.schema_arrow
-    if found.names != list(COLUMNS):
-        file.close()
-        raise ValueError(f"columns differ: {', '.join(sorted(set(found.names) ^ set(COLUMNS))) or 'another order'}")
-    if wrong := [f"{f.name} is {f.type}, expected {SCHEMA.field(f.name).type}" for f in found if not _fits(f)]:
+    """Raises OSError or (pyarrow's) ValueError for what is no whole Parquet file, ValueError for another schema."""
+    metadata = pq.read_metadata(path)
+    found = metadata.schema.to_arrow_schema().names
+    if found != list(COLUMNS):
+        raise ValueError(f"columns differ: {', '.join(sorted(set(found) ^ set(COLUMNS))) or 'another order'}")
+    file = pq.ParquetFile(path, metadata=metadata, read_dictionary=TEXTS, page_checksum_verification=True)
+    types = [(field.name, field.type, SCHEMA.field(field.name).type) for field in file.schema_arrow]
+    if wrong := [f"{name} is {found}, expected {expected}" for name, found, expected in types if found != expected]:
         file.close()
         raise ValueError("; ".join(wrong))
     return file
 
 
-def _fits(field: pa.Field) -> bool:
-    return field.type == SCHEMA.field(field.name).type
-
-
 def _read(path: Path, aggregates_only: bool) -> pa.Table | None:
     try:
         with _open(path) as file:
-            table = file.read().replace_schema_metadata(None)
+            table = file.read().cast(SCHEMA)
     except (OSError, ValueError, pa.ArrowException) as error:
         warnings.warn(f"ignored '{path}': {str(error).splitlines()[0]}", stacklevel=3)
         return None
-    return table.filter(pc.equal(table["unit"], AGGREGATE)) if aggregates_only else table
+    return _aggregates(table) if aggregates_only else table
+
+
+def _aggregates(table: pa.Table) -> pa.Table:
+    return table.filter(pc.equal(table["unit"], AGGREGATE))
 
 
 def _sorted_categories(column: pd.Series) -> pd.Series:

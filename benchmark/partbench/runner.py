@@ -130,10 +130,8 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
     scores, clock = [Score(metric) for metric in metrics], Clock()
     run = CellRun([], explainer)
     try:
-        torch.manual_seed(task.seed)
-        np.random.seed(task.seed)
         started = time.perf_counter()
-        explainer.fit(task)
+        fit(explainer, task)
         clock.fit = time.perf_counter() - started
         _explain_all(explainer, task, scores, clock, progress)
         reported = _report(explainer)
@@ -149,6 +147,13 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
     rows = [row for score in scores for row in score.rows()] + reported
     run.rows = [row | measured | {"device": task.device.type} for row in rows]
     return run
+
+
+def fit(explainer: Explainer, task: Task) -> None:
+    """Fit with torch's and numpy's global randomness seeded by the task's seed."""
+    torch.manual_seed(task.seed)
+    np.random.seed(task.seed)
+    explainer.fit(task)
 
 
 def describe(error: Exception) -> str:

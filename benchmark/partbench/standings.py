@@ -32,7 +32,8 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame["unit"] == AGGREGATE]
     rows = rows.assign(**{name: rows[name].astype(object) for name in TEXTS})
     rows = _newest(rows, ["task"], "task_version")
-    rows = rows.sort_values(["created_at", "cell", "metric"], kind="stable").drop_duplicates(["cell", "metric"], keep="last")
+    rows = rows.sort_values(["created_at", "cell", "metric"], kind="stable")
+    rows = rows.drop_duplicates(["cell", "metric"], keep="last")
     rows = rows[rows["cell"] == rows.groupby(["explainer", "variant", "task", "seed"])["cell"].transform("last")]
     rows = _newest(rows, ["dataset", "metric"], "metric_version")
     return rows.assign(
@@ -75,19 +76,22 @@ def mean_interval(cells: pd.DataFrame, draws: int = DRAWS) -> tuple[float, float
     this away: one normal error per task and draw, with the mean standard deviation of that task's cells. Tasks are not
     resampled: a board speaks of its own tasks. A single seed contributes no training noise; the page lists the seeds.
     """
-    if not np.isfinite(cells[["value", "low", "high"]].to_numpy(float)).all():
+    cells = cells.sort_values(["task", "seed"])
+    numbers = cells[["value", "low", "high"]].to_numpy(float)
+    if not np.isfinite(numbers).all():
         return float("nan"), float("nan")
     random = np.random.default_rng(0)
-    tasks = [task.sort_values("seed") for _, task in cells.groupby("task", sort=True)]
+    _, starts = np.unique(cells["task"].to_numpy(str), return_index=True)
+    tasks = np.split(numbers, starts[1:])
     return interval(np.mean([_task_draws(task, draws, random) for task in tasks], axis=0))
 
 
-def _task_draws(cells: pd.DataFrame, draws: int, random: np.random.Generator) -> Float[np.ndarray, "draws"]:
-    values = cells["value"].to_numpy(float)
+def _task_draws(cells: Float[np.ndarray, "s 3"], draws: int, random: np.random.Generator) -> Float[np.ndarray, "draws"]:
+    values, low, high = cells.T
     n = len(values)
     weights = random.multinomial(n, np.full(n, 1 / n), size=draws) / n
     training = weights @ (values - values.mean()) * np.sqrt(n / max(n - 1, 1))
-    sd = float((cells["high"] - cells["low"]).mean()) * _SD_PER_WIDTH
+    sd = np.mean(high - low) * _SD_PER_WIDTH
     return values.mean() + training + random.standard_normal(draws) * sd
 
 
@@ -135,7 +139,7 @@ def _ranked(group: pd.DataFrame) -> pd.DataFrame:
 
 
 def _separated(group: pd.DataFrame) -> tuple[Float[np.ndarray, "e"], Bool[np.ndarray, "e e"]]:
-    """Values with greater always better, and [i, j]: the interval of i is better than that of j and does not meet it."""
+    """Values with greater always better, and [i, j]: the interval of i is better than and apart from that of j."""
     sign = 1 if group["higher_is_better"].iloc[-1] else -1
     ends = sign * group[["low", "high"]].to_numpy(float)
     low, high = ends.min(axis=1), ends.max(axis=1)

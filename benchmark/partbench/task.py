@@ -69,7 +69,7 @@ class Task:
     def activations(self, layer: str, batch: Batch | None = None, split: Split = "train") -> Tensor:
         """The performer's activations at a layer (role or name): of a batch (n, ...), or of a whole split (N, ...).
 
-        Those of a split are on the CPU and memory-mapped (index them before computing); those of a batch are on `device`.
+        Those of a split are on the CPU and memory-mapped (index them before computing); of a batch, on `device`.
         """
         if batch is None:
             return self.activation_cache.of_split(split, layer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,7 +25,7 @@ Split = Literal["train", "test"]
 
 
 class NotApplicable(Exception):
-    """Raised by an explainer or a metric that cannot serve a task: the cell is recorded as skipped, with this reason."""
+    """Raised by an explainer or a metric that cannot serve a task: the cell is skipped, for this reason."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,16 @@ class Batch:
         return len(self.ids)
 
     def __getitem__(self, index: slice) -> Batch:
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return Batch(**{name: None if value is None else value[index] for name, value in values.items()})
+        return self._map(lambda value: value[index])
 
     def to(self, device: str | torch.device) -> Batch:
         """The same batch with every tensor on `device`."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return Batch(**{name: v.to(device) if isinstance(v, Tensor) else v for name, v in values.items()})
+        return self._map(lambda value: value.to(device) if isinstance(value, Tensor) else value)
+
+    def _map(self, change: Callable[[Any], Any]) -> Batch:
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        changed: dict[str, Any] = {name: v if v is None else change(v) for name, v in values.items()}
+        return Batch(**changed)
 
 
 class ImageSet(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,14 +42,24 @@ class Workbench:
         entry = self.registry.find("datasets", dataset)
         known = (*entry.cls.categories, "multi")
         if not slash:
-            raise InputError(
-                f"task '{name}' names no category; write {dataset}/CATEGORY with one of: {', '.join(known)}"
-            )
+            raise InputError(f"task '{name}' names no category; write {dataset}/ and one of: {', '.join(known)}")
         if category not in known:
             raise unknown("task", path, (f"{dataset}/{c}" for c in known))
         performer = performer or entry.cls.default_performer
         self.registry.find("performers", performer)
         return dataset, category, performer
+
+    def expand(self, names: Sequence[str]) -> list[str]:
+        """Task names, each checked; `dataset/*` stands for all categories of the dataset."""
+        expanded: list[str] = []
+        for name in names:
+            dataset, _, rest = name.partition("/")
+            category, at, performer = rest.partition("@")
+            everything = self.registry.find("datasets", dataset).cls.categories if category == "*" else ()
+            expanded += [f"{dataset}/{each}{at}{performer}" for each in everything] or [name]
+        for name in expanded:
+            self.parse(name)
+        return list(dict.fromkeys(expanded))
 
     def dataset(self, name: str, size: int) -> Dataset:
         """The dataset of that name at an image size, opened once."""

@@ -1,8 +1,8 @@
 """Excitation Backprop and its contrastive form, c-MWP: which cells of a map make one unit of a network win.
 
-Source: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016; as used for x-features in Qi, Khorram
-and Li, "Embedding Deep Networks into Visual Explanations", section 2.4. Written from the formula; its open choices are
-listed in `partbench.attribution.rules`.
+Source: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016; as used for x-features in Qi,
+Khorram and Li, "Embedding Deep Networks into Visual Explanations", section 2.4. Written from the formula; its open
+choices are listed in `partbench.attribution.rules`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ExcitationBP:
         return signed.clamp(min=0) if clamp else signed
 
     def maps(self, x: Float[Tensor, "n c h w"], units: Sequence[int] | None = None) -> Float[Tensor, "n t h w"]:
-        """Marginal winning probability of `units` (all of them where None) without contrast: >= 0, sums to at most 1."""
+        """Marginal winning probability of `units` (all where None) without contrast: >= 0, each sums to at most 1."""
         _check_map(x)
         tape = self.record(x)
         one_hot = torch.eye(tape.output.shape[1], dtype=x.dtype, device=x.device)

@@ -7,7 +7,9 @@ are not maps (a size used by `view`) have no rule. In-place layers are run out o
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +18,8 @@ from torch import Tensor, nn
 from partbench.attribution import rules
 from partbench.attribution.rules import Rule, pass_through
 
-Run = tuple[Tensor, Rule | None]
+Run = tuple[Any, Rule | None]  # the value, a map where there is a rule
+Size = int | tuple[int, ...]
 
 
 def relu(input: Tensor, inplace: bool = False) -> Run:
@@ -27,7 +30,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Run:
     return F.relu6(input), pass_through
 
 
-def identity(input: Tensor, *_, **__) -> Run:
+def identity(input: Tensor, *_: Any, **__: Any) -> Run:
     return input, pass_through
 
 
@@ -35,41 +38,59 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Run:
     return F.linear(input, weight, bias), rules.Dense(input, weight)
 
 
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Run:
-    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Run:
+    geometry: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return F.conv2d(input, weight, bias, **geometry), rules.Convolution(input, weight, **geometry)
 
 
 def max_pool2d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Run:
-    settings = {"padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+    settings: dict[str, Any] = {"padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
     output, indices = F.max_pool2d(input, kernel_size, stride or None, **settings, return_indices=True)
     return output, rules.winner(input, indices)
 
 
-def adaptive_max_pool2d(input, output_size, return_indices=False) -> Run:
+def adaptive_max_pool2d(input: Tensor, output_size: Size, return_indices: bool = False) -> Run:
     output, indices = F.adaptive_max_pool2d(input, output_size, return_indices=True)
     return output, rules.winner(input, indices)
 
 
 def avg_pool2d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+    input: Tensor,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Run:
     stride = stride or kernel_size
     output = F.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
     kernel, step, pad = (rules.pair(value) for value in (kernel_size, stride, padding))
-    windows = [
-        _windows(input, 2 + i, lambda eye, i=i: F.avg_pool1d(eye, kernel[i], step[i], pad[i], ceil_mode))
-        for i in (0, 1)
-    ]
-    return output, rules.Pooling(input, *windows)
+    settings: list[dict[str, Any]] = [{"kernel_size": kernel[i], "stride": step[i], "padding": pad[i]} for i in (0, 1)]
+    pools = [partial(F.avg_pool1d, ceil_mode=ceil_mode, **setting) for setting in settings]
+    return output, rules.Pooling(input, _windows(input, 2, pools[0]), _windows(input, 3, pools[1]))
 
 
-def adaptive_avg_pool2d(input, output_size) -> Run:
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Run:
     output = F.adaptive_avg_pool2d(input, output_size)
-    windows = [_windows(input, i, lambda eye, i=i: F.adaptive_avg_pool1d(eye, output.shape[i])) for i in (2, 3)]
-    return output, rules.Pooling(input, *windows)
+    rows, columns = (partial(F.adaptive_avg_pool1d, output_size=output.shape[i]) for i in (2, 3))
+    return output, rules.Pooling(input, _windows(input, 2, rows), _windows(input, 3, columns))
 
 
 def _windows(input: Tensor, dim: int, pool: Callable[[Tensor], Tensor]) -> Tensor:
@@ -78,15 +99,23 @@ def _windows(input: Tensor, dim: int, pool: Callable[[Tensor], Tensor]) -> Tenso
     return (pool(eye[None])[0].T > 0).to(input.dtype)
 
 
-def mean(input: Tensor, dim=None, keepdim: bool = False) -> Run:
+def mean(input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Run:
     dims = sorted(d % input.ndim for d in ([dim] if isinstance(dim, int) else dim or [0]))
     if 0 in dims:
-        raise TypeError(f"mean over dimensions {dim} mixes images; excitation backprop expects a mean within each image")
+        raise TypeError(f"excitation backprop expects a mean within each image, found one over dimensions {dim}")
     return input.mean(dims, keepdim), rules.Mean(input, dims)
 
 
 def batch_norm(
-    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5, source=None
+    input: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    source: Rule | None = None,
 ) -> Run:
     """`source` is the rule of the layer below: a convolution or linear layer takes the scale into its weights."""
     output = F.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
@@ -104,7 +133,7 @@ def add(input: Tensor, other: Tensor, alpha: float = 1) -> Run:
     return input + other, rules.sum_of(input, other)
 
 
-def shift(input, other, alpha: float = 1) -> Run:
+def shift(input: Any, other: Any, alpha: float = 1) -> Run:
     """Addition of a constant, which is a bias."""
     return torch.add(torch.as_tensor(input), other, alpha=alpha), pass_through
 
@@ -117,7 +146,7 @@ def pad(input: Tensor, pad: list[int], mode: str = "constant", value: float | No
 
 
 def reshape(function: Callable[..., Tensor]) -> Callable[..., Run]:
-    def run(input: Tensor, *args, **kwargs) -> Run:
+    def run(input: Tensor, *args: Any, **kwargs: Any) -> Run:
         return function(input, *args, **kwargs), rules.reshaped(input.shape)
 
     return run
@@ -134,8 +163,8 @@ def _conv2d_module(m: nn.Conv2d, x: Tensor) -> Run:
     return conv2d(x, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups)
 
 
-def _batch_norm_module(m: nn.BatchNorm2d, x: Tensor, source: Rule | None = None) -> Run:
-    if m.running_var is None:
+def _batch_norm_module(m: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, source: Rule | None = None) -> Run:
+    if m.running_mean is None or m.running_var is None:
         raise TypeError("excitation backprop expects batch normalisation with running statistics, found none")
     return batch_norm(x, m.running_mean, m.running_var, m.weight, m.bias, eps=m.eps, source=source)
 
@@ -164,14 +193,14 @@ FUNCTIONS: dict[object, Callable[..., Run]] = {
     **dict.fromkeys([F.relu, torch.relu, torch.relu_, "relu", "relu_"], relu),
     F.relu6: relu6,
     **dict.fromkeys([F.dropout, F.dropout2d, torch.dropout, "contiguous"], identity),
-    **dict.fromkeys([F.linear], linear),
+    F.linear: linear,
     **dict.fromkeys([F.conv2d, torch.conv2d], conv2d),
     **dict.fromkeys([F.max_pool2d, torch.max_pool2d], max_pool2d),
     F.adaptive_max_pool2d: adaptive_max_pool2d,
     F.avg_pool2d: avg_pool2d,
     F.adaptive_avg_pool2d: adaptive_avg_pool2d,
     **dict.fromkeys([torch.mean, "mean"], mean),
-    **dict.fromkeys([F.batch_norm], batch_norm),
+    F.batch_norm: batch_norm,
     **dict.fromkeys([operator.add, operator.iadd, torch.add, "add", "add_"], add),
     F.pad: pad,
     **{call: reshape(torch.flatten) for call in (torch.flatten, "flatten")},
@@ -183,4 +212,5 @@ FUNCTIONS: dict[object, Callable[..., Run]] = {
     "size": size(Tensor.size),
     operator.getitem: size(operator.getitem),
 }
+FOLDED = {batch_norm, _batch_norm_module}  # also take the rule of the layer below
 SUPPORTED = sorted({module.__name__ for module in MODULES} | {"add", "flatten", "reshape", "view", "mean", "pad"})

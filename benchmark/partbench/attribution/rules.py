@@ -1,4 +1,4 @@
-"""Excitation Backprop, layer by layer: each layer run forwards, with the rule that sends probability mass back through it.
+"""Excitation Backprop, layer by layer: the rule that sends probability mass back through each kind of layer.
 
 Source of the rule: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016. Through a layer with
 weights w and input a >= 0,
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -94,7 +95,7 @@ class Dense(Weighted):
 
 
 class Convolution(Weighted):
-    def __init__(self, inputs: Tensor, weight: Tensor, **geometry) -> None:
+    def __init__(self, inputs: Tensor, weight: Tensor, **geometry: Any) -> None:
         super().__init__(inputs, weight)
         self.geometry = geometry
 

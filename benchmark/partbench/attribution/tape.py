@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -34,7 +35,7 @@ class Trace:
 
     def __init__(self, module: nn.Module) -> None:
         # a bare torch layer is wrapped, so that it is traced as one layer
-        self.root = nn.Sequential(module) if module.__module__.startswith("torch.nn") else module
+        self.root = nn.Sequential(module) if fx.Tracer().is_leaf_module(module, "") else module
         with _evaluating(self.root):
             try:
                 graph = fx.Tracer().trace(self.root)
@@ -62,9 +63,9 @@ class Trace:
 
     def _run(self, node: fx.Node, sources: int) -> Callable[..., Run]:
         if node.op == "call_module":
-            module = self.root.get_submodule(node.target)
+            module = self.root.get_submodule(str(node.target))
             if type(module) not in MODULES:
-                raise TypeError(_no_rule(node.target, type(module).__name__))
+                raise TypeError(_no_rule(str(node.target), type(module).__name__))
             return partial(MODULES[type(module)], module)
         if node.target not in FUNCTIONS:
             raise TypeError(_no_rule(node.name, getattr(node.target, "__name__", str(node.target))))
@@ -73,7 +74,7 @@ class Trace:
 
     @torch.no_grad()
     def record(self, x: Float[Tensor, "n *input"]) -> Tape:
-        values: dict[fx.Node, object] = {self.input: x}
+        values: dict[fx.Node, Any] = {self.input: x}
         tape = Tape(self.input, x)
         for node in self.nodes:
             arguments = fx.map_arg((node.args, node.kwargs), values.__getitem__)
@@ -102,7 +103,7 @@ class Tape:
 
     def add(self, layer: Layer, args: tuple, kwargs: dict) -> object:
         """Run a layer, note its rule and return its output."""
-        if layer.run is layers.batch_norm or getattr(layer.run, "func", None) is layers.MODULES[nn.BatchNorm2d]:
+        if getattr(layer.run, "func", layer.run) in layers.FOLDED:
             kwargs = {**kwargs, "source": self._sole_source(layer)}
         output, rule = layer.run(*args, **kwargs)
         if rule is not None:
@@ -145,7 +146,7 @@ class Tape:
             node = self._steps[node][0][0]
         sources, rule = self._steps.get(node, ((), None))
         if not isinstance(rule, rules.Dense):
-            raise TypeError(f"the contrast expects a Linear layer, or Linear and ReLU, as last; found '{node.name}'")
+            raise TypeError(f"the contrast expects a Linear layer, or Linear and ReLU, as last; found '{node.target}'")
         return sources[0], rule
 
 
@@ -172,7 +173,7 @@ def _route_users_past_in_place(graph: fx.Graph, root: nn.Module) -> None:
 
 def _in_place(node: fx.Node, root: nn.Module) -> bool:
     if node.op == "call_module":
-        return bool(getattr(root.get_submodule(node.target), "inplace", False))
+        return bool(getattr(root.get_submodule(str(node.target)), "inplace", False))
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
     changes = node.kwargs.get("inplace", False) or name == "iadd" or (name.endswith("_") and "__" not in name)
     return node.op.startswith("call") and bool(changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -61,10 +62,10 @@ class Accuracy:
     _positive: list[bool] = field(init=False, default_factory=list, repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
-        """Add a batch. Raises NotApplicable where all logits are explained and the explanation names none of its own."""
+        """Add a batch. Raises NotApplicable where no single logit is explained, or none is predicted."""
         explained = outputs.explained if explanation.explained is None else explanation.explained
-        if explained is None:
-            raise NotApplicable("all logits are explained, not one: no explained logit to compare with")
+        if explained is None or explanation.logits is None:
+            raise NotApplicable("all logits are explained, not one" if explained is None else "no logits are predicted")
         self._ids += batch.ids
         self._predicted += explanation.logits.tolist()
         self._explained += explained.tolist()
@@ -85,5 +86,5 @@ class Accuracy:
 
 
 @hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[type], None]) -> None:
     register(Accuracy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -43,11 +44,16 @@ class FaithfulnessClassification:
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
         """Add a batch. Raises NotApplicable where no logit of the performer can be replaced."""
-        if reason := _obstacle(explanation, outputs):
-            raise NotApplicable(reason)
-        logits = outputs.logits.double().cpu()
+        target = outputs.target
+        if target is None or explanation.logits is None:
+            raise NotApplicable("all logits are explained, not one" if target is None else "no logits are predicted")
+        if explanation.explained is not None:
+            raise NotApplicable("the explained logit is not the performer's: it cannot be replaced among its logits")
+        if outputs.logits.shape[1] < 2:
+            raise NotApplicable("the performer has one output: its class can never change")
+        logits, predicted = outputs.logits.double().cpu(), explanation.logits.double().cpu()
         self._ids += batch.ids
-        self._unchanged += unchanged(logits, outputs.target, explanation.logits.double().cpu()).tolist()
+        self._unchanged += unchanged(logits, target, predicted).tolist()
         self._positive += outputs.positive.tolist()
 
     def compute(self) -> dict[str, Scores]:
@@ -60,16 +66,6 @@ class FaithfulnessClassification:
         }
 
 
-def _obstacle(explanation: Explanation, outputs: Outputs) -> str | None:
-    if outputs.target is None:
-        return "all logits are explained, not one: none can be replaced"
-    if explanation.explained is not None:
-        return "the explained logit is not one of the performer's: it cannot be replaced among them"
-    if outputs.logits.shape[1] < 2:
-        return "the performer has one output: its class can never change"
-    return None
-
-
 @hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[type], None]) -> None:
     register(FaithfulnessClassification)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -32,10 +33,10 @@ class FaithfulnessRegression:
     _positive: list[bool] = field(init=False, default_factory=list, repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
-        """Add a batch. Raises NotApplicable where all logits are explained and the explanation names none of its own."""
+        """Add a batch. Raises NotApplicable where no single logit is explained, or none is predicted."""
         explained = outputs.explained if explanation.explained is None else explanation.explained
-        if explained is None:
-            raise NotApplicable("all logits are explained, not one: no explained logit to compare with")
+        if explained is None or explanation.logits is None:
+            raise NotApplicable("all logits are explained, not one" if explained is None else "no logits are predicted")
         deviations = (explanation.logits.double().cpu() - explained.double().cpu()).abs()
         self._ids += batch.ids
         self._deviations += deviations.tolist()
@@ -58,5 +59,5 @@ def _mean(values: np.ndarray) -> float:
 
 
 @hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[type], None]) -> None:
     register(FaithfulnessRegression)

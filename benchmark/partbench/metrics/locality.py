@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -32,21 +32,23 @@ def voronoi_weights(
     """Weight of each pixel for each landmark, and for the context (everything outside the box, weight 1).
 
     The pixels of the box (edges included) belong to the visible landmark nearest to them, the first of equals; there
-    the weight falls linearly from 1 at the landmark to 0 at the farthest pixel of its cell, elsewhere it is 0 (SRAE paper,
-    Algorithm 1). A cell of a single pixel has weight 1.
+    the weight falls linearly from 1 at the landmark to 0 at the farthest pixel of its cell, elsewhere it is 0 (SRAE
+    paper, Algorithm 1). A cell of a single pixel has weight 1.
     """
+    context = len(landmarks)
     y = torch.arange(size[0], device=landmarks.device, dtype=landmarks.dtype)[:, None]
     x = torch.arange(size[1], device=landmarks.device, dtype=landmarks.dtype)
     inside = (x >= box[0]) & (y >= box[1]) & (x <= box[2]) & (y <= box[3])
     squares = (x - landmarks[:, 0, None, None]) ** 2 + (y - landmarks[:, 1, None, None]) ** 2
-    squares = squares.nan_to_num(nan=torch.inf)
-    order = torch.arange(len(landmarks), device=landmarks.device)[:, None, None]
-    cells = (squares.argmin(0) == order) & inside & squares.isfinite()
-    distances = torch.where(cells, squares, 0.0).sqrt()
-    farthest = distances.amax((1, 2), keepdim=True)
-    alone = cells.sum((1, 2), keepdim=True) == 1
-    closeness = 1 - torch.where(alone | (farthest == 0), 0.0, distances / farthest)
-    return torch.cat([torch.where(cells, closeness, 0.0), (~inside)[None].to(landmarks.dtype)])
+    nearest, owner = squares.nan_to_num(nan=torch.inf).min(0)  # of equals, the first
+    unowned = inside & nearest.isinf()
+    region = torch.where(inside, owner, context)
+    distances = torch.where(inside & ~unowned, nearest, 0.0).sqrt()
+    farthest = distances.new_zeros(context + 1).scatter_reduce(0, region.flatten(), distances.flatten(), "amax")
+    alone = region.flatten().bincount(minlength=context + 1) == 1
+    reach = torch.where(alone | (farthest == 0), torch.inf, farthest)
+    weights = torch.where(unowned, 0.0, 1 - distances / reach[region])
+    return weights.new_zeros(context + 1, *size).scatter(0, region[None], weights[None])
 
 
 def mask_weights(masks: Bool[Tensor, "p H W"]) -> Float[Tensor, "p+1 H W"]:
@@ -120,11 +122,12 @@ class Locality:
         """Weights of the regions of each image, the context last, and which regions the image shows."""
         if batch.masks is not None and self.regions != "landmarks":
             return map(_masked, batch.masks)
-        wanted = ("masks",) if self.regions == "masks" else ("landmarks", "boxes")
-        if missing := [name for name in wanted if getattr(batch, name) is None]:
-            raise NotApplicable(f"the dataset has no {' and no '.join(missing)} to tell parts by")
+        landmarks, boxes = batch.landmarks, batch.boxes
+        if self.regions == "masks" or landmarks is None or boxes is None:
+            missing = "masks" if self.regions == "masks" else "landmarks" if landmarks is None else "boxes"
+            raise NotApplicable(f"the dataset has no {missing} to tell parts by")
         size = (batch.images.shape[-2], batch.images.shape[-1])
-        return (_labelled(points, box, size) for points, box in zip(batch.landmarks, batch.boxes, strict=True))
+        return (_labelled(points, box, size) for points, box in zip(landmarks, boxes, strict=True))
 
     def compute(self) -> dict[str, Scores]:
         """H per concept, NaN without mass in any region, and their mean, with an interval from resampled images.
@@ -176,5 +179,5 @@ def _mean(values: Float[np.ndarray, "d k"]) -> Float[np.ndarray, "d"]:
 
 
 @hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[type], None]) -> None:
     register(Locality)

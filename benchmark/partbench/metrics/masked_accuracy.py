@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -24,7 +25,7 @@ def prominence(
 ) -> Float[np.ndarray, "H W"]:
     """The largest share of its own maximum that any concept's heatmap reaches at each pixel; 0 where all are 0."""
     best = maps.new_zeros(len(rows), len(columns))
-    for part in maps.split(CHUNK):
+    for part in maps.split(CHUNK) if len(maps) else ():
         heatmaps = rows @ part @ columns.T
         peaks = heatmaps.amax((1, 2), keepdim=True)
         best = torch.maximum(best, torch.where(peaks > 0, heatmaps / peaks, 0.0).amax(0))
@@ -56,8 +57,8 @@ class MaskedAccuracy:
     Source: SRAE paper, section 4.1 "masking", appendix Table 4. A pixel is kept where any concept's heatmap is at least
     gamma times that heatmap's maximum (the union over concepts, those of positive contribution where contributions are
     given); the rest is painted black, filled in (the paper names no algorithm: Telea), and classified. The first of
-    `gammas` is the main one, the others `@gamma=<value>`. `@original` is the accuracy without masking, `@kept` the share
-    of pixels kept at the main gamma: a map that keeps everything scores as the original, so read the score beside it.
+    `gammas` is the main one, the others `@gamma=<value>`. `@original` is the accuracy without masking, `@kept` the
+    share of pixels kept at the main gamma: a map that keeps everything scores as the original, so read both together.
     `@random` keeps as many pixels where a smooth random map is highest. Only the first `limit` images are used.
     """
 
@@ -90,14 +91,13 @@ class MaskedAccuracy:
             return
         keeps = self._keeps(batch[:n], explanation)
         images = batch.images[:n].permute(0, 2, 3, 1).float().cpu().numpy()
-        right = outputs.logits[:n].argmax(1) == outputs.target
-        self._record("@original", right.double().tolist())
-        self._record("@kept", [float(keep.mean()) for keep in keeps[""]])
         with ThreadPoolExecutor(2) as pool:
             for variant, masks in keeps.items():
                 painted = torch.from_numpy(np.stack(list(pool.map(inpaint, images, masks)))).permute(0, 3, 1, 2)
                 logits = outputs.predict(painted.contiguous().to(batch.images))
                 self._record(variant, (logits.argmax(1) == outputs.target).double().tolist())
+        self._record("@original", (outputs.logits[:n].argmax(1) == outputs.target).double().tolist())
+        self._record("@kept", [float(keep.mean()) for keep in keeps[""]])
         self._ids += batch.ids[:n]
 
     def _keeps(self, batch: Batch, explanation: Explanation) -> dict[str, list[np.ndarray]]:
@@ -123,5 +123,5 @@ class MaskedAccuracy:
 
 
 @hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[type], None]) -> None:
     register(MaskedAccuracy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -70,8 +71,8 @@ class Orthogonality:
 
     pooled: bool = False
 
-    _second: Tensor | None = field(init=False, default=None, repr=False)
-    _first: Tensor | None = field(init=False, default=None, repr=False)
+    _second: Tensor = field(init=False, default_factory=lambda: torch.zeros(0), repr=False)
+    _first: Tensor = field(init=False, default_factory=lambda: torch.zeros(0), repr=False)
     _images: int = field(init=False, default=0, repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
@@ -82,7 +83,7 @@ class Orthogonality:
         second, first = covariances(explanation.maps, *explanation.upsampling(*batch.images.shape[-2:]))
         if self.pooled:
             second = second + first[:, :, None] * first[:, None, :]
-        if self._second is None or self._first is None:
+        if not self._images:
             self._second = torch.zeros(GROUPS, k, k, dtype=torch.float64)
             self._first = torch.zeros(GROUPS, k, dtype=torch.float64)
         group = (self._images + torch.arange(n)) % GROUPS
@@ -157,6 +158,6 @@ class OrthogonalityLogdet(Orthogonality):
 
 
 @hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[type], None]) -> None:
     register(OrthogonalityFrobenius)
     register(OrthogonalityLogdet)

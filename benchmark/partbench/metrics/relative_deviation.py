@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -34,10 +35,10 @@ class RelativeDeviation:
     _high: float = field(init=False, default=float("-inf"), repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
-        """Add a batch. Raises NotApplicable where all logits are explained and the explanation names none of its own."""
+        """Add a batch. Raises NotApplicable where no single logit is explained, or none is predicted."""
         explained = outputs.explained if explanation.explained is None else explanation.explained
-        if explained is None:
-            raise NotApplicable("all logits are explained, not one: no explained logit to compare with")
+        if explained is None or explanation.logits is None:
+            raise NotApplicable("all logits are explained, not one" if explained is None else "no logits are predicted")
         truth = explained.detach().double().cpu().numpy()
         self._ids += batch.ids
         self._deviations += np.abs(truth - explanation.logits.detach().double().cpu().numpy()).tolist()
@@ -52,5 +53,5 @@ class RelativeDeviation:
 
 
 @hookimpl
-def register_metrics(register):
+def register_metrics(register: Callable[[type], None]) -> None:
     register(RelativeDeviation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,10 +18,10 @@ _SHIFT = 4  # fractional bits of OpenCV's polygon corners
 
 @dataclass(frozen=True)
 class Blob:
-    """A polygon in units of the frame with a colour (RGB in [0, 1]) and a direction of shading."""
+    """A polygon in units of the frame with a colour (RGB in [0, 1])."""
 
     corners: Float[ndarray, "c 2"]
-    colour: Float[ndarray, 3]
+    colour: Float[ndarray, "3"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ _ROUND = np.stack((np.cos(_AROUND), np.sin(_AROUND)), 1)
 _BAR = np.array(((-0.35, -2.2), (0.35, -2.2), (0.35, 2.2), (-0.35, 2.2)))
 
 
-def _colour(rng: np.random.Generator) -> Float[ndarray, 3]:
+def _colour(rng: np.random.Generator) -> Float[ndarray, "3"]:
     """A muted colour of a natural hue three times in four, otherwise any hue."""
     natural, any_hue = rng.random() < 0.75, rng.random()
     hue = (0.04 + 0.36 * any_hue if any_hue < 0.7 else 0.5 + 0.5 * (any_hue - 0.7)) if natural else any_hue
@@ -60,7 +61,7 @@ def draw_blob(rng: np.random.Generator, centre: tuple[float, float], radius: flo
     return Blob(np.array(centre) + radius * outline @ spin, _colour(rng))
 
 
-def _ridge(rng: np.random.Generator, height: float, colour: Float[ndarray, 3]) -> Blob:
+def _ridge(rng: np.random.Generator, height: float, colour: Float[ndarray, "3"]) -> Blob:
     """Everything below a wavy horizon."""
     x = np.linspace(-0.05, 1.05, 24)
     amplitude = rng.uniform(0.01, 0.09)
@@ -94,7 +95,7 @@ def _mottle(rng: np.random.Generator, grain: int) -> Float[ndarray, "l l 3"]:
     return 0.7 * rng.random((grain, grain, 1)) + 0.3 * rng.random((grain, grain, 3))
 
 
-def fill(canvas: ndarray, corners: Float[ndarray, "c 2"], colour, line: int = cv2.LINE_8) -> None:
+def fill(canvas: ndarray, corners: Float[ndarray, "c 2"], colour: Any, line: int = cv2.LINE_8) -> None:
     """Fill a polygon given in units of the frame. Pixel centres lie at (i + 0.5) / size."""
     points = np.round((corners * canvas.shape[0] - 0.5) * (1 << _SHIFT)).astype(np.int32)
     cv2.fillPoly(canvas, [points], colour, lineType=line, shift=_SHIFT)
@@ -114,7 +115,7 @@ def paint_backdrop(backdrop: Backdrop, size: int) -> Float[ndarray, "size size 3
     return picture * (1 + np.float32(fine) * (field(backdrop.mottle[1], size) - 0.5))[:, :, None]
 
 
-def cast_shadow(canvas: Float[ndarray, "s s 3"], shadow: Float[ndarray, 4], strength: float) -> None:
+def cast_shadow(canvas: Float[ndarray, "s s 3"], shadow: Float[ndarray, "4"], strength: float) -> None:
     """Darken the ground under the feet, in place: a soft ellipse (centre x, y, radii)."""
     along = (np.arange(canvas.shape[0], dtype=np.float32) + 0.5) / canvas.shape[0]
     x, y, rx, ry = (np.float32(v) for v in shadow)

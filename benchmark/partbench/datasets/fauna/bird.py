@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .body import Body, Material, frame, vector
+from .body import Body, Frame, Material, frame, vector
 from .pose import Pose
 
 
@@ -15,8 +15,9 @@ def bird(pose: Pose) -> Body:
     girth = 0.27 * pose.girth
     body.ellipsoid("torso", vector(0, 0, 0), trunk * (0.4, girth, girth * 0.95))
     body.ball("torso", trunk @ (0.12, -0.05, 0), girth * 0.95)
-    for name, point in (("back", (-0.1, girth, 0)), ("belly", (-0.05, -girth, 0)), ("breast", (0.28, -0.2, 0))):
-        body.landmark(name, "torso", trunk @ np.array(point))
+    body.landmark("back", "torso", trunk @ (-0.04, 0.86 * girth, 0))
+    body.landmark("belly", "torso", trunk @ (-0.05, -0.86 * girth, 0))
+    body.landmark("breast", "torso", trunk @ (0.27, -0.12, 0))
     _head(body, trunk, pose)
     for side, sign in (("left", -1), ("right", 1)):
         _wing(body, trunk, pose, (side, sign))
@@ -25,18 +26,18 @@ def bird(pose: Pose) -> Body:
     return body
 
 
-def _head(body: Body, trunk, pose: Pose) -> None:
+def _head(body: Body, trunk: Frame, pose: Pose) -> None:
     base = trunk @ (0.22, 0.08, 0)
     lean = frame(0.95 + 0.5 * max(pose.neck_pitch, -0.9), pose.neck_yaw)
     skull = 0.175 * pose.skull
-    centre = base + lean @ ((0.2 + 0.4 * (pose.neck - 0.88)) , 0, 0)
+    centre = base + lean @ (0.2 + 0.4 * (pose.neck - 0.88), 0, 0)
     body.cone("neck", base, centre, (0.2, skull * 0.8))
-    body.landmark("nape", "neck", 0.45 * base + 0.55 * centre + lean @ (0, 0.165, 0))
-    body.landmark("throat", "neck", 0.4 * base + 0.6 * centre - lean @ (0, 0.155, 0))
+    body.landmark("nape", "neck", 0.45 * base + 0.55 * centre + lean @ (0, 0.13, 0))
+    body.landmark("throat", "neck", 0.4 * base + 0.6 * centre - lean @ (0, 0.125, 0))
     face = frame(0.35 * pose.neck_pitch + 0.5 * pose.head_pitch, pose.neck_yaw + 0.5 * pose.head_yaw)
     body.ball("head", centre, skull)
-    body.landmark("crown", "head", centre + face @ (-0.1 * skull, 0.97 * skull, 0))
-    body.landmark("forehead", "head", centre + face @ (0.75 * skull, 0.65 * skull, 0))
+    body.landmark("crown", "head", centre + face @ (-0.1 * skull, 0.85 * skull, 0))
+    body.landmark("forehead", "head", centre + face @ (0.66 * skull, 0.58 * skull, 0))
     length = 0.2 * pose.tail + 0.08 * pose.whim
     tip = centre + face @ (0.8 * skull + length, -0.35 * skull, 0)
     body.cone("beak", centre + face @ (0.7 * skull, -0.08 * skull, 0), tip, (0.085, 0.012), Material.KERATIN)
@@ -46,20 +47,20 @@ def _head(body: Body, trunk, pose: Pose) -> None:
         body.eye(side, eye, 0.042, face @ (0.6, 0.35, 0.72 * sign))
 
 
-def _wing(body: Body, trunk, pose: Pose, which: tuple[str, int]) -> None:
+def _wing(body: Body, trunk: Frame, pose: Pose, which: tuple[str, int]) -> None:
     side, sign = which
     raised = pose.whim > 0.72
     spread = 0.5 + 0.6 * pose.tail_lift if raised else 0.0
     girth = 0.27 * pose.girth
     shoulder = trunk @ (0.12, 0.07, sign * girth * 0.85)
-    along = frame(np.pi + (0.1 if not raised else -0.9 - 0.3 * spread), 0.0)
-    along = trunk @ along
+    along = trunk @ frame(np.pi + (-0.9 - 0.3 * spread if raised else 0.1), 0.0)
     out = vector(0, 0.25, sign * 0.8) if raised else vector(0, 0, 0)
     for k, (reach, drop) in enumerate(((0.21, 0.0), (0.31, 0.035), (0.4, 0.075))):
         size = (0.2, 0.125 - 0.022 * k, 0.06) if not raised else (0.22, 0.12 - 0.015 * k, 0.05)
         centre = shoulder + along @ (reach - 0.06, drop, 0) + out * reach * 0.5
         body.ellipsoid(f"{side}_wing", centre, along * size, Material.COAT if k == 0 else Material.SECOND)
-    body.landmark(f"{side}_wing", f"{side}_wing", shoulder + along @ (0.16, 0, 0) + out * 0.1 + vector(0, 0, sign * 0.06))
+    middle = shoulder + along @ (0.16, 0, 0) + out * 0.1 + vector(0, 0, sign * 0.06)
+    body.landmark(f"{side}_wing", f"{side}_wing", middle)
 
 
 def _leg(body: Body, pose: Pose, which: tuple[str, int]) -> None:
@@ -78,7 +79,7 @@ def _leg(body: Body, pose: Pose, which: tuple[str, int]) -> None:
     body.feet.append(ankle)
 
 
-def _tail(body: Body, trunk, pose: Pose) -> None:
+def _tail(body: Body, trunk: Frame, pose: Pose) -> None:
     root = trunk @ (-0.33, 0.02, 0)
     length = 0.25 * pose.tail
     for fan in (-0.3, 0.0, 0.3):

@@ -27,7 +27,7 @@ class Coat:
     """`colours`: one row per Material; `marking` is the second colour of the pattern (RGB in [0, 1])."""
 
     colours: Float[ndarray, "materials 3"]
-    marking: Float[ndarray, 3]
+    marking: Float[ndarray, "3"]
     pattern: str
     frequency: float  # stripes per frame
     angle: float
@@ -38,7 +38,7 @@ class Coat:
     countershade: float
 
 
-def _fur(rng: np.random.Generator) -> Float[ndarray, 3]:
+def _fur(rng: np.random.Generator) -> Float[ndarray, "3"]:
     colour = _FUR[rng.integers(len(_FUR))] + rng.normal(0, 0.03, 3)
     bright = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 0.75), rng.uniform(0.35, 0.9)))
     return np.clip(bright if rng.random() < 0.2 else colour, 0.06, 0.96)
@@ -66,12 +66,13 @@ def field(lattice: Float[ndarray, "l l"], size: int) -> Float[ndarray, "size siz
     return cv2.resize(lattice.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
 
 
-def marked(coat: Coat, size: int) -> Float[ndarray, "size size"]:
-    """How far each pixel of the frame shows the marking colour, in [0, 1]; not for an UNMARKED pattern."""
-    noise = field(coat.noise, size)
+def marked(coat: Coat, size: int, window: tuple[slice, slice]) -> Float[ndarray, "h w"]:
+    """How far each pixel of a window shows the marking colour, in [0, 1]; not for an UNMARKED pattern."""
+    noise = field(coat.noise, size)[window]
     if coat.pattern == "stripes":
-        along = (np.arange(size, dtype=np.float32) + 0.5) / size
-        phase = 2 * np.pi * coat.frequency * (np.cos(coat.angle) * along + np.sin(coat.angle) * along[:, None])
-        return np.clip(0.5 + 2.5 * (np.sin(phase + 5 * noise) + 2 * coat.cover - 1), 0, 1)
+        along = (2 * np.pi * coat.frequency) * (np.arange(size, dtype=np.float32) + 0.5) / size
+        phase = np.cos(coat.angle) * along[window[1]] + np.sin(coat.angle) * along[window[0], None]
+        wave = np.sin(phase.astype(np.float32) + 5 * noise)
+        return np.clip(2.5 * wave + np.float32(5 * coat.cover - 2), 0, 1)
     level = np.quantile(coat.noise, 1 - 0.8 * coat.cover)
-    return np.clip(0.5 + 9 * (noise - np.float32(level)), 0, 1)
+    return np.clip(9 * noise + np.float32(0.5 - 9 * level), 0, 1)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench import Batch, hookimpl
+from partbench import Batch, Register, hookimpl
 from partbench.datasets.fauna.render import ALL_LANDMARKS, CATEGORIES, FAUNA_VERSION, PART_NAMES, Sample, render
 
 TRAIN_SEED, TEST_SEED = 1, 2
@@ -82,5 +82,5 @@ class Fauna:
 
 
 @hookimpl
-def register_datasets(register) -> None:
+def register_datasets(register: Register) -> None:
     register(Fauna)

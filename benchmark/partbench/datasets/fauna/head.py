@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-from .body import Body, Material, frame
+from .body import Body, Frame, Material, Point, frame, vector
 from .pose import Pose
 
+Skull = tuple[Point, Frame, Float[ndarray, "3"]]  # centre, axes, half axes
+Triple = tuple[float, float, float]
+Ear = tuple[Triple, Triple, float, float, Material]  # root, direction, half length, half width, material
 SIDES = (("left", -1), ("right", 1))
 
 
@@ -25,7 +30,7 @@ class HeadBuild:
     horn: float = 0.0  # length; 0 for none
 
 
-def add_head(body: Body, build: HeadBuild, pose: Pose, joint: tuple) -> None:
+def add_head(body: Body, build: HeadBuild, pose: Pose, joint: tuple[Point, bool, bool]) -> None:
     """Put a head on the upper end of the neck; `joint` is (point, has horns, is woolly)."""
     crown, horned, woolly = joint
     pitch = 0.45 * pose.head_pitch - build.droop + 0.55 * pose.neck_pitch
@@ -46,7 +51,7 @@ def add_head(body: Body, build: HeadBuild, pose: Pose, joint: tuple) -> None:
             body.ball("head", centre + face @ (np.array((x, 0.8, z)) * size), 0.075)
 
 
-def _muzzle(body: Body, build: HeadBuild, skull: tuple) -> None:
+def _muzzle(body: Body, build: HeadBuild, skull: Skull) -> None:
     centre, face, size = skull
     part = "head" if build.nose and build.muzzle < 0.1 else "muzzle"
     base = centre + face @ (0.5 * size[0], -0.28 * size[1], 0)
@@ -63,7 +68,7 @@ def _muzzle(body: Body, build: HeadBuild, skull: tuple) -> None:
     body.landmark("nose", part, tip + face @ (1.15 * end, 0.1 * end, 0))
 
 
-def _upright(body: Body, skull: tuple, which: tuple[str, int], turn: float) -> None:
+def _upright(body: Body, skull: Skull, which: tuple[str, int], turn: float) -> None:
     (centre, face, size), (part, sign) = skull, which
     base = centre + face @ (np.array((-0.05, 0.6, 0.6 * sign)) * size)
     tip = base + face @ (-0.02, 0.2, sign * (0.075 + 0.08 * turn))
@@ -73,7 +78,7 @@ def _upright(body: Body, skull: tuple, which: tuple[str, int], turn: float) -> N
     body.landmark(part, part, 0.5 * base + 0.5 * tip)
 
 
-def _narrow(body: Body, skull: tuple, which: tuple[str, int], turn: float) -> None:
+def _narrow(body: Body, skull: Skull, which: tuple[str, int], turn: float) -> None:
     (centre, face, size), (part, sign) = skull, which
     base = centre + face @ (np.array((-0.45, 0.75, 0.5 * sign)) * size)
     mid = base + face @ (-0.01 + 0.1 * turn, 0.09, 0.03 * sign)
@@ -82,37 +87,37 @@ def _narrow(body: Body, skull: tuple, which: tuple[str, int], turn: float) -> No
     body.landmark(part, part, mid)
 
 
-def _hanging(body: Body, skull: tuple, which: tuple[str, int], ear: tuple) -> None:
-    """A flat ear: `ear` is (root in skull units, direction, half length, half width, material)."""
+def _hanging(body: Body, skull: Skull, which: tuple[str, int], ear: Ear) -> None:
+    """A flat ear; its root is in units of the skull's half axes."""
     (centre, face, size), (part, sign) = skull, which
     root, direction, length, width, material = ear
     along = np.array(direction) / np.linalg.norm(direction)
-    flat = np.cross(along, (1.0, 0.0, 0.0))
-    axes = np.stack((along * length, np.cross(flat, along) * width / np.linalg.norm(flat),
-                     flat * 0.035 / np.linalg.norm(flat)), 1)
+    flat = vector(0.0, along[2], -along[1]) / np.hypot(along[1], along[2])  # across the ear's thickness
+    wide = vector(along[1] * flat[2] - along[2] * flat[1], -along[0] * flat[2], along[0] * flat[1])
+    axes = np.stack((along * length, wide * width, flat * 0.035), 1)
     middle = centre + face @ (np.array(root) * size * (1, 1, sign) + along * length * 0.85 * (1, 1, sign))
     axes = axes * np.array((1, 1, sign))[:, None]
     body.ellipsoid(part, middle, face @ axes, material)
     body.landmark(part, part, middle)
 
 
-def _floppy(body: Body, skull: tuple, which: tuple[str, int], turn: float) -> None:
+def _floppy(body: Body, skull: Skull, which: tuple[str, int], turn: float) -> None:
     ear = ((-0.3, 0.65, 0.75), (-0.15 + turn, -1.0, 0.25), 0.16, 0.085, Material.SECOND)
     _hanging(body, skull, which, ear)
 
 
-def _sideways(body: Body, skull: tuple, which: tuple[str, int], turn: float) -> None:
+def _sideways(body: Body, skull: Skull, which: tuple[str, int], turn: float) -> None:
     _hanging(body, skull, which, ((-0.55, 0.45, 0.75), (-0.25 + turn, 0.05, 1.0), 0.14, 0.065, Material.COAT))
 
 
-def _drooping(body: Body, skull: tuple, which: tuple[str, int], turn: float) -> None:
+def _drooping(body: Body, skull: Skull, which: tuple[str, int], turn: float) -> None:
     _hanging(body, skull, which, ((-0.25, 0.35, 0.8), (-0.2 + turn, -0.45, 0.9), 0.15, 0.06, Material.COAT))
 
 
 _EARS = {"upright": _upright, "narrow": _narrow, "floppy": _floppy, "sideways": _sideways, "drooping": _drooping}
 
 
-def _horn(body: Body, skull: tuple, which: tuple[str, int], length: float) -> None:
+def _horn(body: Body, skull: Skull, which: tuple[str, int], length: float) -> None:
     (centre, face, size), (part, sign) = skull, which
     root = centre + face @ (np.array((-0.35, 0.8, 0.5 * sign)) * size)
     first = root + face @ (np.array((0.0, 0.35, 0.75 * sign)) * length * 0.6)

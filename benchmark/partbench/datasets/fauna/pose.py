@@ -13,8 +13,8 @@ from numpy import ndarray
 class Pose:
     """Angles in radians; `girth`, `leg`, `neck`, `skull`, `tail` multiply the species' own proportions."""
 
-    swing: Float[ndarray, 4]  # left front, right front, left back, right back; forward is positive
-    bend: Float[ndarray, 4]  # knee, >= 0
+    swing: Float[ndarray, "4"]  # left front, right front, left back, right back; forward is positive
+    bend: Float[ndarray, "4"]  # knee, >= 0
     neck_pitch: float
     neck_yaw: float
     head_pitch: float

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .body import Body, Material, frame, vector
+from .body import Body, Material, Point, frame, vector
 from .head import HeadBuild, add_head
 from .pose import Pose
 
@@ -31,7 +31,9 @@ class Build:
     udder: bool = False
 
 
-_PAW, _CLOVEN, _HOOF = ("leg", "leg", "paw"), ("upper_leg", "lower_leg", "lower_leg"), ("upper_leg", "lower_leg", "hoof")
+_PAW = ("leg", "leg", "paw")
+_CLOVEN = ("upper_leg", "lower_leg", "lower_leg")
+_HOOF = ("upper_leg", "lower_leg", "hoof")
 
 BUILDS: dict[str, Build] = {
     "cat": Build(0.74, (0.185, 0.175, 0.195), (0.17, 0.75, 0.15, 0.125), (0.46, 0.115, 0.065, 0.05), "paw", _PAW,
@@ -71,14 +73,15 @@ def quadruped(species: str, pose: Pose) -> Body:
     return body
 
 
-def _neck(body: Body, build: Build, pose: Pose, base):
+def _neck(body: Body, build: Build, pose: Pose, base: Point) -> Point:
     length, angle, low, high = build.neck
     angle = angle + (pose.neck_pitch if pose.neck_pitch > -0.5 else pose.neck_pitch * (0.7 + 0.5 * build.mane))
     lean = frame(angle, pose.neck_yaw)
     crown = base + lean @ (length * pose.neck, 0, 0)
     body.cone("neck", base, crown, (low * pose.girth, high))
     if build.mane:
-        ridge = [base + lean @ (t * length * pose.neck, 0.8 * (low + t * (high - low)), 0) for t in (-0.1, 0.35, 0.75, 1.2)]
+        along = (-0.1, 0.35, 0.75, 1.2)
+        ridge = [base + lean @ (t * length * pose.neck, 0.8 * (low + t * (high - low)), 0) for t in along]
         body.chain("neck", ridge, [0.05, 0.085, 0.085, 0.07], SECOND)
         for sign in (-1, 1):
             lock = [p + lean @ (-0.03, -0.06, sign * 0.09) for p in ridge[1:]]
@@ -98,7 +101,7 @@ def _legs(body: Body, build: Build, pose: Pose, girths: tuple[float, float]) -> 
         _leg(body, build, (hip, angles, 0.7 * girth, pose.leg), f"{side}_{end}")
 
 
-def _leg(body: Body, build: Build, joint: tuple, which: str) -> None:
+def _leg(body: Body, build: Build, joint: tuple[Point, tuple[float, float], float, float], which: str) -> None:
     hip, (thigh, shank), sunk, stretch = joint
     length, at_hip, at_knee, at_ankle = build.leg
     upper, lower, foot = (f"{which}_{segment}" for segment in build.segments)
@@ -116,7 +119,7 @@ def _leg(body: Body, build: Build, joint: tuple, which: str) -> None:
     body.feet.append(ankle)
 
 
-def _tail(body: Body, build: Build, pose: Pose, root) -> None:
+def _tail(body: Body, build: Build, pose: Pose, root: Point) -> None:
     length, angle, thick, thin = build.tail
     steps = 2 if length < 0.3 else 5
     points, hanging = [root], angle < 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
+from multiprocessing import get_context
 from typing import NamedTuple
 
 import cv2
@@ -49,12 +51,12 @@ class Sample:
     box: (4,) float32 x0 y0 x1 y1 in px, tight around the visible animal; all zero if nothing of it is visible.
     landmarks: (len(ALL_LANDMARKS), 2) float32 x, y in px (pixel i spans i to i + 1); NaN where absent: not a landmark
         of the category, outside the frame, behind the occluder or another part, or left out.
-    masks: (len(PART_NAMES), H, W) bool, disjoint; a pixel belongs to the part that covers most of it.
+    masks: (len(PART_NAMES), H, W) bool, disjoint; together the pixels at least half covered by the animal.
     """
 
     image: UInt8[ndarray, "h w 3"]
     label: int
-    box: Float[ndarray, 4]
+    box: Float[ndarray, "4"]
     landmarks: Float[ndarray, "l 2"]
     masks: Bool[ndarray, "p h w"]
 
@@ -78,7 +80,7 @@ def render(seed: int, index: int, size: int = 64, without: tuple[str, ...] = ())
     """
     if seed < 0 or index < 0 or size < 8:
         raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
-    scene = draw_scene(seed, index)
+    scene = draw_scene(int(seed), int(index))
     removed = removed_fine_parts(CATEGORIES[scene.label], without)
     layer = _layer(scene, size * _SUPER)
     if removed:
@@ -94,10 +96,15 @@ def render_many(
 ) -> dict[str, ndarray]:
     """Samples of several indices, stacked: image, label, box, landmarks, masks, each (n, ...).
 
-    `workers` threads (one if None); the result does not depend on them.
+    `workers` processes, or this one if None; the result does not depend on them.
     """
-    with ThreadPoolExecutor(workers or 1) as pool:
-        samples = list(pool.map(lambda index: render(seed, int(index), size, without), indices))
+    draw = partial(render, seed, size=size, without=without)
+    if not workers or workers < 2:
+        samples = [draw(int(index)) for index in indices]
+    else:
+        # not forked: OpenCV's and torch's threads do not survive a fork
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            samples = list(pool.map(draw, [int(index) for index in indices], chunksize=32))
     return {f.name: np.stack([getattr(s, f.name) for s in samples]) for f in fields(Sample)}
 
 
@@ -106,7 +113,7 @@ def _layer(scene: Scene, size: int, left_out: frozenset[str] = frozenset()) -> _
     fine_of_solid = np.zeros(NOTHING + 1, np.uint8)
     fine_of_solid[: len(scene.solids.parts)] = [_FINE_ID[part] for part in scene.solids.parts]
     fine, colour = fine_of_solid[surface.solid], np.zeros((size, size, 4), np.float32)
-    x0, y0, x1, y1 = _box(fine > 0).astype(int).tolist()
+    x0, y0, x1, y1 = _box(np.greater(fine, 0)).astype(int).tolist()
     if x1 > x0:
         window = slice(y0, y1), slice(x0, x1)
         present = (fine[window] > 0).astype(np.float32)
@@ -125,7 +132,7 @@ def _shade(scene: Scene, whole: Surface, window: tuple[slice, slice]) -> Float[n
     colour = coat.colours.astype(np.float32)[material]
     furry = material == Material.COAT
     if coat.pattern not in UNMARKED:
-        mix = (marked(coat, size)[window] * furry)[:, :, None]
+        mix = (marked(coat, size, window) * furry)[:, :, None]
         colour += mix * (coat.marking.astype(np.float32) - colour)
     pile = np.float32(coat.rough) * (field(coat.pile, size)[window] - 0.5)
     across, down = softened_normals(surface, 0.012 * size)
@@ -178,29 +185,30 @@ def _develop(light: Light, picture: Float[ndarray, "h w 3"]) -> UInt8[ndarray, "
 
 
 def _part_masks(fine: Int[ndarray, "s s"]) -> Bool[ndarray, "p h w"]:
-    """Pixel by pixel the merged part with most samples; a tie goes to what is not the animal, then to the earlier."""
+    """A pixel is animal if half of its samples are, and then of the part with most of them (in a tie the earlier)."""
     merged = _MERGED_OF_FINE[fine]
     samples = [np.ascontiguousarray(merged[i::_SUPER, j::_SUPER]) for i in range(_SUPER) for j in range(_SUPER)]
-    best, owner = np.zeros_like(samples[0]), np.zeros_like(samples[0])
-    for part in range(len(PART_NAMES) + 1):
+    most, owner = np.zeros_like(samples[0]), np.zeros_like(samples[0])
+    for part in range(1, len(PART_NAMES) + 1):
         count = sum((sample == part).view(np.uint8) for sample in samples)
-        np.copyto(owner, part, where=count > best)
-        np.maximum(best, count, out=best)
+        np.copyto(owner, part, where=count > most)
+        np.maximum(most, count, out=most)
+    owner[2 * sum((sample == 0).view(np.uint8) for sample in samples) > len(samples)] = 0
     return owner == np.arange(1, len(PART_NAMES) + 1, dtype=np.uint8)[:, None, None]
 
 
-def _box(mask: Bool[ndarray, "h w"]) -> Float[ndarray, 4]:
+def _box(mask: Bool[ndarray, "h w"]) -> Float[ndarray, "4"]:
     """x0 y0 x1 y1 of a mask; all zero for an empty one."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     return np.array((x, y, x + width, y + height), np.float32)
 
 
 def _landmarks(scene: Scene, layer: _Layer, removed: frozenset[str]) -> Float[ndarray, "l 2"]:
-    """Points on the body where they can be seen; for the parts of BOX_LANDMARKS the centre of the visible part's box."""
+    """Points on the body where they can be seen; for BOX_LANDMARKS the centre of the visible part's box."""
     size = layer.fine.shape[0]
     found = np.full((len(ALL_LANDMARKS), 2), np.nan, np.float32)
     for name, (part, point) in scene.solids.landmarks.items():
-        if part not in removed and _seen(layer, point):
+        if part not in removed and _seen(layer, _FINE_ID[part], point):
             found[ALL_LANDMARKS.index(name)] = point[:2] * (size / _SUPER)
     merged = _MERGED_OF_FINE[layer.fine]
     for name in (n for n in BOX_LANDMARKS if n in LANDMARK_NAMES[CATEGORIES[scene.label]]):
@@ -213,10 +221,11 @@ def _landmarks(scene: Scene, layer: _Layer, removed: frozenset[str]) -> Float[nd
     return found
 
 
-def _seen(layer: _Layer, point: Float[ndarray, 3]) -> bool:
-    """Inside the frame, on the animal, and not clearly behind what is visible there."""
+def _seen(layer: _Layer, part: int, point: Float[ndarray, "3"]) -> bool:
+    """Inside the frame, where the landmark's own part shows or else the animal not clearly in front of the point."""
     size = layer.fine.shape[0]
     column, row = int(np.floor(point[0] * size)), int(np.floor(point[1] * size))
     if not (0 <= column < size and 0 <= row < size):
         return False
-    return bool(layer.fine[row, column] > 0 and point[2] > layer.depth[row, column] - 0.03)
+    shown = layer.fine[row, column]
+    return bool(shown == part or (shown > 0 and point[2] > layer.depth[row, column] - 0.03))

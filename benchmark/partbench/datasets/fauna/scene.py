@@ -38,11 +38,11 @@ class Stream(IntEnum):
 class Light:
     """Direction towards the light in image axes (unit length), and how bright, harsh and tinted the picture is."""
 
-    direction: Float[ndarray, 3]
+    direction: Float[ndarray, "3"]
     ambient: float
     brightness: float
     contrast: float
-    tint: Float[ndarray, 3]
+    tint: Float[ndarray, "3"]
     outline: float
 
 
@@ -60,7 +60,7 @@ class Camera:
 class Scene:
     label: int
     solids: Solids
-    shadow: Float[ndarray, 4]  # centre x, y and radii of the soft shadow under the feet
+    shadow: Float[ndarray, "4"]  # centre x, y and radii of the soft shadow under the feet
     coat: Coat
     backdrop: Backdrop
     light: Light
@@ -75,14 +75,18 @@ def draw_scene(seed: int, index: int) -> Scene:
 
     label = index % len(CATEGORIES)
     body = _animal(CATEGORIES[label], draw_pose(stream(Stream.POSE)))
-    view, origin, bounds = _place(body, _draw_camera(stream(Stream.CAMERA)))
-    feet = np.array(body.feet) @ view.T + origin
+    camera = _draw_camera(stream(Stream.CAMERA))
+    view = _view(camera)
+    solids = body.seen_from(view)
+    zoom, offset, bounds = _place(solids, camera)
+    feet = zoom * np.array(body.feet) @ view.T + offset
     spread = 0.5 * np.ptp(bounds[:, 0])
     shadow = np.array((feet[:, 0].mean(), feet[:, 1].max() + 0.01, 0.85 * spread, 0.22 * spread))
     coat = draw_coat(stream(Stream.COAT))
     backdrop = draw_backdrop(stream(Stream.BACKDROP), float(coat.colours[0].mean()))
     occluder = _draw_occluder(stream(Stream.OCCLUDER), np.clip(bounds, 0, 1))
-    return Scene(label, body.seen_from(view, origin), shadow, coat, backdrop, _draw_light(stream(Stream.LIGHT)), occluder)
+    light = _draw_light(stream(Stream.LIGHT))
+    return Scene(label, solids.moved(zoom, offset), shadow, coat, backdrop, light, occluder)
 
 
 def _animal(category: str, pose: Pose) -> Body:
@@ -98,23 +102,27 @@ def _draw_camera(rng: np.random.Generator) -> Camera:
     return Camera(angles, size, place, cut if rng.random() < 0.2 else None)
 
 
-def _place(body: Body, camera: Camera) -> tuple[Float[ndarray, "3 3"], Float[ndarray, 3], Float[ndarray, "2 2"]]:
-    """View matrix and origin that put the body into the frame (`size` is the root of its box's area), and that box."""
-    (yaw, pitch, roll), size = camera.angles, camera.size
-    cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
+def _view(camera: Camera) -> Float[ndarray, "3 3"]:
+    """Orthogonal map from body axes to image axes."""
+    cy, sy, cp, sp, cr, sr = (f(a) for a in camera.angles for f in (np.cos, np.sin))
     turn = np.array(((cy, 0, -sy), (0, 1, 0), (sy, 0, cy)))
     tilt = np.array(((1, 0, 0), (0, cp, -sp), (0, sp, cp)))
-    bank = np.array(((cr, -sr, 0), (sr, cr, 0), (0, 0, 1)))
-    view = np.diag((1.0, -1.0, 1.0)) @ bank @ tilt @ turn
-    low, high = body.bounds(view)[:, :2]
-    zoom = min(size / np.sqrt((high - low).prod()), 0.93 / (high - low).max())
+    bank = np.array(((cr, -sr, 0), (-sr, -cr, 0), (0, 0, 1)))
+    return bank @ tilt @ turn
+
+
+def _place(solids: Solids, camera: Camera) -> tuple[float, Float[ndarray, "3"], Float[ndarray, "2 2"]]:
+    """Zoom and offset that put the solids into the frame, and their box there; `size` is the root of its area."""
+    low, high = solids.corners()
+    low, high = low.min(0)[:2], high.max(0)[:2]
+    zoom = min(camera.size / np.sqrt((high - low).prod()), 0.93 / (high - low).max())
     low, spans, margin = zoom * low, zoom * (high - low), 0.02
     corner = margin + np.array(camera.place) * (1 - 2 * margin - spans)
     if camera.cut is not None:
         share, side = camera.cut
         axis, far = divmod(side, 2)
         corner[axis] = 1 - spans[axis] * (1 - share) if far else -share * spans[axis]
-    return zoom * view, np.append(corner - low, 0.0), np.stack((corner, corner + spans))
+    return float(zoom), np.append(corner - low, 0.0), np.stack((corner, corner + spans))
 
 
 def _draw_light(rng: np.random.Generator) -> Light:

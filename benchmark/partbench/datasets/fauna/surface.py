@@ -31,9 +31,7 @@ def visible_surface(solids: Solids, size: int, left_out: frozenset[str] = frozen
                       np.zeros((size, size), np.float32), np.full((size, size), NOTHING, np.uint8))
     along = (np.arange(size, dtype=np.float32) + 0.5) / size
     cones = np.concatenate((solids.start, solids.end, solids.radii), 1).astype(np.float32)
-    low = np.minimum(solids.start - solids.radii[:, :1], solids.end - solids.radii[:, 1:])
-    high = np.maximum(solids.start + solids.radii[:, :1], solids.end + solids.radii[:, 1:])
-    low, high = np.concatenate((low, solids.centre - solids.extent)), np.concatenate((high, solids.centre + solids.extent))
+    low, high = solids.corners()
     window = np.clip(np.concatenate((np.floor(low[:, :2] * size), np.ceil(high[:, :2] * size)), 1), 0, size)
     ellipsoids = np.concatenate((solids.centre, solids.shape.reshape(-1, 9)), 1).astype(np.float32)
     for k, (x0, y0, x1, y1) in enumerate(window.astype(int).tolist()):
@@ -51,14 +49,11 @@ def _cone(cone: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, 
     """Inside, depth and normal of a tapered capsule: at each pixel the ball at the nearest point of its axis."""
     ax, ay, az, bx, by, bz, ra, rb = cone
     dx, dy, dz = bx - ax, by - ay, bz - az
-    x, y, squared = x - np.float32(ax), y - np.float32(ay), dx * dx + dy * dy
-    if squared < 1e-8:
-        qx, qy, radius, base = x, y, np.float32(max(ra, rb)), np.float32(max(az, bz))
-    else:
-        t = x * np.float32(dx / squared) + y * np.float32(dy / squared)
-        np.clip(t, 0, 1, out=t)
-        qx, qy = x - t * np.float32(dx), y - t * np.float32(dy)
-        radius, base = np.float32(ra) + t * np.float32(rb - ra), np.float32(az) + t * np.float32(dz)
+    x, y, squared = x - np.float32(ax), y - np.float32(ay), max(dx * dx + dy * dy, 1e-12)
+    t = x * np.float32(dx / squared) + y * np.float32(dy / squared)
+    np.clip(t, 0, 1, out=t)
+    qx, qy = x - t * np.float32(dx), y - t * np.float32(dy)
+    radius, base = np.float32(ra) + t * np.float32(rb - ra), np.float32(az) + t * np.float32(dz)
     height = radius * radius - (qx * qx + qy * qy)
     inside = height > 0
     return inside, base + np.sqrt(np.maximum(height, 0)), qx / radius, qy / radius
@@ -78,7 +73,7 @@ def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray,
     return inside, cz + z, nx / norm, ny / norm
 
 
-def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: tuple) -> None:
+def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: tuple[ndarray, ndarray, ndarray, ndarray]) -> None:
     inside, depth, across, down = piece
     nearer = inside & (depth > surface.depth[box])
     np.copyto(surface.depth[box], depth, where=nearer)

@@ -1,0 +1,111 @@
+"""Paired comparisons: does one explainer differ from another on the same tasks and seeds, and as the paper says?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from partbench.published import pairs
+from partbench.standings import DRAWS, current
+from partbench.statistics import interval, resampling_weights
+
+# A sign test cannot reject at the 5 % level with fewer pairs than this.
+MIN_CELLS = 6
+COLUMNS = ["board", "explainer", "other", "metric", "difference", "low", "high", "wins", "cells", "verdict"]
+POSITIVE = "@positive"  # a metric limited to images of the explained category
+BETTER, WORSE, UNDECIDED = "better", "worse", "not separated"
+
+
+def comparisons(
+    frame: pd.DataFrame, explainer: str, others: Iterable[str], metrics: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """Paired differences `explainer - other` over the (task, seed) cells that both have scored, board by board.
+
+    Explainers are named by their labels: `srae`, `srae (profile=released)`. `difference` is the mean over seeds, then
+    tasks, in the metric's units; `low`, `high` a 95 % bootstrap interval over tasks and, within each, seeds. `wins`
+    counts the cells where `explainer` is better. The verdict is "better" or "worse" (in the metric's direction) if the
+    interval leaves out 0 and there are at least 6 cells, else "not separated". The images are the same on both sides
+    and are not resampled. Without `metrics`, all that both share.
+    """
+    rows = current(frame)
+    rows = rows[rows["scored"] & np.isfinite(rows["value"].astype(float))]
+    rows = rows if metrics is None else rows[rows["metric"].isin(list(metrics))]
+    mine = rows[rows["label"] == explainer]
+    found = []
+    for other in others:
+        both = mine.merge(rows[rows["label"] == other], on=["board", "metric", "task", "seed"], suffixes=("", "_other"))
+        for (board, metric), cells in both.groupby(["board", "metric"], sort=True):
+            names = {"board": board, "explainer": explainer, "other": other, "metric": metric}
+            found.append({**names, **_compared(cells)})
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+def directions(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every comparison a paper prints for its own explainer that can be made here, with what the paper found.
+
+    The columns of `comparisons`, `paper`, `published` ("better (2 of 2)") and `holds`: "yes", "no", "not separated", or
+    "" where the paper's own tables disagree or have no such value. Metrics limited to images of the explained
+    category (`@positive`) are compared too, without a published value. Options of the paper's own explainer other
+    than the defaults are compared as well, those of the others are not.
+    """
+    rows = current(frame)
+    printed = pairs()
+    found = []
+    for (paper, proposed), table in printed.groupby(["paper", "explainer"], sort=True):
+        others = [name for name in dict.fromkeys(table["other"]) if name in set(rows["label"])]
+        metrics = [f"{name}{suffix}" for name in sorted(set(table["metric"])) for suffix in ("", POSITIVE)]
+        for label in sorted(set(rows.loc[rows["explainer"] == proposed, "label"])):
+            compared = comparisons(rows, label, others, metrics)
+            found.append(_with_published(compared, table, rows).assign(paper=paper))
+    columns = [*COLUMNS, "paper", "published", "holds"]
+    return pd.concat(found)[columns].reset_index(drop=True) if found else pd.DataFrame(columns=columns)
+
+
+def _compared(cells: pd.DataFrame) -> dict[str, object]:
+    cells = cells.assign(difference=cells["value"] - cells["value_other"])
+    sign = 1 if cells["higher_is_better"].dropna().eq(True).all() else -1
+    tasks = [group.sort_values("seed")["difference"].to_numpy(float) for _, group in cells.groupby("task", sort=True)]
+    low, high = interval(_draws(tasks))
+    worst, best = sorted((sign * low, sign * high))
+    verdict = UNDECIDED if len(cells) < MIN_CELLS else BETTER if worst > 0 else WORSE if best < 0 else UNDECIDED
+    difference = float(np.mean([task.mean() for task in tasks]))
+    wins = int((sign * cells["difference"] > 0).sum())
+    return {"difference": difference, "low": low, "high": high, "wins": wins, "cells": len(cells), "verdict": verdict}
+
+
+def _draws(tasks: Sequence[Float[np.ndarray, "s"]]) -> Float[np.ndarray, "draws"]:
+    """Resampled means: seeds within each task, then the tasks."""
+    seeds = np.stack([resampling_weights(len(task), DRAWS, seed=i) @ task for i, task in enumerate(tasks)], axis=1)
+    return (resampling_weights(len(tasks), DRAWS, seed=len(tasks)) * seeds).sum(axis=1)
+
+
+def _with_published(compared: pd.DataFrame, printed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    known = rows.dropna(subset="higher_is_better").drop_duplicates("metric", keep="last")
+    higher = dict(zip(known["metric"], known["higher_is_better"].astype(bool), strict=True))
+    names = zip(compared["other"], compared["metric"], strict=True)
+    found = [_printed(other, metric, printed, higher) for other, metric in names]
+    holds = [_holds(*row) for row in zip(compared["verdict"], found, strict=True)]
+    shown = ~compared["metric"].str.contains("@") | compared["metric"].str.endswith(POSITIVE) | pd.Series(found).ne("")
+    return compared.assign(published=found, holds=holds)[shown.to_numpy(bool)]
+
+
+def _printed(other: str, metric: str, printed: pd.DataFrame, higher: dict[str, bool]) -> str:
+    table = printed[(printed["other"] == other) & (printed["metric"] == metric)]
+    differences = (table["value"] - table["other_value"]) * (1 if higher.get(metric, True) else -1)
+    better, worse, n = int((differences > 0).sum()), int((differences < 0).sum()), len(differences)
+    if not n:
+        return ""
+    if worse == n:
+        return f"{WORSE} ({n} of {n})"
+    return f"{BETTER} ({n} of {n})" if better == n else f"mixed (better in {better} of {n})"
+
+
+def _holds(verdict: str, published: str) -> str:
+    if not published.startswith((BETTER, WORSE)):
+        return ""
+    if verdict == UNDECIDED:
+        return UNDECIDED
+    return "yes" if published.startswith(verdict) else "no"

@@ -1,0 +1,144 @@
+"""The dataset `animal_part`: crops of photographs of five animals, with head and legs, and photos without them.
+
+ILSVRC 2013 DET Animal-Part, published with "Interpretable Convolutional Neural Networks" (Zhang, Wu, Zhu, CVPR 2018,
+section 6); the five of its thirty categories that the published comparison tables share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from partbench import Batch, InputError, hookimpl
+from partbench.datasets.animal_part.layout import PARTS, Folder, Photo, category_photos, negative_photos, whole
+from partbench.datasets.animal_part.photograph import CropMemory, crop, decode
+
+WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}
+OTHER = "other"
+FRAME = 224  # px: the side of the frame in which parts are annotated
+
+
+class AnimalPartSet:
+    """One split: photos cropped to the animal's box and stretched to `size` px.
+
+    `centre_counts` (N, p): how many centres the truth files give; landmarks and part boxes are NaN unless it is 1.
+    """
+
+    def __init__(self, photos: list[Photo], size: int, fingerprint: str, memory: CropMemory) -> None:
+        self.photos, self.size, self.fingerprint, self._memory = photos, size, fingerprint, memory
+        self.labels: Int[Tensor, "N"] = torch.tensor([photo.label for photo in photos])
+        self.centre_counts: Int[Tensor, "N p"] = torch.from_numpy(np.stack([photo.found for photo in photos]))
+        self._centres: Float[Tensor, "N p 2"] = self._pixels(np.stack([photo.centres for photo in photos]) - 0.5)
+        self._extents: Float[Tensor, "N p 2"] = self._pixels(np.stack([photo.extents for photo in photos]))
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Crops as RGB in [0, 1]; the box is the whole crop, since the crop is the box.
+
+        Landmarks are x y in px, integer at pixel centres. Raises InputError naming the photo that cannot be decoded.
+        """
+        rows = list(indices)
+        crops = [self._crop(self.photos[i]).transpose(2, 0, 1) for i in rows]
+        shape = (len(rows), 3, self.size, self.size)
+        pixels = np.stack(crops) if crops else np.zeros(shape, np.uint8)
+        return Batch(
+            ids=tuple(self.photos[i].id for i in rows),
+            images=torch.from_numpy(pixels).float() / 255,
+            labels=self.labels[rows],
+            boxes=torch.tensor([[0.0, 0.0, self.size, self.size]]).repeat(len(rows), 1),
+            landmarks=self._centres[rows] - 0.5,
+        )
+
+    def part_boxes(self, indices: Sequence[int]) -> Float[Tensor, "n p 4"]:
+        """Boxes x0 y0 x1 y1 of the parts in px, cut off at the crop; pixel i spans [i, i + 1). NaN where unknown."""
+        centres, half = self._centres[list(indices)], self._extents[list(indices)] / 2
+        return torch.cat([centres - half, centres + half], -1).clamp(0, self.size)
+
+    def _pixels(self, frame: Float[ndarray, "N p 2"]) -> Float[Tensor, "N p 2"]:
+        """(row, col) lengths in the annotation frame as (x, y) lengths in px of the crop."""
+        return torch.from_numpy(frame[..., ::-1] * (self.size / FRAME)).float()
+
+    def _crop(self, photo: Photo) -> UInt8[ndarray, "size size 3"]:
+        return self._memory.get(photo.id, lambda: self._read(photo))
+
+    def _read(self, photo: Photo) -> UInt8[ndarray, "size size 3"]:
+        try:
+            return crop(decode(photo.path), photo.box, self.size)
+        except ValueError as error:
+            raise InputError(f"{photo.path}: {error}; copy the photo and its data.mat again") from error
+
+
+class AnimalPart:
+    """Photographs of cat, cattle, dog, horse and sheep with head and legs, and "other": photos of anything.
+
+    Half of the photos of each class are for training, half for testing; no randomness. Raises InputError naming the file
+    if the folder is missing, half-copied or broken; warns of single truncated photos, which are left out.
+    """
+
+    name: ClassVar[str] = "animal_part"
+    version: ClassVar[str] = "1"
+    default_performer: ClassVar[str] = "lite0_head"
+    needs_root: ClassVar[bool] = True
+    classes: ClassVar[tuple[str, ...]] = (*WNIDS, OTHER)
+    categories: ClassVar[tuple[str, ...]] = tuple(WNIDS)
+    landmark_names: tuple[str, ...] = PARTS
+    part_names: tuple[str, ...] = PARTS
+
+    def __init__(self, root: Path | None = None, size: int = FRAME) -> None:
+        self.size = size
+        folder = Folder(_checked(root))
+        photos = negative_photos(folder, self.classes.index(OTHER))
+        for label, category in enumerate(self.categories):
+            photos += category_photos(folder, category, WNIDS[category], label)
+        train, test = halves(whole(photos))
+        memory = CropMemory()
+        self.train = AnimalPartSet(train, size, self._fingerprint(folder, "train"), memory)
+        self.test = AnimalPartSet(test, size, self._fingerprint(folder, "test"), memory)
+
+    def _fingerprint(self, folder: Folder, split: str) -> str:
+        text = f"{self.name} {self.version} {self.size} {split} {folder.digest.hexdigest()}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def halves(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
+    """Photos for training and for testing: every second one of each class goes to the test half.
+
+    Photos with a landmark and photos without are dealt out separately, since only the first few hundred of a category
+    are annotated and either half needs its share. Both halves are sorted by class, then by number.
+    """
+    groups: dict[tuple[int, bool], list[Photo]] = defaultdict(list)
+    for photo in photos:
+        groups[photo.label, bool((photo.found == 1).any())].append(photo)
+    order: Callable[[Photo], tuple[int, str]] = lambda photo: (photo.label, photo.id)  # noqa: E731
+    train = [photo for group in groups.values() for photo in group[0::2]]
+    test = [photo for group in groups.values() for photo in group[1::2]]
+    return sorted(train, key=order), sorted(test, key=order)
+
+
+def _checked(root: Path | None) -> Path:
+    """The root folder, if it looks like one."""
+    wanted = f"the folder that holds {WNIDS['cat']}_obj/, {WNIDS['cattle']}_obj/, ..., neg/"
+    if root is None:
+        raise InputError(f"animal_part needs --data-root DIR, {wanted}")
+    if not root.is_dir():
+        raise InputError(f"no folder {root}; --data-root must name {wanted}")
+    for category, wnid in WNIDS.items():
+        if not (root / f"{wnid}_obj").is_dir():
+            raise InputError(f"{root} has no {wnid}_obj/ ({category}); --data-root must name {wanted}")
+    return root
+
+
+@hookimpl
+def register_datasets(register: Callable[[type], None]) -> None:
+    register(AnimalPart)

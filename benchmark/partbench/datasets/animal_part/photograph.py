@@ -1,0 +1,84 @@
+"""JPEG files: whether they are whole, their pixels, crops of them at a fixed size, and a bounded memory of crops."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from partbench import InputError
+
+START, END = b"\xff\xd8", b"\xff\xd9"
+TAIL = 64  # some cameras write a few bytes after the end marker
+
+Corners = tuple[float, float, float, float]
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file begins and ends like a JPEG: finds truncated copies without decoding.
+
+    The end marker cannot occur within coded pixels, where 0xFF is always followed by 0 or a restart marker.
+    """
+    with open(path, "rb") as file:
+        start = file.read(len(START))
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+        return start == START and END in file.read()
+
+
+def decode(path: Path) -> UInt8[ndarray, "H W 3"]:
+    """The pixels, RGB. An EXIF orientation is ignored, as MATLAB ignored it when the photos were annotated.
+
+    Raises InputError if the file is missing or cannot be decoded.
+    """
+    import cv2
+
+    if not path.is_file():
+        raise InputError(f"{path} is gone since the dataset was opened; copy it again")
+    content = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(content) else None
+    if image is None:
+        raise InputError(f"cannot decode {path} ({len(content)} bytes); copy it again, or remove this dataset's folder")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def crop(image: UInt8[ndarray, "H W 3"], corners: Corners | None, size: int) -> UInt8[ndarray, "size size 3"]:
+    """The part of the image within xmin, ymin, xmax, ymax, stretched to size x size; None: the whole image.
+
+    Corners count pixels from 1, both included, as in MATLAB; what lies outside the image is cut off. Pixels are averaged
+    by area where both sides shrink, interpolated bilinearly otherwise. Raises ValueError if nothing is left.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    left, top, right, bottom = (int(np.floor(c + 0.5)) for c in corners or (1, 1, width, height))
+    cut = image[max(top, 1) - 1 : max(bottom, 0), max(left, 1) - 1 : max(right, 0)]
+    if not cut.size:
+        raise ValueError(f"box {left} {top} {right} {bottom} is outside the image of {width} x {height} px")
+    method = cv2.INTER_AREA if min(cut.shape[:2]) >= size else cv2.INTER_LINEAR
+    return cv2.resize(cut, (size, size), interpolation=method)
+
+
+class CropMemory:
+    """Remembers crops until `limit` bytes are full, then keeps those it has.
+
+    Nothing is evicted: passes over a split repeat in the same order, where dropping the oldest would lose every crop
+    just before it is needed again.
+    """
+
+    def __init__(self, limit: int = 400_000_000) -> None:
+        self.limit, self.bytes = limit, 0
+        self._crops: dict[str, UInt8[ndarray, "size size 3"]] = {}
+
+    def get(self, key: str, make: Callable[[], UInt8[ndarray, "size size 3"]]) -> UInt8[ndarray, "size size 3"]:
+        """The crop of that key, made if it is not remembered."""
+        if key in self._crops:
+            return self._crops[key]
+        made = make()
+        if self.bytes + made.nbytes <= self.limit:
+            self._crops[key] = made
+            self.bytes += made.nbytes
+        return made

@@ -1,0 +1,119 @@
+"""The numbers printed in the papers, joined to the names of partbench; never mixed with measured values."""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib.resources import files
+
+import pandas as pd
+
+# The explainer each paper proposes; its tables compare it with the others.
+PROPOSED = {
+    "interpretable-cnn": "interp_cnn",
+    "explainer-autoencoder": "autoencoder",
+    "additive-explainer": "additive",
+    "srae": "srae",
+}
+MAIN_GAMMA = 0.05  # masked_accuracy without a variant
+_NAME = ["explainer", "variant", "metric"]
+_SETTING = ["paper", "table", "dataset", "setting", "performer", "metric"]
+
+
+@functools.cache
+def published() -> pd.DataFrame:
+    """All published values on test data, in units of partbench: fractions, px-free distances, nats.
+
+    `explainer(a=b)` is split into `explainer` and `variant`; `metric` is ours (`masked_accuracy@gamma=0.1`);
+    `section` is single or multi, as of our boards. Values on training data are left out: partbench has none.
+    """
+    with (files("partbench") / "data" / "published.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file, keep_default_na=False, dtype={"table": str})
+    table = table[~table["setting"].str.endswith("_train")]
+    names = table["explainer"].str.extract(r"^([^(]+)(?:\((.*)\))?$")
+    section = table["setting"].str.startswith("multi").map({True: "multi", False: "single"})
+    metric = [_metric(*row) for row in zip(table["metric"], table["setting"], strict=True)]
+    return table.assign(explainer=names[0], variant=names[1].fillna(""), section=section, metric=metric)
+
+
+def same_data(standing: pd.Series) -> str:
+    """What the papers print for the same explainer, metric, dataset and categories as a row of `standings.board`.
+
+    Averaged over our categories where the paper lists them, else the paper's mean over all of its own. Where the
+    paper used our performer only that one is shown, else the mean and range over its networks. "" if nothing matches.
+    """
+    rows = _matching(standing)
+    rows = rows[(rows["dataset"] == standing["dataset"]) & (rows["section"] == _section(standing["board"]))]
+    if rows.empty:
+        return ""
+    if (rows["performer"] == standing["performer"]).any():
+        rows = rows[rows["performer"] == standing["performer"]]
+    ours = list(standing["categories"])
+    listed = rows[rows["category"].isin(ours)]
+    complete = listed.groupby(["paper", "table", "setting", "performer"])["category"].transform("nunique") == len(ours)
+    means = rows[rows["category"] == "mean"]
+    chosen, note = (listed[complete], "") if len(ours) and complete.any() else (means, " over all its categories")
+    if chosen.empty:
+        return ""
+    networks = chosen.groupby("performer")["value"].mean()
+    spread = f" ({networks.min():.3f} to {networks.max():.3f}" if len(networks) > 1 else " ("
+    return f"{networks.mean():.3f}{spread}{'; ' if len(networks) > 1 else ''}{', '.join(networks.index)}{note})"
+
+
+def elsewhere(standings: pd.DataFrame) -> pd.DataFrame:
+    """The published means of the measured (metric, explainer) pairs, whatever their data; one row per paper's table.
+
+    Columns: metric, higher_is_better, explainer, variant, ours, published (mean over networks), dataset, setting,
+    networks, source.
+    """
+    rows = []
+    for _, standing in standings[standings["value"].notna()].iterrows():
+        matching = _matching(standing)
+        if matching.empty:
+            continue
+        matching = matching[(matching["category"] == "mean") & (matching["dataset"] != standing["dataset"])]
+        for (paper, table, dataset, setting), group in matching.groupby(["paper", "table", "dataset", "setting"]):
+            there = {"published": group["value"].mean(), "dataset": dataset, "setting": setting}
+            networks = ", ".join(sorted(filter(None, set(group["performer"]))))
+            here = {name: standing[name] for name in ("metric", "higher_is_better", "explainer", "variant")}
+            source = f"{paper}, table {table}"
+            rows.append({**here, "ours": standing["value"], **there, "networks": networks, "source": source})
+    columns = ["metric", "higher_is_better", "explainer", "variant", "ours", "published", "dataset", "setting"]
+    return pd.DataFrame(rows, columns=[*columns, "networks", "source"])
+
+
+def pairs() -> pd.DataFrame:
+    """Each comparison a paper prints: its own explainer against another with the same data, setting and network.
+
+    Columns: paper, dataset, setting, performer, metric, explainer, other, value, other_value. The measured network
+    itself (`performer`) is no explainer and is left out; a comparison printed twice counts once.
+    """
+    means = published()
+    means = means[(means["category"] == "mean") & (means["explainer"] != "performer") & (means["variant"] == "")]
+    means = means[[*_SETTING, "explainer", "value"]]
+    proposed = means["explainer"] == means["paper"].map(PROPOSED)
+    others = means[~proposed].rename(columns={"explainer": "other", "value": "other_value"})
+    merged = means[proposed].merge(others, on=_SETTING)
+    columns = ["paper", "dataset", "setting", "performer", "metric", "explainer", "other"]
+    return merged.drop_duplicates(columns)[[*columns, "value", "other_value"]].reset_index(drop=True)
+
+
+@functools.cache
+def _by_name() -> dict[tuple[str, str, str], pd.DataFrame]:
+    table = published()
+    return {tuple(name): rows for name, rows in table.groupby(_NAME, sort=True)}
+
+
+def _matching(standing: pd.Series) -> pd.DataFrame:
+    return _by_name().get(tuple(standing[_NAME]), published().iloc[:0])
+
+
+def _section(board: str) -> str:
+    return board.partition("@")[0].rpartition("/")[2]
+
+
+def _metric(metric: str, setting: str) -> str:
+    gamma = re.fullmatch(r"gamma=([\d.]+)%", setting)
+    if gamma is None or float(gamma[1]) / 100 == MAIN_GAMMA:
+        return metric
+    return f"{metric}@gamma={float(gamma[1]) / 100:g}"

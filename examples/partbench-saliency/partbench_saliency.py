@@ -1,0 +1,36 @@
+"""An explainer in one file: saliency, the gradient of the explained logit with respect to the image."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from partbench import Batch, Explanation, NotApplicable, Task, hookimpl
+
+
+@dataclass
+class Saliency:
+    """One map per image: the absolute gradient of the explained logit, averaged over `cell` x `cell` pixels.
+
+    Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks", 2014, section 3.
+    """
+
+    name: ClassVar[str] = "saliency"
+    cell: int = 4
+
+    def fit(self, task: Task) -> None:
+        if task.target is None:
+            raise NotApplicable("saliency explains one logit; this task explains all")
+        self._network = task.performer.segment("images", "logits")
+        self._target = task.target
+
+    def explain(self, batch: Batch) -> Explanation:
+        images = batch.images.clone().requires_grad_()
+        logit = self._network(images)[:, self._target]
+        (gradient,) = torch.autograd.grad(logit.sum(), images)
+        maps = torch.nn.functional.avg_pool2d(gradient.abs().amax(1, keepdim=True), self.cell)
+        return Explanation(maps, scores=logit.detach()[:, None])
+
+
+@hookimpl
+def register_explainers(register):
+    register(Saliency)

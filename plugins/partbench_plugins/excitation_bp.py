@@ -1,0 +1,42 @@
+"""Excitation Backprop of the explained logit itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from partbench import Batch, Explanation, Task, hookimpl
+from partbench_plugins.applicability import fitted, require_layers, require_one_logit
+from partbench_plugins.read_out import ReadOut
+
+
+@dataclass
+class ExcitationBackprop:
+    """One concept: the explained logit, with its c-MWP read at `read_layer` as the map and itself as the score.
+
+    Source: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016; a baseline of SRAE
+    (Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", section 4.2).
+    It predicts nothing: no contributions, no logits.
+    """
+
+    name: ClassVar[str] = "excitation_bp"
+    read_layer: str = "target"
+    _read_out: ReadOut | None = field(init=False, repr=False, compare=False, default=None)
+
+    def fit(self, task: Task) -> None:
+        """Nothing is learned. Raises NotApplicable where all logits are explained or a layer is missing."""
+        target = require_one_logit(task)
+        require_layers(task, "logits", self.read_layer)
+        self._read_out = ReadOut(task, self.read_layer, "logits", units=[target])
+
+    def explain(self, batch: Batch) -> Explanation:
+        """The logit and (lazily) its map."""
+        read_out = fitted(self._read_out)
+        logit = read_out.task.explained(batch)
+        return Explanation(read_out.later(batch), grid=read_out.grid, scores=logit[:, None])
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(ExcitationBackprop)

@@ -1,0 +1,41 @@
+"""Maps of units high in a network, read at one of its convolutional layers by Excitation Backprop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from partbench import Batch, ExcitationBP, ReceptiveField, Task
+
+
+class ReadOut:
+    """c-MWP maps of `units` of the layer `top` of a performer, or of an encoder on top of it, read at `layer`.
+
+    `grid` is the geometry of that layer. Units that no Linear layer makes, such as pooled features, have inputs of one
+    sign and nothing to contrast: their maps are those of Excitation Backprop without contrast.
+    """
+
+    def __init__(
+        self, task: Task, layer: str, top: str, *, encoder: nn.Module | None = None, units: Sequence[int] | None = None
+    ) -> None:
+        above = [task.performer.segment(layer, top), *([] if encoder is None else [encoder])]
+        self.task, self.layer, self.units = task, layer, units
+        self.grid: ReceptiveField = task.performer.receptive_field(layer)
+        self._backprop = ExcitationBP(above)
+
+    @torch.no_grad()
+    def maps(self, batch: Batch) -> Float[Tensor, "n t h w"]:
+        """Maps >= 0 of a batch, in the units of a probability."""
+        x = self.task.activations(self.layer, batch)
+        try:
+            return self._backprop.contrastive_maps(x, self.units)
+        except TypeError:  # the last layer is not Linear
+            return self._backprop.maps(x, self.units)
+
+    def later(self, batch: Batch) -> Callable[[], Float[Tensor, "n t h w"]]:
+        """The maps of a batch, computed when called."""
+        return partial(self.maps, batch)

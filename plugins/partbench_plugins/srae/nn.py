@@ -1,0 +1,34 @@
+"""The fully-connected network baseline: faithful, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from partbench import hookimpl
+from partbench_plugins.srae.network import Autoencoder
+from partbench_plugins.srae.training import Examples, Schedule, train, unfaithfulness
+from partbench_plugins.srae.x_layer import XLayerExplainer
+
+
+@dataclass
+class Nn(XLayerExplainer):
+    """srae without reconstruction and without pull-away: encoder and predictor (SRAE, section 4.2, "NN")."""
+
+    name: ClassVar[str] = "nn"
+    epochs: int = 16
+    learning_rate: float = 3e-4
+    batch_size: int = 100
+
+    def learn(self, examples: Examples) -> Autoencoder:
+        """Minimise the weighted squared error of the logit."""
+        network = self.started(examples, decodes=False)
+        rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)
+        train(network, examples, unfaithfulness, Schedule(*rates, nonnegative=self.nonnegative))
+        return network
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(Nn)

@@ -1,0 +1,45 @@
+"""The stacked autoencoder baseline: faithful, and reconstructing all of Z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from partbench import hookimpl
+from partbench_plugins.srae.network import Autoencoder, Embedded
+from partbench_plugins.srae.training import Examples, Schedule, reconstruction_error, train, unfaithfulness
+from partbench_plugins.srae.x_layer import XLayerExplainer
+
+
+@dataclass
+class Sae(XLayerExplainer):
+    """srae with the plain mean squared reconstruction error and without pull-away (SRAE, section 4.2, "SAE").
+
+    beta: weight of the reconstruction error, with Z scaled to mean square 1. The paper gives none; at 10 both terms
+        are of the size of the logits' variance; at 300, which the authors' training code mentions, the logit is lost.
+    """
+
+    name: ClassVar[str] = "sae"
+    beta: float = 10.0
+    epochs: int = 16
+    learning_rate: float = 3e-4
+    batch_size: int = 100
+
+    def learn(self, examples: Examples) -> Autoencoder:
+        """Minimise the weighted squared error of the logit and the error of reconstruction."""
+        network = self.started(examples, decodes=True)
+
+        def objective(out: Embedded, batch: Examples) -> Tensor:
+            return unfaithfulness(out, batch) + self.beta * reconstruction_error(out, batch)
+
+        rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)
+        train(network, examples, objective, Schedule(*rates, nonnegative=self.nonnegative))
+        return network
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(Sae)

@@ -1,0 +1,123 @@
+"""The sparse reconstruction autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partbench import InputError, hookimpl
+from partbench_plugins.srae.losses import dimension_errors, log_penalty, pull_away
+from partbench_plugins.srae.network import Autoencoder, Embedded
+from partbench_plugins.srae.training import Examples, Schedule, pretrain, train, unfaithfulness
+from partbench_plugins.srae.x_layer import XLayerExplainer
+
+OF_PROFILE: Any = None  # resolved when the explainer is made
+PROFILES: dict[str, dict[str, Any]] = {
+    "paper": {
+        "pull_away_along": "features", "q": 100.0, "beta": 15.0, "eta": 5.0, "retries": 0,
+        "epochs": 16, "learning_rate": 3e-4, "decay_every": 0, "batch_size": 100, "pretrain_epochs": 0,
+    },
+    "released": {
+        "pull_away_along": "images", "q": 100.0, "beta": 10.0, "eta": 10.0, "retries": 5,
+        "epochs": 130, "learning_rate": 1e-3, "decay_every": 40, "batch_size": 50, "pretrain_epochs": 10,
+    },
+}  # fmt: skip
+EVEN = 0.3  # least ratio of the second to the first mean contribution
+HARDER, LOOSER = 1.2, 0.8
+
+
+@dataclass
+class Srae(XLayerExplainer):
+    """Sparse reconstruction autoencoder: x-features that predict the logit, rebuild part of Z and point apart.
+
+    Source: Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", sections 2.2 and 2.3, eq. 5:
+    faithfulness + beta mean_k log(1 + q Q_k) + eta pull-away.
+
+    Options left out take the profile's value. "paper" is eq. 5 as printed, with the weights that the authors' training
+    code lists for it, and a training length and rate that keep x-features alive on small data (ours: the paper gives
+    none). "released" is the default of the authors' training code. Beside these, the options of XLayerExplainer.
+
+    pull_away_along: "features": cosines between x-features over the mini-batch (eq. 3); "images": between the images'
+        vectors of contributions (authors' training code).
+    q, beta, eta: as in eq. 5.
+    retries: how often to start again, with beta 1.2 times and eta 0.8 times as large, from a degenerate result
+        (see `degenerate`; authors' training code). The last result is kept, whatever it is.
+    epochs, learning_rate, decay_every, batch_size: see Schedule.
+    pretrain_epochs: epochs a layer of layer-wise pretraining; 0 for none.
+    """
+
+    name: ClassVar[str] = "srae"
+    profile: Literal["paper", "released"] = "paper"
+    pull_away_along: Literal["features", "images"] = OF_PROFILE
+    q: float = OF_PROFILE
+    beta: float = OF_PROFILE
+    eta: float = OF_PROFILE
+    retries: int = OF_PROFILE
+    epochs: int = OF_PROFILE
+    learning_rate: float = OF_PROFILE
+    decay_every: int = OF_PROFILE
+    batch_size: int = OF_PROFILE
+    pretrain_epochs: int = OF_PROFILE
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise InputError(f"srae has no profile '{self.profile}'; known: {', '.join(PROFILES)}")
+        for option, value in PROFILES[self.profile].items():
+            if getattr(self, option) is None:
+                setattr(self, option, value)
+        if self.pull_away_along not in ("features", "images"):
+            raise InputError(f"srae: pull_away_along is '{self.pull_away_along}', expected features or images")
+
+    def learn(self, examples: Examples) -> Autoencoder:
+        """Train, and again from degenerate results, up to `retries` times."""
+        for retry in range(self.retries + 1):
+            network = self._attempt(examples, self.beta * HARDER**retry, self.eta * LOOSER**retry)
+            poor = degenerate(mean_contributions(network, examples))
+            if not poor:
+                break
+        self._report = {"retries": float(retry), "degenerate": float(poor)}
+        return network
+
+    def _attempt(self, examples: Examples, beta: float, eta: float) -> Autoencoder:
+        network = self.started(examples, decodes=True)
+        if self.pretrain_epochs:
+            pretrain(network, examples, self.pretrain_epochs)
+
+        def objective(out: Embedded, batch: Examples) -> Tensor:
+            assert out.reconstruction is not None
+            sparse = log_penalty(dimension_errors(out.reconstruction, batch.z), self.q)
+            apart = pull_away(self._directions(out.features, network.predictor.weight))
+            return unfaithfulness(out, batch) + beta * sparse + eta * apart
+
+        rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay, self.decay_every)
+        train(network, examples, objective, Schedule(*rates, nonnegative=self.nonnegative))
+        return network
+
+    def _directions(self, features: Float[Tensor, "b n"], v: Float[Tensor, "1 n"]) -> Tensor:
+        return features.T if self.pull_away_along == "features" else features * v + 1e-8
+
+
+@torch.no_grad()
+def mean_contributions(network: Autoencoder, examples: Examples) -> Float[Tensor, "n"]:
+    """Mean of v_l E_l over the images of the category."""
+    return (network.encoder(examples.z[examples.positive]) * network.predictor.weight).mean(0)
+
+
+def degenerate(contributions: Float[Tensor, "n"]) -> bool:
+    """Whether fewer than two x-features speak for the category, or the second less than 0.3 times as much as the first.
+
+    `contributions` are means over images of the category. Source: SRAE, appendix I.3 (what degeneration is); the
+    numbers are those of the authors' training code.
+    """
+    first, second, *_ = [*contributions.sort(descending=True).values.tolist(), 0.0, 0.0]
+    return not (second > 0 and second / first >= EVEN)
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(Srae)

@@ -1,0 +1,114 @@
+"""Training of the x-layer networks on activations held in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from partbench_plugins.srae.losses import faithfulness
+from partbench_plugins.srae.network import Autoencoder, Embedded
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs Z of the network, the logits to predict, a weight (mean 1) and whether the image shows the category."""
+
+    z: Float[Tensor, "N d"]
+    logits: Float[Tensor, "N"]
+    weight: Float[Tensor, "N"]
+    positive: Bool[Tensor, "N"]
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, rows: Tensor) -> Examples:
+        return Examples(self.z[rows], self.logits[rows], self.weight[rows], self.positive[rows])
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Adam with L2 `weight_decay` on all parameters; the rate falls to a tenth every `decay_every` epochs (0: never).
+
+    With `nonnegative` the predictor's weights are kept >= 0 (projected after each step).
+    """
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    weight_decay: float = 0.0
+    decay_every: int = 0
+    nonnegative: bool = False
+
+
+Loss = Callable[[Embedded, Examples], Tensor]
+
+
+def train(network: Autoencoder, examples: Examples, loss: Loss, schedule: Schedule) -> None:
+    """Minimise `loss` over mini-batches of nearly equal size, in an order drawn from torch's global generator."""
+    optimiser = torch.optim.Adam(
+        network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
+    )
+    network.train()
+    for epoch in range(schedule.epochs):
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.learning_rate * 0.1 ** (epoch // schedule.decay_every if schedule.decay_every else 0)
+        order = torch.randperm(len(examples)).to(examples.z.device)
+        for rows in order.tensor_split(math.ceil(len(examples) / schedule.batch_size)):
+            batch = examples[rows]
+            optimiser.zero_grad()
+            loss(network(batch.z), batch).backward()
+            optimiser.step()
+            if schedule.nonnegative:
+                network.predictor.weight.data.clamp_(min=0)
+    network.eval()
+
+
+def unfaithfulness(out: Embedded, batch: Examples) -> Tensor:
+    """The weighted squared error of the predicted logit: all that `nn` minimises."""
+    return faithfulness(out.predicted, batch.logits, batch.weight)
+
+
+def reconstruction_error(out: Embedded, batch: Examples) -> Tensor:
+    """Mean squared error over all dimensions of Z: all that `cae` minimises."""
+    assert out.reconstruction is not None
+    return (out.reconstruction - batch.z).square().mean()
+
+
+def pretrain(network: Autoencoder, examples: Examples, epochs: int) -> None:
+    """Start each layer from an autoencoder of that layer alone, bottom up, then the predictor from least squares.
+
+    Source: the authors' training code (Adam 1e-3, batches of 50, 10 epochs a layer). There the predictor is also
+    found by Adam; ours is the exact solution.
+    """
+    below, schedule = examples, Schedule(epochs, 1e-3, 50)
+    for encoding, decoding in zip(network.encoding, reversed(network.decoding), strict=True):
+        single = Autoencoder([encoding.in_features, encoding.out_features]).to(below.z.device)
+        train(single, below, reconstruction_error, schedule)
+        encoding.load_state_dict(single.encoding[0].state_dict())
+        decoding.load_state_dict(single.decoding[0].state_dict())
+        with torch.no_grad():
+            below = Examples(single.encoder(below.z), below.logits, below.weight, below.positive)
+    regress(network, examples)
+
+
+@torch.no_grad()
+def regress(network: Autoencoder, examples: Examples, ridge: float = 1e-6) -> None:
+    """Set the predictor to the weighted ridge regression of the logits on the x-features.
+
+    `ridge` is relative to the mean variance of the x-features; the bias is not penalised.
+    """
+    network.eval()
+    weight = (examples.weight / examples.weight.sum()).double()
+    features, logits = network.encoder(examples.z).double(), examples.logits.double()
+    mean, level = weight @ features, weight @ logits
+    centred = features - mean
+    covariance = centred.T @ (weight[:, None] * centred)
+    penalty = (ridge * covariance.diagonal().mean()).clamp(min=1e-12) * torch.eye(len(mean)).to(covariance)
+    v = torch.linalg.solve(covariance + penalty, centred.T @ (weight * (logits - level)))
+    network.predictor.weight.copy_(v[None])
+    network.predictor.bias.copy_((level - v @ mean)[None])

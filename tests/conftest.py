@@ -1,0 +1,27 @@
+"""What all tests share: a cache folder of their own, and the real photographs where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PHOTOS = REPOSITORY.parent / "shared" / "data" / "animal-part"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    """A fresh cache for the whole run, inherited by subprocesses."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("PARTBENCH_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The real photographs of Animal-Part, which users do not have."""
+    if not PHOTOS.is_dir():
+        pytest.skip(f"no real photographs at {PHOTOS.relative_to(REPOSITORY.parent)} beside the repository")
+    return PHOTOS

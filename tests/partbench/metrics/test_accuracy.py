@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partbench import Explanation, NotApplicable
+from partbench.metrics.accuracy import Accuracy, agreement, best_threshold
+
+# few distinct values, so that ties are common
+rows = st.lists(st.tuples(st.integers(-4, 4).map(lambda i: i / 2), st.booleans()), min_size=1, max_size=30)
+
+
+@given(rows)
+@settings(max_examples=60, deadline=None)
+def test_no_threshold_beats_the_best_one(pairs):
+    logits, positive = (np.array(column) for column in zip(*pairs, strict=True))
+    logits = logits.astype(float)
+    tried = [np.mean((logits > tau) == positive) for tau in np.arange(-3, 3, 0.25)]
+    found = np.mean((logits > best_threshold(logits, positive)) == positive)
+    assert found == max(tried)
+
+
+def test_threshold_is_zero_where_zero_is_among_the_best():
+    assert best_threshold(np.array([-2.0, -1.0, 3.0]), np.array([False, False, True])) == 0
+
+
+def test_neighbouring_floats_are_parted():
+    one = np.array([1.0, np.nextafter(1.0, 2)])
+    assert agreement(one, np.array([False, True])).tolist() == [1, 1]
+
+
+def test_logit_that_is_not_finite_has_no_value():
+    values = agreement(np.array([np.nan, -1.0, 1.0]), np.array([True, False, True]))
+    np.testing.assert_array_equal(values, [np.nan, 1, 1])
+
+
+def planted(score, make_outputs, predict):
+    rng = np.random.default_rng(0)
+    positive = np.arange(200) % 2 == 0
+    explained = np.where(positive, 1.0, -1.0) + 0.8 * rng.normal(size=200)
+    predicted = torch.tensor(predict(positive, rng), dtype=torch.float32)
+    outputs = make_outputs(np.stack([explained, 0 * explained], 1), positive=positive)
+    return score(Accuracy(), Explanation(logits=predicted), outputs)
+
+
+def test_oracle_beats_the_performer_which_beats_noise(score, make_outputs, aggregate):
+    oracle = planted(score, make_outputs, lambda positive, rng: positive.astype(float))
+    noise = planted(score, make_outputs, lambda positive, rng: rng.normal(size=200))
+    assert aggregate(oracle["accuracy"]) == 1
+    assert aggregate(oracle["accuracy@performer"]) == aggregate(noise["accuracy@performer"])
+    assert 0.5 <= aggregate(noise["accuracy"]) < aggregate(noise["accuracy@performer"]) < 1
+    assert Accuracy.higher_is_better
+
+
+def test_difference_is_explainer_minus_performer_paired_per_image(score, make_outputs, aggregate):
+    found = planted(score, make_outputs, lambda positive, rng: rng.normal(size=200))
+    paired = np.subtract(found["accuracy"].values, found["accuracy@performer"].values)
+    np.testing.assert_array_equal(found["accuracy@difference"].values, paired)
+    difference = aggregate(found["accuracy"]) - aggregate(found["accuracy@performer"])
+    assert aggregate(found["accuracy@difference"]) == pytest.approx(difference)
+
+
+def test_performer_is_the_logit_that_the_explanation_names(score, make_outputs, aggregate):
+    explanation = Explanation(logits=torch.zeros(4), explained=torch.tensor([1.0, 1.0, -1.0, -1.0]))
+    outputs = make_outputs(torch.zeros(4, 2), positive=[True, True, False, False])
+    found = score(Accuracy(), explanation, outputs)
+    assert aggregate(found["accuracy@performer"]) == 1
+    assert aggregate(found["accuracy"]) == 0.5
+
+
+@pytest.mark.parametrize("positive", [[True, True], [False, False]])
+def test_images_of_one_kind_only_cannot_be_told_apart(score, make_outputs, positive):
+    with pytest.raises(NotApplicable, match="of 2 images show the category"):
+        score(Accuracy(), Explanation(logits=torch.ones(2)), make_outputs(torch.zeros(2, 2), positive=positive))

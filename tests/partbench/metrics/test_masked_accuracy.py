@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from partbench import Explanation, InputError, NotApplicable
+from partbench.metrics.masked_accuracy import MaskedAccuracy, inpaint, prominence, random_keep
+
+SIZE = 32
+
+
+def corner_reader(images):
+    """A performer that sees class 0 where the upper left 8 x 8 px are red, else class 1."""
+    corner = images[:, :, :8, :8].mean((2, 3))
+    red = corner[:, 0] - corner[:, 1]
+    return torch.stack([red, torch.full_like(red, 0.5)], 1)
+
+
+@pytest.fixture(scope="module")
+def red_corner(make_batch, make_outputs):
+    images = torch.rand(6, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) * 0.2
+    images[:, 0, :8, :8] = 1
+    batch = make_batch(6, images=images)
+    return batch, make_outputs(corner_reader(images), predict=corner_reader)
+
+
+def patch(n, y, x, cells=8):
+    maps = torch.zeros(n, 1, cells, cells)
+    maps[:, :, y : y + 3, x : x + 3] = 1
+    return maps
+
+
+def means(found):
+    return {name.partition("@")[2] or "main": float(np.mean(scores.values)) for name, scores in found.items()}
+
+
+def test_map_on_the_read_patch_keeps_the_class_and_one_elsewhere_loses_it(score, red_corner):
+    batch, outputs = red_corner
+    on = means(score(MaskedAccuracy(), Explanation(patch(6, 0, 0)), outputs, batch))
+    off = means(score(MaskedAccuracy(), Explanation(patch(6, 5, 5)), outputs, batch))
+    assert on["main"] == 1
+    assert off["main"] == 0
+    assert on["original"] == off["original"] == 1
+    assert 0 < on["kept"] < 0.3
+    assert MaskedAccuracy.higher_is_better
+
+
+def test_map_that_keeps_everything_scores_as_the_original_and_says_so(score, red_corner):
+    batch, _ = red_corner
+    seen = []
+
+    def predict(images):
+        seen.append(images)
+        return corner_reader(images)
+
+    outputs = type(red_corner[1])(red_corner[1].logits, red_corner[1].positive, 0, red_corner[1].explained, predict)
+    found = means(score(MaskedAccuracy(), Explanation(torch.ones(6, 2, 4, 4)), outputs, batch))
+    assert found["main"] == found["original"] == found["kept"] == 1
+    assert all(torch.equal(images, batch.images) for images in seen)
+
+
+def test_zero_maps_keep_nothing(score, red_corner):
+    batch, outputs = red_corner
+    found = means(score(MaskedAccuracy(), Explanation(torch.zeros(6, 2, 4, 4)), outputs, batch))
+    assert found["kept"] == 0
+    assert found["main"] == 0
+
+
+def test_union_takes_concepts_of_positive_contribution_only(score, red_corner):
+    batch, outputs = red_corner
+    maps = torch.cat([patch(6, 0, 0), patch(6, 5, 5)], 1)
+    found = []
+    for shares in ([1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]):
+        explanation = Explanation(maps, contributions=torch.tensor([shares] * 6))
+        found.append(means(score(MaskedAccuracy(), explanation, outputs, batch)))
+    assert [means["main"] for means in found[:2]] == [1, 0]
+    assert found[2]["kept"] == 0
+
+
+def test_higher_gamma_keeps_fewer_pixels_and_the_first_gamma_is_the_main_one(score, red_corner):
+    batch, outputs = red_corner
+    maps = torch.rand(6, 3, 8, 8)
+    kept = [means(score(MaskedAccuracy(gammas=(g,)), Explanation(maps), outputs, batch))["kept"] for g in (0.1, 0.5, 1)]
+    assert kept[0] > kept[1] > kept[2] > 0
+    names = score(MaskedAccuracy(), Explanation(maps), outputs, batch)
+    variants = {name.partition("@")[2] for name in names}
+    assert variants == {"", "original", "kept", "random", "gamma=0.01", "gamma=0.1", "gamma=0.3"}
+
+
+def test_prominence_is_the_largest_relative_height_of_any_concept():
+    maps = torch.rand(70, 4, 4)
+    maps[3] = 0
+    rows = torch.eye(4)
+    expected = np.max([m / m.max() for i, m in enumerate(maps.numpy()) if i != 3], axis=0)
+    np.testing.assert_allclose(prominence(maps, rows, rows), expected, rtol=1e-6)
+    assert prominence(maps[:0], rows, rows).max() == 0
+
+
+def test_inpainting_fills_a_hole_in_a_plain_image_with_its_colour_and_leaves_kept_pixels_alone():
+    image = np.broadcast_to(np.float32([0.8, 0.4, 0.2]), (20, 20, 3)).copy()
+    keep = np.ones((20, 20), dtype=bool)
+    keep[6:12, 7:13] = False
+    image[~keep] = 0
+    filled = inpaint(image, keep)
+    np.testing.assert_allclose(filled[~keep], [[0.8, 0.4, 0.2]] * 36, atol=2 / 255)
+    np.testing.assert_array_equal(filled[keep], image[keep])
+
+
+def test_random_control_keeps_as_many_pixels_and_depends_on_the_name_only():
+    keep = np.zeros((20, 24), dtype=bool)
+    keep[:7, :9] = True
+    first, again, other = random_keep("a", keep), random_keep("a", keep), random_keep("b", keep)
+    assert first.sum() == other.sum() == keep.sum()
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_images_past_the_limit_are_not_used(score, red_corner):
+    batch, outputs = red_corner
+    metric = MaskedAccuracy(limit=4)
+    score(metric, Explanation(patch(6, 0, 0)), outputs, batch)
+    found = score(metric, Explanation(patch(6, 5, 5)), outputs, batch)
+    assert {len(scores.units) for scores in found.values()} == {4}
+    assert means(found)["main"] == 1
+
+
+def test_task_that_explains_all_logits_is_not_applicable(score, make_outputs):
+    with pytest.raises(NotApplicable, match="all logits"):
+        score(MaskedAccuracy(), Explanation(torch.ones(2, 1, 4, 4)), make_outputs(torch.zeros(2, 2), target=None))
+
+
+@pytest.mark.parametrize("options", [{"gammas": ()}, {"gammas": (0.0,)}, {"gammas": (1.5,)}, {"limit": 0}])
+def test_option_out_of_range_is_an_input_error_that_quotes_it(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        MaskedAccuracy(**options)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partbench import Explanation, NotApplicable, ReceptiveField
+from partbench.metrics.orthogonality import RIDGE, OrthogonalityFrobenius, OrthogonalityLogdet, correlation
+
+O1, O2 = "orthogonality_frobenius", "orthogonality_logdet"
+
+
+def literal(heatmaps, pooled):
+    """Correlation matrix from maps (n, k, H, W) at image resolution, with numpy alone."""
+    flat = heatmaps.reshape(*heatmaps.shape[:2], -1).astype(np.float64)
+    flat = flat / flat.sum(-1, keepdims=True)
+    if pooled:
+        return np.corrcoef(flat.transpose(1, 0, 2).reshape(flat.shape[1], -1))
+    covariance = sum(np.cov(image) for image in flat)
+    deviation = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(deviation, deviation)
+
+
+@pytest.mark.parametrize("grid", [None, ReceptiveField(offset=1.5, stride=3, size=7)])
+@pytest.mark.parametrize("pooled", [False, True])
+@given(seed=st.integers(0, 10_000), images=st.integers(1, 5), concepts=st.integers(2, 5))
+@settings(max_examples=10, deadline=None)
+def test_values_equal_those_of_the_upsampled_maps(score, make_batch, grid, pooled, seed, images, concepts):
+    maps = torch.rand(images, concepts, 4, 5, generator=torch.Generator().manual_seed(seed)) ** 3
+    explanation, batch = Explanation(maps, grid=grid), make_batch(images, size=16)
+    matrix = literal(explanation.heatmaps(16, 16).numpy(), pooled)
+    o1 = score(OrthogonalityFrobenius(pooled=pooled), explanation, batch=batch)[O1].value
+    o2 = score(OrthogonalityLogdet(pooled=pooled), explanation, batch=batch)[O2].value
+    shrunk = (matrix + RIDGE * np.eye(concepts)) / (1 + RIDGE)
+    assert o1 == pytest.approx(np.linalg.norm(matrix) - math.sqrt(concepts), abs=1e-4)
+    assert o2 == pytest.approx(-np.linalg.slogdet(shrunk)[1], rel=1e-3, abs=1e-4)
+
+
+@given(st.integers(2, 8))
+@settings(max_examples=7, deadline=None)
+def test_equal_maps_reach_the_upper_end(score, k):
+    maps = torch.rand(3, 1, 4, 4).expand(3, k, 4, 4)
+    assert score(OrthogonalityFrobenius(), Explanation(maps))[O1].value == pytest.approx(k - math.sqrt(k), abs=1e-4)
+    expected = -(k - 1) * math.log(RIDGE / (1 + RIDGE)) - math.log((k + RIDGE) / (1 + RIDGE))
+    assert score(OrthogonalityLogdet(), Explanation(maps))[O2].value == pytest.approx(expected, rel=1e-3)
+
+
+def test_uncorrelated_patterns_score_exactly_zero(score):
+    """Stripes along x and along y vary independently over the pixels of the grid."""
+    across = torch.tensor([0.0, 2.0] * 8).expand(16, 16)
+    maps = torch.stack([across, across.T])[None]
+    assert score(OrthogonalityFrobenius(), Explanation(maps))[O1].value == pytest.approx(0, abs=1e-12)
+    assert score(OrthogonalityLogdet(), Explanation(maps))[O2].value == pytest.approx(0, abs=1e-12)
+
+
+def test_identity_correlation_gives_zero_without_any_trace_of_the_ridge():
+    matrix = correlation(torch.diag(torch.tensor([1.0, 4.0, 9.0]).double()))
+    assert torch.equal(matrix, torch.eye(3).double())
+
+
+def test_scale_of_a_map_does_not_matter(score):
+    maps = torch.rand(4, 3, 5, 5)
+    scaled = maps * torch.tensor([1e-3, 1.0, 50.0])[:, None, None]
+    values = [score(OrthogonalityFrobenius(), Explanation(m))[O1].value for m in (maps, scaled)]
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("metric", [OrthogonalityFrobenius, OrthogonalityLogdet])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_concepts_at_separate_places_beat_random_ones_which_beat_nearly_equal_ones(score, metric, pooled):
+    torch.manual_seed(0)
+    apart = torch.zeros(8, 4, 8, 8)
+    for concept, (y, x) in enumerate([(0, 0), (0, 6), (6, 0), (6, 6)]):
+        apart[:, concept, y : y + 2, x : x + 2] = 1
+    shared = torch.rand(8, 1, 8, 8)
+    wide = torch.rand(8, 4, 8, 8) + shared
+    same = shared + 0.05 * torch.rand(8, 4, 8, 8)
+    values = [score(metric(pooled=pooled), Explanation(m))[metric.name].value for m in (apart, wide, same)]
+    assert values == sorted(values)
+    assert values[0] < values[1] < values[2]
+    assert not metric.higher_is_better
+
+
+@pytest.mark.parametrize("dead", [0.0, 3.0])
+def test_dead_or_flat_concept_looks_orthogonal_and_is_left_out_of_alive(score, dead):
+    maps = torch.rand(6, 3, 4, 4)
+    with_dead = torch.cat([maps, torch.full((6, 1, 4, 4), dead)], 1)
+    found = score(OrthogonalityFrobenius(), Explanation(with_dead))
+    alone = score(OrthogonalityFrobenius(), Explanation(maps))[O1].value
+    assert found[f"{O1}@alive"].value == pytest.approx(alone)
+    assert list(found[f"{O1}@dead_concepts"].values) == [0, 0, 0, 1]
+    norm = alone + math.sqrt(3)
+    assert found[O1].value == pytest.approx(math.sqrt(norm**2 + 1) - 2)
+
+
+def test_concept_alive_on_one_image_is_alive(score):
+    maps = torch.rand(6, 2, 4, 4)
+    maps[1:, 1] = 0
+    found = score(OrthogonalityLogdet(), Explanation(maps))
+    assert found[f"{O2}@alive"].value == found[O2].value
+
+
+def test_fewer_than_two_concepts_alive_have_no_value(score):
+    maps = torch.zeros(3, 2, 4, 4)
+    maps[:, 0, 1] = 1
+    found = score(OrthogonalityFrobenius(), Explanation(maps))
+    assert np.isnan(found[f"{O1}@alive"].value)
+    assert found[O1].value == 0
+
+
+def test_nan_in_a_map_makes_the_value_nan(score):
+    maps = torch.rand(3, 2, 4, 4)
+    maps[0, 0, 0, 0] = float("nan")
+    assert np.isnan(score(OrthogonalityFrobenius(), Explanation(maps))[O1].value)
+
+
+def test_single_map_is_not_applicable(score):
+    with pytest.raises(NotApplicable, match="one map only"):
+        score(OrthogonalityFrobenius(), Explanation(torch.rand(3, 1, 4, 4)))
+
+
+def test_interval_bounds_the_value_and_more_images_than_groups_are_all_used(score):
+    maps = torch.rand(100, 3, 4, 4, generator=torch.Generator().manual_seed(3))
+    found = score(OrthogonalityLogdet(), Explanation(maps))[O2]
+    matrix = literal(Explanation(maps).heatmaps(16, 16).numpy(), pooled=False)
+    assert found.value == pytest.approx(-np.linalg.slogdet(matrix)[1], abs=1e-4)
+    assert found.low < found.value < found.high
