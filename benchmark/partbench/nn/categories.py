@@ -53,7 +53,8 @@ class FilterCategories(nn.Module):
     def positive(self, labels: Int[Tensor, "b"]) -> Bool[Tensor, "b c"]:
         """Whether each image is of each filter's category; filters without one take images of any category."""
         category = self.category()
-        return (labels[:, None] == category) | ((category == -1) & (labels[:, None] >= 0))
+        known = labels[:, None] >= 0
+        return known & ((labels[:, None] == category) | (category == -1))
 
 
 class MeanCategories(FilterCategories):

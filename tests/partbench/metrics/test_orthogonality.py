@@ -123,9 +123,37 @@ def test_single_map_is_not_applicable(score):
         score(OrthogonalityFrobenius(), Explanation(torch.rand(3, 1, 4, 4)))
 
 
-def test_interval_bounds_the_value_and_more_images_than_groups_are_all_used(score):
+def test_more_images_than_groups_are_all_used(score):
     maps = torch.rand(100, 3, 4, 4, generator=torch.Generator().manual_seed(3))
-    found = score(OrthogonalityLogdet(), Explanation(maps))[O2]
     matrix = literal(Explanation(maps).heatmaps(16, 16).numpy(), pooled=False)
+    found = score(OrthogonalityLogdet(), Explanation(maps))[O2]
     assert found.value == pytest.approx(-np.linalg.slogdet(matrix)[1], abs=1e-4)
-    assert found.low < found.value < found.high
+
+
+def test_interval_is_that_of_leaving_out_one_image_at_a_time(score):
+    maps = torch.rand(7, 3, 4, 4, generator=torch.Generator().manual_seed(4))
+    left = [score(OrthogonalityLogdet(), Explanation(maps[torch.arange(7) != i]))[O2].value for i in range(7)]
+    found = score(OrthogonalityLogdet(), Explanation(maps))[O2]
+    error = math.sqrt(6 * np.var(left))
+    assert found.high == pytest.approx(found.value + 1.96 * error)
+    assert found.low == pytest.approx(max(found.value - 1.96 * error, 0))
+
+
+@pytest.mark.parametrize("metric", [OrthogonalityFrobenius, OrthogonalityLogdet])
+def test_interval_holds_the_value_on_many_images_in_nine_draws_of_ten(score, metric):
+    """Maps share a pattern, so that many images tell the true value."""
+
+    def draw(images, seed):
+        noise = torch.rand(images, 4, 4, 4, generator=torch.Generator().manual_seed(seed))
+        shared = torch.rand(images, 1, 4, 4, generator=torch.Generator().manual_seed(seed + 10_000))
+        return score(metric(), Explanation(noise + shared))[metric.name]
+
+    truth = draw(4000, 999).value
+    held = [(found := draw(60, seed)).low <= truth <= found.high for seed in range(40)]
+    assert np.mean(held) >= 0.85
+
+
+def test_one_image_has_no_interval(score):
+    found = score(OrthogonalityFrobenius(), Explanation(torch.rand(1, 3, 4, 4)))[O1]
+    assert found.value > 0
+    assert np.isnan(found.low)

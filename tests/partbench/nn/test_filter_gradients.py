@@ -92,15 +92,15 @@ def test_equal_maps_carry_no_information():
     assert mutual_information(x, bank64(5)).abs().max() < 1e-12
 
 
-def test_a_strong_part_at_every_place_and_one_full_negative_reach_the_most_information():
-    # a map per template, fitting it far better than any other does: X tells T
+def test_a_strong_part_at_every_place_and_a_silent_map_reach_the_most_information():
+    # a map per template, fitting it far better than any other map does: X tells T
     n = 3
-    bank = templates(n, tau=1.0).double()
-    x = torch.cat([torch.eye(n * n).view(n * n, 1, n, n), torch.full((1, 1, n, n), -0.4)]).double() * 200
-    assert mutual_information(x, bank)[0].item() == pytest.approx(math.log(n * n + 1), abs=1e-6)
+    x = torch.cat([torch.eye(n * n).view(n * n, 1, n, n), torch.zeros(1, 1, n, n)]).double() * 200
+    information = mutual_information(x, templates(n, tau=1.0).double())
+    assert information.item() == pytest.approx(math.log(n * n + 1), abs=1e-6)
 
 
-@quick
+@settings(max_examples=10, deadline=None)
 @given(seed=seeds, n=sizes)
 def test_exact_gradient_is_the_derivative_of_the_loss_by_finite_differences(seed, n):
     x = random_maps(seed, n, images=3, filters=1).requires_grad_()
@@ -260,34 +260,34 @@ def peakedness(x: torch.Tensor) -> torch.Tensor:
     return (x * support[x.flatten(2).argmax(dim=2)]).sum(dim=(2, 3)) / x.sum(dim=(2, 3))
 
 
-@pytest.mark.parametrize("name", ["exact", "released"])
-def test_descending_the_gradient_concentrates_maps_on_their_own_template(name):
-    raw = torch.randn(24, 3, 6, 6, generator=torch.Generator().manual_seed(9)).requires_grad_()
-    loss = FilterLoss(templates(6, tau=8 / 36), 3, name)
-    positive = torch.ones(24, 3, dtype=torch.bool)
-    optimiser = torch.optim.Adam([raw], lr=0.05)
+# the exact loss only asks that templates tell images apart; the released gradient pulls each map to its own template
+@pytest.mark.parametrize(("name", "gain"), [("exact", 0.1), ("released", 0.3)])
+def test_descending_the_gradient_raises_information_and_concentrates_maps_on_their_template(name, gain):
+    raw = torch.randn(24, 2, 6, 6, generator=torch.Generator().manual_seed(9)).requires_grad_()
+    loss = FilterLoss(templates(6, tau=8 / 36), 2, name)
+    positive = torch.ones(24, 2, dtype=torch.bool)
+    optimiser = torch.optim.Adam([raw], lr=0.1)
     before, start = peakedness(raw.detach().relu()).mean(), loss(raw.relu(), positive).item()
-    for _ in range(100):
+    for _ in range(50):
         optimiser.zero_grad()
         loss(raw.relu(), positive).backward()
         optimiser.step()
     assert loss(raw.relu(), positive).item() < start - 0.5
-    assert peakedness(raw.detach().relu()).mean() > before + 0.3
+    assert peakedness(raw.detach().relu()).mean() > before + gain
 
 
-def test_descending_the_paper_gradient_raises_cells_at_the_part_and_lowers_far_ones():
-    # one image fits its template better than the rest, so its brace {tr - log Z - log p} may have either sign: take it from
-    # the formula, and ask only that all cells of an image move along its template
+def test_paper_gradient_moves_every_cell_of_an_image_along_its_one_template():
     x, bank = random_maps(10, 6), bank64(6)
-    found = PaperGradient(bank, 2)(x, torch.ones(4, 2, dtype=torch.bool))
-    shape = bank[x.flatten(2).argmax(dim=2)]
-    factor = (found * shape).sum(dim=(2, 3)) / (shape**2).sum(dim=(2, 3))
-    assert torch.allclose(found, factor[:, :, None, None] * shape)
+    positive = torch.tensor([[True], [True], [False], [True]]).expand(4, 2)
+    found = PaperGradient(bank, 2)(x, positive)
+    template = bank[torch.where(positive, x.flatten(2).argmax(dim=2), 36)]
+    factor = (found * template).sum(dim=(2, 3)) / (template**2).sum(dim=(2, 3))
+    assert torch.allclose(found, factor[:, :, None, None] * template)
     assert factor.abs().min() > 0
 
 
 def test_an_unknown_gradient_is_answered_with_the_nearest_name():
-    with pytest.raises(ValueError, match="no filter gradient named 'exakt'; did you mean 'exact'?"):
+    with pytest.raises(ValueError, match="no filter gradient named 'exakt'; did you mean 'exact'"):
         filter_gradient("exakt", templates(4), 2)
 
 

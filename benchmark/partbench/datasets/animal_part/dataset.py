@@ -82,8 +82,8 @@ class AnimalPartSet:
 class AnimalPart:
     """Photographs of cat, cattle, dog, horse and sheep with head and legs, and "other": photos of anything.
 
-    Half of the photos of each class are for training, half for testing; no randomness. Raises InputError naming the file
-    if the folder is missing, half-copied or broken; warns of single truncated photos, which are left out.
+    Half of the photos of each class are for training, half for testing; no randomness. Raises InputError naming the
+    file if the folder is missing, half-copied or broken; warns of single truncated photos, which are left out.
     """
 
     name: ClassVar[str] = "animal_part"

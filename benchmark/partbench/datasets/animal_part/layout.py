@@ -1,4 +1,4 @@
-"""The files of Animal-Part as published: where they lie, what they say of each photo, and what is missing (spec 6.3)."""
+"""The files of Animal-Part as published: where they lie, what they say of each photo, what is missing (spec 6.3)."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def category_photos(folder: Folder, name: str, wnid: str, label: int) -> list[Ph
         if box is not None
     ]
     if len(photos) < len(files):
-        first = next(f for f, box in zip(files, boxes[1], strict=True) if box is None)
-        warnings.warn(f"animal_part: skipped {len(files) - len(photos)} photos without a box, first {first}", stacklevel=2)
+        bare = [f for f, box in zip(files, boxes[1], strict=True) if box is None]
+        warnings.warn(f"animal_part: skipped {len(bare)} photos without a box, first {bare[0]}", stacklevel=2)
     return photos
 
 

@@ -40,14 +40,14 @@ class MatFile:
     def values(self, variable: str, field: str) -> list[Float[ndarray, "r c"]]:
         """`variable(i).field` for every i, in MATLAB's shape; (0, 0) where empty; text is read as a number."""
         with self._blamed():
-            return [self._numbers(i, node) for i, node in enumerate(self._encoding.column(variable, field))]
+            return [self._numbers(i, node) for i, node in enumerate(self._column(variable, field))]
 
     def nested(self, variable: str, path: str, names: Sequence[str]) -> list[list[Float[ndarray, "r c"]]]:
-        """`variable(i).a.b.name` for every i and every name, with `path` = "a/b"; of struct arrays the first element."""
+        """`variable(i).a.b.name` for every i and every name, `path` being "a/b"; of struct arrays the first."""
         field, *inner = path.split("/")
         with self._blamed():
             rows = []
-            for i, node in enumerate(self._encoding.column(variable, field)):
+            for i, node in enumerate(self._column(variable, field)):
                 for name in inner:
                     node = self._encoding.child(node, name)
                 rows.append([self._numbers(i, self._encoding.child(node, name)) for name in names])
@@ -60,7 +60,15 @@ class MatFile:
             return Hdf5(self.content)
         if version in (b"\0\1IM", b"\1\0MI"):
             return Version5(self.content)
-        raise InputError(f"{self.path} is no MATLAB v5 or v7.3 file: it begins with {self.content[:10]!r}; copy it again")
+        start = self.content[:10]
+        raise InputError(f"{self.path} is no MATLAB v5 or v7.3 file: it begins with {start!r}; copy it again")
+
+    def _column(self, variable: str, field: str) -> list[Any]:
+        encoding = self._encoding
+        try:
+            return encoding.column(variable, field)
+        except (KeyError, ValueError) as error:  # scipy's records raise the one or the other
+            raise InputError(f"{self.path} has no {variable}(i).{field}; copy it again") from error
 
     def _numbers(self, row: int, node: Any) -> Float[ndarray, "r c"]:
         value = self._encoding.value(node) if node is not None else EMPTY
@@ -104,7 +112,8 @@ class Version5:
 class Hdf5:
     """MATLAB v7.3: fields of a struct array are datasets of references; arrays are transposed, text is uint16.
 
-    Works on h5py's low-level interface: these files hold thousands of tiny objects, and it opens them five times faster.
+    Works on h5py's low-level interface: these files hold thousands of tiny objects, and it reads them several times
+    faster.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -126,9 +135,9 @@ class Hdf5:
 
     def value(self, node: Any) -> ndarray:
         h5 = self._h5
-        double = node.get_type().equal(h5.h5t.NATIVE_DOUBLE)  # the common case: asking for node.dtype is slow
-        if not double and h5.h5a.exists(node, b"MATLAB_empty"):
+        if h5.h5a.exists(node, b"MATLAB_empty"):
             return EMPTY
+        double = node.get_type().equal(h5.h5t.NATIVE_DOUBLE)  # the common case: asking for node.dtype is slow
         array = np.empty(node.shape, float if double else node.dtype)
         node.read(h5.h5s.ALL, h5.h5s.ALL, array)
         if not double and h5.Dataset(node).attrs.get("MATLAB_class") == b"char":

@@ -41,15 +41,16 @@ def decode(path: Path) -> UInt8[ndarray, "H W 3"]:
     content = np.fromfile(path, np.uint8)
     image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(content) else None
     if image is None:
-        raise InputError(f"cannot decode {path} ({len(content)} bytes); copy it again, or remove this dataset's folder")
+        raise InputError(f"cannot decode {path} ({len(content)} bytes); copy it again")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def crop(image: UInt8[ndarray, "H W 3"], corners: Corners | None, size: int) -> UInt8[ndarray, "size size 3"]:
     """The part of the image within xmin, ymin, xmax, ymax, stretched to size x size; None: the whole image.
 
-    Corners count pixels from 1, both included, as in MATLAB; what lies outside the image is cut off. Pixels are averaged
-    by area where both sides shrink, interpolated bilinearly otherwise. Raises ValueError if nothing is left.
+    Corners count pixels from 1, both included, as in MATLAB; what lies outside the image is cut off. Pixels are
+    averaged by area (INTER_AREA) where both sides shrink, else interpolated bilinearly (INTER_LINEAR). Raises
+    ValueError if nothing is left.
     """
     import cv2
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from math import cos, sin
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-
 
 Point = Float[ndarray, "3"]
 Frame = Float[ndarray, "3 3"]
@@ -37,7 +37,7 @@ def vector(x: float, y: float, z: float) -> Point:
 
 def frame(pitch: float, yaw: float) -> Frame:
     """Columns forward, up, right of something pitched upwards and then turned to its right (radians)."""
-    cp, sp, cy, sy = np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw)
+    cp, sp, cy, sy = cos(pitch), sin(pitch), cos(yaw), sin(yaw)
     return np.array(((cp * cy, -sp * cy, -sy), (sp, cp, 0.0), (cp * sy, -sp * sy, cy)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import cos, sin, tau
 
 import numpy as np
 
@@ -106,15 +107,15 @@ def _leg(body: Body, build: Build, joint: tuple[Point, tuple[float, float], floa
     length, at_hip, at_knee, at_ankle = build.leg
     upper, lower, foot = (f"{which}_{segment}" for segment in build.segments)
     half = length * stretch / 2
-    knee = hip + (half + 0.5 * sunk) * vector(np.sin(thigh), -np.cos(thigh), 0)
-    ankle = knee + half * vector(np.sin(shank), -np.cos(shank), 0)
+    knee = hip + (half + 0.5 * sunk) * vector(sin(thigh), -cos(thigh), 0)
+    ankle = knee + half * vector(sin(shank), -cos(shank), 0)
     hind = 1.25 if "back" in which else 1.0
     body.cone(upper, hip, knee, (at_hip * hind, at_knee))
     body.cone(lower, knee, ankle, (at_knee, at_ankle))
     if build.foot == "paw":
         body.cone(foot, ankle, ankle + vector(0.075, -0.02, 0), (at_ankle * 1.1, at_ankle))
     else:
-        tip = vector(np.sin(shank), -np.cos(shank), 0) * 0.06 + vector(0.015, 0, 0)
+        tip = vector(sin(shank), -cos(shank), 0) * 0.06 + vector(0.015, 0, 0)
         body.cone(foot, ankle + 0.2 * tip, ankle + tip, (at_ankle * 1.08, at_ankle * 1.25), KERATIN)
     body.feet.append(ankle)
 
@@ -139,11 +140,9 @@ def _wool(body: Body, trunk: float, girth: float) -> None:
     """Tufts in staggered rings around the trunk: the scalloped outline of a fleece."""
     for ring, x in enumerate(np.linspace(-0.62, 0.62, 5)):
         around = girth * (0.82 if ring in (0, 4) else 0.95)
-        for turn in np.arange(7) * 2 * np.pi / 7 + 0.45 * (ring % 2):
-            if np.cos(turn) < -0.9:
-                continue
-            tuft = vector(x * trunk, around * np.cos(turn), around * np.sin(turn))
-            body.ball("torso", tuft, 0.115)
+        for turn in (k * tau / 7 + 0.45 * (ring % 2) for k in range(7)):
+            if cos(turn) > -0.9:  # none under the belly
+                body.ball("torso", vector(x * trunk, around * cos(turn), around * sin(turn)), 0.115)
     for sign in (-1, 1):
         for height in (-0.5, 0.0, 0.5):
             body.ball("torso", vector(sign * (trunk / 2 + 0.72 * girth), height * girth, 0), 0.125)

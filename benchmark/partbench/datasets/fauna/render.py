@@ -112,8 +112,8 @@ def _layer(scene: Scene, size: int, left_out: frozenset[str] = frozenset()) -> _
     surface = visible_surface(scene.solids, size, left_out)
     fine_of_solid = np.zeros(NOTHING + 1, np.uint8)
     fine_of_solid[: len(scene.solids.parts)] = [_FINE_ID[part] for part in scene.solids.parts]
-    fine, colour = fine_of_solid[surface.solid], np.zeros((size, size, 4), np.float32)
-    x0, y0, x1, y1 = _box(np.greater(fine, 0)).astype(int).tolist()
+    fine, colour = np.take(fine_of_solid, surface.solid), np.zeros((size, size, 4), np.float32)
+    x0, y0, x1, y1 = _box(fine > 0).astype(int).tolist()
     if x1 > x0:
         window = slice(y0, y1), slice(x0, x1)
         present = (fine[window] > 0).astype(np.float32)

@@ -134,8 +134,9 @@ def _draw_light(rng: np.random.Generator) -> Light:
 
 def _draw_occluder(rng: np.random.Generator, bounds: Float[ndarray, "2 2"]) -> Blob | None:
     """In a quarter of the images, something in front of a part of the animal."""
-    present, at, reach = rng.random() < 0.25, rng.uniform(0, 1, 2), rng.uniform(0.1, 0.2)
+    if rng.random() >= 0.25:
+        return None
+    at, reach = rng.uniform(0, 1, 2), rng.uniform(0.1, 0.2)
     spans = bounds[1] - bounds[0]
     centre = bounds[0] + at * spans
-    blob = draw_blob(rng, tuple(centre), reach * np.sqrt(spans.prod()))
-    return blob if present else None
+    return draw_blob(rng, tuple(centre), reach * np.sqrt(spans.prod()))

@@ -73,7 +73,7 @@ def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray,
     return inside, cz + z, nx / norm, ny / norm
 
 
-def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: tuple[ndarray, ndarray, ndarray, ndarray]) -> None:
+def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: tuple[ndarray, ...]) -> None:
     inside, depth, across, down = piece
     nearer = inside & (depth > surface.depth[box])
     np.copyto(surface.depth[box], depth, where=nearer)

@@ -1,0 +1,98 @@
+"""Everything registered keeps the contract: explainers on a real task, metrics, datasets and performers as declared."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from partbench import Batch, Explanation, Outputs, ReceptiveField
+from partbench.checks import ContractError, check_explainer, check_metric
+from partbench.registry import Registry, load
+from partbench.workbench import Workbench
+
+REGISTRY: Registry = load()
+
+
+@pytest.fixture(scope="module")
+def workbench() -> Workbench:
+    return Workbench(REGISTRY)
+
+
+@pytest.mark.parametrize("category", ["bird", "multi"])
+@pytest.mark.parametrize("name", sorted(REGISTRY.explainers))
+def test_explainer(name: str, category: str, workbench: Workbench) -> None:
+    check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{category}"))
+
+
+def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, Outputs]:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(n, 3, size, size, generator=generator)
+    masks = torch.zeros(n, 2, size, size, dtype=torch.bool)
+    masks[:, 0, 2:8, 2:8] = masks[:, 1, 8:14, 4:12] = True
+    batch = Batch(
+        tuple(f"toy/{i}" for i in range(n)),
+        images,
+        torch.zeros(n, dtype=torch.long),
+        boxes=torch.tensor([[2.0, 2, 14, 14]]).repeat(n, 1),
+        landmarks=torch.tensor([[[5.0, 5.0], [8.0, 11.0]]]).repeat(n, 1, 1),
+        masks=masks,
+        attributes=torch.ones(n, 2),
+    )
+    maps = torch.rand(n, k, 4, 4, generator=generator)
+    logits = torch.randn(n, 3, generator=generator)
+    contributions = torch.rand(n, k, generator=generator)
+    explanation = Explanation(
+        maps, grid=ReceptiveField(1.5, 4, 6), scores=maps.amax((2, 3)), contributions=contributions,
+        logits=logits[:, 0] + 0.1 * torch.randn(n, generator=generator),
+    )  # fmt: skip
+    outputs = Outputs(logits, torch.ones(n, dtype=torch.bool), 0, logits[:, 0], lambda x: x.mean((2, 3)))
+    return batch, explanation, outputs
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.metrics))
+def test_metric(name: str) -> None:
+    check_metric(REGISTRY.metrics[name].cls(), *toy_scene())
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.datasets))
+def test_dataset_declaration(name: str) -> None:
+    cls = REGISTRY.datasets[name].cls
+    assert set(cls.categories) <= set(cls.classes)
+    assert cls.default_performer in REGISTRY.performers
+    assert cls.__doc__
+    assert cls.version
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.performers))
+def test_performer_declaration(name: str) -> None:
+    cls = REGISTRY.performers[name].cls
+    assert cls.input_size > 0
+    assert cls.__doc__
+    assert cls.version
+
+
+def test_a_batch_dependent_explainer_breaks_the_contract(workbench: Workbench) -> None:
+    cls = REGISTRY.explainers["centre_map"].cls
+
+    class Ranks(cls):  # type: ignore[misc, valid-type]
+        """Ranks images within their batch."""
+
+        def explain(self, batch: Batch) -> Explanation:
+            return Explanation(scores=batch.images.mean((1, 2, 3)).argsort()[:, None].float())
+
+    with pytest.raises(ContractError, match="depend on the other images"):
+        check_explainer(Ranks, workbench.task("fauna/bird"))
+
+
+def test_an_explainer_that_changes_the_performer_breaks_the_contract() -> None:
+    workbench = Workbench(REGISTRY)
+    cls = REGISTRY.explainers["centre_map"].cls
+
+    class Tampers(cls):  # type: ignore[misc, valid-type]
+        """Edits the network it explains."""
+
+        def fit(self, task) -> None:
+            super().fit(task)
+            next(iter(task.performer.segment("images", "logits").parameters())).data.add_(1)
+
+    with pytest.raises(ContractError, match="changed the performer"):
+        check_explainer(Tampers, workbench.task("fauna/bird"))
