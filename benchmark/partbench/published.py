@@ -22,10 +22,10 @@ _SETTING = ["paper", "table", "dataset", "setting", "performer", "metric"]
 
 @functools.cache
 def published() -> pd.DataFrame:
-    """All published values on test data, in units of partbench: fractions, px-free distances, nats.
+    """All published values but those on training data, as printed in the papers.
 
     `explainer(a=b)` is split into `explainer` and `variant`; `metric` is ours (`masked_accuracy@gamma=0.1`);
-    `section` is single or multi, as of our boards. Values on training data are left out: partbench has none.
+    `section` is single or multi, as of our boards. partbench scores test images only, so training data has no match.
     """
     with (files("partbench") / "data" / "published.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, keep_default_na=False, dtype={"table": str})

@@ -101,7 +101,7 @@ def test_of_two_cells_of_an_explainer_the_newest_counts() -> None:
 
 @pytest.mark.parametrize("version", ["metric_version", "task_version"])
 def test_versions_of_a_metric_or_a_task_are_never_mixed(version: str) -> None:
-    rows = [row("srae", "cat", 1.0, **{version: "10"}), row("nn", "cat", 9.0, **{version: "9"})]
+    rows = [row("srae", "cat", 1.0) | {version: "10"}, row("nn", "cat", 9.0) | {version: "9"}]
     table = board(frame(rows))
     assert table["explainer"].tolist() == ["srae"]
 

@@ -40,7 +40,7 @@ def voronoi_weights(
     x = torch.arange(size[1], device=landmarks.device, dtype=landmarks.dtype)
     inside = (x >= box[0]) & (y >= box[1]) & (x <= box[2]) & (y <= box[3])
     squares = (x - landmarks[:, 0, None, None]) ** 2 + (y - landmarks[:, 1, None, None]) ** 2
-    nearest, owner = squares.nan_to_num(nan=torch.inf).min(0)  # of equals, the first
+    nearest, owner = squares.nan_to_num_(nan=torch.inf).min(0)  # of equals, the first
     unowned = inside & nearest.isinf()
     region = torch.where(inside, owner, context)
     distances = torch.where(inside & ~unowned, nearest, 0.0).sqrt()
@@ -48,7 +48,7 @@ def voronoi_weights(
     alone = region.flatten().bincount(minlength=context + 1) == 1
     reach = torch.where(alone | (farthest == 0), torch.inf, farthest)
     weights = torch.where(unowned, 0.0, 1 - distances / reach[region])
-    return weights.new_zeros(context + 1, *size).scatter(0, region[None], weights[None])
+    return weights.new_zeros(context + 1, *size).scatter_(0, region[None], weights[None])
 
 
 def mask_weights(masks: Bool[Tensor, "p H W"]) -> Float[Tensor, "p+1 H W"]:

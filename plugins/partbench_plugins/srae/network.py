@@ -1,8 +1,8 @@
 """The network that srae, nn, sae and cae share: an encoder to a few x-features, a linear predictor, a decoder.
 
 Source: SRAE, sections 2.3 and 4.2 (layers of 800, 100 and n units). Where the paper is silent, the authors' training
-code decides: ReLU after every layer, x-layer and reconstruction included; dropout after the first layer; a predictor with
-bias.
+code decides: ReLU after every layer, x-layer and reconstruction included; dropout after the first layer; a predictor
+with a bias.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Sae(XLayerExplainer):
         """Minimise the weighted squared error of the logit and the error of reconstruction."""
         network = self.started(examples, decodes=True)
 
-        def objective(out: Embedded, batch: Examples) -> Tensor:
+        def objective(out: Embedded, batch: Examples, progress: float) -> Tensor:
             return unfaithfulness(out, batch) + self.beta * reconstruction_error(out, batch)
 
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)

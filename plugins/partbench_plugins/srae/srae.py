@@ -19,11 +19,11 @@ from partbench_plugins.srae.x_layer import XLayerExplainer
 OF_PROFILE: Any = None  # resolved when the explainer is made
 PROFILES: dict[str, dict[str, Any]] = {
     "paper": {
-        "pull_away_along": "features", "q": 100.0, "beta": 15.0, "eta": 5.0, "retries": 0,
+        "pull_away_along": "features", "q": 100.0, "beta": 15.0, "eta": 5.0, "warm_up": 0.5, "retries": 2,
         "epochs": 16, "learning_rate": 3e-4, "decay_every": 0, "batch_size": 100, "pretrain_epochs": 0,
     },
     "released": {
-        "pull_away_along": "images", "q": 100.0, "beta": 10.0, "eta": 10.0, "retries": 5,
+        "pull_away_along": "images", "q": 100.0, "beta": 10.0, "eta": 10.0, "warm_up": 0.0, "retries": 5,
         "epochs": 130, "learning_rate": 1e-3, "decay_every": 40, "batch_size": 50, "pretrain_epochs": 10,
     },
 }  # fmt: skip
@@ -38,13 +38,15 @@ class Srae(XLayerExplainer):
     Source: Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", sections 2.2 and 2.3, eq. 5:
     faithfulness + beta mean_k log(1 + q Q_k) + eta pull-away.
 
-    Options left out take the profile's value. "paper" is eq. 5 as printed, with the weights that the authors' training
-    code lists for it, and a training length and rate that keep x-features alive on small data (ours: the paper gives
-    none). "released" is the default of the authors' training code. Beside these, the options of XLayerExplainer.
+    Options left out take the profile's value. "paper" is eq. 5, with the weights that the authors' training code lists
+    for it, and a length, rate and warm-up that keep x-features alive on small data (ours: the paper gives none).
+    "released" is the default of the authors' training code. Beside these, the options of XLayerExplainer.
 
     pull_away_along: "features": cosines between x-features over the mini-batch (eq. 3); "images": between the images'
         vectors of contributions (authors' training code).
     q, beta, eta: as in eq. 5.
+    warm_up: fraction of the training over which eta rises from 0. At full strength from the start, the pull-away kills
+        x-features, as a dead one is orthogonal to all (ours; neither source does).
     retries: how often to start again, with beta 1.2 times and eta 0.8 times as large, from a degenerate result
         (see `degenerate`; authors' training code). The last result is kept, whatever it is.
     epochs, learning_rate, decay_every, batch_size: see Schedule.
@@ -57,6 +59,7 @@ class Srae(XLayerExplainer):
     q: float = OF_PROFILE
     beta: float = OF_PROFILE
     eta: float = OF_PROFILE
+    warm_up: float = OF_PROFILE
     retries: int = OF_PROFILE
     epochs: int = OF_PROFILE
     learning_rate: float = OF_PROFILE
@@ -88,11 +91,12 @@ class Srae(XLayerExplainer):
         if self.pretrain_epochs:
             pretrain(network, examples, self.pretrain_epochs)
 
-        def objective(out: Embedded, batch: Examples) -> Tensor:
+        def objective(out: Embedded, batch: Examples, progress: float) -> Tensor:
             assert out.reconstruction is not None
             sparse = log_penalty(dimension_errors(out.reconstruction, batch.z), self.q)
             apart = pull_away(self._directions(out.features, network.predictor.weight))
-            return unfaithfulness(out, batch) + beta * sparse + eta * apart
+            warmth = min(1.0, progress / self.warm_up) if self.warm_up else 1.0
+            return unfaithfulness(out, batch) + beta * sparse + warmth * eta * apart
 
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay, self.decay_every)
         train(network, examples, objective, Schedule(*rates, nonnegative=self.nonnegative))

@@ -45,7 +45,7 @@ class Schedule:
     nonnegative: bool = False
 
 
-Loss = Callable[[Embedded, Examples], Tensor]
+Loss = Callable[[Embedded, Examples, float], Tensor]  # what came out, of which batch, at which fraction of the training
 
 
 def train(network: Autoencoder, examples: Examples, loss: Loss, schedule: Schedule) -> None:
@@ -53,27 +53,28 @@ def train(network: Autoencoder, examples: Examples, loss: Loss, schedule: Schedu
     optimiser = torch.optim.Adam(
         network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
     )
+    batches = math.ceil(len(examples) / schedule.batch_size)
     network.train()
     for epoch in range(schedule.epochs):
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate * 0.1 ** (epoch // schedule.decay_every if schedule.decay_every else 0)
         order = torch.randperm(len(examples)).to(examples.z.device)
-        for rows in order.tensor_split(math.ceil(len(examples) / schedule.batch_size)):
-            batch = examples[rows]
+        for step, rows in enumerate(order.tensor_split(batches)):
+            batch, progress = examples[rows], (epoch + step / batches) / schedule.epochs
             optimiser.zero_grad()
-            loss(network(batch.z), batch).backward()
+            loss(network(batch.z), batch, progress).backward()
             optimiser.step()
             if schedule.nonnegative:
                 network.predictor.weight.data.clamp_(min=0)
     network.eval()
 
 
-def unfaithfulness(out: Embedded, batch: Examples) -> Tensor:
+def unfaithfulness(out: Embedded, batch: Examples, progress: float = 1.0) -> Tensor:
     """The weighted squared error of the predicted logit: all that `nn` minimises."""
     return faithfulness(out.predicted, batch.logits, batch.weight)
 
 
-def reconstruction_error(out: Embedded, batch: Examples) -> Tensor:
+def reconstruction_error(out: Embedded, batch: Examples, progress: float = 1.0) -> Tensor:
     """Mean squared error over all dimensions of Z: all that `cae` minimises."""
     assert out.reconstruction is not None
     return (out.reconstruction - batch.z).square().mean()
