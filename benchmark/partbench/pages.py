@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
+from tabulate import tabulate
 
 from partbench.comparisons import MIN_CELLS, directions
 from partbench.published import elsewhere, same_data
@@ -41,16 +42,15 @@ def escape(text: object) -> str:
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A GitHub table of cells that are already escaped."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return tabulate(list(rows), headers=columns, tablefmt="pipe", disable_numparse=True, colglobalalign="left")
 
 
 def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     categories = ", ".join(sorted(set(rows["category"])))
     what = "all categories explained at once" if categories == "multi" else f"one category at a time: {categories}"
     parts = [f"## {escape(board)}", f"Network explained: {escape(rows['performer'].iloc[0])}; {escape(what)}."]
-    main = standings[~standings["metric"].str.contains("@")]
-    variants = standings[standings["metric"].str.contains("@")]
+    ranked = ~standings["metric"].str.contains("@") & standings["higher_is_better"].notna()
+    main, variants = standings[ranked], standings[~ranked]
     measured = sorted(set(main.loc[main["tasks"] > 0, "metric"]))
     if measured:
         parts += ["### Overview", "± half the width of the interval.", _overview(main, measured)]
@@ -100,8 +100,9 @@ def _in_detail(variants: pd.DataFrame) -> list[str]:
     measured = variants[variants["tasks"] > 0]
     if measured.empty:
         return []
-    parts = ["### In detail", "Variants of the metrics, not ranked; ± half the width of the interval."]
-    for _, table in measured.groupby(measured["metric"].str.partition("@")[0], sort=True):
+    text = "Variants of metrics, and what explainers report of themselves. Not ranked; ± half the width of the interval."
+    parts, names = ["### In detail", text], measured["metric"]
+    for _, table in measured.groupby(names.str.partition("@")[0].where(names.str.contains("@"), ""), sort=True):
         metrics = sorted(set(table["metric"]))
         parts.append(grid(["explainer", *map(escape, metrics)], _by_explainer(table, metrics)))
     return parts
@@ -168,7 +169,7 @@ def _heading(table: pd.DataFrame) -> str:
 
 
 def _arrow(row: pd.Series) -> str:
-    return "↑" if row["higher_is_better"] else "↓"
+    return {True: "↑", False: "↓"}.get(row["higher_is_better"], "")
 
 
 def _name(explainer: str, variant: str) -> str:

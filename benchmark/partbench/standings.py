@@ -50,8 +50,8 @@ def board(frame: pd.DataFrame) -> pd.DataFrame:
     is the mean over seeds per task, then over tasks. It is NaN unless every task that any explainer covers with
     this metric is covered; a task is covered if all its cells are scored. `coverage` says how many are (`4/6`).
     `low`, `high` are `mean_interval`. `best` marks the best value and all whose intervals overlap its interval: they
-    share rank 1; the others rank after all that are separated from them. Controls, names with '@' and rows without an
-    interval have no rank. `beaten_by_control`: not separated from the best control, or worse than it.
+    share rank 1; the others rank after all that are separated from them. Controls, names with '@', rows without an
+    interval and what explainers report of themselves have no rank. `beaten_by_control`: not separated from the best control, or worse than it.
     `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)
@@ -108,7 +108,7 @@ def _standing(cells: pd.DataFrame, wanted: int) -> dict[str, object]:
     return {
         "dataset": cells["dataset"].iloc[0],
         "performer": cells["performer"].iloc[0],
-        "higher_is_better": bool(directions.iloc[-1]) if len(directions) else True,
+        "higher_is_better": bool(directions.iloc[-1]) if len(directions) else None,
         "value": covered.groupby("task")["value"].mean().mean() if complete else float("nan"),
         "low": low,
         "high": high,
@@ -125,7 +125,7 @@ def _ranked(group: pd.DataFrame) -> pd.DataFrame:
     control = group["explainer"].isin(CONTROLS).to_numpy(bool)
     ranks = np.full(len(group), np.nan)
     best, beaten = np.zeros(len(group), bool), np.zeros(len(group), bool)
-    if len(group) and "@" not in group["metric"].iloc[0]:
+    if len(group) and "@" not in group["metric"].iloc[0] and group["higher_is_better"].notna().all():
         values, better = _separated(group)
         known = group["low"].notna().to_numpy(bool)
         if (ranked := known & ~control).any():

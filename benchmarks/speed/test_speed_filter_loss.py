@@ -2,7 +2,7 @@
 
 A step is forward, backward and SGD of two 3 x 3 convs with 512 filters, each with ReLU, on 32 maps of 14 x 14 cells;
 the layers below are frozen, which makes the step short and the comparison strict. The filter loss sits on the top conv
-alone or on both; the requirement, at most 25 % more time, is stated for the top conv. Rounds are interleaved and medians
+alone or, as in an interpretable CNN, on both, and may add a quarter either way. Rounds are interleaved and medians
 compared, so that a busy machine slows all contestants alike.
 """
 
@@ -67,7 +67,7 @@ def seconds() -> dict[tuple[str | None, str], float]:
 
 
 @pytest.mark.parametrize("name", FILTER_GRADIENTS)
-def test_the_filter_loss_of_the_top_conv_adds_at_most_a_quarter_to_a_training_step(seconds, name):
+def test_the_filter_loss_adds_at_most_a_quarter_to_a_training_step_of_the_top_two_convs(seconds, name):
     top, both = (seconds[name, place] / seconds[None, ""] - 1 for place in PLACES)
     print(f"\n{name}: +{top:.1%} on the top conv, +{both:.1%} on both, of a step of {seconds[None, '']:.2f} s")
-    assert top <= 0.25
+    assert max(top, both) <= 0.25

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from partbench import Activations, Batch, Performer, Task
 from torch import Tensor, nn
+
+from partbench import Activations, Batch, Performer, Task
 
 SIDE, CHANNELS, HIDDEN = 12, 6, 24
 

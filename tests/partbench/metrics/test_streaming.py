@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, Metric, Outputs
+from partbench.checks import check_metric
 from partbench.metrics import (
     accuracy,
     faithfulness_classification,
@@ -100,6 +101,11 @@ def test_a_metric_meets_the_contract_type_and_one_instance_knows_nothing_of_anot
     streamed(first, everything, ())
     for name, scores in streamed(cls(), everything, ()).items():
         np.testing.assert_array_equal(scores.values, first.compute()[name].values)
+
+
+@pytest.mark.parametrize("cls", METRICS, ids=lambda cls: cls.name)
+def test_public_contract_check_passes(everything, cls):
+    check_metric(cls(), *everything)
 
 
 def test_state_does_not_hold_pixels(everything, make_batch):

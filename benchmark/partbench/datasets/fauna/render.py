@@ -88,7 +88,7 @@ def render(seed: int, index: int, size: int = 64, without: tuple[str, ...] = ())
     picture, fine = _compose(scene, layer)
     image = _develop(scene.light, picture)
     masks = _part_masks(fine)
-    return Sample(image, scene.label, _box(masks.any(0)), _landmarks(scene, layer._replace(fine=fine), removed), masks)
+    return Sample(image, scene.label, _box(np.logical_or.reduce(masks)), _landmarks(scene, layer._replace(fine=fine), removed), masks)
 
 
 def render_many(
@@ -113,12 +113,13 @@ def _layer(scene: Scene, size: int, left_out: frozenset[str] = frozenset()) -> _
     fine_of_solid = np.zeros(NOTHING + 1, np.uint8)
     fine_of_solid[: len(scene.solids.parts)] = [_FINE_ID[part] for part in scene.solids.parts]
     fine, colour = np.take(fine_of_solid, surface.solid), np.zeros((size, size, 4), np.float32)
-    x0, y0, x1, y1 = _box(fine > 0).astype(int).tolist()
+    present = fine > 0
+    x0, y0, x1, y1 = _box(present).astype(int).tolist()
     if x1 > x0:
         window = slice(y0, y1), slice(x0, x1)
-        present = (fine[window] > 0).astype(np.float32)
-        shaded = np.minimum(_shade(scene, surface, window), 1) * present[:, :, None]
-        colour[window] = cv2.merge((shaded, present))
+        opaque = present[window].astype(np.float32)
+        shaded = np.minimum(_shade(scene, surface, window), 1) * opaque[:, :, None]
+        colour[window] = cv2.merge((shaded, opaque))
     return _Layer(colour, fine, surface.depth)
 
 

@@ -1,0 +1,232 @@
+"""What every explainer of part 1 owes its caller, on a toy task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from partbench import Explanation, NotApplicable, Task, contrastive_maps
+from partbench_plugins.controls import CentreMap, RandomMaps
+from partbench_plugins.excitation_bp import ExcitationBackprop
+from partbench_plugins.lasso import Lasso
+from partbench_plugins.srae.cae import Cae
+from partbench_plugins.srae.nn import Nn
+from partbench_plugins.srae.sae import Sae
+from partbench_plugins.srae.srae import Srae
+from partbench_plugins.top_conv import TopConv
+from partbench_plugins.z import Z
+
+from .toys import CHANNELS, SIDE, toy_performer, toy_task
+
+SMALL = {"hidden": (16, 8), "epochs": 2}
+CONCEPTS = {
+    "srae": (lambda: Srae(**SMALL), 5),
+    "nn": (lambda: Nn(**SMALL), 5),
+    "sae": (lambda: Sae(**SMALL), 5),
+    "cae": (lambda: Cae(**SMALL), 5),
+    "lasso": (lambda: Lasso(features=4), 4),
+    "excitation_bp": (ExcitationBackprop, 1),
+    "z": (lambda: Z(units=6), 6),
+    "top_conv": (TopConv, CHANNELS),
+    "random_maps": (RandomMaps, 5),
+    "centre_map": (CentreMap, 1),
+}
+ONE_LOGIT = ("srae", "nn", "sae", "cae", "lasso", "excitation_bp", "z")
+PREDICTING = ("srae", "nn", "sae", "cae", "lasso")
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return toy_task(tmp_path_factory.mktemp("toy"))
+
+
+def explained(name: str, task: Task, rows: range = range(7)) -> Explanation:
+    explainer = CONCEPTS[name][0]()
+    explainer.fit(task)
+    return explainer.explain(task.batch("test", rows))
+
+
+@pytest.mark.parametrize("name", CONCEPTS)
+def test_the_class_bears_its_name(name: str):
+    assert CONCEPTS[name][0]().name == name
+
+
+@pytest.mark.parametrize("name", CONCEPTS)
+def test_maps_and_scores_have_one_entry_per_concept_and_are_finite(name: str, task: Task):
+    explanation, k = explained(name, task), CONCEPTS[name][1]
+    assert explanation.maps.shape == (7, k, SIDE // 2, SIDE // 2)
+    assert explanation.scores.shape == (7, k)
+    assert torch.isfinite(explanation.maps).all()
+    assert float(explanation.maps.min()) >= 0
+    assert float(explanation.maps.max()) > 0
+    assert explanation.heatmaps(SIDE, SIDE).shape == (7, k, SIDE, SIDE)
+    assert not explanation.maps.requires_grad
+
+
+@pytest.mark.parametrize("name", CONCEPTS)
+def test_only_explainers_that_predict_the_logit_give_contributions(name: str, task: Task):
+    explanation = explained(name, task)
+    assert explanation.has("logits") is explanation.has("contributions") is (name in PREDICTING)
+    if name in PREDICTING:
+        assert explanation.logits.shape == (7,)
+        assert explanation.contributions.shape == explanation.scores.shape
+
+
+@pytest.mark.parametrize("name", CONCEPTS)
+def test_the_same_seed_gives_the_same_explanation_and_leaves_the_generator_alone(name: str, task: Task):
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    first = explained(name, task)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(6)
+    second = explained(name, task)
+    assert torch.equal(first.scores, second.scores)
+    assert torch.equal(first.maps, second.maps)
+
+
+@pytest.mark.parametrize("name", ["srae", "nn", "sae", "cae", "z", "random_maps"])
+def test_another_seed_gives_another_explanation(name: str, task: Task):
+    assert not torch.equal(explained(name, task).maps, explained(name, task.with_seed(1)).maps)
+
+
+@pytest.mark.parametrize("name", CONCEPTS)
+def test_an_image_is_explained_alike_in_any_batch(name: str, task: Task):
+    explainer = CONCEPTS[name][0]()
+    explainer.fit(task)
+    whole = explainer.explain(task.batch("test", range(7)))
+    for rows in (range(3), range(3, 7)):
+        part = explainer.explain(task.batch("test", rows))
+        for field in ("maps", "scores", *(["logits", "contributions"] if name in PREDICTING else [])):
+            torch.testing.assert_close(getattr(part, field), getattr(whole, field)[rows.start : rows.stop])
+
+
+@pytest.mark.parametrize("name", ONE_LOGIT)
+def test_an_explainer_of_one_logit_refuses_to_explain_all(name: str, tmp_path: Path):
+    with pytest.raises(NotApplicable, match="explains one logit; this task explains all"):
+        CONCEPTS[name][0]().fit(toy_task(tmp_path, "multi"))
+
+
+@pytest.mark.parametrize("name", ["top_conv", "random_maps", "centre_map"])
+def test_what_knows_no_category_also_serves_a_task_that_explains_all(name: str, tmp_path: Path):
+    assert explained(name, toy_task(tmp_path, "multi")).maps.shape[1] == CONCEPTS[name][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [("srae", "fc1"), ("lasso", "fc1"), ("z", "fc1"), ("top_conv", "top_conv"), ("random_maps", "target")],
+)
+def test_a_layer_that_the_performer_lacks_is_named(name: str, role: str, tmp_path: Path):
+    with pytest.raises(NotApplicable, match=f"toy has no layer '{role}'"):
+        CONCEPTS[name][0]().fit(toy_task(tmp_path, performer=toy_performer(without=[role])))
+
+
+def test_an_explainer_that_was_not_fitted_says_so(task: Task):
+    with pytest.raises(RuntimeError, match="before fit"):
+        Srae().explain(task.batch("test", range(2)))
+
+
+def test_maps_are_not_computed_before_they_are_asked_for(task: Task, monkeypatch: pytest.MonkeyPatch):
+    explanation = explained("srae", task)
+    monkeypatch.setattr("partbench_plugins.read_out.ReadOut.maps", lambda *_: pytest.fail("maps were computed again"))
+    asked = []
+    explainer = CONCEPTS["srae"][0]()
+    explainer.fit(task)
+    monkeypatch.setattr("partbench_plugins.read_out.ReadOut.maps", lambda self, batch: asked.append(len(batch)))
+    explainer.explain(task.batch("test", range(4)))
+    assert asked == []
+    assert explanation.maps.shape[0] == 7
+
+
+def test_maps_of_x_features_are_the_contrastive_maps_through_encoder_and_performer(task: Task):
+    explainer = Srae(**SMALL)
+    explainer.fit(task)
+    batch = task.batch("test", range(5))
+    x = task.activations("target", batch)
+    modules = [task.performer.segment("target", "fc1"), explainer._x_layer.encoder]
+    torch.testing.assert_close(explainer.explain(batch).maps, contrastive_maps(modules, x))
+
+
+def test_pooled_features_have_the_plain_excitation_map_as_nothing_speaks_against_them(tmp_path: Path):
+    performer = toy_performer()
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    stages = dict(performer.stages) | {"fc1": pooled, "logits": nn.Linear(CHANNELS, 3)}
+    task = toy_task(tmp_path, performer=replace(performer, stages=stages, fingerprint="pooled"))
+    explainer = Z(units=CHANNELS, read_layer="top_conv")
+    explainer.fit(task)
+    batch = task.batch("test", range(5))
+    x = task.activations("conv2", batch)[:, explainer._drawn]
+    torch.testing.assert_close(explainer.explain(batch).maps, x / x.sum((2, 3), keepdim=True).clamp(min=1e-12))
+
+
+def test_maps_can_be_read_at_another_layer(task: Task):
+    batch = task.batch("test", range(5))
+    explainer = ExcitationBackprop(read_layer="top_conv")
+    explainer.fit(task)
+    segment = task.performer.segment("conv2", "logits")
+    expected = contrastive_maps(segment, task.activations("conv2", batch), [0])
+    explanation = explainer.explain(batch)
+    torch.testing.assert_close(explanation.maps, expected)
+    assert explanation.grid == task.performer.receptive_field("conv2")
+
+
+def test_excitation_bp_scores_the_explained_logit(task: Task):
+    explanation = explained("excitation_bp", task)
+    torch.testing.assert_close(explanation.scores[:, 0], task.explained(split="test")[:7])
+
+
+def test_z_draws_living_units_and_scores_their_activations(task: Task):
+    explainer = Z(units=6)
+    explainer.fit(task)
+    positive = task.activations("fc1")[task.positive(task.labels())]
+    assert len(set(explainer._drawn)) == 6
+    assert (positive[:, explainer._drawn] > 0).any(0).all()
+    scores = explainer.explain(task.batch("test", range(4))).scores
+    torch.testing.assert_close(scores, task.activations("fc1", split="test")[:4][:, explainer._drawn])
+
+
+def test_z_gives_all_living_units_where_there_are_fewer_than_asked_for(task: Task):
+    explainer = Z(units=10_000)
+    explainer.fit(task)
+    alive = (task.activations("fc1")[task.positive(task.labels())] > 0).any(0)
+    assert explainer._drawn == torch.nonzero(alive).flatten().tolist()
+
+
+def test_top_conv_shows_the_activations_and_their_maxima(task: Task):
+    explanation = explained("top_conv", task)
+    assert torch.equal(explanation.maps, task.activations("conv2", split="test")[:7])
+    assert torch.equal(explanation.scores, explanation.maps.flatten(2).max(2).values)
+    assert explanation.grid == task.performer.receptive_field("conv2")
+
+
+def test_random_maps_belong_to_the_image_not_to_its_place(task: Task):
+    explainer = RandomMaps()
+    explainer.fit(task)
+    forward = explainer.explain(task.batch("test", [0, 1, 2])).maps
+    backward = explainer.explain(task.batch("test", [2, 1, 0])).maps
+    assert torch.equal(forward, backward.flip(0))
+    assert not torch.equal(forward[0], forward[1])
+
+
+def test_smooth_random_maps_vary_less_from_cell_to_cell_than_independent_ones(task: Task):
+    steps = []
+    for smoothness in (0.0, 1.5):
+        explainer = RandomMaps(smoothness=smoothness, concepts=40)
+        explainer.fit(task)
+        field = explainer.explain(task.batch("test", range(5))).maps.log()
+        assert float(field.var()) == pytest.approx(1, rel=0.25)
+        steps.append(float(field.diff(dim=3).var()))
+    assert steps[0] == pytest.approx(2, rel=0.2)
+    assert steps[1] < 0.5 * steps[0]
+
+
+def test_the_centre_map_peaks_at_the_centre_of_every_image_and_falls_off(task: Task):
+    heatmaps = explained("centre_map", task).heatmaps(SIDE, SIDE)[:, 0]
+    assert torch.equal(heatmaps, heatmaps[:1].expand_as(heatmaps))
+    rows, columns = torch.nonzero(heatmaps[0] == heatmaps[0].max(), as_tuple=True)
+    assert float(rows.float().mean()) == pytest.approx((SIDE - 1) / 2, abs=1)
+    assert float(columns.float().mean()) == pytest.approx((SIDE - 1) / 2, abs=1)
+    assert float(heatmaps[0, 0, 0]) < 0.2 * float(heatmaps[0].max())
