@@ -88,7 +88,8 @@ def render(seed: int, index: int, size: int = 64, without: tuple[str, ...] = ())
     picture, fine = _compose(scene, layer)
     image = _develop(scene.light, picture)
     masks = _part_masks(fine)
-    return Sample(image, scene.label, _box(np.logical_or.reduce(masks)), _landmarks(scene, layer._replace(fine=fine), removed), masks)
+    landmarks = _landmarks(scene, layer._replace(fine=fine), removed)
+    return Sample(image, scene.label, _box(np.logical_or.reduce(masks)), landmarks, masks)
 
 
 def render_many(
