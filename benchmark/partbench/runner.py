@@ -67,11 +67,12 @@ class Score:
         values = np.asarray(scores.values, dtype=float)
         missing = int(np.isnan(values).sum())
         value, low, high = scores.value, scores.low, scores.high
+        images = len(values) if self.metric.unit == "image" and len(values) else self.images
         if value is None:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
         if low is None or high is None:
             low, high = bootstrap(values) if len(values) > 1 else (None, None)
-        row = self._row(name, "all", float(value), low, high)
+        row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
             row |= {"status": "skipped", "reason": f"no {self.metric.unit} has a value"}
         elif missing:

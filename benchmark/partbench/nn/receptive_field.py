@@ -117,8 +117,10 @@ class _Walk(fx.Interpreter):
 
 
 _FUNCTIONS = frozenset(
-    ("add", "iadd", "sub", "isub", "mul", "imul", "truediv", "itruediv", "div")
-    + ("relu", "relu6", "leaky_relu", "elu", "silu", "hardtanh", "clamp", "dropout")
+    (
+        *("add", "iadd", "sub", "isub", "mul", "imul", "truediv", "itruediv", "div"),
+        *("relu", "relu6", "leaky_relu", "elu", "silu", "hardtanh", "clamp", "dropout"),
+    )
 )
 _LAYERS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardtanh, nn.Hardswish, nn.Sigmoid, nn.Tanh),

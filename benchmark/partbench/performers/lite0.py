@@ -156,7 +156,7 @@ class Lite0:
         """
         absent = [name for name in dataset.categories if name not in CLASSES]
         if absent:
-            raise InputError(f"lite0 has no output for {dataset.name}/{absent[0]}; use @lite0_head, trained on the dataset")
+            raise InputError(f"lite0 has no output for {dataset.name}/{absent[0]}; use @lite0_head, which learns it")
         return Performer(
             name=Lite0.name,
             version=Lite0.version,

@@ -27,6 +27,7 @@ class Cae(XLayerExplainer):
     ridge: float = 1e-6
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.nonnegative:
             raise InputError("cae: nonnegative is true, expected false: its predictor is a plain regression")
 

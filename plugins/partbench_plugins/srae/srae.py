@@ -73,6 +73,7 @@ class Srae(XLayerExplainer):
         for option, value in PROFILES[self.profile].items():
             if getattr(self, option) is None:
                 setattr(self, option, value)
+        super().__post_init__()
         if self.pull_away_along not in ("features", "images"):
             raise InputError(f"srae: pull_away_along is '{self.pull_away_along}', expected features or images")
 

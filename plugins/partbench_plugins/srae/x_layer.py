@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, Task
+from partbench import Batch, Explanation, InputError, Task
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.read_out import ReadOut
 from partbench_plugins.srae.network import Autoencoder
@@ -64,6 +64,10 @@ class XLayerExplainer:
     read_layer: str = "target"
     _x_layer: XLayer | None = field(init=False, repr=False, compare=False, default=None)
     _report: dict[str, float] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise InputError(f"n, the number of x-features, is {self.n}; expected 1 or more")
 
     def learn(self, examples: Examples) -> Autoencoder:
         """The network trained on `examples`, drawing on torch's global generator."""

@@ -216,5 +216,7 @@ def test_a_wrong_option_is_named():
         Srae(profile="printed")
     with pytest.raises(InputError, match="pull_away_along is 'rows'"):
         Srae(pull_away_along="rows")
+    with pytest.raises(InputError, match="x-features, is 0"):
+        Nn(n=0)
     with pytest.raises(InputError, match="nonnegative"):
         Cae(nonnegative=True)

@@ -1,0 +1,63 @@
+"""Puts the picture and the leaderboard excerpt into README, from results and leaderboards as they are.
+
+    python scripts/readme.py
+
+The picture is that of srae on fauna/bird with seed 0, refitted; the excerpt is the overview of leaderboards/fauna.md.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PICTURE = "docs/srae-fauna-bird.png"
+CAPTION = (
+    "What `srae` shows of `fauna/bird` (test images, seed 0): the image with its parts, Excitation BP on the logit, and"
+    " the x-features with their contributions."
+)
+
+
+def main() -> None:
+    """Draw, then rewrite the two marked places."""
+    readme = REPOSITORY / "README.md"
+    draw()
+    text = place(readme.read_text(), "picture", f"![{CAPTION}]({PICTURE})\n\n*{CAPTION}*")
+    readme.write_text(place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text())))
+
+
+def draw() -> None:
+    """The picture, by the same command that users have."""
+    cells = (REPOSITORY / "results" / "fauna" / "bird").glob("srae-*.parquet")
+    path = next(cell for cell in sorted(cells) if is_default_seed_0(cell))
+    words = ["show", str(path), "--images", "4", "--out", str(REPOSITORY / PICTURE)]
+    subprocess.run([sys.executable, "-c", "from partbench.cli import main; main()", *words], check=True)
+
+
+def is_default_seed_0(path: Path) -> bool:
+    """Whether a cell is of the default options and seed 0."""
+    from partbench.results import read_cell
+
+    row = read_cell(path).iloc[0]
+    return row["seed"] == 0 and row["variant"] == ""
+
+
+def excerpt(page: str) -> str:
+    """The overview table of the first board of a page."""
+    found = re.search(r"^### Overview\n\n(.*?)\n\n(\|.*?)\n\n", page, re.S | re.M)
+    if found is None:
+        sys.exit("leaderboards/fauna.md has no overview; run `bench leaderboard`")
+    note = "Mean over six categories and three seeds, ± half the 95 % interval; **bold**: not separated from the best;"
+    return f"{note} †: no better than a control. [All of it](leaderboards/fauna.md).\n\n{found[2]}"
+
+
+def place(text: str, name: str, content: str) -> str:
+    """The text with what stands between the markers of that name replaced."""
+    marked = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.S)
+    return marked.sub(lambda found: f"{found[1]}\n{content}\n{found[2]}", text)
+
+
+if __name__ == "__main__":
+    main()

