@@ -59,7 +59,7 @@ def parse() -> argparse.Namespace:
 
 def fauna(seed: int, count: int) -> tuple[Images, Int[Tensor, "n"]]:
     """`count` images of a seed and their labels."""
-    rendered = [render_many(seed, range(i, min(i + 500, count)), SIZE, os.cpu_count()) for i in range(0, count, 500)]
+    rendered = [render_many(seed, range(i, min(i + 4000, count)), SIZE, os.cpu_count()) for i in range(0, count, 4000)]
     images = torch.cat([torch.from_numpy(some["image"]).permute(0, 3, 1, 2) for some in rendered])
     return images.contiguous(), torch.cat([torch.from_numpy(some["label"]) for some in rendered]).long()
 
@@ -143,8 +143,8 @@ explained, not to be used. Written by `scripts/train_small_vgg.py`; edit that, n
 * Trained on {options.images:,} images of fauna {FAUNA_VERSION}, seed {options.train_seed} (the dataset's own splits
   have other seeds), mirrored and shifted by up to {SHIFT} px: {options.epochs} epochs of AdamW, batches of {BATCH},
   dropout {DROPOUT}, seed {options.seed}. Batch norm was then folded into the layers before it.
-* Accuracy, as a fraction, of these weights on {len(hits):,} images of seed {options.held_out_seed}, which played no part
-  in any choice: **{hits.mean():.3f}**.
+* Accuracy, as a fraction, of these weights on {len(hits):,} images of seed {options.held_out_seed}, which played no
+  part in any choice: **{hits.mean():.3f}**.
 
 | category | accuracy | images |
 |---|---|---|

@@ -110,7 +110,7 @@ class _Walk(fx.Interpreter):
             return _padded(maps[0], args[1] if len(args) > 1 else kwargs["pad"])
         return _pointwise(target.__name__, maps)
 
-    def call_method(self, target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The map after a tensor method; methods of constants are evaluated."""
         maps = [value for value in (*args, *kwargs.values()) if isinstance(value, _Map)]
         return _pointwise(target, maps) if maps else super().call_method(target, args, kwargs)

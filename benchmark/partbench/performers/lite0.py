@@ -62,7 +62,8 @@ def stages() -> dict[str, nn.Module]:
 
     The blocks end in a linear layer, so their values have both signs; expand11 and conv_head end in a ReLU6.
     """
-    model = network()
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
+        model = network()
     checkpoint = torch.load(weights_file(), map_location="cpu", weights_only=True)
     model.load_state_dict(renamed(checkpoint, model.state_dict()))
     model.eval().requires_grad_(False)
@@ -136,8 +137,9 @@ def fold(model: nn.Module) -> None:
     """Fold each batch norm into the convolution before it, in place; the network computes the same."""
     for parent in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
         for at in range(len(parent) - 1, 0, -1):
-            if isinstance(parent[at], nn.BatchNorm2d):
-                parent[at - 1] = fuse_conv_bn_eval(parent[at - 1], parent[at])
+            convolution, norm = parent[at - 1], parent[at]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                parent[at - 1] = fuse_conv_bn_eval(convolution, norm)
                 del parent[at]
 
 

@@ -39,7 +39,7 @@ def trunk() -> dict[str, nn.Module]:
 
 
 def head(outputs: int) -> nn.Sequential:
-    """The stages on the trunk, with He initialisation; conv4 lets everything positive pass until `standardise`."""
+    """The stages on the trunk, with He initialisation; conv4 is to be set by `standardisation`."""
     model = nn.Sequential()
     model.add_module("conv4", nn.Sequential(nn.Conv2d(CHANNELS, CHANNELS, 1, groups=CHANNELS), nn.ReLU()))
     model.add_module("conv5", nn.Sequential(nn.Conv2d(CHANNELS, 128, 3, padding=1), nn.ReLU()))
@@ -47,10 +47,11 @@ def head(outputs: int) -> nn.Sequential:
     model.add_module("fc6", nn.Sequential(nn.Flatten(), nn.Linear(128 * (CELLS // 2) ** 2, 256), nn.ReLU()))
     model.add_module("fc7", nn.Sequential(nn.Linear(256, 256), nn.ReLU()))
     model.add_module("fc8", nn.Linear(256, outputs))
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+        else:
+            nn.init.zeros_(parameter)
     return model
 
 
@@ -95,11 +96,10 @@ def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequent
     path = cache_folder() / "performers" / f"{Lite0Head.name}-{key[:16]}.safetensors"
     if not path.exists():
         rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(SEED)
-            model = train(trunk_maps(dataset.train, rows, device), dataset.train.labels[rows], len(dataset.classes))
+        model = train(trunk_maps(dataset.train, rows, device), dataset.train.labels[rows], len(dataset.classes))
         write({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, path)
-    model = head(len(dataset.classes))
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
+        model = head(len(dataset.classes))
     model.load_state_dict(load_file(path))
     return model
 
@@ -115,35 +115,41 @@ def trunk_maps(images: ImageSet, rows: Int[Tensor, "n"], device: torch.device) -
 
 
 def train(maps: Maps, labels: Int[Tensor, "n"], outputs: int) -> nn.Sequential:
-    """A head trained on these maps; draws from torch's random numbers."""
-    model = head(outputs).to(maps.device)
-    standardise(model.conv4[0], maps)
-    learner = nn.Sequential(*model[1:4], nn.Dropout(DROPOUT), model.fc7, nn.Dropout(DROPOUT), model.fc8).train()
-    optimiser = torch.optim.Adam(learner.parameters(), RATE)
-    steps = -(-len(maps) // BATCH)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * steps)
-    rarity = 1 / labels.bincount(minlength=outputs)[labels]
-    for _ in range(EPOCHS * steps):
+    """A head trained on these maps, from random numbers of its own."""
+    with torch.random.fork_rng(devices=[maps.device] if maps.is_cuda else []):
+        torch.manual_seed(SEED)
+        model = head(outputs).to(maps.device)
+        conv4, conv5, pool5, fc6, fc7, fc8 = model
+        scale, shift = standardisation(maps)
+        conv4.load_state_dict({"0.weight": scale[:, None, None, None], "0.bias": shift})
+        conv4.requires_grad_(False)
+        learner = nn.Sequential(conv4, conv5, pool5, fc6, nn.Dropout(DROPOUT), fc7, nn.Dropout(DROPOUT), fc8)
+        descend(learner, maps, labels)
+    return model
+
+
+def descend(learner: nn.Module, maps: Maps, labels: Int[Tensor, "n"]) -> None:
+    """Cross-entropy, Adam, a cosine; images are drawn so that each class comes equally often."""
+    steps = EPOCHS * -(-len(maps) // BATCH)
+    optimiser = torch.optim.Adam([weight for weight in learner.parameters() if weight.requires_grad], RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    rarity = 1 / labels.bincount()[labels]
+    for _ in range(steps):
         drawn = torch.multinomial(rarity, BATCH, replacement=True)
-        with torch.no_grad():
-            inputs = model.conv4(maps[drawn.to(maps.device)].float())
+        logits = learner(maps[drawn.to(maps.device)].float())
         optimiser.zero_grad()
-        F.cross_entropy(learner(inputs), labels[drawn].to(maps.device)).backward()
+        F.cross_entropy(logits, labels[drawn].to(maps.device)).backward()
         optimiser.step()
         schedule.step()
-    return model.eval()
 
 
-@torch.no_grad()
-def standardise(layer: nn.Conv2d, maps: Maps) -> None:
-    """Make a convolution of single cells and channels subtract the mean of each channel and divide by its deviation."""
-    batches = maps.split(512)
-    count = maps[:, 0].numel()
-    mean = sum(some.float().sum((0, 2, 3)) for some in batches) / count
-    square = sum((some.float() - mean[:, None, None]).square().sum((0, 2, 3)) for some in batches) / count
-    scale = square.clamp(min=1e-12).rsqrt()
-    layer.weight.copy_(scale[:, None, None, None])
-    layer.bias.copy_(-mean * scale)
+def standardisation(maps: Maps) -> tuple[Float[Tensor, "112"], Float[Tensor, "112"]]:
+    """Scale and shift that give each channel mean 0 and deviation 1 over all cells of all maps."""
+    count, batches = maps[:, 0].numel(), maps.split(512)
+    mean = torch.stack([some.float().sum((0, 2, 3)) for some in batches]).sum(0) / count
+    squares = [(some.float() - mean[:, None, None]).square().sum((0, 2, 3)) for some in batches]
+    scale = (torch.stack(squares).sum(0) / count).clamp(min=1e-12).rsqrt()
+    return scale, -mean * scale
 
 
 def write(weights: dict[str, Tensor], path: Path) -> None:

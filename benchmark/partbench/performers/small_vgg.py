@@ -71,7 +71,8 @@ class SmallVgg:
         if dataset.name != "fauna":
             raise InputError(f"small_vgg is trained on fauna only; use --task {dataset.name}/<category>@lite0_head")
         weights = weights_file().read_bytes()
-        trained = network()
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
+            trained = network()
         trained.load_state_dict(load(weights))
         return Performer(
             name=SmallVgg.name,

