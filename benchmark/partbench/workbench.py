@@ -77,6 +77,9 @@ class Workbench:
     def _open(self, dataset_name: str, performer_name: str) -> Activations:
         plugin = self.registry.find("performers", performer_name).cls
         dataset = self.dataset(dataset_name, plugin.input_size)
+        for split in (dataset.train, dataset.test):
+            if hasattr(split, "progress"):
+                split.progress = self.progress
         performer: Performer = plugin.open(dataset, self.device)
         cache = Activations(dataset, performer)
         cache.progress = self.progress

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -12,22 +15,38 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench import Batch, Register, hookimpl
-from partbench.datasets.fauna.render import ALL_LANDMARKS, CATEGORIES, FAUNA_VERSION, PART_NAMES, Sample, render
+from partbench import Batch, Register, cache_folder, hookimpl
+from partbench.datasets.fauna.render import (
+    ALL_LANDMARKS,
+    CATEGORIES,
+    FAUNA_VERSION,
+    PART_NAMES,
+    render_many,
+    rendered,
+    stack,
+)
 
 TRAIN_SEED, TEST_SEED = 1, 2
-TRAIN_IMAGES, TEST_IMAGES = 2400, 600
+TRAIN_IMAGES, TEST_IMAGES = 1800, 600
+MANY = 64  # images from which on the whole split is rendered and kept
+KEPT_SIDE = 128  # px up to which a split is kept on disk
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass
 class FaunaSet:
-    """Scenes 0 .. count - 1 of a seed at `size` px; `without` names parts left out of every rendering."""
+    """Scenes 0 .. count - 1 of a seed at `size` px; `without` names parts left out of every rendering.
+
+    A few images are rendered when asked for. When many are, the whole split is rendered once and kept in the cache
+    folder, packed; `progress` is told how far that is.
+    """
 
     seed: int
     count: int
     size: int
     without: tuple[str, ...] = ()
-    _samples: dict[int, Sample] = field(default_factory=dict, repr=False)
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+    _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return self.count
@@ -35,32 +54,59 @@ class FaunaSet:
     @property
     def fingerprint(self) -> str:
         """What determines the pixels."""
-        return f"fauna-{FAUNA_VERSION}-{self.seed}-{self.count}-{self.size}-{'+'.join(self.without)}"
+        return f"fauna-{FAUNA_VERSION}-{self.seed}-{self.count}-{self.size}{''.join(f'-{p}' for p in self.without)}"
 
     @property
     def labels(self) -> Int[Tensor, "N"]:
         """Categories are dealt in turn."""
         return torch.arange(self.count) % len(CATEGORIES)
 
-    def sample(self, index: int) -> Sample:
-        """One rendering, kept in memory."""
-        if index not in self._samples:
-            self._samples[index] = render(self.seed, index, self.size, self.without)
-        return self._samples[index]
-
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Render these scenes."""
-        samples = [self.sample(i) for i in indices]
-        images = np.stack([s.image for s in samples]).transpose(0, 3, 1, 2)
+        """These scenes, with boxes, landmarks and part masks."""
+        data = self._arrays(list(indices))
         suffix = "".join(f"-{part}" for part in self.without)
+        images = torch.from_numpy(data["image"]).permute(0, 3, 1, 2).contiguous()
         return Batch(
             ids=tuple(f"fauna/{self.seed}/{i}{suffix}" for i in indices),
-            images=torch.from_numpy(np.ascontiguousarray(images)).float() / 255,
-            labels=torch.tensor([s.label for s in samples]),
-            boxes=torch.from_numpy(np.stack([s.box for s in samples])).float(),
-            landmarks=torch.from_numpy(np.stack([s.landmarks for s in samples])).float(),
-            masks=torch.from_numpy(np.stack([s.masks for s in samples])),
+            images=images.float() / 255,
+            labels=torch.from_numpy(data["label"]).long(),
+            boxes=torch.from_numpy(data["box"]).float(),
+            landmarks=torch.from_numpy(data["landmarks"]).float(),
+            masks=torch.from_numpy(data["masks"]),
         )
+
+    def _arrays(self, indices: list[int]) -> dict[str, np.ndarray]:
+        path = cache_folder() / "fauna" / f"{self.fingerprint}.npz"
+        if not self._kept and self.size <= KEPT_SIDE and (path.exists() or len(indices) >= MANY):
+            self._kept = _load(path) or self._render_all(path)
+        if not self._kept:
+            return render_many(self.seed, indices, self.size, without=self.without)
+        chosen = {name: values[indices] for name, values in self._kept.items()}
+        masks = np.unpackbits(chosen["masks"], axis=-1, count=self.size).astype(bool)
+        return chosen | {"masks": masks}
+
+    def _render_all(self, path: Path) -> dict[str, np.ndarray]:
+        samples = []
+        for sample in rendered(self.seed, range(self.count), self.size, os.cpu_count(), self.without):
+            samples.append(sample)
+            if self.progress:
+                self.progress(f"rendering fauna, seed {self.seed}", len(samples), self.count)
+        arrays = stack(samples)
+        arrays["masks"] = np.packbits(arrays["masks"], axis=-1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(file.name, path)
+        return arrays
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """The arrays kept at a path; empty if there are none, or they cannot be read (they are then rendered again)."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}
 
 
 class Fauna:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
@@ -92,20 +92,31 @@ def render(seed: int, index: int, size: int = 64, without: tuple[str, ...] = ())
     return Sample(image, scene.label, _box(np.logical_or.reduce(masks)), landmarks, masks)
 
 
-def render_many(
+def rendered(
     seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, without: tuple[str, ...] = ()
-) -> dict[str, ndarray]:
-    """Samples of several indices, stacked: image, label, box, landmarks, masks, each (n, ...).
+) -> Iterator[Sample]:
+    """Samples of several indices, in order, one by one.
 
     `workers` processes, or this one if None; the result does not depend on them.
     """
     draw = partial(render, seed, size=size, without=without)
     if not workers or workers < 2:
-        samples = [draw(int(index)) for index in indices]
-    else:
-        # not forked: OpenCV's and torch's threads do not survive a fork
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            samples = list(pool.map(draw, [int(index) for index in indices], chunksize=32))
+        yield from map(draw, map(int, indices))
+        return
+    # not forked: OpenCV's and torch's threads do not survive a fork
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(draw, map(int, indices), chunksize=32)
+
+
+def render_many(
+    seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, without: tuple[str, ...] = ()
+) -> dict[str, ndarray]:
+    """The same, stacked: image, label, box, landmarks, masks, each (n, ...)."""
+    return stack(list(rendered(seed, indices, size, workers, without)))
+
+
+def stack(samples: Sequence[Sample]) -> dict[str, ndarray]:
+    """Samples of one size as arrays (n, ...), by the names of their fields."""
     return {f.name: np.stack([getattr(s, f.name) for s in samples]) for f in fields(Sample)}
 
 
