@@ -17,9 +17,9 @@ from jaxtyping import Float, Int, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from partbench.datasets.fauna.render import FAUNA_VERSION, render_many
+from partbench.datasets.fauna.render import FAUNA_VERSION, rendered
+from partbench.performers.batch_norm import fold, unfold
 from partbench.performers.small_vgg import OUTPUTS, network
 
 SIZE, BATCH, SHIFT, DROPOUT = 64, 64, 4, 0.3
@@ -36,7 +36,7 @@ def main() -> None:
     images, labels = fauna(options.train_seed, options.images)
     trained = train(images, labels, options)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in folded(trained).state_dict().items()}, options.out)
+    save_file({name: value.half().contiguous() for name, value in trained.state_dict().items()}, options.out)
     options.out.chmod(0o644)
     hits, labels = measure(options)
     options.out.with_suffix(".md").write_text(card(hits, labels, options))
@@ -59,14 +59,18 @@ def parse() -> argparse.Namespace:
 
 def fauna(seed: int, count: int) -> tuple[Images, Int[Tensor, "n"]]:
     """`count` images of a seed and their labels."""
-    rendered = [render_many(seed, range(i, min(i + 4000, count)), SIZE, os.cpu_count()) for i in range(0, count, 4000)]
-    images = torch.cat([torch.from_numpy(some["image"]).permute(0, 3, 1, 2) for some in rendered])
-    return images.contiguous(), torch.cat([torch.from_numpy(some["label"]) for some in rendered]).long()
+    images, labels = torch.empty(count, 3, SIZE, SIZE, dtype=torch.uint8), torch.empty(count, dtype=torch.long)
+    for index, sample in enumerate(rendered(seed, range(count), SIZE, os.cpu_count())):
+        images[index] = torch.from_numpy(sample.image).permute(2, 0, 1)
+        labels[index] = sample.label
+    return images, labels
 
 
 def train(images: Images, labels: Int[Tensor, "n"], options: argparse.Namespace) -> nn.Sequential:
-    """Cross-entropy, AdamW, one cycle of the learning rate."""
-    model = trainable(network()).train().to(memory_format=torch.channels_last)
+    """Cross-entropy, AdamW, one cycle of the learning rate; batch norm while training, folded in the end."""
+    model = network()
+    unfold(model, DROPOUT)
+    model.train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), options.rate, weight_decay=0.05)
     steps = options.epochs * (len(images) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=steps, pct_start=0.2)
@@ -80,7 +84,8 @@ def train(images: Images, labels: Int[Tensor, "n"], options: argparse.Namespace)
             schedule.step()
             hits += int((logits.argmax(1) == labels[rows]).sum())
         print(f"epoch {epoch + 1} of {options.epochs}: accuracy in training {hits / len(images):.4f}", flush=True)
-    return model.eval()
+    fold(model.eval())
+    return model
 
 
 def varied(images: Images) -> Float[Tensor, "n 3 64 64"]:
@@ -90,30 +95,6 @@ def varied(images: Images) -> Float[Tensor, "n 3 64 64"]:
     values[mirrored] = values[mirrored].flip(-1)
     top, left = torch.randint(0, 2 * SHIFT + 1, (2,)).tolist()
     return F.pad(values, (SHIFT,) * 4, mode="replicate")[:, :, top : top + SIZE, left : left + SIZE]
-
-
-def trainable(model: nn.Sequential) -> nn.Sequential:
-    """The network with batch norm before each ReLU, and dropout after fc6 and fc7."""
-    for stage in (stage for stage in model if isinstance(stage, nn.Sequential)):
-        last = stage[-2]  # before the ReLU
-        wide = isinstance(last, nn.Conv2d)
-        stage.insert(len(stage) - 1, nn.BatchNorm2d(last.out_channels) if wide else nn.BatchNorm1d(last.out_features))
-        if not wide:
-            stage.append(nn.Dropout(DROPOUT))
-    return model
-
-
-def folded(model: nn.Sequential) -> nn.Sequential:
-    """The network as it ships: batch norm folded into what is before it, no dropout."""
-    plain = network().eval()
-    for stage, trained in zip(plain, model, strict=True):
-        if isinstance(stage, nn.Sequential):
-            last = len(stage) - 2
-            fuse = fuse_conv_bn_eval if isinstance(stage[last], nn.Conv2d) else fuse_linear_bn_eval
-            stage[last] = fuse(trained[last], trained[last + 1])
-        else:
-            stage.load_state_dict(trained.state_dict())
-    return plain
 
 
 def measure(options: argparse.Namespace) -> tuple[Float[Tensor, "n"], Int[Tensor, "n"]]:

@@ -98,8 +98,8 @@ class Campaign:
 
     def _stamp(self, run: CellRun, job: Job) -> list[dict[str, Any]]:
         now = datetime.datetime.now(datetime.UTC)
-        stamp = {"run_id": self.run_id, "created_at": now, "partbench_version": __version__}
-        return [row | stamp | {"variant": job.variant} for row in run.rows]
+        stamp = {"run_id": self.run_id, "created_at": now, "partbench_version": __version__, "variant": job.variant}
+        return [row | stamp for row in run.rows]
 
 
 def has_failed(path: Path) -> bool:

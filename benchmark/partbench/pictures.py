@@ -86,7 +86,7 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
         axes[row, 0].set_title(sheet.batch.ids[row] if row else "image and parts", fontsize=7)
         if sheet.logit_maps is not None and sheet.logits is not None:
             overlay(axes[row, 1], image, sheet.logit_maps[row])
-            axes[row, 1].set_title(f"logit {sheet.logits[row]:.2f}", fontsize=7)
+            axes[row, 1].set_title(f"Excitation BP, logit {sheet.logits[row]:.2f}", fontsize=7)
         for column, concept in enumerate(concepts):
             overlay(axes[row, 2 + column], image, heat[column][row])
             axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept), fontsize=7)
@@ -109,7 +109,7 @@ def caption(explanation: Explanation, row: int, concept: int) -> str:
     """`#3: 1.42`: the concept's number and its contribution, or its score."""
     for name in ("contributions", "scores"):
         if explanation.has(name):
-            return f"#{concept}: {float(getattr(explanation, name)[row, concept]):.2f}"
+            return f"#{concept}: {round(float(getattr(explanation, name)[row, concept]), 2) + 0.0:.2f}"
     return f"#{concept}"
 
 

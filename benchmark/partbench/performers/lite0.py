@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from partbench import InputError, Performer, hookimpl
+from partbench.performers.batch_norm import fold
 from partbench.performers.normalise import Normalise
 
 if TYPE_CHECKING:
@@ -131,16 +131,6 @@ def renamed(checkpoint: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dic
     if len(checkpoint) != len(ours) or any(a.rpartition(".")[2] != b.rpartition(".")[2] for a, b in pairs):
         raise InputError(f"{weights_file()} holds {len(checkpoint)} tensors, expected the {len(ours)} of lite0")
     return {name: checkpoint[theirs] for theirs, name in pairs}
-
-
-def fold(model: nn.Module) -> None:
-    """Fold each batch norm into the convolution before it, in place; the network computes the same."""
-    for parent in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
-        for at in range(len(parent) - 1, 0, -1):
-            convolution, norm = parent[at - 1], parent[at]
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                parent[at - 1] = fuse_conv_bn_eval(convolution, norm)
-                del parent[at]
 
 
 class Lite0:

@@ -14,6 +14,7 @@ from torch import nn
 from partbench import InputError, Performer
 from partbench.nn.receptive_field import receptive_field
 from partbench.performers import lite0
+from partbench.performers.batch_norm import fold
 
 CPU = torch.device("cpu")
 PHOTOS = Path(__file__).resolve().parents[3] / "../shared/data/animal-part"
@@ -40,7 +41,7 @@ def test_folding_batch_norm_changes_nothing_but_rounding() -> None:
             nn.init.uniform_(layer.weight, 0.5, 2)
             nn.init.uniform_(layer.bias, -0.3, 0.3)
     folded = deepcopy(model)
-    lite0.fold(folded)
+    fold(folded)
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded.modules())
     images = torch.rand(1, 3, 64, 64, dtype=torch.double)
     with torch.no_grad():
