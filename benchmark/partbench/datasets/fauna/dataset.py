@@ -71,7 +71,7 @@ class FaunaSet:
             images=images.float() / 255,
             labels=torch.from_numpy(data["label"]).long(),
             boxes=torch.from_numpy(data["box"]).float(),
-            landmarks=torch.from_numpy(data["landmarks"]).float(),
+            landmarks=torch.from_numpy(data["landmarks"]).float() - 0.5,  # pixel centres are whole numbers in a Batch
             masks=torch.from_numpy(data["masks"]),
         )
 
