@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from partbench import Batch, Explanation, Outputs, ReceptiveField
 from partbench.checks import ContractError, check_explainer, check_metric
 from partbench.registry import Registry, load

@@ -100,7 +100,9 @@ def _in_detail(variants: pd.DataFrame) -> list[str]:
     measured = variants[variants["tasks"] > 0]
     if measured.empty:
         return []
-    text = "Variants of metrics, and what explainers report of themselves. Not ranked; ± half the width of the interval."
+    text = (
+        "Variants of metrics, and what explainers report of themselves. Not ranked; ± half the width of the interval."
+    )
     parts, names = ["### In detail", text], measured["metric"]
     for _, table in measured.groupby(names.str.partition("@")[0].where(names.str.contains("@"), ""), sort=True):
         metrics = sorted(set(table["metric"]))

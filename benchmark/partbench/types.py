@@ -153,7 +153,7 @@ class Explanation:
     def upsampling(self, height: int, width: int) -> tuple[Float[Tensor, "H h"], Float[Tensor, "W w"]]:
         """Two matrices A, B with `A @ map @ B.T` the map bilinearly resampled at its place on the image.
 
-        Grid points stand at receptive-field centres (Network Dissection's placement, spec 1.7a); rows sum to 1.
+        Grid points stand at receptive-field centres (Network Dissection's placement); rows sum to 1.
         """
         h, w = self.maps.shape[-2:]
         rows = self.grid or ReceptiveField.tiling(h, height)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+
 from partbench import Batch, Explanation, NotApplicable, Task, hookimpl
 
 

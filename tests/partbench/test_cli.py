@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+
 from partbench.cli import main
 from partbench.results import read_results
 
@@ -133,7 +134,15 @@ def register_explainers(register):
 )
 def test_a_misbehaving_plugin_fails_its_own_cells_and_the_others_go_on(tmp_path: Path, body: str, reason: str) -> None:
     (tmp_path / "bad.py").write_text(RAISES.format(body=body))
-    words = ["run", "--plugin", str(tmp_path / "bad.py"), *FAST, "--no-pictures", "--results", str(tmp_path / "results")]
+    words = [
+        "run",
+        "--plugin",
+        str(tmp_path / "bad.py"),
+        *FAST,
+        "--no-pictures",
+        "--results",
+        str(tmp_path / "results"),
+    ]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     frame = read_results(tmp_path / "results").astype({"explainer": str, "status": str, "reason": str})

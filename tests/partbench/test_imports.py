@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmark" / "partbench"
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins" / "partbench_plugins"
 

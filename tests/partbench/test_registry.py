@@ -6,6 +6,7 @@ import importlib.metadata
 from pathlib import Path
 
 import pytest
+
 from partbench import InputError
 from partbench.registry import GROUP, load
 

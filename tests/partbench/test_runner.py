@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from toys import toy_task
+
 from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, Task
 from partbench.runner import run_cell
-from toys import toy_task
 
 
 @dataclass
@@ -124,7 +125,8 @@ class Broken(Means):
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "reason"), [(RuntimeError, "failed", "RuntimeError: no luck"), (NotApplicable, "skipped", "no luck")]
+    ("error", "status", "reason"),
+    [(RuntimeError, "failed", "RuntimeError: no luck"), (NotApplicable, "skipped", "no luck")],
 )
 def test_an_explainer_that_raises_leaves_a_row_per_metric(tmp_path: Path, error, status: str, reason: str) -> None:
     run = run_cell(Broken(error=error), toy_task(tmp_path), [Brightness(), Everywhere()])

@@ -1,4 +1,4 @@
-"""Which category a filter represents: the one whose images activate it most (CVPR 2018, section 3.1; spec 1.4).
+"""Which category a filter represents: the one whose images activate it most (CVPR 2018, section 3.1).
 
 Labels are 0 ... categories - 1, and -1 for images of no category (random negatives). With one category every
 filter belongs to it.

@@ -1,4 +1,4 @@
-"""Three gradients of the filter loss of interpretable CNNs, Loss_f = -MI(X; T) (CVPR 2018, section 3.1; spec 1.3).
+"""Three gradients of the filter loss of interpretable CNNs, Loss_f = -MI(X; T) (CVPR 2018, section 3.1).
 
 Each is a module that maps (maps (b, c, n, n) >= 0, positive (b, c) bool) to dLoss_f/dmaps, analytically; `positive`
 says whether the image is of the filter's category. The printed Eq. (4) lacks its leading minus; all three have it, so
@@ -93,7 +93,7 @@ class PaperGradient(nn.Module):
 
 
 class ReleasedGradient(nn.Module):
-    """The gradient of the released MATLAB code, from batch statistics only (`our_vl_simplenn.m`, spec 1.3).
+    """The gradient of the released MATLAB code, from batch statistics only (`our_vl_simplenn.m`).
 
     With the signed mask m = T_mu_hat / tau and s = mean_ij(x m), images of the filter's category get -m q w_pos, where
     q = exp(s / kappa) (s - L+ + kappa) over its mean across those images, and L+ = kappa log mean_x exp(s~ / kappa)
@@ -167,7 +167,7 @@ def filter_gradient(name: str, bank: Float[Tensor, "t n n"], filters: int, **opt
 
 
 def category_balance(categories: int) -> tuple[float, float]:
-    """Weights (w_pos, w_neg) of the released gradient for that many equally frequent categories (spec 1.3)."""
+    """Weights (w_pos, w_neg) of the released gradient for that many equally frequent categories."""
     return (1.0, 1.0) if categories == 1 else (0.5 * categories, 0.5 / (1 - 1 / categories))
 
 

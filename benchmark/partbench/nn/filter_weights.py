@@ -18,7 +18,7 @@ Schedule = Literal["constant", "1/t"]
 class NormMatching(nn.Module):
     """Makes the filter gradient rho times as long as the task gradient, filter by filter; rho / t with schedule "1/t".
 
-    Lengths are Euclidean norms over images and cells. Stable whatever the scale of activations (spec 7.1; no paper).
+    Lengths are Euclidean norms over images and cells. Stable whatever the scale of activations (ours, in no paper).
     A filter without filter gradient, or that the task ignores, gets 0.
     """
 
@@ -63,7 +63,7 @@ class ActivationWeight(nn.Module):
 
 
 class EpochWeight(nn.Module):
-    """The released code's weight, scale / (10 t), with scale 1e-5 (spec 1.3).
+    """The released code's weight, scale / (10 t), with scale 1e-5.
 
     That code sums its loss over the batch and divides the gradient of parameters by the batch later; here the task
     loss is a mean, so the weight is divided by the batch.

@@ -1,7 +1,7 @@
 """Where a cell of a convolutional map lies on the image.
 
 Centres are in px with pixel i covering [i, i + 1), its centre at i + 0.5 - 0.5 = i: pixel centres have integer
-coordinates, as landmarks do. Cell i of a layer has its centre at `offset + i * stride`. The table of spec 1.1 counts
+coordinates, as landmarks do. Cell i of a layer has its centre at `offset + i * stride`. The released MATLAB code counts
 pixels from 1, so its offsets are ours plus 1.
 """
 
@@ -81,7 +81,7 @@ def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
 
     Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers and residual sums. A sum sees
     what its wider branch sees; all branches must be centred alike. Adaptive pools count where they divide a map evenly.
-    The border is ignored: the image goes on into the padding. Source: interpretable CNN, the recursion behind spec 1.1.
+    The border is ignored: the image goes on into the padding. Source: interpretable CNN, the recursion of its released code (getConvNetPara.m).
     Raises ValueError for what has no such geometry: layers across the whole map, windows that are not square, branches
     that are centred apart.
     """

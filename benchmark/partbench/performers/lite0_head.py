@@ -1,7 +1,7 @@
 """A VGG-style head on the frozen trunk of EfficientNet-lite0, trained on the dataset at hand and kept in the cache.
 
 The trunk ends with block 10 (112 channels, 14 x 14 cells). conv4 standardises its channels and takes their positive
-part, so that what is explained is a map after a ReLU. Training follows spec 7.1 (Adam, a cosine, class-balanced,
+part, so that what is explained is a map after a ReLU. Training is plain (Adam, a cosine, class-balanced,
 dropout) with batch norm, mirrored and shifted maps added: on `animal_part` they were worth six points of accuracy.
 """
 

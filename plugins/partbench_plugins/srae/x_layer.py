@@ -135,9 +135,7 @@ def _seeded(task: Task) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _in_own_units(
-    network: Autoencoder, task: Task, z_scale: float, logit_scale: float, read_layer: str
-) -> XLayer:
+def _in_own_units(network: Autoencoder, task: Task, z_scale: float, logit_scale: float, read_layer: str) -> XLayer:
     """The trained network with the scales folded into its first and last layers."""
     network.eval().requires_grad_(False)
     network.encoding[0].weight /= z_scale

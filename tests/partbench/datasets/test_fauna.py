@@ -34,8 +34,9 @@ def many() -> dict[str, np.ndarray]:
 
 
 def _same(a: Sample, b: Sample) -> bool:
-    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name), equal_nan=f.name == "landmarks")
-               for f in fields(Sample))
+    return all(
+        np.array_equal(getattr(a, f.name), getattr(b, f.name), equal_nan=f.name == "landmarks") for f in fields(Sample)
+    )
 
 
 def _changed(a: Sample, b: Sample) -> np.ndarray:
@@ -195,8 +196,12 @@ def test_an_unknown_part_is_an_error_that_names_the_nearest():
 def test_landmarks_lie_on_the_part_they_name():
     on_head = {"left_eye", "right_eye", "nose", "left_ear", "right_ear", "beak", "crown", "forehead"}
     on_torso = {"back", "belly", "breast", "left_wing", "right_wing"}
-    owners = {**dict.fromkeys(on_head, "head"), **dict.fromkeys(on_torso, "torso"),
-              "left_leg": "legs", "right_leg": "legs"}
+    owners = {
+        **dict.fromkeys(on_head, "head"),
+        **dict.fromkeys(on_torso, "torso"),
+        "left_leg": "legs",
+        "right_leg": "legs",
+    }
     near = {name: [] for name in owners}
     for index in range(120):
         sample = render(7, index, 96)
@@ -242,11 +247,16 @@ def test_animals_vary_in_size_and_some_are_cut_by_the_frame(many):
 
 
 def test_colour_does_not_give_the_category_away(many):
-    histograms = np.stack([cv2.calcHist([image], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3).ravel()
-                           for image in many["image"]])
+    histograms = np.stack(
+        [cv2.calcHist([image], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3).ravel() for image in many["image"]]
+    )
     assert _probe_accuracy(np.sqrt(histograms), many["label"]) < 0.30
-    channels = np.stack([np.concatenate([np.bincount(image[..., c].ravel() // 16, minlength=16) for c in range(3)])
-                         for image in many["image"]])
+    channels = np.stack(
+        [
+            np.concatenate([np.bincount(image[..., c].ravel() // 16, minlength=16) for c in range(3)])
+            for image in many["image"]
+        ]
+    )
     assert _probe_accuracy(np.sqrt(channels), many["label"]) < 0.30
 
 
@@ -265,7 +275,7 @@ def test_the_colour_probe_would_notice_a_coloured_category(many):
 def test_shape_gives_the_category_away(many):
     silhouettes = []
     for masks, box in zip(many["masks"], many["box"].astype(int), strict=True):
-        cut = masks.any(0)[box[1]: box[3], box[0]: box[2]].astype(np.float32)
+        cut = masks.any(0)[box[1] : box[3], box[0] : box[2]].astype(np.float32)
         cut = cv2.resize(cut, (16, 16), interpolation=cv2.INTER_AREA)
         silhouettes.append(np.concatenate((cut, cut[:, ::-1])).ravel() / 2)
     assert _probe_accuracy(np.stack(silhouettes), many["label"]) > 0.55

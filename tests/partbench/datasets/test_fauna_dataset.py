@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from partbench.datasets.fauna.dataset import MANY, Fauna, FaunaSet
 
 

@@ -32,7 +32,7 @@ def vgg_16() -> nn.Sequential:
     return chain(*blocks, same(3))
 
 
-# Up to the last ReLU before pool5; spec 1.1. The layers of the MatConvNet and Caffe releases.
+# Up to the last ReLU before pool5. The layers of the MatConvNet and Caffe releases.
 PUBLISHED = {
     "alexnet": (chain(conv(11, 4), pool(3, 2), conv(5, 1, 2), pool(3, 2), same(3)), 227, 13, 18, 16),
     "vgg_m": (chain(conv(7, 2), pool(3, 2), conv(5, 2, 1), pool(3, 2, after=1), same(3)), 224, 13, 18, 16),

@@ -1,4 +1,4 @@
-"""The files of Animal-Part as published: where they lie, what they say of each photo, what is missing (spec 6.3)."""
+"""The files of Animal-Part as published: where they lie, what they say of each photo, what is missing."""
 
 from __future__ import annotations
 

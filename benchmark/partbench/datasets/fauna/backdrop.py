@@ -86,8 +86,14 @@ def draw_backdrop(rng: np.random.Generator, coat_brightness: float) -> Backdrop:
     shift = 0.0 if abs(gap) > contrast else (contrast - abs(gap)) * (1 if coat_brightness < 0.5 else -1)
     colours = np.clip(colours + shift, 0, 1)
     blobs = [Blob(b.corners, np.clip(b.colour + shift, 0, 1)) for b in blobs]
-    return Backdrop(colours, tuple(blobs), (_mottle(rng, grain), rng.random((48, 48))),
-                    (rng.uniform(0, 0.3), rng.uniform(0, 0.25)), rng.uniform(0, 0.012), rng.uniform(0.2, 0.55))
+    return Backdrop(
+        colours,
+        tuple(blobs),
+        (_mottle(rng, grain), rng.random((48, 48))),
+        (rng.uniform(0, 0.3), rng.uniform(0, 0.25)),
+        rng.uniform(0, 0.012),
+        rng.uniform(0.2, 0.55),
+    )
 
 
 def _mottle(rng: np.random.Generator, grain: int) -> Float[ndarray, "l l 3"]:

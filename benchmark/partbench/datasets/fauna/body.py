@@ -65,8 +65,14 @@ class Solids:
     def moved(self, zoom: float, offset: Point) -> Solids:
         """Every point p at zoom p + offset."""
         return Solids(
-            zoom * self.start + offset, zoom * self.end + offset, zoom * self.radii, zoom * self.centre + offset,
-            self.shape / zoom**2, zoom * self.extent, self.parts, self.materials,
+            zoom * self.start + offset,
+            zoom * self.end + offset,
+            zoom * self.radii,
+            zoom * self.centre + offset,
+            self.shape / zoom**2,
+            zoom * self.extent,
+            self.parts,
+            self.materials,
             {name: (part, zoom * point + offset) for name, (part, point) in self.landmarks.items()},
         )
 
@@ -118,7 +124,9 @@ class Body:
             np.array([c[3] for c in self.cones]) @ view.T,
             np.array([c[4] for c in self.cones]),
             np.array([e[2] for e in self.ellipsoids]) @ view.T,
-            np.linalg.inv(covariance), np.sqrt(covariance[:, (0, 1, 2), (0, 1, 2)]),
-            tuple(s[0] for s in solids), np.array([int(s[1]) for s in solids]),
+            np.linalg.inv(covariance),
+            np.sqrt(covariance[:, (0, 1, 2), (0, 1, 2)]),
+            tuple(s[0] for s in solids),
+            np.array([int(s[1]) for s in solids]),
             {name: (part, view @ point) for name, (part, point) in self.landmarks.items()},
         )

@@ -16,8 +16,19 @@ PATTERNS = ("plain", "spots", "stripes", "patches", "wool")
 UNMARKED = ("plain", "wool")
 
 # black, slate, dark brown, chestnut, ginger, tan, cream, white, grey: red, green, blue in [0, 1]
-_FUR = np.array(((0.13, 0.12, 0.12), (0.30, 0.32, 0.36), (0.28, 0.19, 0.13), (0.46, 0.26, 0.14), (0.74, 0.44, 0.18),
-                 (0.71, 0.56, 0.38), (0.89, 0.82, 0.67), (0.93, 0.92, 0.90), (0.57, 0.56, 0.54)))
+_FUR = np.array(
+    (
+        (0.13, 0.12, 0.12),
+        (0.30, 0.32, 0.36),
+        (0.28, 0.19, 0.13),
+        (0.46, 0.26, 0.14),
+        (0.74, 0.44, 0.18),
+        (0.71, 0.56, 0.38),
+        (0.89, 0.82, 0.67),
+        (0.93, 0.92, 0.90),
+        (0.57, 0.56, 0.54),
+    )
+)
 _HORN = np.array(((0.85, 0.75, 0.50), (0.45, 0.38, 0.30), (0.90, 0.58, 0.16), (0.22, 0.20, 0.20)))
 _IRIS = np.array(((0.80, 0.62, 0.20), (0.45, 0.30, 0.14), (0.50, 0.62, 0.30), (0.88, 0.86, 0.80)))
 
@@ -51,14 +62,29 @@ def draw_coat(rng: np.random.Generator) -> Coat:
     horn, iris = _HORN[rng.integers(len(_HORN))], _IRIS[rng.integers(len(_IRIS))]
     pale = 0.55 * base + 0.45 * np.array((0.92, 0.72, 0.66))
     colours = np.zeros((len(Material), 3))
-    for material, colour in ((Material.COAT, base), (Material.SECOND, second), (Material.KERATIN, horn),
-                             (Material.DARK, (0.05, 0.045, 0.05)), (Material.IRIS, iris),
-                             (Material.GLINT, (1.0, 1.0, 1.0)), (Material.PALE, pale)):
+    for material, colour in (
+        (Material.COAT, base),
+        (Material.SECOND, second),
+        (Material.KERATIN, horn),
+        (Material.DARK, (0.05, 0.045, 0.05)),
+        (Material.IRIS, iris),
+        (Material.GLINT, (1.0, 1.0, 1.0)),
+        (Material.PALE, pale),
+    ):
         colours[material] = colour
     lattice = int(rng.integers(22, 34)) if pattern == "spots" else int(rng.integers(7, 11))
-    return Coat(colours, marking, pattern, rng.uniform(9, 18), rng.uniform(0, np.pi), rng.uniform(0.25, 0.5),
-                rng.random((lattice, lattice)), rng.random((56, 56)),
-                rng.uniform(0.3, 0.5) if pattern == "wool" else rng.uniform(0.04, 0.16), rng.uniform(0.0, 0.2))
+    return Coat(
+        colours,
+        marking,
+        pattern,
+        rng.uniform(9, 18),
+        rng.uniform(0, np.pi),
+        rng.uniform(0.25, 0.5),
+        rng.random((lattice, lattice)),
+        rng.random((56, 56)),
+        rng.uniform(0.3, 0.5) if pattern == "wool" else rng.uniform(0.04, 0.16),
+        rng.uniform(0.0, 0.2),
+    )
 
 
 def field(lattice: Float[ndarray, "l l"], size: int) -> Float[ndarray, "size size"]:

@@ -41,8 +41,20 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     neck_pitch = rng.uniform(-1.15, -0.8) if head_down else rng.uniform(-0.3, 0.3)
     turn = rng.uniform(-0.55, 0.55)
     return Pose(
-        swing, bend, neck_pitch, 0.6 * turn, rng.uniform(-0.25, 0.25), turn,
-        rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-0.4, 0.4), rng.uniform(-0.3, 0.3),
-        rng.uniform(0.88, 1.14), rng.uniform(0.9, 1.12), rng.uniform(0.88, 1.14), rng.uniform(0.92, 1.15),
-        rng.uniform(0.85, 1.15), rng.random(),
+        swing,
+        bend,
+        neck_pitch,
+        0.6 * turn,
+        rng.uniform(-0.25, 0.25),
+        turn,
+        rng.uniform(-1, 1),
+        rng.uniform(-1, 1),
+        rng.uniform(-0.4, 0.4),
+        rng.uniform(-0.3, 0.3),
+        rng.uniform(0.88, 1.14),
+        rng.uniform(0.9, 1.12),
+        rng.uniform(0.88, 1.14),
+        rng.uniform(0.92, 1.15),
+        rng.uniform(0.85, 1.15),
+        rng.random(),
     )

@@ -31,8 +31,18 @@ from .vocabulary import (
     removed_fine_parts,
 )
 
-__all__ = ["ALL_LANDMARKS", "CATEGORIES", "CUB_LANDMARKS", "FAUNA_VERSION", "FINE_PARTS", "LANDMARK_NAMES",
-           "PART_NAMES", "Sample", "render", "render_many"]
+__all__ = [
+    "ALL_LANDMARKS",
+    "CATEGORIES",
+    "CUB_LANDMARKS",
+    "FAUNA_VERSION",
+    "FINE_PARTS",
+    "LANDMARK_NAMES",
+    "PART_NAMES",
+    "Sample",
+    "render",
+    "render_many",
+]
 
 FAUNA_VERSION = "1"
 _SUPER = 2  # samples per pixel and axis
@@ -174,8 +184,11 @@ def _relief(depth: Float[ndarray, "h w"], size: int, outline: float) -> Float[nd
 def _uncover(whole: _Layer, rest: _Layer, removed: frozenset[str]) -> _Layer:
     """The whole animal, except that where a removed part shows, the rest does."""
     gone = np.isin(whole.fine, [_FINE_ID[part] for part in removed])
-    return _Layer(np.where(gone[:, :, None], rest.colour, whole.colour), np.where(gone, rest.fine, whole.fine),
-                  np.where(gone, rest.depth, whole.depth))
+    return _Layer(
+        np.where(gone[:, :, None], rest.colour, whole.colour),
+        np.where(gone, rest.fine, whole.fine),
+        np.where(gone, rest.depth, whole.depth),
+    )
 
 
 def _compose(scene: Scene, layer: _Layer) -> tuple[Float[ndarray, "h w 3"], Int[ndarray, "s s"]]:

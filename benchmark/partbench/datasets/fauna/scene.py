@@ -70,6 +70,7 @@ class Scene:
 @lru_cache(maxsize=4)
 def draw_scene(seed: int, index: int) -> Scene:
     """The scene of image `index` of the data set `seed`; label = index mod 6."""
+
     def stream(which: Stream) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=(seed, index), counter=(0, 0, 0, int(which))))
 
@@ -128,8 +129,14 @@ def _place(solids: Solids, camera: Camera) -> tuple[float, Float[ndarray, "3"], 
 def _draw_light(rng: np.random.Generator) -> Light:
     around, height = rng.uniform(-1.2, 1.2), rng.uniform(0.5, 1.2)
     direction = np.array((np.sin(around) * np.cos(height), -np.sin(height), np.cos(around) * np.cos(height)))
-    return Light(direction, rng.uniform(0.4, 0.62), rng.uniform(0.8, 1.12), rng.uniform(0.8, 1.15),
-                 1 + rng.uniform(-0.05, 0.05, 3), rng.uniform(0.35, 0.7))
+    return Light(
+        direction,
+        rng.uniform(0.4, 0.62),
+        rng.uniform(0.8, 1.12),
+        rng.uniform(0.8, 1.15),
+        1 + rng.uniform(-0.05, 0.05, 3),
+        rng.uniform(0.35, 0.7),
+    )
 
 
 def _draw_occluder(rng: np.random.Generator, bounds: Float[ndarray, "2 2"]) -> Blob | None:

@@ -27,8 +27,12 @@ class Surface:
 
 def visible_surface(solids: Solids, size: int, left_out: frozenset[str] = frozenset()) -> Surface:
     """Depth buffer at `size` pixels, of all solids except those of the fine parts `left_out`."""
-    surface = Surface(np.full((size, size), FAR, np.float32), np.zeros((size, size), np.float32),
-                      np.zeros((size, size), np.float32), np.full((size, size), NOTHING, np.uint8))
+    surface = Surface(
+        np.full((size, size), FAR, np.float32),
+        np.zeros((size, size), np.float32),
+        np.zeros((size, size), np.float32),
+        np.full((size, size), NOTHING, np.uint8),
+    )
     along = (np.arange(size, dtype=np.float32) + 0.5) / size
     cones = np.concatenate((solids.start, solids.end, solids.radii), 1).astype(np.float32)
     low, high = solids.corners()

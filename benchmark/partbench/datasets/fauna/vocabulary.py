@@ -25,8 +25,21 @@ def _leg_parts(*segments: str) -> tuple[str, ...]:
 _HORNED = (*_HEAD, "muzzle", "left_horn", "right_horn", *_TRUNK, *_leg_parts("upper_leg", "lower_leg"), "tail")
 
 FINE_PARTS: dict[str, tuple[str, ...]] = {
-    "bird": ("head", "left_eye", "right_eye", "beak", "torso", "neck", "left_wing", "right_wing",
-             "left_leg", "left_foot", "right_leg", "right_foot", "tail"),
+    "bird": (
+        "head",
+        "left_eye",
+        "right_eye",
+        "beak",
+        "torso",
+        "neck",
+        "left_wing",
+        "right_wing",
+        "left_leg",
+        "left_foot",
+        "right_leg",
+        "right_foot",
+        "tail",
+    ),
     "cat": (*_HEAD, "nose", *_TRUNK, *_leg_parts("leg", "paw"), "tail"),
     "cow": _HORNED,
     "dog": (*_HEAD, "nose", "muzzle", *_TRUNK, *_leg_parts("leg", "paw"), "tail"),
@@ -38,8 +51,23 @@ PAIRS: dict[str, tuple[str, str]] = {
     f"{noun}s": (f"left_{noun}", f"right_{noun}") for noun in ("eye", "ear", "horn", "wing")
 }
 
-CUB_LANDMARKS = ("back", "beak", "belly", "breast", "crown", "forehead", "left_eye", "left_leg", "left_wing", "nape",
-                 "right_eye", "right_leg", "right_wing", "tail", "throat")
+CUB_LANDMARKS = (
+    "back",
+    "beak",
+    "belly",
+    "breast",
+    "crown",
+    "forehead",
+    "left_eye",
+    "left_leg",
+    "left_wing",
+    "nape",
+    "right_eye",
+    "right_leg",
+    "right_wing",
+    "tail",
+    "throat",
+)
 BOX_LANDMARKS = ("head", "neck", "torso", "front_legs", "back_legs", "tail")
 _QUADRUPED_LANDMARKS = (*BOX_LANDMARKS, "left_eye", "right_eye", "nose", "left_ear", "right_ear")
 
@@ -78,7 +106,8 @@ def removed_fine_parts(category: str, without: Iterable[str]) -> frozenset[str]:
             raise ValueError(f"no part named {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
         members = PAIRS.get(name, (name,))
         removed.update(
-            fine for fine in FINE_PARTS[category]
+            fine
+            for fine in FINE_PARTS[category]
             if (merged_part(fine) == name if name in PART_NAMES else fine in members)
         )
     return frozenset(removed)
