@@ -51,7 +51,8 @@ def board(frame: pd.DataFrame) -> pd.DataFrame:
     this metric is covered; a task is covered if all its cells are scored. `coverage` says how many are (`4/6`).
     `low`, `high` are `mean_interval`. `best` marks the best value and all whose intervals overlap its interval: they
     share rank 1; the others rank after all that are separated from them. Controls, names with '@', rows without an
-    interval and what explainers report of themselves have no rank. `beaten_by_control`: not separated from the best control, or worse than it.
+    interval and what explainers report of themselves have no rank. `beaten_by_control`: not separated from the best
+    control, or worse than it.
     `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)

@@ -81,9 +81,9 @@ def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
 
     Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers and residual sums. A sum sees
     what its wider branch sees; all branches must be centred alike. Adaptive pools count where they divide a map evenly.
-    The border is ignored: the image goes on into the padding. Source: interpretable CNN, the recursion of its released code (getConvNetPara.m).
-    Raises ValueError for what has no such geometry: layers across the whole map, windows that are not square, branches
-    that are centred apart.
+    The border is ignored: the image goes on into the padding. Source: the recursion of getConvNetPara.m in the released
+    code of interpretable CNNs. Raises ValueError for what has no such geometry: layers across the whole map, windows
+    that are not square, branches that are centred apart.
     """
     pixels = _Map(ReceptiveField(offset=0.0, stride=1.0, size=1.0), input_size)
     walk = _Walk(fx.symbolic_trace(nn.Sequential(module)))
