@@ -71,7 +71,7 @@ class MaskedAccuracy:
     unit: ClassVar[str] = "image"
 
     gammas: tuple[float, ...] = (0.05, 0.01, 0.1, 0.3)
-    limit: int = 48
+    limit: int = 24
 
     _ids: list[str] = field(init=False, default_factory=list, repr=False)
     _values: dict[str, list[float]] = field(init=False, default_factory=dict, repr=False)

@@ -50,13 +50,18 @@ class Autoencoder(nn.Module):
         return Embedded(features, predicted, self.decoder(features) if self.decoder is not None else None)
 
     @torch.no_grad()
-    def centre(self, z: Float[Tensor, "N d"], logits: Float[Tensor, "N"]) -> None:
+    def centre(self, z: Float[Tensor, "N d"], logits: Float[Tensor, "N"], *, signed: bool = True) -> None:
         """Start where every x-feature is active on part of the data and the predicted logit has the right mean.
 
         Z >= 0 points one way, so that x-features with a random start are often inactive on all images, without a
-        gradient for ever. Their biases are set to make their mean before the ReLU 0. Neither source does this.
+        gradient for ever. Their biases are set to make their mean before the ReLU 0. The predictor's weights start with
+        alternate signs (all >= 0 unless `signed`): where chance gave all of them one sign, x-features died on all
+        images that call for the other. Neither source does this.
         """
         self.eval()
+        signs = torch.ones_like(self.predictor.weight)
+        signs[:, 1::2] = -1 if signed else 1
+        self.predictor.weight.copy_(self.predictor.weight.abs() * signs)
         self.encoding[-1].bias.sub_(self.encoder[:-1](z).mean(0))
         self.predictor.bias.add_((logits - self(z).predicted).mean())
 

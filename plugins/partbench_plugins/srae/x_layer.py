@@ -115,7 +115,7 @@ class XLayerExplainer:
         if self.nonnegative:
             network.predictor.weight.data.abs_()
         if self.centred:
-            network.centre(examples.z, examples.logits)
+            network.centre(examples.z, examples.logits, signed=not self.nonnegative)
         return network
 
     def _weights(self, positive: Tensor) -> Float[Tensor, "N"]:
