@@ -176,7 +176,7 @@ def list_(kind: str | None, files: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps({**listing, "broken": broken}, indent=1))
         return
     for name, rows in listing.items():
-        print_table(name, rows)
+        print_table(name, [{key: value for key, value in row.items() if key != "module"} for row in rows])
     if broken:
         print_table("broken plugins", broken)
 

@@ -47,7 +47,7 @@ def predicted(explainer, z: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("cls", [Srae, Nn, Sae])
 def test_a_logit_linear_in_two_of_three_planted_factors_is_recovered(cls, tmp_path: Path):
     task, z, logits = planted(tmp_path)
-    explainer = small(cls, epochs=40)
+    explainer = small(cls, epochs=80)
     explainer.fit(task)
     assert (predicted(explainer, z) - logits).abs().mean() < 0.2 * logits.std()
 
