@@ -27,8 +27,8 @@ _COLUMNS = ["rank", "explainer", "value", "95 % interval", "coverage", "seeds", 
 def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
     """The page of a dataset. `standings` are those of `standings.board`, `rows` those of `standings.current`."""
     parts = [HEADER, f"# {escape(dataset)}", _READING]
-    for board, table in standings.groupby("board", sort=True):
-        parts += _board(str(board), table, rows[rows["board"] == board])
+    for board in sorted(set(standings["board"]), key=lambda board: ("/multi" in board, board)):
+        parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board])
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,13 +66,14 @@ def _overview(main: pd.DataFrame, metrics: list[str]) -> str:
 
 
 def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
-    """One row per explainer, controls last; short values."""
+    """One row per explainer that has a value, controls last; short values."""
     found = []
     for _, group in table.groupby(["control", "explainer", "variant"], sort=True):
         of_metric = {row["metric"]: row for _, row in group.iterrows()}
         cells = [_short(of_metric[metric]) if metric in of_metric else ABSENT for metric in metrics]
         first = group.iloc[0]
-        found.append([_name(first["explainer"], first["variant"]), *cells])
+        if set(cells) != {ABSENT}:
+            found.append([_name(first["explainer"], first["variant"]), *cells])
     return found
 
 
