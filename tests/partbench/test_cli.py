@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,24 @@ def test_a_misbehaving_plugin_fails_its_own_cells_and_the_others_go_on(tmp_path:
     assert set(bad["status"]) == {"failed"}
     assert bad["reason"].str.contains(reason, regex=False).all()
     assert (frame[frame["explainer"] == "centre_map"]["status"] == "ok").any()
+
+
+def test_ctrl_c_keeps_finished_cells_and_says_so(tmp_path: Path) -> None:
+    waits = "print('waiting', flush=True); import time; time.sleep(120)"
+    (tmp_path / "waits.py").write_text(RAISES.format(body=waits).replace("'waiting'", "'wai' + 'ting'"))
+    words = ["run", *FAST, "--plugin", str(tmp_path / "waits.py"), "--no-pictures"]
+    code = "from partbench.cli import main; main(prog_name='bench')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "waiting"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished cells are kept" in errors
+    assert "Traceback" not in errors
+    assert set(read_results(tmp_path / "results")["explainer"]) == {"centre_map"}
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
