@@ -49,10 +49,27 @@ def draw(
 
 
 def choose_images(task: Task, count: int) -> list[int]:
-    """Test images of the explained category, evenly spaced, in the order of the split."""
+    """Test images of the explained category, evenly spaced over the split; those whose parts are known come first."""
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten().tolist()
+    candidates = spaced(rows, 4 * count)
+    batch = task.dataset.test.batch(candidates)
+    known = [row for row, parts in zip(candidates, has_parts(batch), strict=True) if parts]
+    return spaced(known if len(known) >= count else rows, count)
+
+
+def spaced(rows: list[int], count: int) -> list[int]:
+    """`count` of the rows, or all, evenly spaced."""
     picks = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
     return [rows[i] for i in picks]
+
+
+def has_parts(batch: Batch) -> list[bool]:
+    """Which images have part masks or landmarks to draw."""
+    if batch.masks is not None:
+        return batch.masks.flatten(1).any(1).tolist()
+    if batch.landmarks is not None:
+        return batch.landmarks.isfinite().flatten(1).any(1).tolist()
+    return [False] * len(batch)
 
 
 def explain_sheet(task: Task, explainer: Explainer, display: Dataset, indices: list[int]) -> Sheet:

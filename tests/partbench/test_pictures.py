@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,19 @@ def test_chosen_images_show_the_category_and_are_spread_over_the_split(tmp_path:
     assert set(chosen) <= set(positive)
     assert (chosen[0], chosen[-1]) == (positive[0], positive[-1])
     assert choose_images(task, 1000) == positive
+
+
+def test_images_whose_parts_are_known_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = toy_task(tmp_path)
+    batch = task.dataset.test.batch
+    annotated = set(range(0, len(task.dataset.test), 2))
+
+    def with_landmarks(indices):
+        known = torch.tensor([[[1.0, 2.0]] if i in annotated else [[float("nan")] * 2] for i in indices])
+        return dataclasses.replace(batch(indices), landmarks=known)
+
+    monkeypatch.setattr(task.dataset.test, "batch", with_landmarks)
+    assert set(choose_images(task, 2)) <= annotated
 
 
 def test_concepts_are_ordered_by_contribution_before_score() -> None:
