@@ -52,7 +52,7 @@ def test_explainers_of_a_run_share_the_performer_activations(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the target is for two cores")
-def test_rendering_is_near_its_goal_of_300_images_a_second_on_two_cores() -> None:
+def test_rendering_makes_300_images_a_second_on_two_cores() -> None:
     code = (
         "import time\nfrom partbench.datasets.fauna.render import render_many\n"
         "render_many(5, range(8))\nstarted = time.process_time()\nrender_many(5, range(300))\n"
@@ -60,4 +60,4 @@ def test_rendering_is_near_its_goal_of_300_images_a_second_on_two_cores() -> Non
     )
     rate = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     print(f"\n{rate:.0f} images/s of 64 px on one core, {2 * rate:.0f} on two")
-    assert 2 * rate >= 150
+    assert 2 * rate >= 300
