@@ -133,14 +133,15 @@ def _fitted(cls: type, task: Task) -> Any:
 def _pick(explanation: Explanation, i: int) -> Explanation:
     values = {name: getattr(explanation, name)[i : i + 1] for name in FIELDS if explanation.has(name)}
     maps = explanation.maps[i : i + 1] if explanation.has("maps") else None
+    if explanation.is_classifier:
+        values["explained"] = values["logits"]
     return Explanation(maps, grid=explanation.grid, **values)
 
 
 def _pick_outputs(outputs: Outputs, i: int) -> Outputs:
-    explained = None if outputs.explained is None else outputs.explained[i : i + 1]
-    return dataclasses.replace(
-        outputs, logits=outputs.logits[i : i + 1], positive=outputs.positive[i : i + 1], explained=explained
-    )
+    names = ("logits", "positive", "explained", "category", "category_logits")
+    given = {name: value for name in names if (value := getattr(outputs, name)) is not None}
+    return dataclasses.replace(outputs, **{name: value[i : i + 1] for name, value in given.items()})
 
 
 def _weights(task: Task) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ import torch
 
 from partbench.statistics import bootstrap
 from partbench.task import Task
-from partbench.types import Batch, Explainer, Explanation, Metric, NotApplicable, Outputs, Scores
+from partbench.types import Batch, Dataset, Explainer, Explanation, Metric, NotApplicable, Outputs, Scores
 
 POSITIVE_BATCH = 32
 OTHER_BATCH = 128
@@ -77,6 +77,7 @@ class Score:
             row |= {"status": "skipped", "reason": f"no {self.metric.unit} has a value"}
         elif missing:
             row["reason"] = f"{missing} of {len(values)} {self.metric.unit}s have no value"
+        row["reason"] = "; ".join(text for text in (row["reason"], scores.note) if text)
         yield row
         for unit, unit_value in zip(scores.units, values, strict=True):
             yield self._row(name, unit, float(unit_value))
@@ -203,7 +204,22 @@ def _explain_batch(explainer: Explainer, task: Task, batch: Batch, scores: Seque
 def _outputs(task: Task, batch: Batch) -> Outputs:
     logits = task.activations("logits", batch)
     explained = None if task.target is None else logits[:, task.target]
-    return Outputs(logits, task.positive(batch.labels), task.target, explained, task.performer.logits)
+    return Outputs(
+        logits,
+        task.positive(batch.labels),
+        task.target,
+        explained,
+        task.performer.logits,
+        category=task.category_of(batch.labels),
+        category_logits=logits[:, list(task.targets)],
+        parts=tuple(task.dataset.part_names),
+        located=_located(task.dataset),
+    )
+
+
+def _located(dataset: Dataset) -> tuple[int, ...] | None:
+    names = getattr(dataset, "located", None)
+    return None if names is None else tuple(dataset.landmark_names.index(name) for name in names)
 
 
 def _report(explainer: Explainer) -> list[Row]:

@@ -56,11 +56,25 @@ class Task:
         """The same task for another seed; caches are shared."""
         return replace(self, seed=seed)
 
+    @property
+    def explained_categories(self) -> tuple[str, ...]:
+        """The category explained; for "multi", all of the dataset's, in its order."""
+        return tuple(self.dataset.categories) if self.category == MULTI else (self.category,)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """Index among the performer's outputs of the logit of each explained category."""
+        return tuple(self.performer.targets[name] for name in self.explained_categories)
+
+    def category_of(self, labels: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+        """Index of each image's category among the explained ones; -1 for images of none."""
+        known = torch.tensor([self.dataset.classes.index(name) for name in self.explained_categories])
+        match = labels.cpu()[:, None] == known
+        return torch.where(match.any(1), match.int().argmax(1), -1)
+
     def positive(self, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
         """Which images show the explained category; for "multi", any explained category."""
-        classes = self.dataset.classes
-        wanted = self.dataset.categories if self.category == MULTI else (self.category,)
-        return torch.isin(labels.cpu(), torch.tensor([classes.index(name) for name in wanted]))
+        return self.category_of(labels) >= 0
 
     def labels(self, split: Split = "train") -> Int[Tensor, "N"]:
         """Class labels of a whole split."""

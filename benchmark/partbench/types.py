@@ -33,7 +33,8 @@ class Batch:
     """Images and what is known of them; None where the dataset does not know it.
 
     images are RGB in [0, 1]; boxes are x0 y0 x1 y1 in px of these images; landmarks are x y in px, NaN where absent;
-    masks say which pixels show each part; attributes are +1 / -1, NaN where unknown.
+    masks say which pixels show each part; part_boxes are x0 y0 x1 y1 in px of the parts, NaN where absent, of datasets
+    that know no masks; attributes are +1 / -1, NaN where unknown.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +43,7 @@ class Batch:
     boxes: Float[Tensor, "n 4"] | None = None
     landmarks: Float[Tensor, "n l 2"] | None = None
     masks: Bool[Tensor, "n p H W"] | None = None
+    part_boxes: Float[Tensor, "n p 4"] | None = None
     attributes: Float[Tensor, "n a"] | None = None
 
     def __len__(self) -> int:
@@ -78,7 +80,8 @@ class Dataset(Protocol):
     """A dataset plugin: opened at an image size, it offers two disjoint splits.
 
     `classes[i]` names label i; `categories` are the classes that are explained one at a time. `landmark_names` and
-    `part_names` name the axes of Batch.landmarks and Batch.masks. `root` is the folder holding the data in its official
+    `part_names` name the axes of Batch.landmarks and of Batch.masks (or part_boxes); an optional `located` names the
+    landmarks that metrics of location use (default: all). `root` is the folder holding the data in its official
     layout, None for embedded data; a missing or broken folder raises `InputError` naming the file.
     """
 
@@ -102,7 +105,8 @@ class Explanation:
     needs maps); `grid` is the receptive-field geometry that puts cell (i, j) on the image, None if the cells tile the
     image evenly. scores (n, k): how strongly each concept is present. contributions (n, k): additive shares of the
     explained logit. logits (n,): what the explainer predicts for the explained logit. explained (n,): that logit
-    where it is not the task performer's.
+    where it is not the task performer's; an explainer that is a classifier itself gives the same tensor as both. In a
+    task that explains all logits, both are (n, c), a column for each category of the dataset in its order.
     """
 
     def __init__(
@@ -112,8 +116,8 @@ class Explanation:
         grid: ReceptiveField | None = None,
         scores: Float[Tensor, "n k"] | None = None,
         contributions: Float[Tensor, "n k"] | None = None,
-        logits: Float[Tensor, "n"] | None = None,
-        explained: Float[Tensor, "n"] | None = None,
+        logits: Float[Tensor, "n *c"] | None = None,
+        explained: Float[Tensor, "n *c"] | None = None,
     ) -> None:
         self._maps = maps
         self.grid = grid
@@ -127,6 +131,11 @@ class Explanation:
         return getattr(self, "_maps" if name == "maps" else name) is not None
 
     @property
+    def is_classifier(self) -> bool:
+        """Whether it stands for itself: its logits are the explained ones, and there is nothing to be faithful to."""
+        return self.logits is not None and self.logits is self.explained
+
+    @property
     def maps(self) -> Float[Tensor, "n k h w"]:
         """The concept maps, evaluated once. Raises ValueError if there are none."""
         if callable(self._maps):
@@ -137,10 +146,11 @@ class Explanation:
 
     def validate(self, n: int) -> None:
         """Raise ValueError, saying what was expected and found, unless this explains n images in the stated shapes."""
-        for name, axes in {"scores": "n k", "contributions": "n k", "logits": "n", "explained": "n"}.items():
+        for name in ("scores", "contributions", "logits", "explained"):
             value = getattr(self, name)
             if value is not None:
-                _expect(name, value, n, axes)
+                many = "n k" if name in ("scores", "contributions") else "n c"
+                _expect(name, value, n, "n" if name in ("logits", "explained") and value.ndim == 1 else many)
         concepts = {name: v.shape[1] for name in ("scores", "contributions") if (v := getattr(self, name)) is not None}
         if self._maps is not None and not callable(self._maps):
             _expect("maps", self._maps, n, "n k h w")
@@ -178,10 +188,12 @@ def _expect(name: str, value: Tensor, n: int, axes: str) -> None:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index.
+    """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index; names.
 
     `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained
-    category. `predict` runs the untouched performer on other images of the same size.
+    category. `predict` runs the untouched performer on other images of the same size. `category` is the index of each
+    image's category among those explained, -1 for none; `category_logits` are the logits of these categories. `parts`
+    names the parts of Batch.masks or part_boxes, `located` the landmarks that metrics of location use (None: all).
     """
 
     logits: Float[Tensor, "n c"]
@@ -189,6 +201,24 @@ class Outputs:
     target: int | None
     explained: Float[Tensor, "n"] | None
     predict: Callable[[Float[Tensor, "n 3 H W"]], Float[Tensor, "n c"]]
+    category: Int[Tensor, "n"] | None = None
+    category_logits: Float[Tensor, "n k"] | None = None
+    parts: tuple[str, ...] = ()
+    located: tuple[int, ...] | None = None
+
+    def predicted_and_explained(self, explanation: Explanation) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """What the explainer predicts and the logit it explains: its own where it gives one, else the performer's.
+
+        On the CPU, in double precision. Raises NotApplicable where no single logit is predicted from another.
+        """
+        explained = self.explained if explanation.explained is None else explanation.explained
+        if explained is None or explained.ndim > 1:
+            raise NotApplicable("all logits are explained, not one")
+        if explanation.logits is None:
+            raise NotApplicable("no logits are predicted")
+        if explanation.is_classifier:
+            raise NotApplicable("the explainer is the network it explains")
+        return explanation.logits.detach().double().cpu(), explained.detach().double().cpu()
 
 
 @runtime_checkable
@@ -213,7 +243,8 @@ class Scores:
 
     `units` names the units (image ids, filters, pairs); `values` are NaN where a unit has no value. Without `value`
     the aggregate is the mean over units that have one. `low`, `high` bound it; without them they are bootstrapped
-    over units. A metric whose natural unit is the whole set gives no units, and its own value and bounds.
+    over units. A metric whose natural unit is the whole set gives no units, and its own value and bounds. `note` is
+    what a reader of the aggregate must know ("part boxes stand in for masks").
     """
 
     units: Sequence[str] = ()
@@ -221,6 +252,7 @@ class Scores:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    note: str = ""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, bootstrap, hookimpl
+from partbench import Batch, Explanation, Outputs, Scores, bootstrap, hookimpl
 
 
 @dataclass
@@ -34,10 +34,8 @@ class FaithfulnessRegression:
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
         """Add a batch. Raises NotApplicable where no single logit is explained, or none is predicted."""
-        explained = outputs.explained if explanation.explained is None else explanation.explained
-        if explained is None or explanation.logits is None:
-            raise NotApplicable("all logits are explained, not one" if explained is None else "no logits are predicted")
-        deviations = (explanation.logits.double().cpu() - explained.double().cpu()).abs()
+        predicted, explained = outputs.predicted_and_explained(explanation)
+        deviations = (predicted - explained).abs()
         self._ids += batch.ids
         self._deviations += deviations.tolist()
         self._positive += outputs.positive.tolist()

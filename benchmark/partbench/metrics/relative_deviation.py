@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, Outputs, Scores, hookimpl
 
 
 @dataclass
@@ -36,13 +36,13 @@ class RelativeDeviation:
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
         """Add a batch. Raises NotApplicable where no single logit is explained, or none is predicted."""
-        explained = outputs.explained if explanation.explained is None else explanation.explained
-        if explained is None or explanation.logits is None:
-            raise NotApplicable("all logits are explained, not one" if explained is None else "no logits are predicted")
-        truth = explained.detach().double().cpu().numpy()
+        predicted, explained = (value.numpy() for value in outputs.predicted_and_explained(explanation))
         self._ids += batch.ids
-        self._deviations += np.abs(truth - explanation.logits.detach().double().cpu().numpy()).tolist()
-        self._low, self._high = np.fmin.reduce(truth, initial=self._low), np.fmax.reduce(truth, initial=self._high)
+        self._deviations += np.abs(explained - predicted).tolist()
+        self._low, self._high = (
+            np.fmin.reduce(explained, initial=self._low),
+            np.fmax.reduce(explained, initial=self._high),
+        )
 
     def compute(self) -> dict[str, Scores]:
         """The relative deviation of each image."""

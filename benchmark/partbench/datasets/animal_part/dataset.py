@@ -58,6 +58,7 @@ class AnimalPartSet:
             labels=self.labels[rows],
             boxes=torch.tensor([[0.0, 0.0, self.size, self.size]]).repeat(len(rows), 1),
             landmarks=self._centres[rows] - 0.5,
+            part_boxes=self.part_boxes(rows),
         )
 
     def part_boxes(self, indices: Sequence[int]) -> Float[Tensor, "n p 4"]:

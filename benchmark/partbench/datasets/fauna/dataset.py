@@ -120,6 +120,7 @@ class Fauna:
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
     landmark_names = ALL_LANDMARKS
     part_names = PART_NAMES
+    located: ClassVar[tuple[str, ...]] = ("head", "neck", "torso")  # as on Pascal-Part (Interpretable CNN, section 5)
 
     def __init__(self, root: Path | None = None, size: int = 64) -> None:
         self.size = size
