@@ -52,6 +52,10 @@ class Task:
         """Index of the explained logit among the performer's outputs; None for "multi"."""
         return None if self.category == MULTI else self.performer.targets[self.category]
 
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Tell whoever watches how far a long step is."""
+        self.activation_cache.progress(what, done, total)
+
     def with_seed(self, seed: int) -> Task:
         """The same task for another seed; caches are shared."""
         return replace(self, seed=seed)
@@ -94,6 +98,10 @@ class Task:
         if self.target is None:
             raise ValueError(f"{self.name} explains all logits, not one")
         return self.activations("logits", batch, split)[:, self.target]
+
+    def category_logits(self, batch: Batch | None = None, split: Split = "train") -> Float[Tensor, "n k"]:
+        """The performer's logits of the explained categories, of a batch or of a whole split."""
+        return self.activations("logits", batch, split)[:, list(self.targets)]
 
     def batch(self, split: Split, indices: Sequence[int]) -> Batch:
         """Images of a split, with all that is known of them, on `device`."""

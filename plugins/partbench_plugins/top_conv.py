@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from partbench import Batch, Explanation, ReceptiveField, Task, hookimpl
+from partbench import Batch, Explanation, InputError, ReceptiveField, Task, hookimpl
 from partbench_plugins.applicability import fitted, require_layers
+from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 
 
 @dataclass
@@ -15,25 +16,40 @@ class TopConv:
     """The filters of a convolutional layer of the performer: maps are their activations (>= 0), scores the maxima.
 
     Source: the ordinary CNN of Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", section 5, which looks
-    at the top convolutional layer. It does not depend on the explained category.
+    at the top convolutional layer. Its logits are the performer's.
 
     layer: a role or the name of a layer whose output is >= 0.
+    network: "performer", or "ordinary" for what becomes of the performer when it gets the added convolution and the
+        training of `interp_cnn`, but neither masks nor filter loss: as deep as that one. `layer` is then ignored.
     """
 
     name: ClassVar[str] = "top_conv"
     layer: str = "top_conv"
+    network: Literal["performer", "ordinary"] = "performer"
     _fitted: tuple[Task, ReceptiveField] | None = field(init=False, repr=False, compare=False, default=None)
+    _ordinary: InterpCnn | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.network not in ("performer", "ordinary"):
+            raise InputError(f"top_conv: network is '{self.network}', expected performer or ordinary")
 
     def fit(self, task: Task) -> None:
-        """Nothing is learned. Raises NotApplicable where the performer lacks the layer."""
+        """Nothing is learned, unless the network is "ordinary". Raises NotApplicable where there is no such layer."""
+        if self.network == "ordinary":
+            self._ordinary = InterpCnn(mask=False, loss=False)
+            self._ordinary.fit(task)
+            return
         require_layers(task, self.layer)
         self._fitted = task, task.performer.receptive_field(self.layer)
 
     def explain(self, batch: Batch) -> Explanation:
-        """Activations of the filters and their spatial maxima."""
+        """Activations of the filters, their spatial maxima, and the logits of their network."""
+        if self._ordinary is not None:
+            return self._ordinary.explain(batch)
         task, grid = fitted(self._fitted)
         maps = task.activations(self.layer, batch)
-        return Explanation(maps, grid=grid, scores=maps.amax((2, 3)))
+        logits = task.category_logits(batch) if task.target is None else task.explained(batch)
+        return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
 
 
 @hookimpl

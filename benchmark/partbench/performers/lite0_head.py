@@ -8,20 +8,17 @@ dropout) with batch norm, mirrored and shifted maps added: on `animal_part` they
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partbench import InputError, Performer, cache_folder, hookimpl
+from partbench import InputError, Performer, cache_folder, hookimpl, write_weights
 from partbench.performers import lite0
 from partbench.performers.batch_norm import fold, unfold
 
@@ -98,7 +95,7 @@ def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequent
     if not path.exists():
         rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
         model = train(trunk_maps(dataset.train, rows, device), dataset.train.labels[rows], len(dataset.classes))
-        write({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, path)
+        write_weights(model.state_dict(), path)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
         model = head(len(dataset.classes))
     model.load_state_dict(load_file(path))
@@ -160,18 +157,6 @@ def standardisation(maps: Maps) -> tuple[Float[Tensor, "112"], Float[Tensor, "11
     squares = [(some.float() - mean[:, None, None]).square().sum((0, 2, 3)) for some in batches]
     scale = (torch.stack(squares).sum(0) / count).clamp(min=1e-12).rsqrt()
     return scale, -mean * scale
-
-
-def write(weights: dict[str, Tensor], path: Path) -> None:
-    """Write safetensors under a temporary name, then rename: no half-written file is ever read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(weights, temporary)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 @hookimpl

@@ -1,0 +1,129 @@
+"""The interpretable version of a performer: its top convolution, a new one on it, and fully-connected layers.
+
+Source: Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", section 5, "Four types of CNNs": what is above
+the top convolutional layer is dropped, a convolution of as many filters is added, and both are made interpretable.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from partbench import NotApplicable, PartLayer, PartSettings, Performer, ReceptiveField, receptive_field
+
+MOST_FILTERS = 512  # of the added convolution, as in the largest network of the paper
+
+
+class Seen(NamedTuple):
+    """What the network makes of b images: the masked maps of the added convolution, and the logits."""
+
+    maps: Float[Tensor, "b c n n"]
+    logits: Float[Tensor, "b o"]
+
+
+class PartNetwork(nn.Module):
+    """The layers of a performer from layer `base` on, made anew for `outputs` logits.
+
+    `top` starts from the performer's own weights; what is new starts as He et al. say, with dropout before the fully-
+    connected layers but the first. The two part layers stand after the ReLU of `top` and of `added`, the second one
+    after the pool with `mask_after_pool` (as the released code has it). `trunk` is what lies below: empty if frozen.
+    """
+
+    def __init__(
+        self, performer: Performer, outputs: int, settings: PartSettings, *, images: int, dropout: float = 0.5,
+        filters: int = 0, mask_after_pool: bool = False, trained_trunk: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        below, top, pool, widths = anatomy(performer)
+        self.base = below
+        self.trunk = copy.deepcopy(performer.segment("images", below)) if trained_trunk else nn.Sequential()
+        self.top = copy.deepcopy(top)
+        with torch.no_grad():
+            blank = torch.zeros(1, 3, performer.input_size, performer.input_size)
+            maps = self.top(performer.activations(blank, [below])[below])
+        channels, cells = _square(maps, performer)
+        filters = filters or min(channels, MOST_FILTERS)
+        self.added = nn.Sequential(nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU()).to(maps.device)
+        self.pool = copy.deepcopy(pool)
+        with torch.no_grad():
+            pooled = self.pool(self.added(maps))
+        self.head = classifier([pooled[0].numel(), *widths, outputs], dropout)
+        for layer in (self.added, self.head):
+            layer.apply(_start)
+        self.mask_after_pool = mask_after_pool
+        added_cells = _square(pooled, performer)[1] if mask_after_pool else cells
+        self.top_parts = settings.layer(channels, cells, outputs, images)
+        self.parts = settings.layer(filters, added_cells, outputs, images)
+        self.requires_grad_(True)
+
+    @property
+    def part_layers(self) -> tuple[PartLayer, PartLayer]:
+        """Those of the top and of the added convolution."""
+        return self.top_parts, self.parts
+
+    def forward(self, values: Tensor, labels: Int[Tensor, "b"] | None = None) -> Seen:
+        """From images, or from activations at `base` if the trunk is frozen; `labels` are for the filter loss."""
+        maps = self.added(self.top_parts(self.top(self.trunk(values)), labels))
+        maps = self.parts(self.pool(maps) if self.mask_after_pool else maps, labels)
+        return Seen(maps, self.classify(maps))
+
+    def classify(self, maps: Float[Tensor, "b c n n"]) -> Float[Tensor, "b o"]:
+        """The logits that follow from masked maps."""
+        logits: Tensor = self.head(maps if self.mask_after_pool else self.pool(maps))
+        return logits
+
+    def grid(self, performer: Performer) -> ReceptiveField:
+        """Where a cell of the added convolution's maps lies on the image."""
+        layers = [performer.segment("images", self.base), self.top, self.added]
+        layers += [self.pool] if self.mask_after_pool else []
+        return receptive_field(nn.Sequential(*layers), performer.input_size)
+
+
+class Anatomy(NamedTuple):
+    """A performer around its top convolution: name of the layer below, that stage, the pools above, hidden widths."""
+
+    below: str
+    top: nn.Module
+    pool: nn.Sequential
+    widths: list[int]
+
+
+def anatomy(performer: Performer) -> Anatomy:
+    """Raises NotApplicable where there is no top convolution with something below it and a linear layer above."""
+    if not performer.has("top_conv"):
+        raise NotApplicable(f"{performer.name} has no layer 'top_conv'")
+    names = list(performer.stages)
+    place = names.index(performer.layer("top_conv"))
+    above = [performer.stages[name] for name in names[place + 1 :]]
+    linear = [[m for m in stage.modules() if isinstance(m, nn.Linear)] for stage in above]
+    if place == 0 or not any(linear):
+        raise NotApplicable(f"{performer.name} has no layer below its top convolution, or no linear layer above")
+    first = next(i for i, found in enumerate(linear) if found)
+    widths = [layer.out_features for found in linear for layer in found]
+    return Anatomy(names[place - 1], performer.stages[names[place]], nn.Sequential(*above[:first]), widths[:-1])
+
+
+def classifier(widths: list[int], dropout: float) -> nn.Sequential:
+    """Fully-connected layers on flattened maps, with ReLU and dropout between them."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers[:-2])
+
+
+def _square(maps: Tensor, performer: Performer) -> tuple[int, int]:
+    if maps.ndim != 4 or maps.shape[2] != maps.shape[3]:
+        raise NotApplicable(f"the maps of {performer.name} to be masked are {tuple(maps.shape)}, expected square maps")
+    return maps.shape[1], maps.shape[2]
+
+
+def _start(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

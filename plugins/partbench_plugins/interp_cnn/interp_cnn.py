@@ -1,0 +1,166 @@
+"""Interpretable CNNs: filters of high convolutional layers that each follow one part of one category."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partbench import Batch, Explanation, InputError, PartSettings, ReceptiveField, Task, hookimpl, kept_weights
+from partbench_plugins.applicability import fitted
+from partbench_plugins.interp_cnn.architecture import PartNetwork
+from partbench_plugins.interp_cnn.training import Schedule, finish, train
+
+OF_PROFILE: Any = None  # resolved when the explainer is made
+PROFILES: dict[str, dict[str, Any]] = {
+    "stable": {
+        "gradient": "exact", "weight": "matched", "position": "argmax", "height": 8.0, "mask_after_pool": False,
+    },
+    "paper": {
+        "gradient": "paper", "weight": "published", "position": "argmax", "height": 0.5, "mask_after_pool": False,
+    },
+    "released": {
+        "gradient": "released", "weight": "published", "position": "centroid", "height": 2.0, "mask_after_pool": True,
+    },
+}  # fmt: skip
+RECIPE = "1"  # changes when a network kept from earlier would no longer come out alike
+
+
+@dataclass
+class InterpCnn:
+    """Interpretable CNN: a classifier whose filters follow parts; maps are those of its last, added, convolution.
+
+    Source: Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018, sections 3 and 5. The
+    performer's top convolution and a new one on it are trained, with fresh fully-connected layers, on the images and
+    labels of the task. It is a network of its own: logits are its, and it is no prediction of the performer's. The
+    trained network is kept in the cache folder and used again. Maps are masked, scores their maxima.
+
+    profile: where options left out come from. "stable": -MI itself and gradient lengths matched (ours, with settings
+        that keep accuracy on small data); "paper": as printed; "released": as in the authors' MATLAB code.
+    gradient, weight, rho, schedule, position, height, mask, loss: see PartSettings.
+    mask_after_pool: mask the added convolution after the pool on it (released code) rather than after its ReLU (paper).
+    task_loss: of tasks with several categories; a single one has a logistic loss.
+    trunk: "frozen" (activations below the top convolution are computed once) or "trained" with the rest at a tenth of
+        the rate; by default trained if there is a GPU.
+    filters: of the added convolution; 0 for as many as the top convolution has, at most 512.
+    trained: False leaves the network as it starts: a control.
+    """
+
+    name: ClassVar[str] = "interp_cnn"
+    profile: Literal["stable", "paper", "released"] = "stable"
+    gradient: Literal["exact", "paper", "released"] = OF_PROFILE
+    weight: Literal["matched", "published"] = OF_PROFILE
+    rho: float = 1.0
+    schedule: Literal["constant", "1/t"] = "constant"
+    position: Literal["argmax", "centroid"] = OF_PROFILE
+    height: float = OF_PROFILE
+    mask: bool = True
+    loss: bool = True
+    mask_after_pool: bool = OF_PROFILE
+    task_loss: Literal["softmax", "logistic"] = "softmax"
+    trunk: Literal["frozen", "trained"] = OF_PROFILE
+    filters: int = 0
+    epochs: int = 12
+    warm_up: int = 3
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    dropout: float = 0.5
+    trained: bool = True
+    _fitted: tuple[Task, PartNetwork, ReceptiveField] | None = field(
+        init=False, repr=False, compare=False, default=None
+    )
+    _seconds: float = field(init=False, repr=False, compare=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise InputError(f"interp_cnn has no profile '{self.profile}'; known: {', '.join(PROFILES)}")
+        for option, value in PROFILES[self.profile].items():
+            if getattr(self, option) is None:
+                setattr(self, option, value)
+        if self.trunk is None:
+            self.trunk = "trained" if torch.cuda.is_available() else "frozen"
+        for option in ("rho", "height", "learning_rate", "batch_size", "epochs"):
+            if getattr(self, option) < (1 if option in ("batch_size", "epochs") else 0):
+                raise InputError(f"interp_cnn: {option} is {getattr(self, option)}, expected a positive number")
+
+    @property
+    def part_settings(self) -> PartSettings:
+        """How the filters are made to follow parts."""
+        category: Literal["mean", "peak"] = "peak" if self.gradient == "released" else "mean"
+        return PartSettings(
+            self.gradient, self.weight, self.rho, self.schedule, self.position, self.height, category=category,
+            mask=self.mask, loss=self.loss,
+        )  # fmt: skip
+
+    @property
+    def network(self) -> PartNetwork:
+        """The trained network. Raises RuntimeError before `fit`."""
+        return fitted(self._fitted)[1]
+
+    def fit(self, task: Task) -> None:
+        """Train the network, or take the one kept for this task, these options and this seed."""
+        started = time.perf_counter()
+        schedule = Schedule(self.epochs, self.warm_up, self.learning_rate, self.batch_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(task.seed)
+            network = self._started(task)
+            if self.trained:
+                network.load_state_dict(kept_weights("interp_cnn", self._identity(task), self._maker(task, schedule)))
+        finish(network, schedule)
+        self._fitted = task, network, network.grid(task.performer)
+        self._seconds = time.perf_counter() - started
+
+    def explain(self, batch: Batch) -> Explanation:
+        """Masked maps, their maxima, and the network's logits."""
+        task, network, grid = fitted(self._fitted)
+        with torch.no_grad():
+            maps, logits = network(self._values(task, batch))
+        if task.target is not None:
+            logits = logits[:, 0]
+        return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
+
+    @torch.no_grad()
+    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
+        """The network's logits with the maps of these filters set to 0."""
+        task, network, _ = fitted(self._fitted)
+        maps = network(self._values(task, batch)).maps.clone()
+        maps[:, concepts] = 0
+        logits = network.classify(maps)
+        return logits if task.target is None else logits[:, 0]
+
+    def _values(self, task: Task, batch: Batch) -> Tensor:
+        network = self.network
+        return batch.images.to(task.device) if len(network.trunk) else task.activations(network.base, batch)
+
+    def _started(self, task: Task) -> PartNetwork:
+        return PartNetwork(
+            task.performer, len(task.explained_categories), self.part_settings, images=len(task.labels()),
+            dropout=self.dropout, filters=self.filters, mask_after_pool=self.mask_after_pool,
+            trained_trunk=self.trunk == "trained",
+        ).to(task.device)  # fmt: skip
+
+    def _maker(self, task: Task, schedule: Schedule) -> Callable[[], dict[str, Tensor]]:
+        def make() -> dict[str, Tensor]:
+            torch.manual_seed(task.seed)
+            network = self._started(task)
+            train(network, task, self.task_loss, schedule)
+            return network.state_dict()
+
+        return make
+
+    def _identity(self, task: Task) -> dict[str, Any]:
+        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        data = (task.dataset.train.fingerprint, task.performer.fingerprint)
+        where = (task.name, task.version, task.seed, task.device.type)
+        return {"recipe": RECIPE, "options": options, "data": data, "task": where}
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(InterpCnn)
