@@ -44,6 +44,7 @@ def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanatio
     explanation = Explanation(
         maps, grid=ReceptiveField(1.5, 4, 6), scores=maps.amax((2, 3)), contributions=contributions,
         logits=logits[:, 0] + 0.1 * torch.randn(n, generator=generator),
+        parts=torch.arange(k) % 3 - 1, part_drops=torch.rand(n, 2, generator=generator),
     )  # fmt: skip
     outputs = Outputs(logits, torch.arange(n) % 2 == 0, 0, logits[:, 0], lambda x: x.mean((2, 3)))
     return batch, explanation, outputs

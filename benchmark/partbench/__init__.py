@@ -32,12 +32,20 @@ _HOMES = {
     "cache_folder": "activations",
     "Register": "hookspecs",
     "InputError": "errors",
+    "kept_weights": "kept",
+    "write_weights": "kept",
     "ReceptiveField": "nn.receptive_field",
+    "receptive_field": "nn.receptive_field",
+    "PartLayer": "nn.part_layer",
+    "PartSettings": "nn.part_layer",
+    "best_threshold": "statistics",
     "bootstrap": "statistics",
     "interval": "statistics",
     "resampling_weights": "statistics",
     "ExcitationBP": "attribution.excitation_bp",
     "contrastive_maps": "attribution.excitation_bp",
+    "channel_contributions": "attribution.grad_cam",
+    "grad_cam": "attribution.grad_cam",
 }
 
 __all__ = [
@@ -52,6 +60,8 @@ __all__ = [
     "Metric",
     "NotApplicable",
     "Outputs",
+    "PartLayer",
+    "PartSettings",
     "Performer",
     "PerformerPlugin",
     "ReceptiveField",
@@ -60,22 +70,31 @@ __all__ = [
     "Split",
     "Task",
     "__version__",
+    "best_threshold",
     "bootstrap",
     "cache_folder",
+    "channel_contributions",
     "contrastive_maps",
+    "grad_cam",
     "hookimpl",
     "interval",
+    "kept_weights",
+    "receptive_field",
     "resampling_weights",
+    "write_weights",
 ]
 
 if TYPE_CHECKING:
     from partbench.activations import Activations, cache_folder
     from partbench.attribution.excitation_bp import ExcitationBP, contrastive_maps
+    from partbench.attribution.grad_cam import channel_contributions, grad_cam
     from partbench.errors import InputError
     from partbench.hookspecs import Register
-    from partbench.nn.receptive_field import ReceptiveField
+    from partbench.kept import kept_weights, write_weights
+    from partbench.nn.part_layer import PartLayer, PartSettings
+    from partbench.nn.receptive_field import ReceptiveField, receptive_field
     from partbench.performer import Performer, PerformerPlugin
-    from partbench.statistics import bootstrap, interval, resampling_weights
+    from partbench.statistics import best_threshold, bootstrap, interval, resampling_weights
     from partbench.task import Task
     from partbench.types import (
         Batch,

@@ -21,6 +21,8 @@ from partbench.task import Task
 from partbench.types import Batch, Explanation, Metric, NotApplicable, Outputs, Scores
 
 FIELDS = ("scores", "contributions", "logits", "explained")
+PER_IMAGE = (*FIELDS, "maps", "part_drops")
+SAME_FOR_ALL = ("parts", "threshold")
 
 
 class ContractError(AssertionError):
@@ -50,16 +52,20 @@ def check_explainer(cls: type, task: Task, images: int = 6) -> None:
     explanation = first.explain(batch)
     check_explanation(explanation, batch)
     halves = [first.explain(batch[: images // 2]), first.explain(batch[images // 2 :])]
-    for name in (*FIELDS, "maps"):
+    for name in PER_IMAGE:
         if explanation.has(name):
             joined = torch.cat([getattr(half, name) for half in halves])
             _same(getattr(explanation, name), joined, f"{cls.__name__}: {name} depend on the other images of the batch")
     again = _fitted(cls, task)
     expect(again is not None, f"{cls.__name__} raised NotApplicable at the second fit only")
     repeat = again.explain(batch)
-    for name in (*FIELDS, "maps"):
+    for name in PER_IMAGE:
         if explanation.has(name):
             _same(getattr(explanation, name), getattr(repeat, name), f"{cls.__name__}: {name} differ for the same seed")
+    for name in SAME_FOR_ALL:
+        for other in (*halves, repeat):
+            alike = _alike(getattr(explanation, name), getattr(other, name))
+            expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed")
     _same_weights(before, _weights(task), cls)
 
 
@@ -82,6 +88,7 @@ def check_explanation(explanation: Explanation, batch: Batch) -> None:
     try:
         if explanation.has("maps"):
             _ = explanation.maps
+        _ = explanation.part_drops
         explanation.validate(len(batch))
     except ValueError as error:
         raise ContractError(str(error)) from error
@@ -131,11 +138,13 @@ def _fitted(cls: type, task: Task) -> Any:
 
 
 def _pick(explanation: Explanation, i: int) -> Explanation:
-    values = {name: getattr(explanation, name)[i : i + 1] for name in FIELDS if explanation.has(name)}
-    maps = explanation.maps[i : i + 1] if explanation.has("maps") else None
+    values: dict[str, Any] = {
+        name: getattr(explanation, name)[i : i + 1] for name in PER_IMAGE if explanation.has(name)
+    }
     if explanation.is_classifier:
         values["explained"] = values["logits"]
-    return Explanation(maps, grid=explanation.grid, **values)
+    values |= {name: getattr(explanation, name) for name in SAME_FOR_ALL}
+    return Explanation(grid=explanation.grid, **values)
 
 
 def _pick_outputs(outputs: Outputs, i: int) -> Outputs:
@@ -152,6 +161,12 @@ def _weights(task: Task) -> dict[str, Tensor]:
 def _same_weights(before: dict[str, Tensor], after: dict[str, Tensor], cls: type) -> None:
     changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
     expect(not changed, f"{cls.__name__} changed the performer: {', '.join(changed[:3])}")
+
+
+def _alike(a: Tensor | float | None, b: Tensor | float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return torch.equal(torch.as_tensor(a).cpu(), torch.as_tensor(b).cpu())
 
 
 def _same(a: Tensor, b: Tensor, message: str) -> None:

@@ -1,9 +1,9 @@
-"""Intervals by resampling, seeded so that a page is the same wherever it is made."""
+"""Intervals by resampling, seeded so that a page is the same wherever it is made; the best threshold of a logit."""
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 DRAWS = 1000
 LEVEL = 0.95
@@ -32,3 +32,20 @@ def bootstrap(values: Float[np.ndarray, "n"], draws: int = DRAWS, seed: int = 0)
     if not values.size:
         return float("nan"), float("nan")
     return interval(resampling_weights(len(values), draws, seed) @ values)
+
+
+def best_threshold(logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
+    """The threshold tau for which `logits > tau` agrees most often with `positive`; of equals the nearest to 0.
+
+    `logits` are finite and at least one. Compare them in double precision: tau may be the double next to one of them.
+    """
+    logits = np.asarray(logits, dtype=float)
+    order = np.argsort(logits)
+    ordered, shown = logits[order], positive[order]
+    # cut i calls the i smallest logits negative and the others positive
+    right = np.concatenate([[0], np.cumsum(~shown)]) + shown.sum() - np.concatenate([[0], np.cumsum(shown)])
+    below, above = np.concatenate([[-np.inf], ordered]), np.concatenate([ordered, [np.inf]])
+    right = np.where(below < above, right, -1)  # equal logits cannot be parted
+    thresholds = np.clip(0.0, below, np.nextafter(above, -np.inf))
+    best = thresholds[right == right.max()]
+    return float(best[np.abs(best).argmin()])

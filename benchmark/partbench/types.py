@@ -6,6 +6,7 @@ Axes: n images, k concepts, h w cells of a concept map, H W pixels, p parts, l l
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -107,6 +108,11 @@ class Explanation:
     explained logit. logits (n,): what the explainer predicts for the explained logit. explained (n,): that logit
     where it is not the task performer's; an explainer that is a classifier itself gives the same tensor as both. In a
     task that explains all logits, both are (n, c), a column for each category of the dataset in its order.
+
+    parts (k,): the part each concept is assigned to, an index into the dataset's part_names (landmark_names where it
+    names no parts), -1 for none; the same for every image. part_drops (n, p), or a function that returns them: how much
+    the explained logit falls when the concepts of part p are removed. threshold: where the explainer cuts its logit,
+    chosen on training data.
     """
 
     def __init__(
@@ -118,6 +124,9 @@ class Explanation:
         contributions: Float[Tensor, "n k"] | None = None,
         logits: Float[Tensor, "n *c"] | None = None,
         explained: Float[Tensor, "n *c"] | None = None,
+        parts: Int[Tensor, "k"] | None = None,
+        part_drops: Float[Tensor, "n p"] | Callable[[], Float[Tensor, "n p"]] | None = None,
+        threshold: float | None = None,
     ) -> None:
         self._maps = maps
         self.grid = grid
@@ -125,10 +134,13 @@ class Explanation:
         self.contributions = contributions
         self.logits = logits
         self.explained = explained
+        self.parts = parts
+        self._part_drops = part_drops
+        self.threshold = threshold
 
     def has(self, name: str) -> bool:
-        """Whether the field `name` was given; does not evaluate lazy maps."""
-        return getattr(self, "_maps" if name == "maps" else name) is not None
+        """Whether the field `name` was given; does not evaluate lazy ones."""
+        return getattr(self, f"_{name}" if name in ("maps", "part_drops") else name) is not None
 
     @property
     def is_classifier(self) -> bool:
@@ -144,6 +156,14 @@ class Explanation:
             raise ValueError("this explanation has no maps")
         return self._maps
 
+    @property
+    def part_drops(self) -> Float[Tensor, "n p"] | None:
+        """The fall of the explained logit without the concepts of each part, evaluated once; None if not given."""
+        if callable(self._part_drops):
+            self._part_drops = self._part_drops()
+            _expect("part_drops", self._part_drops, len(self._part_drops), "n p")
+        return self._part_drops
+
     def validate(self, n: int) -> None:
         """Raise ValueError, saying what was expected and found, unless this explains n images in the stated shapes."""
         for name in ("scores", "contributions", "logits", "explained"):
@@ -157,6 +177,13 @@ class Explanation:
             if (lowest := float(self._maps.min())) < 0:
                 raise ValueError(f"maps must not be negative; the smallest value is {lowest:.3g}")
             concepts["maps"] = self._maps.shape[1]
+        if self.parts is not None:
+            _expect_parts(self.parts)
+            concepts["parts"] = len(self.parts)
+        if self._part_drops is not None and not callable(self._part_drops):
+            _expect("part_drops", self._part_drops, n, "n p")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ValueError(f"the threshold is {self.threshold}, expected a finite number")
         if len(set(concepts.values())) > 1:
             raise ValueError(f"fields disagree on the number of concepts: {concepts}")
 
@@ -184,6 +211,13 @@ def _expect(name: str, value: Tensor, n: int, axes: str) -> None:
         raise ValueError(f"{name} are {tuple(value.shape)}, expected ({wanted})")
     if not bool(torch.isfinite(value).all()):
         raise ValueError(f"{name} hold {int((~torch.isfinite(value)).sum())} values that are NaN or infinite")
+
+
+def _expect_parts(parts: Tensor) -> None:
+    if parts.ndim != 1 or parts.dtype.is_floating_point or parts.dtype.is_complex or parts.dtype == torch.bool:
+        raise ValueError(f"parts are {parts.dtype} of shape {tuple(parts.shape)}, expected integers (k,)")
+    if len(parts) and int(parts.min()) < -1:
+        raise ValueError(f"parts hold {int(parts.min())}, expected the index of a part, or -1 for none")
 
 
 @dataclass(frozen=True)

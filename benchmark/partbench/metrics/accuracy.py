@@ -9,31 +9,22 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, best_threshold, hookimpl
 
 
-def best_threshold(logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
-    """The threshold tau for which `logits > tau` agrees most often with `positive`; of equals the nearest to 0.
+def agreement(
+    logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"], threshold: float | None = None
+) -> Float[np.ndarray, "n"]:
+    """1 where the logit is on its image's side of a threshold, else 0; NaN for a logit that is not finite.
 
-    `logits` are finite and at least one.
+    Without a threshold, it is the best one for these logits.
     """
-    order = np.argsort(logits)
-    ordered, shown = logits[order], positive[order]
-    # cut i calls the i smallest logits negative and the others positive
-    right = np.concatenate([[0], np.cumsum(~shown)]) + shown.sum() - np.concatenate([[0], np.cumsum(shown)])
-    below, above = np.concatenate([[-np.inf], ordered]), np.concatenate([ordered, [np.inf]])
-    right = np.where(below < above, right, -1)  # equal logits cannot be parted
-    thresholds = np.clip(0.0, below, np.nextafter(above, -np.inf))
-    best = thresholds[right == right.max()]
-    return float(best[np.abs(best).argmin()])
-
-
-def agreement(logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """1 where the logit is on its image's side of the best threshold, else 0; NaN for a logit that is not finite."""
+    logits = logits.astype(float)  # a threshold next to a float32 logit would be rounded to it
     known = np.isfinite(logits)
     values = np.full(len(logits), np.nan)
     if known.any():
-        values[known] = (logits[known] > best_threshold(logits[known], positive[known])) == positive[known]
+        cut = best_threshold(logits[known], positive[known]) if threshold is None else threshold
+        values[known] = (logits[known] > cut) == positive[known]
     return values
 
 
@@ -43,8 +34,10 @@ class Accuracy:
 
     One logit: its cut at its best threshold tells the explained category from all else. Source: additive explainer,
     section 4 "prediction accuracy" and its supplement: the threshold is the one that maximises accuracy on the
-    evaluated images, so the value is optimistic on few images. All logits: the largest is that of the image's category,
-    over images of an explained category (Interpretable CNN, section 5). `@performer` is the explained network's own
+    evaluated images, so the value is optimistic on few images. `@train_threshold` cuts where the explainer says,
+    which chose on training data; it is not optimistic, is never above the value, and is there only where a threshold
+    is given. All logits: the largest is that of the image's category, over images of an explained category
+    (Interpretable CNN, section 5), and there is no threshold. `@performer` is the explained network's own
     accuracy on the same terms (deviation: the paper cuts it at 0, which means nothing for one logit of many); of an
     explainer that is a classifier itself, the task performer's. `@difference` is explainer minus performer, paired per
     image, in [-1, 1]: outside the bounds of the other two.
@@ -62,6 +55,7 @@ class Accuracy:
     _predicted: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _explained: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _category: list[int] = field(init=False, default_factory=list, repr=False)
+    _threshold: float | None = field(init=False, default=None, repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
         """Add a batch. Raises NotApplicable where nothing is predicted, or not for every explained category."""
@@ -71,6 +65,7 @@ class Accuracy:
             raise NotApplicable("no logits are predicted")
         if explained.shape != explanation.logits.shape:
             raise NotApplicable(f"logits are {tuple(explanation.logits.shape)}, expected {tuple(explained.shape)}")
+        self._threshold = explanation.threshold
         self._ids += batch.ids
         self._predicted += list(explanation.logits.detach().cpu().numpy())
         self._explained += list(explained.detach().cpu().numpy())
@@ -92,11 +87,10 @@ class Accuracy:
                 found = f"{positive.sum()} of {len(positive)} images show the category"
                 raise NotApplicable(f"{found}: nothing to tell apart")
             explainer, performer = (agreement(logits, positive) for logits in (predicted, explained))
-        return {
-            self.name: Scores(tuple(ids), explainer),
-            f"{self.name}@performer": Scores(tuple(ids), performer),
-            f"{self.name}@difference": Scores(tuple(ids), explainer - performer),
-        }
+        scores = {"": explainer, "@performer": performer, "@difference": explainer - performer}
+        if self._threshold is not None and predicted.ndim == 1:
+            scores["@train_threshold"] = agreement(predicted, category >= 0, self._threshold)
+        return {self.name + variant: Scores(tuple(ids), values) for variant, values in scores.items()}
 
 
 def hits(logits: Float[np.ndarray, "n k"], category: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, NotApplicable
-from partbench.metrics.accuracy import Accuracy, agreement, best_threshold
+from partbench import Explanation, NotApplicable, best_threshold
+from partbench.checks import check_metric
+from partbench.metrics.accuracy import Accuracy, agreement
 
 # few distinct values, so that ties are common
 rows = st.lists(st.tuples(st.integers(-4, 4).map(lambda i: i / 2), st.booleans()), min_size=1, max_size=30)
@@ -30,6 +31,12 @@ def test_threshold_is_zero_where_zero_is_among_the_best():
 def test_neighbouring_floats_are_parted():
     one = np.array([1.0, np.nextafter(1.0, 2)])
     assert agreement(one, np.array([False, True])).tolist() == [1, 1]
+
+
+def test_single_precision_logits_lie_on_their_side_of_a_negative_threshold():
+    logits, positive = np.array([-2, -1], dtype=np.float32), np.array([False, True])
+    assert best_threshold(logits, positive) < -1
+    assert agreement(logits, positive).tolist() == [1, 1]
 
 
 def test_logit_that_is_not_finite_has_no_value():
@@ -75,3 +82,39 @@ def test_performer_is_the_logit_that_the_explanation_names(score, make_outputs, 
 def test_images_of_one_kind_only_cannot_be_told_apart(score, make_outputs, positive):
     with pytest.raises(NotApplicable, match="of 2 images show the category"):
         score(Accuracy(), Explanation(logits=torch.ones(2)), make_outputs(torch.zeros(2, 2), positive=positive))
+
+
+def with_threshold(score, make_outputs, threshold, shift=0.0):
+    positive = np.arange(400) % 2 == 0
+    predicted = np.random.default_rng(0).normal(np.where(positive, 0.5, -0.5)) + shift
+    explanation = Explanation(logits=torch.tensor(predicted, dtype=torch.float32), threshold=threshold)
+    found = score(Accuracy(), explanation, make_outputs(torch.zeros(400, 2), positive=positive))
+    expected = None if threshold is None else np.mean((np.float32(predicted) > threshold) == positive)
+    return found, expected
+
+
+def test_a_threshold_from_training_data_is_never_better_than_the_best_one(score, make_outputs, aggregate):
+    for threshold in np.linspace(-2, 2, 17):
+        found, expected = with_threshold(score, make_outputs, threshold)
+        assert aggregate(found["accuracy@train_threshold"]) == pytest.approx(expected)
+        assert aggregate(found["accuracy@train_threshold"]) <= aggregate(found["accuracy"])
+
+
+def test_the_best_threshold_of_like_data_costs_little(score, make_outputs, aggregate):
+    positive = np.arange(2000) % 2 == 0
+    train = np.random.default_rng(1).normal(np.where(positive, 0.5, -0.5)) + 3
+    found, _ = with_threshold(score, make_outputs, best_threshold(train, positive), shift=3)
+    assert aggregate(found["accuracy"]) - 0.05 < aggregate(found["accuracy@train_threshold"])
+    assert aggregate(found["accuracy"]) > 0.65
+
+
+def test_without_a_threshold_there_is_no_value_for_it(score, make_outputs):
+    found, _ = with_threshold(score, make_outputs, None)
+    assert "accuracy@train_threshold" not in found
+
+
+def test_public_contract_check_passes_with_a_threshold(make_batch, make_outputs):
+    generator = torch.Generator().manual_seed(0)
+    explanation = Explanation(logits=torch.randn(9, generator=generator), threshold=-0.3)
+    outputs = make_outputs(torch.randn(9, 2, generator=generator), positive=torch.arange(9) % 2 == 0)
+    check_metric(Accuracy(), make_batch(9), explanation, outputs)

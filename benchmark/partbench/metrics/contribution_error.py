@@ -1,0 +1,130 @@
+"""How far the contributions of parts are from the fall of the logit when the part's concepts are removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from partbench import (
+    Batch,
+    Explanation,
+    InputError,
+    NotApplicable,
+    Outputs,
+    Scores,
+    hookimpl,
+    interval,
+    resampling_weights,
+)
+
+
+def of_parts(contributions: Float[Tensor, "n k"], parts: Int[Tensor, "k"], count: int) -> Float[Tensor, "n p"]:
+    """Contri_p: the sum of the contributions of the concepts of each of `count` parts; concepts of none (-1) drop."""
+    if int(parts.max()) >= count:
+        raise ValueError(f"parts hold {int(parts.max())}, expected at most {count - 1}: part_drops have {count} parts")
+    belongs = parts[:, None] == torch.arange(count, device=parts.device)
+    return contributions @ belongs.to(contributions)
+
+
+def true_contributions(
+    y: Float[Tensor, "n"], drops: Float[Tensor, "n p"], least_drop: float = 0.0
+) -> Float[Tensor, "n p"]:
+    """y*_p = y drop_p / sum_p' drop_p': the logit shared out by what the removal of each part takes; sums to y.
+
+    NaN for images where |sum drops| <= least_drop |y|: they do not tell what the logit rests on.
+    """
+    total = drops.sum(1, keepdim=True)
+    told = total.abs() > least_drop * y.abs()[:, None]
+    return torch.where(told, y[:, None] * drops / total, torch.nan)
+
+
+def relative_errors(
+    errors: Float[np.ndarray, "n p"], y: Float[np.ndarray, "n"], weights: Float[np.ndarray, "d n"]
+) -> Float[np.ndarray, "d p"]:
+    """E[error_p] / E[y] with the images weighted in d ways; NaN where E[y] is not positive."""
+    scale = weights @ y
+    return weights @ errors / np.where(scale > 0, scale, np.nan)[:, None]
+
+
+@dataclass
+class ContributionError:
+    """Mean over parts of E|Contri_p - y*_p| / E[y], 0 where ablation finds the same contributions; lower is better.
+
+    Source: additive explainer, section 4.1 and Table 3. Contri_p is the sum of the contributions of the concepts
+    assigned to part p, y the explained logit, y*_p = y drop_p / sum drops its true share, drop_p the fall of y when the
+    concepts of p are removed; E is over the images of the category (the paper: of dogs). Dimensionless: 0.1 is a tenth
+    of the mean logit. There is a value for each part that has concepts.
+
+    The y*_p sum to all of y, contributions need not: a bias, and concepts without a part, are an error even of an exact
+    explainer. Few parts are easier to be right about: of a single one, y* = y. Drops of either sign can cancel and make
+    y* large: images where their sum is at most `least_drop` times |y| are left out (the paper does not say what it
+    does) and counted in the note. The interval is from resampled images.
+    """
+
+    name: ClassVar[str] = "contribution_error"
+    version: ClassVar[str] = "1"
+    needs: ClassVar[tuple[str, ...]] = ("contributions", "parts", "part_drops")
+    images: ClassVar[Literal["positive", "all"]] = "positive"
+    higher_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
+    unit: ClassVar[str] = "part"
+
+    least_drop: float = 1e-3
+
+    _errors: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
+    _logits: list[float] = field(init=False, default_factory=list, repr=False)
+    _parts: set[int] = field(init=False, default_factory=set, repr=False)
+    _names: tuple[str, ...] = field(init=False, default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.least_drop < 0:
+            raise InputError(f"least_drop is {self.least_drop}, expected 0 or more")
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+        """Add a batch. Raises NotApplicable where no single logit is explained, or no concept has a part."""
+        y = outputs.explained if explanation.explained is None else explanation.explained
+        contributions, parts, drops = explanation.contributions, explanation.parts, explanation.part_drops
+        if y is None or y.ndim > 1:
+            raise NotApplicable("all logits are explained, not one")
+        if contributions is None or parts is None or drops is None:
+            raise NotApplicable("the explanation lacks contributions, parts or part_drops")
+        if int(parts.max()) < 0:
+            raise NotApplicable("no concept is assigned to a part")
+        y, contributions, drops = (value.detach().double().cpu() for value in (y, contributions, drops))
+        truth = true_contributions(y, drops, self.least_drop)
+        self._errors += list((of_parts(contributions, parts.cpu(), drops.shape[1]) - truth).abs().numpy())
+        self._logits += y.tolist()
+        self._parts |= set(parts.tolist()) - {-1}
+        known = len(outputs.parts) == drops.shape[1]
+        self._names = outputs.parts if known else tuple(str(p) for p in range(drops.shape[1]))
+
+    def compute(self) -> dict[str, Scores]:
+        """The error of each part, NaN for one without concepts, and their mean, with an interval from resampled images.
+
+        Raises NotApplicable where no image can be used, or the mean logit of those used is not positive.
+        """
+        errors, y = np.stack(self._errors), np.array(self._logits)
+        used = np.isfinite(errors).all(1)
+        left_out = f"{(~used).sum()} of {len(used)} images left out: removing the concepts of all parts takes nothing"
+        if not used.any():
+            raise NotApplicable(left_out)
+        errors, y = errors[used], y[used]
+        if y.mean() <= 0:
+            raise NotApplicable(f"the mean logit is {y.mean():.3g}, expected above 0: there is no scale for the errors")
+        chosen = sorted(self._parts)
+        values = np.full(errors.shape[1], np.nan)
+        values[chosen] = relative_errors(errors[:, chosen], y, np.full((1, len(y)), 1 / len(y)))[0]
+        low, high = interval(relative_errors(errors[:, chosen], y, resampling_weights(len(y))).mean(1))
+        note = "" if used.all() else left_out
+        return {self.name: Scores(self._names, values, float(values[chosen].mean()), low, high, note)}
+
+
+@hookimpl
+def register_metrics(register: Callable[[type], None]) -> None:
+    register(ContributionError)
