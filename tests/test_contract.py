@@ -11,6 +11,7 @@ from partbench.registry import Registry, load
 from partbench.workbench import Workbench
 
 REGISTRY: Registry = load()
+SHORT = {"interp_cnn": {"epochs": 1, "warm_up": 0}}  # training as short as possible
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def workbench() -> Workbench:
 @pytest.mark.parametrize("category", ["bird", "multi"])
 @pytest.mark.parametrize("name", sorted(REGISTRY.explainers))
 def test_explainer(name: str, category: str, workbench: Workbench) -> None:
-    check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{category}"))
+    check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{category}"), given=SHORT.get(name))
 
 
 def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, Outputs]:

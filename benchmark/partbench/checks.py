@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ def expect(condition: bool, message: str) -> None:
         raise ContractError(message)
 
 
-def check_explainer(cls: type, task: Task, images: int = 6) -> None:
-    """Fit an explainer on a task and check what it returns.
+def check_explainer(cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None) -> None:
+    """Fit an explainer, with these options where its defaults take long, on a task and check what it returns.
 
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
     options that are plain JSON; the performer's weights left as they were. An explainer that raises NotApplicable for
@@ -44,7 +45,7 @@ def check_explainer(cls: type, task: Task, images: int = 6) -> None:
     """
     check_declaration(cls)
     before = _weights(task)
-    first = _fitted(cls, task)
+    first = _fitted(cls, task, given)
     if first is None:
         return
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()[:images].tolist()
@@ -56,7 +57,7 @@ def check_explainer(cls: type, task: Task, images: int = 6) -> None:
         if explanation.has(name):
             joined = torch.cat([getattr(half, name) for half in halves])
             _same(getattr(explanation, name), joined, f"{cls.__name__}: {name} depend on the other images of the batch")
-    again = _fitted(cls, task)
+    again = _fitted(cls, task, given)
     expect(again is not None, f"{cls.__name__} raised NotApplicable at the second fit only")
     repeat = again.explain(batch)
     for name in PER_IMAGE:
@@ -128,8 +129,8 @@ def aggregate(score: Scores) -> float:
     return float(np.nanmean(values)) if values.size and not np.isnan(values).all() else float("nan")
 
 
-def _fitted(cls: type, task: Task) -> Any:
-    explainer = cls()
+def _fitted(cls: type, task: Task, given: Mapping[str, Any] | None) -> Any:
+    explainer = cls(**(given or {}))
     try:
         fit(explainer, task)
     except NotApplicable:

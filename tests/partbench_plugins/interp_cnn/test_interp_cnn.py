@@ -91,15 +91,7 @@ def test_mask_after_pool_gives_pooled_maps_at_their_place(tmp_path):
 @pytest.mark.parametrize("gradient", ["exact", "paper", "released"])
 @pytest.mark.parametrize("category", ["both", "multi"])
 def test_every_gradient_trains_and_explains_by_the_contract(tmp_path, gradient, category):
-    class Quick(InterpCnn):
-        """Short training."""
-
-        def __post_init__(self):
-            self.gradient, self.epochs, self.warm_up, self.batch_size = gradient, 2, 1, 32
-            self.trunk = "frozen"
-            super().__post_init__()
-
-    check_explainer(Quick, toy_task(tmp_path, category))
+    check_explainer(InterpCnn, toy_task(tmp_path, category), given=QUICK | {"gradient": gradient})
 
 
 def test_several_categories_get_a_logit_each_in_their_order(tmp_path):
