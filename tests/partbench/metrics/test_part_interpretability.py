@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partbench import Batch, Explanation, InputError, NotApplicable, ReceptiveField
+from partbench.checks import check_metric
+from partbench.metrics import part_interpretability
+from partbench.metrics.part_interpretability import PartInterpretability, filled, thresholds
+
+NAN = float("nan")
+SIZE = 16
+GRIDS = [None, ReceptiveField(offset=2.0, stride=4.0, size=9), ReceptiveField(offset=-3.0, stride=5.0, size=9)]
+
+
+def smooth(rng, *shape):
+    """Random maps in which neighbours are alike, zero in places."""
+    noise = rng.normal(size=(*shape[:-2], shape[-2] + 1, shape[-1] + 1))
+    mixed = noise[..., 1:, 1:] + noise[..., :-1, 1:] + noise[..., 1:, :-1] + noise[..., :-1, :-1]
+    return torch.from_numpy(np.maximum(mixed, 0)).float()
+
+
+def blobs(rng, n, p, width=SIZE):
+    """Rectangles as masks (n, p, H, W), some absent."""
+    masks = torch.zeros(n, p, SIZE, width, dtype=torch.bool)
+    for i in range(n):
+        for k in range(p):
+            (y, x), (h, w) = rng.integers(0, 8, 2), rng.integers(0, 12, 2)
+            masks[i, k, y : y + h, x : x + w] = True
+    return masks
+
+
+def centres(grid, cells, pixels):
+    step = pixels / cells if grid is None else grid.stride
+    offset = (step - 1) / 2 if grid is None else grid.offset
+    return [offset + step * i for i in range(cells)]
+
+
+def literal_region(cells, threshold, grid, shape, radius):
+    """Pixel by pixel: bilinear interpolation above the threshold, or disks around cells above it."""
+    y_centres, x_centres = (centres(grid, count, pixels) for count, pixels in zip(cells.shape, shape, strict=True))
+    if radius is None:
+        wide = np.stack([np.interp(range(shape[1]), x_centres, row) for row in cells])
+        return np.stack([np.interp(range(shape[0]), y_centres, column) for column in wide.T], 1) > threshold
+    region = np.zeros(shape, bool)
+    for i, j in zip(*np.nonzero(cells > threshold), strict=True):
+        for y, x in np.ndindex(shape):
+            region[y, x] |= math.hypot(y - y_centres[i], x - x_centres[j]) <= radius
+    return region
+
+
+def literal_shares(maps, masks, grid, quantile, overlap, radius):
+    """P_fk from the definitions, with sets of pixels; NaN for a part on no image."""
+    shares = np.full((maps.shape[1], masks.shape[1]), NAN)
+    for f, k in np.ndindex(shares.shape):
+        cells = sorted(maps[:, f].ravel(), reverse=True)
+        threshold = cells[math.floor(quantile * len(cells))]
+        hits = []
+        for image, mask in zip(maps[:, f], masks[:, k], strict=True):
+            part = set(zip(*np.nonzero(mask), strict=True))
+            region = literal_region(image, threshold, grid, mask.shape, radius)
+            marked = set(zip(*np.nonzero(region), strict=True))
+            if part:
+                hits.append(len(part & marked) / len(part | marked) > overlap)
+        shares[f, k] = np.mean(hits) if hits else NAN
+    return shares
+
+
+@pytest.fixture
+def run(score, make_batch, make_outputs):
+    """`run(maps, known, parts=(), grid=None, **options)`: the Scores of one batch with the fields `known`."""
+
+    def work(maps, known, parts=(), grid=None, **options):
+        outputs = dataclasses.replace(make_outputs(torch.zeros(len(maps), 2)), parts=parts)
+        shape = known["masks"].shape[-2:] if "masks" in known else (SIZE, SIZE)
+        batch = make_batch(len(maps), images=torch.zeros(len(maps), 3, *shape), **known)
+        return score(PartInterpretability(**options), Explanation(maps, grid=grid), outputs, batch)
+
+    return work
+
+
+@pytest.mark.parametrize("radius", [None, 3.3, 5.0])
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("overlap", [0.0, 0.1, 0.2])
+def test_values_equal_those_of_the_definitions(run, grid, radius, overlap):
+    seen = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        maps, masks = smooth(rng, 6, 4, 4, 5), blobs(rng, 6, 3, width=21)
+        options = {"quantile": 0.25, "overlap": overlap, "radius": radius}
+        expected = literal_shares(maps.numpy(), masks.numpy(), grid, **options)
+        region = "upsampled" if radius is None else "disk"
+        found = run(maps, {"masks": masks}, ("a", "b", "c"), grid, region=region, **options)
+        np.testing.assert_allclose(found["part_interpretability"].values, expected.max(1))
+        for k, name in enumerate("abc"):
+            assert found[f"part_interpretability@part={name}"].value == pytest.approx(expected[:, k].mean())
+        seen.append(expected)
+    assert np.std(seen) > 0.1
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=2, max_size=60), st.sampled_from([0.005, 0.05, 0.1, 0.25, 0.5, 0.9]),
+    st.integers(1, 3),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_threshold_is_the_smallest_value_with_at_most_the_share_of_cells_above_it(values, quantile, batches):
+    cells = np.array(values, np.float32)
+    maps = [part[None, None, None] for part in np.array_split(cells, min(batches, len(cells)))]
+    (found,) = thresholds(maps, quantile)
+    assert found in cells
+    assert np.mean(cells > found) <= quantile + 1e-9
+    assert all(np.mean(cells > smaller) > quantile for smaller in cells[cells < found])
+
+
+@pytest.mark.parametrize("chunk", [1, 2**24])
+def test_thresholds_are_numpys_quantiles_whatever_is_taken_at_once(monkeypatch, chunk):
+    monkeypatch.setattr(part_interpretability, "CHUNK", chunk)
+    maps = np.random.default_rng(0).gamma(0.5, size=(100, 7, 14, 13)).astype(np.float32)
+    found = thresholds(np.array_split(maps, 9), 0.005)
+    cells = maps.swapaxes(0, 1).reshape(7, -1)
+    np.testing.assert_array_equal(found, np.quantile(cells, 0.995, axis=1, method="inverted_cdf"))
+    assert (cells > found[:, None]).mean(1) == pytest.approx(0.005)
+
+
+def squares(places, size=32, side=3):
+    """Masks (n, 1, H, W) of a square with its corner at each place (y, x)."""
+    masks = torch.zeros(len(places), 1, size, size, dtype=torch.bool)
+    for i, (y, x) in enumerate(places):
+        masks[i, 0, y : y + side, x : x + side] = True
+    return masks
+
+
+def test_part_detector_scores_one_a_random_place_less_and_the_centre_nothing_where_the_part_never_is(run):
+    rng = np.random.default_rng(0)
+    places = [(y, x) for y, x in rng.integers(0, 29, (60, 2)) if max(abs(y - 14), abs(x - 14)) > 5]
+    part = squares(places)
+    maps = torch.cat([part, squares(rng.permutation(places)), squares([(14, 14)] * len(places))], 1).float()
+    found = run(maps, {"masks": part}, ("head",), quantile=0.02)["part_interpretability"]
+    oracle, chance, centre = found.values
+    assert oracle == 1
+    assert oracle > 0.5 > chance > centre == 0
+    assert list(found.units) == ["0 head", "1 head", "2"]
+    assert PartInterpretability.higher_is_better
+
+
+def test_share_is_a_mean_over_the_images_that_show_the_part_not_a_maximum(run):
+    part = squares([(2, 2), (20, 5), (8, 8), (3, 9)])
+    maps = part.float()
+    maps[2:] = squares([(25, 25)] * 2).float()
+    part[3] = False
+    assert run(maps, {"masks": part}, quantile=0.02)["part_interpretability"].values[0] == pytest.approx(2 / 3)
+
+
+def test_cells_equal_to_the_threshold_are_not_in_the_region(run):
+    """A detector that is equally sure of more cells than the share allows has no cell above its threshold."""
+    part = squares([(2, 2), (20, 5)])
+    assert run(part.float(), {"masks": part}, quantile=9 / 1024)["part_interpretability"].values[0] == 1
+    assert run(part.float(), {"masks": part}, quantile=8 / 1024)["part_interpretability"].values[0] == 0
+
+
+@pytest.mark.parametrize("region", ["upsampled", "disk"])
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.7])
+def test_constant_map_marks_nothing(run, region, value):
+    whole = {"masks": torch.ones(3, 1, SIZE, SIZE, dtype=torch.bool)}
+    found = run(torch.full((3, 2, 5, 5), value), whole, ("a",), region=region)
+    assert list(found["part_interpretability"].values) == [0, 0]
+    assert list(found["part_interpretability"].units) == ["0", "1"]
+    assert found["part_interpretability@best=a"].value == 0
+
+
+def test_too_few_cells_for_the_share_mark_nothing(run):
+    part = squares([(2, 2)], size=8)
+    assert run(part.float(), {"masks": part}, quantile=0.005)["part_interpretability"].values[0] == 0
+
+
+def test_intersection_over_union_must_exceed_the_overlap(run):
+    """One pixel of a part of five."""
+    part = torch.zeros(1, 1, SIZE, SIZE, dtype=torch.bool)
+    part[0, 0, 4, 4:9] = True
+    maps = torch.zeros(1, 1, SIZE, SIZE)
+    maps[0, 0, 4, 4] = 1
+    assert run(maps, {"masks": part}, quantile=0.02)["part_interpretability"].values[0] == 0
+    assert run(maps, {"masks": part}, quantile=0.02, overlap=0.19)["part_interpretability"].values[0] == 1
+
+
+@pytest.mark.parametrize(("radius", "reach"), [(None, 4.0), (2.0, 2.0)])
+def test_disk_around_the_only_active_cell_is_one_stride_wide_unless_told(run, radius, reach):
+    """The part is that very disk: the overlap is full."""
+    y, x = np.ogrid[:SIZE, :SIZE]
+    disk = torch.from_numpy((y - 6.0) ** 2 + (x - 10.0) ** 2 <= reach**2)[None, None]
+    maps = torch.zeros(1, 1, 4, 4)
+    maps[0, 0, 1, 2] = 1
+    grid = ReceptiveField(offset=2.0, stride=4.0, size=9)
+    found = run(maps, {"masks": disk}, grid=grid, region="disk", radius=radius, quantile=0.1, overlap=0.999)
+    assert found["part_interpretability"].values[0] == 1
+
+
+def test_best_part_names_the_unit_and_ties_go_to_the_first(run):
+    masks = torch.zeros(4, 3, 32, 32, dtype=torch.bool)
+    masks[:, 0], masks[:, 1], masks[:, 2] = (squares([(5, x)] * 4)[:, 0] for x in (2, 12, 22))
+    first, second = masks[:, 0].float(), masks[:, 1].float()
+    mixed = torch.cat([first[:2], second[2:]])
+    maps = torch.stack([second, mixed, torch.zeros_like(first)], 1)
+    found = run(maps, {"masks": masks}, ("head", "leg", "tail"), quantile=0.01)
+    assert list(found["part_interpretability"].units) == ["0 leg", "1 head", "2"]
+    assert list(found["part_interpretability"].values) == [1, 0.5, 0]
+    thirds = {"head": 1 / 3, "leg": 1 / 3, "tail": 0}
+    for name, share in thirds.items():
+        assert found[f"part_interpretability@best={name}"].value == pytest.approx(share)
+    assert found["part_interpretability@part=leg"].value == pytest.approx((1 + 0.5 + 0) / 3)
+    assert list(run(maps, {"masks": masks}, quantile=0.01)["part_interpretability"].units) == ["0 1", "1 0", "2"]
+
+
+def test_variants_have_a_value_and_an_interval_and_no_units(run):
+    rng = np.random.default_rng(1)
+    found = run(smooth(rng, 6, 20, 4, 4), {"masks": blobs(rng, 6, 2)}, ("a", "b"), quantile=0.05)
+    main, *variants = found.values()
+    assert next(iter(found)) == "part_interpretability"
+    assert main.value is None
+    assert len(variants) == 4
+    for scores in variants:
+        assert len(scores.units) == len(scores.values) == 0
+        assert 0 <= scores.low <= scores.value <= scores.high <= 1
+        assert scores.note == ""
+
+
+def test_part_on_no_image_is_left_out_and_no_part_at_all_is_not_applicable(run):
+    masks = torch.cat([squares([(2, 2), (9, 9)]), torch.zeros(2, 1, 32, 32, dtype=torch.bool)], 1)
+    maps = masks[:, :1].float()
+    found = run(maps, {"masks": masks}, ("head", "tail"), quantile=0.02)
+    assert {name.split("=")[-1] for name in found if "@" in name} == {"head"}
+    with pytest.raises(NotApplicable, match="none of 2 images shows a part"):
+        run(maps, {"masks": masks[:, 1:]}, ("tail",), quantile=0.02)
+
+
+def test_boxes_of_parts_stand_in_for_masks_and_a_note_says_so(run):
+    boxes = torch.tensor([[[2.0, 3.0, 7.0, 9.0], [NAN] * 4], [[1.0, 1.0, 4.0, 5.0], [8.0, 8.0, 16.0, 12.0]]])
+    masks = torch.zeros(2, 2, SIZE, SIZE, dtype=torch.bool)
+    masks[0, 0, 3:9, 2:7] = masks[1, 0, 1:5, 1:4] = masks[1, 1, 8:12, 8:16] = True
+    maps = smooth(np.random.default_rng(2), 2, 8, 4, 4)
+    boxed, masked = (run(maps, known, quantile=0.1) for known in ({"part_boxes": boxes}, {"masks": masks}))
+    assert boxed.keys() == masked.keys()
+    assert np.max(boxed["part_interpretability"].values) > 0
+    for name, scores in boxed.items():
+        np.testing.assert_array_equal(scores.values, masked[name].values)
+        assert scores.value == masked[name].value
+        assert (scores.note, masked[name].note) == ("part boxes stand in for masks", "")
+
+
+@given(st.lists(st.floats(-2, 8, width=16), min_size=4, max_size=4))
+def test_box_holds_the_pixels_whose_middle_is_inside(corners):
+    x0, x1, y0, y1 = *sorted(corners[:2]), *sorted(corners[2:])
+    (found,) = filled(np.array([[x0, y0, x1, y1]]), 5, 6)
+    expected = [[x0 <= x + 0.5 < x1 and y0 <= y + 0.5 < y1 for x in range(6)] for y in range(5)]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_masks_are_preferred_to_boxes(run):
+    part = squares([(2, 2), (9, 9)])
+    found = run(part.float(), {"masks": part, "part_boxes": torch.zeros(2, 1, 4)}, quantile=0.02)
+    assert found["part_interpretability"].values[0] == 1
+    assert found["part_interpretability"].note == ""
+
+
+def test_dataset_with_landmarks_only_is_not_applicable(run):
+    with pytest.raises(NotApplicable, match="landmarks but no part masks or boxes"):
+        run(torch.rand(2, 1, 4, 4), {"landmarks": torch.zeros(2, 1, 2)})
+
+
+@pytest.mark.parametrize("region", ["upsampled", "disk"])
+@pytest.mark.parametrize("known", ["masks", "part_boxes"])
+def test_a_batch_scores_as_its_images_one_by_one(make_batch, make_outputs, region, known):
+    rng = np.random.default_rng(3)
+    low = torch.from_numpy(rng.uniform(0, 8, (9, 2, 2))).float()
+    value = blobs(rng, 9, 2) if known == "masks" else torch.cat([low, low + 6], -1)
+    batch, outputs = make_batch(9, **{known: value}), make_outputs(torch.zeros(9, 2))
+    metric = PartInterpretability(quantile=0.05, region=region)
+    check_metric(metric, batch, Explanation(smooth(rng, 9, 6, 4, 4), grid=GRIDS[1]), outputs)
+
+
+def test_half_precision_maps_score_as_the_same_numbers_in_full_precision(run):
+    rng = np.random.default_rng(4)
+    maps, masks = smooth(rng, 5, 4, 5, 5).half(), blobs(rng, 5, 2)
+    half, full = (run(m, {"masks": masks}, quantile=0.05)["part_interpretability"] for m in (maps, maps.float()))
+    assert max(full.values) > 0
+    np.testing.assert_array_equal(half.values, full.values)
+
+
+def test_state_is_maps_at_cell_resolution_and_one_bit_per_pixel_and_part(make_batch, make_outputs):
+    metric, maps = PartInterpretability(), torch.rand(4, 50, 5, 5)
+    batch = make_batch(4, size=64, masks=torch.rand(4, 3, 64, 64) < 0.5)
+    metric.update(batch, Explanation(maps), make_outputs(torch.zeros(4, 2)))
+    assert sum(part.nbytes for part in metric._maps) == 4 * 50 * 5 * 5 * 4
+    assert sum(part.nbytes for part in metric._masks) == 4 * 3 * 64 * 64 / 8
+
+
+def test_maps_changed_by_their_explainer_afterwards_do_not_change_the_score(make_batch, make_outputs):
+    part = squares([(2, 2), (9, 9)])
+    maps, metric = part.float(), PartInterpretability(quantile=0.02)
+    batch: Batch = make_batch(2, size=32, masks=part)
+    metric.update(batch, Explanation(maps), make_outputs(torch.zeros(2, 2)))
+    maps.zero_()
+    assert metric.compute()["part_interpretability"].values[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantile": 0.0}, "quantile is 0.0, expected a share above 0 and below 1"),
+        ({"overlap": 1.0}, "overlap is 1.0, expected at least 0 and below 1"),
+        ({"region": "square"}, "region is 'square', expected one of upsampled, disk"),
+        ({"radius": 0.0}, "radius is 0.0, expected px above 0"),
+    ],
+)
+def test_bad_option_is_an_input_error_that_says_what_is_expected(options, message):
+    with pytest.raises(InputError, match=message):
+        PartInterpretability(**options)
