@@ -68,9 +68,19 @@ class PartNetwork(nn.Module):
 
     def forward(self, values: Tensor, labels: Int[Tensor, "b"] | None = None) -> Seen:
         """From images, or from activations at `base` if the trunk is frozen; `labels` are for the filter loss."""
-        maps = self.added(self.top_parts(self.top(self.trunk(values)), labels))
-        maps = self.parts(self.pool(maps) if self.mask_after_pool else maps, labels)
+        maps = self.parts(self.unmasked(values, labels), labels)
         return Seen(maps, self.classify(maps))
+
+    def unmasked(self, values: Tensor, labels: Int[Tensor, "b"] | None = None) -> Float[Tensor, "b c n n"]:
+        """What the part layer of the added convolution takes."""
+        maps: Tensor = self.added(self.top_parts(self.top(self.trunk(values)), labels))
+        return self.pool(maps) if self.mask_after_pool else maps
+
+    def masks(self, maps: Float[Tensor, "b c n n"]) -> Float[Tensor, "b c n n"]:
+        """The masks in [0, 1] that the added convolution's part layer puts on these maps: a constant factor to it."""
+        with torch.enable_grad():
+            maps = maps.detach().requires_grad_()
+            return torch.autograd.grad(self.parts(maps).sum(), maps)[0]
 
     def classify(self, maps: Float[Tensor, "b c n n"]) -> Float[Tensor, "b o"]:
         """The logits that follow from masked maps."""

@@ -56,7 +56,7 @@ class InterpCnn:
     profile: Literal["stable", "paper", "released"] = "stable"
     gradient: Literal["exact", "paper", "released"] = OF_PROFILE
     weight: Literal["matched", "published"] = OF_PROFILE
-    rho: float = 1.0
+    rho: float = 0.1
     schedule: Literal["constant", "1/t"] = "constant"
     position: Literal["argmax", "centroid"] = OF_PROFILE
     height: float = OF_PROFILE
@@ -124,6 +124,13 @@ class InterpCnn:
         if task.target is not None:
             logits = logits[:, 0]
         return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
+
+    @torch.no_grad()
+    def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+        """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
+        task, network, _ = fitted(self._fitted)
+        maps = network.unmasked(self._values(task, batch))
+        return maps, network.masks(maps)
 
     @torch.no_grad()
     def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
