@@ -130,7 +130,7 @@ def run(
     from partbench import options
     from partbench.campaign import Campaign, check_writable, plan
     from partbench.console import Reporter
-    from partbench.pictures import draw
+    from partbench.gallery import draw_pictures
     from partbench.results import picture_path
 
     registry, workbench = _open(device, data_root, [name for name in plugins if name.endswith(".py")])
@@ -147,7 +147,8 @@ def run(
             outcomes.append(outcome)
             if pictures and outcome.run and not (outcome.run.failed or outcome.run.skipped):
                 path = picture_path(results.parent / "pictures", outcome.cell.columns)
-                reporter.drawn(draw(workbench, outcome.task, outcome.run.explainer, path))
+                for picture in draw_pictures(workbench, outcome.task, outcome.run.explainer, path):
+                    reporter.drawn(picture)
     pages = _write_pages(results)
     reporter.summary(outcomes, metrics, pages, as_json)
     if outcomes and all(outcome.run and outcome.run.failed for outcome in outcomes):
@@ -223,13 +224,16 @@ def show(
 ) -> None:  # fmt: skip
     """Draw what an explainer shows: refits CELL (a key, its beginning, or a Parquet file) and writes a PNG.
 
+    Where it has filters (maps of 8 concepts or more), a second one beside it, *-filters.png, shows what they see.
+
     \b
     Examples:
       bench show 3fa9
       bench show results/fauna/bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
     from partbench.campaign import job_of
-    from partbench.pictures import choose_images, draw
+    from partbench.gallery import draw_pictures
+    from partbench.pictures import choose_images
     from partbench.results import find_cell, picture_path
     from partbench.runner import fit
 
@@ -243,7 +247,9 @@ def show(
             raise InputError(f"--image {max(chosen)}: {task.dataset.name} has {len(task.dataset.test)} test images")
         explainer = job.explainer()
         fit(explainer, task)
-    click.echo(draw(workbench, task, explainer, out or picture_path(results.parent / "pictures", row), chosen))
+    path = out or picture_path(results.parent / "pictures", row)
+    for picture in draw_pictures(workbench, task, explainer, path, chosen):
+        click.echo(picture)
 
 
 @main.command()

@@ -1,0 +1,155 @@
+"""What filters see: images that activate each one most, maps and masks, and where on an image all of them see parts.
+
+The panels are those of Figs. 5, 4 and 6 of Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from torch import Tensor
+
+from partbench.filter_activity import TopImages, part_density, peaks, strength, top_images
+from partbench.pictures import DISPLAY, choose_images, overlay, resize, save
+from partbench.task import Task
+from partbench.types import Dataset, Explainer, Explanation
+from partbench.workbench import Workbench
+
+SHOWN = 6  # filters, and images of each
+MAPS = 6  # to a row
+LOCATED = 4  # images whose maps are shown, and on which all filters vote
+DARK = 0.5  # of the brightness, outside what a filter sees
+INCH = 1.3
+FONT = 7
+LABEL = {"fontsize": FONT, "va": "center", "ha": "right"}
+
+
+@dataclass(frozen=True)
+class FilterSheet:
+    """What the picture needs; `images` are those to look at, by row of the test split, and `rows` those explained."""
+
+    top: TopImages
+    explanation: Explanation
+    rows: list[int]
+    masking: tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None
+    images: dict[int, Float[np.ndarray, "H W 3"]]
+    pixels: int  # side of the images that were explained
+
+
+def draw_filters(
+    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
+) -> Path:
+    """Draw what the filters of a fitted explainer see; returns where the PNG went.
+
+    `indices` are the test images whose maps and part locations are shown, by default four. An explainer may offer
+    `before_mask(batch)`: maps before they were masked, and the masks, both (n, k, h, w); then they are drawn too.
+    Raises NotApplicable where there are no maps of at least 8 concepts, or no filter is active.
+    """
+    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    sheet = explain_filters(task, explainer, display, list(indices or choose_images(task, LOCATED)))
+    return save(draw_filter_sheet(sheet, f"filters of {explainer.name} on {task.name}"), path)
+
+
+def explain_filters(task: Task, explainer: Explainer, display: Dataset, indices: list[int]) -> FilterSheet:
+    """Explain the test images of the category; `display` is the same dataset at the size to draw at."""
+    top = top_images(task, explainer, SHOWN)
+    batch = task.batch("test", indices[:LOCATED])
+    before_mask = getattr(explainer, "before_mask", None)
+    rows = sorted({*top.rows[top.chosen(SHOWN)].flatten().tolist(), *indices[:LOCATED]})
+    images = display.test.batch(rows).images.permute(0, 2, 3, 1).cpu().numpy().clip(0, 1)
+    return FilterSheet(
+        top,
+        explainer.explain(batch),
+        indices[:LOCATED],
+        before_mask(batch) if before_mask else None,
+        dict(zip(rows, images, strict=True)),
+        batch.images.shape[-1],
+    )
+
+
+def spotlight(image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:
+    """The image, grey and dark but where the map exceeds half of its peak."""
+    grey = image.mean(-1, keepdims=True)
+    return np.where((heat > 0.5 * heat.max())[..., None], image, DARK * grey)
+
+
+def draw_filter_sheet(sheet: FilterSheet, title: str) -> Figure:
+    """Left: the images that activate filters most. Right: maps and masks above, part locations below."""
+    wide, high = (SHOWN + MAPS + 1.5) * INCH, SHOWN * INCH * 1.17 + 0.4
+    figure = Figure(figsize=(wide, high), dpi=110)
+    figure.suptitle(title, fontsize=9, y=1 - 0.05 / high, va="top")
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(SHOWN + 0.3, MAPS + 1.2)).flat
+    above, below = right.subfigures(2, 1, squeeze=False, height_ratios=(LOCATED, SHOWN - LOCATED)).flat
+    draw_top_images(left, sheet)
+    draw_maps(above, sheet)
+    draw_locations(below, sheet)
+    return figure
+
+
+def draw_top_images(panel: SubFigure, sheet: FilterSheet) -> None:
+    """One row per filter: the images that activate it most, dark outside what it sees, a ring at the peak (Fig. 5)."""
+    filters = sheet.top.chosen(SHOWN)
+    top = Explanation(sheet.top.maps[filters], grid=sheet.explanation.grid)
+    heat, rings = top.heatmaps(sheet.pixels, sheet.pixels), peaks(top, sheet.pixels)
+    axes = blank(panel, "test images that activate a filter most, and its score", SHOWN, SHOWN)
+    for row, number in enumerate(filters):
+        axes[row, 0].text(-0.06, 0.5, f"filter {number}", LABEL, rotation=90, transform=axes[row, 0].transAxes)
+        for column, index in enumerate(sheet.top.rows[number].tolist()):
+            if float(heat[row, column].max()) > 0:
+                image = sheet.images[index]
+                axes[row, column].imshow(spotlight(image, resize(heat[row, column][None], len(image))[0]))
+                ring(axes[row, column], rings[row, column], len(image) / sheet.pixels)
+                axes[row, column].set_title(f"{float(sheet.top.scores[number, column]):.2f}", fontsize=FONT, pad=2)
+
+
+def ring(axis: Axes, position: Float[Tensor, "2"], scale: float) -> None:
+    """A small ring at x, y in px of an image drawn `scale` times as large."""
+    x, y = ((position + 0.5) * scale - 0.5).tolist()
+    axis.plot(x, y, "o", markersize=4, markerfacecolor="none", markeredgecolor="red", markeredgewidth=0.8)
+
+
+def draw_maps(panel: SubFigure, sheet: FilterSheet) -> None:
+    """One row per image: its strongest filters; the map alone, or map, mask and masked map (Fig. 4)."""
+    shown = {"map": sheet.explanation.maps.detach().cpu()}
+    if sheet.masking is not None:
+        before, masks = (value.detach().cpu() for value in sheet.masking)
+        shown = {"map": before, "mask": masks, "masked": shown["map"]}
+    alive = sheet.top.maps.flatten(1).amax(1) > 0
+    order = torch.where(alive, strength(sheet.explanation), -torch.inf).argsort(descending=True, stable=True)
+    axes = blank(panel, "maps of the strongest filters of an image", LOCATED, 1 + MAPS)
+    for row, index in enumerate(sheet.rows):
+        axes[row, 0].imshow(sheet.images[index])
+        cells = [(number, what) for number in order[row, : MAPS // len(shown)].tolist() for what in shown]
+        for axis, (number, what) in zip(axes[row, 1:], cells, strict=True):
+            highest = 1.0 if what == "mask" else float(shown["map"][row, number].max()) or 1.0
+            axis.imshow(
+                shown[what][row, number].numpy(), cmap="gray" if what == "mask" else "inferno", vmin=0, vmax=highest
+            )
+            axis.set_title(f"filter {number}" if what == "map" else what, fontsize=FONT, pad=2)
+
+
+def draw_locations(panel: SubFigure, sheet: FilterSheet) -> None:
+    """Where all filters together see parts (Fig. 6)."""
+    density = part_density(sheet.explanation, sheet.top.scores[:, 0], sheet.pixels)
+    axes = blank(panel, "where all filters peak, each weighted by its score over its highest score", 1, LOCATED)
+    for axis, index, heat in zip(axes[0], sheet.rows, density, strict=False):
+        image = sheet.images[index]
+        overlay(axis, image, resize(heat[None], len(image))[0])
+
+
+def blank(panel: SubFigure, title: str, rows: int, columns: int) -> np.ndarray:
+    """Axes (rows, columns) without frames, under a title."""
+    width, height = panel.bbox.width / panel.dpi, panel.bbox.height / panel.dpi
+    panel.suptitle(title, fontsize=FONT + 1, y=1 - 0.3 / height, va="top")
+    room = {"left": 0.32 / width, "right": 1 - 0.05 / width, "bottom": 0.05 / height, "top": 1 - 0.62 / height}
+    axes: np.ndarray = panel.subplots(rows, columns, squeeze=False, gridspec_kw=room | {"wspace": 0.05, "hspace": 0.14})
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return axes
