@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from partbench.published import pairs
-from partbench.standings import DRAWS, current
+from partbench.standings import DRAWS, current, is_control
 from partbench.statistics import interval, resampling_weights
 
 # A sign test cannot reject at the 5 % level with fewer pairs than this.
 MIN_CELLS = 6
 COLUMNS = ["board", "explainer", "other", "metric", "difference", "low", "high", "wins", "cells", "verdict"]
 POSITIVE = "@positive"  # a metric limited to images of the explained category
+# The fair partner of an interpretable network: as deep, and trained alike.
+ORDINARY = "top_conv (network=ordinary)"
 BETTER, WORSE, UNDECIDED = "better", "worse", "not separated"
 
 
@@ -49,26 +51,33 @@ def directions(frame: pd.DataFrame) -> pd.DataFrame:
     The columns of `comparisons`, `paper`, `published` ("better (2 of 2)") and `holds`: "yes", "no", "not separated", or
     "" where the paper's own tables disagree or have no such value. Metrics limited to images of the explained
     category (`@positive`) are compared too, without a published value. Options of the paper's own explainer other
-    than the defaults are compared as well, those of the others are not.
+    than the defaults are compared as well, but not as controls; those of the others are not. On boards that have it,
+    the ordinary CNN of the paper on interpretable CNNs is the ordinary network of equal depth, not the performer.
     """
-    rows = current(frame)
-    printed = pairs()
-    found = []
-    for (paper, proposed), table in printed.groupby(["paper", "explainer"], sort=True):
-        others = [name for name in dict.fromkeys(table["other"]) if name in set(rows["label"])]
-        metrics = [f"{name}{suffix}" for name in sorted(set(table["metric"])) for suffix in ("", POSITIVE)]
-        for label in sorted(set(rows.loc[rows["explainer"] == proposed, "label"])):
-            compared = comparisons(rows, label, others, metrics)
-            found.append(_with_published(compared, table, rows).assign(paper=paper))
+    found = [row for _, rows in current(frame).groupby("board", sort=True) for row in _directions(rows)]
     columns = [*COLUMNS, "paper", "published", "holds"]
     return pd.concat(found)[columns].reset_index(drop=True) if found else pd.DataFrame(columns=columns)
+
+
+def _directions(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Of one board: a table per paper and label of its explainer."""
+    labels = set(rows["label"])
+    for (paper, proposed), printed in pairs().groupby(["paper", "explainer"], sort=True):
+        fair = {"top_conv": ORDINARY} if paper == "interpretable-cnn" and ORDINARY in labels else {}
+        table = printed.assign(other=printed["other"].replace(fair))
+        others = [name for name in dict.fromkeys(table["other"]) if name in labels]
+        names = [f"{name}{suffix}" for name in sorted(set(table["metric"])) for suffix in ("", POSITIVE)]
+        for label in sorted(set(rows.loc[rows["explainer"] == proposed, "label"])):
+            metrics = [name for name in names if not is_control(label, name)]
+            compared = comparisons(rows, label, others, metrics)
+            yield _with_published(compared, table, rows).assign(paper=paper)
 
 
 def _compared(cells: pd.DataFrame) -> dict[str, object]:
     cells = cells.assign(difference=cells["value"] - cells["value_other"])
     sign = 1 if cells["higher_is_better"].dropna().eq(True).all() else -1
     tasks = [group.sort_values("seed")["difference"].to_numpy(float) for _, group in cells.groupby("task", sort=True)]
-    low, high = interval(_draws(tasks))
+    low, high = interval(resampled_means(tasks))
     worst, best = sorted((sign * low, sign * high))
     verdict = UNDECIDED if len(cells) < MIN_CELLS else BETTER if worst > 0 else WORSE if best < 0 else UNDECIDED
     difference = float(np.mean([task.mean() for task in tasks]))
@@ -76,8 +85,11 @@ def _compared(cells: pd.DataFrame) -> dict[str, object]:
     return {"difference": difference, "low": low, "high": high, "wins": wins, "cells": len(cells), "verdict": verdict}
 
 
-def _draws(tasks: Sequence[Float[np.ndarray, "s"]]) -> Float[np.ndarray, "draws"]:
-    """Resampled means: seeds within each task, then the tasks."""
+def resampled_means(tasks: Sequence[Float[np.ndarray, "s"]]) -> Float[np.ndarray, "draws"]:
+    """Bootstrap draws of the mean over seeds, then tasks: seeds are resampled within each task, then the tasks.
+
+    The weights depend on the numbers of seeds and tasks only, so draws of paired quantities go together.
+    """
     seeds = np.stack([resampling_weights(len(task), DRAWS, seed=i) @ task for i, task in enumerate(tasks)], axis=1)
     return (resampling_weights(len(tasks), DRAWS, seed=len(tasks)) * seeds).sum(axis=1)
 

@@ -12,11 +12,12 @@ import pandas as pd
 
 from partbench.comparisons import comparisons, directions
 from partbench.errors import InputError
+from partbench.gains import gains
 from partbench.pages import HEADER, page
 from partbench.results import safe_name
 from partbench.standings import board, current
 
-__all__ = ["board", "comparisons", "directions", "pages", "stale_pages", "write_pages"]
+__all__ = ["board", "comparisons", "directions", "gains", "pages", "stale_pages", "write_pages"]
 
 _TIDY = ["board", "explainer", "variant", "metric", "value", "low", "high", "tasks", "seeds", "images", "coverage"]
 _TIDY += ["rank", "best", "control", "beaten_by_control"]

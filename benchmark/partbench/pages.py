@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-
 import pandas as pd
-from tabulate import tabulate
 
 from partbench.comparisons import MIN_CELLS, directions
+from partbench.gains import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, against_ordinary
+from partbench.markdown import ABSENT, bounds, escape, grid, number
 from partbench.published import elsewhere, same_data
 from partbench.standings import label
 
 HEADER = "<!-- Generated from the results by `bench leaderboard`; do not edit. -->"
-ABSENT = "—"
 _READING = f"""\
 How to read it. A value is the mean over seeds per task, then over tasks; it is missing ({ABSENT}) unless every task
 that any explainer covers with this metric is covered, and the coverage says how many are. ↑: higher is better,
 ↓: lower is. Intervals are 95 %: seeds are resampled within each task, and the uncertainty from the images, which all
 seeds share, is added to every task. **Bold**: the best value and those whose intervals overlap its interval; they
-share rank 1. Controls know nothing of what the network sees and have no rank. † not separated from the best control,
-or worse than it: such a score is no evidence of explaining."""
-_COLUMNS = ["rank", "explainer", "value", "95 % interval", "coverage", "seeds", "images"]
+share rank 1. Controls have no rank: random_maps and centre_map know nothing of what the network sees,
+interp_cnn (trained=false) has learned nothing, and interp_cnn (loss=false) is the mask alone, a control of
+location_instability, part_following and part_interpretability only. † not separated from the best control, or worse
+than it: such a score is no evidence of explaining. Raw instability rewards standing still: read it beside its null (the
+same positions, shuffled over the images), part_following and accuracy."""
+_FIRST, _LAST = ["rank", "explainer", "value", "95 % interval"], ["coverage", "seeds", "images"]
+_MISSING = r"^\d+ of \d+ \S+ have no value(?:; |$)"
+# Metrics that stand beside others, by the heading of their column.
+_BESIDE = {
+    INSTABILITY: {"shuffled null": NULL, f"{FOLLOWING} ↑": FOLLOWING, f"{ACCURACY} ↑": ACCURACY},
+    FOLLOWING: {f"{ACCURACY} ↑": ACCURACY},
+    PARTS: {f"{ACCURACY} ↑": ACCURACY},
+}
 
 
 def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
@@ -30,19 +37,6 @@ def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
     for board in sorted(set(standings["board"]), key=lambda board: ("/multi" in board, board)):
         parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board])
     return "\n\n".join(parts) + "\n"
-
-
-def escape(text: object) -> str:
-    """Text that Markdown shows as it is, on one line and inside a table: no markup, no HTML, no column separator."""
-    line = " ".join(str(text).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"([\\`*\[\]|~$])", r"\\\1", line)
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # within a word an underscore is no markup
-
-
-def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A GitHub table of cells that are already escaped."""
-    return tabulate(list(rows), headers=columns, tablefmt="pipe", disable_numparse=True, colglobalalign="left")
 
 
 def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
@@ -56,8 +50,10 @@ def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]
         parts += ["### Overview", "± half the width of the interval.", _overview(main, measured)]
     for metric in measured:
         table = main[main["metric"] == metric]
-        parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0])]
-    return parts + _in_detail(variants) + _directions(rows) + _elsewhere(standings) + _not_scored(rows)
+        parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0], standings)]
+        parts += _notes(rows[rows["metric"] == metric])
+    parts += _in_detail(variants) + against_ordinary(rows) + _directions(rows)
+    return parts + _elsewhere(standings) + _not_scored(rows)
 
 
 def _overview(main: pd.DataFrame, metrics: list[str]) -> str:
@@ -66,9 +62,11 @@ def _overview(main: pd.DataFrame, metrics: list[str]) -> str:
 
 
 def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
-    """One row per explainer that has a value, controls last; short values."""
+    """One row per explainer that has a value, those that are controls of all these metrics last; short values."""
     found = []
-    for _, group in table.groupby(["control", "explainer", "variant"], sort=True):
+    table = table[table["metric"].isin(metrics)]
+    control = table.groupby(["explainer", "variant"])["control"].transform("all")
+    for _, group in table.groupby([control, "explainer", "variant"], sort=True):
         of_metric = {row["metric"]: row for _, row in group.iterrows()}
         cells = [_short(of_metric[metric]) if metric in of_metric else ABSENT for metric in metrics]
         first = group.iloc[0]
@@ -77,24 +75,33 @@ def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
     return found
 
 
-def _ranking(table: pd.DataFrame) -> str:
-    """One metric, best first, controls below the others; with what papers print for the same data, if anything."""
+def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
+    """One metric, best first, controls below the others; with what belongs beside it, of ours and of papers."""
     direction = -1 if table["higher_is_better"].iloc[-1] else 1
     by = ["control", "rank", "order", "explainer", "variant"]
-    order = table.assign(order=direction * table["value"]).sort_values(by)
-    beside = [same_data(row) for _, row in order.iterrows()]
-    rows = [_ranking_row(row) for _, row in order.iterrows()]
-    if not any(beside):
-        return grid(_COLUMNS, rows)
-    cells = [[*row, escape(text) or ABSENT] for row, text in zip(rows, beside, strict=True)]
-    return grid([*_COLUMNS, "published (same data, network as named)"], cells)
+    order = [row for _, row in table.assign(order=direction * table["value"]).sort_values(by).iterrows()]
+    beside = _BESIDE.get(table["metric"].iloc[0], {})
+    value = standings.set_index(["explainer", "variant", "metric"])["value"]
+    printed = [same_data(row) for row in order]
+    rows = []
+    for row, text in zip(order, printed, strict=True):
+        ours = [number(value.get((row["explainer"], row["variant"], metric))) for metric in beside.values()]
+        about = [row["coverage"], row["seeds"], str(row["images"])]
+        rows.append([*_ranking_row(row), *ours, *about, *([escape(text) or ABSENT] if any(printed) else [])])
+    published = ["published (same data, network as named)"] if any(printed) else []
+    return grid([*_FIRST, *beside, *_LAST, *published], rows)
 
 
 def _ranking_row(row: pd.Series) -> list[str]:
     name = _name(row["explainer"], row["variant"])
     rank = "control" if row["control"] else ABSENT if pd.isna(row["rank"]) else str(int(row["rank"]))
-    about = [row["coverage"], row["seeds"], str(row["images"])]
-    return [rank, _bold(name, row), _marked(_number(row["value"]), row), _bounds(row["low"], row["high"]), *about]
+    return [rank, _bold(name, row), _marked(number(row["value"]), row), bounds(row["low"], row["high"])]
+
+
+def _notes(rows: pd.DataFrame) -> list[str]:
+    """What scored rows of one metric say of themselves, but for how many units have no value."""
+    reasons = rows.loc[rows["scored"], "reason"].str.replace(_MISSING, "", regex=True)
+    return [f"Note: {_reason(text)}." for text in sorted(set(reasons) - {""})]
 
 
 def _in_detail(variants: pd.DataFrame) -> list[str]:
@@ -124,7 +131,7 @@ def _directions(rows: pd.DataFrame) -> list[str]:
     cells = []
     for _, row in found.iterrows():
         names = [escape(row[name]) for name in ("explainer", "other", "metric")]
-        numbers = [_number(row["difference"]), _bounds(row["low"], row["high"]), f"{row['wins']}/{row['cells']}"]
+        numbers = [number(row["difference"]), bounds(row["low"], row["high"]), f"{row['wins']}/{row['cells']}"]
         cells.append([*names, *numbers, *(row[name] or ABSENT for name in ("verdict", "published", "holds"))])
     return ["### Does the paper's direction hold?", text, grid(columns, cells)]
 
@@ -142,7 +149,7 @@ def _elsewhere(standings: pd.DataFrame) -> list[str]:
     cells = []
     for _, row in found.iterrows():
         metric = escape(row["metric"]) if "@" in row["metric"] else f"{escape(row['metric'])} {_arrow(row)}"
-        values = [_number(row["ours"]), _number(row["published"])]
+        values = [number(row["ours"]), number(row["published"])]
         about = [escape(row[name]) or ABSENT for name in columns[4:]]
         cells.append([metric, _name(row["explainer"], row["variant"]), *values, *about])
     return [f"### Published (other data: {escape(data)}), for direction only", text, grid(columns, cells)]
@@ -182,8 +189,8 @@ def _name(explainer: str, variant: str) -> str:
 def _short(row: pd.Series) -> str:
     if pd.isna(row["value"]):
         return f"{ABSENT} ({row['coverage']})" if row["tasks"] else ABSENT
-    half = "" if pd.isna(row["low"]) else f" ± {_number((row['high'] - row['low']) / 2)}"
-    return _marked(f"{_number(row['value'])}{half}", row)
+    half = "" if pd.isna(row["low"]) else f" ± {number((row['high'] - row['low']) / 2)}"
+    return _marked(f"{number(row['value'])}{half}", row)
 
 
 def _marked(text: str, row: pd.Series) -> str:
@@ -192,13 +199,3 @@ def _marked(text: str, row: pd.Series) -> str:
 
 def _bold(text: str, row: pd.Series) -> str:
     return f"**{text}**" if row["best"] else text
-
-
-def _bounds(low: float, high: float) -> str:
-    return ABSENT if pd.isna(low) else f"{_number(low)} to {_number(high)}"
-
-
-def _number(value: float) -> str:
-    if pd.isna(value):
-        return ABSENT
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"

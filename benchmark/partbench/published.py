@@ -98,6 +98,28 @@ def pairs() -> pd.DataFrame:
     return merged.drop_duplicates(columns)[[*columns, "value", "other_value"]].reset_index(drop=True)
 
 
+def published_ratio(explainer: str, metric: str, dataset: str, board: str) -> str:
+    """The published ratio of a paper's own explainer to its `top_conv`: mean and range over the paper's networks.
+
+    Of the paper's settings, those of the board's kind (single or multi), on this dataset, else on every other, named.
+    "" if there is none.
+    """
+    table = pairs()
+    table = table[(table["explainer"] == explainer) & (table["other"] == "top_conv") & (table["metric"] == metric)]
+    table = table[table["setting"].str.startswith("multi") == (_section(board) == "multi")]
+    if (table["dataset"] == dataset).any():
+        table = table[table["dataset"] == dataset]
+    ratios = table.assign(ratio=table["value"] / table["other_value"]).groupby(["dataset", "setting"], sort=True)[
+        "ratio"
+    ]
+    return ", ".join(_ratio(values, *where) for where, values in ratios)
+
+
+def _ratio(values: pd.Series, dataset: str, setting: str) -> str:
+    spread = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{spread} {dataset}{'' if setting in ('single', 'multi') else ' ' + setting}"
+
+
 @functools.cache
 def _by_name() -> dict[tuple[str, str, str], pd.DataFrame]:
     table = published()

@@ -11,7 +11,14 @@ from jaxtyping import Bool, Float
 from partbench.results import AGGREGATE, TEXTS
 from partbench.statistics import interval
 
-CONTROLS = ("random_maps", "centre_map")
+OF_LOCATION = frozenset({"location_instability", "part_following", "part_interpretability"})
+# What a score is worth is seen beside theirs: labels (names speak for all their options), and the metrics they control.
+CONTROLS: dict[str, frozenset[str] | None] = {  # None: every metric
+    "random_maps": None,
+    "centre_map": None,
+    "interp_cnn (trained=false)": None,
+    "interp_cnn (loss=false)": OF_LOCATION,  # the mask alone; a trained classifier, so no control of accuracy
+}
 DRAWS = 2000
 _SD_PER_WIDTH = 1 / (2 * 1.96)  # a 95 % interval is 2 * 1.96 standard deviations wide
 _ROW = ["board", "explainer", "variant", "metric"]
@@ -20,6 +27,12 @@ _ROW = ["board", "explainer", "variant", "metric"]
 def label(explainer: str, variant: str = "") -> str:
     """How an explainer is shown: `srae`, or `srae (profile=released)` where its options differ from the defaults."""
     return f"{explainer} ({variant})" if variant else explainer
+
+
+def is_control(shown: str, metric: str) -> bool:
+    """Whether the explainer with this label is a control of a metric, or of the metric that it is a variant of."""
+    controlled = CONTROLS.get(shown, CONTROLS.get(shown.partition(" (")[0], frozenset()))
+    return controlled is None or metric.partition("@")[0] in controlled
 
 
 def current(frame: pd.DataFrame) -> pd.DataFrame:
@@ -123,7 +136,8 @@ def _standing(cells: pd.DataFrame, wanted: int) -> dict[str, object]:
 
 def _ranked(group: pd.DataFrame) -> pd.DataFrame:
     """The standings of one metric on one board, with rank, best, control and beaten_by_control."""
-    control = group["explainer"].isin(CONTROLS).to_numpy(bool)
+    of_row = zip(group["explainer"], group["variant"], group["metric"], strict=True)
+    control = np.array([is_control(label(explainer, variant), metric) for explainer, variant, metric in of_row], bool)
     ranks = np.full(len(group), np.nan)
     best, beaten = np.zeros(len(group), bool), np.zeros(len(group), bool)
     if len(group) and "@" not in group["metric"].iloc[0] and group["higher_is_better"].notna().all():

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from partbench.comparisons import MIN_CELLS, comparisons, directions
 from partbench.errors import InputError
 from partbench.leaderboard import board, pages, stale_pages, write_pages
-from partbench.pages import escape, grid
+from partbench.markdown import escape, grid
 from partbench.published import pairs, published, same_data
 from partbench.results import COLUMNS, Cell, read_results, write_cell
 from partbench.standings import mean_interval

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, NotApplicable, best_threshold
+from partbench import Explanation, NotApplicable, Outputs
 from partbench.checks import check_metric
 from partbench.metrics.accuracy import Accuracy, agreement
 
@@ -118,3 +118,32 @@ def test_public_contract_check_passes_with_a_threshold(make_batch, make_outputs)
     explanation = Explanation(logits=torch.randn(9, generator=generator), threshold=-0.3)
     outputs = make_outputs(torch.randn(9, 2, generator=generator), positive=torch.arange(9) % 2 == 0)
     check_metric(Accuracy(), make_batch(9), explanation, outputs)
+
+
+def test_all_logits_are_right_where_the_category_has_the_largest(make_batch):
+    batch = make_batch(4)
+    own = torch.tensor([[2.0, 1, 0], [0, 1, 2], [0, 3, 1], [9, 0, 0]])
+    predicted = torch.tensor([[0.0, 1, 0], [0, 1, 2], [0, 3, 1], [9, 0, 0]])
+    category = torch.tensor([0, 2, 0, -1])  # the last image is of no explained category
+    outputs = Outputs(own, category >= 0, None, None, None, category=category, category_logits=own)
+    metric = Accuracy()
+    metric.update(batch, Explanation(logits=predicted), outputs)
+    scores = metric.compute()
+    assert list(scores["accuracy"].values) == [0, 1, 0]
+    assert list(scores["accuracy@performer"].values) == [1, 1, 0]
+
+
+def test_classifier_is_compared_with_the_task_performer(make_batch, make_outputs):
+    own = torch.tensor([1.0, 0.5, -1.0, -2.0])
+    metric = Accuracy()
+    explained = torch.tensor([[-1.0, 0], [1, 0], [1, 0], [-1, 0]])
+    outputs = make_outputs(explained, positive=[True, True, False, False])
+    metric.update(make_batch(4), Explanation(logits=own, explained=own), outputs)
+    scores = metric.compute()
+    assert np.mean(scores["accuracy"].values) == 1
+    assert np.mean(scores["accuracy@performer"].values) == 0.5
+
+
+def test_logits_of_another_shape_do_not_apply(make_batch, make_outputs):
+    with pytest.raises(NotApplicable, match="expected"):
+        Accuracy().update(make_batch(2), Explanation(logits=torch.zeros(2, 3)), make_outputs(torch.zeros(2, 2)))

@@ -58,21 +58,21 @@ def literal_region(cells, threshold, grid, shape, radius):
 def literal_shares(maps, masks, grid, quantile, overlap, radius):
     """P_fk from the definitions, with sets of pixels; NaN for a part on no image."""
     shares = np.full((maps.shape[1], masks.shape[1]), NAN)
-    for f, k in np.ndindex(shares.shape):
+    for f in range(maps.shape[1]):
         cells = sorted(maps[:, f].ravel(), reverse=True)
         threshold = cells[math.floor(quantile * len(cells))]
-        hits = []
-        for image, mask in zip(maps[:, f], masks[:, k], strict=True):
-            part = set(zip(*np.nonzero(mask), strict=True))
-            region = literal_region(image, threshold, grid, mask.shape, radius)
-            marked = set(zip(*np.nonzero(region), strict=True))
-            if part:
-                hits.append(len(part & marked) / len(part | marked) > overlap)
-        shares[f, k] = np.mean(hits) if hits else NAN
+        regions = [literal_region(image, threshold, grid, masks.shape[-2:], radius) for image in maps[:, f]]
+        for k in range(masks.shape[1]):
+            hits = []
+            for region, mask in zip(regions, masks[:, k], strict=True):
+                marked, part = (set(zip(*np.nonzero(pixels), strict=True)) for pixels in (region, mask))
+                if part:
+                    hits.append(len(part & marked) / len(part | marked) > overlap)
+            shares[f, k] = np.mean(hits) if hits else NAN
     return shares
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(score, make_batch, make_outputs):
     """`run(maps, known, parts=(), grid=None, **options)`: the Scores of one batch with the fields `known`."""
 
@@ -162,6 +162,17 @@ def test_cells_equal_to_the_threshold_are_not_in_the_region(run):
     part = squares([(2, 2), (20, 5)])
     assert run(part.float(), {"masks": part}, quantile=9 / 1024)["part_interpretability"].values[0] == 1
     assert run(part.float(), {"masks": part}, quantile=8 / 1024)["part_interpretability"].values[0] == 0
+
+
+@given(st.floats(0.01, 0.9, width=32), st.sampled_from(GRIDS[:2]))
+@settings(max_examples=30, deadline=None)
+def test_pixels_among_cells_at_the_threshold_are_not_in_the_region_whatever_the_rounding(run, value, grid):
+    """Two cells stand out of a plateau: the region is what they reach, and nothing of the plateau between them."""
+    maps = torch.full((1, 1, 4, 4), value)
+    maps[0, 0, 0, 0] = maps[0, 0, 3, 3] = 1
+    reached = Explanation((maps == 1).float(), grid=grid).heatmaps(SIZE, SIZE) > 0
+    found = run(maps, {"masks": reached}, grid=grid, quantile=2 / 16, overlap=0.999)
+    assert found["part_interpretability"].values[0] == 1
 
 
 @pytest.mark.parametrize("region", ["upsampled", "disk"])

@@ -52,3 +52,11 @@ def test_range_is_that_of_the_explanations_own_logit_where_it_gives_one(score, m
 def test_task_that_explains_all_logits_is_not_applicable(score, make_outputs):
     with pytest.raises(NotApplicable, match="all logits"):
         score(RelativeDeviation(), Explanation(logits=torch.ones(2)), make_outputs(torch.zeros(2, 2), target=None))
+
+
+def test_network_that_explains_itself_does_not_apply(make_batch, make_outputs):
+    own = torch.tensor([1.0, 2.0])
+    with pytest.raises(NotApplicable, match="the network it explains"):
+        RelativeDeviation().update(
+            make_batch(2), Explanation(logits=own, explained=own), make_outputs(torch.zeros(2, 2))
+        )

@@ -1,0 +1,41 @@
+"""Pieces of GitHub Markdown: escaped text, tables, and numbers as pages show them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+from tabulate import tabulate
+
+ABSENT = "—"
+
+
+def escape(text: object) -> str:
+    """Text that Markdown shows as it is, on one line and inside a table: no markup, no HTML, no column separator."""
+    line = " ".join(str(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(r"([\\`*\[\]|~$])", r"\\\1", line)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # within a word an underscore is no markup
+
+
+def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A GitHub table of cells that are already escaped."""
+    return tabulate(list(rows), headers=columns, tablefmt="pipe", disable_numparse=True, colglobalalign="left")
+
+
+def number(value: float) -> str:
+    """Three decimals, or four digits of what is large."""
+    if pd.isna(value):
+        return ABSENT
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+
+
+def bounds(low: float, high: float) -> str:
+    """An interval: `0.1 to 0.2`."""
+    return ABSENT if pd.isna(low) else f"{number(low)} to {number(high)}"
+
+
+def bounded(value: float, low: float, high: float) -> str:
+    """A number with its interval, if there is one: `0.15 (0.1 to 0.2)`."""
+    return number(value) if pd.isna(low) else f"{number(value)} ({bounds(low, high)})"
