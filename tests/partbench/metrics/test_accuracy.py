@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, NotApplicable, Outputs
+from partbench import Explanation, NotApplicable, Outputs, best_threshold
 from partbench.checks import check_metric
 from partbench.metrics.accuracy import Accuracy, agreement
 
