@@ -141,8 +141,11 @@ def _ranked(group: pd.DataFrame) -> pd.DataFrame:
     ranks = np.full(len(group), np.nan)
     best, beaten = np.zeros(len(group), bool), np.zeros(len(group), bool)
     if len(group) and "@" not in group["metric"].iloc[0] and group["higher_is_better"].notna().all():
-        values, better = _separated(group)
-        known = group["low"].notna().to_numpy(bool)
+        exact = control & group["low"].isna()  # one map, the same for all images: nothing varies, the value is exact
+        values, better = _separated(
+            group.assign(**{e: group[e].where(~exact, group["value"]) for e in ("low", "high")})
+        )
+        known = (group["low"].notna() | (exact & group["value"].notna())).to_numpy(bool)
         if (ranked := known & ~control).any():
             first = np.argmax(np.where(ranked, values, -np.inf))
             best = ranked & ~better[first]

@@ -403,3 +403,13 @@ def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) ->
 def test_leaderboards_need_no_torch() -> None:
     code = "import sys, partbench.leaderboard; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_control_without_an_interval_is_still_one_to_beat():
+    from partbench.standings import _ranked
+
+    columns = ["explainer", "variant", "metric", "value", "low", "high", "higher_is_better"]
+    rows = [("centre_map", "", "m", 0.07, np.nan, np.nan, False), ("a", "", "m", 0.1, 0.09, 0.11, False)]
+    rows.append(("b", "", "m", 0.05, 0.04, 0.06, False))
+    ranked = _ranked(pd.DataFrame(rows, columns=columns)).set_index("explainer")
+    assert ranked["beaten_by_control"].to_dict() == {"centre_map": False, "a": True, "b": False}
