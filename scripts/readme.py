@@ -49,7 +49,8 @@ def excerpt(page: str) -> str:
     found = re.search(r"^### Overview\n\n(.*?)\n\n(\|.*?)\n\n", page, re.S | re.M)
     if found is None:
         sys.exit("leaderboards/fauna.md has no overview; run `bench leaderboard`")
-    note = "Mean over six categories and the seeds that the page lists, ± half the 95 % interval; **bold**: not separated from the best;"
+    note = "Mean over six categories and the seeds that the page lists, ± half the 95 % interval;"
+    note += " **bold**: not separated from the best;"
     return f"{note} †: no better than a control. [All of it](leaderboards/fauna.md).\n\n{found[2]}"
 
 
