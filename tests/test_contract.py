@@ -11,7 +11,8 @@ from partbench.registry import Registry, load
 from partbench.workbench import Workbench
 
 REGISTRY: Registry = load()
-SHORT = {"interp_cnn": {"epochs": 1, "warm_up": 0}}  # training as short as possible
+SHORT = {name: {"epochs": 1} for name in ("autoencoder", "autoencoder_cls")}
+SHORT["interp_cnn"] = {"epochs": 1, "warm_up": 0}  # training as short as possible
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,7 @@ _HOMES = {
     "contrastive_maps": "attribution.excitation_bp",
     "channel_contributions": "attribution.grad_cam",
     "grad_cam": "attribution.grad_cam",
+    "peaks": "filter_activity",
 }
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "hookimpl",
     "interval",
     "kept_weights",
+    "peaks",
     "receptive_field",
     "resampling_weights",
     "write_weights",
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from partbench.attribution.excitation_bp import ExcitationBP, contrastive_maps
     from partbench.attribution.grad_cam import channel_contributions, grad_cam
     from partbench.errors import InputError
+    from partbench.filter_activity import peaks
     from partbench.hookspecs import Register
     from partbench.kept import kept_weights, write_weights
     from partbench.nn.part_layer import PartLayer, PartSettings

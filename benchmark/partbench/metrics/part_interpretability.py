@@ -25,7 +25,6 @@ from partbench import (
 )
 
 STAND_IN = "part boxes stand in for masks"
-CHUNK = 2**24  # map cells of which thresholds are taken at once: 64 MB
 
 
 def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) -> Float[np.ndarray, "k"]:
@@ -34,16 +33,14 @@ def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) ->
     Exact: the order statistic that numpy calls the "inverted_cdf" quantile at 1 - quantile. Where values are tied, as
     the zeros of a sparse filter are, fewer cells than the share may lie above it.
     """
-    filters = maps[0].shape[1]
     cells = sum(part[:, 0].size for part in maps)
     rank = cells - 1 - floor(quantile * cells + 1e-9)
-    found = np.empty(filters, np.float32)
-    for chunk in np.array_split(np.arange(filters), min(filters, -(-filters * cells // CHUNK))):
-        first, last = chunk[0], chunk[-1] + 1
-        values = np.concatenate([part[:, first:last].swapaxes(0, 1).reshape(len(chunk), -1) for part in maps], 1)
-        values.partition(rank, axis=1)
-        found[first:last] = values[:, rank]
-    return found
+    found = []
+    for f in range(maps[0].shape[1]):
+        values = np.concatenate([part[:, f].ravel() for part in maps])
+        values.partition(rank)
+        found.append(values[rank])
+    return np.array(found)
 
 
 def filled(boxes: Float[np.ndarray, "*n 4"], height: int, width: int) -> Bool[np.ndarray, "*n H W"]:
@@ -66,7 +63,7 @@ class Upsampled:
 
     def region(self, excess: Float[np.ndarray, "h w"], y: slice, x: slice) -> Bool[np.ndarray, "y x"]:
         """The part of the region in a block of pixels, from a map less its threshold."""
-        return self.rows[y] @ excess @ self.columns[x].T > 0
+        return self.rows[y] @ (excess @ self.columns[x].T) > 0
 
 
 @dataclass(frozen=True)
@@ -93,13 +90,14 @@ Regions = Upsampled | Disks
 
 
 def spans(
-    reach: Bool[np.ndarray, "P c"], active: Bool[np.ndarray, "k c"]
+    reach: Bool[np.ndarray, "P c"], active: Bool[np.ndarray, "k h w"], across: int
 ) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
-    """First pixel of an axis that the active cells reach, and the one after the last; active none, first >= end."""
+    """First pixel along an axis that active cells reach, and the one after the last, taken across the other axis."""
     pixels, some = len(reach), reach.any(0)
     first = np.where(some, reach.argmax(0), pixels)
     end = np.where(some, pixels - reach[::-1].argmax(0), 0)
-    return np.where(active, first, pixels).min(1), np.where(active, end, 0).max(1)
+    along = np.any(active, axis=across)
+    return np.where(along, first, pixels).min(1), np.where(along, end, 0).max(1)
 
 
 def associated(
@@ -111,13 +109,13 @@ def associated(
     only the block of pixels that active cells reach: a region lies within their reach, so it has no more pixels of a
     part than they reach one by one, and the IoU is at most that over the size of the part.
     """
-    sizes = np.count_nonzero(masks, axis=(1, 2))
+    active, sizes = excess > 0, np.array([np.count_nonzero(mask) for mask in masks])
     y_reach, x_reach = regions.reach(regions.rows), regions.reach(regions.columns)
     reached = y_reach.T.astype(np.float32) @ masks.astype(np.float32) @ x_reach.astype(np.float32)
-    most = (excess > 0).reshape(len(excess), -1).astype(float) @ reached.reshape(len(masks), -1).T
+    most = active.reshape(len(active), -1).astype(float) @ reached.reshape(len(masks), -1).T
     undecided = most > overlap * sizes
     filters = np.flatnonzero(undecided.any(1))
-    blocks = np.stack([*spans(y_reach, excess[filters].max(2) > 0), *spans(x_reach, excess[filters].max(1) > 0)], 1)
+    blocks = np.stack([*spans(y_reach, active[filters], 2), *spans(x_reach, active[filters], 1)], 1)
     common, area = np.zeros(most.shape), np.zeros((len(most), 1))
     for f, (y0, y1, x0, x1), parts in zip(filters, blocks.tolist(), undecided[filters].tolist(), strict=True):
         region = regions.region(excess[f], slice(y0, y1), slice(x0, x1))

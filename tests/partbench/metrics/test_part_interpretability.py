@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from partbench import Batch, Explanation, InputError, NotApplicable, ReceptiveField
 from partbench.checks import check_metric
-from partbench.metrics import part_interpretability
 from partbench.metrics.part_interpretability import PartInterpretability, filled, thresholds
 
 NAN = float("nan")
@@ -118,9 +117,7 @@ def test_threshold_is_the_smallest_value_with_at_most_the_share_of_cells_above_i
     assert all(np.mean(cells > smaller) > quantile for smaller in cells[cells < found])
 
 
-@pytest.mark.parametrize("chunk", [1, 2**24])
-def test_thresholds_are_numpys_quantiles_whatever_is_taken_at_once(monkeypatch, chunk):
-    monkeypatch.setattr(part_interpretability, "CHUNK", chunk)
+def test_thresholds_are_numpys_quantiles_over_all_images_of_all_batches():
     maps = np.random.default_rng(0).gamma(0.5, size=(100, 7, 14, 13)).astype(np.float32)
     found = thresholds(np.array_split(maps, 9), 0.005)
     cells = maps.swapaxes(0, 1).reshape(7, -1)
@@ -164,7 +161,7 @@ def test_cells_equal_to_the_threshold_are_not_in_the_region(run):
     assert run(part.float(), {"masks": part}, quantile=8 / 1024)["part_interpretability"].values[0] == 0
 
 
-@given(st.floats(0.01, 0.9, width=32), st.sampled_from(GRIDS[:2]))
+@given(st.floats(0, 0.9375, width=32), st.sampled_from(GRIDS[:2]))
 @settings(max_examples=30, deadline=None)
 def test_pixels_among_cells_at_the_threshold_are_not_in_the_region_whatever_the_rounding(run, value, grid):
     """Two cells stand out of a plateau: the region is what they reach, and nothing of the plateau between them."""

@@ -1,0 +1,217 @@
+"""The explainer auto-encoder: interpretable filters learned by rebuilding the performer's features."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from partbench import (
+    Batch,
+    Explanation,
+    InputError,
+    PartSettings,
+    ReceptiveField,
+    Task,
+    channel_contributions,
+    hookimpl,
+    kept_weights,
+)
+from partbench_plugins.applicability import fitted
+from partbench_plugins.autoencoder.network import Design, ExplainerNetwork, Seen
+from partbench_plugins.autoencoder.read_out import ReadOut
+from partbench_plugins.autoencoder.training import (
+    Objective,
+    Schedule,
+    finish,
+    known_labels,
+    reconstruction,
+    reconstruction_errors,
+    rescale,
+    train,
+)
+from partbench_plugins.part_assignment import assign_parts, part_count
+
+RECIPE = "1"  # changes when a network kept from earlier would no longer come out alike
+CHOICES = {
+    "gradient": ("exact", "paper", "released"), "schedule": ("constant", "1/t"), "position": ("argmax", "centroid"),
+    "start": ("he", "published"), "norm_reduce": ("sum", "mean"), "labels": ("predicted", "truth"),
+    "task_loss": ("softmax", "logistic"),
+}  # fmt: skip
+
+
+class Fitted(NamedTuple):
+    """What `fit` leaves behind; `parts` is None where parts are unknown or the task explains all logits."""
+
+    task: Task
+    network: ExplainerNetwork
+    grid: ReceptiveField
+    parts: Int[Tensor, "k"] | None = None
+
+
+@dataclass
+class Autoencoder:
+    """Explainer auto-encoder: part filters that rebuild the performer's features; maps are those of conv-interp-2.
+
+    Source: Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks", section 3 and
+    appendices. An encoder with an interpretable and an ordinary track takes the activations of the performer's target
+    layer, a decoder that starts from its fully-connected layers rebuilds what it makes of them; the performer's last
+    layers turn that into logits. The performer is not changed. No code of the paper is known. Maps are masked and
+    normalised, scores their maxima. Contributions are gradient times activation, to first order, with the ordinary
+    track held: what that track adds to the logit is in none of them. Parts are assigned from annotations, see
+    `assign_parts`. The trained network is kept in the cache folder and used again.
+
+    Loss: sum_l ||x_l - x*_l||^2 / E||x*_l|| - eta log p + filter losses, the paper's over 5e4. A task of all logits
+    gets neither contributions nor parts.
+
+    eta: 3 (paper: VGG-16); 20 for its smaller networks.
+    rho, schedule: the gradient of the filter loss is rho (over the epoch) times as long as that of the task, as in the
+        paper, with Euclidean lengths over images and cells in place of its means over images of lengths.
+    gradient, position, height, mask, loss: see PartSettings.
+    start: of the convolutions that copy nothing, "he", or "published" for N(0, 0.01^2), at which small networks die.
+    norm_reduce, rescale: see MagnitudeNorm; `rescale` brings both tracks to the mean magnitude that the performer's
+        pooled top convolution has, so that the copied weights fit. Single task: over images of the category only.
+    labels: of images, for filter loss, norm and an even draw: the category that the performer predicts (the paper uses
+        no annotation of labels), or the "truth".
+    epochs, warm_up, learning_rate, batch_size: see Schedule; the paper gives none.
+    """
+
+    name: ClassVar[str] = "autoencoder"
+    eta: float = 3.0
+    gradient: Literal["exact", "paper", "released"] = "exact"
+    rho: float = 1 / 300
+    schedule: Literal["constant", "1/t"] = "1/t"
+    position: Literal["argmax", "centroid"] = "argmax"
+    height: float = 8.0
+    mask: bool = True
+    loss: bool = True
+    start: Literal["he", "published"] = "he"
+    norm_reduce: Literal["sum", "mean"] = "sum"
+    rescale: bool = True
+    labels: Literal["predicted", "truth"] = "predicted"
+    epochs: int = 12
+    warm_up: int = 0
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        for option, known in CHOICES.items():
+            if getattr(self, option, known[0]) not in known:
+                raise InputError(f"{self.name}: {option} is '{getattr(self, option)}', expected {' or '.join(known)}")
+        for option, least in (("eta", 0), ("rho", 0), ("warm_up", 0), ("epochs", 1), ("batch_size", 1)):
+            if getattr(self, option) < least:
+                raise InputError(f"{self.name}: {option} is {getattr(self, option)}, expected at least {least}")
+        for option in ("height", "learning_rate"):
+            if getattr(self, option) <= 0:
+                raise InputError(f"{self.name}: {option} is {getattr(self, option)}, expected a positive number")
+
+    @property
+    def network(self) -> ExplainerNetwork:
+        """The trained network. Raises RuntimeError before `fit`."""
+        return fitted(self._fitted).network
+
+    def fit(self, task: Task) -> None:
+        """Train the network, or take the one kept for this task, these options and this seed; then assign parts."""
+        with torch.random.fork_rng(devices=[]):
+            network = self._started(task)
+            network.load_state_dict(kept_weights(self.name, self._identity(task), lambda: self._trained(task)))
+        finish(network, self._schedule)
+        self._fitted = Fitted(task, network, network.grid(task.performer))
+        if task.target is not None:
+            self._fitted = self._fitted._replace(parts=assign_parts(task, self._shown))
+
+    def explain(self, batch: Batch) -> Explanation:
+        """Maps, logits of the auto-encoder and, of one logit, contributions and what the parts are worth."""
+        task, _, grid, parts = fitted(self._fitted)
+        seen, read_out = self._read(batch)
+        logits = read_out.without(seen.maps, [])
+        scores = seen.maps.amax((2, 3))
+        if task.target is None:
+            return Explanation(seen.maps, grid=grid, scores=scores, logits=logits, explained=self._explained(logits))
+        return Explanation(
+            seen.maps, grid=grid, scores=scores, logits=(logit := logits[:, 0]), explained=self._explained(logit),
+            contributions=channel_contributions(read_out, seen.maps, 0), parts=parts,
+            part_drops=None if parts is None else lambda: read_out.part_drops(seen.maps, parts, part_count(task)),
+        )  # fmt: skip
+
+    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
+        """The auto-encoder's logits with the maps of these filters set to 0, the ordinary track as it is."""
+        seen, read_out = self._read(batch)
+        logits = read_out.without(seen.maps, concepts)
+        return logits if fitted(self._fitted).task.target is None else logits[:, 0]
+
+    @torch.no_grad()
+    def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+        """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
+        task, network, *_ = fitted(self._fitted)
+        return network.before_mask(task.activations("target", batch))
+
+    def report(self) -> dict[str, float]:
+        """interpretable_share, p in (0, 1): how much of what is decoded comes from the interpretable track.
+
+        reconstruction_error@fc1, @fc2: unexplained share of the variance of the performer's features, over training
+        images, at most 1000.
+        """
+        task, network, *_ = fitted(self._fitted)
+        errors = reconstruction_errors(network, task)
+        return {"interpretable_share": float(network.share)} | {
+            f"reconstruction_error@{layer}": error for layer, error in errors.items()
+        }
+
+    def _objective(self, task: Task) -> Objective:
+        return reconstruction(task)
+
+    def _explained(self, logits: Tensor) -> Tensor | None:
+        """None: the logits are a prediction of the performer's."""
+        return None
+
+    @torch.no_grad()
+    def _seen(self, batch: Batch) -> Seen:
+        task, network, *_ = fitted(self._fitted)
+        seen: Seen = network(task.activations("target", batch))
+        return seen
+
+    def _read(self, batch: Batch) -> tuple[Seen, ReadOut]:
+        seen, (task, network, *_) = self._seen(batch), fitted(self._fitted)
+        return seen, ReadOut(network, seen.ordinary, task)
+
+    def _shown(self, batch: Batch) -> Explanation:
+        return Explanation(self._seen(batch).maps, grid=fitted(self._fitted).grid)
+
+    @property
+    def _schedule(self) -> Schedule:
+        return Schedule(self.epochs, self.warm_up, self.learning_rate, self.batch_size)
+
+    def _started(self, task: Task) -> ExplainerNetwork:
+        torch.manual_seed(task.seed)
+        settings = PartSettings(
+            self.gradient, "matched", self.rho, self.schedule, self.position, self.height, mask=self.mask,
+            loss=self.loss,
+        )  # fmt: skip
+        design = Design(settings, self.start, self.norm_reduce)
+        return ExplainerNetwork(task.performer, design, categories=len(task.targets), images=len(task.labels()))
+
+    def _trained(self, task: Task) -> dict[str, Tensor]:
+        labels = known_labels(task, self.labels)
+        network = self._started(task)
+        if self.rescale:
+            rescale(network, task, labels)
+        train(network, task, labels, self._objective(task), self.eta, self._schedule)
+        return network.state_dict()
+
+    def _identity(self, task: Task) -> dict[str, Any]:
+        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        data = (task.dataset.train.fingerprint, task.performer.fingerprint)
+        where = (task.name, task.version, task.seed, task.device.type)
+        return {"recipe": RECIPE, "options": options, "data": data, "task": where}
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(Autoencoder)

@@ -1,0 +1,54 @@
+"""The baseline "Explainer+cls": the auto-encoder's network, trained to classify instead of to rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from partbench import Task, hookimpl
+from partbench_plugins.autoencoder.autoencoder import Autoencoder
+from partbench_plugins.autoencoder.network import Seen
+from partbench_plugins.autoencoder.training import Objective
+from partbench_plugins.interp_cnn.training import Loss, classification_loss
+
+
+@dataclass
+class AutoencoderCls(Autoencoder):
+    """Explainer auto-encoder trained on a classification loss in place of reconstruction: a baseline.
+
+    Source: Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks", appendix "Evaluating
+    the reconstruction quality", "Explainer+cls". The loss is on the logits of the explained categories, with the true
+    labels of the training images. It learns from labels, not from the performer: it is a classifier of its own, its
+    logits are no prediction of the performer's, and a single one is cut at 0.
+
+    Options as of Autoencoder; `labels` is for filter loss, norm and draw here too.
+
+    task_loss: of tasks with several categories; a single one has a logistic loss.
+    """
+
+    name: ClassVar[str] = "autoencoder_cls"
+    labels: Literal["predicted", "truth"] = "truth"
+    task_loss: Loss = "softmax"
+
+    def _objective(self, task: Task) -> Objective:
+        above, truth = task.performer.segment("fc2", "logits"), task.category_of(task.labels())
+        several, targets = len(task.targets) > 1, list(task.targets)
+
+        def loss(seen: Seen, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+            logits, labels = above(seen.fc2)[:, targets], truth[rows].to(seen.fc2.device)
+            known = labels >= (0 if several else -1)
+            return classification_loss(logits[known], labels[known], self.task_loss)
+
+        return loss
+
+    def _explained(self, logits: Tensor) -> Tensor | None:
+        return logits
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(AutoencoderCls)

@@ -1,0 +1,46 @@
+"""What follows from the maps of an explainer auto-encoder: logits, and what they owe to filters and to parts."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from partbench import Task
+from partbench_plugins.autoencoder.network import ExplainerNetwork
+
+Maps = Float[Tensor, "n k h w"]
+
+
+class ReadOut(nn.Module):
+    """From maps of the interpretable track to logits of the explained categories (n, c).
+
+    The ordinary track is held as it is for these n images; what stands above fc2 is the performer's own.
+    """
+
+    def __init__(self, network: ExplainerNetwork, ordinary: Maps, task: Task) -> None:
+        super().__init__()
+        self.network, self.ordinary, self.targets = network, ordinary, list(task.targets)
+        self.above = task.performer.segment("fc2", "logits")
+
+    def forward(self, maps: Maps) -> Float[Tensor, "n c"]:
+        """The logits."""
+        logits: Tensor = self.above(self.network.decode(maps, self.ordinary)[1])
+        return logits[:, self.targets]
+
+    @torch.no_grad()
+    def without(self, maps: Maps, concepts: Int[Tensor, "s"] | list[int]) -> Float[Tensor, "n c"]:
+        """The logits with the maps of these filters set to 0."""
+        ablated = maps.clone()
+        ablated[:, concepts] = 0
+        logits: Tensor = self(ablated)
+        return logits
+
+    def part_drops(self, maps: Maps, parts: Int[Tensor, "k"], count: int) -> Float[Tensor, "n p"]:
+        """How much the first logit falls when the filters of each of `count` parts are removed; 0 without filters."""
+        nothing: list[int] = []
+        whole = self.without(maps, nothing)[:, 0]
+        drops = whole.new_zeros(len(maps), count)
+        for part in set(parts.tolist()) - {-1}:
+            drops[:, part] = whole - self.without(maps, torch.nonzero(parts == part).flatten())[:, 0]
+        return drops

@@ -1,0 +1,152 @@
+"""Training of an ExplainerNetwork: what it is to learn, from which images, and how."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from partbench import NotApplicable, Task
+from partbench_plugins.autoencoder.network import ExplainerNetwork, Seen
+from partbench_plugins.autoencoder.norm import magnitude
+from partbench_plugins.interp_cnn.training import balanced
+
+Objective = Callable[[Seen, Int[Tensor, "b"]], Float[Tensor, ""]]  # of images at these rows of the training split
+SHARE_RATE = 50  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
+MOST = 1000  # images that statistics of a whole split are taken from
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Adam and a cosine; the first `warm_up` of `epochs` have neither mask nor filter loss."""
+
+    epochs: int
+    warm_up: int
+    learning_rate: float
+    batch_size: int
+
+
+def known_labels(task: Task, source: Literal["predicted", "truth"]) -> Int[Tensor, "N"]:
+    """The category of every training image for the filter loss: index among those explained, -1 for none.
+
+    "predicted": that of the performer's largest logit (of one above 0, where it has a single logit). Raises
+    NotApplicable where no image is of an explained category.
+    """
+    if source == "truth":
+        labels = task.category_of(task.labels())
+    else:
+        logits = task.activations("logits")
+        largest = logits.argmax(1) if logits.shape[1] > 1 else torch.where(logits[:, 0] > 0, 0, -1)
+        match = largest[:, None] == torch.tensor(task.targets)
+        labels = torch.where(match.any(1), match.int().argmax(1), -1)
+    if not (labels >= 0).any():
+        hint = "; labels=truth needs none" if source == "predicted" else ""
+        raise NotApplicable(f"{task.performer.name} takes no training image for {task.category}{hint}")
+    return labels
+
+
+def train(
+    network: ExplainerNetwork, task: Task, labels: Int[Tensor, "N"], objective: Objective, eta: float,
+    schedule: Schedule,
+) -> None:  # fmt: skip
+    """Minimise objective - eta log p, and the filter losses, in place, with torch's global random numbers.
+
+    Images are drawn so that each label comes equally often; in a task of several categories, those of none are left
+    out. Progress goes to the task.
+    """
+    z = task.activations("target")
+    rows = torch.nonzero(labels >= 0).flatten() if len(task.targets) > 1 else torch.arange(len(labels))
+    odds = balanced(labels[rows])
+    drawn = round(float(odds.sum() / odds.max()))  # an epoch shows the images of the rarest label about once
+    steps = math.ceil(drawn / schedule.batch_size)
+    optimiser = _optimiser(network, schedule.learning_rate)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.epochs * steps)
+    network.train()
+    for epoch in range(schedule.epochs):
+        network.start(max(0, epoch + 1 - schedule.warm_up))
+        for some in rows[torch.multinomial(odds, drawn, replacement=True)].tensor_split(steps):
+            optimiser.zero_grad()
+            seen = network(z[some].to(task.device), labels[some].to(task.device))
+            (objective(seen, some) - eta * F.logsigmoid(network.w_p)).backward()
+            optimiser.step()
+            cosine.step()
+        task.progress(f"training on {task.name}", epoch + 1, schedule.epochs)
+    finish(network, schedule)
+
+
+def finish(network: ExplainerNetwork, schedule: Schedule) -> None:
+    """Evaluation mode, masks on."""
+    network.start(max(1, schedule.epochs - schedule.warm_up))
+    network.eval().requires_grad_(False)
+
+
+def reconstruction(task: Task) -> Objective:
+    """Mean over images of sum_l ||x_l - x*_l||^2 / E||x*_l||, x*_l the performer's features fc1 and fc2.
+
+    Source: explainer auto-encoder, eq. 1 and "Experimental details", over its factor 5e4: lambda_l = 1 / E||x*_l||. E
+    is over training images.
+    """
+    targets = [task.activations(layer) for layer in ("fc1", "fc2")]
+    weights = [1 / float(target[sample(len(target))].norm(dim=1).mean().clamp(min=1e-12)) for target in targets]
+
+    def loss(seen: Seen, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+        pairs = zip((seen.fc1, seen.fc2), targets, weights, strict=True)
+        return sum(
+            (weight * (found - target[rows].to(found)).square().sum(1).mean() for found, target, weight in pairs),
+            start=seen.fc1.new_zeros(()),
+        )
+
+    return loss
+
+
+@torch.no_grad()
+def rescale(network: ExplainerNetwork, task: Task, labels: Int[Tensor, "N"]) -> None:
+    """Give both norms the scale that the performer's own pooled top convolution has, one number for all channels.
+
+    It is the mean over channels of E[sum_ij x] (or the mean over cells), over images with a label. conv-interp-1 must
+    still be as copied.
+    """
+    z, rows = task.activations("target"), torch.nonzero(labels >= 0).flatten()
+    rows = rows[sample(len(rows))]
+    total = 0.0
+    for some in rows.split(128):
+        maps = network.pool(network.interp_1(z[some].to(task.device)))
+        total += float(magnitude(maps, network.interp_norm.reduce).mean(1).sum())
+    for norm in (network.interp_norm, network.ordinary_norm):
+        norm.scale.fill_(total / len(rows) or 1.0)
+
+
+@torch.no_grad()
+def reconstruction_errors(network: ExplainerNetwork, task: Task) -> dict[str, float]:
+    """E||x_l - x*_l||^2 / E||x*_l - E x*_l||^2 for the layers fc1 and fc2: 0 is perfect, 1 as good as the mean.
+
+    Over training images, 1000 at most.
+    """
+    rows = sample(len(task.labels()))
+    z, found = task.activations("target"), []
+    for some in rows.split(128):
+        seen = network(z[some].to(task.device))
+        found.append((seen.fc1.cpu(), seen.fc2.cpu()))
+    errors = {}
+    for layer, parts in zip(("fc1", "fc2"), zip(*found, strict=True), strict=True):
+        target = task.activations(layer)[rows]
+        spread = (target - target.mean(0)).square().sum(1).mean()
+        errors[layer] = float((torch.cat(parts) - target).square().sum(1).mean() / spread)
+    return errors
+
+
+def sample(count: int) -> Int[Tensor, "s"]:
+    """At most 1000 of so many rows, evenly spaced."""
+    return torch.linspace(0, count - 1, min(count, MOST)).long()
+
+
+def _optimiser(network: ExplainerNetwork, rate: float) -> torch.optim.Optimizer:
+    others = [parameter for parameter in network.parameters() if parameter is not network.w_p]
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": [network.w_p], "lr": SHARE_RATE * rate}]
+    return torch.optim.Adam(groups, rate, fused=True)
