@@ -37,6 +37,7 @@ CONCEPTS = {
 }
 ONE_LOGIT = ("srae", "nn", "sae", "cae", "lasso", "excitation_bp", "z")
 PREDICTING = ("srae", "nn", "sae", "cae", "lasso")
+CLASSIFYING = ("top_conv",)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,9 @@ def test_maps_and_scores_have_one_entry_per_concept_and_are_finite(name: str, ta
 @pytest.mark.parametrize("name", CONCEPTS)
 def test_only_explainers_that_predict_the_logit_give_contributions(name: str, task: Task):
     explanation = explained(name, task)
-    assert explanation.has("logits") is explanation.has("contributions") is (name in PREDICTING)
+    assert explanation.has("logits") is (name in PREDICTING + CLASSIFYING)
+    assert explanation.has("contributions") is (name in PREDICTING)
+    assert explanation.is_classifier is (name in CLASSIFYING)
     if name in PREDICTING:
         assert explanation.logits.shape == (7,)
         assert explanation.contributions.shape == explanation.scores.shape

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -29,13 +30,14 @@ def called_rightly(logits: Float[np.ndarray, "n c"], target: int, positive: Bool
 def of_one_logit(predicted: Tensor, explained: Tensor | None, outputs: Outputs, target: int) -> tuple[Right, Right]:
     """1 where the explainer, and where the performer, tells the explained category from all else, else 0.
 
-    `explained` is the explanation's own, None where the logit is the performer's.
+    `explained` is the explanation's own, None where the logit is the performer's. A classifier whose logit is the
+    performer's own is called by the performer's rule.
     """
     logits, positive = _numpy(outputs.logits), outputs.positive.cpu().numpy()
     if predicted.ndim > 1:
         raise NotApplicable(f"logits are {tuple(predicted.shape)}, expected ({len(logits)},)")
     performer = called_rightly(logits, target, positive)
-    if explained is None:
+    if explained is None or (explained is predicted and torch.equal(explained, outputs.explained)):
         replaced = logits.copy()
         replaced[:, target] = _numpy(predicted)
         return called_rightly(replaced, target, positive), performer

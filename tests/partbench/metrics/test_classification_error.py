@@ -81,6 +81,14 @@ def test_an_explainer_that_is_a_classifier_is_compared_with_the_performer_by_its
     assert values(found) == [[0, 0, 0], [1, 0, 1], [-1, 0, -1]]
 
 
+def test_a_classifier_whose_logit_is_the_performers_is_called_by_the_performers_rule(score, make_outputs):
+    logits = torch.tensor([[3.0, 2.0], [1.0, 2.0], [-2.0, -1.0]])
+    outputs = make_outputs(logits, 1, torch.tensor([False, True, True]))
+    own = logits[:, 1].clone()
+    found = score(ClassificationError(), Explanation(logits=own, explained=own), outputs)
+    assert values(found) == [[0, 0, 0]] * 3
+
+
 def test_of_all_logits_the_largest_is_to_be_that_of_the_category_and_other_images_do_not_count(score):
     outputs = all_outputs([0, 1, 2, -1], [[1, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]])
     predicted = torch.tensor([[0.0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]])
