@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -9,10 +11,17 @@ from partbench import Batch, Explanation, Outputs, ReceptiveField
 from partbench.checks import ContractError, check_explainer, check_metric
 from partbench.registry import Registry, load
 from partbench.workbench import Workbench
+from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 
 REGISTRY: Registry = load()
-SHORT = {name: {"epochs": 1} for name in ("autoencoder", "autoencoder_cls")}
+SHORT = {name: {"epochs": 1} for name in ("additive", "additive_no_prior", "autoencoder", "autoencoder_cls")}
 SHORT["interp_cnn"] = {"epochs": 1, "warm_up": 0}  # training as short as possible
+
+
+@pytest.fixture(autouse=True)
+def short_training_of_concepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = partial(InterpCnn, **SHORT["interp_cnn"])
+    monkeypatch.setattr("partbench_plugins.additive.concepts.InterpCnn", made)
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,7 @@ _HOMES = {
     "channel_contributions": "attribution.grad_cam",
     "grad_cam": "attribution.grad_cam",
     "peaks": "filter_activity",
+    "torchvision": "torchvision_ops",
 }
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "peaks",
     "receptive_field",
     "resampling_weights",
+    "torchvision",
     "write_weights",
 ]
 
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
     from partbench.performer import Performer, PerformerPlugin
     from partbench.statistics import best_threshold, bootstrap, interval, resampling_weights
     from partbench.task import Task
+    from partbench.torchvision_ops import torchvision
     from partbench.types import (
         Batch,
         Dataset,

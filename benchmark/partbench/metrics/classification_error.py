@@ -37,7 +37,8 @@ def of_one_logit(predicted: Tensor, explained: Tensor | None, outputs: Outputs, 
     if predicted.ndim > 1:
         raise NotApplicable(f"logits are {tuple(predicted.shape)}, expected ({len(logits)},)")
     performer = called_rightly(logits, target, positive)
-    if explained is None or (explained is predicted and torch.equal(explained, outputs.explained)):
+    own = outputs.explained is not None and explained is predicted and torch.equal(predicted, outputs.explained)
+    if explained is None or own:
         replaced = logits.copy()
         replaced[:, target] = _numpy(predicted)
         return called_rightly(replaced, target, positive), performer

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from partbench import Batch, Explanation, InputError, PartSettings, ReceptiveField, Task, hookimpl, kept_weights
 from partbench_plugins.applicability import fitted
-from partbench_plugins.interp_cnn.architecture import PartNetwork
+from partbench_plugins.interp_cnn.architecture import PartNetwork, Seen
 from partbench_plugins.interp_cnn.training import Schedule, finish, train
 
 OF_PROFILE: Any = None  # resolved when the explainer is made
@@ -118,12 +118,18 @@ class InterpCnn:
 
     def explain(self, batch: Batch) -> Explanation:
         """Masked maps, their maxima, and the network's logits."""
-        task, network, grid = fitted(self._fitted)
-        with torch.no_grad():
-            maps, logits = network(self._values(task, batch))
+        task, _, grid = fitted(self._fitted)
+        maps, logits = self.seen(batch)
         if task.target is not None:
             logits = logits[:, 0]
         return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
+
+    @torch.no_grad()
+    def seen(self, batch: Batch) -> Seen:
+        """Masked maps, and all logits of the network."""
+        task, network, _ = fitted(self._fitted)
+        seen: Seen = network(self._values(task, batch))
+        return seen
 
     @torch.no_grad()
     def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
@@ -136,7 +142,7 @@ class InterpCnn:
     def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The network's logits with the maps of these filters set to 0."""
         task, network, _ = fitted(self._fitted)
-        maps = network(self._values(task, batch)).maps.clone()
+        maps = self.seen(batch).maps.clone()
         maps[:, concepts] = 0
         logits = network.classify(maps)
         return logits if task.target is None else logits[:, 0]

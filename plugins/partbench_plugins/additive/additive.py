@@ -1,0 +1,152 @@
+"""The additive explainer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partbench import Batch, Explanation, InputError, NotApplicable, Task, best_threshold, hookimpl, kept_weights
+from partbench_plugins.additive.concepts import Concepts, Filters, Material, Outputs
+from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
+from partbench_plugins.additive.weight_network import Kind
+from partbench_plugins.applicability import fitted
+from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
+
+OF_DEVICE: Any = None  # resolved when the explainer is made
+RECIPE = "1"  # changes when a network kept from earlier would no longer come out alike
+SOURCES: dict[str, type[Filters] | type[Outputs]] = {"filters": Filters, "outputs": Outputs}
+BETAS = {"filters": 10.0, "outputs": 0.2}
+
+
+class Fitted(NamedTuple):
+    """What `fit` leaves behind."""
+
+    task: Task
+    concepts: Concepts
+    model: AdditiveModel
+    threshold: float
+    variance: float
+
+
+@dataclass
+class Additive:
+    """Additive explainer: a logit as a sum of contributions alpha_i y_i of concepts and a bias, alpha from a network g.
+
+    Source: Chen et al., "Explaining Neural Networks Semantically and Quantitatively", ICCV 2019. Concepts are "filters"
+    (Case 1): the network explained is an interpretable CNN, trained on the task or kept from earlier (`interp_cnn` with
+    its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network explained
+    is the performer, y_i its other logits, alpha of either sign. "auto" takes outputs where those of the performer are
+    attributes of the dataset. Prior weights from derivatives keep the sum from resting on few concepts. Labels are used
+    for `threshold` only. The trained g is kept in the cache folder and used again.
+
+    beta: of the weight beta / sqrt(epoch) of the prior loss, in units of the squared logit; by default 10 for filters,
+        0.2 for outputs (paper: experiments 1 and 2). `report()` gives beta / Var(logit), on which its effect depends.
+    bias: b, "learned" (paper) or held at "zero", so that contributions sum to all of the predicted logit; positive
+        contributions cannot add up to a negative one.
+    network: g, see `weight_network`; "resnet152" by default if there is a GPU, else "small".
+    epochs, learning_rate, batch_size: the paper gives none.
+    """
+
+    name: ClassVar[str] = "additive"
+    concepts: Literal["auto", "filters", "outputs"] = "auto"
+    beta: float | None = None
+    bias: Literal["learned", "zero"] = "learned"
+    network: Kind = OF_DEVICE
+    epochs: int = 30
+    learning_rate: float = 1e-3
+    batch_size: int = 64
+    _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.network is None:
+            self.network = "resnet152" if torch.cuda.is_available() else "small"
+        choices = {
+            "concepts": ("auto", "filters", "outputs"), "network": ("small", "resnet152"), "bias": ("learned", "zero"),
+        }  # fmt: skip
+        for option, known in choices.items():
+            if getattr(self, option) not in known:
+                raise InputError(f"{self.name}: {option} is '{getattr(self, option)}', expected {' or '.join(known)}")
+        for option, least in (("beta", 0), ("epochs", 1), ("batch_size", 2)):
+            if (value := getattr(self, option)) is not None and value < least:
+                raise InputError(f"{self.name}: {option} is {value}, expected at least {least}")
+        if self.learning_rate <= 0:
+            raise InputError(f"{self.name}: learning_rate is {self.learning_rate}, expected a positive number")
+
+    def fit(self, task: Task) -> None:
+        """Find the concepts, then train g, or take the one kept for this task, these options and this seed.
+
+        Raises NotApplicable for a task of all logits: each has an explainer of its own.
+        """
+        if task.target is None:
+            raise NotApplicable("explains one logit; name a category")
+        kind = self._kind(task)
+        concepts: Concepts = SOURCES[kind](task)
+        weights = kept_weights(self.name, self._identity(task, kind), lambda: self._trained(task, concepts))
+        threshold, variance = (float(weights.pop(name)) for name in ("threshold", "variance"))
+        model = self._model(task, concepts)
+        model.load_state_dict(weights)
+        model.eval().requires_grad_(False)
+        self._fitted = Fitted(task, concepts, model, threshold, variance)
+
+    @torch.no_grad()
+    def explain(self, batch: Batch) -> Explanation:
+        """Contributions, their sum with the bias, the logit explained, and what is known of the concepts."""
+        _, concepts, model, threshold, _ = fitted(self._fitted)
+        seen = concepts.seen(batch)
+        alpha, logits = model(seen.features, seen.values)
+        explanation = concepts.explanation(batch, seen)
+        explanation.scores, explanation.contributions = seen.values, alpha * seen.values
+        explanation.logits, explanation.explained, explanation.threshold = logits, seen.logit, threshold
+        return explanation
+
+    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
+        """The explained logit without these filters. Raises NotApplicable where concepts are outputs."""
+        return fitted(self._fitted).concepts.without(batch, concepts)
+
+    def report(self) -> dict[str, float]:
+        """bias, b in units of the logit; logit_variance over training images; beta_over_variance."""
+        _, concepts, model, _, variance = fitted(self._fitted)
+        relative = self._beta(concepts) / variance
+        return {"bias": float(model.offset), "logit_variance": variance, "beta_over_variance": relative}
+
+    def _kind(self, task: Task) -> Literal["filters", "outputs"]:
+        if self.concepts != "auto":
+            return self.concepts
+        attributes = tuple(getattr(task.dataset, "attribute_names", ()))
+        return "outputs" if attributes and set(task.performer.outputs) <= set(attributes) else "filters"
+
+    def _beta(self, concepts: Concepts) -> float:
+        return self.beta if self.beta is not None else BETAS["filters" if concepts.positive else "outputs"]
+
+    def _model(self, task: Task, concepts: Concepts) -> AdditiveModel:
+        return AdditiveModel(self.network, concepts.channels, concepts.count, concepts.positive).to(task.device)
+
+    def _trained(self, task: Task, concepts: Concepts) -> dict[str, Tensor]:
+        material: Material = concepts.material()
+        schedule = Schedule(self._beta(concepts), self.epochs, self.learning_rate, self.batch_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(task.seed)
+            model = self._model(task, concepts)
+            model.start(material, self.bias == "learned")
+            train(model, material, schedule, task.progress)
+        positive = task.positive(task.labels()).numpy()
+        threshold = best_threshold(predicted(model, material).numpy(), positive)
+        extra = {"threshold": torch.tensor(threshold), "variance": material.logit.var()}
+        return model.state_dict() | extra
+
+    def _identity(self, task: Task, kind: str) -> dict[str, Any]:
+        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        data = (task.dataset.train.fingerprint, task.performer.fingerprint)
+        where = (task.name, task.version, task.seed, task.device.type)
+        return {"recipe": [RECIPE, OF_FILTERS], "options": options, "kind": kind, "data": data, "task": where}
+
+
+@hookimpl
+def register_explainers(register: Callable[[type], None]) -> None:
+    register(Additive)

@@ -1,0 +1,166 @@
+"""The concepts that a logit is added up from: filters of an interpretable CNN, or other outputs of the network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from partbench import Batch, Explanation, NotApplicable, Task, cache_folder, grad_cam
+from partbench_plugins.additive.prior import filter_weights, output_weights
+from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
+from partbench_plugins.interp_cnn.training import inputs
+from partbench_plugins.part_assignment import assign_parts, part_count
+
+BATCH = 64
+
+
+class Seen(NamedTuple):
+    """Of n images: the feature maps that g takes, the strength y of k concepts, and the logit that is explained."""
+
+    features: Float[Tensor, "n c h w"]
+    values: Float[Tensor, "n k"]
+    logit: Float[Tensor, "n"]
+
+
+class Material(NamedTuple):
+    """`Seen` of all training images, and prior weights, on the CPU; `features` may be on disk, in half precision."""
+
+    features: Float[Tensor, "N c h w"]
+    values: Float[Tensor, "N k"]
+    logit: Float[Tensor, "N"]
+    prior: Float[Tensor, "N k"]
+
+
+class Concepts(Protocol):
+    """What the explainer needs to know of its `count` concepts, and of feature maps of `channels` for g.
+
+    `positive` if concepts can only speak for the logit.
+    """
+
+    positive: bool
+    count: int
+    channels: int
+
+    def material(self) -> Material: ...
+
+    def seen(self, batch: Batch) -> Seen: ...
+
+    def explanation(self, batch: Batch, seen: Seen) -> Explanation: ...
+
+    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]: ...
+
+
+class Filters:
+    """Case 1: filters of the top convolution of an interpretable CNN, which is trained on the task and explained.
+
+    y_i is the sum over the cells of the masked map of filter i.
+    """
+
+    positive = True
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.interpretable = task, InterpCnn()
+        self.interpretable.fit(task)
+        self.cells = self.interpretable.seen(task.batch("train", [0])).maps.shape[1:]
+        self.count = self.channels = self.cells[0]
+        self.parts = assign_parts(task, self.interpretable.explain)
+
+    def material(self) -> Material:
+        """Of all training images; their masked maps go to a file of no name."""
+        network, source = self.interpretable.network, inputs(self.interpretable.network, self.task)
+        features, rest = _on_disk(len(self.task.labels()), self.cells), []
+        for rows in torch.arange(len(features)).split(BATCH):
+            with torch.no_grad():
+                maps, logits = network(source(rows))
+            features[rows] = maps.cpu().half()
+            found = maps.sum((2, 3)), logits[:, 0], filter_weights(network.classify, maps)
+            rest.append([values.cpu() for values in found])
+        return Material(features, *(torch.cat(column) for column in zip(*rest, strict=True)))
+
+    def seen(self, batch: Batch) -> Seen:
+        """Of any images."""
+        maps, logits = self.interpretable.seen(batch)
+        return Seen(maps, maps.sum((2, 3)), logits[:, 0])
+
+    def explanation(self, batch: Batch, seen: Seen) -> Explanation:
+        """Maps of the filters, the parts they are assigned to, and what those are worth to the network."""
+        parts = self.parts
+        drops = None if parts is None else lambda: self._drops(seen, parts)
+        grid = self.interpretable.network.grid(self.task.performer)
+        return Explanation(seen.features, grid=grid, parts=parts, part_drops=drops)
+
+    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
+        """The network's logit with the maps of these filters set to 0."""
+        return self.interpretable.ablate(batch, concepts)
+
+    @torch.no_grad()
+    def _drops(self, seen: Seen, parts: Tensor) -> Float[Tensor, "n p"]:
+        classify = self.interpretable.network.classify
+        drops = seen.logit.new_zeros(len(seen.logit), part_count(self.task))
+        for part in set(parts.tolist()) - {-1}:
+            drops[:, part] = seen.logit - classify(seen.features * (parts != part)[:, None, None])[:, 0]
+        return drops
+
+
+class Outputs:
+    """Case 2: the other outputs of a network of many attributes, which speak for the explained one or against it.
+
+    y_i are their logits, the features shared with the explained one are those of the first fully-connected layer.
+    """
+
+    positive = False
+
+    def __init__(self, task: Task) -> None:
+        if task.target is None or len(task.performer.outputs) < 2:
+            raise NotApplicable(f"{task.performer.name} has no other outputs that could explain {task.category}")
+        self.task, self.target = task, task.target
+        self.others = [i for i in range(len(task.performer.outputs)) if i != task.target]
+        self.count, self.channels = len(self.others), task.activations("top_conv").shape[1]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the concepts are."""
+        return tuple(self.task.performer.outputs[i] for i in self.others)
+
+    def material(self) -> Material:
+        """Of all training images, from cached activations."""
+        task = self.task
+        shared, logits = task.activations("fc1"), task.activations("logits")
+        prior = [output_weights(self._above, rows.to(task.device), self.target).cpu() for rows in shared.split(BATCH)]
+        return Material(task.activations("top_conv"), logits[:, self.others], logits[:, self.target], torch.cat(prior))
+
+    def seen(self, batch: Batch) -> Seen:
+        """Of any images."""
+        logits = self.task.activations("logits", batch)
+        return Seen(self.task.activations("top_conv", batch), logits[:, self.others], logits[:, self.target])
+
+    def explanation(self, batch: Batch, seen: Seen) -> Explanation:
+        """Grad-CAM of each output stands in for a map, which the paper does not have."""
+        head = self.task.performer.segment("top_conv", "logits")
+        grid = self.task.performer.receptive_field("top_conv")
+
+        def maps() -> Tensor:
+            return torch.stack([grad_cam(head, seen.features, output) for output in self.others], 1)
+
+        return Explanation(maps, grid=grid)
+
+    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
+        """Raises NotApplicable: an output of the network does not go into another."""
+        raise NotApplicable("outputs of a network cannot be removed from one another")
+
+    @property
+    def _above(self) -> Callable[[Tensor], Tensor]:
+        return self.task.performer.segment("fc1", "logits")
+
+
+def _on_disk(count: int, shape: torch.Size) -> Tensor:
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:  # mapped, it lives on without a name
+        return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=(count, *shape)))

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from toys import CHANNELS, toy_task
+
+from partbench import InputError, NotApplicable, Task
+from partbench.checks import check_explainer
+from partbench_plugins.additive.additive import Additive
+from partbench_plugins.additive.additive_no_prior import AdditiveNoPrior
+from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
+
+QUICK = {"epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory) -> Task:
+    return toy_task(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARTBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def fitted(task: Task, cls: type[Additive] = Additive, **options) -> Additive:
+    explainer = cls(**(QUICK | options))
+    explainer.fit(task)
+    return explainer
+
+
+def test_it_explains_the_logit_of_the_interpretable_cnn_from_its_masked_maps(task):
+    interpretable = InterpCnn()
+    interpretable.fit(task)
+    batch = task.batch("test", range(6))
+    theirs, found = interpretable.explain(batch), fitted(task).explain(batch)
+    torch.testing.assert_close(found.explained, theirs.logits)
+    torch.testing.assert_close(found.maps, theirs.maps)
+    torch.testing.assert_close(found.scores, theirs.maps.sum((2, 3)))
+    assert not found.is_classifier
+
+
+@pytest.mark.parametrize("concepts", ["filters", "outputs"])
+def test_contributions_and_bias_add_up_to_the_prediction(task, concepts):
+    explainer = fitted(task, concepts=concepts)
+    found = explainer.explain(task.batch("test", range(5)))
+    torch.testing.assert_close(found.contributions.sum(1) + explainer.report()["bias"], found.logits)
+    assert found.contributions.shape == (5, CHANNELS if concepts == "filters" else 2)
+    assert (float(found.contributions.min()) >= 0) is (concepts == "filters")
+
+
+def test_without_a_bias_contributions_are_all_of_the_prediction(task):
+    found = fitted(task, bias="zero").explain(task.batch("test", range(5)))
+    torch.testing.assert_close(found.contributions.sum(1), found.logits)
+
+
+def test_outputs_explain_the_performers_logit_from_its_other_logits(task):
+    batch = task.batch("test", range(5))
+    found = fitted(task, concepts="outputs").explain(batch)
+    torch.testing.assert_close(found.explained, task.explained(batch))
+    torch.testing.assert_close(found.scores, task.activations("logits", batch)[:, 1:])
+    assert found.maps.shape[:2] == (5, 2)
+
+
+def test_ablating_filters_gives_the_logit_of_the_interpretable_cnn_without_them(task):
+    interpretable, batch = InterpCnn(), task.batch("test", range(5))
+    interpretable.fit(task)
+    torch.testing.assert_close(fitted(task).ablate(batch, [0, 3]), interpretable.ablate(batch, [0, 3]))
+    with pytest.raises(NotApplicable):
+        fitted(task, concepts="outputs").ablate(batch, [0])
+
+
+def test_part_drops_are_what_the_logit_loses_without_the_filters_of_a_part(task, monkeypatch):
+    explainer, batch = fitted(task), task.batch("test", range(5))
+    source = explainer._fitted.concepts
+    monkeypatch.setattr(source, "parts", torch.tensor([0, 1, 1, -1, 0, 0]))
+    monkeypatch.setattr("partbench_plugins.additive.concepts.part_count", lambda task: 3)
+    found = explainer.explain(batch)
+    for part, filters in enumerate(([0, 4, 5], [1, 2], [])):
+        torch.testing.assert_close(found.part_drops[:, part], found.explained - explainer.ablate(batch, filters))
+
+
+def test_a_second_fit_takes_the_networks_kept_from_the_first(task, monkeypatch):
+    first = fitted(task, learning_rate=2e-3).explain(task.batch("test", range(5)))
+    for name in ("additive.additive", "interp_cnn.interp_cnn"):
+        monkeypatch.setattr(f"partbench_plugins.{name}.train", lambda *_: pytest.fail("trained again"))
+    second = fitted(task, learning_rate=2e-3).explain(task.batch("test", range(5)))
+    assert torch.equal(first.contributions, second.contributions)
+    assert first.threshold == second.threshold
+
+
+def test_baseline_is_the_same_without_prior_loss(task):
+    batch = task.batch("test", range(5))
+    baseline, same = fitted(task, AdditiveNoPrior), fitted(task, beta=0.0)
+    torch.testing.assert_close(baseline.explain(batch).contributions, same.explain(batch).contributions)
+    assert baseline.report()["beta_over_variance"] == 0
+    assert not torch.equal(baseline.explain(batch).contributions, fitted(task).explain(batch).contributions)
+
+
+def test_report_relates_beta_to_the_variance_of_the_logit(task):
+    report = fitted(task, beta=3.0).report()
+    assert report["beta_over_variance"] == pytest.approx(3 / report["logit_variance"])
+
+
+def test_threshold_is_the_best_on_training_images(task):
+    explainer = fitted(task)
+    found = explainer.explain(task.batch("train", range(120)))
+    positive = task.positive(task.labels())
+    hits = {float(cut): int(((found.logits > cut) == positive).sum()) for cut in found.logits}
+    assert int(((found.logits > found.threshold) == positive).sum()) >= max(hits.values()) - 1  # maps were kept in half
+
+
+def test_all_logits_at_once_and_a_lone_output_cannot_be_explained(tmp_path):
+    with pytest.raises(NotApplicable, match="one logit"):
+        Additive().fit(toy_task(tmp_path, "multi"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"concepts": "units"}, "filters or outputs"),
+        ({"beta": -1.0}, "at least 0"),
+        ({"network": "vgg"}, "small or resnet152"),
+        ({"bias": "none"}, "learned or zero"),
+        ({"learning_rate": 0.0}, "positive"),
+    ],
+)
+def test_an_impossible_option_is_named(options, said):
+    with pytest.raises(InputError, match=said):
+        Additive(**options)
+
+
+def test_contract(task):
+    check_explainer(Additive, task, given=QUICK)
