@@ -151,7 +151,11 @@ def _pick(explanation: Explanation, i: int) -> Explanation:
 def _pick_outputs(outputs: Outputs, i: int) -> Outputs:
     names = ("logits", "positive", "explained", "category", "category_logits")
     given = {name: value for name in names if (value := getattr(outputs, name)) is not None}
-    return dataclasses.replace(outputs, **{name: value[i : i + 1] for name, value in given.items()})
+    effects = outputs.part_effects
+    of_one = None if effects is None else lambda: effects()[i : i + 1]
+    return dataclasses.replace(
+        outputs, part_effects=of_one, **{name: value[i : i + 1] for name, value in given.items()}
+    )
 
 
 def _weights(task: Task) -> dict[str, Tensor]:

@@ -6,11 +6,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from partbench.statistics import bootstrap
 from partbench.task import Task
@@ -181,14 +183,17 @@ def _explain_all(
     for wanted, size in ((True, POSITIVE_BATCH), (False, OTHER_BATCH)):
         rows = torch.nonzero(positive == wanted).flatten().tolist()
         active = [s for s in scores if wanted or s.metric.images == "all"]
-        for batch in task.batches("test", size, rows) if active else ():
-            _explain_batch(explainer, task, batch, active, clock)
-            done += len(batch)
+        for start in range(0, len(rows) if active else 0, size):
+            _explain_batch(explainer, task, rows[start : start + size], active, clock)
+            done += len(rows[start : start + size])
             if progress:
                 progress("explaining and scoring", done, total)
 
 
-def _explain_batch(explainer: Explainer, task: Task, batch: Batch, scores: Sequence[Score], clock: Clock) -> None:
+def _explain_batch(
+    explainer: Explainer, task: Task, rows: Sequence[int], scores: Sequence[Score], clock: Clock
+) -> None:
+    batch = task.batch("test", rows)
     started = time.perf_counter()
     explanation = explainer.explain(batch)
     working = [score for score in scores if score.status == "ok"]
@@ -196,7 +201,7 @@ def _explain_batch(explainer: Explainer, task: Task, batch: Batch, scores: Seque
         _ = explanation.maps
     clock.explain += time.perf_counter() - started
     explanation.validate(len(batch))
-    outputs = _outputs(task, batch)
+    outputs = replace(_outputs(task, batch), part_effects=part_effects(explainer, task, batch, rows))
     for score in working:
         score.update(batch, explanation, outputs)
 
@@ -215,6 +220,30 @@ def _outputs(task: Task, batch: Batch) -> Outputs:
         parts=tuple(task.dataset.part_names),
         located=_located(task.dataset),
     )
+
+
+def part_effects(
+    explainer: Explainer, task: Task, batch: Batch, rows: Sequence[int]
+) -> Callable[[], Float[Tensor, "n p"]] | None:
+    """How much the explained logit of test images at `rows` falls without each part; 0 for a part that does not show.
+
+    The logit is the performer's, or that of the network that the explainer explains instead. None where images cannot
+    be had without a part, or where several logits are explained.
+    """
+    without = getattr(task.activation_cache.split("test"), "batch_without", None)
+    if without is None or task.target is None:
+        return None
+
+    def logit(shown: Batch) -> Float[Tensor, "n"]:
+        own = explainer.explain(shown).explained
+        return task.explained(shown) if own is None else own
+
+    def effects() -> Float[Tensor, "n p"]:
+        whole = logit(batch)
+        lacking = (without(rows, part).to(task.device) for part in task.dataset.part_names)
+        return torch.stack([whole - logit(shown) for shown in lacking], 1)
+
+    return effects
 
 
 def _located(dataset: Dataset) -> tuple[int, ...] | None:

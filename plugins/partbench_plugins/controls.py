@@ -39,7 +39,7 @@ class RandomMaps:
     """`concepts` random maps an image, drawn from the image's id and the task's seed; scores are their maxima.
 
     Control: no explainer should score like it. Each map is exp of a Gaussian field of unit variance: > 0, with a few
-    peaks. It is the same whatever batch the image comes in.
+    peaks. It is the same whatever batch the image comes in. Scores also pass for contributions, to no logit.
 
     smoothness: standard deviation of the blur of the field, in cells of `layer`; 0 for independent cells.
     """
@@ -63,7 +63,8 @@ class RandomMaps:
         """The maps that belong to the ids of a batch."""
         canvas = fitted(self._canvas)
         maps = torch.stack([self._draw(canvas, image_id) for image_id in batch.ids]).to(canvas.task.device)
-        return Explanation(maps, grid=canvas.grid, scores=maps.amax((2, 3)))
+        scores = maps.amax((2, 3))
+        return Explanation(maps, grid=canvas.grid, scores=scores, contributions=scores)
 
     def _draw(self, canvas: Canvas, image_id: str) -> Float[Tensor, "k h w"]:
         digest = hashlib.sha256(f"{canvas.task.seed}:{image_id}".encode()).digest()
@@ -76,7 +77,8 @@ class RandomMaps:
 class CentreMap:
     """One map, the same for every image: a Gaussian bump at the centre of the image, 1 at its peak; the score is 1.
 
-    Control: photographs are centred on their subject, so that location metrics reward standing still.
+    Control: photographs are centred on their subject, so that location metrics reward standing still. The score also
+    passes for a contribution, to no logit.
 
     spread: standard deviation of the bump, as a fraction of the side of the image.
     """
@@ -100,7 +102,8 @@ class CentreMap:
         rows, columns = (self._bump(canvas, cells) for cells in (canvas.height, canvas.width))
         bump = rows[:, None] * columns[None, :]
         maps = (bump / bump.max()).expand(len(batch), 1, -1, -1).to(canvas.task.device)
-        return Explanation(maps, grid=canvas.grid, scores=maps.amax((2, 3)))
+        scores = maps.amax((2, 3))
+        return Explanation(maps, grid=canvas.grid, scores=scores, contributions=scores)
 
     def _bump(self, canvas: Canvas, cells: int) -> Float[Tensor, "cells"]:
         away = canvas.grid.centres(cells) - (canvas.pixels - 1) / 2

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from partbench import Explanation, NotApplicable
+from partbench.checks import check_metric
+from partbench.metrics.part_effect_agreement import (
+    PartEffectAgreement,
+    heat_contributions,
+    outermost,
+    rank_agreement,
+)
+
+N, PARTS, SIZE = 6, 4, 16
+NAMES = ("head", "torso", "legs", "tail")
+
+
+def quarters(n: int = N) -> torch.Tensor:
+    """Four parts, one in each quarter of the image, smaller from one to the next."""
+    masks = torch.zeros(n, PARTS, SIZE, SIZE, dtype=torch.bool)
+    for part, side in enumerate((8, 6, 4, 2)):
+        top, left = 8 * (part // 2), 8 * (part % 2)
+        masks[:, part, top : top + side, left : left + side] = True
+    return masks
+
+
+@pytest.fixture
+def scene(make_batch, make_outputs):
+    """A batch and outputs whose parts have the given effects."""
+
+    def build(effects, masks=None):
+        masks = quarters(len(effects)) if masks is None else masks
+        batch = make_batch(len(effects), size=SIZE, masks=masks)
+        outputs = make_outputs(torch.randn(len(effects), 2), 0, torch.ones(len(effects), dtype=torch.bool))
+        return batch, replace(outputs, parts=NAMES, part_effects=lambda: effects)
+
+    return build
+
+
+def scored(batch, explanation, outputs):
+    metric = PartEffectAgreement()
+    metric.update(batch, explanation, outputs)
+    return metric.compute()
+
+
+def one_concept_a_part(contributions):
+    """Maps of 2 x 2 cells, each concept in the cell of its part."""
+    maps = torch.zeros(len(contributions), PARTS, 2, 2)
+    for part in range(PARTS):
+        maps[:, part, part // 2, part % 2] = 1
+    return Explanation(maps, contributions=contributions, parts=torch.arange(PARTS))
+
+
+def test_contributions_in_the_order_of_the_true_effects_score_one_and_reversed_minus_one(scene):
+    effects = torch.rand(N, PARTS)
+    batch, outputs = scene(effects)
+    for sign in (1, -1):
+        found = scored(batch, one_concept_a_part(sign * effects), outputs)
+        assert list(found["part_effect_agreement@assigned"].values) == pytest.approx([sign] * N)
+
+
+def test_heat_decides_where_a_contribution_goes(scene):
+    effects = torch.tensor([[4.0, 3.0, 2.0, 1.0]])
+    batch, outputs = scene(effects)
+    maps = torch.zeros(1, 1, 2, 2)
+    maps[0, 0] = torch.tensor([[8.0, 6.0], [4.0, 2.0]])
+    found = scored(batch, Explanation(maps, contributions=torch.ones(1, 1)), outputs)
+    assert found["part_effect_agreement"].values[0] == pytest.approx(1)
+    assert "part_effect_agreement@assigned" not in found
+
+
+def test_heat_contributions_are_pixel_sums_of_upsampled_maps():
+    torch.manual_seed(0)
+    explanation = Explanation(torch.rand(2, 3, 4, 4), contributions=torch.randn(2, 3))
+    masks = torch.rand(2, PARTS, SIZE, SIZE) < 0.3
+    heat = explanation.heatmaps(SIZE, SIZE)
+    for image in range(2):
+        for part in range(PARTS):
+            expected = sum(
+                float(
+                    explanation.contributions[image, k]
+                    * heat[image, k][masks[image, part]].sum()
+                    / heat[image, k].sum()
+                )
+                for k in range(3)
+            )
+            found = heat_contributions(explanation, explanation.contributions, masks)[image, part]
+            assert float(found) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+@given(st.lists(st.lists(st.integers(-3, 3), min_size=5, max_size=5), min_size=2, max_size=2))
+@settings(max_examples=60, deadline=None)
+def test_agreement_is_spearmans_correlation(rows):
+    found, truth = (np.array([row], dtype=float) for row in rows)
+    value = rank_agreement(found, truth, np.ones((1, 5), dtype=bool))[0]
+    if np.ptp(truth) == 0:
+        assert np.isnan(value)
+    elif np.ptp(found) == 0:
+        assert value == 0
+    else:
+        assert value == pytest.approx(spearmanr(found[0], truth[0]).statistic)
+
+
+def test_parts_that_do_not_show_or_lie_within_another_are_not_ranked():
+    masks = torch.zeros(1, 5, 4, 4, dtype=torch.bool)
+    masks[0, 0, :2] = True
+    masks[0, 1, :2, :2] = True  # within the first
+    masks[0, 3, 3:] = True
+    masks[0, 4, 3:] = True  # the same as the one before it
+    assert outermost(masks)[0].tolist() == [True, False, False, True, False]
+
+
+def test_an_image_that_shows_two_parts_has_no_value(scene):
+    masks = quarters(2)
+    masks[0, 2:] = False
+    batch, outputs = scene(torch.rand(2, PARTS), masks)
+    values = scored(batch, one_concept_a_part(torch.rand(2, PARTS)), outputs)["part_effect_agreement"].values
+    assert np.isnan(values[0])
+    assert np.isfinite(values[1])
+
+
+def test_area_is_a_control_and_mean_effects_are_recorded(scene):
+    effects = torch.tensor([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])  # larger parts matter, smaller parts matter
+    batch, outputs = scene(effects)
+    found = scored(batch, one_concept_a_part(torch.rand(2, PARTS)), outputs)
+    assert list(found["part_effect_agreement@area"].values) == pytest.approx([1, -1])
+    assert list(found["part_effect_agreement@effect=head"].values) == pytest.approx([4, 1])
+
+
+def test_contributions_at_random_agree_by_chance(scene):
+    generator = torch.Generator().manual_seed(0)
+    batch, outputs = scene(torch.rand(400, PARTS, generator=generator))
+    found = scored(batch, one_concept_a_part(torch.rand(400, PARTS, generator=generator)), outputs)
+    assert abs(np.mean(found["part_effect_agreement@assigned"].values)) < 0.1
+
+
+def test_task_without_images_that_lack_a_part_is_not_scored(scene):
+    batch, outputs = scene(torch.rand(N, PARTS))
+    with pytest.raises(NotApplicable, match="without a part"):
+        PartEffectAgreement().update(
+            batch, one_concept_a_part(torch.rand(N, PARTS)), replace(outputs, part_effects=None)
+        )
+
+
+def test_public_contract_check_passes(make_batch, make_outputs):
+    masks = quarters()
+    batch = make_batch(N, size=SIZE, masks=masks)
+    outputs = make_outputs(torch.randn(N, 2), 0, torch.ones(N, dtype=torch.bool))
+    explanation, effects = one_concept_a_part(torch.rand(N, PARTS)), torch.rand(N, PARTS)
+    check_metric(
+        PartEffectAgreement(),
+        batch,
+        explanation,
+        replace(outputs, parts=NAMES, part_effects=lambda: effects),
+    )
