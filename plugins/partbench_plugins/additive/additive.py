@@ -49,6 +49,7 @@ class Additive:
         0.2 for outputs (paper: experiments 1 and 2). `report()` gives beta / Var(logit), on which its effect depends.
     bias: b, "learned" (paper) or held at "zero", so that contributions sum to all of the predicted logit; positive
         contributions cannot add up to a negative one.
+    subset: how many concepts to use, drawn at random with the task's seed (paper, Fig. 8); 0 for all.
     network: g, see `weight_network`; "resnet152" by default if there is a GPU, else "small".
     epochs, learning_rate, batch_size: the paper gives none.
     """
@@ -57,6 +58,7 @@ class Additive:
     concepts: Literal["auto", "filters", "outputs"] = "auto"
     beta: float | None = None
     bias: Literal["learned", "zero"] = "learned"
+    subset: int = 0
     network: Kind = OF_DEVICE
     epochs: int = 30
     learning_rate: float = 1e-3
@@ -72,7 +74,7 @@ class Additive:
         for option, known in choices.items():
             if getattr(self, option) not in known:
                 raise InputError(f"{self.name}: {option} is '{getattr(self, option)}', expected {' or '.join(known)}")
-        for option, least in (("beta", 0), ("epochs", 1), ("batch_size", 2)):
+        for option, least in (("beta", 0), ("subset", 0), ("epochs", 1), ("batch_size", 2)):
             if (value := getattr(self, option)) is not None and value < least:
                 raise InputError(f"{self.name}: {option} is {value}, expected at least {least}")
         if self.learning_rate <= 0:
@@ -115,6 +117,22 @@ class Additive:
         relative = self._beta(concepts) / variance
         return {"bias": float(model.offset), "logit_variance": variance, "beta_over_variance": relative}
 
+    @property
+    def concept_names(self) -> tuple[str, ...]:
+        """Of outputs, their names; of filters none."""
+        concepts = fitted(self._fitted).concepts
+        return concepts.names if isinstance(concepts, Outputs) else ()
+
+    def baseline(self) -> Additive | None:
+        """The same without prior, fitted on the same task; None where there is no prior anyway."""
+        task, concepts, *_ = fitted(self._fitted)
+        if not self._beta(concepts):
+            return None
+        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        without = AdditiveNoPrior(**(options | {"beta": 0.0}))
+        without.fit(task)
+        return without
+
     def _kind(self, task: Task) -> Literal["filters", "outputs"]:
         if self.concepts != "auto":
             return self.concepts
@@ -133,6 +151,7 @@ class Additive:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             model = self._model(task, concepts)
+            model.used[torch.randperm(concepts.count)[self.subset or concepts.count :]] = 0
             model.start(material, self.bias == "learned")
             train(model, material, schedule, task.progress)
         positive = task.positive(task.labels()).numpy()
@@ -147,6 +166,18 @@ class Additive:
         return {"recipe": [RECIPE, OF_FILTERS], "options": options, "kind": kind, "data": data, "task": where}
 
 
+@dataclass
+class AdditiveNoPrior(Additive):
+    """Additive explainer without the prior loss (beta = 0), which may rest on few concepts: the paper's baseline.
+
+    Source: Chen et al., "Explaining Neural Networks Semantically and Quantitatively", ICCV 2019, section 4, "baseline".
+    """
+
+    name: ClassVar[str] = "additive_no_prior"
+    beta: float | None = 0.0
+
+
 @hookimpl
 def register_explainers(register: Callable[[type], None]) -> None:
     register(Additive)
+    register(AdditiveNoPrior)

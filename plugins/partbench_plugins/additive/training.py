@@ -42,6 +42,7 @@ class AdditiveModel(nn.Module):
     """logit = sum_i alpha_i y_i + b, alpha = g(features); alpha > 0 (softplus) if `positive` (equations 1 and 2).
 
     Weights and bias are learned in units (buffers) that `start` fits to the logit; a unit of 0 holds the bias at 0.
+    Concepts whose `used` (a buffer) is 0 have weight 0.
     """
 
     def __init__(self, kind: Kind, channels: int, concepts: int, positive: bool) -> None:
@@ -50,13 +51,15 @@ class AdditiveModel(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
         for name in ("unit", "scale"):
             self.register_buffer(name, torch.ones(()))
+        self.register_buffer("used", torch.ones(concepts))
         self.unit: Tensor
         self.scale: Tensor
+        self.used: Tensor
 
     def forward(self, features: Float[Tensor, "n c h w"], values: Float[Tensor, "n k"]) -> Added:
         """Weights (n, k) and logits (n,)."""
         raw = self.weigher(features)
-        alpha = self.scale * (F.softplus(raw) if self.positive else raw)
+        alpha = self.used * self.scale * (F.softplus(raw) if self.positive else raw)
         return Added(alpha, (alpha * values).sum(1) + self.offset)
 
     @property
@@ -72,7 +75,7 @@ class AdditiveModel(nn.Module):
         learns BIAS_RATE times as fast as the rest, or would stay where it starts.
         """
         spread = material.logit.std().clamp_min(1e-6)
-        size = material.values.square().mean(0).sqrt().sum().clamp_min(1e-6)
+        size = (material.values.square().mean(0).sqrt().to(self.used) * self.used).sum().clamp_min(1e-6)
         self.scale.copy_(spread / size / (math.log(2) if self.positive else 1))
         self.unit.copy_(BIAS_RATE * spread * int(with_bias))
         self.bias.copy_((material.logit.mean() / spread - int(self.positive)) / BIAS_RATE)
@@ -99,7 +102,7 @@ def train(model: AdditiveModel, material: Material, schedule: Schedule, progress
             added = model(features, values)
             loss = F.mse_loss(added.logit, logit)
             if strength:
-                loss = loss + strength * prior_loss(added.alpha, prior)
+                loss = loss + strength * prior_loss(added.alpha, prior * model.used)
             optimiser.zero_grad()
             (loss / variance).backward()
             optimiser.step()

@@ -6,8 +6,7 @@ from toys import CHANNELS, toy_task
 
 from partbench import InputError, NotApplicable, Task
 from partbench.checks import check_explainer
-from partbench_plugins.additive.additive import Additive
-from partbench_plugins.additive.additive_no_prior import AdditiveNoPrior
+from partbench_plugins.additive.additive import Additive, AdditiveNoPrior
 from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 
 QUICK = {"epochs": 2}
@@ -97,6 +96,19 @@ def test_baseline_is_the_same_without_prior_loss(task):
     torch.testing.assert_close(baseline.explain(batch).contributions, same.explain(batch).contributions)
     assert baseline.report()["beta_over_variance"] == 0
     assert not torch.equal(baseline.explain(batch).contributions, fitted(task).explain(batch).contributions)
+
+
+def test_a_baseline_for_pictures_differs_in_nothing_but_the_prior(task):
+    explainer = fitted(task, learning_rate=3e-3)
+    baseline = explainer.baseline()
+    assert (baseline.name, baseline.beta, baseline.learning_rate) == ("additive_no_prior", 0.0, 3e-3)
+    assert baseline.baseline() is None
+
+
+def test_of_a_subset_of_concepts_the_others_contribute_nothing(task):
+    found = fitted(task, subset=2).explain(task.batch("test", range(10)))
+    assert int(found.contributions.any(0).sum()) <= 2
+    assert int(fitted(task).explain(task.batch("test", range(10))).contributions.any(0).sum()) > 2
 
 
 def test_report_relates_beta_to_the_variance_of_the_logit(task):

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from partbench import Batch, Explanation, NotApplicable
+from partbench.contribution_pictures import (
+    ContributionSheet,
+    concept_names,
+    draw_contribution_sheet,
+    draw_contributions,
+    draw_largest,
+    mean_shares,
+)
+
+COUNT, CONCEPTS = 3, 12
+
+
+class Plain:
+    """Test images 0 to 4, two of them of the category; concept k contributes k to each, or -k."""
+
+    dataset = SimpleNamespace(part_names=("head", "tail"), landmark_names=(), size=8)
+    name = "toy/both"
+
+    def labels(self, split):
+        return torch.tensor([1, 0, 1, 0, 0])
+
+    def positive(self, labels):
+        return labels == 1
+
+    def batch(self, split, rows):
+        return Batch(tuple(map(str, rows)), torch.rand(len(rows), 3, 8, 8), torch.ones(len(rows)).long())
+
+    def batches(self, split, size, rows):
+        yield self.batch(split, rows)
+
+
+class Counting:
+    name = "counting"
+
+    def explain(self, batch):
+        values = torch.arange(CONCEPTS).float().expand(len(batch), -1)
+        return Explanation(torch.rand(len(batch), CONCEPTS, 2, 2), contributions=-values, scores=-values)
+
+
+def sheet(**changed):
+    values = torch.zeros(COUNT, CONCEPTS)
+    values[:, 3], values[:, 7] = 2.0, -5.0
+    explanation = Explanation(contributions=values, scores=torch.where(values < 0, -1.0, 1.0), logits=torch.ones(COUNT))
+    given = {"explanation": explanation, "names": [f"c{k}" for k in range(CONCEPTS)], "shares": {"one": np.ones(4) / 4}}
+    return ContributionSheet(display=Plain().batch("test", range(COUNT)), **(given | changed))
+
+
+def test_largest_contributions_stand_on_top_in_colours_of_their_sign_and_absent_concepts_are_negated():
+    axis = Figure().subplots()
+    draw_largest(axis, sheet(), 0)
+    labels = [text.get_text() for text in axis.get_yticklabels()]
+    assert labels[-2:] == ["c3", "not c7"]
+    assert [bar.get_width() for bar in axis.patches][-2:] == [2.0, -5.0]
+    assert axis.patches[-1].get_facecolor() != axis.patches[-2].get_facecolor()
+    assert "logit 1.00" in axis.get_title()
+
+
+def test_sheet_has_an_image_and_bars_for_each_image_and_a_line_for_each_explainer(tmp_path):
+    shares = {"one": np.array([0.1, 0.7, 0.2]), "other": np.ones(3) / 3}
+    figure = draw_contribution_sheet(sheet(shares=shares), "title")
+    assert len(figure.axes) == 2 * COUNT + 1
+    last = figure.axes[-1]
+    assert [text.get_text() for text in last.get_legend().get_texts()] == ["one", "other"]
+    assert list(last.lines[0].get_ydata()) == [0.7, 0.2, 0.1]
+
+
+def test_mean_shares_are_of_absolute_contributions_to_images_of_the_category():
+    found = mean_shares(Plain(), Counting())
+    assert found == pytest.approx(np.arange(CONCEPTS) / sum(range(CONCEPTS)))
+
+
+def test_concepts_are_called_as_the_explainer_says_or_by_number_and_part():
+    explanation = Explanation(contributions=torch.rand(2, 3), parts=torch.tensor([1, -1, 0]))
+    assert concept_names(Plain(), Counting(), explanation) == ["#0 tail", "#1", "#2 head"]
+    named = SimpleNamespace(concept_names=("horns", "hat", "collar"))
+    assert concept_names(Plain(), named, explanation) == ["horns", "hat", "collar"]
+
+
+@pytest.mark.parametrize("contributions", [None, torch.rand(2, 3)])
+def test_explainer_of_few_contributions_gets_no_such_picture(contributions, tmp_path):
+    explainer = SimpleNamespace(name="few", explain=lambda batch: Explanation(contributions=contributions))
+    with pytest.raises(NotApplicable, match="contributions"):
+        draw_contributions(None, Plain(), explainer, tmp_path / "picture.png", [0, 1])
+    assert not list(tmp_path.iterdir())
