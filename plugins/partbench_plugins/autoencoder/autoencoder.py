@@ -146,6 +146,10 @@ class Autoencoder:
         logits = read_out.without(seen.maps, concepts)
         return logits if fitted(self._fitted).task.target is None else logits[:, 0]
 
+    def head(self, batch: Batch) -> ReadOut:
+        """From maps of these images to logits of the explained categories, the ordinary track held as it is."""
+        return self._read(batch)[1]
+
     @torch.no_grad()
     def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
         """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""

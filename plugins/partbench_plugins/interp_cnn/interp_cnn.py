@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from partbench import Batch, Explanation, InputError, PartSettings, ReceptiveField, Task, hookimpl, kept_weights
 from partbench_plugins.applicability import fitted
@@ -131,6 +131,10 @@ class InterpCnn:
         task, network, _ = fitted(self._fitted)
         maps = network.unmasked(self._values(task, batch))
         return maps, network.masks(maps)
+
+    def head(self, batch: Batch) -> nn.Module:
+        """From masked maps to the network's logits of the explained categories; the same for all images."""
+        return self.network.above
 
     @torch.no_grad()
     def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
