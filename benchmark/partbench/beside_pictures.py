@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ from partbench.workbench import Workbench
 class OrdinaryFilters:
     """The filters of the performer's top convolution (or else its target layer), looked at like an explainer's."""
 
-    name = "the performer"
+    name: ClassVar[str] = "the performer"
 
     def __init__(self, task: Task) -> None:
         self.fit(task)
@@ -53,7 +54,8 @@ def draw_beside(
     if same_maps(explainer.explain(batch), ordinary.explain(batch)):
         raise NotApplicable(f"the filters of {explainer.name} are the performer's own")
     display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
-    sheets = [explain_filters(task, each, display, rows) for each in (explainer, ordinary)]
+    both: tuple[Explainer, Explainer] = (explainer, ordinary)
+    sheets = [explain_filters(task, each, display, rows) for each in both]
     titles = [f"filters of {explainer.name}", f"ordinary filters of {task.performer.name}, layer {ordinary.layer}"]
     return save(draw_beside_sheet(sheets, titles, f"{explainer.name} and its performer on {task.name}"), path)
 

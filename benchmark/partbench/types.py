@@ -104,11 +104,12 @@ class Explanation:
 
     maps (n, k, h, w) >= 0, or a function without arguments that returns them: for maps that are not at hand but have to
     be attributed, such as those of units without a place (called only if a metric or a picture needs maps;
-    `maps_on_demand` says so, then and later). `grid` is the receptive-field geometry that puts cell (i, j) on the image, None if the cells tile the
-    image evenly. scores (n, k): how strongly each concept is present. contributions (n, k): additive shares of the
-    explained logit. logits (n,): what the explainer predicts for the explained logit. explained (n,): that logit
-    where it is not the task performer's; an explainer that is a classifier itself gives the same tensor as both. In a
-    task that explains all logits, both are (n, c), a column for each category of the dataset in its order.
+    `maps_on_demand` says so, before and after). `grid` is the receptive-field geometry that puts cell (i, j) on the
+    image, None if the cells tile the image evenly. scores (n, k): how strongly each concept is present. contributions
+    (n, k): additive shares of the explained logit. logits (n,): what the explainer predicts for the explained logit.
+    explained (n,): that logit where it is not the task performer's; an explainer that is a classifier itself gives the
+    same tensor as both. In a task that explains all logits, both are (n, c), a column for each category of the dataset
+    in its order.
 
     parts (k,): the part each concept is assigned to, an index into the dataset's part_names (landmark_names where it
     names no parts), -1 for none; the same for every image. part_drops (n, p), or a function that returns them: how much

@@ -209,6 +209,7 @@ def test_explainer_without_enough_maps_or_without_an_active_filter_is_refused(tm
 
 def test_gallery_draws_filters_beside_concepts_where_there_are_filters(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("partbench.gallery.draw", lambda workbench, task, explainer, path, indices: path)
+    monkeypatch.setattr("partbench.gallery.FURTHER", {"filters": draw_filters})
     task, picture = toy_task(tmp_path), tmp_path / "a.b.png"
     few, many = (draw_pictures(bench_of(task), task, Planted(filters=count), picture) for count in (7, 8))
     assert few == [picture]
