@@ -20,6 +20,7 @@ from partbench import (
     Task,
     channel_contributions,
     hookimpl,
+    kept_seconds,
     kept_weights,
 )
 from partbench_plugins.applicability import fitted
@@ -161,12 +162,15 @@ class Autoencoder:
 
         reconstruction_error@fc1, @fc2: unexplained share of the variance of the performer's features, over training
         images, at most 1000.
+        training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown.
         """
         task, network, *_ = fitted(self._fitted)
-        errors = reconstruction_errors(network, task)
-        return {"interpretable_share": float(network.share)} | {
-            f"reconstruction_error@{layer}": error for layer, error in errors.items()
-        }
+        seconds, errors = kept_seconds(self.name, self._identity(task)), reconstruction_errors(network, task)
+        return (
+            {"interpretable_share": float(network.share)}
+            | {f"reconstruction_error@{layer}": error for layer, error in errors.items()}
+            | ({} if seconds is None else {"training_seconds": seconds})
+        )
 
     def _objective(self, task: Task) -> Objective:
         return reconstruction(task)
