@@ -224,7 +224,9 @@ def show(
 ) -> None:  # fmt: skip
     """Draw what an explainer shows: refits CELL (a key, its beginning, or a Parquet file) and writes a PNG.
 
-    Where it has filters (maps of 8 concepts or more), a second one beside it, *-filters.png, shows what they see.
+    Beside it, where the explainer has what they show: *-filters.png, what its filters see (maps of 8 concepts or more);
+    *-beside.png, the same next to the performer's filters; *-gradcam.png, Grad-CAM of both and the shares of parts in
+    the logit; *-layers.png, what it reports of layers.
 
     \b
     Examples:

@@ -1,6 +1,7 @@
 """What filters respond to: the images that activate each one most, and where on an image each one peaks.
 
-A filter is a concept of an explainer that shows maps of many, such as the channels of a convolutional layer.
+A filter is a concept of an explainer that has maps of many at hand, such as the channels of a convolutional layer. Maps
+that are given on demand are attributions of units without a place: no filters, and dear.
 """
 
 from __future__ import annotations
@@ -49,11 +50,8 @@ class TopImages:
 
 
 def has_filters(explanation: Explanation) -> bool:
-    """Whether there are maps of at least 8 concepts; lazy maps are evaluated only if nothing else is counted."""
-    if not explanation.has("maps"):
-        return False
-    counted = next((name for name in ("scores", "contributions") if explanation.has(name)), "maps")
-    return bool(getattr(explanation, counted).shape[1] >= LEAST)
+    """Whether maps of at least 8 concepts are at hand, not on demand."""
+    return explanation.has("maps") and not explanation.maps_on_demand and explanation.maps.shape[1] >= LEAST
 
 
 def strength(explanation: Explanation) -> Float[Tensor, "n k"]:
@@ -69,7 +67,7 @@ def top_images(task: Task, explainer: Explainer, count: int) -> TopImages:
     for some, batch in zip(rows.split(BATCH), task.batches("test", BATCH, rows.tolist()), strict=True):
         explanation = explainer.explain(batch)
         if not has_filters(explanation):
-            raise NotApplicable(f"{explainer.name} has no maps of at least {LEAST} concepts")
+            raise NotApplicable(f"{explainer.name} has no maps of at least {LEAST} concepts at hand")
         scores, maps = strength(explanation).T, explanation.maps.detach().float().cpu().transpose(0, 1)
         found = TopImages(scores, some.expand(len(scores), -1), maps).best(count)
         kept = found if kept is None else kept.add(found).best(count)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
 from partbench.filter_activity import TopImages, part_density, peaks, strength, top_images
-from partbench.pictures import DISPLAY, choose_images, overlay, resize, save
+from partbench.pictures import DISPLAY, choose_images, outline, overlay, resize, save
 from partbench.task import Task
 from partbench.types import Dataset, Explainer, Explanation
 from partbench.workbench import Workbench
@@ -25,8 +25,9 @@ from partbench.workbench import Workbench
 SHOWN = 6  # filters, and images of each
 MAPS = 6  # to a row
 LOCATED = 4  # images whose maps are shown, and on which all filters vote
-DARK = 0.5  # of the brightness, outside what a filter sees
+DARK = 0.7  # of the brightness, outside what a filter sees
 INCH = 1.3
+OUTLINE = "gold"
 FONT = 7
 LABEL = {"fontsize": FONT, "va": "center", "ha": "right"}
 
@@ -41,6 +42,7 @@ class FilterSheet:
     masking: tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None
     images: dict[int, Float[np.ndarray, "H W 3"]]
     pixels: int  # side of the images that were explained
+    part_names: tuple[str, ...] = ()
 
 
 def draw_filters(
@@ -71,6 +73,7 @@ def explain_filters(task: Task, explainer: Explainer, display: Dataset, indices:
         before_mask(batch) if before_mask else None,
         dict(zip(rows, images, strict=True)),
         batch.images.shape[-1],
+        tuple(task.dataset.part_names or task.dataset.landmark_names),
     )
 
 
@@ -87,26 +90,35 @@ def draw_filter_sheet(sheet: FilterSheet, title: str) -> Figure:
     figure.suptitle(title, fontsize=9, y=1 - 0.05 / high, va="top")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(SHOWN + 0.3, MAPS + 1.2)).flat
     above, below = right.subfigures(2, 1, squeeze=False, height_ratios=(LOCATED, SHOWN - LOCATED)).flat
-    draw_top_images(left, sheet)
+    draw_top_images(left, sheet, "test images that activate a filter most, and its score")
     draw_maps(above, sheet)
     draw_locations(below, sheet)
     return figure
 
 
-def draw_top_images(panel: SubFigure, sheet: FilterSheet) -> None:
+def draw_top_images(panel: SubFigure, sheet: FilterSheet, title: str) -> None:
     """One row per filter: the images that activate it most, dark outside what it sees, a ring at the peak (Fig. 5)."""
     filters = sheet.top.chosen(SHOWN)
     top = Explanation(sheet.top.maps[filters], grid=sheet.explanation.grid)
     heat, rings = top.heatmaps(sheet.pixels, sheet.pixels), peaks(top, sheet.pixels)
-    axes = blank(panel, "test images that activate a filter most, and its score", SHOWN, SHOWN)
+    axes = blank(panel, title, SHOWN, SHOWN)
     for row, number in enumerate(filters):
-        axes[row, 0].text(-0.06, 0.5, f"filter {number}", LABEL, rotation=90, transform=axes[row, 0].transAxes)
+        axes[row, 0].text(-0.06, 0.5, row_label(sheet, number), LABEL, rotation=90, transform=axes[row, 0].transAxes)
         for column, index in enumerate(sheet.top.rows[number].tolist()):
             if float(heat[row, column].max()) > 0:
                 image = sheet.images[index]
-                axes[row, column].imshow(spotlight(image, resize(heat[row, column][None], len(image))[0]))
+                seen = resize(heat[row, column][None], len(image))[0]
+                axes[row, column].imshow(spotlight(image, seen))
+                outline(axes[row, column], seen > 0.5 * seen.max(), OUTLINE)
                 ring(axes[row, column], rings[row, column], len(image) / sheet.pixels)
                 axes[row, column].set_title(f"{float(sheet.top.scores[number, column]):.2f}", fontsize=FONT, pad=2)
+
+
+def row_label(sheet: FilterSheet, number: int) -> str:
+    """The filter's number, and its part where it has one."""
+    parts = sheet.explanation.parts
+    part = -1 if parts is None else int(parts[number])
+    return f"filter {number}" if part < 0 else f"filter {number}: {sheet.part_names[part]}"
 
 
 def ring(axis: Axes, position: Float[Tensor, "2"], scale: float) -> None:

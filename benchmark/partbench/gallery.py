@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from partbench.attention_pictures import draw_attention
+from partbench.beside_pictures import draw_beside
 from partbench.filter_pictures import draw_filters
+from partbench.layer_pictures import draw_layers
 from partbench.pictures import draw
 from partbench.task import Task
 from partbench.types import Explainer, NotApplicable
 from partbench.workbench import Workbench
 
+FURTHER = {"filters": draw_filters, "beside": draw_beside, "gradcam": draw_attention, "layers": draw_layers}
+
 
 def draw_pictures(
     workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
 ) -> list[Path]:
-    """Draw concepts by contribution at `path` and, where there are filters, `<stem>-filters.png` beside it.
+    """Draw concepts by contribution at `path` and, beside it, `<stem>-<name>.png` for all of FURTHER that apply.
 
     Returns where the PNGs went. `indices` are the test images to show, by default four.
     """
-    drawn = [draw(workbench, task, explainer, path, indices)]
-    beside = path.with_name(f"{path.stem}-filters.png")
-    try:
-        return [*drawn, draw_filters(workbench, task, explainer, beside, indices)]
-    except NotApplicable:  # the explainer's concepts are no filters
-        return drawn
+    return [draw(workbench, task, explainer, path, indices), *_further(workbench, task, explainer, path, indices)]
+
+
+def _further(
+    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None
+) -> Iterator[Path]:
+    for name, draw_further in FURTHER.items():
+        try:
+            yield draw_further(workbench, task, explainer, path.with_name(f"{path.stem}-{name}.png"), indices)
+        except NotApplicable:  # the explainer lacks what this picture shows
+            continue

@@ -13,9 +13,10 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from partbench.attribution.excitation_bp import contrastive_maps
 from partbench.task import Task
@@ -144,13 +145,19 @@ def draw_parts(axis: Axes, image: Float[np.ndarray, "H W 3"], batch: Batch, row:
     axis.imshow(image.clip(0, 1))
     if batch.masks is not None:
         for part, mask in enumerate(batch.masks[row].cpu().numpy()):
-            outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-            for outline in outlines:
-                points = np.vstack([outline[:, 0], outline[:1, 0]])
-                axis.plot(points[:, 0], points[:, 1], color=PART_COLOURS(part % 10), linewidth=0.9)
+            outline(axis, mask, PART_COLOURS(part % 10))
     elif batch.landmarks is not None:
         points = batch.landmarks[row].cpu().numpy()
-        axis.scatter(points[:, 0], points[:, 1], s=14, c=range(len(points)), cmap="tab10", edgecolors="white")
+        colours = [PART_COLOURS(part % 10) for part in range(len(points))]
+        axis.scatter(points[:, 0], points[:, 1], s=14, c=colours, edgecolors="white")
+
+
+def outline(axis: Axes, mask: Bool[np.ndarray, "H W"], colour: ColorType) -> None:
+    """The borders of the regions of a mask."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for border in outlines:
+        points = np.vstack([border[:, 0], border[:1, 0]])
+        axis.plot(points[:, 0], points[:, 1], color=colour, linewidth=0.9)
 
 
 def resize(maps: Float[torch.Tensor, "n h w"], size: int) -> Float[np.ndarray, "n H W"]:

@@ -103,12 +103,14 @@ class Dataset(Protocol):
 class Explanation:
     """What an explainer returns for a batch of n images; everything may be None.
 
-    maps (n, k, h, w) >= 0, or a function without arguments that returns them (called only if a metric or a picture
-    needs maps); `grid` is the receptive-field geometry that puts cell (i, j) on the image, None if the cells tile the
-    image evenly. scores (n, k): how strongly each concept is present. contributions (n, k): additive shares of the
-    explained logit. logits (n,): what the explainer predicts for the explained logit. explained (n,): that logit
-    where it is not the task performer's; an explainer that is a classifier itself gives the same tensor as both. In a
-    task that explains all logits, both are (n, c), a column for each category of the dataset in its order.
+    maps (n, k, h, w) >= 0, or a function without arguments that returns them: for maps that are not at hand but have to
+    be attributed, such as those of units without a place (called only if a metric or a picture needs maps;
+    `maps_on_demand` says so, before and after). `grid` is the receptive-field geometry that puts cell (i, j) on the
+    image, None if the cells tile the image evenly. scores (n, k): how strongly each concept is present. contributions
+    (n, k): additive shares of the explained logit. logits (n,): what the explainer predicts for the explained logit.
+    explained (n,): that logit where it is not the task performer's; an explainer that is a classifier itself gives the
+    same tensor as both. In a task that explains all logits, both are (n, c), a column for each category of the dataset
+    in its order.
 
     parts (k,): the part each concept is assigned to, an index into the dataset's part_names (landmark_names where it
     names no parts), -1 for none; the same for every image. part_drops (n, p), or a function that returns them: how much
@@ -130,6 +132,7 @@ class Explanation:
         threshold: float | None = None,
     ) -> None:
         self._maps = maps
+        self.maps_on_demand = callable(maps)
         self.grid = grid
         self.scores = scores
         self.contributions = contributions
@@ -264,8 +267,16 @@ class Explainer(Protocol):
     """A dataclass whose fields are its options.
 
     `fit(task)` learns from `task.train` and the performer's cached activations; `explain(batch)` may be called for any
-    batch afterwards. Raise `NotApplicable` from `fit` for a task that cannot be explained this way. Optional:
-    `ablate(batch, concepts)` -> explained logit (n,) without those concepts; `report()` -> scalars of its own.
+    batch afterwards. Raise `NotApplicable` from `fit` for a task that cannot be explained this way.
+
+    Optional, each used where it is there:
+    `ablate(batch, concepts)` -> the explained logit (n,), or logits (n, c), without those concepts.
+    `report()` -> scalars of its own by name; `name@layer` is the value of one layer, a name that ends in `_share` a
+    fraction of 1: a report with values of layers is drawn.
+    `before_mask(batch)` -> maps before they were masked, and the masks in [0, 1], both (n, k, h, w); their product is
+    `maps`. The picture of filters shows all three.
+    `head(batch)` -> a module that takes maps of these images, (n, k, h, w), to its logits: (n,) or (n, 1), or a column
+    for each explained category. Grad-CAM on its maps is drawn beside the performer's.
     """
 
     name: ClassVar[str]

@@ -29,12 +29,12 @@ class Planted:
 
     name = "planted"
 
-    def __init__(self, filters: int = FILTERS, lazy: bool = False) -> None:
-        self.filters, self.lazy = filters, lazy
+    def __init__(self, filters: int = FILTERS, scored: bool = True) -> None:
+        self.filters, self.scored = filters, scored
 
     def explain(self, batch):
         maps = torch.stack([self.maps_of(name) for name in batch.ids])
-        return Explanation((lambda: maps) if self.lazy else maps, scores=None if self.lazy else maps.amax((2, 3)))
+        return Explanation(maps, scores=maps.amax((2, 3)) if self.scored else None)
 
     def maps_of(self, name):
         generator = torch.Generator().manual_seed(int(name.rpartition("/")[2]))
@@ -76,7 +76,7 @@ def test_top_images_are_those_of_a_literal_search(tmp_path: Path, monkeypatch: p
 
 def test_where_there_are_no_scores_the_peaks_of_the_maps_are_taken(tmp_path: Path) -> None:
     task = toy_task(tmp_path, "multi")
-    with_scores, without = top_images(task, Planted(), 3), top_images(task, Planted(lazy=True), 3)
+    with_scores, without = top_images(task, Planted(), 3), top_images(task, Planted(scored=False), 3)
     assert torch.equal(with_scores.rows, without.rows)
     assert torch.equal(with_scores.scores, without.scores)
 
@@ -90,13 +90,16 @@ def test_chosen_filters_have_the_highest_mean_score_and_are_alive() -> None:
     assert top.chosen(9) == [2, 3, 0]
 
 
-def test_eight_maps_make_filters_and_lazy_ones_are_not_evaluated_to_count_them() -> None:
+def test_eight_maps_at_hand_make_filters_and_maps_on_demand_do_not() -> None:
     def never():
         raise AssertionError("evaluated")
 
-    assert has_filters(Explanation(never, scores=torch.ones(2, 8)))
-    assert not has_filters(Explanation(never, contributions=torch.ones(2, 7)))
+    assert not has_filters(Explanation(never, scores=torch.ones(2, 8)))
     assert has_filters(Explanation(torch.ones(2, 8, 1, 1)))
+    assert not has_filters(Explanation(torch.ones(2, 7, 1, 1)))
+    evaluated = Explanation(lambda: torch.ones(2, 8, 1, 1))
+    _ = evaluated.maps
+    assert not has_filters(evaluated)
     assert not has_filters(Explanation(scores=torch.ones(2, 8)))
 
 
@@ -206,6 +209,7 @@ def test_explainer_without_enough_maps_or_without_an_active_filter_is_refused(tm
 
 def test_gallery_draws_filters_beside_concepts_where_there_are_filters(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("partbench.gallery.draw", lambda workbench, task, explainer, path, indices: path)
+    monkeypatch.setattr("partbench.gallery.FURTHER", {"filters": draw_filters})
     task, picture = toy_task(tmp_path), tmp_path / "a.b.png"
     few, many = (draw_pictures(bench_of(task), task, Planted(filters=count), picture) for count in (7, 8))
     assert few == [picture]

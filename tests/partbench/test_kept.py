@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 
-from partbench import kept_weights, write_weights
+from partbench import kept_seconds, kept_weights, write_weights
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +56,26 @@ def test_truncated_file_is_made_again(cache):
     (file,) = (cache / "kind").iterdir()
     file.write_bytes(file.read_bytes()[:10])
     assert kept_weights("kind", {}, make)["w"].tolist() == [2, 2]
+
+
+def test_seconds_of_the_making_are_kept_and_not_those_of_the_reading(cache):
+    def slow():
+        time.sleep(0.05)
+        return {"w": torch.zeros(1)}
+
+    assert kept_seconds("kind", {"a": 1}) is None
+    kept_weights("kind", {"a": 1}, slow)
+    first = kept_seconds("kind", {"a": 1})
+    kept_weights("kind", {"a": 1}, slow)
+    assert first >= 0.05
+    assert kept_seconds("kind", {"a": 1}) == first
+    assert kept_seconds("kind", {"a": 2}) is None
+
+
+def test_weights_kept_without_seconds_have_none(cache):
+    kept_weights("kind", {}, Maker())
+    (file,) = (cache / "kind").iterdir()
+    write_weights({"w": torch.zeros(1)}, file)
+    assert kept_seconds("kind", {}) is None
+    file.write_bytes(file.read_bytes()[:10])
+    assert kept_seconds("kind", {}) is None

@@ -20,6 +20,7 @@ from partbench import (
     Task,
     channel_contributions,
     hookimpl,
+    kept_seconds,
     kept_weights,
 )
 from partbench_plugins.applicability import fitted
@@ -146,6 +147,10 @@ class Autoencoder:
         logits = read_out.without(seen.maps, concepts)
         return logits if fitted(self._fitted).task.target is None else logits[:, 0]
 
+    def head(self, batch: Batch) -> ReadOut:
+        """From maps of these images to logits of the explained categories, the ordinary track held as it is."""
+        return self._read(batch)[1]
+
     @torch.no_grad()
     def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
         """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
@@ -157,12 +162,15 @@ class Autoencoder:
 
         reconstruction_error@fc1, @fc2: unexplained share of the variance of the performer's features, over training
         images, at most 1000.
+        training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown.
         """
         task, network, *_ = fitted(self._fitted)
-        errors = reconstruction_errors(network, task)
-        return {"interpretable_share": float(network.share)} | {
-            f"reconstruction_error@{layer}": error for layer, error in errors.items()
-        }
+        seconds, errors = kept_seconds(self.name, self._identity(task)), reconstruction_errors(network, task)
+        return (
+            {"interpretable_share": float(network.share)}
+            | {f"reconstruction_error@{layer}": error for layer, error in errors.items()}
+            | ({} if seconds is None else {"training_seconds": seconds})
+        )
 
     def _objective(self, task: Task) -> Objective:
         return reconstruction(task)

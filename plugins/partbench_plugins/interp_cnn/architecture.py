@@ -82,9 +82,14 @@ class PartNetwork(nn.Module):
             maps = maps.detach().requires_grad_()
             return torch.autograd.grad(self.parts(maps).sum(), maps)[0]
 
+    @property
+    def above(self) -> nn.Sequential:
+        """What stands above the masked maps, up to the logits."""
+        return nn.Sequential(self.head) if self.mask_after_pool else nn.Sequential(self.pool, self.head)
+
     def classify(self, maps: Float[Tensor, "b c n n"]) -> Float[Tensor, "b o"]:
         """The logits that follow from masked maps."""
-        logits: Tensor = self.head(maps if self.mask_after_pool else self.pool(maps))
+        logits: Tensor = self.above(maps)
         return logits
 
     def grid(self, performer: Performer) -> ReceptiveField:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from partbench import Batch, Explanation, InputError, PartSettings, ReceptiveField, Task, hookimpl, kept_weights
+from partbench import (
+    Batch,
+    Explanation,
+    InputError,
+    PartSettings,
+    ReceptiveField,
+    Task,
+    hookimpl,
+    kept_seconds,
+    kept_weights,
+)
 from partbench_plugins.applicability import fitted
 from partbench_plugins.interp_cnn.architecture import PartNetwork, Seen
 from partbench_plugins.interp_cnn.training import Schedule, finish, train
@@ -75,7 +84,7 @@ class InterpCnn:
     _fitted: tuple[Task, PartNetwork, ReceptiveField] | None = field(
         init=False, repr=False, compare=False, default=None
     )
-    _seconds: float = field(init=False, repr=False, compare=False, default=0.0)
+    _seconds: float | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -105,7 +114,6 @@ class InterpCnn:
 
     def fit(self, task: Task) -> None:
         """Train the network, or take the one kept for this task, these options and this seed."""
-        started = time.perf_counter()
         schedule = Schedule(self.epochs, self.warm_up, self.learning_rate, self.batch_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
@@ -114,7 +122,7 @@ class InterpCnn:
                 network.load_state_dict(kept_weights("interp_cnn", self._identity(task), self._maker(task, schedule)))
         finish(network, schedule)
         self._fitted = task, network, network.grid(task.performer)
-        self._seconds = time.perf_counter() - started
+        self._seconds = kept_seconds("interp_cnn", self._identity(task)) if self.trained else 0.0
 
     def explain(self, batch: Batch) -> Explanation:
         """Masked maps, their maxima, and the network's logits."""
@@ -138,6 +146,10 @@ class InterpCnn:
         maps = network.unmasked(self._values(task, batch))
         return maps, network.masks(maps)
 
+    def head(self, batch: Batch) -> nn.Module:
+        """From masked maps to the network's logits of the explained categories; the same for all images."""
+        return self.network.above
+
     @torch.no_grad()
     def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The network's logits with the maps of these filters set to 0."""
@@ -146,6 +158,10 @@ class InterpCnn:
         maps[:, concepts] = 0
         logits = network.classify(maps)
         return logits if task.target is None else logits[:, 0]
+
+    def report(self) -> dict[str, float]:
+        """training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown."""
+        return {} if self._seconds is None else {"training_seconds": self._seconds}
 
     def _values(self, task: Task, batch: Batch) -> Tensor:
         network = self.network

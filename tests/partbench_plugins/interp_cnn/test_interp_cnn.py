@@ -143,6 +143,14 @@ def test_trained_network_is_kept_and_used_again(tmp_path, cache):
     assert len(list((cache / "interp_cnn").glob("*.safetensors"))) == 2
 
 
+def test_report_tells_how_long_the_kept_network_was_trained(tmp_path):
+    task = toy_task(tmp_path)
+    first, again = fitted(task).report(), fitted(task).report()
+    assert first["training_seconds"] > 0
+    assert again == first
+    assert fitted(task, trained=False).report() == {"training_seconds": 0.0}
+
+
 def test_broken_kept_file_is_made_again(tmp_path, cache):
     task = toy_task(tmp_path)
     first = fitted(task)

@@ -1,0 +1,138 @@
+"""Where the logit of an image comes from: Grad-CAM on ordinary and on explaining maps, and what each part adds.
+
+The panels are those of Fig. 5 of Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks",
+and of Fig. 5 of the additive explainer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from partbench.attribution.grad_cam import grad_cam
+from partbench.beside_pictures import OrdinaryFilters
+from partbench.part_shares import draw_numbers, draw_pie, part_contributions
+from partbench.pictures import DISPLAY, choose_images, draw_parts, overlay, resize, save
+from partbench.task import Task
+from partbench.types import Batch, Dataset, Explainer, Explanation, NotApplicable
+from partbench.workbench import Workbench
+
+INCH = 1.6
+FONT = 7
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Grad-CAM of one network on the images shown, at the size drawn at, and the logits it explains."""
+
+    title: str
+    maps: Float[np.ndarray, "n H W"]
+    logits: Float[Tensor, "n"]
+
+
+@dataclass(frozen=True)
+class AttentionSheet:
+    """What the picture needs; `shares` are contributions of the parts named, the last column of no part."""
+
+    display: Batch
+    categories: list[str]
+    attentions: list[Attention]
+    shares: Float[Tensor, "n p+1"] | None
+    part_names: tuple[str, ...]
+    logits: Float[Tensor, "n"] | None
+
+
+def draw_attention(
+    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
+) -> Path:
+    """Draw Grad-CAM of the performer, that of a fitted explainer which offers `head(batch)`, and the shares of parts
+    where it gives contributions of concepts that have parts; returns where the PNG went.
+
+    Of each image it is the logit of its own category. Raises NotApplicable where the explainer has neither.
+    """
+    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    sheet = explain_attention(task, explainer, display, list(indices or choose_images(task, 4)))
+    return save(draw_attention_sheet(sheet, f"Grad-CAM and parts: {explainer.name} on {task.name}"), path)
+
+
+def explain_attention(task: Task, explainer: Explainer, display: Dataset, indices: list[int]) -> AttentionSheet:
+    """Explain these test images; `display` is the same dataset at the size to draw at."""
+    batch = task.batch("test", indices)
+    explanation, head = explainer.explain(batch), getattr(explainer, "head", None)
+    names = tuple(task.dataset.part_names or task.dataset.landmark_names)
+    parted = explanation.contributions is not None and explanation.parts is not None
+    if head is None and not parted:
+        raise NotApplicable(f"{explainer.name} offers no head, and no contributions of concepts that have parts")
+    own = own_category(task, batch)
+    attentions = [of_performer(task, batch, own, display.size)]
+    if head is not None:
+        module, size = head(batch), display.size
+        attentions.append(attention(f"maps of {explainer.name}", module, explanation, own, size, batch))
+    values = None
+    if explanation.contributions is not None and explanation.parts is not None:
+        values = part_contributions(explanation.contributions.detach(), explanation.parts, len(names)).cpu()
+    categories = [task.explained_categories[i] for i in own.tolist()]
+    logits = None if explanation.logits is None else explanation.logits.detach().cpu()
+    return AttentionSheet(display.test.batch(indices), categories, attentions, values, names, logits)
+
+
+def own_category(task: Task, batch: Batch) -> Int[Tensor, "n"]:
+    """Of each image its category's index among those explained, or, if it is of none, the performer's best."""
+    known = task.category_of(batch.labels)
+    return torch.where(known >= 0, known, task.category_logits(batch).argmax(1).cpu())
+
+
+def of_performer(task: Task, batch: Batch, own: Int[Tensor, "n"], size: int) -> Attention:
+    """Grad-CAM on the performer's ordinary filters."""
+    ordinary = OrdinaryFilters(task)
+    head = task.performer.segment(ordinary.role, "logits")
+    targets = torch.tensor(task.targets)[own]
+    title = f"ordinary filters ({ordinary.layer})"
+    return attention(title, head, ordinary.explain(batch), targets, size, batch)
+
+
+def attention(
+    title: str, head: torch.nn.Module, explanation: Explanation, target: Int[Tensor, "n"], size: int, batch: Batch
+) -> Attention:
+    """Grad-CAM of the target logits on an explanation's maps."""
+    maps = explanation.maps.detach()
+    seen = Explanation(grad_cam(head, maps, target)[:, None], grid=explanation.grid)
+    with torch.no_grad():
+        logits = head(maps.clone()).cpu()
+    chosen = logits if logits.ndim == 1 else logits[torch.arange(len(logits)), target]
+    return Attention(title, resize(seen.heatmaps(*batch.images.shape[-2:])[:, 0], size), chosen)
+
+
+def draw_attention_sheet(sheet: AttentionSheet, title: str) -> Figure:
+    """One row per image: the image with its parts, Grad-CAM of each network, a pie of the parts and its numbers."""
+    rows, maps = len(sheet.display), 1 + len(sheet.attentions)
+    widths = [1.0] * maps + ([] if sheet.shares is None else [0.9, 1.25])
+    figure = Figure(figsize=(sum(widths) * INCH, rows * INCH * 1.16 + 0.6), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, len(widths), squeeze=False, gridspec_kw={"width_ratios": widths})
+    figure.suptitle(title, fontsize=9)
+    for row, category in enumerate(sheet.categories):
+        image = sheet.display.images[row].permute(1, 2, 0).cpu().numpy()
+        draw_parts(axes[row, 0], image, sheet.display, row)
+        axes[row, 0].set_title(f"{category}, {sheet.display.ids[row]}", fontsize=FONT)
+        for axis, seen in zip(axes[row, 1:], sheet.attentions, strict=False):
+            overlay(axis, image, seen.maps[row])
+            heading = "" if row else f"Grad-CAM,\n{seen.title}\n"
+            axis.set_title(f"{heading}logit {float(seen.logits[row]):.2f}", fontsize=FONT)
+        if sheet.shares is not None:
+            values = sheet.shares[row].tolist()
+            draw_pie(axes[row, maps], values, sheet.part_names)
+            logit = None if sheet.logits is None else float(sheet.logits[row])
+            draw_numbers(axes[row, maps + 1], values, sheet.part_names, logit)
+    if sheet.shares is not None:
+        axes[0, maps].set_title("shares of parts\n(hatched: against)", fontsize=FONT)
+        axes[0, maps + 1].set_title("what filters of a part add", fontsize=FONT)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure

@@ -1,0 +1,78 @@
+"""Filters of an explainer beside the performer's own: test images that activate them most, what is seen outlined.
+
+The layout is that of Fig. 4 of Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from matplotlib.figure import Figure
+
+from partbench.filter_pictures import INCH, SHOWN, FilterSheet, draw_top_images, explain_filters
+from partbench.pictures import DISPLAY, choose_images, save
+from partbench.task import Task
+from partbench.types import Batch, Explainer, Explanation, NotApplicable
+from partbench.workbench import Workbench
+
+
+class OrdinaryFilters:
+    """The filters of the performer's top convolution (or else its target layer), looked at like an explainer's."""
+
+    name: ClassVar[str] = "the performer"
+
+    def __init__(self, task: Task) -> None:
+        self.fit(task)
+
+    def fit(self, task: Task) -> None:
+        """Nothing is learned."""
+        self.task, self.role = task, "top_conv" if task.performer.has("top_conv") else "target"
+
+    def explain(self, batch: Batch) -> Explanation:
+        """Activations of the filters."""
+        maps = self.task.activations(self.role, batch).relu()
+        return Explanation(maps, grid=self.task.performer.receptive_field(self.role), scores=maps.amax((2, 3)))
+
+    @property
+    def layer(self) -> str:
+        """The layer's own name."""
+        return self.task.performer.layer(self.role)
+
+
+def draw_beside(
+    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
+) -> Path:
+    """Draw the most active filters of a fitted explainer and of its task's performer; returns where the PNG went.
+
+    Raises NotApplicable where the explainer has no filters, or they are the performer's.
+    """
+    ordinary, rows = OrdinaryFilters(task), list(indices or choose_images(task, 4))
+    batch = task.batch("test", rows)
+    if same_maps(explainer.explain(batch), ordinary.explain(batch)):
+        raise NotApplicable(f"the filters of {explainer.name} are the performer's own")
+    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    both: tuple[Explainer, Explainer] = (explainer, ordinary)
+    sheets = [explain_filters(task, each, display, rows) for each in both]
+    titles = [f"filters of {explainer.name}", f"ordinary filters of {task.performer.name}, layer {ordinary.layer}"]
+    return save(draw_beside_sheet(sheets, titles, f"{explainer.name} and its performer on {task.name}"), path)
+
+
+def same_maps(one: Explanation, other: Explanation) -> bool:
+    """Whether both have the same maps at hand."""
+    if any(not each.has("maps") or each.maps_on_demand for each in (one, other)):
+        return False
+    return one.maps.shape == other.maps.shape and torch.allclose(one.maps, other.maps)
+
+
+def draw_beside_sheet(sheets: Sequence[FilterSheet], titles: Sequence[str], title: str) -> Figure:
+    """One panel per sheet, one row per filter."""
+    wide, high = len(sheets) * (SHOWN + 0.4) * INCH, SHOWN * INCH * 1.17 + 0.4
+    figure = Figure(figsize=(wide, high), dpi=110)
+    figure.suptitle(title, fontsize=9, y=1 - 0.05 / high, va="top")
+    panels = figure.subfigures(1, len(sheets), squeeze=False).flat
+    for panel, sheet, text in zip(panels, sheets, titles, strict=True):
+        draw_top_images(panel, sheet, f"{text}: test images that activate a filter most, and its score")
+    return figure

@@ -1,0 +1,71 @@
+"""What an explainer reports of layers, as bars: how well each is rebuilt, and how much it owes to the concepts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from partbench.pictures import save
+from partbench.task import Task
+from partbench.types import Explainer, NotApplicable
+from partbench.workbench import Workbench
+
+WHOLE = "whole network"  # the bar of a share that belongs to no single layer
+FONT = 8
+BAR = 0.62  # inches
+
+
+def draw_layers(
+    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
+) -> Path:
+    """Draw the values per layer, and the shares, of a fitted explainer's `report()`; returns where the PNG went.
+
+    Raises NotApplicable where it reports nothing of layers. `indices` are not used: nothing here is of single images.
+    """
+    report = getattr(explainer, "report", None)
+    panels = by_layer(report() if report else {})
+    if not panels:
+        raise NotApplicable(f"{explainer.name} reports no values of layers")
+    return save(draw_layer_sheet(panels, f"{explainer.name} on {task.name}"), path)
+
+
+def by_layer(report: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Values `name@layer` of a report by name and layer, in its order, and names ending in `_share` without a layer.
+
+    Empty where there are no values of layers. Values that are not finite are left out.
+    """
+    panels: dict[str, dict[str, float]] = {}
+    for key, value in report.items():
+        name, _, layer = key.partition("@")
+        if math.isfinite(value) and (layer or name.endswith("_share")):
+            panels.setdefault(name, {})[layer or WHOLE] = float(value)
+    return panels if any(set(values) != {WHOLE} for values in panels.values()) else {}
+
+
+def draw_layer_sheet(panels: Mapping[str, Mapping[str, float]], title: str) -> Figure:
+    """A panel for each name, a bar for each layer."""
+    widths = [BAR * max(len(values), 2) + 0.9 for values in panels.values()]
+    figure = Figure(figsize=(sum(widths), 2.8), dpi=110, layout="constrained")
+    figure.suptitle(title, fontsize=FONT + 1)
+    axes = figure.subplots(1, len(panels), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
+    for axis, (name, values) in zip(axes, panels.items(), strict=True):
+        draw_bars(axis, name, values)
+    return figure
+
+
+def draw_bars(axis: Axes, name: str, values: Mapping[str, float]) -> None:
+    """The bars of one name, each with its value; a line at 1, which is all of it for a share or a relative error."""
+    low, high = min(0.0, *values.values()), max(1.0, *values.values())
+    bars = axis.bar(range(len(values)), list(values.values()), width=0.6, color="tab:blue")
+    axis.bar_label(bars, fmt="%.3f", fontsize=FONT, padding=2)
+    axis.axhline(1, color="grey", linestyle="--", linewidth=0.8)
+    middle, reach = (len(values) - 1) / 2, max(len(values), 2) / 2 + 0.3
+    axis.set(xlim=(middle - reach, middle + reach), ylim=(1.15 * low, 1.15 * high))
+    axis.set_xticks(range(len(values)), list(values), fontsize=FONT)
+    axis.tick_params(axis="y", labelsize=FONT)
+    axis.set_title(name.replace("_", " "), fontsize=FONT)
+    axis.spines[["top", "right"]].set_visible(False)
