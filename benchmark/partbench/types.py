@@ -84,6 +84,12 @@ class Dataset(Protocol):
     `part_names` name the axes of Batch.landmarks and of Batch.masks (or part_boxes); an optional `located` names the
     landmarks that metrics of location use (default: all). `root` is the folder holding the data in its official
     layout, None for embedded data; a missing or broken folder raises `InputError` naming the file.
+
+    A dataset that knows attributes names the axis of Batch.attributes in `attribute_names`; its splits give those of
+    all images as `attributes` (N, a). Its `attribute_tasks` map further task categories to the attribute explained:
+    the image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the class of the
+    dataset to open for them, of the same name and with these two attributes too; it may have another default
+    performer. A dataset that has attribute tasks alone has no `categories`.
     """
 
     name: ClassVar[str]
