@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -44,8 +44,16 @@ class AttributeSplit:
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """The same images, labelled by the attribute."""
-        rows = torch.tensor(list(indices), dtype=torch.long)
-        return replace(self.images.batch(indices), labels=self.labels[rows])
+        return self._labelled(self.images.batch(indices), indices)
+
+    @property
+    def batch_without(self) -> Callable[[Sequence[int], str], Batch] | None:
+        """The same of images without a part; None where the dataset does not offer it."""
+        draw = getattr(self.images, "batch_without", None)
+        return draw and (lambda indices, part: self._labelled(draw(indices, part), indices))
+
+    def _labelled(self, batch: Batch, indices: Sequence[int]) -> Batch:
+        return replace(batch, labels=self.labels[torch.tensor(list(indices), dtype=torch.long)])
 
 
 class AttributeView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -13,8 +14,11 @@ from torch import Tensor, nn
 from partbench import Batch, InputError, Performer
 from partbench.attribute_view import AttributeSplit, through_attribute
 from partbench.registry import Entry, Registry, load
+from partbench.runner import _outputs
+from partbench.standings import _board
 from partbench.task import Task
 from partbench.workbench import Workbench
+from partbench_plugins.autoencoder.training import known_labels
 
 NAMES = ("hat", "wild", "young")
 
@@ -179,6 +183,48 @@ def test_a_performer_without_that_output_is_refused(workbench: Workbench, name: 
         workbench.task(name)
 
 
+def test_an_attribute_is_told_from_its_absence_and_from_no_other_attribute(workbench: Workbench) -> None:
+    logits = torch.tensor([[5.0, 1.0, 9.0], [-5.0, -1.0, -9.0]])
+    rivals, places = workbench.task("faces/is-wild").rivals(logits)
+    assert rivals.tolist() == [[0, 1], [0, -1]]
+    assert places == (1,)
+    cat = workbench.task("animals/cat")
+    rivals, places = cat.rivals(logits)
+    assert torch.equal(rivals, logits)
+    assert places == cat.targets == (0,)
+
+
+def test_metrics_see_whether_the_performer_takes_the_attribute_to_be_there(workbench: Workbench) -> None:
+    task = wild(workbench)
+    batch = task.batch("test", range(6))
+    found = _outputs(task, batch)
+    own = task.performer.logits(batch.images)[:, 1]
+    assert found.target == 1
+    assert torch.equal(found.logits.argmax(1) == found.target, own > 0)
+    assert torch.equal(found.explained, own)
+    assert torch.equal(found.predict(batch.images), found.logits)
+    assert torch.equal(found.category_logits, own[:, None])
+    assert found.positive.tolist() == (task.dataset.test.labels == 1).tolist()
+
+
+def test_the_predicted_label_of_an_attribute_follows_the_sign_of_its_logit(workbench: Workbench) -> None:
+    task = wild(workbench)
+    images = task.batch("train", range(10)).images
+    last = task.performer.stages["fc"]
+    last.bias += 100.0  # other attributes are far above
+    last.bias[1] -= task.performer.logits(images)[:, 1].median()
+    expected = torch.where(task.performer.logits(images)[:, 1] > 0, 0, -1)
+    assert expected.unique().tolist() == [-1, 0]
+    assert torch.equal(known_labels(task, "predicted"), expected)
+
+
+@pytest.mark.parametrize("performer", ["", "@other"])
+def test_attributes_have_a_board_of_their_own(performer: str) -> None:
+    named = {c: _board(f"fauna/{c}{performer}", "fauna", c) for c in ("cat", "multi", "attribute-wild")}
+    kinds = {"cat": "single", "multi": "multi", "attribute-wild": "attributes"}
+    assert named == {category: f"fauna/{kind}{performer}" for category, kind in kinds.items()}
+
+
 def test_a_view_hands_on_what_it_does_not_change() -> None:
     dataset = Faces(None, 8)
     dataset.located = ("nose",)
@@ -189,6 +235,16 @@ def test_a_view_hands_on_what_it_does_not_change() -> None:
     assert view.test.fingerprint == "faces-test"
     with pytest.raises(AttributeError):
         _ = view.no_such_thing
+
+
+def test_images_without_a_part_are_labelled_too_where_there_are_any() -> None:
+    images = Images(4, "x")
+    assert AttributeSplit(images, 0).batch_without is None
+    images.batch_without = lambda indices, part: replace(images.batch(indices), ids=(part,) * len(indices))
+    split = AttributeSplit(images, 0)
+    batch = split.batch_without([2, 1], "head")
+    assert batch.ids == ("head", "head")
+    assert batch.labels.tolist() == split.labels[[2, 1]].tolist()
 
 
 def test_a_split_without_an_image_asked_for_is_empty() -> None:
