@@ -53,6 +53,7 @@ class FaunaSet:
     kind: ClassVar[str] = "fauna"
     scenes: ClassVar[dict[str, Any]] = {}  # options of `render`
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _lacking: dict[str, FaunaSet] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return self.count
@@ -81,6 +82,18 @@ class FaunaSet:
             landmarks=torch.from_numpy(data["landmarks"]).float() - 0.5,  # pixel centres are whole numbers in a Batch
             masks=torch.from_numpy(data["masks"]),
         )
+
+    def batch_without(self, indices: Sequence[int], part: str) -> Batch:
+        """The same scenes with one part not painted: what lies behind it appears, all other pixels stay.
+
+        `part` is one of PART_NAMES, or as in `render`; where it cannot be seen, or the category lacks it, the image is
+        the same to the bit. What the part holds floats. Ids differ from those of `batch`. Raises ValueError for a name
+        that no category has.
+        """
+        if part not in self._lacking:
+            without = (*self.without, part)
+            self._lacking[part] = type(self)(self.seed, self.count, self.size, without, self.progress)
+        return self._lacking[part].batch(indices)
 
     def _arrays(self, indices: list[int]) -> dict[str, np.ndarray]:
         path = cache_folder() / "fauna" / f"{self.fingerprint}.npz"

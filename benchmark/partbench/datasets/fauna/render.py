@@ -95,7 +95,7 @@ def render(
     if seed < 0 or index < 0 or size < 8:
         raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
     scene = scene_of(int(seed), int(index))
-    removed = removed_fine_parts(CATEGORIES[scene.label], without)
+    removed = removed_fine_parts(CATEGORIES[scene.label], without, set(scene.solids.parts))
     layer = _layer(scene, size * _SUPER)
     if removed:
         layer = _uncover(layer, _layer(scene, size * _SUPER, removed), removed)
