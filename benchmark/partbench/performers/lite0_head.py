@@ -70,7 +70,7 @@ class Lite0Head:
         """
         if dataset.size != Lite0Head.input_size:
             raise InputError(f"images of {dataset.name} are {dataset.size} px, expected 224 px for lite0_head")
-        key, names = fingerprint(dataset), outputs(dataset)
+        key, names = fingerprint(dataset), output_names(dataset)
         tasks = getattr(dataset, "attribute_tasks", {}) if explains_attribute(dataset) else {}
         explained = tasks or {name: name for name in dataset.categories}
         return Performer(
@@ -91,14 +91,14 @@ def explains_attribute(dataset: Dataset) -> bool:
     return bool(dataset.categories) and set(dataset.categories) <= set(getattr(dataset, "attribute_tasks", ()))
 
 
-def outputs(dataset: Dataset) -> tuple[str, ...]:
+def output_names(dataset: Dataset) -> tuple[str, ...]:
     """What the head has a logit for: the dataset's attributes in an attribute task, else its classes."""
     return tuple(getattr(dataset, "attribute_names", ()) if explains_attribute(dataset) else dataset.classes)
 
 
 def fingerprint(dataset: Dataset) -> str:
     """Of all that the head's weights follow from: the trunk, the training split and this recipe's version."""
-    known = (Lite0Head.name, Lite0Head.version, lite0.fingerprint(), *outputs(dataset), dataset.train.fingerprint)
+    known = (Lite0Head.name, Lite0Head.version, lite0.fingerprint(), *output_names(dataset), dataset.train.fingerprint)
     return hashlib.sha256("|".join(known).encode()).hexdigest()
 
 
@@ -108,10 +108,10 @@ def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequent
     if not path.exists():
         rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
         truth = getattr(dataset.train, "attributes" if explains_attribute(dataset) else "labels")[rows]
-        model = train(trunk_maps(dataset.train, rows, device), truth, len(outputs(dataset)))
+        model = train(trunk_maps(dataset.train, rows, device), truth, len(output_names(dataset)))
         write_weights(model.state_dict(), path)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
-        model = head(len(outputs(dataset)))
+        model = head(len(output_names(dataset)))
     model.load_state_dict(load_file(path))
     return model
 
@@ -126,11 +126,11 @@ def trunk_maps(images: ImageSet, rows: Int[Tensor, "n"], device: torch.device) -
     return maps
 
 
-def train(maps: Maps, truth: Truth, count: int) -> nn.Sequential:
+def train(maps: Maps, truth: Truth, outputs: int) -> nn.Sequential:
     """A head trained on these maps, from random numbers of its own; its batch norm is folded in the end."""
     with torch.random.fork_rng(devices=[maps.device] if maps.is_cuda else []):
         torch.manual_seed(SEED)
-        model = head(count).to(maps.device)
+        model = head(outputs).to(maps.device)
         scale, shift = standardisation(maps)
         conv4 = model.get_submodule("conv4")
         conv4.load_state_dict({"0.weight": scale[:, None, None, None], "0.bias": shift})
