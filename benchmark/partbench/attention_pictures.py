@@ -57,7 +57,7 @@ def draw_attention(
 
     Of each image it is the logit of its own category. Raises NotApplicable where the explainer has neither.
     """
-    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
     sheet = explain_attention(task, explainer, display, list(indices or choose_images(task, 4)))
     return save(draw_attention_sheet(sheet, f"Grad-CAM and parts: {explainer.name} on {task.name}"), path)
 

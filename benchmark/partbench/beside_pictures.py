@@ -53,7 +53,7 @@ def draw_beside(
     batch = task.batch("test", rows)
     if same_maps(explainer.explain(batch), ordinary.explain(batch)):
         raise NotApplicable(f"the filters of {explainer.name} are the performer's own")
-    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
     both: tuple[Explainer, Explainer] = (explainer, ordinary)
     sheets = [explain_filters(task, each, display, rows) for each in both]
     titles = [f"filters of {explainer.name}", f"ordinary filters of {task.performer.name}, layer {ordinary.layer}"]

@@ -310,7 +310,7 @@ def _open(device: str, data_root: Path | None, files: Any = ()) -> tuple[Registr
 
 def _listing(registry: Registry, kind: str) -> list[dict[str, str]]:
     if kind == "tasks":
-        return [{"name": name, "performer": _performer(registry, name)} for name in registry.tasks()]
+        return [{"name": name, "performer": registry.default_performer(name)} for name in registry.tasks()]
     entries = sorted(getattr(registry, kind).values(), key=lambda entry: entry.name)
     return [
         {
@@ -322,11 +322,6 @@ def _listing(registry: Registry, kind: str) -> list[dict[str, str]]:
         }
         for entry in entries
     ]
-
-
-def _performer(registry: Registry, task: str) -> str:
-    performer: str = registry.datasets[task.partition("/")[0]].cls.default_performer
-    return performer
 
 
 def _write_pages(results: Path) -> list[Path]:

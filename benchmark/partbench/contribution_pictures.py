@@ -50,7 +50,7 @@ def draw_contributions(
         raise NotApplicable(f"{explainer.name} has no contributions, or few")
     baseline = getattr(explainer, "baseline", None)
     compared = [explainer, *([baseline()] if baseline and baseline() else [])]
-    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY)).test.batch(rows)
+    display = workbench.resized(task, max(task.dataset.size, DISPLAY)).test.batch(rows)
     shares = {each.name: mean_shares(task, each) for each in compared}
     sheet = ContributionSheet(display, explanation, concept_names(task, explainer, explanation), shares)
     return save(draw_contribution_sheet(sheet, f"{explainer.name} on {task.name}"), path)

@@ -54,7 +54,7 @@ def draw_filters(
     `before_mask(batch)`: maps before they were masked, and the masks, both (n, k, h, w); then they are drawn too.
     Raises NotApplicable where there are no maps of at least 8 concepts, or no filter is active.
     """
-    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
     sheet = explain_filters(task, explainer, display, list(indices or choose_images(task, LOCATED)))
     return save(draw_filter_sheet(sheet, f"filters of {explainer.name} on {task.name}"), path)
 

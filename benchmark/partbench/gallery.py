@@ -7,6 +7,7 @@ from pathlib import Path
 
 from partbench.attention_pictures import draw_attention
 from partbench.beside_pictures import draw_beside
+from partbench.contribution_pictures import draw_contributions
 from partbench.filter_pictures import draw_filters
 from partbench.layer_pictures import draw_layers
 from partbench.pictures import draw
@@ -14,7 +15,13 @@ from partbench.task import Task
 from partbench.types import Explainer, NotApplicable
 from partbench.workbench import Workbench
 
-FURTHER = {"filters": draw_filters, "beside": draw_beside, "gradcam": draw_attention, "layers": draw_layers}
+FURTHER = {
+    "filters": draw_filters,
+    "beside": draw_beside,
+    "gradcam": draw_attention,
+    "layers": draw_layers,
+    "contributions": draw_contributions,
+}
 
 
 def draw_pictures(

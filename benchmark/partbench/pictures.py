@@ -44,7 +44,7 @@ def draw(
     workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
 ) -> Path:
     """Draw test images of a task (by default four) as a fitted explainer explains them; returns where the PNG went."""
-    display = workbench.dataset(task.dataset.name, max(task.dataset.size, DISPLAY))
+    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
     sheet = explain_sheet(task, explainer, display, list(indices or choose_images(task, 4)))
     return save(draw_sheet(sheet, f"{explainer.name} on {task.name}"), path)
 

@@ -104,6 +104,8 @@ def published_ratio(explainer: str, metric: str, dataset: str, board: str) -> st
     Of the paper's settings, those of the board's kind (single or multi), on this dataset, else on every other, named.
     "" if there is none.
     """
+    if _section(board) not in ("single", "multi"):
+        return ""
     table = pairs()
     table = table[(table["explainer"] == explainer) & (table["other"] == "top_conv") & (table["metric"] == metric)]
     table = table[table["setting"].str.startswith("multi") == (_section(board) == "multi")]

@@ -8,7 +8,7 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -65,11 +65,19 @@ class Registry:
 
     def tasks(self) -> list[str]:
         """Names of all tasks on default performers."""
-        return [
-            f"{entry.name}/{category}"
-            for entry in self.datasets.values()
-            for category in (*entry.cls.categories, "multi")
-        ]
+        return [f"{name}/{category}" for name in self.datasets for category in self.categories(name)]
+
+    def categories(self, dataset: str) -> dict[str, Any]:
+        """All that can be explained of a dataset, and the class that is opened for it: `multi` and attributes too."""
+        cls = self.find("datasets", dataset).cls
+        own = dict.fromkeys((*cls.categories, "multi"), cls) if cls.categories else {}
+        return own | {category: getattr(cls, "attribute_images", cls) for category in attribute_tasks(cls)}
+
+    def default_performer(self, task: str) -> str:
+        """The performer of a task `dataset/category` whose name gives none."""
+        dataset, _, category = task.partition("/")
+        performer: str = self.categories(dataset)[category].default_performer
+        return performer
 
     def _add(self, kind: str, entry: Entry) -> None:
         table: dict[str, Entry] = getattr(self, kind)
@@ -85,6 +93,12 @@ class Registry:
         for kind in KINDS:
             hook = manager.subset_hook_caller(f"register_{kind}", others)
             hook(register=lambda cls, kind=kind: self._add(kind, Entry(cls.name, cls, owner, distribution, version)))
+
+
+def attribute_tasks(cls: Any) -> Mapping[str, str]:
+    """The attribute that each attribute task of a dataset class explains; of most datasets there are none."""
+    tasks: Mapping[str, str] = getattr(cls, "attribute_tasks", {})
+    return tasks
 
 
 def load(paths: Iterable[str | Path] = ()) -> Registry:

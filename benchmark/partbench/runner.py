@@ -209,12 +209,13 @@ def _explain_batch(
 def _outputs(task: Task, batch: Batch) -> Outputs:
     logits = task.activations("logits", batch)
     explained = None if task.target is None else logits[:, task.target]
+    rivals, places = task.rivals(logits)
     return Outputs(
-        logits,
+        rivals,
         task.positive(batch.labels),
-        task.target,
+        None if task.target is None else places[0],
         explained,
-        task.performer.logits,
+        lambda images: task.rivals(task.performer.logits(images))[0],
         category=task.category_of(batch.labels),
         category_logits=logits[:, list(task.targets)],
         parts=tuple(task.dataset.part_names),

@@ -59,13 +59,13 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
 def board(frame: pd.DataFrame) -> pd.DataFrame:
     """Standings: a row per board, explainer with variant, and metric; sorted, the same whatever the order of `frame`.
 
-    A board is the categories of a dataset explained one at a time, or all at once (`multi`), on one performer. `value`
-    is the mean over seeds per task, then over tasks. It is NaN unless every task that any explainer covers with
-    this metric is covered; a task is covered if all its cells are scored. `coverage` says how many are (`4/6`).
-    `low`, `high` are `mean_interval`. `best` marks the best value and all whose intervals overlap its interval: they
-    share rank 1; the others rank after all that are separated from them. Controls, names with '@', rows without an
-    interval and what explainers report of themselves have no rank. `beaten_by_control`: not separated from the best
-    control, or worse than it.
+    A board is the categories of a dataset explained one at a time, or all at once (`multi`), or its attributes, on one
+    performer. `value` is the mean over seeds per task, then over tasks. It is NaN unless every task that any explainer
+    covers with this metric is covered; a task is covered if all its cells are scored. `coverage` says how many are
+    (`4/6`). `low`, `high` are `mean_interval`. `best` marks the best value and all whose intervals overlap its
+    interval: they share rank 1; the others rank after all that are separated from them. Controls, names with '@', rows
+    without an interval and what explainers report of themselves have no rank. `beaten_by_control`: not separated from
+    the best control, or worse than it.
     `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)
@@ -166,7 +166,8 @@ def _separated(group: pd.DataFrame) -> tuple[Float[np.ndarray, "e"], Bool[np.nda
 
 def _board(task: str, dataset: str, category: str) -> str:
     _, at, performer = task.partition("@")
-    return f"{dataset}/{'multi' if category == 'multi' else 'single'}{at}{performer}"
+    kind = "multi" if category == "multi" else "attributes" if category.startswith("attribute-") else "single"
+    return f"{dataset}/{kind}{at}{performer}"
 
 
 def _newest(rows: pd.DataFrame, by: list[str], version: str) -> pd.DataFrame:

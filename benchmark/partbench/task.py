@@ -70,6 +70,21 @@ class Task:
         """Index among the performer's outputs of the logit of each explained category."""
         return tuple(self.performer.targets[name] for name in self.explained_categories)
 
+    @property
+    def explains_attribute(self) -> bool:
+        """Whether an attribute is explained: the performer's outputs are then log-odds, each for itself."""
+        return self.category in getattr(self.dataset, "attribute_tasks", ())
+
+    def rivals(self, logits: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "n r"], tuple[int, ...]]:
+        """The logits whose largest tells the class of an image, and the index among them of each explained category.
+
+        All of them; but of an attribute, 0 for its absence and its own: other attributes are no rivals.
+        """
+        if not self.explains_attribute:
+            return logits, self.targets
+        own = logits[:, self.target]
+        return torch.stack((torch.zeros_like(own), own), 1), (1,)
+
     def category_of(self, labels: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
         """Index of each image's category among the explained ones; -1 for images of none."""
         known = torch.tensor([self.dataset.classes.index(name) for name in self.explained_categories])

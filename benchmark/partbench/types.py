@@ -66,8 +66,11 @@ class Batch:
 class ImageSet(Protocol):
     """A split of a dataset: labels at hand, images read on demand.
 
-    `fingerprint` changes when the data changes. `batch(indices)` must return the same pixels at every call. Optional,
-    for rendered images: `batch_without(indices, part)`, the same scenes with one part not drawn, under other ids.
+    `fingerprint` changes when the data changes. `batch(indices)` must return the same pixels at every call.
+
+    A split of images that are rendered may offer `batch_without(indices, part)`: the same images with one of the
+    dataset's `part_names` not painted and nothing else changed, so that what lies behind it appears (masks and
+    landmarks are those of the new images; ids differ). It is absent or None where there is no such thing.
     """
 
     fingerprint: str
@@ -85,6 +88,13 @@ class Dataset(Protocol):
     `part_names` name the axes of Batch.landmarks and of Batch.masks (or part_boxes); an optional `located` names the
     landmarks that metrics of location use (default: all). `root` is the folder holding the data in its official
     layout, None for embedded data; a missing or broken folder raises `InputError` naming the file.
+
+    A dataset that knows attributes names the axis of Batch.attributes in `attribute_names`; its splits give those of
+    all images as `attributes` (N, a). Its `attribute_tasks` map further task categories to the attribute explained:
+    the image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the class of the
+    dataset to open for them, of the same name and with these two members too; it may have another default
+    performer. The names of these tasks begin with "attribute-", which gives them a leaderboard of their own; a dataset
+    that has attribute tasks alone needs no such names, and has no `categories`.
     """
 
     name: ClassVar[str]
@@ -228,7 +238,8 @@ def _expect_parts(parts: Tensor) -> None:
 class Outputs:
     """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index; names.
 
-    `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained
+    Of an attribute, the logits are those of "has it not", always 0, and "has it", index 1: other attributes are no
+    rivals. `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained
     category. `predict` runs the untouched performer on other images of the same size. `category` is the index of each
     image's category among those explained, -1 for none; `category_logits` are the logits of these categories. `parts`
     names the parts of Batch.masks or part_boxes, `located` the landmarks that metrics of location use (None: all).

@@ -216,7 +216,11 @@ def test_a_corrupt_result_is_named_and_ignored(ran, tmp_path: Path) -> None:
 def test_doctor_reports_environment_data_and_plugins() -> None:
     result = CliRunner().invoke(main, ["doctor", "--json"])
     found = json.loads(result.stdout)
-    assert {row["name"]: row["status"] for row in found["data"]} == {"animal_part": "absent", "fauna": "ok"}
+    assert {row["name"]: row["status"] for row in found["data"]} == {
+        "animal_part": "absent",
+        "celeba": "absent",
+        "fauna": "ok",
+    }
     assert found["environment"][0]["name"] == "partbench"
 
 

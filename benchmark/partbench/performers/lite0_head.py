@@ -29,6 +29,7 @@ CHANNELS, CELLS = 112, 14
 EPOCHS, BATCH, RATE, DROPOUT, SEED = 16, 64, 1e-3, 0.5, 0
 MOST = 40_000  # images whose activations fit in memory: 1.8 GB in half precision
 Maps = Float[Tensor, "n 112 14 14"]
+Truth = Int[Tensor, "n"] | Float[Tensor, "n c"]  # classes, or attributes
 
 
 def trunk() -> dict[str, nn.Module]:
@@ -69,23 +70,35 @@ class Lite0Head:
         """
         if dataset.size != Lite0Head.input_size:
             raise InputError(f"images of {dataset.name} are {dataset.size} px, expected 224 px for lite0_head")
-        key = fingerprint(dataset)
+        key, names = fingerprint(dataset), output_names(dataset)
+        tasks = getattr(dataset, "attribute_tasks", {}) if explains_attribute(dataset) else {}
+        explained = tasks or {name: name for name in dataset.categories}
         return Performer(
             name=Lite0Head.name,
             version=Lite0Head.version,
             input_size=Lite0Head.input_size,
             stages=trunk() | dict(trained_head(dataset, device, key).named_children()),
             roles={"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"},
-            outputs=tuple(dataset.classes),
-            targets={name: dataset.classes.index(name) for name in dataset.categories},
+            outputs=names,
+            targets={category: names.index(name) for category, name in explained.items()},
             fingerprint=key,
             device=device,
         )
 
 
+def explains_attribute(dataset: Dataset) -> bool:
+    """Whether the dataset was opened for an attribute task: then the head tells all of its attributes."""
+    return bool(dataset.categories) and set(dataset.categories) <= set(getattr(dataset, "attribute_tasks", ()))
+
+
+def output_names(dataset: Dataset) -> tuple[str, ...]:
+    """What the head has a logit for: the dataset's attributes in an attribute task, else its classes."""
+    return tuple(getattr(dataset, "attribute_names", ()) if explains_attribute(dataset) else dataset.classes)
+
+
 def fingerprint(dataset: Dataset) -> str:
     """Of all that the head's weights follow from: the trunk, the training split and this recipe's version."""
-    known = (Lite0Head.name, Lite0Head.version, lite0.fingerprint(), *dataset.classes, dataset.train.fingerprint)
+    known = (Lite0Head.name, Lite0Head.version, lite0.fingerprint(), *output_names(dataset), dataset.train.fingerprint)
     return hashlib.sha256("|".join(known).encode()).hexdigest()
 
 
@@ -94,10 +107,11 @@ def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequent
     path = cache_folder() / "performers" / f"{Lite0Head.name}-{key[:16]}.safetensors"
     if not path.exists():
         rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
-        model = train(trunk_maps(dataset.train, rows, device), dataset.train.labels[rows], len(dataset.classes))
+        truth = getattr(dataset.train, "attributes" if explains_attribute(dataset) else "labels")[rows]
+        model = train(trunk_maps(dataset.train, rows, device), truth, len(output_names(dataset)))
         write_weights(model.state_dict(), path)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
-        model = head(len(dataset.classes))
+        model = head(len(output_names(dataset)))
     model.load_state_dict(load_file(path))
     return model
 
@@ -112,7 +126,7 @@ def trunk_maps(images: ImageSet, rows: Int[Tensor, "n"], device: torch.device) -
     return maps
 
 
-def train(maps: Maps, labels: Int[Tensor, "n"], outputs: int) -> nn.Sequential:
+def train(maps: Maps, truth: Truth, outputs: int) -> nn.Sequential:
     """A head trained on these maps, from random numbers of its own; its batch norm is folded in the end."""
     with torch.random.fork_rng(devices=[maps.device] if maps.is_cuda else []):
         torch.manual_seed(SEED)
@@ -122,24 +136,32 @@ def train(maps: Maps, labels: Int[Tensor, "n"], outputs: int) -> nn.Sequential:
         conv4.load_state_dict({"0.weight": scale[:, None, None, None], "0.bias": shift})
         conv4.requires_grad_(False)
         unfold(model, DROPOUT)
-        descend(model.to(maps.device).train(), maps, labels)
+        descend(model.to(maps.device).train(), maps, truth)
     fold(model.eval())
     return model
 
 
-def descend(model: nn.Module, maps: Maps, labels: Int[Tensor, "n"]) -> None:
-    """Cross-entropy, Adam, a cosine; images are drawn so that each class comes equally often."""
+def descend(model: nn.Module, maps: Maps, truth: Truth) -> None:
+    """Adam, a cosine; images are drawn so that each class comes equally often, those with attributes evenly."""
     steps = EPOCHS * -(-len(maps) // BATCH)
     optimiser = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    rarity = 1 / labels.bincount()[labels]
+    rarity = 1 / truth.bincount()[truth] if truth.ndim == 1 else torch.ones(len(truth))
     for _ in range(steps):
         drawn = torch.multinomial(rarity, BATCH, replacement=True)
         logits = model(varied(maps[drawn.to(maps.device)].float()))
         optimiser.zero_grad()
-        F.cross_entropy(logits, labels[drawn].to(maps.device)).backward()
+        loss(logits, truth[drawn].to(maps.device)).backward()
         optimiser.step()
         schedule.step()
+
+
+def loss(logits: Float[Tensor, "b c"], truth: Truth) -> Float[Tensor, ""]:
+    """Cross-entropy of classes; binary cross-entropy of attributes (+1 / -1) where they are known."""
+    if truth.ndim == 1:
+        return F.cross_entropy(logits, truth)
+    known = truth.isfinite()
+    return F.binary_cross_entropy_with_logits(logits[known], (truth[known] > 0).float())
 
 
 def varied(maps: Maps) -> Maps:

@@ -30,7 +30,7 @@ def weights_file() -> Traversable:
     return resources.files("partbench.performers") / "weights" / "small_vgg.safetensors"
 
 
-def network() -> nn.Sequential:
+def network(outputs: int = len(OUTPUTS)) -> nn.Sequential:
     """The stages of the network, with random weights; images are 64 x 64 px.
 
     Five convolutions, the last three on a map of 16 x 16 cells, 4 px apart, and three fully connected layers.
@@ -48,7 +48,7 @@ def network() -> nn.Sequential:
             pool5=nn.MaxPool2d(2),
             fc6=nn.Sequential(nn.Flatten(), nn.Linear(48 * 8 * 8, 256), nn.ReLU()),
             fc7=nn.Sequential(nn.Linear(256, 128), nn.ReLU()),
-            fc8=nn.Linear(128, len(OUTPUTS)),
+            fc8=nn.Linear(128, outputs),
         )
     )
 

@@ -35,15 +35,15 @@ class Schedule:
 def known_labels(task: Task, source: Literal["predicted", "truth"]) -> Int[Tensor, "N"]:
     """The category of every training image for the filter loss: index among those explained, -1 for none.
 
-    "predicted": that of the performer's largest logit (of one above 0, where it has a single logit). Raises
-    NotApplicable where no image is of an explained category.
+    "predicted": that of the performer's largest logit (of one above 0, where it has a single logit, or explains an
+    attribute). Raises NotApplicable where no image is of an explained category.
     """
     if source == "truth":
         labels = task.category_of(task.labels())
     else:
-        logits = task.activations("logits")
+        logits, places = task.rivals(task.activations("logits"))
         largest = logits.argmax(1) if logits.shape[1] > 1 else torch.where(logits[:, 0] > 0, 0, -1)
-        match = largest[:, None] == torch.tensor(task.targets)
+        match = largest[:, None] == torch.tensor(places)
         labels = torch.where(match.any(1), match.int().argmax(1), -1)
     if not (labels >= 0).any():
         hint = "; labels=truth needs none" if source == "predicted" else ""

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from partbench.datasets.fauna.dataset import MANY, Fauna, FaunaSet
+from partbench.datasets.fauna.dataset import MANY, AttributeSet, Fauna, FaunaSet
+from partbench.datasets.fauna.vocabulary import CATEGORIES, FINE_PARTS, PART_NAMES, merged_part
+
+BODY = [{merged_part(fine) for fine in FINE_PARTS[category]} for category in CATEGORIES]
 
 
 @pytest.fixture
@@ -67,3 +71,43 @@ def test_a_scene_without_a_part_has_another_id_and_no_such_part() -> None:
     assert not set(a.ids) & set(b.ids)
     assert a.masks[:, 0].any()
     assert not b.masks[:, 0].any()
+
+
+@pytest.mark.parametrize("part", PART_NAMES)
+def test_without_a_part_all_pixels_away_from_it_stay(folder: Path, part: str) -> None:
+    """A pixel changes only on the part or beside it, where a finer drawing of the scene shows the part."""
+    whole, rest = scenes().batch(range(12)), scenes().batch_without(range(12), part)
+    finer = scenes(size=96).batch(range(12)).masks[:, PART_NAMES.index(part)].float()
+    near = F.max_pool2d(F.max_pool2d(finer[:, None], 4), 3, 1, 1)[:, 0] > 0
+    changed = (whole.images != rest.images).any(1)
+    assert not (changed & ~near).any()
+    assert changed.any(2).any(1).tolist() == near.any(2).any(1).tolist()
+    assert not rest.masks[:, PART_NAMES.index(part)].any()
+    assert torch.equal(whole.labels, rest.labels)
+
+
+@pytest.mark.parametrize("part", ["legs", "front_legs", "back_legs"])
+def test_without_a_part_that_it_lacks_an_image_stays_to_the_bit(folder: Path, part: str) -> None:
+    many = scenes()
+    rows = [i for i in range(24) if part not in BODY[i % 6]]
+    assert rows
+    assert torch.equal(many.batch(rows).images, many.batch_without(rows, part).images)
+
+
+def test_images_without_a_part_are_those_of_a_split_without_it(folder: Path) -> None:
+    split = scenes(without=("tail",))
+    few = split.batch_without([5, 2], "head")
+    assert same(few, scenes(without=("tail", "head")).batch([5, 2]))
+    assert not set(few.ids) & {*split.batch([5, 2]).ids, *split.batch_without([5, 2], "torso").ids}
+    assert not list(folder.rglob("*.npz"))
+    assert same(split.batch_without(range(MANY), "head")[2:3], split.batch_without([2], "head"))
+    assert len(list(folder.rglob("*.npz"))) == 1  # kept: later calls render nothing
+    with pytest.raises(ValueError, match="did you mean 'head'"):
+        split.batch_without([0], "hed")
+
+
+def test_what_an_animal_wears_goes_with_its_part(folder: Path) -> None:
+    worn = AttributeSet(41, 24, 48)
+    headless = worn.batch_without(range(24), "head")
+    assert not headless.masks[:, PART_NAMES.index("head")].any()
+    assert torch.equal(headless.attributes, worn.attributes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 from partbench import InputError, Performer
+from partbench.attribute_view import through_attribute
 from partbench.performers import lite0_head
-from partbench.performers.lite0_head import Lite0Head, fingerprint, standardisation, train
+from partbench.performers.lite0_head import Lite0Head, fingerprint, loss, standardisation, train
 
 CPU = torch.device("cpu")
 
@@ -105,6 +107,40 @@ def test_a_rare_class_is_learned_as_well_as_a_common_one() -> None:
         said = model(maps).argmax(1)
     assert (said == labels)[labels == 1].float().mean() >= 0.9
     assert (said == labels)[labels == 0].float().mean() >= 0.9
+
+
+def test_attributes_are_learned_each_for_itself_from_images_where_they_are_known() -> None:
+    torch.manual_seed(0)
+    truth = torch.where(torch.rand(64, 2) < 0.5, 1.0, -1.0)
+    maps = torch.randn(64, 112, 14, 14)
+    for k, channel in enumerate((5, 9)):
+        maps[truth[:, k] > 0, channel, 4:8, 4:8] += 6
+    known = truth.clone()
+    known[:8, 0] = torch.nan
+    model = train(maps.half(), known, outputs=2)
+    with torch.no_grad():
+        assert ((model(maps) > 0) == (truth > 0)).float().mean() >= 0.9
+
+
+def test_the_loss_of_attributes_is_the_mean_over_those_known() -> None:
+    logits, nan = torch.tensor([[0.5, -1.0], [2.0, 3.0]]), float("nan")
+    expected = (math.log1p(math.exp(-0.5)) + math.log1p(math.exp(-1.0)) + math.log1p(math.exp(3.0))) / 3
+    assert float(loss(logits, torch.tensor([[1.0, -1.0], [nan, -1.0]]))) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_head_of_an_attribute_task_has_a_logit_for_each_attribute(cache: Path, squares: Callable) -> None:
+    faces = squares(train="faces")
+    faces.attribute_names, faces.attribute_tasks = ("Young", "Male"), {"male": "Male", "young": "Young"}
+    faces.categories = ()
+    for split in (faces.train, faces.test):
+        split.attributes = torch.stack([(split.labels == k).float() * 2 - 1 for k in (0, 1)], 1)
+    male, young = (through_attribute(faces, name) for name in ("male", "young"))
+    opened = Lite0Head.open(male, CPU)
+    assert opened.outputs == ("Young", "Male")
+    assert opened.targets == {"male": 1, "young": 0}
+    assert fingerprint(male) == fingerprint(young) != fingerprint(squares(train="faces"))
+    batch = faces.train.batch(range(24))
+    assert ((opened.logits(batch.images) > 0) == (faces.train.attributes > 0)).float().mean() > 0.75
 
 
 def same_weights(one: Performer, other: Performer) -> bool:

@@ -87,21 +87,21 @@ class Body:
     feet: list[Point] = field(default_factory=list)
 
     def cone(
-        self, part: str, start: Point, end: Point, radii: tuple[float, float], material: Material = Material.COAT
+        self, part: str, start: Point, end: Point, radii: tuple[float, float], material: IntEnum = Material.COAT
     ) -> None:
         self.cones.append((part, material, start, end, radii))
 
-    def ball(self, part: str, centre: Point, radius: float, material: Material = Material.COAT) -> None:
+    def ball(self, part: str, centre: Point, radius: float, material: IntEnum = Material.COAT) -> None:
         self.cones.append((part, material, centre, centre, (radius, radius)))
 
-    def ellipsoid(self, part: str, centre: Point, axes: Frame, material: Material = Material.COAT) -> None:
+    def ellipsoid(self, part: str, centre: Point, axes: Frame, material: IntEnum = Material.COAT) -> None:
         """`axes`: the three half axes as columns."""
         self.ellipsoids.append((part, material, centre, axes))
 
     def landmark(self, name: str, part: str, point: Point) -> None:
         self.landmarks[name] = (part, point)
 
-    def chain(self, part: str, points: list[Point], radii: list[float], material: Material = Material.COAT) -> None:
+    def chain(self, part: str, points: list[Point], radii: list[float], material: IntEnum = Material.COAT) -> None:
         """Cones joining consecutive points."""
         for i in range(len(points) - 1):
             self.cone(part, points[i], points[i + 1], (radii[i], radii[i + 1]), material)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from partbench import Batch, Register, cache_folder, hookimpl
+from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
+from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, ATTRIBUTES_VERSION, GLOBAL, attributes_of
 from partbench.datasets.fauna.render import (
     ALL_LANDMARKS,
     CATEGORIES,
@@ -27,6 +30,7 @@ from partbench.datasets.fauna.render import (
 )
 
 TRAIN_SEED, TEST_SEED = 1, 2
+ATTRIBUTE_SEEDS = 3, 4  # of the attribute scenes for training and testing
 TRAIN_IMAGES, TEST_IMAGES = 1800, 600
 MANY = 64  # images from which on the whole split is rendered and kept
 KEPT_SIDE = 128  # px up to which a split is kept on disk
@@ -46,7 +50,10 @@ class FaunaSet:
     size: int
     without: tuple[str, ...] = ()
     progress: Progress | None = field(default=None, repr=False, compare=False)
+    kind: ClassVar[str] = "fauna"
+    scenes: ClassVar[dict[str, Any]] = {}  # options of `render`
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _lacking: dict[str, FaunaSet] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return self.count
@@ -54,7 +61,8 @@ class FaunaSet:
     @property
     def fingerprint(self) -> str:
         """What determines the pixels."""
-        return f"fauna-{FAUNA_VERSION}-{self.seed}-{self.count}-{self.size}{''.join(f'-{p}' for p in self.without)}"
+        numbers = f"{FAUNA_VERSION}-{self.seed}-{self.count}-{self.size}"
+        return f"{self.kind}-{numbers}{''.join(f'-{part}' for part in self.without)}"
 
     @property
     def labels(self) -> Int[Tensor, "N"]:
@@ -67,7 +75,7 @@ class FaunaSet:
         suffix = "".join(f"-{part}" for part in self.without)
         images = torch.from_numpy(data["image"]).permute(0, 3, 1, 2).contiguous()
         return Batch(
-            ids=tuple(f"fauna/{self.seed}/{i}{suffix}" for i in indices),
+            ids=tuple(f"{self.kind}/{self.seed}/{i}{suffix}" for i in indices),
             images=images.float() / 255,
             labels=torch.from_numpy(data["label"]).long(),
             boxes=torch.from_numpy(data["box"]).float(),
@@ -75,22 +83,35 @@ class FaunaSet:
             masks=torch.from_numpy(data["masks"]),
         )
 
+    def batch_without(self, indices: Sequence[int], part: str) -> Batch:
+        """The same scenes with one part not painted: what lies behind it appears, all other pixels stay.
+
+        `part` is one of PART_NAMES, or as in `render`; where it cannot be seen, or the category lacks it, the image is
+        the same to the bit. What the part holds floats. Ids differ from those of `batch`. Raises ValueError for a name
+        that no category has.
+        """
+        if part not in self._lacking:
+            without = (*self.without, part)
+            self._lacking[part] = type(self)(self.seed, self.count, self.size, without, self.progress)
+        return self._lacking[part].batch(indices)
+
     def _arrays(self, indices: list[int]) -> dict[str, np.ndarray]:
         path = cache_folder() / "fauna" / f"{self.fingerprint}.npz"
         if not self._kept and self.size <= KEPT_SIDE and (path.exists() or len(indices) >= MANY):
             self._kept = _load(path) or self._render_all(path)
         if not self._kept:
-            return render_many(self.seed, indices, self.size, without=self.without)
+            return render_many(self.seed, indices, self.size, without=self.without, **self.scenes)
         chosen = {name: values[indices] for name, values in self._kept.items()}
         masks = np.unpackbits(chosen["masks"], axis=-1, count=self.size).astype(bool)
         return chosen | {"masks": masks}
 
     def _render_all(self, path: Path) -> dict[str, np.ndarray]:
         samples = []
-        for sample in rendered(self.seed, range(self.count), self.size, os.cpu_count(), self.without):
+        options = {"without": self.without, **self.scenes}
+        for sample in rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options):
             samples.append(sample)
             if self.progress:
-                self.progress(f"rendering fauna, seed {self.seed}", len(samples), self.count)
+                self.progress(f"rendering {self.kind}, seed {self.seed}", len(samples), self.count)
         arrays = stack(samples)
         arrays["masks"] = np.packbits(arrays["masks"], axis=-1)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +119,22 @@ class FaunaSet:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         os.replace(file.name, path)
         return arrays
+
+
+class AttributeSet(FaunaSet):
+    """The same of attribute scenes: every animal wears its own mixture of the local attributes."""
+
+    kind: ClassVar[str] = f"fauna-attributes-{ATTRIBUTES_VERSION}"
+    scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_attribute_scene}
+
+    @cached_property
+    def attributes(self) -> Float[Tensor, "N a"]:
+        """+1 or -1 for each of ATTRIBUTE_NAMES."""
+        return torch.from_numpy(attributes_of(self.seed, self.count)).float()
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """These scenes, with attributes too."""
+        return replace(super().batch(indices), attributes=self.attributes[list(indices)])
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -109,6 +146,27 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         return {}
 
 
+class FaunaAttributes:
+    """Attribute scenes of fauna, for the tasks that explain a global attribute by local ones."""
+
+    name: ClassVar[str] = "fauna"
+    version: ClassVar[str] = f"{FAUNA_VERSION}.{ATTRIBUTES_VERSION}"
+    default_performer: ClassVar[str] = "small_vgg_attributes"
+    needs_root: ClassVar[bool] = False
+    classes: ClassVar[tuple[str, ...]] = CATEGORIES
+    categories: ClassVar[tuple[str, ...]] = ()
+    attribute_names: ClassVar[tuple[str, ...]] = ATTRIBUTE_NAMES
+    attribute_tasks: ClassVar[Mapping[str, str]] = {f"attribute-{name}": name for name in GLOBAL}
+    landmark_names = ALL_LANDMARKS
+    part_names = PART_NAMES
+    located: ClassVar[tuple[str, ...]] = ("head", "neck", "torso")
+
+    def __init__(self, root: Path | None = None, size: int = 64) -> None:
+        self.size = size
+        self.train = AttributeSet(ATTRIBUTE_SEEDS[0], TRAIN_IMAGES, size)
+        self.test = AttributeSet(ATTRIBUTE_SEEDS[1], TEST_IMAGES, size)
+
+
 class Fauna:
     """Animals of six categories in front of anything, with exact part masks, landmarks and boxes; no files needed."""
 
@@ -118,6 +176,8 @@ class Fauna:
     needs_root: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = CATEGORIES
     categories: ClassVar[tuple[str, ...]] = CATEGORIES
+    attribute_tasks: ClassVar[Mapping[str, str]] = FaunaAttributes.attribute_tasks
+    attribute_images: ClassVar[type] = FaunaAttributes
     landmark_names = ALL_LANDMARKS
     part_names = PART_NAMES
     located: ClassVar[tuple[str, ...]] = ("head", "neck", "torso")  # as on Pascal-Part (Interpretable CNN, section 5)

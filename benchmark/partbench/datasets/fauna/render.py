@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from multiprocessing import get_context
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 FAUNA_VERSION = "1"
+SceneOf = Callable[[int, int], Scene]
 _SUPER = 2  # samples per pixel and axis
 _FINE = tuple(dict.fromkeys(fine for parts in FINE_PARTS.values() for fine in parts))
 _FINE_ID = {fine: k + 1 for k, fine in enumerate(_FINE)}  # 0 is not the animal
@@ -79,19 +80,22 @@ class _Layer(NamedTuple):
     depth: Float[ndarray, "s s"]
 
 
-def render(seed: int, index: int, size: int = 64, without: tuple[str, ...] = ()) -> Sample:
+def render(
+    seed: int, index: int, size: int = 64, without: tuple[str, ...] = (), scene_of: SceneOf = draw_scene
+) -> Sample:
     """Image `index` of the data set `seed` at `size` x `size` pixels; the same scene at every size.
 
     `without` names parts to leave out: merged (PART_NAMES), fine (FINE_PARTS) or a pair ("ears", "eyes", "horns",
     "wings"). Where such a part was visible appears what lies behind it; pixels it did not touch keep their values to
     the bit, including the animal's soft shadow on the ground. Names of parts that the category lacks remove nothing.
+    `scene_of` draws the scene of a seed and an index.
 
     Raises ValueError for a negative seed or index, a size below 8, and a name that no category has.
     """
     if seed < 0 or index < 0 or size < 8:
         raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
-    scene = draw_scene(int(seed), int(index))
-    removed = removed_fine_parts(CATEGORIES[scene.label], without)
+    scene = scene_of(int(seed), int(index))
+    removed = removed_fine_parts(CATEGORIES[scene.label], without, set(scene.solids.parts))
     layer = _layer(scene, size * _SUPER)
     if removed:
         layer = _uncover(layer, _layer(scene, size * _SUPER, removed), removed)
@@ -103,13 +107,13 @@ def render(seed: int, index: int, size: int = 64, without: tuple[str, ...] = ())
 
 
 def rendered(
-    seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, without: tuple[str, ...] = ()
+    seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, **options: Any
 ) -> Iterator[Sample]:
-    """Samples of several indices, in order, one by one.
+    """Samples of several indices, in order, one by one; `options` are further ones of `render`.
 
     `workers` processes, or this one if None; the result does not depend on them.
     """
-    draw = partial(render, seed, size=size, without=without)
+    draw = partial(render, seed, size=size, **options)
     if not workers or workers < 2:
         yield from map(draw, map(int, indices))
         return
@@ -119,10 +123,10 @@ def rendered(
 
 
 def render_many(
-    seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, without: tuple[str, ...] = ()
+    seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, **options: Any
 ) -> dict[str, ndarray]:
     """The same, stacked: image, label, box, landmarks, masks, each (n, ...)."""
-    return stack(list(rendered(seed, indices, size, workers, without)))
+    return stack(list(rendered(seed, indices, size, workers, **options)))
 
 
 def stack(samples: Sequence[Sample]) -> dict[str, ndarray]:

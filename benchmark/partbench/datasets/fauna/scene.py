@@ -6,9 +6,10 @@ category, so that only the shape of the animal tells it. A new stream leaves all
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from jaxtyping import Float
@@ -32,6 +33,8 @@ class Stream(IntEnum):
     BACKDROP = 3
     LIGHT = 4
     OCCLUDER = 5
+    ATTRIBUTES = 6
+    ADORNMENT = 7
 
 
 @dataclass(frozen=True)
@@ -70,27 +73,33 @@ class Scene:
 @lru_cache(maxsize=4)
 def draw_scene(seed: int, index: int) -> Scene:
     """The scene of image `index` of the data set `seed`; label = index mod 6."""
-
-    def stream(which: Stream) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(key=(seed, index), counter=(0, 0, 0, int(which))))
-
+    stream = partial(random_stream, seed, index)
     label = index % len(CATEGORIES)
-    body = _animal(CATEGORIES[label], draw_pose(stream(Stream.POSE)))
-    camera = _draw_camera(stream(Stream.CAMERA))
+    body = animal(CATEGORIES[label], draw_pose(stream(Stream.POSE)))
+    return stage(label, body, _draw_camera(stream(Stream.CAMERA)), draw_coat(stream(Stream.COAT)), stream)
+
+
+def random_stream(seed: int, index: int, which: Stream) -> np.random.Generator:
+    """One of the random streams of image `index` of the data set `seed`."""
+    return np.random.Generator(np.random.Philox(key=(seed, index), counter=(0, 0, 0, int(which))))
+
+
+def stage(label: int, body: Body, camera: Camera, coat: Coat, stream: Callable[[Stream], np.random.Generator]) -> Scene:
+    """A body put into the frame, with the backdrop, light and occluder of these streams."""
     view = _view(camera)
     solids = body.seen_from(view)
     zoom, offset, bounds = _place(solids, camera)
     feet = zoom * np.array(body.feet) @ view.T + offset
     spread = 0.5 * np.ptp(bounds[:, 0])
     shadow = np.array((feet[:, 0].mean(), feet[:, 1].max() + 0.01, 0.85 * spread, 0.22 * spread))
-    coat = draw_coat(stream(Stream.COAT))
     backdrop = draw_backdrop(stream(Stream.BACKDROP), float(coat.colours[0].mean()))
     occluder = _draw_occluder(stream(Stream.OCCLUDER), np.clip(bounds, 0, 1))
     light = _draw_light(stream(Stream.LIGHT))
     return Scene(label, solids.moved(zoom, offset), shadow, coat, backdrop, light, occluder)
 
 
-def _animal(category: str, pose: Pose) -> Body:
+def animal(category: str, pose: Pose) -> Body:
+    """An individual of a category, bare."""
     return bird(pose) if category == "bird" else quadruped(category, pose)
 
 

@@ -93,8 +93,10 @@ def _known_names() -> set[str]:
     return {*PART_NAMES, *PAIRS, *(fine for parts in FINE_PARTS.values() for fine in parts)}
 
 
-def removed_fine_parts(category: str, without: Iterable[str]) -> frozenset[str]:
+def removed_fine_parts(category: str, without: Iterable[str], worn: Iterable[str] = ()) -> frozenset[str]:
     """Fine parts of a category named by `without`: merged names, fine names, or a pair such as "ears".
+
+    `worn` are fine parts that the animal at hand has too: in attribute scenes any animal may have horns.
 
     "head", "torso" and "tail" are both merged and fine: they mean the merged part. A name of another category's part
     ("beak" for a cow) removes nothing. Raises ValueError for a name that no category has.
@@ -107,7 +109,7 @@ def removed_fine_parts(category: str, without: Iterable[str]) -> frozenset[str]:
         members = PAIRS.get(name, (name,))
         removed.update(
             fine
-            for fine in FINE_PARTS[category]
+            for fine in (*FINE_PARTS[category], *worn)
             if (merged_part(fine) == name if name in PART_NAMES else fine in members)
         )
     return frozenset(removed)

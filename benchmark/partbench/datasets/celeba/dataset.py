@@ -1,0 +1,130 @@
+"""The dataset `celeba`: aligned photographs of faces, forty attributes, five landmarks.
+
+Large-scale CelebFaces Attributes (Liu, Luo, Wang, Tang, ICCV 2015). The four attribute tasks are those of "Explaining
+Neural Networks Semantically and Quantitatively" (Chen et al., ICCV 2019, section 4.2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from partbench import Batch, InputError, Register, hookimpl
+from partbench.datasets.animal_part.photograph import CropMemory, crop, decode
+from partbench.datasets.celeba.layout import ATTRIBUTES, LANDMARKS, PARTITION_FILE, PARTITIONS, PHOTOS, Faces, Folder
+
+WIDTH, HEIGHT = 178, 218  # px of every aligned photo
+TRAIN, TEST = "0", "2"  # partition 1, for validation, is not used
+
+
+class CelebASet:
+    """The photos of one partition, each stretched to `size` x `size` px, which does not keep the aspect."""
+
+    def __init__(self, folder: Path, faces: Faces, rows: list[int], size: int, fingerprint: str) -> None:
+        self.folder, self.size, self.fingerprint = folder, size, fingerprint
+        self.names = [faces.names[i] for i in rows]
+        self.labels: Int[Tensor, "N"] = torch.zeros(len(rows), dtype=torch.long)
+        self.attributes: Float[Tensor, "N 40"] = torch.from_numpy(faces.attributes[rows]).float()
+        scale = torch.tensor([size / WIDTH, size / HEIGHT])
+        self._landmarks: Float[Tensor, "N 5 2"] = (torch.from_numpy(faces.landmarks[rows]).float() + 0.5) * scale - 0.5
+        self._memory = CropMemory()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Photos as RGB in [0, 1]; landmarks are x y in px, whole numbers at pixel centres.
+
+        The published pixel numbers are taken as counted from 0. Raises InputError naming a photo that cannot be read.
+        """
+        rows = list(indices)
+        photos = [self._photo(self.names[i]) for i in rows]
+        pixels = np.stack(photos) if photos else np.zeros((0, self.size, self.size, 3), np.uint8)
+        return Batch(
+            ids=tuple(f"celeba/{Path(self.names[i]).stem}" for i in rows),
+            images=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255,
+            labels=self.labels[rows],
+            landmarks=self._landmarks[rows],
+            attributes=self.attributes[rows],
+        )
+
+    def _photo(self, name: str) -> UInt8[ndarray, "size size 3"]:
+        return self._memory.get(name, lambda: self._read(name))
+
+    def _read(self, name: str) -> UInt8[ndarray, "size size 3"]:
+        path = self.folder / name
+        photo = decode(path)
+        if photo.shape[:2] != (HEIGHT, WIDTH):
+            found = f"{photo.shape[1]} x {photo.shape[0]}"
+            raise InputError(f"{path} is {found} px, expected {WIDTH} x {HEIGHT}; copy img_align_celeba.zip again")
+        return crop(photo, None, self.size)
+
+
+class CelebA:
+    """Photographs of faces, whose attributes are explained by other attributes: attractive, heavy_makeup, male, young.
+
+    Partition 0 of the official split is for training, 2 for testing. Raises InputError naming file and line if
+    anything is missing or wrong. The network of the paper, a VGG-16 trained on the forty attributes, is not among the
+    performers: the default one is a head trained on them from the photos at hand.
+    """
+
+    name: ClassVar[str] = "celeba"
+    version: ClassVar[str] = "1"
+    default_performer: ClassVar[str] = "lite0_head"
+    needs_root: ClassVar[bool] = True
+    classes: ClassVar[tuple[str, ...]] = ("face",)
+    categories: ClassVar[tuple[str, ...]] = ()
+    attribute_names: ClassVar[tuple[str, ...]] = ATTRIBUTES
+    attribute_tasks: ClassVar[Mapping[str, str]] = {
+        name.lower(): name for name in ("Attractive", "Heavy_Makeup", "Male", "Young")
+    }
+    landmark_names: tuple[str, ...] = LANDMARKS
+    part_names: tuple[str, ...] = ()
+
+    def __init__(self, root: Path | None = None, size: int = 224) -> None:
+        self.size = size
+        folder = Folder(_checked(root))
+        faces, found = folder.faces(), folder.photo_sizes()
+        self.train = self._split(folder, faces, found, TRAIN)
+        self.test = self._split(folder, faces, found, TEST)
+
+    def _split(self, folder: Folder, faces: Faces, found: Mapping[str, int], partition: str) -> CelebASet:
+        rows = [i for i, part in enumerate(faces.partition) if part == partition]
+        if not rows:
+            path = folder.root / PARTITION_FILE
+            raise InputError(f"{path} has no photo of partition {partition} ({PARTITIONS[partition]}); copy it again")
+        missing = [i for i in rows if faces.names[i] not in found]
+        if missing:
+            path, line = folder.root / PHOTOS / faces.names[missing[0]], missing[0] + 1
+            raise InputError(
+                f"{path} is missing ({PARTITION_FILE} line {line}), as are {len(missing) - 1} others of "
+                f"{len(rows)} for {PARTITIONS[partition]}; unpack img_align_celeba.zip again"
+            )
+        sizes = " ".join(f"{faces.names[i]} {found[faces.names[i]]}" for i in rows)
+        text = f"{self.name} {self.version} {self.size} {partition} {folder.digest.hexdigest()} {sizes}"
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        return CelebASet(folder.root / PHOTOS, faces, rows, self.size, fingerprint)
+
+
+def _checked(root: Path | None) -> Path:
+    """The root folder, if it looks like one."""
+    wanted = "the folder that holds Anno/, Eval/ and Img/"
+    if root is None:
+        raise InputError(f"celeba needs --data-root DIR, {wanted}")
+    for folder in (root, root / "Anno", root / "Eval", root / "Img"):
+        if not folder.is_dir():
+            raise InputError(f"no folder {folder}; --data-root must name {wanted}")
+    return root
+
+
+@hookimpl
+def register_datasets(register: Register) -> None:
+    register(CelebA)

@@ -1,0 +1,68 @@
+"""SmallVggAttributes: the network of small_vgg that tells attributes of fauna; its weights ship with partbench.
+
+`scripts/train_small_vgg_attributes.py` made the weights; `weights/small_vgg_attributes.md` says how well they do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from safetensors.torch import load
+
+from partbench import InputError, Performer, hookimpl
+from partbench.performers.small_vgg import network
+
+if TYPE_CHECKING:
+    from partbench import Dataset
+
+
+def weights_file() -> Traversable:
+    """The weights in the installed package: half-precision safetensors, one entry a parameter of `network`."""
+    return resources.files("partbench.performers") / "weights" / "small_vgg_attributes.safetensors"
+
+
+class SmallVggAttributes:
+    """The performer of fauna's attributes: small_vgg with a logit for each attribute, local or global, at 64 px."""
+
+    name: ClassVar[str] = "small_vgg_attributes"
+    version: ClassVar[str] = "1"
+    input_size: ClassVar[int] = 64
+
+    @staticmethod
+    def open(dataset: Dataset, device: torch.device) -> Performer:
+        """The trained network; its outputs are log-odds, named and ordered as the dataset's attributes.
+
+        Raises InputError for anything but an attribute task of fauna.
+        """
+        names: tuple[str, ...] = getattr(dataset, "attribute_names", ())
+        tasks: dict[str, str] = getattr(dataset, "attribute_tasks", {})
+        if dataset.name != "fauna" or not names:
+            raise InputError(
+                "small_vgg_attributes is trained on fauna's attributes only; use --task fauna/attribute-<name>"
+            )
+        weights = weights_file().read_bytes()
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
+            trained = network(len(names))
+        trained.load_state_dict(load(weights))
+        return Performer(
+            name=SmallVggAttributes.name,
+            version=SmallVggAttributes.version,
+            input_size=SmallVggAttributes.input_size,
+            stages=dict(trained.named_children()),
+            roles={"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"},
+            outputs=tuple(names),
+            targets={task: names.index(name) for task, name in tasks.items()},
+            fingerprint=hashlib.sha256(weights).hexdigest(),
+            device=device,
+        )
+
+
+@hookimpl
+def register_performers(register: Callable[[type], None]) -> None:
+    """This module's performer."""
+    register(SmallVggAttributes)
