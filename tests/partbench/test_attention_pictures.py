@@ -58,7 +58,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def bench_of(task):
-    return SimpleNamespace(dataset=lambda name, size: task.dataset)
+    return SimpleNamespace(resized=lambda task, size: task.dataset)
 
 
 @pytest.mark.parametrize("parts", [[0, 2, -1, 2, 3, 0], [-1, -1], [1]])

@@ -32,7 +32,7 @@ class Planted:
 
 
 def bench_of(task):
-    return SimpleNamespace(dataset=lambda name, size: task.dataset)
+    return SimpleNamespace(resized=lambda task, size: task.dataset)
 
 
 def planted_sheet() -> FilterSheet:

@@ -30,7 +30,7 @@ def test_further_pictures_follow_what_the_explainer_offers(tmp_path: Path, monke
     monkeypatch.delitem(gallery.FURTHER, "filters")
     task, explainer = toy_autoencoder.task(tmp_path), load().explainers[name].cls(**options)
     fit(explainer, task)
-    bench = SimpleNamespace(dataset=lambda name, size: task.dataset)
+    bench = SimpleNamespace(resized=lambda task, size: task.dataset)
     picture = tmp_path / "pictures" / "a.b.png"
     paths = gallery.draw_pictures(bench, task, explainer, picture, [0, 1])
     assert paths == [picture, *(picture.with_name(f"a.b-{suffix}.png") for suffix in drawn)]
