@@ -152,7 +152,7 @@ def _pick_outputs(outputs: Outputs, i: int) -> Outputs:
     names = ("logits", "positive", "explained", "category", "category_logits")
     given = {name: value for name in names if (value := getattr(outputs, name)) is not None}
     effects = outputs.part_effects
-    of_one = None if effects is None else lambda: effects()[i : i + 1]
+    of_one = None if effects is None else lambda wanted: effects(wanted.expand(len(outputs.logits), -1))[i : i + 1]
     return dataclasses.replace(
         outputs, part_effects=of_one, **{name: value[i : i + 1] for name, value in given.items()}
     )

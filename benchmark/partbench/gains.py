@@ -19,8 +19,8 @@ NULL = f"{INSTABILITY}@shuffled"
 # The ordinary networks that each explainer is held against; the last is what its paper means by the name.
 AGAINST = {
     "interp_cnn": (ORDINARY,),
-    "autoencoder": (ORDINARY, "top_conv"),
-    "autoencoder_cls": (ORDINARY, "top_conv"),
+    "autoencoder": (ORDINARY, "top_conv (layer=target)", "top_conv"),
+    "autoencoder_cls": (ORDINARY, "top_conv (layer=target)", "top_conv"),
 }
 COLUMNS = ["board", "explainer", "other", "metric", "pairs", "ratio", "ratio_low", "ratio_high", "published"]
 COLUMNS += ["gain", "still", "following", "following_low", "following_high", "rest"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench.statistics import bootstrap
@@ -225,8 +225,8 @@ def _outputs(task: Task, batch: Batch) -> Outputs:
 
 def part_effects(
     explainer: Explainer, task: Task, batch: Batch, rows: Sequence[int]
-) -> Callable[[], Float[Tensor, "n p"]] | None:
-    """How much the explained logit of test images at `rows` falls without each part; 0 for a part that does not show.
+) -> Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]] | None:
+    """How much the explained logit of test images at `rows` falls without each part; NaN for parts not asked for.
 
     The logit is the performer's, or that of the network that the explainer explains instead. None where images cannot
     be had without a part, or where several logits are explained.
@@ -239,10 +239,15 @@ def part_effects(
         own = explainer.explain(shown).explained
         return task.explained(shown) if own is None else own
 
-    def effects() -> Float[Tensor, "n p"]:
+    def effects(wanted: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
         whole = logit(batch)
-        lacking = (without(rows, part).to(task.device) for part in task.dataset.part_names)
-        return torch.stack([whole - logit(shown) for shown in lacking], 1)
+        falls = torch.full(wanted.shape, torch.nan, device=whole.device)
+        for part, name in enumerate(task.dataset.part_names):
+            images = torch.nonzero(wanted[:, part]).flatten()
+            if len(images):
+                lacking = without([rows[i] for i in images.tolist()], name).to(task.device)
+                falls[images, part] = whole[images] - logit(lacking)
+        return falls
 
     return effects
 

@@ -243,8 +243,8 @@ class Outputs:
     category. `predict` runs the untouched performer on other images of the same size. `category` is the index of each
     image's category among those explained, -1 for none; `category_logits` are the logits of these categories. `parts`
     names the parts of Batch.masks or part_boxes, `located` the landmarks that metrics of location use (None: all).
-    `part_effects` gives how much the explained logit truly falls when a part is not in the picture, in its units; None
-    where images cannot be had without a part (see ImageSet).
+    `part_effects` gives how much the explained logit truly falls when a part is not in the picture, in its units and
+    NaN for parts not asked for; None where images cannot be had without a part (see ImageSet).
     """
 
     logits: Float[Tensor, "n c"]
@@ -256,7 +256,7 @@ class Outputs:
     category_logits: Float[Tensor, "n k"] | None = None
     parts: tuple[str, ...] = ()
     located: tuple[int, ...] | None = None
-    part_effects: Callable[[], Float[Tensor, "n p"]] | None = None
+    part_effects: Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]] | None = None
 
     def predicted_and_explained(self, explanation: Explanation) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
         """What the explainer predicts and the logit it explains: its own where it gives one, else the performer's.

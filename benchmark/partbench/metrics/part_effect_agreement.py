@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 from torch import Tensor
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
 from partbench.metrics.contribution_error import of_parts
 
 LEAST_PARTS = 3  # two parts can only be right or wrong
@@ -70,6 +70,8 @@ class PartEffectAgreement:
     `@assigned` sums the contributions of the concepts assigned to the part instead, as the additive explainer does
     (section 4.1), where the explainer assigns them. `@area` is a control: the part's visible area as its contribution.
     `@effect=<part>` is the mean fall of the logit, in its units.
+
+    most: images of the category that are rendered anew; the first ones.
     """
 
     name: ClassVar[str] = "part_effect_agreement"
@@ -80,10 +82,16 @@ class PartEffectAgreement:
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     unit: ClassVar[str] = "image"
 
+    most: int = 50
+
     _ids: list[str] = field(init=False, default_factory=list, repr=False)
     _scores: dict[str, list[float]] = field(init=False, default_factory=dict, repr=False)
     _falls: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _parts: tuple[str, ...] = field(init=False, default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise InputError(f"most is {self.most}, expected at least 1")
 
     def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
         """Add a batch. Raises NotApplicable where images cannot be rendered without a part, or no one logit counts."""
@@ -91,9 +99,10 @@ class PartEffectAgreement:
             raise NotApplicable("images of this task cannot be rendered without a part")
         if batch.masks is None or explanation.contributions is None:
             raise ValueError("masks or contributions are missing")
-        falls, masks = _numpy(outputs.part_effects()), batch.masks
-        used = outermost(masks).cpu().numpy()
-        contributions = explanation.contributions
+        masks, contributions = batch.masks, explanation.contributions
+        wanted = outermost(masks)
+        wanted[max(0, self.most - len(self._ids)) :] = False
+        falls, used = _numpy(outputs.part_effects(wanted)), wanted.cpu().numpy()
         found = {"": heat_contributions(explanation, contributions, masks), "@area": masks.sum((2, 3)).double()}
         if explanation.parts is not None:
             found["@assigned"] = of_parts(contributions, explanation.parts, masks.shape[1])
@@ -102,7 +111,7 @@ class PartEffectAgreement:
             self._scores.setdefault(variant, []).extend(agreement.tolist())
         self._ids += batch.ids
         self._parts = outputs.parts
-        self._falls += list(np.where(used, falls, np.nan))
+        self._falls += list(falls)
 
     def compute(self) -> dict[str, Scores]:
         """A correlation per image; the mean true effect of each part."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from partbench import Batch, Explanation, InputError, NotApplicable, Task, best_threshold, hookimpl, kept_weights
 from partbench_plugins.additive.concepts import Concepts, Filters, Material, Outputs
@@ -110,6 +110,10 @@ class Additive:
     def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
         """The explained logit without these filters. Raises NotApplicable where concepts are outputs."""
         return fitted(self._fitted).concepts.without(batch, concepts)
+
+    def head(self, batch: Batch) -> nn.Module:
+        """From the maps of filters to the explained logit. Raises NotApplicable where concepts are outputs."""
+        return fitted(self._fitted).concepts.head(batch)
 
     def report(self) -> dict[str, float]:
         """bias, b in units of the logit; logit_variance over training images; beta_over_variance."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from partbench import Batch, Explanation, NotApplicable, Task, cache_folder, grad_cam
 from partbench_plugins.additive.prior import filter_weights, output_weights
@@ -55,6 +55,8 @@ class Concepts(Protocol):
 
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]: ...
 
+    def head(self, batch: Batch) -> nn.Module: ...
+
 
 class Filters:
     """Case 1: filters of the top convolution of an interpretable CNN, which is trained on the task and explained.
@@ -98,6 +100,10 @@ class Filters:
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
         """The network's logit with the maps of these filters set to 0."""
         return self.interpretable.ablate(batch, concepts)
+
+    def head(self, batch: Batch) -> nn.Module:
+        """From masked maps to the network's logit."""
+        return self.interpretable.head(batch)
 
     @torch.no_grad()
     def _drops(self, seen: Seen, parts: Tensor) -> Float[Tensor, "n p"]:
@@ -153,6 +159,10 @@ class Outputs:
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
         """Raises NotApplicable: an output of the network does not go into another."""
         raise NotApplicable("outputs of a network cannot be removed from one another")
+
+    def head(self, batch: Batch) -> nn.Module:
+        """Raises NotApplicable: maps of outputs lead nowhere."""
+        raise NotApplicable("no logit follows from maps of outputs")
 
     @property
     def _above(self) -> Callable[[Tensor], Tensor]:

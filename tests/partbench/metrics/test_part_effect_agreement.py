@@ -39,13 +39,13 @@ def scene(make_batch, make_outputs):
         masks = quarters(len(effects)) if masks is None else masks
         batch = make_batch(len(effects), size=SIZE, masks=masks)
         outputs = make_outputs(torch.randn(len(effects), 2), 0, torch.ones(len(effects), dtype=torch.bool))
-        return batch, replace(outputs, parts=NAMES, part_effects=lambda: effects)
+        return batch, replace(outputs, parts=NAMES, part_effects=lambda wanted: effects)
 
     return build
 
 
 def scored(batch, explanation, outputs):
-    metric = PartEffectAgreement()
+    metric = PartEffectAgreement(most=len(batch))
     metric.update(batch, explanation, outputs)
     return metric.compute()
 
@@ -126,6 +126,19 @@ def test_an_image_that_shows_two_parts_has_no_value(scene):
     assert np.isfinite(values[1])
 
 
+def test_only_the_first_images_and_only_their_outermost_parts_are_asked_for(scene):
+    masks, asked = quarters(N), []
+    masks[:, 1] = masks[:, 0]  # a part that lies within another
+    batch, outputs = scene(torch.rand(N, PARTS), masks)
+    outputs = replace(outputs, part_effects=lambda wanted: asked.append(wanted.clone()) or torch.rand(N, PARTS))
+    metric = PartEffectAgreement(most=N + 2)
+    for _ in range(2):
+        metric.update(batch, one_concept_a_part(torch.rand(N, PARTS)), outputs)
+    assert asked[0].tolist() == [[True, False, True, True]] * N
+    assert asked[1].any(1).tolist() == [True, True] + [False] * (N - 2)
+    assert int(np.isfinite(metric.compute()["part_effect_agreement"].values).sum()) == N + 2
+
+
 def test_area_is_a_control_and_mean_effects_are_recorded(scene):
     effects = torch.tensor([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])  # larger parts matter, smaller parts matter
     batch, outputs = scene(effects)
@@ -158,5 +171,5 @@ def test_public_contract_check_passes(make_batch, make_outputs):
         PartEffectAgreement(),
         batch,
         explanation,
-        replace(outputs, parts=NAMES, part_effects=lambda: effects),
+        replace(outputs, parts=NAMES, part_effects=lambda wanted: effects),
     )

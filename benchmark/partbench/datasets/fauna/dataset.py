@@ -42,7 +42,7 @@ class FaunaSet:
     """Scenes 0 .. count - 1 of a seed at `size` px; `without` names parts left out of every rendering.
 
     A few images are rendered when asked for. When many are, the whole split is rendered once and kept in the cache
-    folder, packed; `progress` is told how far that is.
+    folder, packed; `progress` is told how far that is. Small images that lack a part are kept in memory.
     """
 
     seed: int
@@ -53,6 +53,7 @@ class FaunaSet:
     kind: ClassVar[str] = "fauna"
     scenes: ClassVar[dict[str, Any]] = {}  # options of `render`
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _drawn: dict[int, dict[str, np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lacking: dict[str, FaunaSet] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -100,10 +101,19 @@ class FaunaSet:
         if not self._kept and self.size <= KEPT_SIDE and (path.exists() or len(indices) >= MANY):
             self._kept = _load(path) or self._render_all(path)
         if not self._kept:
-            return render_many(self.seed, indices, self.size, without=self.without, **self.scenes)
+            return self._few(indices)
         chosen = {name: values[indices] for name, values in self._kept.items()}
         masks = np.unpackbits(chosen["masks"], axis=-1, count=self.size).astype(bool)
         return chosen | {"masks": masks}
+
+    def _few(self, indices: list[int]) -> dict[str, np.ndarray]:
+        if not self.without or self.size > KEPT_SIDE:
+            return render_many(self.seed, indices, self.size, without=self.without, **self.scenes)
+        for index in indices:
+            if index not in self._drawn:
+                self._drawn[index] = render_many(self.seed, [index], self.size, without=self.without, **self.scenes)
+        found = [self._drawn[index] for index in indices]
+        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
     def _render_all(self, path: Path) -> dict[str, np.ndarray]:
         samples = []
