@@ -54,7 +54,7 @@ class Masked(Planted):
 
 def bench_of(task):
     """A workbench that shows the task's own dataset at any size."""
-    return SimpleNamespace(dataset=lambda name, size: task.dataset)
+    return SimpleNamespace(resized=lambda task, size: task.dataset)
 
 
 def positives(task):
