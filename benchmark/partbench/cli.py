@@ -130,7 +130,7 @@ def run(
     from partbench import options
     from partbench.campaign import Campaign, check_writable, plan
     from partbench.console import Reporter
-    from partbench.gallery import draw_pictures
+    from partbench.pictures.gallery import draw_pictures
     from partbench.results import picture_path
 
     registry, workbench = _open(device, data_root, [name for name in plugins if name.endswith(".py")])
@@ -234,8 +234,8 @@ def show(
       bench show results/fauna/bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
     from partbench.campaign import job_of
-    from partbench.gallery import draw_pictures
-    from partbench.pictures import choose_images
+    from partbench.pictures.gallery import draw_pictures
+    from partbench.pictures.sheet import choose_images
     from partbench.results import find_cell, picture_path
     from partbench.runner import fit
 

@@ -15,7 +15,7 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins" / "partbench_plugins"
 PLUGIN_FOLDERS = ("metrics", "datasets", "performers")
 LOW = ("types", "performer", "task", "activations", "errors", "statistics", "nn", "attribution")
 HIGH = ("cli", "console", "campaign", "leaderboard", "results", "runner", "registry", "workbench", "checks", "pictures")
-HIGH += ("gallery", "filter_pictures", "filter_activity")
+HIGH += ("filter_activity",)
 
 
 def imported(path: Path) -> set[str]:

@@ -16,8 +16,8 @@ from toys import SIDE, toy_task
 
 from partbench import Explanation, NotApplicable, ReceptiveField, filter_activity
 from partbench.filter_activity import TopImages, has_filters, part_density, peaks, strength, top_images, votes
-from partbench.filter_pictures import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
-from partbench.gallery import draw_pictures
+from partbench.pictures.filters import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
+from partbench.pictures.gallery import draw_pictures
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -208,8 +208,8 @@ def test_explainer_without_enough_maps_or_without_an_active_filter_is_refused(tm
 
 
 def test_gallery_draws_filters_beside_concepts_where_there_are_filters(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("partbench.gallery.draw", lambda workbench, task, explainer, path, indices: path)
-    monkeypatch.setattr("partbench.gallery.FURTHER", {"filters": draw_filters})
+    monkeypatch.setattr("partbench.pictures.gallery.draw", lambda workbench, task, explainer, path, indices: path)
+    monkeypatch.setattr("partbench.pictures.gallery.FURTHER", {"filters": draw_filters})
     task, picture = toy_task(tmp_path), tmp_path / "a.b.png"
     few, many = (draw_pictures(bench_of(task), task, Planted(filters=count), picture) for count in (7, 8))
     assert few == [picture]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from partbench import NotApplicable
-from partbench.layer_pictures import WHOLE, by_layer, draw_layer_sheet, draw_layers
+from partbench.pictures.layers import WHOLE, by_layer, draw_layer_sheet, draw_layers
 
 REPORT = {"kept_share": 0.7, "error@fc1": 0.4, "error@fc2": 1.3, "seconds": 12.0, "error@fc3": float("nan")}
 TASK = SimpleNamespace(name="toy/both")

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from toys import SIDE, toy_task
 
 from partbench import Explanation, NotApplicable
-from partbench.beside_pictures import OrdinaryFilters, draw_beside, draw_beside_sheet, same_maps
+from partbench.pictures.beside import OrdinaryFilters, draw_beside, draw_beside_sheet, same_maps
 from partbench.filter_activity import TopImages
-from partbench.filter_pictures import OUTLINE, FilterSheet
-from partbench.pictures import outline
+from partbench.pictures.filters import OUTLINE, FilterSheet
+from partbench.pictures.sheet import outline
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -77,7 +77,7 @@ def test_outline_encloses_the_mask() -> None:
 def test_picture_is_written_and_refused_where_the_filters_are_the_performers(tmp_path: Path, monkeypatch) -> None:
     task, path = toy_task(tmp_path), tmp_path / "beside.png"
     made = []
-    monkeypatch.setattr("partbench.beside_pictures.draw_beside_sheet", lambda *of: made.append(of) or Figure())
+    monkeypatch.setattr("partbench.pictures.beside.draw_beside_sheet", lambda *of: made.append(of) or Figure())
     monkeypatch.setattr("partbench.filter_activity.LEAST", 6)  # the toy has six filters
     assert draw_beside(bench_of(task), task, Planted(), path) == path
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -13,7 +13,7 @@ from PIL import Image
 from toys import toy_task
 
 from partbench import Explanation
-from partbench.pictures import caption, choose_images, draw_parts, draw_sheet, explain_sheet, order_concepts, save
+from partbench.pictures.sheet import caption, choose_images, draw_parts, draw_sheet, explain_sheet, order_concepts, save
 from partbench.registry import load
 from partbench.runner import fit
 

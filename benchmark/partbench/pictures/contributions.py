@@ -15,7 +15,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partbench.pictures import SHOWN, choose_images, draw_parts, save
+from partbench.pictures.sheet import SHOWN, choose_images, draw_parts, save
 from partbench.task import Task
 from partbench.types import Batch, Explainer, Explanation, NotApplicable
 from partbench.workbench import Workbench

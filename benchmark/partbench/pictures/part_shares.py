@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from partbench.pictures import PART_COLOURS
+from partbench.pictures.sheet import PART_COLOURS
 
 NO_PART = "no part"
 GREY = (0.75, 0.75, 0.75, 1.0)

@@ -16,9 +16,9 @@ from torch import nn
 from toys import SIDE, toy_task
 
 from partbench import Explanation, NotApplicable
-from partbench.attention_pictures import draw_attention, draw_attention_sheet, explain_attention
-from partbench.part_shares import GREY, draw_numbers, draw_pie, part_contributions, shares
-from partbench.pictures import PART_COLOURS
+from partbench.pictures.attention import draw_attention, draw_attention_sheet, explain_attention
+from partbench.pictures.part_shares import GREY, draw_numbers, draw_pie, part_contributions, shares
+from partbench.pictures.sheet import PART_COLOURS
 from partbench.registry import load
 from partbench.runner import fit
 

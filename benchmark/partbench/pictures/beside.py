@@ -12,8 +12,8 @@ from typing import ClassVar
 import torch
 from matplotlib.figure import Figure
 
-from partbench.filter_pictures import INCH, SHOWN, FilterSheet, draw_top_images, explain_filters
-from partbench.pictures import DISPLAY, choose_images, save
+from partbench.pictures.filters import INCH, SHOWN, FilterSheet, draw_top_images, explain_filters
+from partbench.pictures.sheet import DISPLAY, choose_images, save
 from partbench.task import Task
 from partbench.types import Batch, Explainer, Explanation, NotApplicable
 from partbench.workbench import Workbench

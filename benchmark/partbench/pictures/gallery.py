@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from partbench.attention_pictures import draw_attention
-from partbench.beside_pictures import draw_beside
-from partbench.contribution_pictures import draw_contributions
-from partbench.filter_pictures import draw_filters
-from partbench.layer_pictures import draw_layers
-from partbench.pictures import draw
+from partbench.pictures.attention import draw_attention
+from partbench.pictures.beside import draw_beside
+from partbench.pictures.contributions import draw_contributions
+from partbench.pictures.filters import draw_filters
+from partbench.pictures.layers import draw_layers
+from partbench.pictures.sheet import draw
 from partbench.task import Task
 from partbench.types import Explainer, NotApplicable
 from partbench.workbench import Workbench

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from partbench.attribution.grad_cam import grad_cam
-from partbench.beside_pictures import OrdinaryFilters
-from partbench.part_shares import draw_numbers, draw_pie, part_contributions
-from partbench.pictures import DISPLAY, choose_images, draw_parts, overlay, resize, save
+from partbench.pictures.beside import OrdinaryFilters
+from partbench.pictures.part_shares import draw_numbers, draw_pie, part_contributions
+from partbench.pictures.sheet import DISPLAY, choose_images, draw_parts, overlay, resize, save
 from partbench.task import Task
 from partbench.types import Batch, Dataset, Explainer, Explanation, NotApplicable
 from partbench.workbench import Workbench

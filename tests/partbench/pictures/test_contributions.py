@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from partbench import Batch, Explanation, NotApplicable
-from partbench.contribution_pictures import (
+from partbench.pictures.contributions import (
     ContributionSheet,
     concept_names,
     draw_contribution_sheet,

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
 from partbench.filter_activity import TopImages, part_density, peaks, strength, top_images
-from partbench.pictures import DISPLAY, choose_images, outline, overlay, resize, save
+from partbench.pictures.sheet import DISPLAY, choose_images, outline, overlay, resize, save
 from partbench.task import Task
 from partbench.types import Dataset, Explainer, Explanation
 from partbench.workbench import Workbench

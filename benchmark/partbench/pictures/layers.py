@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partbench.pictures import save
+from partbench.pictures.sheet import save
 from partbench.task import Task
 from partbench.types import Explainer, NotApplicable
 from partbench.workbench import Workbench
