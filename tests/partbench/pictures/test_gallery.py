@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import toy_autoencoder
 
-from partbench import gallery
+from partbench.pictures import gallery
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -19,7 +19,7 @@ from partbench.runner import fit
         ("autoencoder", {"epochs": 1}, ["beside", "gradcam", "layers"]),
         ("interp_cnn", {"epochs": 1}, ["beside", "gradcam"]),
         ("top_conv", {}, []),
-        ("lasso", {}, []),
+        ("lasso", {}, ["contributions"]),
         ("z", {}, []),
         ("centre_map", {}, []),
     ],
