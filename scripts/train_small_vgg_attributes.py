@@ -24,7 +24,7 @@ from partbench.datasets.fauna.render import FAUNA_VERSION, rendered
 from partbench.performers.batch_norm import fold, unfold
 from partbench.performers.small_vgg import network
 
-SIZE, BATCH, SHIFT, DROPOUT, OUTPUTS = 64, 64, 4, 0.3, len(ATTRIBUTE_NAMES)
+SIZE, BATCH, SHIFT, DROPOUT, OUTPUTS = 64, 16, 4, 0.1, len(ATTRIBUTE_NAMES)
 FOLDER = Path(__file__).resolve().parents[1] / "benchmark/partbench/performers/weights"
 Images = UInt8[Tensor, "n 3 64 64"]
 Attributes = Float[Tensor, "n a"]
@@ -50,11 +50,11 @@ def parse() -> argparse.Namespace:
     """The options; the defaults made the weights in the package."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train-seed", type=int, default=105, help="seed of the training images")
-    parser.add_argument("--held-out-seed", type=int, default=107, help="seed of the images it is measured on")
+    parser.add_argument("--held-out-seed", type=int, default=109, help="seed of the images it is measured on")
     parser.add_argument("--images", type=int, default=6_000, help="training images")
     parser.add_argument("--held-out", type=int, default=2_000, help="images it is measured on")
-    parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the initial weights and the order of images")
     parser.add_argument("--out", type=Path, default=FOLDER / "small_vgg_attributes.safetensors")
     return parser.parse_args()
