@@ -11,7 +11,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Task, best_threshold, hookimpl, kept_weights
+from partbench import (
+    Batch,
+    Explanation,
+    InputError,
+    NotApplicable,
+    Task,
+    best_threshold,
+    hookimpl,
+    kept_seconds,
+    kept_weights,
+)
 from partbench_plugins.additive.concepts import Concepts, Filters, Material, Outputs
 from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
 from partbench_plugins.additive.weight_network import Kind
@@ -87,9 +97,8 @@ class Additive:
         """
         if task.target is None:
             raise NotApplicable("explains one logit; name a category")
-        kind = self._kind(task)
-        concepts: Concepts = SOURCES[kind](task)
-        weights = kept_weights(self.name, self._identity(task, kind), lambda: self._trained(task, concepts))
+        concepts: Concepts = SOURCES[self._kind(task)](task)
+        weights = kept_weights(self.name, self._identity(task), lambda: self._trained(task, concepts))
         threshold, variance = (float(weights.pop(name)) for name in ("threshold", "variance"))
         model = self._model(task, concepts)
         model.load_state_dict(weights)
@@ -116,10 +125,12 @@ class Additive:
         return fitted(self._fitted).concepts.head(batch)
 
     def report(self) -> dict[str, float]:
-        """bias, b in units of the logit; logit_variance over training images; beta_over_variance."""
-        _, concepts, model, _, variance = fitted(self._fitted)
-        relative = self._beta(concepts) / variance
-        return {"bias": float(model.offset), "logit_variance": variance, "beta_over_variance": relative}
+        """bias, b in units of the logit; logit_variance over training images; training_seconds; beta_over_variance."""
+        task, concepts, model, _, variance = fitted(self._fitted)
+        found = {"bias": float(model.offset), "logit_variance": variance}
+        seconds = kept_seconds(self.name, self._identity(task))
+        found |= {} if seconds is None else {"training_seconds": seconds}
+        return found | {"beta_over_variance": self._beta(concepts) / variance}
 
     @property
     def concept_names(self) -> tuple[str, ...]:
@@ -128,12 +139,12 @@ class Additive:
         return concepts.names if isinstance(concepts, Outputs) else ()
 
     def baseline(self) -> Additive | None:
-        """The same without prior, fitted on the same task; None where there is no prior anyway."""
+        """The same without prior on the same task, if it was ever fitted; else None, and where there is no prior."""
         task, concepts, *_ = fitted(self._fitted)
-        if not self._beta(concepts):
-            return None
         options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         without = AdditiveNoPrior(**(options | {"beta": 0.0}))
+        if not self._beta(concepts) or kept_seconds(without.name, without._identity(task)) is None:
+            return None
         without.fit(task)
         return without
 
@@ -163,11 +174,17 @@ class Additive:
         extra = {"threshold": torch.tensor(threshold), "variance": material.logit.var()}
         return model.state_dict() | extra
 
-    def _identity(self, task: Task, kind: str) -> dict[str, Any]:
+    def _identity(self, task: Task) -> dict[str, Any]:
         options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         data = (task.dataset.train.fingerprint, task.performer.fingerprint)
         where = (task.name, task.version, task.seed, task.device.type)
-        return {"recipe": [RECIPE, OF_FILTERS], "options": options, "kind": kind, "data": data, "task": where}
+        return {
+            "recipe": [RECIPE, OF_FILTERS],
+            "options": options,
+            "kind": self._kind(task),
+            "data": data,
+            "task": where,
+        }
 
 
 @dataclass

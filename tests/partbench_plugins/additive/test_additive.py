@@ -100,6 +100,8 @@ def test_baseline_is_the_same_without_prior_loss(task):
 
 def test_a_baseline_for_pictures_differs_in_nothing_but_the_prior(task):
     explainer = fitted(task, learning_rate=3e-3)
+    assert explainer.baseline() is None  # nobody has fitted it
+    fitted(task, AdditiveNoPrior, learning_rate=3e-3)
     baseline = explainer.baseline()
     assert (baseline.name, baseline.beta, baseline.learning_rate) == ("additive_no_prior", 0.0, 3e-3)
     assert baseline.baseline() is None
