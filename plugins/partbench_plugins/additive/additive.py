@@ -70,7 +70,7 @@ class Additive:
     bias: Literal["learned", "zero"] = "learned"
     subset: int = 0
     network: Kind = OF_DEVICE
-    epochs: int = 30
+    epochs: int = 12
     learning_rate: float = 1e-3
     batch_size: int = 64
     _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
