@@ -41,6 +41,15 @@ def test_the_default_run_takes_a_minute_and_two_gigabytes_at_most(tmp_path: Path
     assert again < first / 3
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the target is for two cores")
+@pytest.mark.parametrize("plugin", ["interp_cnn", "additive"])
+def test_the_default_run_of_an_explainer_that_trains_networks_takes_three_minutes(plugin: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PARTBENCH_CACHE": str(tmp_path / "cache")}
+    taken = seconds(BENCH, "run", "--plugin", plugin, "--results", str(tmp_path / "results"), env=environment)
+    print(f"\ndefault run of {plugin}: {taken:.0f} s from nothing")
+    assert taken <= 180
+
+
 def test_explainers_of_a_run_share_the_performer_activations(tmp_path: Path) -> None:
     environment = {**os.environ, "PARTBENCH_CACHE": str(tmp_path / "cache")}
     words = [BENCH, "run", "--no-pictures", "--task", "fauna/bird", "--json", "--results", str(tmp_path / "results")]
