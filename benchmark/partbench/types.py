@@ -286,6 +286,8 @@ class Explainer(Protocol):
     fraction of 1: a report with values of layers is drawn.
     `before_mask(batch)` -> maps before they were masked, and the masks in [0, 1], both (n, k, h, w); their product is
     `maps`. The picture of filters shows all three.
+    `concept_names`, after `fit`: what to call the concepts in pictures, or nothing.
+    `baseline()` -> a fitted explainer to draw contributions beside, or None.
     `head(batch)` -> a module that takes maps of these images, (n, k, h, w), to its logits: (n,) or (n, 1), or a column
     for each explained category. Grad-CAM on its maps is drawn beside the performer's.
     """

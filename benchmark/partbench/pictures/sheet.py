@@ -38,6 +38,7 @@ class Sheet:
     explanation: Explanation
     logit_maps: Float[np.ndarray, "n H W"] | None
     logits: Float[np.ndarray, "n"] | None
+    names: Sequence[str] = ()
 
 
 def draw(
@@ -78,13 +79,14 @@ def explain_sheet(task: Task, explainer: Explainer, display: Dataset, indices: l
     batch = task.batch("test", indices)
     size = display.size
     logit_maps = logits = None
+    names = tuple(getattr(explainer, "concept_names", ()))
     if task.target is not None:
         values = task.activations("target", batch)
         maps = contrastive_maps(task.performer.segment("target", "logits"), values, units=[task.target])
         read = Explanation(maps, grid=task.performer.receptive_field("target"))
         logit_maps = resize(read.heatmaps(*batch.images.shape[-2:])[:, 0], size)
         logits = task.explained(batch).cpu().numpy()
-    return Sheet(batch, display.test.batch(indices), explainer.explain(batch), logit_maps, logits)
+    return Sheet(batch, display.test.batch(indices), explainer.explain(batch), logit_maps, logits, names)
 
 
 def draw_sheet(sheet: Sheet, title: str) -> Figure:
@@ -107,7 +109,7 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
             axes[row, 1].set_title(f"Excitation BP, logit {sheet.logits[row]:.2f}", fontsize=7)
         for column, concept in enumerate(concepts):
             overlay(axes[row, 2 + column], image, heat[column][row])
-            axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept), fontsize=7)
+            axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept, sheet.names), fontsize=7)
     for axis in axes.flat:
         axis.set_axis_off()
     return figure
@@ -123,12 +125,13 @@ def order_concepts(explanation: Explanation) -> list[int]:
     return list(range(explanation.maps.shape[1]))[:SHOWN]
 
 
-def caption(explanation: Explanation, row: int, concept: int) -> str:
-    """`#3: 1.42`: the concept's number and its contribution, or its score."""
+def caption(explanation: Explanation, row: int, concept: int, names: Sequence[str] = ()) -> str:
+    """`#3: 1.42`: the concept's name, or number, and its contribution, or its score."""
+    name = names[concept] if names else f"#{concept}"
     for name in ("contributions", "scores"):
         if explanation.has(name):
-            return f"#{concept}: {round(float(getattr(explanation, name)[row, concept]), 2) + 0.0:.2f}"
-    return f"#{concept}"
+            return f"{name}: {round(float(getattr(explanation, name)[row, concept]), 2) + 0.0:.2f}"
+    return name
 
 
 def overlay(axis: Axes, image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> None:

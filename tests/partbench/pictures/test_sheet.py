@@ -75,3 +75,9 @@ def test_parts_are_outlined_where_their_masks_are() -> None:
     (line,) = axis.lines
     assert (line.get_xdata().min(), line.get_xdata().max()) == (3, 7)
     assert (line.get_ydata().min(), line.get_ydata().max()) == (5, 9)
+
+
+def test_a_concept_is_called_by_its_name_where_it_has_one() -> None:
+    explanation = Explanation(contributions=torch.tensor([[0.5, 1.25]]))
+    assert caption(explanation, 0, 1) == "#1: 1.25"
+    assert caption(explanation, 0, 1, ("horns", "hat")) == "hat: 1.25"
