@@ -127,11 +127,11 @@ def order_concepts(explanation: Explanation) -> list[int]:
 
 def caption(explanation: Explanation, row: int, concept: int, names: Sequence[str] = ()) -> str:
     """`#3: 1.42`: the concept's name, or number, and its contribution, or its score."""
-    name = names[concept] if names else f"#{concept}"
+    called = names[concept] if names else f"#{concept}"
     for name in ("contributions", "scores"):
         if explanation.has(name):
-            return f"{name}: {round(float(getattr(explanation, name)[row, concept]), 2) + 0.0:.2f}"
-    return name
+            return f"{called}: {round(float(getattr(explanation, name)[row, concept]), 2) + 0.0:.2f}"
+    return called
 
 
 def overlay(axis: Axes, image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> None:
