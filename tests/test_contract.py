@@ -57,7 +57,10 @@ def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanatio
         logits=logits[:, 0] + 0.1 * torch.randn(n, generator=generator),
         parts=torch.arange(k) % 3 - 1, part_drops=torch.rand(n, 2, generator=generator),
     )  # fmt: skip
-    outputs = Outputs(logits, torch.arange(n) % 2 == 0, 0, logits[:, 0], lambda x: x.mean((2, 3)))
+    effects = torch.rand(n, 2, generator=generator)
+    outputs = Outputs(
+        logits, torch.arange(n) % 2 == 0, 0, logits[:, 0], lambda x: x.mean((2, 3)), part_effects=lambda wanted: effects
+    )
     return batch, explanation, outputs
 
 
