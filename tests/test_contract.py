@@ -59,8 +59,9 @@ def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanatio
     )  # fmt: skip
     effects = torch.rand(n, 2, generator=generator)
     outputs = Outputs(
-        logits, torch.arange(n) % 2 == 0, 0, logits[:, 0], lambda x: x.mean((2, 3)), part_effects=lambda wanted: effects
-    )
+        logits, torch.arange(n) % 2 == 0, 0, logits[:, 0], lambda x: x.mean((2, 3)), parts=("head", "tail"),
+        part_effects=lambda wanted: effects,
+    )  # fmt: skip
     return batch, explanation, outputs
 
 
