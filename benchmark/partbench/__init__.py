@@ -32,6 +32,7 @@ _HOMES = {
     "cache_folder": "activations",
     "Register": "hookspecs",
     "InputError": "errors",
+    "identity_of": "kept",
     "kept_seconds": "kept",
     "kept_weights": "kept",
     "write_weights": "kept",
@@ -80,6 +81,7 @@ __all__ = [
     "contrastive_maps",
     "grad_cam",
     "hookimpl",
+    "identity_of",
     "interval",
     "kept_seconds",
     "kept_weights",
@@ -97,7 +99,7 @@ if TYPE_CHECKING:
     from partbench.errors import InputError
     from partbench.filter_activity import peaks
     from partbench.hookspecs import Register
-    from partbench.kept import kept_seconds, kept_weights, write_weights
+    from partbench.kept import identity_of, kept_seconds, kept_weights, write_weights
     from partbench.nn.part_layer import PartLayer, PartSettings
     from partbench.nn.receptive_field import ReceptiveField, receptive_field
     from partbench.performer import Performer, PerformerPlugin

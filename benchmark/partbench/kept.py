@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -16,8 +17,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from partbench.activations import cache_folder
+from partbench.task import Task
 
 Weights = dict[str, Tensor]
+
+
+def identity_of(explainer: Any, task: Task, recipe: str) -> dict[str, Any]:
+    """What determines the weights that an explainer learns on a task: its options, the data, the task and its seed.
+
+    `recipe` is to change when the same options no longer give the same weights.
+    """
+    options = {f.name: getattr(explainer, f.name) for f in dataclasses.fields(explainer) if f.init}
+    data = (task.dataset.train.fingerprint, task.performer.fingerprint)
+    where = (task.name, task.version, task.seed, task.device.type)
+    return {"recipe": recipe, "options": options, "data": data, "task": where}
 
 
 def kept_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weights]) -> Weights:

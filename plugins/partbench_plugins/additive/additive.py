@@ -19,6 +19,7 @@ from partbench import (
     Task,
     best_threshold,
     hookimpl,
+    identity_of,
     kept_seconds,
     kept_weights,
 )
@@ -175,16 +176,7 @@ class Additive:
         return model.state_dict() | extra
 
     def _identity(self, task: Task) -> dict[str, Any]:
-        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
-        data = (task.dataset.train.fingerprint, task.performer.fingerprint)
-        where = (task.name, task.version, task.seed, task.device.type)
-        return {
-            "recipe": [RECIPE, OF_FILTERS],
-            "options": options,
-            "kind": self._kind(task),
-            "data": data,
-            "task": where,
-        }
+        return identity_of(self, task, f"{RECIPE}.{OF_FILTERS}.{self._kind(task)}")
 
 
 @dataclass

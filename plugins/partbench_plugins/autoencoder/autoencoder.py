@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +19,7 @@ from partbench import (
     Task,
     channel_contributions,
     hookimpl,
+    identity_of,
     kept_seconds,
     kept_weights,
 )
@@ -121,7 +121,9 @@ class Autoencoder:
         """Train the network, or take the one kept for this task, these options and this seed; then assign parts."""
         with torch.random.fork_rng(devices=[]):
             network = self._started(task)
-            network.load_state_dict(kept_weights(self.name, self._identity(task), lambda: self._trained(task)))
+            network.load_state_dict(
+                kept_weights(self.name, identity_of(self, task, RECIPE), lambda: self._trained(task))
+            )
         finish(network, self._schedule)
         self._fitted = Fitted(task, network, network.grid(task.performer))
         if task.target is not None:
@@ -165,7 +167,7 @@ class Autoencoder:
         training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown.
         """
         task, network, *_ = fitted(self._fitted)
-        seconds, errors = kept_seconds(self.name, self._identity(task)), reconstruction_errors(network, task)
+        seconds, errors = kept_seconds(self.name, identity_of(self, task, RECIPE)), reconstruction_errors(network, task)
         return (
             {"interpretable_share": float(network.share)}
             | {f"reconstruction_error@{layer}": error for layer, error in errors.items()}
@@ -212,12 +214,6 @@ class Autoencoder:
             rescale(network, task, labels)
         train(network, task, labels, self._objective(task), self.eta, self._schedule)
         return network.state_dict()
-
-    def _identity(self, task: Task) -> dict[str, Any]:
-        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
-        data = (task.dataset.train.fingerprint, task.performer.fingerprint)
-        where = (task.name, task.version, task.seed, task.device.type)
-        return {"recipe": RECIPE, "options": options, "data": data, "task": where}
 
 
 @hookimpl

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -19,6 +18,7 @@ from partbench import (
     ReceptiveField,
     Task,
     hookimpl,
+    identity_of,
     kept_seconds,
     kept_weights,
 )
@@ -119,10 +119,11 @@ class InterpCnn:
             torch.manual_seed(task.seed)
             network = self._started(task)
             if self.trained:
-                network.load_state_dict(kept_weights("interp_cnn", self._identity(task), self._maker(task, schedule)))
+                identity = identity_of(self, task, RECIPE)
+                network.load_state_dict(kept_weights(self.name, identity, self._maker(task, schedule)))
         finish(network, schedule)
         self._fitted = task, network, network.grid(task.performer)
-        self._seconds = kept_seconds("interp_cnn", self._identity(task)) if self.trained else 0.0
+        self._seconds = kept_seconds(self.name, identity_of(self, task, RECIPE)) if self.trained else 0.0
 
     def explain(self, batch: Batch) -> Explanation:
         """Masked maps, their maxima, and the network's logits."""
@@ -182,12 +183,6 @@ class InterpCnn:
             return network.state_dict()
 
         return make
-
-    def _identity(self, task: Task) -> dict[str, Any]:
-        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
-        data = (task.dataset.train.fingerprint, task.performer.fingerprint)
-        where = (task.name, task.version, task.seed, task.device.type)
-        return {"recipe": RECIPE, "options": options, "data": data, "task": where}
 
 
 @hookimpl
