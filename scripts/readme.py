@@ -1,8 +1,9 @@
-"""Puts the picture and the leaderboard excerpt into README, from results and leaderboards as they are.
+"""Puts pictures and the leaderboard excerpt into README, from results and leaderboards as they are.
 
     python scripts/readme.py
 
-The picture is that of srae on fauna/bird with seed 0, refitted; the excerpt is the overview of leaderboards/fauna.md.
+The pictures are of cells with default options and seed 0, refitted; the excerpt is the overview of
+leaderboards/fauna.md.
 """
 
 from __future__ import annotations
@@ -11,28 +12,50 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PICTURE = "docs/srae-fauna-bird.png"
-CAPTION = (
-    "What `srae` shows of `fauna/bird` (test images, seed 0): the image with its parts, Excitation BP on the logit, and"
-    " the x-features with their contributions."
-)
+
+
+class Picture(NamedTuple):
+    """A place in README: the cell drawn, the file shown, of those that `bench show --out` writes, and what to say."""
+
+    explainer: str
+    task: str
+    out: str
+    shown: str
+    caption: str
+
+
+PICTURES = {
+    "picture": Picture(
+        "srae", "fauna/bird", "docs/srae-fauna-bird.png", "docs/srae-fauna-bird.png",
+        "What `srae` shows of `fauna/bird` (test images, seed 0): the image with its parts, Excitation BP on the logit,"
+        " and the x-features with their contributions.",
+    ),
+    "attributes": Picture(
+        "additive", "fauna/attribute-wild", "docs/additive-wild.png", "docs/additive-wild-contributions.png",
+        "What `additive` says makes an animal wild (seed 0). In truth the odds rise with horns, stripes, spikes and a mane"
+        " and fall with a collar and a hat; the network explained cannot tell horns.",
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
-    """Draw, then rewrite the two marked places."""
+    """Draw, then rewrite the marked places."""
     readme = REPOSITORY / "README.md"
-    draw()
-    text = place(readme.read_text(), "picture", f"![{CAPTION}]({PICTURE})\n\n*{CAPTION}*")
+    text = readme.read_text()
+    for name, picture in PICTURES.items():
+        draw(picture)
+        text = place(text, name, f"![{picture.caption}]({picture.shown})\n\n*{picture.caption}*")
     readme.write_text(place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text())))
 
 
-def draw() -> None:
+def draw(picture: Picture) -> None:
     """The picture, by the same command that users have."""
-    cells = (REPOSITORY / "results" / "fauna" / "bird").glob("srae-*.parquet")
+    cells = (REPOSITORY / "results" / picture.task).glob(f"{picture.explainer}-*.parquet")
     path = next(cell for cell in sorted(cells) if is_default_seed_0(cell))
-    words = ["show", str(path), "--images", "4", "--out", str(REPOSITORY / PICTURE)]
+    words = ["show", str(path), "--images", "4", "--out", str(REPOSITORY / picture.out)]
     subprocess.run([sys.executable, "-c", "from partbench.cli import main; main()", *words], check=True)
 
 
