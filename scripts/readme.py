@@ -35,8 +35,8 @@ PICTURES = {
     ),
     "attributes": Picture(
         "additive", "fauna/attribute-wild", "docs/additive-wild.png", "docs/additive-wild-contributions.png",
-        "What `additive` says makes an animal wild (seed 0). In truth the odds rise with horns, stripes, spikes and a mane"
-        " and fall with a collar and a hat; the network explained cannot tell horns.",
+        "What `additive` says makes an animal wild (seed 0). In truth the odds rise with horns, stripes, spikes and a"
+        " mane and fall with a collar and a hat; the network explained cannot tell horns.",
     ),
 }  # fmt: skip
 

@@ -226,7 +226,7 @@ def show(
 
     Beside it, where the explainer has what they show: *-filters.png, what its filters see (maps of 8 concepts or more);
     *-beside.png, the same next to the performer's filters; *-gradcam.png, Grad-CAM of both and the shares of parts in
-    the logit; *-layers.png, what it reports of layers; *-contributions.png, what more than 6 concepts contribute.
+    the logit; *-layers.png, what it reports of layers; *-contributions.png, contributions of more than 6 concepts.
 
     \b
     Examples:
