@@ -25,7 +25,8 @@ def published() -> pd.DataFrame:
     """All published values but those on training data, as printed in the papers.
 
     `explainer(a=b)` is split into `explainer` and `variant`; `metric` is ours (`masked_accuracy@gamma=0.1`);
-    `section` is single or multi, as of our boards. partbench scores test images only, so training data has no match.
+    `section` is single or multi, as of our boards; the mean over the parts of a category (`dog/mean`) counts as a mean.
+    partbench scores test images only, so training data has no match.
     """
     with (files("partbench") / "data" / "published.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, keep_default_na=False, dtype={"table": str})
@@ -33,7 +34,9 @@ def published() -> pd.DataFrame:
     names = table["explainer"].str.extract(r"^([^(]+)(?:\((.*)\))?$")
     section = table["setting"].str.startswith("multi").map({True: "multi", False: "single"})
     metric = [_metric(*row) for row in zip(table["metric"], table["setting"], strict=True)]
-    return table.assign(explainer=names[0], variant=names[1].fillna(""), section=section, metric=metric)
+    category = table["category"].str.replace(r"^[^/]+/mean$", "mean", regex=True)
+    split = {"explainer": names[0], "variant": names[1].fillna("")}
+    return table.assign(**split, section=section, metric=metric, category=category)
 
 
 def same_data(standing: pd.Series) -> str:
