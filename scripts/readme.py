@@ -9,8 +9,10 @@ leaderboards/fauna.md.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,23 +20,23 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Picture(NamedTuple):
-    """A place in README: the cell drawn, the file shown, of those that `bench show --out` writes, and what to say."""
+    """A place in README: the cell drawn, which of the files of `bench show`, where to keep it, and what to say."""
 
     explainer: str
     task: str
-    out: str
+    suffix: str
     shown: str
     caption: str
 
 
 PICTURES = {
     "picture": Picture(
-        "srae", "fauna/bird", "docs/srae-fauna-bird.png", "docs/srae-fauna-bird.png",
+        "srae", "fauna/bird", "", "docs/srae-fauna-bird.png",
         "What `srae` shows of `fauna/bird` (test images, seed 0): the image with its parts, Excitation BP on the logit,"
         " and the x-features with their contributions.",
     ),
     "attributes": Picture(
-        "additive", "fauna/attribute-wild", "docs/additive-wild.png", "docs/additive-wild-contributions.png",
+        "additive", "fauna/attribute-wild", "-contributions", "docs/additive-attribute-wild.png",
         "What `additive` says makes an animal wild (seed 0). In truth the odds rise with horns, stripes, spikes and a"
         " mane and fall with a collar and a hat; the network explained cannot tell horns.",
     ),
@@ -55,8 +57,10 @@ def draw(picture: Picture) -> None:
     """The picture, by the same command that users have."""
     cells = (REPOSITORY / "results" / picture.task).glob(f"{picture.explainer}-*.parquet")
     path = next(cell for cell in sorted(cells) if is_default_seed_0(cell))
-    words = ["show", str(path), "--images", "4", "--out", str(REPOSITORY / picture.out)]
-    subprocess.run([sys.executable, "-c", "from partbench.cli import main; main()", *words], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["show", str(path), "--images", "4", "--out", f"{folder}/cell.png"]
+        subprocess.run([sys.executable, "-c", "from partbench.cli import main; main()", *words], check=True)
+        shutil.copyfile(f"{folder}/cell{picture.suffix}.png", REPOSITORY / picture.shown)
 
 
 def is_default_seed_0(path: Path) -> bool:
