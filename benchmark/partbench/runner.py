@@ -201,7 +201,7 @@ def _explain_batch(
         _ = explanation.maps
     clock.explain += time.perf_counter() - started
     explanation.validate(len(batch))
-    outputs = replace(_outputs(task, batch), part_effects=part_effects(explainer, task, batch, rows))
+    outputs = replace(_outputs(task, batch), part_effects=part_effects(explainer, task, rows, explanation))
     for score in working:
         score.update(batch, explanation, outputs)
 
@@ -224,23 +224,25 @@ def _outputs(task: Task, batch: Batch) -> Outputs:
 
 
 def part_effects(
-    explainer: Explainer, task: Task, batch: Batch, rows: Sequence[int]
+    explainer: Explainer, task: Task, rows: Sequence[int], explanation: Explanation
 ) -> Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]] | None:
     """How much the explained logit of test images at `rows` falls without each part; NaN for parts not asked for.
 
-    The logit is the performer's, or that of the network that the explainer explains instead. None where images cannot
-    be had without a part, or where several logits are explained.
+    `explanation` is the explainer's of these images. The logit is the performer's, or that of the network that the
+    explainer explains instead. None where images cannot be had without a part, or where several logits are explained.
     """
     without = getattr(task.activation_cache.split("test"), "batch_without", None)
     if without is None or task.target is None:
         return None
 
     def logit(shown: Batch) -> Float[Tensor, "n"]:
-        own = explainer.explain(shown).explained
+        own = None if explanation.explained is None else explainer.explain(shown).explained
         return task.explained(shown) if own is None else own
 
     def effects(wanted: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
-        whole = logit(batch)
+        whole = explanation.explained
+        if whole is None:
+            whole = task.explained(task.batch("test", rows))
         falls = torch.full(wanted.shape, torch.nan, device=whole.device)
         for part, name in enumerate(task.dataset.part_names):
             images = torch.nonzero(wanted[:, part]).flatten()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from toys import toy_task
 
 from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, Task
-from partbench.runner import run_cell
+from partbench.runner import part_effects, run_cell
 
 
 @dataclass
@@ -180,3 +181,26 @@ def test_units_without_a_value_are_counted(tmp_path: Path) -> None:
     row = run_cell(Means(), toy_task(tmp_path), [Partial()]).rows[0]
     assert row["value"] == 1.5
     assert row["reason"] == "1 of 3 images have no value"
+
+
+def test_part_effects_are_falls_of_the_performers_logit_and_nothing_is_explained_again(tmp_path):
+    task = toy_task(tmp_path)
+    split, explained = task.dataset.test, []
+    task.dataset.part_names = ("red", "nothing")
+    without = {"red": lambda images: images.clamp(max=0.3), "nothing": lambda images: images}
+
+    def batch_without(rows, part):
+        batch = split.batch(rows)
+        ids = tuple(f"{name} without {part}" for name in batch.ids)
+        return replace(batch, ids=ids, images=without[part](batch.images))
+
+    split.batch_without = batch_without
+    explainer = SimpleNamespace(explain=lambda batch: explained.append(batch))
+    wanted = torch.tensor([[True, True], [False, True], [True, False]])
+    falls = part_effects(explainer, task, [4, 5, 6], Explanation(scores=torch.ones(3, 1)))(wanted)
+    batch = task.batch("test", [4, 5, 6])
+    dim = task.performer.logits(batch.images.clamp(max=0.3))[:, task.target]
+    torch.testing.assert_close(falls[[0, 2], 0], (task.explained(batch) - dim)[[0, 2]])
+    torch.testing.assert_close(falls[:2, 1], torch.zeros(2), atol=1e-6, rtol=0)
+    assert falls.isnan().tolist() == (~wanted).tolist()
+    assert not explained
