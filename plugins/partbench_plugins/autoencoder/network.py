@@ -24,6 +24,7 @@ from partbench import NotApplicable, PartSettings, Performer, ReceptiveField, re
 from partbench_plugins.autoencoder.mixed_parts import MixedParts
 from partbench_plugins.autoencoder.norm import MagnitudeNorm, Reduce
 
+Start = Literal["performer", "he", "published"]
 ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
 Maps = Float[Tensor, "b c n n"]
 
@@ -32,12 +33,13 @@ Maps = Float[Tensor, "b c n n"]
 class Design:
     """How the network is built.
 
-    parts: of both interpretable convolutions. start: of the two convolutions that copy nothing, "he" or N(0, 0.01^2)
-    as "published" for interpretable CNNs. norm_reduce: see MagnitudeNorm.
+    parts: of both interpretable convolutions. start: of conv-interp-2 and conv-ordin, of which the paper says nothing:
+    from the "performer" (conv-ordin a copy of its top convolution, conv-interp-2 the identity), or random, "he" or
+    N(0, 0.01^2) as "published" for interpretable CNNs. norm_reduce: see MagnitudeNorm.
     """
 
     parts: PartSettings
-    start: Literal["he", "published"] = "he"
+    start: Start = "performer"
     norm_reduce: Reduce = "sum"
 
 
@@ -94,11 +96,17 @@ class ExplainerNetwork(nn.Module):
         self.interp_2 = _convolution(filters, filters, design.start)
         self.interp_2_parts = MixedParts(design.parts.layer(filters, pooled, categories, images))
         self.interp_norm = MagnitudeNorm(filters, design.norm_reduce)
-        self.ordinary = _convolution(below, filters, design.start)
+        copied = design.start == "performer"
+        self.ordinary = copy.deepcopy(self.interp_1) if copied else _convolution(below, filters, design.start)
         self.ordinary_norm = MagnitudeNorm(filters, design.norm_reduce)
         self.w_p = nn.Parameter(torch.zeros(()))
         self.requires_grad_(True)
         self.to(performer.device)
+
+    @property
+    def fine_tuned(self) -> list[nn.Parameter]:
+        """The parameters of conv-interp-1 and the decoder, which start as the performer has them."""
+        return [p for copied in (self.interp_1, self.fc_dec_1, self.fc_dec_2) for p in copied.parameters()]
 
     @property
     def share(self) -> Float[Tensor, ""]:
@@ -165,9 +173,11 @@ def _flattens(stage: nn.Module) -> bool:
     return any(isinstance(module, nn.Flatten | nn.Linear) for module in stage.modules())
 
 
-def _convolution(channels: int, filters: int, start: str) -> nn.Sequential:
+def _convolution(channels: int, filters: int, start: Start) -> nn.Sequential:
     layer = nn.Conv2d(channels, filters, 3, padding=1)
-    if start == "he":
+    if start == "performer":
+        nn.init.dirac_(layer.weight)
+    elif start == "he":
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     else:
         nn.init.normal_(layer.weight, std=0.01)

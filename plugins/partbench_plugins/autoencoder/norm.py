@@ -18,8 +18,8 @@ class MagnitudeNorm(nn.Module):
     mode it stays. Its gradient is that of the newest batch's own average, as in batch normalization: with none,
     filters that the layers above find too strong shrink, alpha follows, and they shrink until they are dead.
     reduce="mean" averages over cells, as the text of that section says, instead of summing, as its formula does.
-    `scale` is 1 in the paper; at that the layers above, copied from a performer, see inputs far below those that they
-    were trained on.
+    `scale`, of each channel, is 1 in the paper; at that the layers above, copied from a performer, see inputs far below
+    those that they were trained on.
 
     Channels weaker than `least` times the mean of all are divided by that much, not blown up (ours).
     """
@@ -33,7 +33,7 @@ class MagnitudeNorm(nn.Module):
         super().__init__()
         self.reduce, self.momentum, self.least = reduce, momentum, least
         self.register_buffer("alpha", torch.full((channels,), torch.nan))
-        self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("scale", torch.full((channels,), scale))
 
     def forward(
         self, maps: Float[Tensor, "b c h w"], counted: Float[Tensor, "s c h w"] | None = None

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from partbench import NotApplicable, Task
 from partbench_plugins.autoencoder.network import ExplainerNetwork, Seen
 from partbench_plugins.autoencoder.norm import magnitude
-from partbench_plugins.interp_cnn.training import balanced
+from partbench_plugins.interp_cnn.training import TRUNK_RATE, balanced
 
 Objective = Callable[[Seen, Int[Tensor, "b"]], Float[Tensor, ""]]  # of images at these rows of the training split
 SHARE_RATE = 50  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
@@ -24,7 +24,7 @@ MOST = 1000  # images that statistics of a whole split are taken from
 
 @dataclass(frozen=True)
 class Schedule:
-    """Adam and a cosine; the first `warm_up` of `epochs` have neither mask nor filter loss."""
+    """Adam and a cosine, a tenth of the rate for copied layers; `warm_up` epochs have neither mask nor filter loss."""
 
     epochs: int
     warm_up: int
@@ -107,19 +107,20 @@ def reconstruction(task: Task) -> Objective:
 
 @torch.no_grad()
 def rescale(network: ExplainerNetwork, task: Task, labels: Int[Tensor, "N"]) -> None:
-    """Give both norms the scale that the performer's own pooled top convolution has, one number for all channels.
+    """Give each channel of both norms the magnitude that it has in the performer's own pooled top convolution.
 
-    It is the mean over channels of E[sum_ij x] (or the mean over cells), over images with a label. conv-interp-1 must
-    still be as copied.
+    It is E[sum_ij x] (or the mean over cells), over images with a label; at least 0.01 of the mean of all channels.
+    conv-interp-1 must still be as copied.
     """
     z, rows = task.activations("target"), torch.nonzero(labels >= 0).flatten()
     rows = rows[sample(len(rows))]
-    total = 0.0
+    total = torch.zeros_like(network.interp_norm.scale)
     for some in rows.split(128):
         maps = network.pool(network.interp_1(z[some].to(task.device)))
-        total += float(magnitude(maps, network.interp_norm.reduce).mean(1).sum())
-    for norm in (network.interp_norm, network.ordinary_norm):
-        norm.scale.fill_(total / len(rows) or 1.0)
+        total += magnitude(maps, network.interp_norm.reduce).sum(0)
+    if total.any():
+        for norm in (network.interp_norm, network.ordinary_norm):
+            norm.scale.copy_(total.clamp(min=norm.least * float(total.mean())) / len(rows))
 
 
 @torch.no_grad()
@@ -147,6 +148,10 @@ def sample(count: int) -> Int[Tensor, "s"]:
 
 
 def _optimiser(network: ExplainerNetwork, rate: float) -> torch.optim.Optimizer:
-    others = [parameter for parameter in network.parameters() if parameter is not network.w_p]
-    groups: list[dict[str, Any]] = [{"params": others}, {"params": [network.w_p], "lr": SHARE_RATE * rate}]
+    apart = {id(parameter) for parameter in (network.w_p, *network.fine_tuned)}
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in network.parameters() if id(parameter) not in apart]},
+        {"params": network.fine_tuned, "lr": TRUNK_RATE * rate},
+        {"params": [network.w_p], "lr": SHARE_RATE * rate},
+    ]
     return torch.optim.Adam(groups, rate, fused=True)

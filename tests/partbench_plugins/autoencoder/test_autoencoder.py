@@ -14,7 +14,13 @@ from partbench_plugins.autoencoder.autoencoder import Autoencoder
 from partbench_plugins.autoencoder.autoencoder_cls import AutoencoderCls
 from partbench_plugins.autoencoder.network import Design, ExplainerNetwork
 from partbench_plugins.autoencoder.read_out import ReadOut
-from partbench_plugins.autoencoder.training import known_labels, reconstruction, reconstruction_errors, rescale
+from partbench_plugins.autoencoder.training import (
+    _optimiser,
+    known_labels,
+    reconstruction,
+    reconstruction_errors,
+    rescale,
+)
 
 BOTH = pytest.mark.parametrize("cls", [Autoencoder, AutoencoderCls])
 
@@ -95,9 +101,30 @@ def test_rescaled_norms_have_the_magnitude_of_the_performers_own_pooled_maps(tmp
     of = task(tmp_path)
     made, labels = network(of.performer), of.category_of(of.labels())
     rescale(made, of, labels)
-    theirs = of.activations("pool")[labels == 0].sum((2, 3)).mean()
-    torch.testing.assert_close(made.interp_norm.scale, theirs)
-    torch.testing.assert_close(made.ordinary_norm.scale, theirs)
+    theirs = of.activations("pool")[labels == 0].sum((2, 3)).mean(0)
+    least = 0.01 * theirs.mean()
+    torch.testing.assert_close(made.interp_norm.scale, theirs.clamp(min=least))
+    torch.testing.assert_close(made.ordinary_norm.scale, made.interp_norm.scale)
+
+
+def test_before_training_and_without_masks_it_rebuilds_the_features_of_the_performer_it_starts_from(tmp_path):
+    of = task(tmp_path)
+    z, labels = of.activations("target"), torch.zeros(len(of.labels()), dtype=torch.long)
+    made = network(of.performer).train()
+    made.start(0)
+    rescale(made, of, labels)
+    seen = made(z, labels)
+    torch.testing.assert_close(seen.maps, of.activations("pool"), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(seen.fc1, of.activations("fc1"), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(seen.fc2, of.activations("fc2"), atol=1e-4, rtol=1e-4)
+
+
+def test_what_is_copied_learns_at_a_tenth_of_the_rate(tmp_path):
+    made = network(task(tmp_path).performer)
+    rates = {id(p): group["lr"] for group in _optimiser(made, 1.0).param_groups for p in group["params"]}
+    assert rates.keys() == {id(p) for p in made.parameters()}
+    assert {rates[id(p)] for p in made.fine_tuned} == {0.1}
+    assert {rates[id(p)] for m in (made.interp_2, made.ordinary) for p in m.parameters()} == {1.0}
 
 
 def test_reconstruction_loss_is_that_of_the_paper(tmp_path):
@@ -168,6 +195,7 @@ def test_contract_is_kept(tmp_path, cls, category):
 
 @pytest.mark.parametrize("options", [
     {"gradient": "paper"}, {"gradient": "released"}, {"mask": False}, {"loss": False}, {"start": "published"},
+    {"start": "he"},
     {"norm_reduce": "mean"}, {"rescale": False}, {"labels": "truth"}, {"warm_up": 1}, {"schedule": "constant"},
 ])  # fmt: skip
 def test_every_option_trains(tmp_path, options):
@@ -258,7 +286,7 @@ def test_trained_network_is_kept_and_used_again(tmp_path, cache):
 
 def test_classification_learns_the_true_labels(tmp_path):
     of = task(tmp_path, train=200)
-    explainer = fitted(of, cls=AutoencoderCls, epochs=15, learning_rate=5e-3)
+    explainer = fitted(of, cls=AutoencoderCls, epochs=15, learning_rate=2e-2)
     batch = of.batch("test", range(20))
     explanation = explainer.explain(batch)
     right = (explanation.logits > 0) == of.positive(batch.labels)
