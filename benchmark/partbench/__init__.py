@@ -36,6 +36,7 @@ _HOMES = {
     "kept_seconds": "kept",
     "kept_weights": "kept",
     "write_weights": "kept",
+    "PartMarks": "part_marks",
     "ReceptiveField": "nn.receptive_field",
     "receptive_field": "nn.receptive_field",
     "PartLayer": "nn.part_layer",
@@ -65,6 +66,7 @@ __all__ = [
     "NotApplicable",
     "Outputs",
     "PartLayer",
+    "PartMarks",
     "PartSettings",
     "Performer",
     "PerformerPlugin",
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
     from partbench.kept import identity_of, kept_seconds, kept_weights, write_weights
     from partbench.nn.part_layer import PartLayer, PartSettings
     from partbench.nn.receptive_field import ReceptiveField, receptive_field
+    from partbench.part_marks import PartMarks
     from partbench.performer import Performer, PerformerPlugin
     from partbench.statistics import best_threshold, bootstrap, interval, resampling_weights
     from partbench.task import Task

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from partbench import Batch, Explanation, Task, peaks
+from partbench import Batch, Explanation, PartMarks, Task, peaks
 
-TOP = 100  # images that speak for a concept
+MOST = 1000  # images of the category that are looked at, evenly spaced
+TOP = 100  # of these, that speak for a concept by its peaks
 BATCH = 64
 
 
@@ -20,25 +21,38 @@ def part_count(task: Task) -> int:
 
 
 def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Tensor, "k"] | None:
-    """The part on which each concept's map peaks most often, over the 100 training images that activate it most.
+    """The part that each concept stands for, by training images of the explained category, at most 1000.
 
-    Images are of the explained category. A peak is on a part where the part's mask, or else its box, holds it; where
-    the dataset names landmarks only, on the nearest of them. Of equals the first part; -1 where a concept is dead or
-    peaks on no part. None where the dataset knows no parts. The paper of explainer auto-encoders assigns its filters by
-    eye, that of the additive explainer does not say how.
+    Where the dataset has masks of parts, or boxes that stand in for them: the part that the concept marks most often,
+    argmax_k P_fk of part interpretability (see PartMarks). For the others, which mark no part, and where there are
+    landmarks only: the part that holds the peak of its map most often, or the landmark nearest to it, over the 100
+    images that activate it most. Of equals the first part; -1 where a concept is dead or peaks on no part. None where
+    the dataset knows no parts. The paper of explainer auto-encoders assigns its filters by eye, that of the additive
+    explainer does not say how.
     """
     if not part_count(task):
         return None
-    scores, held = [], []
-    for batch in task.batches("train", BATCH, torch.nonzero(task.positive(task.labels())).flatten().tolist()):
+    rows = torch.nonzero(task.positive(task.labels())).flatten()
+    rows = rows[torch.linspace(0, len(rows) - 1, min(len(rows), MOST)).long()]
+    scores, held, marks = [], [], PartMarks()
+    for batch in task.batches("train", BATCH, rows.tolist()):
         explanation = explain(batch)
         on_parts = parts_at(peaks(explanation, batch.images.shape[-1]), batch)
         if on_parts is None:
             return None
+        if batch.masks is not None or batch.part_boxes is not None:
+            marks.add(batch, explanation)
         strength = explanation.maps.amax((2, 3)) if explanation.scores is None else explanation.scores
         scores.append(strength.cpu())
         held.append(on_parts)
-    return most_frequent(torch.cat(scores), torch.cat(held)).to(task.device)
+    found = most_frequent(torch.cat(scores), torch.cat(held))
+    return (marked(marks, found) if marks.images else found).to(task.device)
+
+
+def marked(marks: PartMarks, otherwise: Int[Tensor, "k"]) -> Int[Tensor, "k"]:
+    """The part that each concept marks most often, the first of equals; `otherwise` where it marks none."""
+    shares, part = torch.from_numpy(marks.shares()).nan_to_num(nan=0.0).max(1)
+    return torch.where(shares > 0, part, otherwise)
 
 
 def most_frequent(scores: Float[Tensor, "n k"], held: Bool[Tensor, "n k p"], top: int = TOP) -> Int[Tensor, "k"]:

@@ -5,8 +5,8 @@ import dataclasses
 import torch
 from toys import SIDE, toy_task
 
-from partbench import Batch, Explanation, ReceptiveField
-from partbench_plugins.part_assignment import assign_parts, most_frequent, part_count, parts_at
+from partbench import Batch, Explanation, PartMarks, ReceptiveField
+from partbench_plugins.part_assignment import assign_parts, marked, most_frequent, part_count, parts_at
 
 
 def batch(**known) -> Batch:
@@ -65,6 +65,18 @@ def test_concepts_planted_on_parts_are_assigned_to_them(tmp_path):
 
     assert part_count(task) == 2
     assert assign_parts(task, explain).tolist() == [1, 0, -1, -1]
+
+
+def test_a_concept_is_of_the_part_that_it_marks_even_where_it_peaks_on_another():
+    masks = torch.zeros(1, 2, 8, 8, dtype=torch.bool)
+    masks[:, 0, :4, :4] = masks[:, 1, 4:, 4:] = True
+    maps = torch.zeros(1, 3, 8, 8)
+    maps[:, 0, :4, :4], maps[:, 0, 7, 7] = 1.0, 2.0  # marks the first, peaks on the second
+    maps[:, 1, 5:8, 4:8] = 1.0  # marks the second
+    maps[:, 2, 0, 0] = 1.0  # marks none: a sixteenth of the first
+    marks = PartMarks(quantile=0.3)
+    marks.add(batch(masks=masks), Explanation(maps, grid=ReceptiveField(0, 1, 1)))
+    assert marked(marks, otherwise=torch.tensor([1, 0, -1])).tolist() == [0, 1, -1]
 
 
 def test_a_dataset_without_parts_assigns_none(tmp_path):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from partbench import Batch, Explanation, InputError, NotApplicable, ReceptiveField
 from partbench.checks import check_metric
-from partbench.metrics.part_interpretability import PartInterpretability, filled, thresholds
+from partbench.metrics.part_interpretability import PartInterpretability
+from partbench.part_marks import filled, thresholds
 
 NAN = float("nan")
 SIZE = 16
@@ -304,8 +305,8 @@ def test_state_is_maps_at_cell_resolution_and_one_bit_per_pixel_and_part(make_ba
     metric, maps = PartInterpretability(), torch.rand(4, 50, 5, 5)
     batch = make_batch(4, size=64, masks=torch.rand(4, 3, 64, 64) < 0.5)
     metric.update(batch, Explanation(maps), make_outputs(torch.zeros(4, 2)))
-    assert sum(part.nbytes for part in metric._maps) == 4 * 50 * 5 * 5 * 4
-    assert sum(part.nbytes for part in metric._masks) == 4 * 3 * 64 * 64 / 8
+    assert sum(part.nbytes for part in metric._marks._maps) == 4 * 50 * 5 * 5 * 4
+    assert sum(part.nbytes for part in metric._marks._masks) == 4 * 3 * 64 * 64 / 8
 
 
 def test_maps_changed_by_their_explainer_afterwards_do_not_change_the_score(make_batch, make_outputs):
