@@ -64,6 +64,18 @@ def most_frequent(scores: Float[Tensor, "n k"], held: Bool[Tensor, "n k p"], top
     return torch.where(most > 0, part, -1)
 
 
+@torch.no_grad()
+def part_drops(
+    logit: Callable[[Tensor], Float[Tensor, "n"]], maps: Float[Tensor, "n k h w"], parts: Int[Tensor, "k"], count: int
+) -> Float[Tensor, "n p"]:
+    """How much `logit` of the maps falls when those of each of `count` parts are set to 0; 0 for parts without maps."""
+    whole = logit(maps)
+    drops = whole.new_zeros(len(maps), count)
+    for part in set(parts.tolist()) - {-1}:
+        drops[:, part] = whole - logit(maps * (parts != part)[:, None, None])
+    return drops
+
+
 def parts_at(places: Float[Tensor, "n k 2"], batch: Batch) -> Bool[Tensor, "n k p"] | None:
     """Which parts are at these places (x, y in px) of each image; None where the batch knows of no parts."""
     if batch.masks is not None:

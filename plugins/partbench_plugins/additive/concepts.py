@@ -15,7 +15,7 @@ from partbench import Batch, Explanation, NotApplicable, Task, cache_folder, gra
 from partbench_plugins.additive.prior import filter_weights, output_weights
 from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 from partbench_plugins.interp_cnn.training import inputs
-from partbench_plugins.part_assignment import assign_parts, part_count
+from partbench_plugins.part_assignment import assign_parts, part_count, part_drops
 
 BATCH = 64
 
@@ -93,9 +93,12 @@ class Filters:
     def explanation(self, batch: Batch, seen: Seen) -> Explanation:
         """Maps of the filters, the parts they are assigned to, and what those are worth to the network."""
         parts = self.parts
-        drops = None if parts is None else lambda: self._drops(seen, parts)
-        grid = self.interpretable.network.grid(self.task.performer)
-        return Explanation(seen.features, grid=grid, parts=parts, part_drops=drops)
+        network, count = self.interpretable.network, part_count(self.task)
+        return Explanation(
+            seen.features, grid=network.grid(self.task.performer), parts=parts,
+            part_drops=None if parts is None else
+            lambda: part_drops(lambda maps: network.classify(maps)[:, 0], seen.features, parts, count),
+        )  # fmt: skip
 
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
         """The network's logit with the maps of these filters set to 0."""
@@ -104,14 +107,6 @@ class Filters:
     def head(self, batch: Batch) -> nn.Module:
         """From masked maps to the network's logit."""
         return self.interpretable.head(batch)
-
-    @torch.no_grad()
-    def _drops(self, seen: Seen, parts: Tensor) -> Float[Tensor, "n p"]:
-        classify = self.interpretable.network.classify
-        drops = seen.logit.new_zeros(len(seen.logit), part_count(self.task))
-        for part in set(parts.tolist()) - {-1}:
-            drops[:, part] = seen.logit - classify(seen.features * (parts != part)[:, None, None])[:, 0]
-        return drops
 
 
 class Outputs:

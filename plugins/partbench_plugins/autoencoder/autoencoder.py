@@ -36,7 +36,7 @@ from partbench_plugins.autoencoder.training import (
     rescale,
     train,
 )
-from partbench_plugins.part_assignment import assign_parts, part_count
+from partbench_plugins.part_assignment import assign_parts, part_count, part_drops
 
 RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
 CHOICES = {
@@ -142,7 +142,8 @@ class Autoencoder:
         return Explanation(
             seen.maps, grid=grid, scores=scores, logits=(logit := logits[:, 0]), explained=self._explained(logit),
             contributions=channel_contributions(read_out, seen.maps, 0), parts=parts,
-            part_drops=None if parts is None else lambda: read_out.part_drops(seen.maps, parts, part_count(task)),
+            part_drops=None if parts is None else
+            lambda: part_drops(lambda maps: read_out(maps)[:, 0], seen.maps, parts, part_count(task)),
         )  # fmt: skip
 
     def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:

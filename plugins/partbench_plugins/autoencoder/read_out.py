@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from partbench import Task
@@ -29,18 +29,9 @@ class ReadOut(nn.Module):
         return logits[:, self.targets]
 
     @torch.no_grad()
-    def without(self, maps: Maps, concepts: Int[Tensor, "s"] | list[int]) -> Float[Tensor, "n c"]:
+    def without(self, maps: Maps, concepts: list[int]) -> Float[Tensor, "n c"]:
         """The logits with the maps of these filters set to 0."""
         ablated = maps.clone()
         ablated[:, concepts] = 0
         logits: Tensor = self(ablated)
         return logits
-
-    def part_drops(self, maps: Maps, parts: Int[Tensor, "k"], count: int) -> Float[Tensor, "n p"]:
-        """How much the first logit falls when the filters of each of `count` parts are removed; 0 without filters."""
-        nothing: list[int] = []
-        whole = self.without(maps, nothing)[:, 0]
-        drops = whole.new_zeros(len(maps), count)
-        for part in set(parts.tolist()) - {-1}:
-            drops[:, part] = whole - self.without(maps, torch.nonzero(parts == part).flatten())[:, 0]
-        return drops

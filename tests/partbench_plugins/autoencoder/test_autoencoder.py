@@ -21,6 +21,7 @@ from partbench_plugins.autoencoder.training import (
     reconstruction_errors,
     rescale,
 )
+from partbench_plugins.part_assignment import part_drops
 
 BOTH = pytest.mark.parametrize("cls", [Autoencoder, AutoencoderCls])
 
@@ -255,7 +256,7 @@ def test_part_drops_are_falls_of_the_logit(tmp_path):
     parts = torch.tensor([1, -1, 1, 0, -1])
     explainer._fitted = explainer._fitted._replace(parts=parts)
     seen, read_out = explainer._read(batch)
-    drops = read_out.part_drops(seen.maps, parts, 3)
+    drops = part_drops(lambda maps: read_out(maps)[:, 0], seen.maps, parts, 3)
     whole = explainer.ablate(batch, [])
     for part, filters in ((0, [3]), (1, [0, 2]), (2, [])):
         torch.testing.assert_close(drops[:, part], whole - explainer.ablate(batch, filters))
