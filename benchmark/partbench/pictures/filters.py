@@ -111,7 +111,7 @@ def draw_top_images(panel: SubFigure, sheet: FilterSheet, title: str) -> None:
                 axes[row, column].imshow(spotlight(image, seen))
                 outline(axes[row, column], seen > 0.5 * seen.max(), OUTLINE)
                 ring(axes[row, column], rings[row, column], len(image) / sheet.pixels)
-                axes[row, column].set_title(f"{float(sheet.top.scores[number, column]):.2f}", fontsize=FONT, pad=2)
+                axes[row, column].set_title(f"{float(sheet.top.scores[number, column]):.2f}", fontsize=FONT, y=1.0, pad=2)
 
 
 def row_label(sheet: FilterSheet, number: int) -> str:
@@ -144,7 +144,7 @@ def draw_maps(panel: SubFigure, sheet: FilterSheet) -> None:
             axis.imshow(
                 shown[what][row, number].numpy(), cmap="gray" if what == "mask" else "inferno", vmin=0, vmax=highest
             )
-            axis.set_title(f"filter {number}" if what == "map" else what, fontsize=FONT, pad=2)
+            axis.set_title(f"filter {number}" if what == "map" else what, fontsize=FONT, y=1.0, pad=2)
 
 
 def draw_locations(panel: SubFigure, sheet: FilterSheet) -> None:

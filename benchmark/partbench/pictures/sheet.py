@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import matplotlib as mpl
@@ -27,6 +28,7 @@ DISPLAY = 192  # px at least
 SHOWN = 6  # concepts to a row
 INCH = 1.6
 PART_COLOURS = mpl.colormaps["tab10"]
+TITLE: dict[str, Any] = {"fontsize": 7, "y": 1.0}  # with y left free, matplotlib measures every axis: half of its time
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,13 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
     for row in range(rows):
         image = sheet.display.images[row].permute(1, 2, 0).cpu().numpy()
         draw_parts(axes[row, 0], image, sheet.display, row)
-        axes[row, 0].set_title(sheet.batch.ids[row] if row else "image and parts", fontsize=7)
+        axes[row, 0].set_title(sheet.batch.ids[row] if row else "image and parts", **TITLE)
         if sheet.logit_maps is not None and sheet.logits is not None:
             overlay(axes[row, 1], image, sheet.logit_maps[row])
-            axes[row, 1].set_title(f"Excitation BP, logit {sheet.logits[row]:.2f}", fontsize=7)
+            axes[row, 1].set_title(f"Excitation BP, logit {sheet.logits[row]:.2f}", **TITLE)
         for column, concept in enumerate(concepts):
             overlay(axes[row, 2 + column], image, heat[column][row])
-            axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept, sheet.names), fontsize=7)
+            axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept, sheet.names), **TITLE)
     for axis in axes.flat:
         axis.set_axis_off()
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -94,9 +94,8 @@ def render(
     """
     if seed < 0 or index < 0 or size < 8:
         raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
-    scene = scene_of(int(seed), int(index))
+    scene, layer = (_whole if without else _whole.__wrapped__)(scene_of, int(seed), int(index), size * _SUPER)
     removed = removed_fine_parts(CATEGORIES[scene.label], without, set(scene.solids.parts))
-    layer = _layer(scene, size * _SUPER)
     if removed:
         layer = _uncover(layer, _layer(scene, size * _SUPER, removed), removed)
     picture, fine = _compose(scene, layer)
@@ -132,6 +131,12 @@ def render_many(
 def stack(samples: Sequence[Sample]) -> dict[str, ndarray]:
     """Samples of one size as arrays (n, ...), by the names of their fields."""
     return {f.name: np.stack([getattr(s, f.name) for s in samples]) for f in fields(Sample)}
+
+
+@lru_cache(maxsize=32)  # a batch, which is asked for without one part after the other
+def _whole(scene_of: SceneOf, seed: int, index: int, size: int) -> tuple[Scene, _Layer]:
+    scene = scene_of(seed, index)
+    return scene, _layer(scene, size)
 
 
 def _layer(scene: Scene, size: int, left_out: frozenset[str] = frozenset()) -> _Layer:
