@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -23,67 +25,70 @@ from partbench.performers.batch_norm import fold, unfold
 from partbench.performers.small_vgg import OUTPUTS, network
 
 SIZE, BATCH, SHIFT, DROPOUT = 64, 64, 4, 0.3
-WEIGHTS = Path(__file__).resolve().parents[1] / "benchmark/partbench/performers/weights/small_vgg.safetensors"
+WEIGHTS = Path(__file__).resolve().parents[1] / "benchmark/partbench/performers/weights"
 Images = UInt8[Tensor, "n 3 64 64"]
 
 
 def main() -> None:
     """Render, train, fold, write, measure what was written."""
-    options = parse()
-    torch.set_num_threads(1)
-    torch.manual_seed(options.seed)
-    torch.use_deterministic_algorithms(True)
-    images, labels = fauna(options.train_seed, options.images)
-    trained = train(images, labels, options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in trained.state_dict().items()}, options.out)
-    options.out.chmod(0o644)
-    hits, labels = measure(options)
+    options = parse(__doc__, "small_vgg", train_seed=101, held_out_seed=103, images=12_000, epochs=9, rate=3e-3)
+    model = network()
+    write(train(model, *fauna(options.train_seed, options.images), F.cross_entropy, options, BATCH, DROPOUT), options)
+    images, labels = fauna(options.held_out_seed, options.held_out)
+    hits = (logits(network(), images, options).argmax(1) == labels).float()
     options.out.with_suffix(".md").write_text(card(hits, labels, options))
     print(f"held-out accuracy {hits.mean():.4f} of {len(hits)} images")
 
 
-def parse() -> argparse.Namespace:
-    """The options; the defaults made the weights in the package."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--train-seed", type=int, default=101, help="seed of the training images")
-    parser.add_argument("--held-out-seed", type=int, default=103, help="seed of the images it is measured on")
-    parser.add_argument("--images", type=int, default=12_000, help="training images")
+def parse(
+    text: str, name: str, *, train_seed: int, held_out_seed: int, images: int, epochs: int, rate: float
+) -> argparse.Namespace:
+    """The options; the defaults made the weights in the package. Seeds torch, for results that come out again."""
+    parser = argparse.ArgumentParser(description=text.splitlines()[0])
+    parser.add_argument("--train-seed", type=int, default=train_seed, help="seed of the training images")
+    parser.add_argument("--held-out-seed", type=int, default=held_out_seed, help="seed of the images it is measured on")
+    parser.add_argument("--images", type=int, default=images, help="training images")
     parser.add_argument("--held-out", type=int, default=2_000, help="images it is measured on")
-    parser.add_argument("--epochs", type=int, default=9)
-    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
+    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--rate", type=float, default=rate, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the initial weights and the order of images")
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, default=WEIGHTS / f"{name}.safetensors")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    torch.use_deterministic_algorithms(True)
+    return options
 
 
-def fauna(seed: int, count: int) -> tuple[Images, Int[Tensor, "n"]]:
-    """`count` images of a seed and their labels."""
+def fauna(seed: int, count: int, **options: Any) -> tuple[Images, Int[Tensor, "n"]]:
+    """`count` images of a seed and their labels; `options` are those of `render`."""
     images, labels = torch.empty(count, 3, SIZE, SIZE, dtype=torch.uint8), torch.empty(count, dtype=torch.long)
-    for index, sample in enumerate(rendered(seed, range(count), SIZE, os.cpu_count())):
+    for index, sample in enumerate(rendered(seed, range(count), SIZE, os.cpu_count(), **options)):
         images[index] = torch.from_numpy(sample.image).permute(2, 0, 1)
         labels[index] = sample.label
     return images, labels
 
 
-def train(images: Images, labels: Int[Tensor, "n"], options: argparse.Namespace) -> nn.Sequential:
-    """Cross-entropy, AdamW, one cycle of the learning rate; batch norm while training, folded in the end."""
-    model = network()
-    unfold(model, DROPOUT)
+def train(
+    model: nn.Sequential, images: Images, truth: Tensor, loss: Callable[[Tensor, Tensor], Tensor],
+    options: argparse.Namespace, batch: int, dropout: float,
+) -> nn.Sequential:  # fmt: skip
+    """AdamW, one cycle of the learning rate; batch norm while training, folded in the end."""
+    unfold(model, dropout)
     model.train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), options.rate, weight_decay=0.05)
-    steps = options.epochs * (len(images) // BATCH)
+    steps = options.epochs * (len(images) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=steps, pct_start=0.2)
     for epoch in range(options.epochs):
-        order, hits = torch.randperm(len(images)), 0
-        for rows in order[: steps // options.epochs * BATCH].split(BATCH):
-            logits = model(varied(images[rows]))
+        total = 0.0
+        for rows in torch.randperm(len(images))[: steps // options.epochs * batch].split(batch):
+            error = loss(model(varied(images[rows])), truth[rows])
             optimiser.zero_grad()
-            F.cross_entropy(logits, labels[rows]).backward()
+            error.backward()
             optimiser.step()
             schedule.step()
-            hits += int((logits.argmax(1) == labels[rows]).sum())
-        print(f"epoch {epoch + 1} of {options.epochs}: accuracy in training {hits / len(images):.4f}", flush=True)
+            total += float(error.detach()) * len(rows)
+        print(f"epoch {epoch + 1} of {options.epochs}: loss in training {total / len(images):.4f}", flush=True)
     fold(model.eval())
     return model
 
@@ -97,14 +102,18 @@ def varied(images: Images) -> Float[Tensor, "n 3 64 64"]:
     return F.pad(values, (SHIFT,) * 4, mode="replicate")[:, :, top : top + SIZE, left : left + SIZE]
 
 
-def measure(options: argparse.Namespace) -> tuple[Float[Tensor, "n"], Int[Tensor, "n"]]:
-    """Which held-out images the written weights get right, and their labels."""
-    model = network().eval()
-    model.load_state_dict(load_file(options.out))
-    images, labels = fauna(options.held_out_seed, options.held_out)
-    with torch.no_grad():
-        logits = torch.cat([model(some.float() / 255) for some in images.split(500)])
-    return (logits.argmax(1) == labels).float(), labels
+def write(model: nn.Sequential, options: argparse.Namespace) -> None:
+    """The weights in half precision."""
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.half().contiguous() for name, value in model.state_dict().items()}, options.out)
+    options.out.chmod(0o644)
+
+
+@torch.no_grad()
+def logits(model: nn.Sequential, images: Images, options: argparse.Namespace) -> Float[Tensor, "n o"]:
+    """What the written weights say of images."""
+    model.eval().load_state_dict(load_file(options.out))
+    return torch.cat([model(some.float() / 255) for some in images.split(500)])
 
 
 def card(hits: Float[Tensor, "n"], labels: Int[Tensor, "n"], options: argparse.Namespace) -> str:

@@ -9,106 +9,44 @@ Runs on one thread, so that a given torch gives the same weights again.
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 import torch
-from jaxtyping import Float, UInt8
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional as F
+from train_small_vgg import SHIFT, Images, fauna, logits, parse, train, write
 
 from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, ATTRIBUTES_VERSION, GLOBAL, LOCAL, attributes_of
-from partbench.datasets.fauna.render import FAUNA_VERSION, rendered
-from partbench.performers.batch_norm import fold, unfold
+from partbench.datasets.fauna.render import FAUNA_VERSION
 from partbench.performers.small_vgg import network
 
-SIZE, BATCH, SHIFT, DROPOUT, OUTPUTS = 64, 16, 4, 0.1, len(ATTRIBUTE_NAMES)
-FOLDER = Path(__file__).resolve().parents[1] / "benchmark/partbench/performers/weights"
-Images = UInt8[Tensor, "n 3 64 64"]
+BATCH, DROPOUT, OUTPUTS = 16, 0.1, len(ATTRIBUTE_NAMES)
 Attributes = Float[Tensor, "n a"]
 
 
 def main() -> None:
     """Render, train, fold, write, measure what was written."""
-    options = parse()
-    torch.set_num_threads(1)
-    torch.manual_seed(options.seed)
-    torch.use_deterministic_algorithms(True)
-    trained = train(*scenes(options.train_seed, options.images), options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in trained.state_dict().items()}, options.out)
-    options.out.chmod(0o644)
-    hits, truth = measure(options)
-    options.out.with_suffix(".md").write_text(card(hits, truth, options))
+    seeds = {"train_seed": 105, "held_out_seed": 109}
+    options = parse(__doc__, "small_vgg_attributes", **seeds, images=6_000, epochs=14, rate=2e-3)
+    model, (images, attributes) = network(OUTPUTS), scenes(options.train_seed, options.images)
+    write(train(model, images, attributes, loss, options, BATCH, DROPOUT), options)
+    images, attributes = scenes(options.held_out_seed, options.held_out)
+    hits = (logits(network(OUTPUTS), images, options) * attributes > 0).float()
+    options.out.with_suffix(".md").write_text(card(hits, attributes, options))
     for name, share in zip(ATTRIBUTE_NAMES, hits.mean(0).tolist(), strict=True):
         print(f"{name:14s} held-out accuracy {share:.4f}")
 
 
-def parse() -> argparse.Namespace:
-    """The options; the defaults made the weights in the package."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--train-seed", type=int, default=105, help="seed of the training images")
-    parser.add_argument("--held-out-seed", type=int, default=109, help="seed of the images it is measured on")
-    parser.add_argument("--images", type=int, default=6_000, help="training images")
-    parser.add_argument("--held-out", type=int, default=2_000, help="images it is measured on")
-    parser.add_argument("--epochs", type=int, default=14)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the initial weights and the order of images")
-    parser.add_argument("--out", type=Path, default=FOLDER / "small_vgg_attributes.safetensors")
-    return parser.parse_args()
-
-
 def scenes(seed: int, count: int) -> tuple[Images, Attributes]:
     """`count` attribute scenes of a seed and their attributes."""
-    images = torch.empty(count, 3, SIZE, SIZE, dtype=torch.uint8)
-    samples = rendered(seed, range(count), SIZE, os.cpu_count(), scene_of=draw_attribute_scene)
-    for index, sample in enumerate(samples):
-        images[index] = torch.from_numpy(sample.image).permute(2, 0, 1)
+    images, _ = fauna(seed, count, scene_of=draw_attribute_scene)
     return images, torch.from_numpy(attributes_of(seed, count)).float()
 
 
-def train(images: Images, attributes: Attributes, options: argparse.Namespace) -> nn.Sequential:
-    """Binary cross-entropy of every attribute, AdamW, one cycle; batch norm while training, folded in the end."""
-    model = network(OUTPUTS)
-    unfold(model, DROPOUT)
-    model.train().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), options.rate, weight_decay=0.05)
-    steps = options.epochs * (len(images) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=steps, pct_start=0.2)
-    for epoch in range(options.epochs):
-        order, hits = torch.randperm(len(images))[: steps // options.epochs * BATCH], torch.zeros(OUTPUTS)
-        for rows in order.split(BATCH):
-            logits = model(varied(images[rows]))
-            optimiser.zero_grad()
-            F.binary_cross_entropy_with_logits(logits, (attributes[rows] > 0).float()).backward()
-            optimiser.step()
-            schedule.step()
-            hits += (logits.detach() * attributes[rows] > 0).float().sum(0)
-        local = float(hits[: len(LOCAL)].mean()) / len(order)
-        print(f"epoch {epoch + 1} of {options.epochs}: mean accuracy of local ones in training {local:.4f}", flush=True)
-    fold(model.eval())
-    return model
-
-
-def varied(images: Images) -> Float[Tensor, "n 3 64 64"]:
-    """Half of the images mirrored; all shifted by up to 4 px, together."""
-    values = images.float() / 255
-    mirrored = torch.rand(len(values)) < 0.5
-    values[mirrored] = values[mirrored].flip(-1)
-    top, left = torch.randint(0, 2 * SHIFT + 1, (2,)).tolist()
-    return F.pad(values, (SHIFT,) * 4, mode="replicate")[:, :, top : top + SIZE, left : left + SIZE]
-
-
-def measure(options: argparse.Namespace) -> tuple[Float[Tensor, "n a"], Attributes]:
-    """Which attributes of held-out images the written weights get right (1 or 0), and the attributes."""
-    model = network(OUTPUTS).eval()
-    model.load_state_dict(load_file(options.out))
-    images, attributes = scenes(options.held_out_seed, options.held_out)
-    with torch.no_grad():
-        logits = torch.cat([model(some.float() / 255) for some in images.split(500)])
-    return (logits * attributes > 0).float(), attributes
+def loss(logits: Float[Tensor, "n a"], attributes: Attributes) -> Float[Tensor, ""]:
+    """Binary cross-entropy of every attribute."""
+    return F.binary_cross_entropy_with_logits(logits, (attributes > 0).float())
 
 
 def card(hits: Float[Tensor, "n a"], attributes: Attributes, options: argparse.Namespace) -> str:
