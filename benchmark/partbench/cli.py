@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +117,7 @@ def run(
     metrics: tuple[str, ...], overwrite: bool, pictures: bool, as_json: bool, results: Path, device: str,
     data_root: Path | None,
 ) -> None:  # fmt: skip
-    """Fit explainers, score them, update the leaderboard, draw the pictures.
+    """Fit explainers, score them, update the leaderboards of their data, draw the pictures.
 
     \b
     Examples:
@@ -149,7 +149,7 @@ def run(
                 path = picture_path(results.parent / "pictures", outcome.cell.columns)
                 for picture in draw_pictures(workbench, outcome.task, outcome.run.explainer, path):
                     reporter.drawn(picture)
-    pages = _write_pages(results)
+    pages = _write_pages(results, {outcome.cell.dataset for outcome in outcomes})
     reporter.summary(outcomes, metrics, pages, as_json)
     if outcomes and all(outcome.run and outcome.run.failed for outcome in outcomes):
         sys.exit(1)
@@ -324,11 +324,12 @@ def _listing(registry: Registry, kind: str) -> list[dict[str, str]]:
     ]
 
 
-def _write_pages(results: Path) -> list[Path]:
+def _write_pages(results: Path, datasets: Iterable[str] | None = None) -> list[Path]:
+    """Write the pages of these datasets (by default of all), from their results."""
     from partbench.leaderboard import write_pages
     from partbench.results import read_results
 
-    return write_pages(results.parent / "leaderboards", read_results(results, aggregates_only=True))
+    return write_pages(results.parent / "leaderboards", read_results(results, aggregates_only=True, datasets=datasets))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from partbench.statistics import interval, resampling_weights
 # A sign test cannot reject at the 5 % level with fewer pairs than this.
 MIN_CELLS = 6
 COLUMNS = ["board", "explainer", "other", "metric", "difference", "low", "high", "wins", "cells", "verdict"]
+_PAIR = ["task", "seed"]
 POSITIVE = "@positive"  # a metric limited to images of the explained category
 # The fair partner of an interpretable network: as deep, and trained alike.
 ORDINARY = "top_conv (network=ordinary)"
@@ -35,13 +37,15 @@ def comparisons(
     rows = current(frame)
     rows = rows[rows["scored"] & np.isfinite(rows["value"].astype(float))]
     rows = rows if metrics is None else rows[rows["metric"].isin(list(metrics))]
-    mine = rows[rows["label"] == explainer]
+    others = list(dict.fromkeys(others))
+    cells = rows[["board", "metric", *_PAIR, "label", "value", "higher_is_better"]]
+    mine, theirs = cells[cells["label"] == explainer], cells[cells["label"].isin(others)]
+    both = mine.merge(theirs, on=["board", "metric", *_PAIR], suffixes=("", "_other")).sort_values(_PAIR)
+    both["other"] = pd.Categorical(both["label_other"], others)
     found = []
-    for other in others:
-        both = mine.merge(rows[rows["label"] == other], on=["board", "metric", "task", "seed"], suffixes=("", "_other"))
-        for (board, metric), cells in both.groupby(["board", "metric"], sort=True):
-            names = {"board": board, "explainer": explainer, "other": other, "metric": metric}
-            found.append({**names, **_compared(cells)})
+    for (other, board, metric), paired in both.groupby(["other", "board", "metric"], sort=True, observed=True):
+        names = {"board": board, "explainer": explainer, "other": other, "metric": metric}
+        found.append({**names, **_compared(paired)})
     return pd.DataFrame(found, columns=COLUMNS)
 
 
@@ -73,16 +77,18 @@ def _directions(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
             yield _with_published(compared, table, rows).assign(paper=paper)
 
 
-def _compared(cells: pd.DataFrame) -> dict[str, object]:
-    cells = cells.assign(difference=cells["value"] - cells["value_other"])
-    sign = 1 if cells["higher_is_better"].dropna().eq(True).all() else -1
-    tasks = [group.sort_values("seed")["difference"].to_numpy(float) for _, group in cells.groupby("task", sort=True)]
+def _compared(paired: pd.DataFrame) -> dict[str, object]:
+    """Of one metric, sorted (task, seed)."""
+    differences = (paired["value"] - paired["value_other"]).to_numpy(float)
+    sign = 1 if paired["higher_is_better"].dropna().eq(True).all() else -1
+    _, starts = np.unique(paired["task"].to_numpy(str), return_index=True)
+    tasks = np.split(differences, starts[1:])
     low, high = interval(resampled_means(tasks))
     worst, best = sorted((sign * low, sign * high))
-    verdict = UNDECIDED if len(cells) < MIN_CELLS else BETTER if worst > 0 else WORSE if best < 0 else UNDECIDED
+    verdict = UNDECIDED if len(paired) < MIN_CELLS else BETTER if worst > 0 else WORSE if best < 0 else UNDECIDED
     difference = float(np.mean([task.mean() for task in tasks]))
-    wins = int((sign * cells["difference"] > 0).sum())
-    return {"difference": difference, "low": low, "high": high, "wins": wins, "cells": len(cells), "verdict": verdict}
+    wins = int((sign * differences > 0).sum())
+    return {"difference": difference, "low": low, "high": high, "wins": wins, "cells": len(paired), "verdict": verdict}
 
 
 def resampled_means(tasks: Sequence[Float[np.ndarray, "s"]]) -> Float[np.ndarray, "draws"]:
@@ -90,23 +96,32 @@ def resampled_means(tasks: Sequence[Float[np.ndarray, "s"]]) -> Float[np.ndarray
 
     The weights depend on the numbers of seeds and tasks only, so draws of paired quantities go together.
     """
-    seeds = np.stack([resampling_weights(len(task), DRAWS, seed=i) @ task for i, task in enumerate(tasks)], axis=1)
-    return (resampling_weights(len(tasks), DRAWS, seed=len(tasks)) * seeds).sum(axis=1)
+    of_seeds, of_tasks = _weights(tuple(len(task) for task in tasks))
+    seeds = np.stack([weights @ task for weights, task in zip(of_seeds, tasks, strict=True)], axis=1)
+    return (of_tasks * seeds).sum(axis=1)
+
+
+@functools.lru_cache(maxsize=32)  # many pairs of a board share the same tasks and seeds
+def _weights(seeds: tuple[int, ...]) -> tuple[list[Float[np.ndarray, "draws s"]], Float[np.ndarray, "draws t"]]:
+    """From the numbers of seeds of each task: the weights of seeds, by task, and those of tasks."""
+    of_seeds = [resampling_weights(n, DRAWS, seed=i) for i, n in enumerate(seeds)]
+    return of_seeds, resampling_weights(len(seeds), DRAWS, seed=len(seeds))
 
 
 def _with_published(compared: pd.DataFrame, printed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    known = rows.dropna(subset="higher_is_better").drop_duplicates("metric", keep="last")
+    known = rows[["metric", "higher_is_better"]].dropna().drop_duplicates("metric", keep="last")
     higher = dict(zip(known["metric"], known["higher_is_better"].astype(bool), strict=True))
+    differences = (printed["value"] - printed["other_value"]).groupby([printed["other"], printed["metric"]])
+    of_pair = {name: values.to_numpy() * (1 if higher.get(name[1], True) else -1) for name, values in differences}
     names = zip(compared["other"], compared["metric"], strict=True)
-    found = [_printed(other, metric, printed, higher) for other, metric in names]
+    found = [_printed(of_pair.get(name, np.array([]))) for name in names]
     holds = [_holds(*row) for row in zip(compared["verdict"], found, strict=True)]
     shown = ~compared["metric"].str.contains("@") | compared["metric"].str.endswith(POSITIVE) | pd.Series(found).ne("")
     return compared.assign(published=found, holds=holds)[shown.to_numpy(bool)]
 
 
-def _printed(other: str, metric: str, printed: pd.DataFrame, higher: dict[str, bool]) -> str:
-    table = printed[(printed["other"] == other) & (printed["metric"] == metric)]
-    differences = (table["value"] - table["other_value"]) * (1 if higher.get(metric, True) else -1)
+def _printed(differences: Float[np.ndarray, "n"]) -> str:
+    """What a paper found, from its differences, greater always better."""
     better, worse, n = int((differences > 0).sum()), int((differences < 0).sum()), len(differences)
     if not n:
         return ""

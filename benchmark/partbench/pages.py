@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 from partbench.comparisons import MIN_CELLS, directions
@@ -10,6 +14,7 @@ from partbench.markdown import ABSENT, bounds, escape, grid, number
 from partbench.published import elsewhere, same_data
 from partbench.standings import label
 
+Row = Mapping[Hashable, Any]
 HEADER = "<!-- Generated from the results by `bench leaderboard`; do not edit. -->"
 _READING = f"""\
 How to read it. A value is the mean over seeds per task, then over tasks; it is missing ({ABSENT}) unless every task
@@ -63,36 +68,34 @@ def _overview(main: pd.DataFrame, metrics: list[str]) -> str:
 
 def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
     """One row per explainer that has a value, those that are controls of all these metrics last; short values."""
-    found = []
     table = table[table["metric"].isin(metrics)]
     control = table.groupby(["explainer", "variant"])["control"].transform("all")
-    for _, group in table.groupby([control, "explainer", "variant"], sort=True):
-        of_metric = {row["metric"]: row for _, row in group.iterrows()}
-        cells = [_short(of_metric[metric]) if metric in of_metric else ABSENT for metric in metrics]
-        first = group.iloc[0]
-        if set(cells) != {ABSENT}:
-            found.append([_name(first["explainer"], first["variant"]), *cells])
-    return found
+    shown: dict[str, dict[str, str]] = {}
+    for row in table.assign(control=control).sort_values(["control", "explainer", "variant"]).to_dict("records"):
+        shown.setdefault(_name(row["explainer"], row["variant"]), {})[row["metric"]] = _short(row)
+    rows = [[name, *(cells.get(metric, ABSENT) for metric in metrics)] for name, cells in shown.items()]
+    return [row for row in rows if set(row[1:]) != {ABSENT}]
 
 
 def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
     """One metric, best first, controls below the others; with what belongs beside it, of ours and of papers."""
     direction = -1 if table["higher_is_better"].iloc[-1] else 1
     by = ["control", "rank", "order", "explainer", "variant"]
-    order = [row for _, row in table.assign(order=direction * table["value"]).sort_values(by).iterrows()]
+    order = table.assign(order=direction * table["value"]).sort_values(by).to_dict("records")
     beside = _BESIDE.get(table["metric"].iloc[0], {})
-    value = standings.set_index(["explainer", "variant", "metric"])["value"]
+    names = zip(standings["explainer"], standings["variant"], standings["metric"], strict=True)
+    value = dict(zip(names, standings["value"], strict=True))
     printed = [same_data(row) for row in order]
     rows = []
     for row, text in zip(order, printed, strict=True):
-        ours = [number(value.get((row["explainer"], row["variant"], metric))) for metric in beside.values()]
+        ours = [number(value.get((row["explainer"], row["variant"], metric), np.nan)) for metric in beside.values()]
         about = [row["coverage"], row["seeds"], str(row["images"])]
         rows.append([*_ranking_row(row), *ours, *about, *([escape(text) or ABSENT] if any(printed) else [])])
     published = ["published (same data, network as named)"] if any(printed) else []
     return grid([*_FIRST, *beside, *_LAST, *published], rows)
 
 
-def _ranking_row(row: pd.Series) -> list[str]:
+def _ranking_row(row: Row) -> list[str]:
     name = _name(row["explainer"], row["variant"])
     rank = "control" if row["control"] else ABSENT if pd.isna(row["rank"]) else str(int(row["rank"]))
     return [rank, _bold(name, row), _marked(number(row["value"]), row), bounds(row["low"], row["high"])]
@@ -129,7 +132,7 @@ def _directions(rows: pd.DataFrame) -> list[str]:
     )
     columns = ["explainer", "against", "metric", "difference", "95 % interval", "wins", "here", "published", "holds"]
     cells = []
-    for _, row in found.iterrows():
+    for row in found.to_dict("records"):
         names = [escape(row[name]) for name in ("explainer", "other", "metric")]
         numbers = [number(row["difference"]), bounds(row["low"], row["high"]), f"{row['wins']}/{row['cells']}"]
         cells.append([*names, *numbers, *(row[name] or ABSENT for name in ("verdict", "published", "holds"))])
@@ -147,7 +150,7 @@ def _elsewhere(standings: pd.DataFrame) -> list[str]:
     )
     columns = ["metric", "explainer", "ours", "published", "dataset", "setting", "networks", "source"]
     cells = []
-    for _, row in found.iterrows():
+    for row in found.to_dict("records"):
         metric = escape(row["metric"]) if "@" in row["metric"] else f"{escape(row['metric'])} {_arrow(row)}"
         values = [number(row["ours"]), number(row["published"])]
         about = [escape(row[name]) or ABSENT for name in columns[4:]]
@@ -175,10 +178,10 @@ def _reason(text: str) -> str:
 
 
 def _heading(table: pd.DataFrame) -> str:
-    return f"{escape(table['metric'].iloc[0])} {_arrow(table.iloc[-1])}"
+    return f"{escape(table['metric'].iloc[0])} {_arrow(table.iloc[-1].to_dict())}"
 
 
-def _arrow(row: pd.Series) -> str:
+def _arrow(row: Row) -> str:
     return {True: "↑", False: "↓"}.get(row["higher_is_better"], "")
 
 
@@ -186,16 +189,16 @@ def _name(explainer: str, variant: str) -> str:
     return escape(label(explainer, variant))
 
 
-def _short(row: pd.Series) -> str:
+def _short(row: Row) -> str:
     if pd.isna(row["value"]):
         return f"{ABSENT} ({row['coverage']})" if row["tasks"] else ABSENT
     half = "" if pd.isna(row["low"]) else f" ± {number((row['high'] - row['low']) / 2)}"
     return _marked(f"{number(row['value'])}{half}", row)
 
 
-def _marked(text: str, row: pd.Series) -> str:
+def _marked(text: str, row: Row) -> str:
     return f"{_bold(text, row)}{' †' if row['beaten_by_control'] else ''}"
 
 
-def _bold(text: str, row: pd.Series) -> str:
+def _bold(text: str, row: Row) -> str:
     return f"**{text}**" if row["best"] else text

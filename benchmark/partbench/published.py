@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Hashable, Mapping
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -39,14 +41,13 @@ def published() -> pd.DataFrame:
     return table.assign(**split, section=section, metric=metric, category=category)
 
 
-def same_data(standing: pd.Series) -> str:
+def same_data(standing: Mapping[Hashable, Any] | pd.Series) -> str:
     """What the papers print for the same explainer, metric, dataset and categories as a row of `standings.board`.
 
     Averaged over our categories where the paper lists them, else the paper's mean over all of its own. Where the
     paper used our performer only that one is shown, else the mean and range over its networks. "" if nothing matches.
     """
     rows = _matching(standing)
-    rows = rows[(rows["dataset"] == standing["dataset"]) & (rows["section"] == _section(standing["board"]))]
     if rows.empty:
         return ""
     if (rows["performer"] == standing["performer"]).any():
@@ -69,22 +70,15 @@ def elsewhere(standings: pd.DataFrame) -> pd.DataFrame:
     Columns: metric, higher_is_better, explainer, variant, ours, published (mean over networks), dataset, setting,
     networks, source.
     """
-    rows = []
-    for _, standing in standings[standings["value"].notna()].iterrows():
-        matching = _matching(standing)
-        if matching.empty:
-            continue
-        matching = matching[(matching["category"] == "mean") & (matching["dataset"] != standing["dataset"])]
-        for (paper, table, dataset, setting), group in matching.groupby(["paper", "table", "dataset", "setting"]):
-            there = {"published": group["value"].mean(), "dataset": dataset, "setting": setting}
-            networks = ", ".join(sorted(filter(None, set(group["performer"]))))
-            here = {name: standing[name] for name in ("metric", "higher_is_better", "explainer", "variant")}
-            source = f"{paper}, table {table}"
-            rows.append({**here, "ours": standing["value"], **there, "networks": networks, "source": source})
+    ours = standings.loc[standings["value"].notna(), [*_NAME, "dataset", "higher_is_better", "value"]]
+    both = ours.rename(columns={"value": "ours"}).merge(_means(), on=_NAME, suffixes=("_ours", ""))
+    both = both[both["dataset"] != both["dataset_ours"]]
     columns = ["metric", "higher_is_better", "explainer", "variant", "ours", "published", "dataset", "setting"]
-    return pd.DataFrame(rows, columns=[*columns, "networks", "source"])
+    source = [f"{paper}, table {table}" for paper, table in zip(both["paper"], both["table"], strict=True)]
+    return both.assign(source=source)[[*columns, "networks", "source"]].reset_index(drop=True)
 
 
+@functools.cache
 def pairs() -> pd.DataFrame:
     """Each comparison a paper prints: its own explainer against another with the same data, setting and network.
 
@@ -126,13 +120,22 @@ def _ratio(values: pd.Series, dataset: str, setting: str) -> str:
 
 
 @functools.cache
-def _by_name() -> dict[tuple[str, str, str], pd.DataFrame]:
-    table = published()
-    return {tuple(name): rows for name, rows in table.groupby(_NAME, sort=True)}
+def _means() -> pd.DataFrame:
+    """The published means over networks, a row per explainer with variant, metric, and table with data and setting."""
+    means = published()[published()["category"] == "mean"]
+    groups = means.groupby([*_NAME, "paper", "table", "dataset", "setting"])
+    networks = groups["performer"].agg(lambda names: ", ".join(sorted(filter(None, set(names)))))
+    return pd.DataFrame({"published": groups["value"].agg(lambda v: v.mean()), "networks": networks}).reset_index()
 
 
-def _matching(standing: pd.Series) -> pd.DataFrame:
-    return _by_name().get(tuple(standing[_NAME]), published().iloc[:0])
+@functools.cache
+def _by_name() -> dict[tuple[str, ...], pd.DataFrame]:
+    return dict(iter(published().groupby([*_NAME, "dataset", "section"], sort=True)))
+
+
+def _matching(standing: Mapping[Hashable, Any] | pd.Series) -> pd.DataFrame:
+    name = (*(standing[name] for name in _NAME), standing["dataset"], _section(standing["board"]))
+    return _by_name().get(name, published().iloc[:0])
 
 
 def _section(board: str) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,12 +176,15 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
     return row
 
 
-def read_results(folder: Path, aggregates_only: bool = False) -> pd.DataFrame:
+def read_results(folder: Path, aggregates_only: bool = False, datasets: Iterable[str] | None = None) -> pd.DataFrame:
     """All cells under a folder, in order of file names; text columns are categoricals with sorted categories.
 
-    A file that is corrupt or has another schema is named in a warning and left out; without files the frame is empty.
+    With `datasets` only the folders of these are read. A file that is corrupt or has another schema is named in a
+    warning and left out; without files the frame is empty.
     """
-    tables = [table for path in sorted(Path(folder).rglob("*.parquet")) if (table := _read(path, aggregates_only))]
+    folders = [Path(folder)] if datasets is None else [Path(folder) / safe_name(name) for name in datasets]
+    paths = sorted(path for place in folders for path in place.rglob("*.parquet"))
+    tables = [table for path in paths if (table := _read(path, aggregates_only))]
     frame = pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries().to_pandas()
     return frame.assign(**{name: _sorted_categories(frame[name]) for name in TEXTS})
 
@@ -241,11 +244,11 @@ def _open(path: Path) -> pq.ParquetFile:
 def _read(path: Path, aggregates_only: bool) -> pa.Table | None:
     try:
         with _open(path) as file:
-            table = file.read().cast(SCHEMA)
+            table = file.read()
+            return (_aggregates(table) if aggregates_only else table).cast(SCHEMA)
     except (OSError, ValueError, pa.ArrowException) as error:
         warnings.warn(f"ignored '{path}': {str(error).splitlines()[0]}", stacklevel=3)
         return None
-    return _aggregates(table) if aggregates_only else table
 
 
 def _aggregates(table: pa.Table) -> pa.Table:

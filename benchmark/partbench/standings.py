@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -40,20 +42,22 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
 
     Of several versions of a task or (within a dataset) of a metric only the newest counts; of several cells with one
     (explainer, variant, task, seed) the one made last. Adds `board`, `label` and `scored`: status ok and a value that
-    is not NaN. Applying it twice changes nothing.
+    is not NaN. Rows that it made, all or some of them, are returned as they are.
     """
+    if "scored" in frame:
+        return frame
     rows = frame[frame["unit"] == AGGREGATE]
-    rows = rows.assign(**{name: rows[name].astype(object) for name in TEXTS})
-    rows = _newest(rows, ["task"], "task_version")
+    rows = _newest(rows.astype(dict.fromkeys(TEXTS, object)), ["task"], "task_version")
     rows = rows.sort_values(["created_at", "cell", "metric"], kind="stable")
     rows = rows.drop_duplicates(["cell", "metric"], keep="last")
     rows = rows[rows["cell"] == rows.groupby(["explainer", "variant", "task", "seed"])["cell"].transform("last")]
     rows = _newest(rows, ["dataset", "metric"], "metric_version")
-    return rows.assign(
+    rows = rows.assign(
         board=[_board(*row) for row in zip(rows["task"], rows["dataset"], rows["category"], strict=True)],
         label=[label(*row) for row in zip(rows["explainer"], rows["variant"], strict=True)],
         scored=(rows["status"] == "ok") & rows["value"].notna(),
-    ).reset_index(drop=True)
+    )
+    return rows.astype({"board": object, "label": object}).reset_index(drop=True)
 
 
 def board(frame: pd.DataFrame) -> pd.DataFrame:
@@ -69,68 +73,81 @@ def board(frame: pd.DataFrame) -> pd.DataFrame:
     `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)
-    covered = rows.groupby([*_ROW, "task"])["scored"].all().rename("covered").reset_index()
-    wanted = covered[covered["covered"]].groupby(["board", "metric"])["task"].nunique()
-    rows = rows.merge(covered, on=[*_ROW, "task"])
-    standings = [
-        {**dict(zip(_ROW, key, strict=True)), **_standing(cells, int(wanted.get((key[0], key[3]), 0)))}
-        for key, cells in rows.groupby(_ROW, sort=True)
-    ]
-    table = pd.DataFrame(standings, columns=[*_ROW, *_STANDING])
+    standings = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))
+    table = pd.DataFrame(standings, columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
     ranked = [_ranked(group) for _, group in table.groupby(["board", "metric"], sort=False)]
     return pd.concat(ranked).sort_values(_ROW).reset_index(drop=True) if ranked else _ranked(table)
 
 
-def mean_interval(cells: pd.DataFrame, draws: int = DRAWS) -> tuple[float, float]:
-    """95 % interval of the mean over tasks of the mean over seeds; NaN where a cell has no finite interval of its own.
+def mean_interval(tasks: Sequence[Float[np.ndarray, "s 3"]], draws: int = DRAWS) -> tuple[float, float]:
+    """95 % interval of the mean over tasks of the mean over seeds, from value, low and high of the cells of each task.
 
     Two things could have come out otherwise. The training: per task, seeds are resampled with replacement, and
     deviations widened by sqrt(s / (s - 1)) because s resampled seeds spread too little. The images: each cell's own
     interval says how its value moves with the images. Seeds of a task share their images, so more seeds do not average
     this away: one normal error per task and draw, with the mean standard deviation of that task's cells. Tasks are not
     resampled: a board speaks of its own tasks. A single seed contributes no training noise; the page lists the seeds.
+    NaN where a cell has no finite interval of its own.
     """
-    cells = cells.sort_values(["task", "seed"])
-    numbers = cells[["value", "low", "high"]].to_numpy(float)
-    if not np.isfinite(numbers).all():
+    if not all(np.isfinite(cells).all() for cells in tasks):
         return float("nan"), float("nan")
+    noise = _noise(tuple(len(cells) for cells in tasks), draws)
+    drawn = [_task_draws(cells, *of_task) for cells, of_task in zip(tasks, noise, strict=True)]
+    return interval(np.mean(drawn, axis=0))
+
+
+@functools.lru_cache(maxsize=32)  # many rows of a board have the same numbers of seeds
+def _noise(seeds: tuple[int, ...], draws: int) -> list[tuple[Float[np.ndarray, "draws s"], Float[np.ndarray, "draws"]]]:
+    """Per task, from its number of seeds: their weights in each draw, and a standard normal error of the images."""
     random = np.random.default_rng(0)
-    _, starts = np.unique(cells["task"].to_numpy(str), return_index=True)
-    tasks = np.split(numbers, starts[1:])
-    return interval(np.mean([_task_draws(task, draws, random) for task in tasks], axis=0))
+    return [(random.multinomial(n, np.full(n, 1 / n), size=draws) / n, random.standard_normal(draws)) for n in seeds]
 
 
-def _task_draws(cells: Float[np.ndarray, "s 3"], draws: int, random: np.random.Generator) -> Float[np.ndarray, "draws"]:
+def _task_draws(
+    cells: Float[np.ndarray, "s 3"], weights: Float[np.ndarray, "draws s"], error: Float[np.ndarray, "draws"]
+) -> Float[np.ndarray, "draws"]:
     values, low, high = cells.T
     n = len(values)
-    weights = random.multinomial(n, np.full(n, 1 / n), size=draws) / n
     training = weights @ (values - values.mean()) * np.sqrt(n / max(n - 1, 1))
     sd = np.mean(high - low) * _SD_PER_WIDTH
-    return values.mean() + training + random.standard_normal(draws) * sd
+    return values.mean() + training + error * sd
 
 
 _STANDING = ["dataset", "performer", "higher_is_better", "value", "low", "high", "tasks", "coverage"]
 _STANDING += ["seeds", "images", "categories"]
+_TEXTS = [*_ROW, "dataset", "performer", "coverage", "seeds"]  # plain strings: Arrow's are slow to look at one by one
 
 
-def _standing(cells: pd.DataFrame, wanted: int) -> dict[str, object]:
-    covered = cells[cells["covered"]]
-    tasks = covered["task"].nunique()
-    complete = 0 < tasks == wanted
-    low, high = mean_interval(covered) if complete else (float("nan"), float("nan"))
-    directions = cells["higher_is_better"].dropna()
+def _standings(rows: pd.DataFrame, covered: Bool[np.ndarray, "n"]) -> Iterator[dict[str, object]]:
+    """The standings but for what compares them; a row is covered if its task is."""
+    names = rows.groupby(_ROW).agg({"dataset": "first", "performer": "first", "higher_is_better": "last"})
+    cells = rows[covered].sort_values(["task", "seed"])
+    wanted = cells.groupby(["board", "metric"])["task"].nunique()
+    of_row = cells.groupby(_ROW).indices
+    columns = {name: cells[name].to_numpy() for name in ("task", "seed", "category", "images")}
+    columns["numbers"] = cells[["value", "low", "high"]].to_numpy(float)
+    for row in names.reset_index().to_dict("records"):
+        board, explainer, variant, metric = (row[name] for name in _ROW)
+        at = of_row.get((board, explainer, variant, metric), np.array([], int))
+        found = _standing({name: column[at] for name, column in columns.items()}, int(wanted.get((board, metric), 0)))
+        yield row | found
+
+
+def _standing(cells: dict[str, np.ndarray], wanted: int) -> dict[str, object]:
+    """From the cells of covered tasks, sorted (task, seed); `numbers` (n, 3) are value, low and high."""
+    _, starts = np.unique(cells["task"], return_index=True)
+    tasks = np.split(cells["numbers"], starts[1:]) if len(starts) else []
+    complete = 0 < len(tasks) == wanted
+    low, high = mean_interval(tasks) if complete else (np.nan, np.nan)
     return {
-        "dataset": cells["dataset"].iloc[0],
-        "performer": cells["performer"].iloc[0],
-        "higher_is_better": bool(directions.iloc[-1]) if len(directions) else None,
-        "value": covered.groupby("task")["value"].mean().mean() if complete else float("nan"),
+        "value": np.mean([task[:, 0].mean() for task in tasks]) if complete else np.nan,
         "low": low,
         "high": high,
-        "tasks": tasks,
-        "coverage": f"{tasks}/{wanted}",
-        "seeds": " ".join(str(seed) for seed in sorted(covered["seed"].unique())),
-        "images": int(covered.groupby("task")["images"].max().sum()),
-        "categories": tuple(sorted(covered["category"].unique())),
+        "tasks": len(tasks),
+        "coverage": f"{len(tasks)}/{wanted}",
+        "seeds": " ".join(map(str, np.unique(cells["seed"]))),
+        "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if tasks else 0,
+        "categories": tuple(np.unique(cells["category"])),
     }
 
 
@@ -141,27 +158,20 @@ def _ranked(group: pd.DataFrame) -> pd.DataFrame:
     ranks = np.full(len(group), np.nan)
     best, beaten = np.zeros(len(group), bool), np.zeros(len(group), bool)
     if len(group) and "@" not in group["metric"].iloc[0] and group["higher_is_better"].notna().all():
-        exact = control & group["low"].isna()  # one map, the same for all images: nothing varies, the value is exact
-        values, better = _separated(
-            group.assign(**{e: group[e].where(~exact, group["value"]) for e in ("low", "high")})
-        )
-        known = (group["low"].notna() | (exact & group["value"].notna())).to_numpy(bool)
+        sign = 1 if group["higher_is_better"].iloc[-1] else -1
+        value, *ends = sign * group[["value", "low", "high"]].to_numpy(float).T
+        exact = control & np.isnan(ends[0])  # one map, the same for all images: nothing varies, the value is exact
+        low, high = np.sort(np.where(exact, value, ends), axis=0)
+        better = low[:, None] > high[None, :]  # [i, j]: the interval of i is better than and apart from that of j
+        known = ~np.isnan(low)
         if (ranked := known & ~control).any():
-            first = np.argmax(np.where(ranked, values, -np.inf))
+            first = np.argmax(np.where(ranked, value, -np.inf))
             best = ranked & ~better[first]
             ranks[ranked] = np.where(best, 1, 1 + better[ranked].sum(axis=0))[ranked]
         if (controls := known & control).any():
-            strongest = np.argmax(np.where(controls, values, -np.inf))
-            beaten = group["value"].notna().to_numpy(bool) & ~control & ~better[:, strongest]
+            strongest = np.argmax(np.where(controls, value, -np.inf))
+            beaten = ~np.isnan(value) & ~control & ~better[:, strongest]
     return group.assign(rank=ranks, best=best, control=control, beaten_by_control=beaten)
-
-
-def _separated(group: pd.DataFrame) -> tuple[Float[np.ndarray, "e"], Bool[np.ndarray, "e e"]]:
-    """Values with greater always better, and [i, j]: the interval of i is better than and apart from that of j."""
-    sign = 1 if group["higher_is_better"].iloc[-1] else -1
-    ends = sign * group[["low", "high"]].to_numpy(float)
-    low, high = ends.min(axis=1), ends.max(axis=1)
-    return sign * group["value"].to_numpy(float), low[:, None] > high[None, :]
 
 
 def _board(task: str, dataset: str, category: str) -> str:

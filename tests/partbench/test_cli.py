@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,19 @@ def test_a_finished_cell_is_not_done_again(ran) -> None:
     assert again.returncode == 0
     assert "finished before" in again.stderr
     assert path.stat().st_mtime_ns == before
+
+
+def test_a_run_leaves_results_and_pages_of_other_data_alone(ran, tmp_path: Path) -> None:
+    folder, _ = ran
+    shutil.copytree(folder / "results", tmp_path / "results")
+    for name, text in (("results/other/torn.parquet", "PAR1"), ("leaderboards/other.md", "as it was")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    result = CliRunner().invoke(main, ["run", *FAST, "--results", str(tmp_path / "results")])
+    assert result.exit_code == 0, result.output
+    assert "torn.parquet" not in result.stderr
+    assert (tmp_path / "leaderboards" / "other.md").read_text() == "as it was"
+    assert (tmp_path / "leaderboards" / "fauna.md").read_text() == (folder / "leaderboards" / "fauna.md").read_text()
 
 
 def test_show_draws_a_cell_by_the_beginning_of_its_key(ran) -> None:

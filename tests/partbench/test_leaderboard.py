@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from partbench.leaderboard import board, pages, stale_pages, write_pages
 from partbench.markdown import escape, grid
 from partbench.published import pairs, published, same_data
 from partbench.results import COLUMNS, Cell, read_results, write_cell
-from partbench.standings import mean_interval
+from partbench.standings import current, mean_interval
 
 TASKS = ("bird", "cat", "dog")
 
@@ -135,13 +136,17 @@ def cells(values: list[float], half: float, tasks: int = 1) -> pd.DataFrame:
     return frame(row("srae", f"task{t}", v, half, seed=s) for t in range(tasks) for s, v in enumerate(values))
 
 
+def of_tasks(table: pd.DataFrame) -> list[np.ndarray]:
+    return [group[["value", "low", "high"]].to_numpy(float) for _, group in table.groupby("task")]
+
+
 def width(table: pd.DataFrame) -> float:
-    low, high = mean_interval(table)
+    low, high = mean_interval(of_tasks(table))
     return high - low
 
 
 def test_with_one_seed_and_task_the_interval_is_that_of_the_cell() -> None:
-    low, high = mean_interval(cells([1.0], half=0.1))
+    low, high = mean_interval(of_tasks(cells([1.0], half=0.1)))
     assert (low, high) == pytest.approx((0.9, 1.1), abs=0.01)
 
 
@@ -153,7 +158,7 @@ def test_without_image_noise_the_interval_is_that_of_seeds() -> None:
 
 def test_two_seeds_spread_as_their_sample_deviation_says() -> None:
     """Resampled means of 0 and 2 are 0, 1, 1, 2, too close together by sqrt(1 / 2) (ddof 0 instead of 1)."""
-    assert mean_interval(cells([0.0, 2.0], half=0.0)) == pytest.approx((1 - 2**0.5, 1 + 2**0.5))
+    assert mean_interval(of_tasks(cells([0.0, 2.0], half=0.0))) == pytest.approx((1 - 2**0.5, 1 + 2**0.5))
 
 
 def test_the_interval_of_equal_tasks_shrinks_with_the_root_of_their_number() -> None:
@@ -183,9 +188,72 @@ def test_the_interval_covers_the_planted_mean_in_most_repetitions() -> None:
             half = 1.96 * images.std(ddof=1) / np.sqrt(60)
             seeds = images.mean() + 0.1 * random.normal(size=5)
             rows += [row("srae", f"t{task}", float(value), half, seed=s) for s, value in enumerate(seeds)]
-        low, high = mean_interval(frame(rows), draws=500)
+        low, high = mean_interval(of_tasks(frame(rows)), draws=500)
         covered.append(low <= 0 <= high)
     assert np.mean(covered) >= 0.85
+
+
+def literal_standing(rows: list[dict[str, Any]], wanted: int) -> dict[str, Any]:
+    """Of the rows of one explainer and metric on one board: the mean and its interval, step by step."""
+    by_task = {
+        task: sorted((r for r in rows if r["task"] == task), key=lambda r: r["seed"])
+        for task in sorted({r["task"] for r in rows})
+    }
+    covered = {
+        t: found for t, found in by_task.items() if all(r["status"] == "ok" and not np.isnan(r["value"]) for r in found)
+    }
+    used = [r for found in covered.values() for r in found]
+    random, drawn = np.random.default_rng(0), []
+    for found in covered.values():
+        values, n = np.array([r["value"] for r in found]), len(found)
+        counts = random.multinomial(n, [1 / n] * n, size=2000)
+        spread = np.sqrt(n / (n - 1)) if n > 1 else 1.0
+        sd = np.mean([r["high"] - r["low"] for r in found]) / (2 * 1.96)
+        resampled = (counts * (values - values.mean())).sum(1) / n
+        drawn.append(values.mean() + spread * resampled + sd * random.standard_normal(2000))
+    complete = len(covered) == wanted > 0
+    low, high = np.quantile(np.mean(drawn, axis=0), [0.025, 0.975]) if complete else (np.nan, np.nan)
+    means = [np.mean([r["value"] for r in found]) for found in covered.values()]
+    return {
+        "value": np.mean(means) if complete else np.nan,
+        "low": low,
+        "high": high,
+        "tasks": len(covered),
+        "coverage": f"{len(covered)}/{wanted}",
+        "seeds": " ".join(str(seed) for seed in sorted({r["seed"] for r in used})),
+        "images": sum(max(r["images"] for r in found) for found in covered.values()),
+        "categories": tuple(sorted({r["category"] for r in used})),
+    }
+
+
+def test_standings_are_those_of_a_literal_derivation_from_the_rows() -> None:
+    random = np.random.default_rng(3)
+    rows = []
+    for explainer, metric in itertools.product(("a", "b", "c", "d"), ("locality", "accuracy")):
+        for category, seed in itertools.product(TASKS, range(3)):
+            if random.random() < 0.8:
+                value = None if random.random() < 0.05 else float(random.normal())
+                changes = {"metric": metric, "seed": seed, "images": int(random.integers(40, 60))}
+                rows.append(row(explainer, category, value, float(random.uniform(0, 0.2)), **changes))
+    rows.append(row("none", "cat", None, status="failed", reason="no maps"))
+    table = board(frame(rows).sample(frac=1, random_state=0))
+    assert len(table) == 9
+    assert 0 < table["value"].notna().sum() < 9
+    for metric, found in table.groupby("metric"):
+        wanted = int(found["tasks"].max())
+        for standing in found.to_dict("records"):
+            mine = [r for r in rows if (r["explainer"], r["metric"]) == (standing["explainer"], metric)]
+            expected = literal_standing(mine, wanted)
+            numbers = ["value", "low", "high"]
+            assert [standing[n] for n in numbers] == pytest.approx([expected.pop(n) for n in numbers], nan_ok=True)
+            assert {name: standing[name] for name in expected} == expected
+
+
+def test_rows_that_count_are_returned_as_they_are() -> None:
+    rows = current(frame([*many(), row("srae", "cat", 9.0, created_at=pd.Timestamp("2023-01-01", tz="UTC"))]))
+    assert current(rows) is rows
+    some = rows[rows["explainer"] == "srae"]
+    pd.testing.assert_frame_equal(current(some[list(COLUMNS)]), some.reset_index(drop=True))
 
 
 # Ranks

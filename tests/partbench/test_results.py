@@ -210,6 +210,16 @@ def test_only_aggregates_are_read_when_only_they_are_asked_for(tmp_path: Path) -
     assert sorted(frame["value"]) == [1.5] * 3 + [4.0] * 3
 
 
+def test_only_the_folders_of_named_datasets_are_read(tmp_path: Path) -> None:
+    write_cell(tmp_path, rows([1.0]), cell())
+    write_cell(tmp_path, rows([2.0]), cell(task="animal part/cat", dataset="animal part"))
+    (tmp_path / "fauna" / "torn.parquet").write_bytes(b"PAR1")
+    assert set(read_results(tmp_path, datasets=["animal part"])["dataset"]) == {"animal part"}
+    with pytest.warns(UserWarning, match=r"torn\.parquet"):
+        assert len(read_results(tmp_path, datasets=["fauna", "animal part"])) == 4
+    assert read_results(tmp_path, datasets=[]).empty
+
+
 def test_a_skipped_metric_leaves_a_row_with_its_reason(tmp_path: Path) -> None:
     row = {**RUN, "metric": "locality", "unit": "all", "value": None, "status": "skipped", "reason": "no maps"}
     write_cell(tmp_path, [row], cell())
