@@ -112,7 +112,8 @@ def _in_detail(variants: pd.DataFrame) -> list[str]:
     if measured.empty:
         return []
     text = (
-        "Variants of metrics, and what explainers report of themselves. Not ranked; ± half the width of the interval."
+        "Variants of metrics, and what explainers report of themselves. Not ranked; ± half the width of the interval,"
+        " of reports that of the seeds alone."
     )
     parts, names = ["### In detail", text], measured["metric"]
     for _, table in measured.groupby(names.str.partition("@")[0].where(names.str.contains("@"), ""), sort=True):

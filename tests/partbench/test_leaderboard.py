@@ -177,6 +177,19 @@ def test_a_cell_without_an_interval_leaves_the_mean_without_one() -> None:
     assert np.isnan(standing(table, "srae")["rank"])
 
 
+def test_what_an_explainer_reports_of_itself_has_the_interval_of_its_seeds() -> None:
+    about = {"low": None, "high": None, "higher_is_better": None, "images": 0}
+    values = [0.2, 0.4, 0.9]
+    rows = [row("a", "cat", v, seed=i, metric="share", **about) for i, v in enumerate(values)]
+    rows += [row("b", "cat", 0.5, metric="share", **about)]
+    table = board(frame(rows))
+    assert standing(table, "a", "share")[["low", "high"]].tolist() == list(
+        mean_interval([np.repeat(np.array(values)[:, None], 3, 1)])
+    )
+    assert standing(table, "b", "share")[["low", "high"]].isna().all()  # one seed says nothing of others
+    assert table["rank"].isna().all()
+
+
 def test_the_interval_covers_the_planted_mean_in_most_repetitions() -> None:
     """4 tasks of 60 images, 5 seeds that share them; between-image sd 1, between-seed sd 0.1, truth 0."""
     random = np.random.default_rng(0)
