@@ -34,12 +34,11 @@ def comparisons(
     interval leaves out 0 and there are at least 6 cells, else "not separated". The images are the same on both sides
     and are not resampled. Without `metrics`, all that both share.
     """
-    rows = current(frame)
-    rows = rows[rows["scored"] & np.isfinite(rows["value"].astype(float))]
-    rows = rows if metrics is None else rows[rows["metric"].isin(list(metrics))]
     others = list(dict.fromkeys(others))
-    cells = rows[["board", "metric", *_PAIR, "label", "value", "higher_is_better"]]
-    mine, theirs = cells[cells["label"] == explainer], cells[cells["label"].isin(others)]
+    rows = current(frame)[["board", "metric", *_PAIR, "label", "value", "higher_is_better", "scored"]]
+    known = rows["scored"] & np.isfinite(rows["value"].astype(float)) & rows["label"].isin([explainer, *others])
+    rows = rows[known if metrics is None else known & rows["metric"].isin(list(metrics))]
+    mine, theirs = rows[rows["label"] == explainer], rows[rows["label"].isin(others)]
     both = mine.merge(theirs, on=["board", "metric", *_PAIR], suffixes=("", "_other")).sort_values(_PAIR)
     both["other"] = pd.Categorical(both["label_other"], others)
     found = []
