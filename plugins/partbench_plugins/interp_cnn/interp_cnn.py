@@ -59,6 +59,7 @@ class InterpCnn:
         the rate; by default trained if there is a GPU.
     filters: of the added convolution; 0 for as many as the top convolution has, at most 512.
     trained: False leaves the network as it starts: a control.
+    learning_rate, batch_size: of Adam; at higher rates filters of small data die (the paper gives none).
     """
 
     name: ClassVar[str] = "interp_cnn"
@@ -77,8 +78,8 @@ class InterpCnn:
     filters: int = 0
     epochs: int = 12
     warm_up: int = 3
-    learning_rate: float = 1e-3
-    batch_size: int = 64
+    learning_rate: float = 3e-4
+    batch_size: int = 16
     dropout: float = 0.5
     trained: bool = True
     _fitted: tuple[Task, PartNetwork, ReceptiveField] | None = field(
