@@ -29,6 +29,10 @@ class Picture(NamedTuple):
     caption: str
 
 
+METRICS = (
+    "faithfulness_regression", "relative_deviation", "contribution_error", "part_effect_agreement",
+    "location_instability", "part_following", "part_interpretability", "accuracy",
+)  # fmt: skip
 PICTURES = {
     "picture": Picture(
         "srae", "fauna/bird", "", "docs/srae-fauna-bird.png",
@@ -72,13 +76,16 @@ def is_default_seed_0(path: Path) -> bool:
 
 
 def excerpt(page: str) -> str:
-    """The overview table of the categories explained one at a time."""
+    """The overview table of the categories explained one at a time, the columns that say most."""
     found = re.search(r"^## fauna/single\n.*?^### Overview\n\n(.*?)\n\n(\|.*?)\n\n", page, re.S | re.M)
     if found is None:
         sys.exit("leaderboards/fauna.md has no overview; run `bench leaderboard`")
     note = "Mean over six categories and the seeds that the page lists, ± half the 95 % interval;"
     note += " **bold**: not separated from the best;"
-    return f"{note} †: no better than a control. [All of it](leaderboards/fauna.md).\n\n{found[2]}"
+    rows = [line.strip("|").split("|") for line in found[2].splitlines()]
+    kept = [0, *(at for name in METRICS for at, heading in enumerate(rows[0]) if heading.split()[0] == name)]
+    table = "\n".join(f"|{'|'.join(row[at] for at in kept)}|" for row in rows)
+    return f"{note} †: no better than a control. [All metrics](leaderboards/fauna.md).\n\n{table}"
 
 
 def place(text: str, name: str, content: str) -> str:
