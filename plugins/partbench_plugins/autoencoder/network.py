@@ -24,7 +24,7 @@ from partbench import NotApplicable, PartSettings, Performer, ReceptiveField, re
 from partbench_plugins.autoencoder.mixed_parts import MixedParts
 from partbench_plugins.autoencoder.norm import MagnitudeNorm, Reduce
 
-Start = Literal["performer", "he", "published"]
+Start = Literal["he", "published", "performer"]
 ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
 Maps = Float[Tensor, "b c n n"]
 
@@ -33,13 +33,13 @@ Maps = Float[Tensor, "b c n n"]
 class Design:
     """How the network is built.
 
-    parts: of both interpretable convolutions. start: of conv-interp-2 and conv-ordin, of which the paper says nothing:
-    from the "performer" (conv-ordin a copy of its top convolution, conv-interp-2 the identity), or random, "he" or
-    N(0, 0.01^2) as "published" for interpretable CNNs. norm_reduce: see MagnitudeNorm.
+    parts: of both interpretable convolutions. start: of conv-interp-2 and conv-ordin: random as in the paper, "he" or
+    N(0, 0.01^2) as "published" for interpretable CNNs, or from the "performer" (ours): conv-ordin a copy of its top
+    convolution, conv-interp-2 the identity. norm_reduce: see MagnitudeNorm.
     """
 
     parts: PartSettings
-    start: Start = "performer"
+    start: Start = "he"
     norm_reduce: Reduce = "sum"
 
 

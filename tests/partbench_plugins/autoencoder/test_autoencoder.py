@@ -111,7 +111,7 @@ def test_rescaled_norms_have_the_magnitude_of_the_performers_own_pooled_maps(tmp
 def test_before_training_and_without_masks_it_rebuilds_the_features_of_the_performer_it_starts_from(tmp_path):
     of = task(tmp_path)
     z, labels = of.activations("target"), torch.zeros(len(of.labels()), dtype=torch.long)
-    made = network(of.performer).train()
+    made = network(of.performer, start="performer").train()
     made.start(0)
     rescale(made, of, labels)
     seen = made(z, labels)
@@ -196,7 +196,7 @@ def test_contract_is_kept(tmp_path, cls, category):
 
 @pytest.mark.parametrize("options", [
     {"gradient": "paper"}, {"gradient": "released"}, {"mask": False}, {"loss": False}, {"start": "published"},
-    {"start": "he"},
+    {"start": "performer"},
     {"norm_reduce": "mean"}, {"rescale": False}, {"labels": "truth"}, {"warm_up": 1}, {"schedule": "constant"},
 ])  # fmt: skip
 def test_every_option_trains(tmp_path, options):
