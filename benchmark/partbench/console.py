@@ -64,14 +64,22 @@ class Reporter:
     def summary(
         self, outcomes: Sequence[Outcome], metrics: Sequence[str], pages: Sequence[Path], as_json: bool
     ) -> None:
-        """The scores of all cells: a mean over tasks and seeds to look at, or every aggregate row as JSON."""
+        """The scores of all cells: a mean over tasks and seeds to look at, or every aggregate row as JSON.
+
+        The table leaves out further readings (`metric@reading`) unless metrics were asked for.
+        """
         frame = pd.concat([read_cell(outcome.path) for outcome in outcomes], ignore_index=True)
         if metrics:
             frame = frame[frame["metric"].isin(metrics) | frame["metric"].str.partition("@")[0].isin(metrics)]
         if as_json:
             print(frame.drop(columns=["run_id"]).to_json(orient="records", date_format="iso", indent=1))
             return
-        print_table(f"scores over {frame['task'].nunique()} tasks, {frame['seed'].nunique()} seeds", score_rows(frame))
+        rows = score_rows(frame)
+        shown = [row for row in rows if metrics or "@" not in row["metric"]]
+        print_table(f"scores over {frame['task'].nunique()} tasks, {frame['seed'].nunique()} seeds", shown)
+        if len(shown) < len(rows):
+            further = f"{len(rows) - len(shown)} further readings of these metrics: on the leaderboard, or --metric NAME"
+            self.console.print(further, soft_wrap=True, style="dim")
         for page in pages:
             self.console.print(f"leaderboard {page}", soft_wrap=True, style="dim")
 

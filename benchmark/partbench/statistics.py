@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -9,10 +11,15 @@ DRAWS = 1000
 LEVEL = 0.95
 
 
+@lru_cache(maxsize=2)  # the metrics of a cell mostly have the same images; for many images an array is large
 def resampling_weights(n: int, draws: int = DRAWS, seed: int = 0) -> Float[np.ndarray, "draws n"]:
-    """Weights of n units in each bootstrap draw; rows sum to 1, so `weights @ values` are the resampled means."""
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
-    return counts / n
+    """Weights of n units in each bootstrap draw; rows sum to 1, so `weights @ values` are the resampled means.
+
+    The array is shared by all who ask for it, and read-only.
+    """
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws) / n
+    weights.setflags(write=False)
+    return weights
 
 
 def interval(draws: Float[np.ndarray, "draws"], level: float = LEVEL) -> tuple[float, float]:

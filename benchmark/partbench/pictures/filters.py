@@ -17,7 +17,7 @@ from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
 from partbench.filter_activity import TopImages, part_density, peaks, strength, top_images
-from partbench.pictures.sheet import DISPLAY, choose_images, outline, overlay, resize, save
+from partbench.pictures.sheet import DISPLAY, blank, choose_images, outline, overlay, resize, save
 from partbench.task import Task
 from partbench.types import Dataset, Explainer, Explanation
 from partbench.workbench import Workbench
@@ -29,6 +29,7 @@ DARK = 0.7  # of the brightness, outside what a filter sees
 INCH = 1.3
 OUTLINE = "gold"
 FONT = 7
+PANEL = {"above": 0.3, "left": 0.32}  # below the title of the figure, beside the numbers of filters
 LABEL = {"fontsize": FONT, "va": "center", "ha": "right"}
 
 
@@ -101,7 +102,7 @@ def draw_top_images(panel: SubFigure, sheet: FilterSheet, title: str) -> None:
     filters = sheet.top.chosen(SHOWN)
     top = Explanation(sheet.top.maps[filters], grid=sheet.explanation.grid)
     heat, rings = top.heatmaps(sheet.pixels, sheet.pixels), peaks(top, sheet.pixels)
-    axes = blank(panel, title, SHOWN, SHOWN)
+    axes = blank(panel, title, SHOWN, [1.0] * SHOWN, **PANEL)
     for row, number in enumerate(filters):
         axes[row, 0].text(-0.06, 0.5, row_label(sheet, number), LABEL, rotation=90, transform=axes[row, 0].transAxes)
         for column, index in enumerate(sheet.top.rows[number].tolist()):
@@ -135,7 +136,7 @@ def draw_maps(panel: SubFigure, sheet: FilterSheet) -> None:
         shown = {"map": before, "mask": masks, "masked": shown["map"]}
     alive = sheet.top.maps.flatten(1).amax(1) > 0
     order = torch.where(alive, strength(sheet.explanation), -torch.inf).argsort(descending=True, stable=True)
-    axes = blank(panel, "maps of the strongest filters of an image", LOCATED, 1 + MAPS)
+    axes = blank(panel, "maps of the strongest filters of an image", LOCATED, [1.0] * (1 + MAPS), **PANEL)
     for row, index in enumerate(sheet.rows):
         axes[row, 0].imshow(sheet.images[index])
         cells = [(number, what) for number in order[row, : MAPS // len(shown)].tolist() for what in shown]
@@ -150,18 +151,7 @@ def draw_maps(panel: SubFigure, sheet: FilterSheet) -> None:
 def draw_locations(panel: SubFigure, sheet: FilterSheet) -> None:
     """Where all filters together see parts (Fig. 6)."""
     density = part_density(sheet.explanation, sheet.top.scores[:, 0], sheet.pixels)
-    axes = blank(panel, "where all filters peak, each weighted by its score over its highest score", 1, LOCATED)
+    axes = blank(panel, "where all filters peak, each weighted by its score over its highest score", 1, [1.0] * LOCATED, **PANEL)
     for axis, index, heat in zip(axes[0], sheet.rows, density, strict=False):
         image = sheet.images[index]
         overlay(axis, image, resize(heat[None], len(image))[0])
-
-
-def blank(panel: SubFigure, title: str, rows: int, columns: int) -> np.ndarray:
-    """Axes (rows, columns) without frames, under a title."""
-    width, height = panel.bbox.width / panel.dpi, panel.bbox.height / panel.dpi
-    panel.suptitle(title, fontsize=FONT + 1, y=1 - 0.3 / height, va="top")
-    room = {"left": 0.32 / width, "right": 1 - 0.05 / width, "bottom": 0.05 / height, "top": 1 - 0.62 / height}
-    axes: np.ndarray = panel.subplots(rows, columns, squeeze=False, gridspec_kw=room | {"wspace": 0.05, "hspace": 0.14})
-    for axis in axes.flat:
-        axis.set_axis_off()
-    return axes

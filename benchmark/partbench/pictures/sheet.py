@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.typing import ColorType
 
 from partbench.attribution.excitation_bp import contrastive_maps
@@ -96,9 +96,8 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
     size = sheet.display.images.shape[-1]
     concepts = order_concepts(sheet.explanation)
     rows, columns = len(sheet.batch), 2 + len(concepts)
-    figure = Figure(figsize=(columns * INCH, rows * INCH * 1.12 + 0.5), dpi=110, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    figure.suptitle(title, fontsize=9)
+    figure = Figure(figsize=(columns * INCH, rows * INCH * 1.12 + 0.4), dpi=110)
+    axes = blank(figure, title, rows, [1.0] * columns)
     heat: list[np.ndarray] = []
     if sheet.explanation.has("maps"):
         heat = [resize(sheet.explanation.heatmaps(*sheet.batch.images.shape[-2:])[:, k], size) for k in concepts]
@@ -112,9 +111,33 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
         for column, concept in enumerate(concepts):
             overlay(axes[row, 2 + column], image, heat[column][row])
             axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept, sheet.names), **TITLE)
+    return figure
+
+
+def blank(
+    panel: Figure | SubFigure,
+    title: str,
+    rows: int,
+    widths: Sequence[float],
+    *,
+    above: float = 0.06,
+    left: float = 0.05,
+    captions: float = 0.26,
+) -> np.ndarray:
+    """Axes (rows, len(widths)) without frames, under a title; `widths` are relative.
+
+    `above` the title, `left` of the axes and for the `captions` of the first row there is this much room, in inches.
+    Nothing is measured: a constrained layout takes longer than the drawing.
+    """
+    width, height = panel.bbox.width / panel.dpi, panel.bbox.height / panel.dpi
+    panel.suptitle(title, fontsize=8.5, y=1 - above / height, va="top")
+    top = above + 0.1 + captions
+    room = {"left": left / width, "right": 1 - 0.05 / width, "bottom": 0.05 / height, "top": 1 - top / height}
+    grid = room | {"wspace": 0.05, "hspace": 0.14, "width_ratios": widths}
+    axes: np.ndarray = panel.subplots(rows, len(widths), squeeze=False, gridspec_kw=grid)
     for axis in axes.flat:
         axis.set_axis_off()
-    return figure
+    return axes
 
 
 def order_concepts(explanation: Explanation) -> list[int]:

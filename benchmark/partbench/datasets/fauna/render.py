@@ -50,6 +50,7 @@ _SUPER = 2  # samples per pixel and axis
 _FINE = tuple(dict.fromkeys(fine for parts in FINE_PARTS.values() for fine in parts))
 _FINE_ID = {fine: k + 1 for k, fine in enumerate(_FINE)}  # 0 is not the animal
 _MERGED_OF_FINE = np.array([0] + [PART_NAMES.index(merged_part(fine)) + 1 for fine in _FINE], np.uint8)
+_HOLLOW = 0.025  # of the frame: how far around a pixel the surface counts in its shading
 _LEAST_AREA = 3e-4  # of the frame: a part that shows less has no landmark
 
 
@@ -97,7 +98,7 @@ def render(
     scene, layer = (_whole if without else _whole.__wrapped__)(scene_of, int(seed), int(index), size * _SUPER)
     removed = removed_fine_parts(CATEGORIES[scene.label], without, set(scene.solids.parts))
     if removed:
-        layer = _uncover(layer, _layer(scene, size * _SUPER, removed), removed)
+        layer = _uncover(scene, layer, removed)
     picture, fine = _compose(scene, layer)
     image = _develop(scene.light, picture)
     masks = _part_masks(fine)
@@ -139,19 +140,28 @@ def _whole(scene_of: SceneOf, seed: int, index: int, size: int) -> tuple[Scene, 
     return scene, _layer(scene, size)
 
 
-def _layer(scene: Scene, size: int, left_out: frozenset[str] = frozenset()) -> _Layer:
-    surface = visible_surface(scene.solids, size, left_out)
+def _layer(scene: Scene, size: int) -> _Layer:
+    surface = visible_surface(scene.solids, size)
+    fine = _fine_parts(scene, surface)
+    return _Layer(_paint(scene, surface, _box(fine > 0)), fine, surface.depth)
+
+
+def _fine_parts(scene: Scene, surface: Surface) -> Int[ndarray, "s s"]:
     fine_of_solid = np.zeros(NOTHING + 1, np.uint8)
     fine_of_solid[: len(scene.solids.parts)] = [_FINE_ID[part] for part in scene.solids.parts]
-    fine, colour = np.take(fine_of_solid, surface.solid), np.zeros((size, size, 4), np.float32)
-    present = fine > 0
-    x0, y0, x1, y1 = _box(present).astype(int).tolist()
-    if x1 > x0:
+    return np.take(fine_of_solid, surface.solid)
+
+
+def _paint(scene: Scene, surface: Surface, box: Float[ndarray, "4"]) -> Float[ndarray, "s s 4"]:
+    """The colour of a layer, painted within a box."""
+    colour = np.zeros((*surface.solid.shape, 4), np.float32)
+    x0, y0, x1, y1 = box.astype(int).tolist()
+    if x1 > x0 and y1 > y0:
         window = slice(y0, y1), slice(x0, x1)
-        opaque = present[window].astype(np.float32)
+        opaque = (surface.solid[window] != NOTHING).astype(np.float32)
         shaded = np.minimum(_shade(scene, surface, window), 1) * opaque[:, :, None]
         colour[window] = cv2.merge((shaded, opaque))
-    return _Layer(colour, fine, surface.depth)
+    return colour
 
 
 def _shade(scene: Scene, whole: Surface, window: tuple[slice, slice]) -> Float[ndarray, "h w 3"]:
@@ -184,18 +194,30 @@ def _relief(depth: Float[ndarray, "h w"], size: int, outline: float) -> Float[nd
     width = 2 * max(1, round(0.004 * size)) + 1
     step = depth - cv2.erode(depth, np.ones((width, width), np.uint8))
     edge = np.clip((step - 0.05) * 16, 0, 1) * np.float32(outline)
-    reach = 2 * round(0.025 * size) + 1
+    reach = 2 * round(_HOLLOW * size) + 1
     known = np.maximum(depth, -1)
     hollow = np.clip((cv2.blur(known, (reach, reach)) - known) * 2.5, 0, 0.35)
     return (1 - edge) * (1 - hollow * (depth > FAR))
 
 
-def _uncover(whole: _Layer, rest: _Layer, removed: frozenset[str]) -> _Layer:
-    """The whole animal, except that where a removed part shows, the rest does."""
+def _uncover(scene: Scene, whole: _Layer, removed: frozenset[str]) -> _Layer:
+    """The whole animal, except that where a removed part shows, what lies behind it does.
+
+    The animal without the part is drawn only near what showed of it: as far as neighbours count in shading.
+    """
     gone = np.isin(whole.fine, [_FINE_ID[part] for part in removed])
+    if not gone.any():
+        return whole
+    size = len(gone)
+    reach = np.float32(round(_HOLLOW * size) + 1)
+    near = np.clip(_box(gone) + np.array((-reach, -reach, reach, reach)), 0, size)
+    rest = visible_surface(scene.solids, size, removed, near)
+    fine = np.where(gone, _fine_parts(scene, rest), whole.fine)
+    box = _box(fine > 0)
+    box = np.concatenate((np.maximum(box[:2], near[:2]), np.minimum(box[2:], near[2:])))
     return _Layer(
-        np.where(gone[:, :, None], rest.colour, whole.colour),
-        np.where(gone, rest.fine, whole.fine),
+        np.where(gone[:, :, None], _paint(scene, rest, box), whole.colour),
+        fine,
         np.where(gone, rest.depth, whole.depth),
     )
 

@@ -25,8 +25,13 @@ class Surface:
     solid: Int[ndarray, "s s"]
 
 
-def visible_surface(solids: Solids, size: int, left_out: frozenset[str] = frozenset()) -> Surface:
-    """Depth buffer at `size` pixels, of all solids except those of the fine parts `left_out`."""
+def visible_surface(
+    solids: Solids, size: int, left_out: frozenset[str] = frozenset(), within: Float[ndarray, "4"] | None = None
+) -> Surface:
+    """Depth buffer at `size` pixels, of all solids except those of the fine parts `left_out`.
+
+    `within` is a box x0 y0 x1 y1 in px, outside of which nothing is drawn; by default the frame.
+    """
     surface = Surface(
         np.full((size, size), FAR, np.float32),
         np.zeros((size, size), np.float32),
@@ -36,7 +41,9 @@ def visible_surface(solids: Solids, size: int, left_out: frozenset[str] = frozen
     along = (np.arange(size, dtype=np.float32) + 0.5) / size
     cones = np.concatenate((solids.start, solids.end, solids.radii), 1).astype(np.float32)
     low, high = solids.corners()
-    window = np.clip(np.concatenate((np.floor(low[:, :2] * size), np.ceil(high[:, :2] * size)), 1), 0, size)
+    x0, y0, x1, y1 = (0, 0, size, size) if within is None else within
+    window = np.concatenate((np.floor(low[:, :2] * size), np.ceil(high[:, :2] * size)), 1)
+    window = np.clip(window, (x0, y0, x0, y0), (x1, y1, x1, y1))
     ellipsoids = np.concatenate((solids.centre, solids.shape.reshape(-1, 9)), 1).astype(np.float32)
     for k, (x0, y0, x1, y1) in enumerate(window.astype(int).tolist()):
         if x1 <= x0 or y1 <= y0 or solids.parts[k] in left_out:
