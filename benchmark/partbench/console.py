@@ -78,7 +78,9 @@ class Reporter:
         shown = [row for row in rows if metrics or "@" not in row["metric"]]
         print_table(f"scores over {frame['task'].nunique()} tasks, {frame['seed'].nunique()} seeds", shown)
         if len(shown) < len(rows):
-            further = f"{len(rows) - len(shown)} further readings of these metrics: on the leaderboard, or --metric NAME"
+            further = (
+                f"{len(rows) - len(shown)} further readings of these metrics: on the leaderboard, or --metric NAME"
+            )
             self.console.print(further, soft_wrap=True, style="dim")
         for page in pages:
             self.console.print(f"leaderboard {page}", soft_wrap=True, style="dim")

@@ -19,11 +19,13 @@ from torch import Tensor
 from partbench.attribution.grad_cam import grad_cam
 from partbench.pictures.beside import OrdinaryFilters
 from partbench.pictures.part_shares import draw_numbers, draw_pie, part_contributions
-from partbench.pictures.sheet import DISPLAY, INCH, TITLE, blank, choose_images, draw_parts, overlay, resize, save
+from partbench.pictures.sheet import DISPLAY, INCH, choose_images, draw_parts, overlay, resize, save
+from partbench.pictures.tiles import FONT, tiles
 from partbench.task import Task
 from partbench.types import Batch, Dataset, Explainer, Explanation, NotApplicable
 from partbench.workbench import Workbench
 
+PIE, NUMBERS = 0.9, 1.2  # widths, in those of an image
 
 @dataclass(frozen=True)
 class Attention:
@@ -110,23 +112,24 @@ def attention(
 def draw_attention_sheet(sheet: AttentionSheet, title: str) -> Figure:
     """One row per image: the image with its parts, Grad-CAM of each network, a pie of the parts and its numbers."""
     rows, maps = len(sheet.display), 1 + len(sheet.attentions)
-    widths = [1.0] * maps + ([] if sheet.shares is None else [0.9, 1.25])
-    figure = Figure(figsize=(sum(widths) * INCH, rows * INCH * 1.12 + 0.7), dpi=110)
-    axes = blank(figure, title, rows, widths, captions=0.56)
+    right = 0.0 if sheet.shares is None else (PIE + NUMBERS) * INCH
+    figure = Figure(figsize=(maps * INCH + right, rows * INCH * 1.12 + 0.7), dpi=110)
+    panel = tiles(figure, title, rows, maps, captions=0.5, right=right)
     for row, category in enumerate(sheet.categories):
         image = sheet.display.images[row].permute(1, 2, 0).cpu().numpy()
-        draw_parts(axes[row, 0], image, sheet.display, row)
-        axes[row, 0].set_title(f"{category}, {sheet.display.ids[row]}", **TITLE)
-        for axis, seen in zip(axes[row, 1:], sheet.attentions, strict=False):
-            overlay(axis, image, seen.maps[row])
+        draw_parts(panel[row][0], image, sheet.display, row)
+        panel[row][0].caption(f"{category}, {sheet.display.ids[row]}")
+        for tile, seen in zip(panel[row][1:], sheet.attentions, strict=True):
+            overlay(tile, image, seen.maps[row])
             heading = "" if row else f"Grad-CAM,\n{seen.title}\n"
-            axis.set_title(f"{heading}logit {float(seen.logits[row]):.2f}", **TITLE)
+            tile.caption(f"{heading}logit {float(seen.logits[row]):.2f}")
         if sheet.shares is not None:
             values = sheet.shares[row].tolist()
-            draw_pie(axes[row, maps], values, sheet.part_names)
+            pie, numbers = panel[row][-1].beside(1.05, PIE), panel[row][-1].beside(1.05 + PIE, NUMBERS)
+            draw_pie(pie, values, sheet.part_names)
             logit = None if sheet.logits is None else float(sheet.logits[row])
-            draw_numbers(axes[row, maps + 1], values, sheet.part_names, logit)
-    if sheet.shares is not None:
-        axes[0, maps].set_title("shares of parts\n(hatched: against)", **TITLE)
-        axes[0, maps + 1].set_title("what filters of a part add", **TITLE)
+            draw_numbers(numbers, values, sheet.part_names, logit)
+            if not row:
+                pie.set_title("shares of parts\n(hatched: against)", fontsize=FONT, y=1.0)
+                numbers.set_title("what filters of a part add", fontsize=FONT, y=1.0)
     return figure

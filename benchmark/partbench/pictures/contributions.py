@@ -16,13 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from partbench.pictures.sheet import SHOWN, choose_images, draw_parts, save
+from partbench.pictures.tiles import FONT, tiles
 from partbench.task import Task
 from partbench.types import Batch, Explainer, Explanation, NotApplicable
 from partbench.workbench import Workbench
 
 BARS = 10  # concepts to an image
 MANY = 100  # images over which contributions are averaged
-FONT = 7
 DISPLAY = 192  # px at least
 
 
@@ -85,14 +85,13 @@ def draw_contribution_sheet(sheet: ContributionSheet, title: str) -> Figure:
     """Above, each image with the bars of its largest contributions; below, the shares of all concepts."""
     count = len(sheet.display)
     figure = Figure(figsize=(2.6 * count, 6.4), dpi=110, layout="constrained")
-    figure.suptitle(title, fontsize=9)
     above, below = figure.subfigures(2, 1, height_ratios=[2.2, 1], squeeze=False)[:, 0]
-    axes = above.subplots(2, count, squeeze=False, height_ratios=[1, 1.1])
+    images, bars = above.subfigures(2, 1, height_ratios=[1, 1.1], squeeze=False)[:, 0]
+    panel, axes = tiles(images, title, 1, count)[0], bars.subplots(1, count, squeeze=False)[0]
     for row in range(count):
-        draw_parts(axes[0, row], sheet.display.images[row].permute(1, 2, 0).cpu().numpy(), sheet.display, row)
-        axes[0, row].set_title(sheet.display.ids[row], fontsize=FONT)
-        axes[0, row].set_axis_off()
-        draw_largest(axes[1, row], sheet, row)
+        draw_parts(panel[row], sheet.display.images[row].permute(1, 2, 0).cpu().numpy(), sheet.display, row)
+        panel[row].caption(sheet.display.ids[row])
+        draw_largest(axes[row], sheet, row)
     draw_shares(below.subplots(), sheet.shares)
     return figure
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
 from partbench.filter_activity import TopImages, part_density, peaks, strength, top_images
-from partbench.pictures.sheet import DISPLAY, blank, choose_images, outline, overlay, resize, save
+from partbench.pictures.sheet import DISPLAY, choose_images, outline, overlay, resize, save
+from partbench.pictures.tiles import Tile, tiles
 from partbench.task import Task
 from partbench.types import Dataset, Explainer, Explanation
 from partbench.workbench import Workbench
@@ -28,9 +28,7 @@ LOCATED = 4  # images whose maps are shown, and on which all filters vote
 DARK = 0.7  # of the brightness, outside what a filter sees
 INCH = 1.3
 OUTLINE = "gold"
-FONT = 7
 PANEL = {"above": 0.3, "left": 0.32}  # below the title of the figure, beside the numbers of filters
-LABEL = {"fontsize": FONT, "va": "center", "ha": "right"}
 
 
 @dataclass(frozen=True)
@@ -102,17 +100,17 @@ def draw_top_images(panel: SubFigure, sheet: FilterSheet, title: str) -> None:
     filters = sheet.top.chosen(SHOWN)
     top = Explanation(sheet.top.maps[filters], grid=sheet.explanation.grid)
     heat, rings = top.heatmaps(sheet.pixels, sheet.pixels), peaks(top, sheet.pixels)
-    axes = blank(panel, title, SHOWN, [1.0] * SHOWN, **PANEL)
+    squares = tiles(panel, title, SHOWN, SHOWN, **PANEL)
     for row, number in enumerate(filters):
-        axes[row, 0].text(-0.06, 0.5, row_label(sheet, number), LABEL, rotation=90, transform=axes[row, 0].transAxes)
+        squares[row][0].label(row_label(sheet, number))
         for column, index in enumerate(sheet.top.rows[number].tolist()):
             if float(heat[row, column].max()) > 0:
-                image = sheet.images[index]
+                tile, image = squares[row][column], sheet.images[index]
                 seen = resize(heat[row, column][None], len(image))[0]
-                axes[row, column].imshow(spotlight(image, seen))
-                outline(axes[row, column], seen > 0.5 * seen.max(), OUTLINE)
-                ring(axes[row, column], rings[row, column], len(image) / sheet.pixels)
-                axes[row, column].set_title(f"{float(sheet.top.scores[number, column]):.2f}", fontsize=FONT, y=1.0, pad=2)
+                tile.show(spotlight(image, seen))
+                outline(tile, seen > 0.5 * seen.max(), OUTLINE)
+                ring(tile, rings[row, column], sheet.pixels)
+                tile.caption(f"{float(sheet.top.scores[number, column]):.2f}")
 
 
 def row_label(sheet: FilterSheet, number: int) -> str:
@@ -122,10 +120,10 @@ def row_label(sheet: FilterSheet, number: int) -> str:
     return f"filter {number}" if part < 0 else f"filter {number}: {sheet.part_names[part]}"
 
 
-def ring(axis: Axes, position: Float[Tensor, "2"], scale: float) -> None:
-    """A small ring at x, y in px of an image drawn `scale` times as large."""
-    x, y = ((position + 0.5) * scale - 0.5).tolist()
-    axis.plot(x, y, "o", markersize=4, markerfacecolor="none", markeredgecolor="red", markeredgewidth=0.8)
+def ring(tile: Tile, position: Float[Tensor, "2"], pixels: int) -> None:
+    """A small ring at x, y in px of an image of `pixels` x `pixels`."""
+    x, y = tile.at(position.cpu().numpy(), pixels)
+    tile.axis.plot(x, y, "o", markersize=4, markerfacecolor="none", markeredgecolor="red", markeredgewidth=0.8)
 
 
 def draw_maps(panel: SubFigure, sheet: FilterSheet) -> None:
@@ -136,22 +134,23 @@ def draw_maps(panel: SubFigure, sheet: FilterSheet) -> None:
         shown = {"map": before, "mask": masks, "masked": shown["map"]}
     alive = sheet.top.maps.flatten(1).amax(1) > 0
     order = torch.where(alive, strength(sheet.explanation), -torch.inf).argsort(descending=True, stable=True)
-    axes = blank(panel, "maps of the strongest filters of an image", LOCATED, [1.0] * (1 + MAPS), **PANEL)
+    squares = tiles(panel, "maps of the strongest filters of an image", LOCATED, 1 + MAPS, **PANEL)
     for row, index in enumerate(sheet.rows):
-        axes[row, 0].imshow(sheet.images[index])
+        squares[row][0].show(sheet.images[index])
         cells = [(number, what) for number in order[row, : MAPS // len(shown)].tolist() for what in shown]
-        for axis, (number, what) in zip(axes[row, 1:], cells, strict=True):
+        for tile, (number, what) in zip(squares[row][1:], cells, strict=True):
             highest = 1.0 if what == "mask" else float(shown["map"][row, number].max()) or 1.0
-            axis.imshow(
+            tile.show(
                 shown[what][row, number].numpy(), cmap="gray" if what == "mask" else "inferno", vmin=0, vmax=highest
             )
-            axis.set_title(f"filter {number}" if what == "map" else what, fontsize=FONT, y=1.0, pad=2)
+            tile.caption(f"filter {number}" if what == "map" else what)
 
 
 def draw_locations(panel: SubFigure, sheet: FilterSheet) -> None:
     """Where all filters together see parts (Fig. 6)."""
     density = part_density(sheet.explanation, sheet.top.scores[:, 0], sheet.pixels)
-    axes = blank(panel, "where all filters peak, each weighted by its score over its highest score", 1, [1.0] * LOCATED, **PANEL)
-    for axis, index, heat in zip(axes[0], sheet.rows, density, strict=False):
+    title = "where all filters peak, each weighted by its score over its highest score"
+    squares = tiles(panel, title, 1, LOCATED, **PANEL)[0]
+    for tile, index, heat in zip(squares, sheet.rows, density, strict=False):
         image = sheet.images[index]
-        overlay(axis, image, resize(heat[None], len(image))[0])
+        overlay(tile, image, resize(heat[None], len(image))[0])

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import matplotlib as mpl
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 from partbench.attribution.excitation_bp import contrastive_maps
+from partbench.pictures.tiles import Tile, tiles
 from partbench.task import Task
 from partbench.types import Batch, Dataset, Explainer, Explanation
 from partbench.workbench import Workbench
@@ -28,7 +27,6 @@ DISPLAY = 192  # px at least
 SHOWN = 6  # concepts to a row
 INCH = 1.6
 PART_COLOURS = mpl.colormaps["tab10"]
-TITLE: dict[str, Any] = {"fontsize": 7, "y": 1.0}  # with y left free, matplotlib measures every axis: half of its time
 
 
 @dataclass(frozen=True)
@@ -97,47 +95,21 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
     concepts = order_concepts(sheet.explanation)
     rows, columns = len(sheet.batch), 2 + len(concepts)
     figure = Figure(figsize=(columns * INCH, rows * INCH * 1.12 + 0.4), dpi=110)
-    axes = blank(figure, title, rows, [1.0] * columns)
+    panel = tiles(figure, title, rows, columns)
     heat: list[np.ndarray] = []
     if sheet.explanation.has("maps"):
         heat = [resize(sheet.explanation.heatmaps(*sheet.batch.images.shape[-2:])[:, k], size) for k in concepts]
     for row in range(rows):
         image = sheet.display.images[row].permute(1, 2, 0).cpu().numpy()
-        draw_parts(axes[row, 0], image, sheet.display, row)
-        axes[row, 0].set_title(sheet.batch.ids[row] if row else "image and parts", **TITLE)
+        draw_parts(panel[row][0], image, sheet.display, row)
+        panel[row][0].caption(sheet.batch.ids[row] if row else "image and parts")
         if sheet.logit_maps is not None and sheet.logits is not None:
-            overlay(axes[row, 1], image, sheet.logit_maps[row])
-            axes[row, 1].set_title(f"Excitation BP, logit {sheet.logits[row]:.2f}", **TITLE)
+            overlay(panel[row][1], image, sheet.logit_maps[row])
+            panel[row][1].caption(f"Excitation BP, logit {sheet.logits[row]:.2f}")
         for column, concept in enumerate(concepts):
-            overlay(axes[row, 2 + column], image, heat[column][row])
-            axes[row, 2 + column].set_title(caption(sheet.explanation, row, concept, sheet.names), **TITLE)
+            overlay(panel[row][2 + column], image, heat[column][row])
+            panel[row][2 + column].caption(caption(sheet.explanation, row, concept, sheet.names))
     return figure
-
-
-def blank(
-    panel: Figure | SubFigure,
-    title: str,
-    rows: int,
-    widths: Sequence[float],
-    *,
-    above: float = 0.06,
-    left: float = 0.05,
-    captions: float = 0.26,
-) -> np.ndarray:
-    """Axes (rows, len(widths)) without frames, under a title; `widths` are relative.
-
-    `above` the title, `left` of the axes and for the `captions` of the first row there is this much room, in inches.
-    Nothing is measured: a constrained layout takes longer than the drawing.
-    """
-    width, height = panel.bbox.width / panel.dpi, panel.bbox.height / panel.dpi
-    panel.suptitle(title, fontsize=8.5, y=1 - above / height, va="top")
-    top = above + 0.1 + captions
-    room = {"left": left / width, "right": 1 - 0.05 / width, "bottom": 0.05 / height, "top": 1 - top / height}
-    grid = room | {"wspace": 0.05, "hspace": 0.14, "width_ratios": widths}
-    axes: np.ndarray = panel.subplots(rows, len(widths), squeeze=False, gridspec_kw=grid)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    return axes
 
 
 def order_concepts(explanation: Explanation) -> list[int]:
@@ -159,33 +131,34 @@ def caption(explanation: Explanation, row: int, concept: int, names: Sequence[st
     return called
 
 
-def overlay(axis: Axes, image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> None:
+def overlay(tile: Tile, image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> None:
     """A heat map over the greyed image; each map is scaled to its own maximum, and an empty one stays grey."""
     grey = 0.35 + 0.5 * image.mean(-1)
-    axis.imshow(grey, cmap="gray", vmin=0, vmax=1)
-    top = float(heat.max())
+    seen, top = np.repeat(grey[:, :, None], 3, 2), float(heat.max())
     if top > 0:
-        axis.imshow(heat / top, cmap="inferno", vmin=0, vmax=1, alpha=np.clip(heat / top * 1.2, 0, 0.8))
+        alpha = np.clip(heat / top * 1.2, 0, 0.8)[:, :, None]
+        seen = (1 - alpha) * seen + alpha * mpl.colormaps["inferno"](heat / top)[:, :, :3]
+    tile.show(seen.clip(0, 1))
 
 
-def draw_parts(axis: Axes, image: Float[np.ndarray, "H W 3"], batch: Batch, row: int) -> None:
+def draw_parts(tile: Tile, image: Float[np.ndarray, "H W 3"], batch: Batch, row: int) -> None:
     """The image with outlines of its part masks, or dots at its landmarks where there are no masks."""
-    axis.imshow(image.clip(0, 1))
+    tile.show(image.clip(0, 1))
     if batch.masks is not None:
         for part, mask in enumerate(batch.masks[row].cpu().numpy()):
-            outline(axis, mask, PART_COLOURS(part % 10))
+            outline(tile, mask, PART_COLOURS(part % 10))
     elif batch.landmarks is not None:
-        points = batch.landmarks[row].cpu().numpy()
+        points = tile.at(batch.landmarks[row].cpu().numpy(), len(image))
         colours = [PART_COLOURS(part % 10) for part in range(len(points))]
-        axis.scatter(points[:, 0], points[:, 1], s=14, c=colours, edgecolors="white")
+        tile.axis.scatter(points[:, 0], points[:, 1], s=14, c=colours, edgecolors="white")
 
 
-def outline(axis: Axes, mask: Bool[np.ndarray, "H W"], colour: ColorType) -> None:
+def outline(tile: Tile, mask: Bool[np.ndarray, "H W"], colour: ColorType) -> None:
     """The borders of the regions of a mask."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for border in outlines:
-        points = np.vstack([border[:, 0], border[:1, 0]])
-        axis.plot(points[:, 0], points[:, 1], color=colour, linewidth=0.9)
+        points = tile.at(np.vstack([border[:, 0], border[:1, 0]]), len(mask))
+        tile.axis.plot(points[:, 0], points[:, 1], color=colour, linewidth=0.9)
 
 
 def resize(maps: Float[torch.Tensor, "n h w"], size: int) -> Float[np.ndarray, "n H W"]:

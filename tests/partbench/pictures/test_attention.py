@@ -131,8 +131,9 @@ def test_contributions_with_parts_get_a_pie_and_the_performers_grad_cam(task, tm
     assert len(sheet.attentions) == 1
     assert sheet.shares.tolist() == [[-1.0, 4.0, 0.0, 0.5]] * 2
     figure = draw_attention_sheet(sheet, "title")
-    axes = np.array(figure.axes).reshape(2, 4)
-    assert [len(axis.patches) for axis in axes[0]] == [0, 0, 3, 0]
+    images, *further = figure.axes
+    assert len(images.images) == 2 * 2
+    assert [len(axis.patches) for axis in further] == [3, 0] * 2
     path = draw_attention(bench_of(task), task, Parted(), tmp_path / "gradcam.png", [0])
     assert path.read_bytes().startswith(b"\x89PNG")
 

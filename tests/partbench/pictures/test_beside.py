@@ -16,6 +16,7 @@ from partbench.pictures.beside import OrdinaryFilters, draw_beside, draw_beside_
 from partbench.filter_activity import TopImages
 from partbench.pictures.filters import OUTLINE, FilterSheet
 from partbench.pictures.sheet import outline
+from partbench.pictures.tiles import Tile
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -55,21 +56,23 @@ def test_each_row_names_its_filter_and_part_and_outlines_the_cell_it_sees() -> N
     left, right = figure.subfigs
     assert left.get_suptitle().startswith("left")
     assert right.get_suptitle().startswith("right")
-    labels = [axis.texts[0].get_text() for axis in left.axes if axis.texts]
+    (panel,) = left.axes
+    labels = [text.get_text() for text in panel.texts if text.get_rotation()]
     assert labels == [
         "filter 7: head", "filter 6", "filter 5: tail", "filter 4: head", "filter 3", "filter 2: tail",
     ]  # fmt: skip
-    border, ring = left.axes[0].lines
+    border, ring = panel.lines[:2]
     assert to_rgba(border.get_color()) == to_rgba(OUTLINE)
     assert ring.get_marker() == "o"
-    x, y = border.get_xdata().mean(), border.get_ydata().mean()
-    assert (x, y) == pytest.approx((3.5 * 6 - 0.5, 1.5 * 6 - 0.5), abs=0.75)  # cell 7 of 4 x 4, of 6 px each
+    x0, x1, y1, y0 = panel.images[0].get_extent()
+    x, y = (border.get_xdata().mean() - x0) / (x1 - x0), (border.get_ydata().mean() - y0) / (y1 - y0)
+    assert (x, y) == pytest.approx((3.5 / 4, 1.5 / 4), abs=0.03)  # cell 7 of 4 x 4
 
 
 def test_outline_encloses_the_mask() -> None:
     axis, mask = Figure().subplots(), torch.zeros(20, 20, dtype=torch.bool)
     mask[2:6, 3:9] = mask[10:12, 10:12] = True
-    outline(axis, mask.numpy(), "red")
+    outline(Tile(axis, -0.5, -0.5, 20), mask.numpy(), "red")
     ends = {(*line.get_xydata().min(0), *line.get_xydata().max(0)) for line in axis.lines}
     assert ends == {(3, 2, 8, 5), (10, 10, 11, 11)}
 

@@ -68,7 +68,8 @@ def test_largest_contributions_stand_on_top_in_colours_of_their_sign_and_absent_
 def test_sheet_has_an_image_and_bars_for_each_image_and_a_line_for_each_explainer(tmp_path):
     shares = {"one": np.array([0.1, 0.7, 0.2]), "other": np.ones(3) / 3}
     figure = draw_contribution_sheet(sheet(shares=shares), "title")
-    assert len(figure.axes) == 2 * COUNT + 1
+    assert len(figure.axes) == 1 + COUNT + 1
+    assert len(figure.axes[0].images) == COUNT
     last = figure.axes[-1]
     assert [text.get_text() for text in last.get_legend().get_texts()] == ["one", "other"]
     assert list(last.lines[0].get_ydata()) == [0.7, 0.2, 0.1]

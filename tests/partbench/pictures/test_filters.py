@@ -18,6 +18,7 @@ from partbench import Explanation, NotApplicable, ReceptiveField, filter_activit
 from partbench.filter_activity import TopImages, has_filters, part_density, peaks, strength, top_images, votes
 from partbench.pictures.filters import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
 from partbench.pictures.gallery import draw_pictures
+from partbench.pictures.tiles import Tile
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -136,9 +137,9 @@ def test_peaks_stand_at_the_centre_of_the_strongest_cell() -> None:
 
 def test_ring_stands_on_the_same_spot_of_a_larger_image() -> None:
     axis = Figure().subplots()
-    ring(axis, torch.tensor([1.5, 0.0]), 3)
+    ring(Tile(axis, 10.0, 20.0, 9.0), torch.tensor([1.5, 0.0]), 3)
     (line,) = axis.lines
-    assert (line.get_xdata()[0], line.get_ydata()[0]) == (5.5, 1.0)  # 2 px from the left edge are now 6, 0.5 are 1.5
+    assert (line.get_xdata()[0], line.get_ydata()[0]) == (16.0, 21.5)  # 2 px from the left edge are now 6, 0.5 are 1.5
 
 
 def test_votes_sum_to_the_relative_scores_of_active_filters_and_stand_at_their_peaks() -> None:
@@ -181,7 +182,9 @@ def test_sheet_shows_masks_only_where_the_explainer_offers_them(tmp_path: Path) 
     titles = {}
     for explainer in (Planted(), Masked()):
         figure = draw_filter_sheet(explain_filters(task, explainer, task.dataset, rows), "title")
-        titles[type(explainer)] = [text for axis in nested(figure) if (text := axis.get_title())]
+        titles[type(explainer)] = [
+            text.get_text() for axis in nested(figure) for text in axis.texts if not text.get_rotation()
+        ]
     assert {"mask", "masked"} <= set(titles[Masked])
     assert not {"mask", "masked"} & set(titles[Planted])
     strongest = Planted().maps_of(task.dataset.test.ids[rows[0]]).amax((1, 2)).argsort(descending=True, stable=True)

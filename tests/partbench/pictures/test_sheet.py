@@ -14,6 +14,7 @@ from toys import toy_task
 
 from partbench import Explanation
 from partbench.pictures.sheet import caption, choose_images, draw_parts, draw_sheet, explain_sheet, order_concepts, save
+from partbench.pictures.tiles import Tile
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -71,7 +72,7 @@ def test_parts_are_outlined_where_their_masks_are() -> None:
     masks[0, 0, 5:10, 3:8] = True
     batch = Batch(("a",), torch.zeros(1, 3, 20, 20), torch.zeros(1), masks=masks)
     axis = Figure().subplots()
-    draw_parts(axis, np.zeros((20, 20, 3)), batch, 0)
+    draw_parts(Tile(axis, -0.5, -0.5, 20), np.zeros((20, 20, 3)), batch, 0)
     (line,) = axis.lines
     assert (line.get_xdata().min(), line.get_xdata().max()) == (3, 7)
     assert (line.get_ydata().min(), line.get_ydata().max()) == (5, 9)
