@@ -60,5 +60,11 @@ def _convert(name: str, text: str, hint: Any) -> Any:
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
-        kind = getattr(hint, "__name__", str(hint)).replace("typing.", "")
-        raise InputError(f"-o {name}={text}: expected {kind}; {error.errors()[0]['msg'].lower()}") from error
+        raise InputError(f"-o {name}={text}: {_expectation(hint, error)}") from error
+
+
+def _expectation(hint: Any, error: ValidationError) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return f"expected one of {', '.join(map(str, typing.get_args(hint)))}"
+    kind = getattr(hint, "__name__", str(hint)).replace("typing.", "")
+    return f"expected {kind}; {error.errors()[0]['msg'].lower()}"

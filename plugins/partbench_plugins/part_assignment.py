@@ -10,7 +10,7 @@ from torch import Tensor
 
 from partbench import Batch, Explanation, PartMarks, Task, peaks
 
-MOST = 1000  # images of the category that are looked at, evenly spaced
+MOST = 1000  # images that are looked at
 TOP = 100  # of these, that speak for a concept by its peaks
 BATCH = 64
 
@@ -33,7 +33,7 @@ def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Ten
     if not part_count(task):
         return None
     rows = torch.nonzero(task.positive(task.labels())).flatten()
-    rows = rows[torch.linspace(0, len(rows) - 1, min(len(rows), MOST)).long()]
+    rows = rows[sample(len(rows))]
     scores, held, marks = [], [], PartMarks()
     for batch in task.batches("train", BATCH, rows.tolist()):
         explanation = explain(batch)
@@ -47,6 +47,11 @@ def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Ten
         held.append(on_parts)
     found = most_frequent(torch.cat(scores), torch.cat(held))
     return (marked(marks, found) if marks.images else found).to(task.device)
+
+
+def sample(count: int) -> Int[Tensor, "s"]:
+    """At most 1000 of so many rows, evenly spaced."""
+    return torch.linspace(0, count - 1, min(count, MOST)).long()
 
 
 def marked(marks: PartMarks, otherwise: Int[Tensor, "k"]) -> Int[Tensor, "k"]:

@@ -16,10 +16,10 @@ from partbench import NotApplicable, Task
 from partbench_plugins.autoencoder.network import ExplainerNetwork, Seen
 from partbench_plugins.autoencoder.norm import magnitude
 from partbench_plugins.interp_cnn.training import TRUNK_RATE, balanced
+from partbench_plugins.part_assignment import sample
 
 Objective = Callable[[Seen, Int[Tensor, "b"]], Float[Tensor, ""]]  # of images at these rows of the training split
 SHARE_RATE = 50  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
-MOST = 1000  # images that statistics of a whole split are taken from
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,6 @@ def reconstruction_errors(network: ExplainerNetwork, task: Task) -> dict[str, fl
         spread = (target - target.mean(0)).square().sum(1).mean()
         errors[layer] = float((torch.cat(parts) - target).square().sum(1).mean() / spread)
     return errors
-
-
-def sample(count: int) -> Int[Tensor, "s"]:
-    """At most 1000 of so many rows, evenly spaced."""
-    return torch.linspace(0, count - 1, min(count, MOST)).long()
 
 
 def _optimiser(network: ExplainerNetwork, rate: float) -> torch.optim.Optimizer:
