@@ -22,7 +22,7 @@ that any explainer covers with this metric is covered, and the coverage says how
 ↓: lower is. Intervals are 95 %: seeds are resampled within each task, and the uncertainty from the images, which all
 seeds share, is added to every task. **Bold**: the best value and those whose intervals overlap its interval; they
 share rank 1. Controls have no rank: random_maps and centre_map know nothing of what the network sees,
-interp_cnn (trained=false) has learned nothing, and interp_cnn (loss=false) is the mask alone, a control of
+interp_cnn with trained=false has learned nothing, and with loss=false it is the mask alone, a control of
 location_instability, part_following and part_interpretability only. † not separated from the best control, or worse
 than it: such a score is no evidence of explaining. Raw instability rewards standing still: read it beside its null (the
 same positions, shuffled over the images), part_following and accuracy."""

@@ -14,12 +14,12 @@ from partbench.results import AGGREGATE, TEXTS
 from partbench.statistics import interval
 
 OF_LOCATION = frozenset({"location_instability", "part_following", "part_interpretability"})
-# What a score is worth is seen beside theirs: labels (names speak for all their options), and the metrics they control.
-CONTROLS: dict[str, frozenset[str] | None] = {  # None: every metric
-    "random_maps": None,
-    "centre_map": None,
-    "interp_cnn (trained=false)": None,
-    "interp_cnn (loss=false)": OF_LOCATION,  # the mask alone; a trained classifier, so no control of accuracy
+# What a score is worth is seen beside theirs: explainer and option, whatever its other options, and what it controls.
+CONTROLS: dict[tuple[str, str], frozenset[str] | None] = {  # None: every metric
+    ("random_maps", ""): None,
+    ("centre_map", ""): None,
+    ("interp_cnn", "trained=false"): None,
+    ("interp_cnn", "loss=false"): OF_LOCATION,  # the mask alone; a trained classifier, so no control of accuracy
 }
 DRAWS = 2000
 _SD_PER_WIDTH = 1 / (2 * 1.96)  # a 95 % interval is 2 * 1.96 standard deviations wide
@@ -33,8 +33,9 @@ def label(explainer: str, variant: str = "") -> str:
 
 def is_control(shown: str, metric: str) -> bool:
     """Whether the explainer with this label is a control of a metric, or of the metric that it is a variant of."""
-    controlled = CONTROLS.get(shown, CONTROLS.get(shown.partition(" (")[0], frozenset()))
-    return controlled is None or metric.partition("@")[0] in controlled
+    explainer, _, variant = shown.partition(" (")
+    found = [CONTROLS.get((explainer, option), frozenset()) for option in ("", *variant.removesuffix(")").split(","))]
+    return any(controlled is None or metric.partition("@")[0] in controlled for controlled in found)
 
 
 def current(frame: pd.DataFrame) -> pd.DataFrame:

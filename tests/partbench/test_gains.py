@@ -299,7 +299,10 @@ def test_controls_of_every_metric(name: str) -> None:
 
 def test_the_mask_alone_controls_location_and_parts_but_not_accuracy() -> None:
     controlled = (INSTABILITY, NULL, "part_following", "part_interpretability", "part_interpretability@part=head")
-    assert all(is_control("interp_cnn (loss=false)", metric) for metric in controlled)
+    for name in ("interp_cnn (loss=false)", "interp_cnn (loss=false,profile=released)"):
+        assert all(is_control(name, metric) for metric in controlled)
+    assert is_control("interp_cnn (profile=released,trained=false)", "locality")
+    assert not is_control("interp_cnn (profile=released)", INSTABILITY)
     assert not any(is_control("interp_cnn (loss=false)", metric) for metric in ("accuracy", "locality"))
     assert not any(is_control(name, INSTABILITY) for name in ("interp_cnn", "interp_cnn (mask=false)", ORDINARY))
 
