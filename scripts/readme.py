@@ -84,6 +84,7 @@ def excerpt(page: str) -> str:
     note += " **bold**: not separated from the best;"
     rows = [line.strip("|").split("|") for line in found[2].splitlines()]
     kept = [0, *(at for name in METRICS for at, heading in enumerate(rows[0]) if heading.split()[0] == name)]
+    rows = [row for row in rows if "," not in row[0]]  # no more than one option apart from the default
     table = "\n".join(f"|{'|'.join(row[at] for at in kept)}|" for row in rows)
     return f"{note} †: no better than a control. [All metrics](leaderboards/fauna.md).\n\n{table}"
 
