@@ -1,0 +1,1 @@
+"""Pictures of what explainers show; `gallery` draws all that apply to one."""
