@@ -27,6 +27,7 @@ from partbench.workbench import Workbench
 
 PIE, NUMBERS = 0.9, 1.2  # widths, in those of an image
 
+
 @dataclass(frozen=True)
 class Attention:
     """Grad-CAM of one network on the images shown, at the size drawn at, and the logits it explains."""

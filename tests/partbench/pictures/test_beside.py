@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from toys import SIDE, toy_task
 
 from partbench import Explanation, NotApplicable
-from partbench.pictures.beside import OrdinaryFilters, draw_beside, draw_beside_sheet, same_maps
 from partbench.filter_activity import TopImages
+from partbench.pictures.beside import OrdinaryFilters, draw_beside, draw_beside_sheet, same_maps
 from partbench.pictures.filters import OUTLINE, FilterSheet
 from partbench.pictures.sheet import outline
 from partbench.pictures.tiles import Tile

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ def test_squares_stay_within_the_panel_and_leave_room_for_captions(rows, columns
     for row in squares:
         for tile in row:
             assert tile.side > 0.2
-            assert 0.3 <= tile.left
+            assert tile.left >= 0.3
             assert tile.left + tile.side <= width - 0.5 + 1e-9
-            assert CAPTION < tile.top
+            assert tile.top > CAPTION
             assert tile.top + tile.side < height
-    for above, below in zip(squares, squares[1:], strict=False):
+    for above, below in itertools.pairwise(squares):
         assert below[0].top >= above[0].top + above[0].side + CAPTION - 1e-9
     for left, right in zip(squares[0], squares[0][1:], strict=False):
         assert right.left > left.left + left.side
