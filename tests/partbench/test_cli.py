@@ -171,7 +171,8 @@ def test_ctrl_c_keeps_finished_cells_and_says_so(tmp_path: Path) -> None:
     waits = "print('waiting', flush=True); import time; time.sleep(120)"
     (tmp_path / "waits.py").write_text(RAISES.format(body=waits).replace("'waiting'", "'wai' + 'ting'"))
     words = ["run", *FAST, "--plugin", str(tmp_path / "waits.py"), "--no-pictures"]
-    code = "from partbench.cli import main; main(prog_name='bench')"
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in a background job
+    code += "from partbench.cli import main; main(prog_name='bench')"
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
