@@ -77,11 +77,9 @@ class Reporter:
         rows = score_rows(frame)
         shown = [row for row in rows if metrics or "@" not in row["metric"]]
         print_table(f"scores over {frame['task'].nunique()} tasks, {frame['seed'].nunique()} seeds", shown)
-        if len(shown) < len(rows):
-            further = (
-                f"{len(rows) - len(shown)} further readings of these metrics: on the leaderboard, or --metric NAME"
-            )
-            self.console.print(further, soft_wrap=True, style="dim")
+        if further := len(rows) - len(shown):
+            where = f"{further} further readings of these metrics: on the leaderboard, or --metric NAME"
+            self.console.print(where, soft_wrap=True, style="dim")
         for page in pages:
             self.console.print(f"leaderboard {page}", soft_wrap=True, style="dim")
 

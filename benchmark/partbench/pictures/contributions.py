@@ -15,7 +15,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partbench.pictures.sheet import SHOWN, choose_images, draw_parts, save
+from partbench.pictures.sheet import DISPLAY, SHOWN, choose_images, draw_parts, save
 from partbench.pictures.tiles import FONT, tiles
 from partbench.task import Task
 from partbench.types import Batch, Explainer, Explanation, NotApplicable
@@ -23,7 +23,6 @@ from partbench.workbench import Workbench
 
 BARS = 10  # concepts to an image
 MANY = 100  # images over which contributions are averaged
-DISPLAY = 192  # px at least
 
 
 @dataclass(frozen=True)

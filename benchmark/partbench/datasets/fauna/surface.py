@@ -41,9 +41,9 @@ def visible_surface(
     along = (np.arange(size, dtype=np.float32) + 0.5) / size
     cones = np.concatenate((solids.start, solids.end, solids.radii), 1).astype(np.float32)
     low, high = solids.corners()
-    x0, y0, x1, y1 = (0, 0, size, size) if within is None else within
+    frame = np.array((0, 0, size, size)) if within is None else within
     window = np.concatenate((np.floor(low[:, :2] * size), np.ceil(high[:, :2] * size)), 1)
-    window = np.clip(window, (x0, y0, x0, y0), (x1, y1, x1, y1))
+    window = np.clip(window, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
     ellipsoids = np.concatenate((solids.centre, solids.shape.reshape(-1, 9)), 1).astype(np.float32)
     for k, (x0, y0, x1, y1) in enumerate(window.astype(int).tolist()):
         if x1 <= x0 or y1 <= y0 or solids.parts[k] in left_out:
