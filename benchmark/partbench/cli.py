@@ -235,7 +235,7 @@ def show(
     """
     from partbench.campaign import job_of
     from partbench.pictures.gallery import draw_pictures
-    from partbench.pictures.sheet import choose_images
+    from partbench.pictures.view import choose_images
     from partbench.results import find_cell, picture_path
     from partbench.runner import fit
 

@@ -6,7 +6,6 @@ and of Fig. 5 of the additive explainer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +18,11 @@ from torch import Tensor
 from partbench.attribution.grad_cam import grad_cam
 from partbench.pictures.beside import OrdinaryFilters
 from partbench.pictures.part_shares import draw_numbers, draw_pie, part_contributions
-from partbench.pictures.sheet import DISPLAY, INCH, choose_images, draw_parts, overlay, resize, save
+from partbench.pictures.sheet import INCH, draw_parts, overlay, resize, save
 from partbench.pictures.tiles import FONT, tiles
+from partbench.pictures.view import View
 from partbench.task import Task
-from partbench.types import Batch, Dataset, Explainer, Explanation, NotApplicable
-from partbench.workbench import Workbench
+from partbench.types import Batch, Explanation, NotApplicable
 
 PIE, NUMBERS = 0.9, 1.2  # widths, in those of an image
 
@@ -49,38 +48,32 @@ class AttentionSheet:
     logits: Float[Tensor, "n"] | None
 
 
-def draw_attention(
-    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
-) -> Path:
+def draw_attention(view: View, path: Path) -> Path:
     """Draw Grad-CAM of the performer, that of a fitted explainer which offers `head(batch)`, and the shares of parts
     where it gives contributions of concepts that have parts; returns where the PNG went.
 
     Of each image it is the logit of its own category. Raises NotApplicable where the explainer has neither.
     """
-    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
-    sheet = explain_attention(task, explainer, display, list(indices or choose_images(task, 4)))
-    return save(draw_attention_sheet(sheet, f"Grad-CAM and parts: {explainer.name} on {task.name}"), path)
+    return save(draw_attention_sheet(explain_attention(view), f"Grad-CAM and parts: {view.title}"), path)
 
 
-def explain_attention(task: Task, explainer: Explainer, display: Dataset, indices: list[int]) -> AttentionSheet:
-    """Explain these test images; `display` is the same dataset at the size to draw at."""
-    batch = task.batch("test", indices)
-    explanation, head = explainer.explain(batch), getattr(explainer, "head", None)
-    names = tuple(task.dataset.part_names or task.dataset.landmark_names)
+def explain_attention(view: View) -> AttentionSheet:
+    """What the picture shows of a view."""
+    task, explainer, batch, explanation = view.task, view.explainer, view.batch, view.explanation
+    head, names, size = getattr(explainer, "head", None), view.part_names, view.display.size
     parted = explanation.contributions is not None and explanation.parts is not None
     if head is None and not parted:
         raise NotApplicable(f"{explainer.name} offers no head, and no contributions of concepts that have parts")
     own = own_category(task, batch)
-    attentions = [of_performer(task, batch, own, display.size)]
+    attentions = [of_performer(task, batch, own, size)]
     if head is not None:
-        module, size = head(batch), display.size
-        attentions.append(attention(f"maps of {explainer.name}", module, explanation, own, size, batch))
+        attentions.append(attention(f"maps of {explainer.name}", head(batch), explanation, own, size, batch))
     values = None
     if explanation.contributions is not None and explanation.parts is not None:
         values = part_contributions(explanation.contributions.detach(), explanation.parts, len(names)).cpu()
     categories = [task.explained_categories[i] for i in own.tolist()]
     logits = None if explanation.logits is None else explanation.logits.detach().cpu()
-    return AttentionSheet(display.test.batch(indices), categories, attentions, values, names, logits)
+    return AttentionSheet(view.shown, categories, attentions, values, names, logits)
 
 
 def own_category(task: Task, batch: Batch) -> Int[Tensor, "n"]:

@@ -12,11 +12,11 @@ from typing import ClassVar
 import torch
 from matplotlib.figure import Figure
 
-from partbench.pictures.filters import INCH, SHOWN, FilterSheet, draw_top_images, explain_filters
-from partbench.pictures.sheet import DISPLAY, choose_images, save
+from partbench.pictures.filters import INCH, FilterSheet, draw_top_images, explain_filters
+from partbench.pictures.sheet import save
+from partbench.pictures.view import SHOWN, View
 from partbench.task import Task
-from partbench.types import Batch, Explainer, Explanation, NotApplicable
-from partbench.workbench import Workbench
+from partbench.types import Batch, Explanation, NotApplicable
 
 
 class OrdinaryFilters:
@@ -30,11 +30,12 @@ class OrdinaryFilters:
     def fit(self, task: Task) -> None:
         """Nothing is learned."""
         self.task, self.role = task, "top_conv" if task.performer.has("top_conv") else "target"
+        self.grid = task.performer.receptive_field(self.role)
 
     def explain(self, batch: Batch) -> Explanation:
         """Activations of the filters."""
         maps = self.task.activations(self.role, batch).relu()
-        return Explanation(maps, grid=self.task.performer.receptive_field(self.role), scores=maps.amax((2, 3)))
+        return Explanation(maps, grid=self.grid, scores=maps.amax((2, 3)))
 
     @property
     def layer(self) -> str:
@@ -42,21 +43,17 @@ class OrdinaryFilters:
         return self.task.performer.layer(self.role)
 
 
-def draw_beside(
-    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
-) -> Path:
+def draw_beside(view: View, path: Path) -> Path:
     """Draw the most active filters of a fitted explainer and of its task's performer; returns where the PNG went.
 
     Raises NotApplicable where the explainer has no filters, or they are the performer's.
     """
-    ordinary, rows = OrdinaryFilters(task), list(indices or choose_images(task, 4))
-    batch = task.batch("test", rows)
-    if same_maps(explainer.explain(batch), ordinary.explain(batch)):
+    task, explainer, filters = view.task, view.explainer, OrdinaryFilters(view.task)
+    ordinary = view.of(filters)
+    if same_maps(view.explanation, ordinary.explanation):
         raise NotApplicable(f"the filters of {explainer.name} are the performer's own")
-    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
-    both: tuple[Explainer, Explainer] = (explainer, ordinary)
-    sheets = [explain_filters(task, each, display, rows) for each in both]
-    titles = [f"filters of {explainer.name}", f"ordinary filters of {task.performer.name}, layer {ordinary.layer}"]
+    sheets = [explain_filters(view), explain_filters(ordinary)]
+    titles = [f"filters of {explainer.name}", f"ordinary filters of {task.performer.name}, layer {filters.layer}"]
     return save(draw_beside_sheet(sheets, titles, f"{explainer.name} and its performer on {task.name}"), path)
 
 

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partbench.pictures.sheet import DISPLAY, SHOWN, choose_images, draw_parts, save
+from partbench.pictures.sheet import draw_parts, save
 from partbench.pictures.tiles import FONT, tiles
+from partbench.pictures.view import SHOWN, View
 from partbench.task import Task
 from partbench.types import Batch, Explainer, Explanation, NotApplicable
-from partbench.workbench import Workbench
 
 BARS = 10  # concepts to an image
 MANY = 100  # images over which contributions are averaged
@@ -35,24 +35,21 @@ class ContributionSheet:
     shares: Mapping[str, Float[np.ndarray, "k"]]
 
 
-def draw_contributions(
-    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
-) -> Path:
-    """Draw the largest contributions to test images (by default four), and all mean ones; returns where the PNG went.
+def draw_contributions(view: View, path: Path) -> Path:
+    """Draw the largest contributions to the images of a view, and all mean ones; returns where the PNG went.
 
     Beside the explainer stands its `baseline()`, if it has one. Raises NotApplicable where there are no contributions,
     or too few for the picture of concepts to leave any out.
     """
-    rows = list(indices or choose_images(task, 4))
-    explanation = explainer.explain(task.batch("test", rows))
+    task, explainer, explanation = view.task, view.explainer, view.explanation
     if explanation.contributions is None or explanation.contributions.shape[1] <= SHOWN:
         raise NotApplicable(f"{explainer.name} has no contributions, or few")
-    baseline = getattr(explainer, "baseline", None)
-    compared = [explainer, *([baseline()] if baseline and baseline() else [])]
-    display = workbench.resized(task, max(task.dataset.size, DISPLAY)).test.batch(rows)
+    offered = getattr(explainer, "baseline", None)
+    baseline = offered() if offered else None
+    compared = [explainer, *([baseline] if baseline else [])]
     shares = {each.name: mean_shares(task, each) for each in compared}
-    sheet = ContributionSheet(display, explanation, concept_names(task, explainer, explanation), shares)
-    return save(draw_contribution_sheet(sheet, f"{explainer.name} on {task.name}"), path)
+    sheet = ContributionSheet(view.shown, explanation, concept_names(task, explainer, explanation), shares)
+    return save(draw_contribution_sheet(sheet, view.title), path)
 
 
 def concept_names(task: Task, explainer: Explainer, explanation: Explanation) -> list[str]:

@@ -5,7 +5,6 @@ The panels are those of Figs. 5, 4 and 6 of Zhang, Wu and Zhu, "Interpretable Co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +14,12 @@ from jaxtyping import Float
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
-from partbench.filter_activity import TopImages, part_density, peaks, strength, top_images
-from partbench.pictures.sheet import DISPLAY, choose_images, outline, overlay, resize, save
+from partbench.filter_activity import TopImages, part_density, peaks, strength
+from partbench.pictures.sheet import outline, overlay, resize, save
 from partbench.pictures.tiles import Tile, tiles
-from partbench.task import Task
-from partbench.types import Dataset, Explainer, Explanation
-from partbench.workbench import Workbench
+from partbench.pictures.view import SHOWN, View
+from partbench.types import Explanation
 
-SHOWN = 6  # filters, and images of each
 MAPS = 6  # to a row
 LOCATED = 4  # images whose maps are shown, and on which all filters vote
 DARK = 0.7  # of the brightness, outside what a filter sees
@@ -33,7 +30,7 @@ PANEL = {"above": 0.3, "left": 0.32}  # below the title of the figure, beside th
 
 @dataclass(frozen=True)
 class FilterSheet:
-    """What the picture needs; `images` are those to look at, by row of the test split, and `rows` those explained."""
+    """What the picture needs: images by row of the test split, and the first ones explained, which `rows` are."""
 
     top: TopImages
     explanation: Explanation
@@ -44,36 +41,23 @@ class FilterSheet:
     part_names: tuple[str, ...] = ()
 
 
-def draw_filters(
-    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
-) -> Path:
+def draw_filters(view: View, path: Path) -> Path:
     """Draw what the filters of a fitted explainer see; returns where the PNG went.
 
-    `indices` are the test images whose maps and part locations are shown, by default four. An explainer may offer
+    The first four images of the view are those whose maps and part locations are shown. An explainer may offer
     `before_mask(batch)`: maps before they were masked, and the masks, both (n, k, h, w); then they are drawn too.
     Raises NotApplicable where there are no maps of at least 8 concepts, or no filter is active.
     """
-    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
-    sheet = explain_filters(task, explainer, display, list(indices or choose_images(task, LOCATED)))
-    return save(draw_filter_sheet(sheet, f"filters of {explainer.name} on {task.name}"), path)
+    return save(draw_filter_sheet(explain_filters(view), f"filters of {view.title}"), path)
 
 
-def explain_filters(task: Task, explainer: Explainer, display: Dataset, indices: list[int]) -> FilterSheet:
-    """Explain the test images of the category; `display` is the same dataset at the size to draw at."""
-    top = top_images(task, explainer, SHOWN)
-    batch = task.batch("test", indices[:LOCATED])
-    before_mask = getattr(explainer, "before_mask", None)
-    rows = sorted({*top.rows[top.chosen(SHOWN)].flatten().tolist(), *indices[:LOCATED]})
-    images = display.test.batch(rows).images.permute(0, 2, 3, 1).cpu().numpy().clip(0, 1)
-    return FilterSheet(
-        top,
-        explainer.explain(batch),
-        indices[:LOCATED],
-        before_mask(batch) if before_mask else None,
-        dict(zip(rows, images, strict=True)),
-        batch.images.shape[-1],
-        tuple(task.dataset.part_names or task.dataset.landmark_names),
-    )
+def explain_filters(view: View) -> FilterSheet:
+    """What the picture shows of a view."""
+    top, rows = view.top, view.rows[:LOCATED]
+    before_mask = getattr(view.explainer, "before_mask", None)
+    images = view.images([*top.rows[top.chosen(SHOWN)].flatten().tolist(), *rows])
+    masking = before_mask(view.batch) if before_mask else None
+    return FilterSheet(top, view.explanation, rows, masking, images, view.batch.images.shape[-1], view.part_names)
 
 
 def spotlight(image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:

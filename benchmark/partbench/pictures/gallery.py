@@ -11,6 +11,7 @@ from partbench.pictures.contributions import draw_contributions
 from partbench.pictures.filters import draw_filters
 from partbench.pictures.layers import draw_layers
 from partbench.pictures.sheet import draw
+from partbench.pictures.view import View, view
 from partbench.task import Task
 from partbench.types import Explainer, NotApplicable
 from partbench.workbench import Workbench
@@ -31,14 +32,13 @@ def draw_pictures(
 
     Returns where the PNGs went. `indices` are the test images to show, by default four.
     """
-    return [draw(workbench, task, explainer, path, indices), *_further(workbench, task, explainer, path, indices)]
+    seen = view(workbench, task, explainer, indices)
+    return [draw(seen, path), *_further(seen, path)]
 
 
-def _further(
-    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None
-) -> Iterator[Path]:
+def _further(seen: View, path: Path) -> Iterator[Path]:
     for name, draw_further in FURTHER.items():
         try:
-            yield draw_further(workbench, task, explainer, path.with_name(f"{path.stem}-{name}.png"), indices)
+            yield draw_further(seen, path.with_name(f"{path.stem}-{name}.png"))
         except NotApplicable:  # the explainer lacks what this picture shows
             continue

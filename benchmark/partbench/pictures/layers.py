@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from partbench.pictures.sheet import save
-from partbench.task import Task
-from partbench.types import Explainer, NotApplicable
-from partbench.workbench import Workbench
+from partbench.pictures.view import View
+from partbench.types import NotApplicable
 
 WHOLE = "whole network"  # the bar of a share that belongs to no single layer
 FONT = 8
 BAR = 0.62  # inches
 
 
-def draw_layers(
-    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
-) -> Path:
+def draw_layers(view: View, path: Path) -> Path:
     """Draw the values per layer, and the shares, of a fitted explainer's `report()`; returns where the PNG went.
 
-    Raises NotApplicable where it reports nothing of layers. `indices` are not used: nothing here is of single images.
+    Raises NotApplicable where it reports nothing of layers.
     """
-    report = getattr(explainer, "report", None)
+    report = getattr(view.explainer, "report", None)
     panels = by_layer(report() if report else {})
     if not panels:
-        raise NotApplicable(f"{explainer.name} reports no values of layers")
-    return save(draw_layer_sheet(panels, f"{explainer.name} on {task.name}"), path)
+        raise NotApplicable(f"{view.explainer.name} reports no values of layers")
+    return save(draw_layer_sheet(panels, view.title), path)
 
 
 def by_layer(report: Mapping[str, float]) -> dict[str, dict[str, float]]:

@@ -95,7 +95,7 @@ class Filters:
         parts = self.parts
         network, count = self.interpretable.network, part_count(self.task)
         return Explanation(
-            seen.features, grid=network.grid(self.task.performer), parts=parts,
+            seen.features, grid=self.interpretable.grid, parts=parts,
             part_drops=None if parts is None else
             lambda: part_drops(lambda maps: network.classify(maps)[:, 0], seen.features, parts, count),
         )  # fmt: skip

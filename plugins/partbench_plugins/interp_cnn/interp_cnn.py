@@ -113,6 +113,11 @@ class InterpCnn:
         """The trained network. Raises RuntimeError before `fit`."""
         return fitted(self._fitted)[1]
 
+    @property
+    def grid(self) -> ReceptiveField:
+        """Where a cell of its maps lies on the image. Raises RuntimeError before `fit`."""
+        return fitted(self._fitted)[2]
+
     def fit(self, task: Task) -> None:
         """Train the network, or take the one kept for this task, these options and this seed."""
         schedule = Schedule(self.epochs, self.warm_up, self.learning_rate, self.batch_size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from partbench import Explanation, NotApplicable
 from partbench.pictures.attention import draw_attention, draw_attention_sheet, explain_attention
 from partbench.pictures.part_shares import GREY, draw_numbers, draw_pie, part_contributions, shares
 from partbench.pictures.sheet import PART_COLOURS
+from partbench.pictures.view import View
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -55,10 +55,6 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     task = toy_task(tmp_path)
     monkeypatch.setattr(task.dataset.__class__, "part_names", ("head", "tail", "legs"))
     return task
-
-
-def bench_of(task):
-    return SimpleNamespace(resized=lambda task, size: task.dataset)
 
 
 @pytest.mark.parametrize("parts", [[0, 2, -1, 2, 3, 0], [-1, -1], [1]])
@@ -101,7 +97,7 @@ def test_numbers_beside_a_pie_sum_to_the_logit_and_leave_out_parts_without_conce
 
 
 def test_grad_cam_of_an_explainer_is_that_of_its_head_on_its_maps(task) -> None:
-    sheet = explain_attention(task, Headed(), task.dataset, [0, 1])
+    sheet = explain_attention(View(task, Headed(), [0, 1], task.dataset))
     ordinary, own = sheet.attentions
     assert sheet.shares is None
     assert own.logits.tolist() == [1.0, 1.0]  # 2 - 1
@@ -117,7 +113,7 @@ def test_each_image_of_a_task_of_all_logits_is_explained_for_its_own_category(tm
     rows = [int((labels == label).nonzero()[0]) for label in (1, 0)]
     explainer = load().explainers["autoencoder"].cls(epochs=1)
     fit(explainer, of)
-    sheet = explain_attention(of, explainer, of.dataset, rows)
+    sheet = explain_attention(View(of, explainer, rows, of.dataset))
     batch = of.batch("test", rows)
     assert sheet.categories == ["red", "both"]
     logits = of.activations("logits", batch)
@@ -127,14 +123,14 @@ def test_each_image_of_a_task_of_all_logits_is_explained_for_its_own_category(tm
 
 
 def test_contributions_with_parts_get_a_pie_and_the_performers_grad_cam(task, tmp_path: Path) -> None:
-    sheet = explain_attention(task, Parted(), task.dataset, [0, 1])
+    sheet = explain_attention(View(task, Parted(), [0, 1], task.dataset))
     assert len(sheet.attentions) == 1
     assert sheet.shares.tolist() == [[-1.0, 4.0, 0.0, 0.5]] * 2
     figure = draw_attention_sheet(sheet, "title")
     images, *further = figure.axes
     assert len(images.images) == 2 * 2
     assert [len(axis.patches) for axis in further] == [3, 0] * 2
-    path = draw_attention(bench_of(task), task, Parted(), tmp_path / "gradcam.png", [0])
+    path = draw_attention(View(task, Parted(), [0], task.dataset), tmp_path / "gradcam.png")
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
@@ -143,7 +139,7 @@ def test_explainer_with_neither_head_nor_parts_gets_none(task, tmp_path: Path) -
         head = None
 
     with pytest.raises(NotApplicable, match="headed offers no head"):
-        draw_attention(bench_of(task), task, Plain(), tmp_path / "gradcam.png")
+        draw_attention(View(task, Plain(), [0], task.dataset), tmp_path / "gradcam.png")
     assert not (tmp_path / "gradcam.png").exists()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from partbench.pictures.beside import OrdinaryFilters, draw_beside, draw_beside_
 from partbench.pictures.filters import OUTLINE, FilterSheet
 from partbench.pictures.sheet import outline
 from partbench.pictures.tiles import Tile
+from partbench.pictures.view import View
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -30,10 +30,6 @@ class Planted:
         maps = torch.zeros(len(batch), 8, 4, 4)
         maps.flatten(2)[:, range(8), range(8)] = 1 + torch.arange(8.0)
         return Explanation(maps, scores=maps.amax((2, 3)), parts=torch.arange(8) % 3 - 1)
-
-
-def bench_of(task):
-    return SimpleNamespace(resized=lambda task, size: task.dataset)
 
 
 def planted_sheet() -> FilterSheet:
@@ -82,7 +78,7 @@ def test_picture_is_written_and_refused_where_the_filters_are_the_performers(tmp
     made = []
     monkeypatch.setattr("partbench.pictures.beside.draw_beside_sheet", lambda *of: made.append(of) or Figure())
     monkeypatch.setattr("partbench.filter_activity.LEAST", 6)  # the toy has six filters
-    assert draw_beside(bench_of(task), task, Planted(), path) == path
+    assert draw_beside(View(task, Planted(), [0, 1], task.dataset), path) == path
     assert path.read_bytes().startswith(b"\x89PNG")
     sheets, titles, _ = made[0]
     assert sheets[0].top.maps.shape[2:] == (4, 4)
@@ -91,7 +87,7 @@ def test_picture_is_written_and_refused_where_the_filters_are_the_performers(tmp
     same = load().explainers["top_conv"].cls()
     fit(same, task)
     with pytest.raises(NotApplicable, match="are the performer's own"):
-        draw_beside(bench_of(task), task, same, path)
+        draw_beside(View(task, same, [0, 1], task.dataset), path)
 
 
 def test_maps_on_demand_are_not_evaluated_to_compare_them() -> None:

@@ -16,6 +16,7 @@ from partbench.pictures.contributions import (
     draw_largest,
     mean_shares,
 )
+from partbench.pictures.view import View
 
 COUNT, CONCEPTS = 3, 12
 
@@ -91,5 +92,5 @@ def test_concepts_are_called_as_the_explainer_says_or_by_number_and_part():
 def test_explainer_of_few_contributions_gets_no_such_picture(contributions, tmp_path):
     explainer = SimpleNamespace(name="few", explain=lambda batch: Explanation(contributions=contributions))
     with pytest.raises(NotApplicable, match="contributions"):
-        draw_contributions(None, Plain(), explainer, tmp_path / "picture.png", [0, 1])
+        draw_contributions(View(Plain(), explainer, [0, 1], None), tmp_path / "picture.png")
     assert not list(tmp_path.iterdir())

@@ -19,6 +19,7 @@ from partbench.filter_activity import TopImages, has_filters, part_density, peak
 from partbench.pictures.filters import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
 from partbench.pictures.gallery import draw_pictures
 from partbench.pictures.tiles import Tile
+from partbench.pictures.view import View
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -56,6 +57,10 @@ class Masked(Planted):
 def bench_of(task):
     """A workbench that shows the task's own dataset at any size."""
     return SimpleNamespace(resized=lambda task, size: task.dataset)
+
+
+def view_of(task, explainer):
+    return View(task, explainer, positives(task)[:4], task.dataset)
 
 
 def positives(task):
@@ -171,7 +176,7 @@ def test_one_vote_becomes_a_gaussian_of_a_cell_around_it() -> None:
 
 def test_picture_of_filters_is_written_whole(tmp_path: Path) -> None:
     task = toy_task(tmp_path)
-    path = draw_filters(bench_of(task), task, Masked(), tmp_path / "a" / "filters.png")
+    path = draw_filters(view_of(task, Masked()), tmp_path / "a" / "filters.png")
     assert np.asarray(Image.open(path).convert("RGB")).std() > 10
     assert list(path.parent.iterdir()) == [path]
 
@@ -181,7 +186,7 @@ def test_sheet_shows_masks_only_where_the_explainer_offers_them(tmp_path: Path) 
     rows = positives(task)[:2]
     titles = {}
     for explainer in (Planted(), Masked()):
-        figure = draw_filter_sheet(explain_filters(task, explainer, task.dataset, rows), "title")
+        figure = draw_filter_sheet(explain_filters(View(task, explainer, rows, task.dataset)), "title")
         titles[type(explainer)] = [
             text.get_text() for axis in nested(figure) for text in axis.texts if not text.get_rotation()
         ]
@@ -199,19 +204,19 @@ def nested(figure):
 def test_explainer_without_enough_maps_or_without_an_active_filter_is_refused(tmp_path: Path) -> None:
     task = toy_task(tmp_path)
     with pytest.raises(NotApplicable, match="planted has no maps of at least 8"):
-        draw_filters(bench_of(task), task, Planted(filters=7), tmp_path / "filters.png")
+        draw_filters(view_of(task, Planted(filters=7)), tmp_path / "filters.png")
 
     class Dead(Planted):
         def maps_of(self, name):
             return 0 * super().maps_of(name)
 
     with pytest.raises(NotApplicable, match="no filter of planted is active"):
-        draw_filters(bench_of(task), task, Dead(), tmp_path / "filters.png")
+        draw_filters(view_of(task, Dead()), tmp_path / "filters.png")
     assert not (tmp_path / "filters.png").exists()
 
 
 def test_gallery_draws_filters_beside_concepts_where_there_are_filters(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("partbench.pictures.gallery.draw", lambda workbench, task, explainer, path, indices: path)
+    monkeypatch.setattr("partbench.pictures.gallery.draw", lambda view, path: path)
     monkeypatch.setattr("partbench.pictures.gallery.FURTHER", {"filters": draw_filters})
     task, picture = toy_task(tmp_path), tmp_path / "a.b.png"
     few, many = (draw_pictures(bench_of(task), task, Planted(filters=count), picture) for count in (7, 8))

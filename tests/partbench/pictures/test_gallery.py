@@ -26,7 +26,7 @@ from partbench.runner import fit
 )
 def test_further_pictures_follow_what_the_explainer_offers(tmp_path: Path, monkeypatch, name, options, drawn) -> None:
     monkeypatch.setattr("partbench.filter_activity.LEAST", 5)  # the toy has five filters
-    monkeypatch.setattr("partbench.pictures.gallery.draw", lambda workbench, task, explainer, path, indices: path)
+    monkeypatch.setattr("partbench.pictures.gallery.draw", lambda view, path: path)
     monkeypatch.delitem(gallery.FURTHER, "filters")
     task, explainer = toy_autoencoder.task(tmp_path), load().explainers[name].cls(**options)
     fit(explainer, task)

@@ -9,6 +9,7 @@ import pytest
 
 from partbench import NotApplicable
 from partbench.pictures.layers import WHOLE, by_layer, draw_layer_sheet, draw_layers
+from partbench.pictures.view import View
 
 REPORT = {"kept_share": 0.7, "error@fc1": 0.4, "error@fc2": 1.3, "seconds": 12.0, "error@fc3": float("nan")}
 TASK = SimpleNamespace(name="toy/both")
@@ -34,9 +35,9 @@ def test_bars_have_the_height_of_the_values_and_fit_the_axes() -> None:
 
 
 def test_picture_is_written_where_layers_are_reported_and_refused_elsewhere(tmp_path: Path) -> None:
-    path = draw_layers(None, TASK, reporting(REPORT), tmp_path / "layers.png")
+    path = draw_layers(View(TASK, reporting(REPORT), [0], None), tmp_path / "layers.png")
     assert path.read_bytes().startswith(b"\x89PNG")
     for explainer in (reporting({"seconds": 12.0}), SimpleNamespace(name="some")):
         with pytest.raises(NotApplicable, match="some reports no values of layers"):
-            draw_layers(None, TASK, explainer, tmp_path / "other.png")
+            draw_layers(View(TASK, explainer, [0], None), tmp_path / "other.png")
     assert not (tmp_path / "other.png").exists()

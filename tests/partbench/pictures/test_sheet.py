@@ -13,8 +13,9 @@ from PIL import Image
 from toys import toy_task
 
 from partbench import Explanation
-from partbench.pictures.sheet import caption, choose_images, draw_parts, draw_sheet, explain_sheet, order_concepts, save
+from partbench.pictures.sheet import caption, draw_parts, draw_sheet, explain_sheet, order_concepts, save
 from partbench.pictures.tiles import Tile
+from partbench.pictures.view import View, choose_images
 from partbench.registry import load
 from partbench.runner import fit
 
@@ -58,7 +59,7 @@ def test_captions_give_the_contribution_and_no_negative_zero() -> None:
 def test_a_sheet_is_drawn_for_any_explainer(tmp_path: Path, name: str) -> None:
     task, explainer = toy_task(tmp_path), load().explainers[name].cls()
     fit(explainer, task)
-    sheet = explain_sheet(task, explainer, task.dataset, choose_images(task, 2))
+    sheet = explain_sheet(View(task, explainer, choose_images(task, 2), task.dataset))
     path = save(draw_sheet(sheet, name), tmp_path / "a" / "picture.png")
     pixels = np.asarray(Image.open(path).convert("RGB"))
     assert pixels.std() > 10

@@ -1,0 +1,103 @@
+"""What the pictures of one explainer share: the images to show, and what it makes of them, found out once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from partbench.filter_activity import TopImages, top_images
+from partbench.task import Task
+from partbench.types import Batch, Dataset, Explainer, Explanation
+from partbench.workbench import Workbench
+
+DISPLAY = 192  # px at least
+SHOWN = 6  # concepts, filters, and images of each
+
+
+@dataclass(frozen=True)
+class View:
+    """A fitted explainer and the test images, by row of the split, to show it on; `display` is the same dataset at the
+    size to draw at."""
+
+    task: Task
+    explainer: Explainer
+    rows: list[int]
+    display: Dataset
+    _drawn: dict[int, Float[np.ndarray, "H W 3"]] = field(default_factory=dict, repr=False)
+
+    @property
+    def title(self) -> str:
+        """Of what this is a view."""
+        return f"{self.explainer.name} on {self.task.name}"
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of parts, or else of landmarks."""
+        return tuple(self.task.dataset.part_names or self.task.dataset.landmark_names)
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The images as the performer sees them."""
+        return self.task.batch("test", self.rows)
+
+    @cached_property
+    def shown(self) -> Batch:
+        """The images as people like to see them."""
+        return self.display.test.batch(self.rows)
+
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Of the images."""
+        return self.explainer.explain(self.batch)
+
+    @cached_property
+    def top(self) -> TopImages:
+        """Of each filter the test images that activate it most. Raises NotApplicable where there are no filters."""
+        return top_images(self.task, self.explainer, SHOWN)
+
+    def of(self, explainer: Explainer) -> View:
+        """The same images for another explainer."""
+        return replace(self, explainer=explainer)
+
+    def images(self, rows: Sequence[int]) -> dict[int, Float[np.ndarray, "H W 3"]]:
+        """Any test images at the size to draw at, in [0, 1], by row; each is opened once."""
+        new = [row for row in dict.fromkeys(rows) if row not in self._drawn]
+        if new:
+            pixels = self.display.test.batch(new).images.permute(0, 2, 3, 1).cpu().numpy().clip(0, 1)
+            self._drawn.update(zip(new, pixels, strict=True))
+        return {row: self._drawn[row] for row in rows}
+
+
+def view(workbench: Workbench, task: Task, explainer: Explainer, indices: Sequence[int] | None = None) -> View:
+    """A view of a fitted explainer on these test images, by default four."""
+    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
+    return View(task, explainer, list(indices or choose_images(task, 4)), display)
+
+
+def choose_images(task: Task, count: int) -> list[int]:
+    """Test images of the explained category, evenly spaced over the split; those whose parts are known come first."""
+    rows = torch.nonzero(task.positive(task.labels("test"))).flatten().tolist()
+    candidates = spaced(rows, 4 * count)
+    batch = task.dataset.test.batch(candidates)
+    known = [row for row, parts in zip(candidates, has_parts(batch), strict=True) if parts]
+    return spaced(known if len(known) >= count else rows, count)
+
+
+def spaced(rows: list[int], count: int) -> list[int]:
+    """`count` of the rows, or all, evenly spaced."""
+    picks = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    return [rows[i] for i in picks]
+
+
+def has_parts(batch: Batch) -> list[bool]:
+    """Which images have part masks or landmarks to draw."""
+    if batch.masks is not None:
+        return batch.masks.flatten(1).any(1).tolist()
+    if batch.landmarks is not None:
+        return batch.landmarks.isfinite().flatten(1).any(1).tolist()
+    return [False] * len(batch)

@@ -1,0 +1,84 @@
+"""What pictures of one explainer share is found out once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from toys import toy_task
+
+from partbench import Explanation, NotApplicable
+from partbench.pictures.view import DISPLAY, View, view
+
+
+class Counting:
+    name = "counting"
+
+    def __init__(self, filters: int = 8) -> None:
+        self.filters, self.batches = filters, 0
+
+    def explain(self, batch):
+        self.batches += 1
+        return Explanation(torch.rand(len(batch), self.filters, 4, 4))
+
+
+@pytest.fixture
+def opened(tmp_path: Path):
+    """A toy task, its dataset at the size to draw at, and the rows of that one that were opened, batch by batch."""
+    task, rows = toy_task(tmp_path), []
+    batch = task.dataset.test.batch
+
+    def counted(indices):
+        rows.append(list(indices))
+        return batch(indices)
+
+    display = SimpleNamespace(test=SimpleNamespace(batch=counted))
+    return task, display, rows
+
+
+def test_pictures_explain_the_images_once(opened) -> None:
+    task, display, rows = opened
+    seen = View(task, explainer := Counting(), [0, 2], display)
+    assert seen.explanation is seen.explanation
+    assert explainer.batches == 1
+    assert seen.shown.ids == seen.shown.ids == seen.batch.ids
+    assert rows == [[0, 2]]
+    top = seen.top
+    batches = explainer.batches
+    assert seen.top is top
+    assert explainer.batches == batches
+
+
+def test_each_image_is_opened_once_for_all_explainers(opened) -> None:
+    task, display, rows = opened
+    seen = View(task, Counting(), [0, 2], display)
+    first, other = seen.images([3, 1, 3]), seen.of(Counting()).images([1, 4])
+    assert rows == [[3, 1], [4]]
+    assert list(first) == [3, 1]
+    assert list(other) == [1, 4]
+    expected = task.dataset.test.batch([4]).images[0].permute(1, 2, 0)
+    torch.testing.assert_close(torch.from_numpy(other[4]), expected)
+
+
+def test_another_explainer_has_an_explanation_of_its_own(opened) -> None:
+    task, display, _ = opened
+    seen = View(task, Counting(), [0, 2], display)
+    assert seen.explanation.maps.shape[1] == 8
+    assert seen.of(Counting(filters=3)).explanation.maps.shape[1] == 3
+    with pytest.raises(NotApplicable, match="counting has no maps of at least 8"):
+        _ = seen.of(Counting(filters=3)).top
+
+
+@pytest.mark.parametrize(("indices", "expected"), [([5, 1], [5, 1]), (None, 4)])
+def test_a_view_is_of_the_images_named_or_of_four_at_a_size_to_look_at(tmp_path: Path, indices, expected) -> None:
+    task, sizes = toy_task(tmp_path), []
+
+    def resized(task, size):
+        sizes.append(size)
+        return task.dataset
+
+    seen = view(SimpleNamespace(resized=resized), task, Counting(), indices)
+    assert (len(seen.rows) if indices is None else seen.rows) == expected
+    assert sizes == [DISPLAY]
