@@ -29,10 +29,11 @@ from partbench_plugins.additive.weight_network import Kind
 from partbench_plugins.applicability import fitted
 from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
 
-OF_DEVICE: Any = None  # resolved when the explainer is made
-RECIPE = "1"  # changes when a network kept from earlier would no longer come out alike
+RESOLVED: Any = None  # when the explainer is made
+RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
 SOURCES: dict[str, type[Filters] | type[Outputs]] = {"filters": Filters, "outputs": Outputs}
 BETAS = {"filters": 10.0, "outputs": 0.2}
+RATES: dict[Kind, float] = {"small": 3e-3, "resnet152": 1e-3}
 
 
 class Fitted(NamedTuple):
@@ -62,7 +63,7 @@ class Additive:
         contributions cannot add up to a negative one.
     subset: how many concepts to use, drawn at random with the task's seed (paper, Fig. 8); 0 for all.
     network: g, see `weight_network`; "resnet152" by default if there is a GPU, else "small".
-    epochs, learning_rate, batch_size: the paper gives none.
+    epochs, learning_rate, batch_size: the paper gives none. The rate is 0.003 by default for "small", 0.001 otherwise.
     """
 
     name: ClassVar[str] = "additive"
@@ -70,9 +71,9 @@ class Additive:
     beta: float | None = None
     bias: Literal["learned", "zero"] = "learned"
     subset: int = 0
-    network: Kind = OF_DEVICE
+    network: Kind = RESOLVED
     epochs: int = 12
-    learning_rate: float = 1e-3
+    learning_rate: float = RESOLVED
     batch_size: int = 64
     _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
 
@@ -88,6 +89,8 @@ class Additive:
         for option, least in (("beta", 0), ("subset", 0), ("epochs", 1), ("batch_size", 2)):
             if (value := getattr(self, option)) is not None and value < least:
                 raise InputError(f"{self.name}: {option} is {value}, expected at least {least}")
+        if self.learning_rate is None:
+            self.learning_rate = RATES[self.network]
         if self.learning_rate <= 0:
             raise InputError(f"{self.name}: learning_rate is {self.learning_rate}, expected a positive number")
 

@@ -9,16 +9,16 @@ from torch import nn
 from partbench import torchvision
 
 Kind = Literal["small", "resnet152"]
-SMALL_WIDTHS = (32, 64, 128, 256)
+SMALL_WIDTHS = (16, 32, 64, 128)
 
 
 def weight_network(kind: Kind, channels: int, concepts: int) -> nn.Sequential:
     """From feature maps (n, channels, h, w) to a number for each concept (n, concepts), of either sign.
 
     "resnet152" is as published (additive explainer, section 4): ResNet-152 on feature maps, without its first max-pool
-    and last average-pool, and a 1 x 1 convolution. "small" has its stages, each of one basic block, an eighth of its
-    width and a first kernel of 3: for CPUs. Maps of 16 cells a side or less end in a single cell; what more there is
-    (VGG-S of the paper) is averaged.
+    and last average-pool, and a 1 x 1 convolution. "small" has its stages, each of one basic block, a sixteenth of
+    its width and a first kernel of 3: for CPUs. Maps of 16 cells a side or less end in a single cell; what more there
+    is (VGG-S of the paper) is averaged.
     """
     layers, width = _published(channels) if kind == "resnet152" else _small(channels)
     return nn.Sequential(*layers, nn.Conv2d(width, concepts, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -99,11 +99,11 @@ def test_baseline_is_the_same_without_prior_loss(task):
 
 
 def test_a_baseline_for_pictures_differs_in_nothing_but_the_prior(task):
-    explainer = fitted(task, learning_rate=3e-3)
+    explainer = fitted(task, learning_rate=4e-3)
     assert explainer.baseline() is None  # nobody has fitted it
-    fitted(task, AdditiveNoPrior, learning_rate=3e-3)
+    fitted(task, AdditiveNoPrior, learning_rate=4e-3)
     baseline = explainer.baseline()
-    assert (baseline.name, baseline.beta, baseline.learning_rate) == ("additive_no_prior", 0.0, 3e-3)
+    assert (baseline.name, baseline.beta, baseline.learning_rate) == ("additive_no_prior", 0.0, 4e-3)
     assert baseline.baseline() is None
 
 
@@ -129,6 +129,11 @@ def test_threshold_is_the_best_on_training_images(task):
 def test_all_logits_at_once_and_a_lone_output_cannot_be_explained(tmp_path):
     with pytest.raises(NotApplicable, match="one logit"):
         Additive().fit(toy_task(tmp_path, "multi"))
+
+
+def test_the_published_network_learns_at_a_lower_rate():
+    assert Additive(network="small").learning_rate > Additive(network="resnet152").learning_rate > 0
+    assert Additive(network="resnet152", learning_rate=0.1).learning_rate == 0.1
 
 
 @pytest.mark.parametrize(
