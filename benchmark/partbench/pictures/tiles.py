@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -25,7 +26,11 @@ class Tile:
     side: float
 
     def show(self, image: Float[np.ndarray, "H W *c"], **style: Any) -> None:
-        """Draw a square image; `style` is that of `Axes.imshow`."""
+        """Draw a square image, in colours in [0, 1] or as `style`, that of `Axes.imshow`, maps its values."""
+        if image.ndim == 3:  # resized here, since matplotlib takes twice as long for it
+            pixels = max(1, round(self.side * self.axis.figure.dpi))
+            image = cv2.resize(np.round(255 * image).astype(np.uint8), (pixels, pixels), interpolation=cv2.INTER_AREA)
+            style = {"interpolation": "nearest"} | style
         extent = (self.left, self.left + self.side, self.top + self.side, self.top)
         self.axis.imshow(image, extent=extent, aspect="auto", **style)
 

@@ -95,11 +95,11 @@ def render(
     """
     if seed < 0 or index < 0 or size < 8:
         raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
-    scene, layer = (_whole if without else _whole.__wrapped__)(scene_of, int(seed), int(index), size * _SUPER)
+    scene, layer, ground = (_whole if without else _whole.__wrapped__)(scene_of, int(seed), int(index), size * _SUPER)
     removed = removed_fine_parts(CATEGORIES[scene.label], without, set(scene.solids.parts))
     if removed:
         layer = _uncover(scene, layer, removed)
-    picture, fine = _compose(scene, layer)
+    picture, fine = _compose(scene, layer, ground)
     image = _develop(scene.light, picture)
     masks = _part_masks(fine)
     landmarks = _landmarks(scene, layer._replace(fine=fine), removed)
@@ -135,9 +135,12 @@ def stack(samples: Sequence[Sample]) -> dict[str, ndarray]:
 
 
 @lru_cache(maxsize=32)  # a batch, which is asked for without one part after the other
-def _whole(scene_of: SceneOf, seed: int, index: int, size: int) -> tuple[Scene, _Layer]:
+def _whole(scene_of: SceneOf, seed: int, index: int, size: int) -> tuple[Scene, _Layer, Float[ndarray, "h w 3"]]:
+    """The scene, the animal at `size` samples a side, and what is behind it at the final size."""
     scene = scene_of(seed, index)
-    return scene, _layer(scene, size)
+    ground = paint_backdrop(scene.backdrop, size // _SUPER)
+    cast_shadow(ground, scene.shadow, scene.backdrop.shadow)
+    return scene, _layer(scene, size), np.clip(ground, 0, 1)
 
 
 def _layer(scene: Scene, size: int) -> _Layer:
@@ -222,7 +225,9 @@ def _uncover(scene: Scene, whole: _Layer, removed: frozenset[str]) -> _Layer:
     )
 
 
-def _compose(scene: Scene, layer: _Layer) -> tuple[Float[ndarray, "h w 3"], Int[ndarray, "s s"]]:
+def _compose(
+    scene: Scene, layer: _Layer, ground: Float[ndarray, "h w 3"]
+) -> tuple[Float[ndarray, "h w 3"], Int[ndarray, "s s"]]:
     """The picture in [0, 1] at its final size, and which fine part each sample of it shows."""
     front, fine = layer.colour, layer.fine
     if scene.occluder is not None:
@@ -230,9 +235,7 @@ def _compose(scene: Scene, layer: _Layer) -> tuple[Float[ndarray, "h w 3"], Int[
         fine = np.where(paint_occluder(front, scene.occluder), np.uint8(0), fine)
     size = fine.shape[0] // _SUPER
     front = cv2.resize(front, (size, size), interpolation=cv2.INTER_AREA)
-    back = paint_backdrop(scene.backdrop, size)
-    cast_shadow(back, scene.shadow, scene.backdrop.shadow)
-    return front[:, :, :3] + (1 - front[:, :, 3:]) * np.clip(back, 0, 1), fine
+    return front[:, :, :3] + (1 - front[:, :, 3:]) * ground, fine
 
 
 def _develop(light: Light, picture: Float[ndarray, "h w 3"]) -> UInt8[ndarray, "h w 3"]:
