@@ -22,6 +22,8 @@ from partbench.task import Task
 from partbench.types import Batch, Explainer, Explanation, NotApplicable
 
 BARS = 10  # concepts to an image
+WIDE = 2.6  # inches to an image
+LETTER = 0.05  # of the name of a concept, in inches; "not " may stand before it
 MANY = 100  # images over which contributions are averaged
 
 
@@ -80,15 +82,16 @@ def mean_shares(task: Task, explainer: Explainer) -> Float[np.ndarray, "k"]:
 def draw_contribution_sheet(sheet: ContributionSheet, title: str) -> Figure:
     """Above, each image with the bars of its largest contributions; below, the shares of all concepts."""
     count = len(sheet.display)
-    figure = Figure(figsize=(2.6 * count, 6.4), dpi=110, layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[2.2, 1], squeeze=False)[:, 0]
-    images, bars = above.subfigures(2, 1, height_ratios=[1, 1.1], squeeze=False)[:, 0]
-    panel, axes = tiles(images, title, 1, count)[0], bars.subplots(1, count, squeeze=False)[0]
+    names = min(LETTER * (4 + max(map(len, sheet.names), default=0)), WIDE / 2)
+    figure = Figure(figsize=(WIDE * count, 6.4), dpi=110)
+    images, bars, below = figure.subfigures(3, 1, height_ratios=[1.05, 1.15, 1], squeeze=False)[:, 0]
+    panel = tiles(images, title, 1, count)[0]
     for row in range(count):
         draw_parts(panel[row], sheet.display.images[row].permute(1, 2, 0).cpu().numpy(), sheet.display, row)
         panel[row].caption(sheet.display.ids[row])
-        draw_largest(axes[row], sheet, row)
-    draw_shares(below.subplots(), sheet.shares)
+        axis = bars.add_axes(((row + (names + 0.1) / WIDE) / count, 0.1, (1 - (names + 0.2) / WIDE) / count, 0.78))
+        draw_largest(axis, sheet, row)
+    draw_shares(below.add_axes((0.7 / (WIDE * count), 0.21, 1 - 0.8 / (WIDE * count), 0.76)), sheet.shares)
     return figure
 
 
