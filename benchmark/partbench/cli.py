@@ -301,9 +301,10 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def _open(device: str, data_root: Path | None, files: Any = ()) -> tuple[Registry, Workbench]:
     from partbench.registry import load
-    from partbench.torch_setup import choose_device
+    from partbench.torch_setup import choose_device, keep_freed_memory
     from partbench.workbench import Workbench
 
+    keep_freed_memory()
     registry = load(files)
     return registry, Workbench(registry, data_root, choose_device(device))
 
