@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from partbench.attribution.grad_cam import grad_cam
+from partbench.metrics.contribution_error import of_parts
 from partbench.pictures.beside import OrdinaryFilters
-from partbench.pictures.part_shares import draw_numbers, draw_pie, part_contributions
+from partbench.pictures.part_shares import draw_numbers, draw_pie
 from partbench.pictures.sheet import INCH, draw_parts, overlay, resize, save
 from partbench.pictures.tiles import FONT, tiles
 from partbench.pictures.view import View
@@ -70,7 +71,8 @@ def explain_attention(view: View) -> AttentionSheet:
         attentions.append(attention(f"maps of {explainer.name}", head(batch), explanation, own, size, batch))
     values = None
     if explanation.contributions is not None and explanation.parts is not None:
-        values = part_contributions(explanation.contributions.detach(), explanation.parts, len(names)).cpu()
+        column = torch.where(explanation.parts < 0, len(names), explanation.parts)
+        values = of_parts(explanation.contributions.detach(), column, len(names) + 1).cpu()
     categories = [task.explained_categories[i] for i in own.tolist()]
     logits = None if explanation.logits is None else explanation.logits.detach().cpu()
     return AttentionSheet(view.shown, categories, attentions, values, names, logits)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
-from jaxtyping import Float, Int
 from matplotlib.axes import Axes
-from torch import Tensor
 
 from partbench.pictures.sheet import PART_COLOURS
 
@@ -16,18 +13,6 @@ NO_PART = "no part"
 GREY = (0.75, 0.75, 0.75, 1.0)
 FONT = 7
 LINE = 0.11  # of the height of the axes
-
-
-def part_contributions(
-    contributions: Float[Tensor, "n k"], parts: Int[Tensor, "k"], count: int
-) -> Float[Tensor, "n p+1"]:
-    """The sum of the contributions of the concepts of each of `count` parts, and, last, of those of no part (-1).
-
-    In the units of the contributions. Source: additive explainer, section 4.1, Contri_p.
-    """
-    column = torch.where(parts < 0, count, parts)
-    sums = contributions.new_zeros(len(contributions), count + 1)
-    return sums.index_add(1, column, contributions)
 
 
 def shares(values: Sequence[float]) -> list[float]:

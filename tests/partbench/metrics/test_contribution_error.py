@@ -100,11 +100,13 @@ def test_true_contributions_sum_to_the_logit():
     torch.testing.assert_close(true_contributions(y, drops).sum(1), y)
 
 
-def test_contributions_of_parts_sum_to_those_of_the_concepts_that_have_one():
-    contributions, parts = torch.rand(4, 5), torch.tensor([2, -1, 0, 2, -1])
-    shares = of_parts(contributions, parts, 3)
-    torch.testing.assert_close(shares.sum(1), contributions[:, parts >= 0].sum(1))
-    assert not shares[:, 1].any()
+@pytest.mark.parametrize("parts", [[0, 2, -1, 2, 3, 0], [-1, -1], [1]])
+def test_contributions_of_parts_are_sums_over_their_concepts(parts):
+    values = torch.rand(3, len(parts), generator=torch.Generator().manual_seed(0)).double() - 0.5
+    found = of_parts(values, torch.tensor(parts), 4)
+    for image, own in enumerate(values.tolist()):
+        sums = [sum(value for value, part in zip(own, parts, strict=True) if part == each) for each in range(4)]
+        assert found[image].tolist() == pytest.approx(sums, abs=1e-12)
 
 
 def test_the_scale_of_the_logit_does_not_matter(scored):

@@ -16,7 +16,7 @@ from toys import SIDE, toy_task
 
 from partbench import Explanation, NotApplicable
 from partbench.pictures.attention import draw_attention, draw_attention_sheet, explain_attention
-from partbench.pictures.part_shares import GREY, draw_numbers, draw_pie, part_contributions, shares
+from partbench.pictures.part_shares import GREY, draw_numbers, draw_pie, shares
 from partbench.pictures.sheet import PART_COLOURS
 from partbench.pictures.view import View
 from partbench.registry import load
@@ -55,17 +55,6 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     task = toy_task(tmp_path)
     monkeypatch.setattr(task.dataset.__class__, "part_names", ("head", "tail", "legs"))
     return task
-
-
-@pytest.mark.parametrize("parts", [[0, 2, -1, 2, 3, 0], [-1, -1], [1]])
-def test_contributions_of_parts_are_sums_over_their_concepts(parts) -> None:
-    values = torch.rand(3, len(parts), generator=torch.Generator().manual_seed(0)).double() - 0.5
-    found = part_contributions(values, torch.tensor(parts), 4)
-    assert found.shape == (3, 5)
-    for image in range(3):
-        for column, part in enumerate([0, 1, 2, 3, -1]):
-            expected = sum(float(values[image, k]) for k, p in enumerate(parts) if p == part)
-            assert float(found[image, column]) == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.lists(st.floats(-9, 9), min_size=1, max_size=6))
