@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import warnings
@@ -127,13 +128,13 @@ def run(
       bench run --plugin srae --task 'animal_part/*' --data-root ~/data
       bench run --plugin ./my_explainer.py --task fauna/cat
     """
+    registry, workbench = _open(device, data_root, [name for name in plugins if name.endswith(".py")])
     from partbench import options
     from partbench.campaign import Campaign, check_writable, plan
     from partbench.console import Reporter
     from partbench.pictures.gallery import draw_pictures
     from partbench.results import picture_path
 
-    registry, workbench = _open(device, data_root, [name for name in plugins if name.endswith(".py")])
     for name in metrics:
         registry.find("metrics", name.partition("@")[0])
     names = workbench.expand(tasks or (DEFAULT_TASKS,))
@@ -300,12 +301,15 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _open(device: str, data_root: Path | None, files: Any = ()) -> tuple[Registry, Workbench]:
+    gc.disable()  # what is imported stays: looking for garbage in it takes a fifth of the time, and more whenever it is
     from partbench.registry import load
     from partbench.torch_setup import choose_device, keep_freed_memory
     from partbench.workbench import Workbench
 
     keep_freed_memory()
     registry = load(files)
+    gc.freeze()
+    gc.enable()
     return registry, Workbench(registry, data_root, choose_device(device))
 
 
