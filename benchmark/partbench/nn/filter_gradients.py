@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from partbench.nn.mutual_information import log_ratios, traces
+from partbench.nn.mutual_information import pointwise, traces
 from partbench.nn.templates import POSITIONS, Position, argmax_position, check_maps, peak
 
 GradientName = Literal["exact", "paper", "released"]
@@ -42,12 +42,10 @@ class ExactGradient(nn.Module):
         self, maps: Float[Tensor, "b c n n"], positive: Bool[Tensor, "b c"] | None = None
     ) -> Float[Tensor, "b c n n"]:
         """dLoss_f/dx of every map."""
-        likelihood, ratio = log_ratios(traces(maps, self.bank))
-        likelihood = likelihood.exp_()
+        likelihood, weight = pointwise(traces(maps, self.bank))
         if not self.constant_z:
-            ratio = ratio - (likelihood * ratio).sum(dim=0)
-        weight = likelihood.mul_(ratio).div_(-self.bank.shape[0])
-        return (weight @ self.bank.flatten(1)).view_as(maps)
+            weight.addcmul_(likelihood, weight.sum(dim=0), value=-1)
+        return (weight @ self.bank.flatten(1)).view_as(maps).div_(-self.bank.shape[0])
 
 
 class PaperGradient(nn.Module):
