@@ -38,6 +38,7 @@ def main() -> None:
         found = (sign * rows[rows["metric"] == metric].set_index("count")["value"]).groupby(level=0)
         axis.plot(found.mean().index, found.mean(), marker="o", markersize=4)
         axis.fill_between(found.mean().index, found.min(), found.max(), alpha=0.2, linewidth=0)
+        axis.set_xticks(found.mean().index)
         axis.set_xlabel("number of concepts, drawn at random", fontsize=8)
         axis.set_title(title, fontsize=8)
         axis.tick_params(labelsize=8)
