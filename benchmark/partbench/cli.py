@@ -234,13 +234,13 @@ def show(
       bench show 3fa9
       bench show results/fauna/bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
+    registry, workbench = _open(device, data_root, files)
     from partbench.campaign import job_of
     from partbench.pictures.gallery import draw_pictures
     from partbench.pictures.view import choose_images
     from partbench.results import find_cell, picture_path
     from partbench.runner import fit
 
-    registry, workbench = _open(device, data_root, files)
     row = find_cell(results, cell)
     job = job_of(registry, row)
     with _progress(workbench):
@@ -301,15 +301,17 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _open(device: str, data_root: Path | None, files: Any = ()) -> tuple[Registry, Workbench]:
-    gc.disable()  # what is imported stays: looking for garbage in it takes a fifth of the time, and more whenever it is
-    from partbench.registry import load
-    from partbench.torch_setup import choose_device, keep_freed_memory
-    from partbench.workbench import Workbench
+    gc.disable()  # what is imported stays: a fifth of the time went into looking for garbage in it
+    try:
+        from partbench.registry import load
+        from partbench.torch_setup import choose_device, keep_freed_memory
+        from partbench.workbench import Workbench
 
-    keep_freed_memory()
-    registry = load(files)
-    gc.freeze()
-    gc.enable()
+        keep_freed_memory()
+        registry = load(files)
+        gc.freeze()
+    finally:
+        gc.enable()
     return registry, Workbench(registry, data_root, choose_device(device))
 
 
