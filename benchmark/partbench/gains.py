@@ -25,13 +25,12 @@ AGAINST = {
 COLUMNS = ["board", "explainer", "other", "metric", "pairs", "ratio", "ratio_low", "ratio_high", "published"]
 COLUMNS += ["gain", "still", "following", "following_low", "following_high", "rest"]
 COLUMNS += ["accuracy", "accuracy_low", "accuracy_high"]
-_FIELDS = {"against": "other", "standing still": "still", "part-following": "following"}
+_FIELDS = {"against": "other", "lower null": "still", "part-following": "following"}
 _FIELDS["accuracy difference"] = "accuracy"
 _TEXT = f"""\
 On the tasks and seeds that both have. Ratio: the mean of the explainer over that of the ordinary network; published:
-that of the paper, mean and range over its networks. Gain: ordinary less explainer, the sum of standing still (how much
-lower the explainer's shuffled null is) and part-following (how much larger its part_following is); only the latter is
-evidence of following parts. Accuracy difference: explainer less ordinary. In brackets 95 % intervals that resample
+that of the paper, mean and range over its networks. Gain: ordinary less explainer, the sum of how much lower the
+explainer's shuffled null is and of how much larger its part_following is. Accuracy difference: explainer less ordinary. In brackets 95 % intervals that resample
 tasks and seeds; with fewer than {MIN_CELLS} pairs they are rough. Controls come last."""
 _REST = """\
 Rest: with many categories, location_instability takes each filter in the category where it is lowest, part_following
@@ -128,7 +127,7 @@ def _has_rest(found: pd.DataFrame) -> bool:
 
 def _table(found: pd.DataFrame, metric: str) -> str:
     """The gains of one metric on one board."""
-    split = ["gain", "standing still", "part-following"] if metric == INSTABILITY else []
+    split = ["gain", "lower null", "part-following"] if metric == INSTABILITY else []
     rest = ["rest"] if split and _has_rest(found) else []
     columns = ["explainer", "against", "pairs", "ratio", "published", *split, *rest, "accuracy difference"]
     return grid(columns, [[_cell(row, _FIELDS.get(name, name)) for name in columns] for _, row in found.iterrows()])

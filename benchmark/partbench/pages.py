@@ -24,8 +24,12 @@ seeds share, is added to every task. **Bold**: the best value and those whose in
 share rank 1. Controls have no rank: random_maps and centre_map know nothing of what the network sees,
 interp_cnn with trained=false has learned nothing, and with loss=false it is the mask alone, a control of
 location_instability, part_following and part_interpretability only. † not separated from the best control, or worse
-than it: such a score is no evidence of explaining. Raw instability rewards standing still: read it beside its null (the
-same positions, shuffled over the images), part_following and accuracy."""
+than it: such a score is no evidence of explaining. Read raw instability beside its null (the same positions, shuffled
+over the images), part_following and accuracy."""
+_WITHDRAWN = """\
+**Withdrawn**: what these rows seem to say about the papers on interpretable CNNs, on explainer auto-encoders and on
+additive explainers. They come from settings of ours that are not the papers': single categories told from other
+animals, networks at chance, a filter loss without effect, receptive fields of one cell, weights hardly trained."""
 _FIRST, _LAST = ["rank", "explainer", "value", "95 % interval"], ["coverage", "seeds", "images"]
 _MISSING = r"^\d+ of \d+ \S+ have no value(?:; |$)"
 # Metrics that stand beside others, by the heading of their column.
@@ -38,7 +42,7 @@ _BESIDE = {
 
 def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
     """The page of a dataset. `standings` are those of `standings.board`, `rows` those of `standings.current`."""
-    parts = [HEADER, f"# {escape(dataset)}", _READING]
+    parts = [HEADER, f"# {escape(dataset)}", _READING, _WITHDRAWN]
     for board in sorted(set(standings["board"]), key=lambda board: ("/multi" in board, board)):
         parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board])
     return "\n\n".join(parts) + "\n"

@@ -170,7 +170,7 @@ def test_what_the_choice_of_category_adds_is_shown_where_there_is_any() -> None:
     found = only(table)
     assert (found["board"], found["rest"]) == ("fauna/multi", pytest.approx(0.1 - 0.03 - 0.06))
     page = flat("\n".join(against_ordinary(current(table))))
-    assert "| standing still | part-following | rest |" in page
+    assert "| lower null | part-following | rest |" in page
     assert "Rest: " in page
     assert "| 0.100 | 0.030 | 0.060 (0.060 to 0.060) | 0.010 |" in page
 
@@ -369,7 +369,7 @@ def test_instability_stands_beside_its_null_part_following_and_accuracy(category
         assert "| 95 % interval | accuracy ↑ | coverage |" in part(page, heading)
         assert "| 0.900 | 1/1 |" in part(page, heading)
     assert "| 95 % interval | coverage |" in part(page, "accuracy ↑")
-    assert "Raw instability rewards standing still" in page
+    assert "Read raw instability beside its null" in page
 
 
 def test_notes_of_scored_rows_stand_under_the_table_once_and_missing_values_do_not() -> None:
@@ -390,7 +390,7 @@ def test_the_page_shows_the_gain_and_its_parts() -> None:
     rows = cells("interp_cnn", lambda t, s: located(0.09, 0.13, 0.85), dataset="animal_part")
     rows += cells(ORDINARY, lambda t, s: located(0.15, 0.155, 0.9), dataset="animal_part")
     page = flat(pages(frame(rows))["animal_part.md"])
-    head = "| explainer | against | pairs | ratio | published | gain | standing still | part-following |"
+    head = "| explainer | against | pairs | ratio | published | gain | lower null | part-following |"
     assert f"{head} accuracy difference |" in page
     line = (
         "| interp_cnn | top_conv (network=ordinary) | 12 | 0.600 (0.600 to 0.600) | 0.61 (0.59 to 0.62) animal_part |"
