@@ -14,7 +14,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 speed: .venv/installed  ## ratios against naive references, measured in one run
-	$(BIN)/pytest benchmarks/speed -s -p no:xdist
+	$(BIN)/pytest tests/speed -s -p no:xdist
 
 # torchvision is installed by itself: its own requirement would replace a CPU build of torch
 .venv/installed: pyproject.toml constraints.txt

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from partbench.pictures.sheet import save
-from partbench.results import read_results
+from partbench.results.store import read_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURE = REPOSITORY / "docs" / "additive-capacity.png"

@@ -63,13 +63,13 @@ def draw(picture: Picture) -> None:
     path = next(cell for cell in sorted(cells) if is_default_seed_0(cell))
     with tempfile.TemporaryDirectory() as folder:
         words = ["show", str(path), "--images", "4", "--out", f"{folder}/cell.png"]
-        subprocess.run([sys.executable, "-c", "from partbench.cli import main; main()", *words], check=True)
+        subprocess.run([sys.executable, "-c", "from partbench.cli.main import main; main()", *words], check=True)
         shutil.copyfile(f"{folder}/cell{picture.suffix}.png", REPOSITORY / picture.shown)
 
 
 def is_default_seed_0(path: Path) -> bool:
     """Whether a cell is of the default options and seed 0."""
-    from partbench.results import read_cell
+    from partbench.results.store import read_cell
 
     row = read_cell(path).iloc[0]
     return row["seed"] == 0 and row["variant"] == ""

@@ -30,15 +30,15 @@ def python(code: str, environment: dict[str, str]) -> str:
 
 
 def test_bench_list_shows_it_with_its_owner(installed: dict[str, str]) -> None:
-    code = "from partbench.cli import main; main(['list', 'explainers', '--json'])"
+    code = "from partbench.cli.main import main; main(['list', 'explainers', '--json'])"
     rows = {row["name"]: row for row in json.loads(python(code, installed))["explainers"]}
     assert rows["saliency"]["owner"] == "partbench-saliency 0.1.0"
 
 
 def test_it_keeps_the_contract(installed: dict[str, str]) -> None:
     python(
-        "from partbench.checks import check_explainer; from partbench.registry import load\n"
-        "from partbench.workbench import Workbench\n"
+        "from partbench.testing import check_explainer; from partbench.registry import load\n"
+        "from partbench.opening import Workbench\n"
         "registry = load()\n"
         "check_explainer(registry.explainers['saliency'].cls, Workbench(registry).task('fauna/dog'))",
         installed,

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from partbench.performer import Performer
-from partbench.types import Batch, Dataset, ImageSet, Split
+from partbench.plugin import Dataset, ImageSet
+from partbench.types import Batch, Split
 
 CHUNK = 64
 Progress = Callable[[str, int, int], None]

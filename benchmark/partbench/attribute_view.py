@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partbench.types import Batch, Dataset, ImageSet
+from partbench.plugin import Dataset, ImageSet
+from partbench.types import Batch
 
 
 @dataclass

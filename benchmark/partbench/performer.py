@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 from jaxtyping import Float
@@ -12,9 +11,6 @@ from torch import Tensor, nn
 
 from partbench.errors import unknown
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
-
-if TYPE_CHECKING:
-    from partbench.types import Dataset
 
 ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
 
@@ -91,14 +87,3 @@ class Performer:
     def receptive_field(self, layer: str) -> ReceptiveField:
         """Where a cell of a conv layer lies on the input, computed from the layers below it."""
         return receptive_field(self.segment("images", layer), self.input_size)
-
-
-class PerformerPlugin(Protocol):
-    """A performer plugin: opens a performer for a dataset, training and caching what it must."""
-
-    name: ClassVar[str]
-    version: ClassVar[str]
-    input_size: ClassVar[int]
-
-    @staticmethod
-    def open(dataset: Dataset, device: torch.device) -> Performer: ...

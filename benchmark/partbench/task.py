@@ -12,7 +12,8 @@ from torch import Tensor
 from partbench.activations import Activations
 from partbench.errors import unknown
 from partbench.performer import Performer
-from partbench.types import Batch, Dataset, Split
+from partbench.plugin import Dataset
+from partbench.types import Batch, Split
 
 MULTI = "multi"
 

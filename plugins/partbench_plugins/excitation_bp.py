@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from partbench import Batch, Explanation, Task, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.read_out import ReadOut
+from partbench_plugins.unit_maps import ReadOut
 
 
 @dataclass

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from partbench import Batch, Explanation, InputError, NotApplicable, Task, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.read_out import ReadOut
+from partbench_plugins.unit_maps import ReadOut
 
 
 class Sparse(NamedTuple):

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from partbench import Batch, Explanation, PartMarks, Task, peaks
+from partbench import Batch, Explanation, Task
+from partbench.functional import PartMarks, peaks
 
 MOST = 1000  # images that are looked at
 TOP = 100  # of these, that speak for a concept by its peaks

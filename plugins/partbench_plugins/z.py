@@ -10,7 +10,7 @@ import torch
 
 from partbench import Batch, Explanation, NotApplicable, Task, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.read_out import ReadOut
+from partbench_plugins.unit_maps import ReadOut
 
 
 @dataclass

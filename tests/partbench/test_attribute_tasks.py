@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from partbench import Batch, InputError, Performer
 from partbench.attribute_view import AttributeSplit, through_attribute
+from partbench.leaderboard.standings import _board
+from partbench.opening import Workbench
 from partbench.registry import Entry, Registry, load
-from partbench.runner import _outputs
-from partbench.standings import _board
+from partbench.running.cell import _outputs
 from partbench.task import Task
-from partbench.workbench import Workbench
 from partbench_plugins.autoencoder.training import known_labels
 
 NAMES = ("hat", "wild", "young")

@@ -1,67 +1,142 @@
-"""Imports point one way (design, section 1), and nothing heavy is imported before it is needed."""
+"""Imports run one way, file by file; nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).resolve().parents[2] / "benchmark" / "partbench"
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins" / "partbench_plugins"
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY / "plugins"}
 
-PLUGIN_FOLDERS = ("metrics", "datasets", "performers")
-LOW = ("types", "performer", "task", "activations", "errors", "statistics", "nn", "attribution")
-HIGH = ("cli", "console", "campaign", "leaderboard", "results", "runner", "registry", "workbench", "checks", "pictures")
-HIGH += ("filter_activity",)
+BOTTOM = {"errors", "options", "nn", "attribution", "functional"}
+NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view"}
+FLOORS: list[set[str]] = [
+    {"cli"}, {"testing"}, {"running"}, {"pictures"}, {"opening"}, {"registry"}, {"hookspecs"} | NOUNS, {"plugin"},
+    {"types"},
+]  # fmt: skip
+# Room by room, what its files may import beside their own room.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "options": {"errors"},
+    "nn": {"errors"},
+    "attribution": {"errors", "nn"},
+    "functional": {"nn", "types"},
+    "results": {"errors"},
+    "leaderboard": {"errors", "results", "functional.statistics"},
+}
+for _place, _floor in enumerate(FLOORS):
+    _below = BOTTOM.union(*FLOORS[_place + 1 :])
+    ALLOWED |= {room: _below | (NOUNS if room in NOUNS else set()) for room in _floor}
+ALLOWED["types"] = {"nn"}
+ALLOWED["running"] |= {"results"}
+ALLOWED["cli"] |= {"results", "leaderboard"}
+PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 
 
-def imported(path: Path) -> set[str]:
-    """Modules that a file imports, wherever in the file."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def module_of(path: Path) -> str:
+    root = next(root for root in ROOTS.values() if path.is_relative_to(root))
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {module_of(path): path for name, root in ROOTS.items() for path in sorted((root / name).rglob("*.py"))}
+
+
+def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from at_run_time(node)
+
+
+def imported(module: str) -> set[str]:
+    """Modules of the project, and names of the door (`partbench.Batch`), that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in at_run_time(ast.parse(FILES[module].read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "partbench" else set()
-    return found
+        elif isinstance(node, ast.ImportFrom):
+            near = module.split(".")[: -node.level] if node.level else []
+            found |= {".".join([*near, *filter(None, [node.module]), alias.name]) for alias in node.names}
+    ours = {name for name in found if name.partition(".")[0] in ROOTS} - {"partbench.__version__"}
+    return {name if name in FILES or door(name) else name.rpartition(".")[0] for name in ours}
 
 
-def files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
+def door(name: str) -> bool:
+    """Whether it is a name that `partbench` itself exports."""
+    import partbench
+
+    return name.count(".") == 1 and name.removeprefix("partbench.") in partbench.__all__
 
 
-@pytest.mark.parametrize("path", [p for f in PLUGIN_FOLDERS for p in files(BENCHMARK / f)], ids=lambda p: p.stem)
-def test_metrics_datasets_and_performers_use_only_what_the_package_exports(path: Path) -> None:
-    own = "partbench." + path.relative_to(BENCHMARK).parts[0]
-    foreign = {name for name in imported(path) if name.startswith("partbench.")}
-    exported = exports()
-    assert not {n for n in foreign if not n.startswith(own) and n.removeprefix("partbench.") not in exported}
+def room(module: str) -> str:
+    return module.split(".")[1]
 
 
-@pytest.mark.parametrize("path", files(PLUGINS), ids=lambda p: p.stem)
-def test_first_party_explainers_use_only_what_the_package_exports(path: Path) -> None:
-    foreign = {name.removeprefix("partbench.") for name in imported(path) if name.startswith("partbench.")}
-    assert foreign <= exports()
+CORE = [m for m in FILES if m.startswith("partbench.") and room(m) not in (*PLUGIN_ROOMS, "__main__")]
 
 
-@pytest.mark.parametrize("module", LOW)
-def test_the_nouns_do_not_know_the_machinery(module: str) -> None:
-    path = BENCHMARK / f"{module}.py"
-    for source in [path] if path.exists() else files(BENCHMARK / module):
-        assert not {n for n in imported(source) if n.removeprefix("partbench.").split(".")[0] in HIGH and "." in n}
+@pytest.mark.parametrize("module", CORE)
+def test_a_file_of_the_core_imports_only_from_below(module: str) -> None:
+    for other in imported(module) - {"partbench"}:
+        assert not door(other) or not other.startswith("partbench."), f"{module} imports {other} through the door"
+        if room(other) == room(module):
+            continue
+        reached = {room(other), ".".join(other.split(".")[1:3])}
+        assert reached & ALLOWED[room(module)], f"{module} imports {other}"
 
 
-@pytest.mark.parametrize("statement", ["import partbench", "import partbench.cli", "import partbench.leaderboard"])
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("partbench.") and room(m) in PLUGIN_ROOMS])
+def test_metrics_datasets_and_performers_use_the_door_functional_and_their_own_room(module: str) -> None:
+    for other in imported(module):
+        own = other.startswith(f"partbench.{room(module)}.")
+        assert own or door(other) or other.startswith("partbench.functional"), f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("partbench_plugins")])
+def test_first_party_explainers_use_the_door_functional_and_each_other(module: str) -> None:
+    for other in imported(module) - {"partbench"}:
+        ours = other.startswith(("partbench_plugins", "partbench.functional"))
+        assert ours or door(other), f"{module} imports {other}"
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    graph = {module: imported(module) & set(FILES) - {module} for module in FILES}
+    list(TopologicalSorter(graph).static_order())
+
+
+def test_a_planted_import_is_seen() -> None:
+    tree = ast.parse("if TYPE_CHECKING:\n    import a\ndef f():\n    from partbench.cli import main\n")
+    assert [type(node).__name__ for node in at_run_time(tree)].count("ImportFrom") == 1
+    assert "Import" not in {type(node).__name__ for node in at_run_time(tree)}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import partbench", "import partbench.cli.main", "import partbench.leaderboard.build",
+        "import partbench.results.store", "import partbench.functional.statistics",
+    ],
+)  # fmt: skip
 def test_torch_is_not_imported_by(statement: str) -> None:
     code = f"{statement}; import sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def exports() -> set[str]:
+def test_every_name_of_the_door_can_be_imported() -> None:
     import partbench
 
-    return set(partbench.__all__)
+    for name in partbench.__all__:
+        assert getattr(partbench, name) is not None
+
+
+def test_every_module_is_importable_by_name() -> None:
+    assert all(importlib.util.find_spec(module) for module in FILES)

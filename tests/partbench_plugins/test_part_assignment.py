@@ -5,7 +5,8 @@ import dataclasses
 import torch
 from toys import SIDE, toy_task
 
-from partbench import Batch, Explanation, PartMarks, ReceptiveField
+from partbench import Batch, Explanation, ReceptiveField
+from partbench.functional import PartMarks
 from partbench_plugins.part_assignment import assign_parts, marked, most_frequent, part_count, parts_at
 
 

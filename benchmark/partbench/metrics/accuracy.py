@@ -7,25 +7,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, best_threshold, hookimpl
-
-
-def agreement(
-    logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"], threshold: float | None = None
-) -> Float[np.ndarray, "n"]:
-    """1 where the logit is on its image's side of a threshold, else 0; NaN for a logit that is not finite.
-
-    Without a threshold, it is the best one for these logits.
-    """
-    logits = logits.astype(float)  # a threshold next to a float32 logit would be rounded to it
-    known = np.isfinite(logits)
-    values = np.full(len(logits), np.nan)
-    if known.any():
-        cut = best_threshold(logits[known], positive[known]) if threshold is None else threshold
-        values[known] = (logits[known] > cut) == positive[known]
-    return values
+from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench.functional.statistics import agreement, hits
 
 
 @dataclass
@@ -91,11 +75,6 @@ class Accuracy:
         if self._threshold is not None and predicted.ndim == 1:
             scores["@train_threshold"] = agreement(predicted, category >= 0, self._threshold)
         return {self.name + variant: Scores(tuple(ids), values) for variant, values in scores.items()}
-
-
-def hits(logits: Float[np.ndarray, "n k"], category: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """1 where the largest logit is that of the category, else 0; NaN where a logit is not finite."""
-    return np.where(np.isfinite(logits).all(1), (logits.argmax(1) == category).astype(float), np.nan)
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
-from partbench.metrics.accuracy import agreement, hits
+from partbench.functional.statistics import agreement, hits
 
 Right = Float[np.ndarray, "n"]
 

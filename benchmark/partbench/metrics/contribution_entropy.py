@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from partbench import Batch, Explanation, Outputs, Scores, hookimpl
-from partbench.metrics.locality import entropy
+from partbench.functional.statistics import entropy
 
 
 @dataclass

@@ -8,28 +8,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from partbench import (
-    Batch,
-    Explanation,
-    InputError,
-    NotApplicable,
-    Outputs,
-    Scores,
-    hookimpl,
-    interval,
-    resampling_weights,
-)
-
-
-def of_parts(contributions: Float[Tensor, "n k"], parts: Int[Tensor, "k"], count: int) -> Float[Tensor, "n p"]:
-    """Contri_p: the sum of the contributions of the concepts of each of `count` parts; concepts of none (-1) drop."""
-    if int(parts.max()) >= count:
-        raise ValueError(f"parts hold {int(parts.max())}, expected at most {count - 1}: part_drops have {count} parts")
-    belongs = parts[:, None] == torch.arange(count, device=parts.device)
-    return contributions @ belongs.to(contributions)
+from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
+from partbench.functional import of_parts
+from partbench.functional.statistics import interval, resampling_weights
 
 
 def true_contributions(

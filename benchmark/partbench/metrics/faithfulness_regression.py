@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, Outputs, Scores, bootstrap, hookimpl
+from partbench import Batch, Explanation, Outputs, Scores, hookimpl
+from partbench.functional.statistics import bootstrap
 
 
 @dataclass

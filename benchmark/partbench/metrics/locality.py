@@ -11,17 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import (
-    Batch,
-    Explanation,
-    InputError,
-    NotApplicable,
-    Outputs,
-    Scores,
-    hookimpl,
-    interval,
-    resampling_weights,
-)
+from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
+from partbench.functional.statistics import entropy, interval, resampling_weights
 
 OPTIONS = {"regions": ("auto", "masks", "landmarks"), "absent": ("zero", "skip")}
 
@@ -54,14 +45,6 @@ def voronoi_weights(
 def mask_weights(masks: Bool[Tensor, "p H W"]) -> Float[Tensor, "p+1 H W"]:
     """1 on the pixels of each part, and on those of the context (no part), else 0."""
     return torch.cat([masks, ~masks.any(0, keepdim=True)]).float()
-
-
-def entropy(histogram: Float[np.ndarray, "*u r"]) -> Float[np.ndarray, "*u"]:
-    """Entropy in nats of a histogram scaled to sum 1; NaN for an empty one."""
-    total = histogram.sum(-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = histogram / total
-        return -np.where(share == 0, 0.0, share * np.log(share)).sum(-1) + 0.0
 
 
 @dataclass

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
-from partbench.metrics.contribution_error import of_parts
+from partbench.functional import of_parts
 
 LEAST_PARTS = 3  # two parts can only be right or wrong
 

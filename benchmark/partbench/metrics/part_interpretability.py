@@ -9,7 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Float
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, PartMarks, Scores, bootstrap, hookimpl
+from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench.functional import PartMarks
+from partbench.functional.statistics import bootstrap
 
 STAND_IN = "part boxes stand in for masks"
 

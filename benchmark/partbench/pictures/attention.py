@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from partbench.attribution.grad_cam import grad_cam
-from partbench.metrics.contribution_error import of_parts
+from partbench.functional import of_parts
 from partbench.pictures.beside import OrdinaryFilters
 from partbench.pictures.part_shares import draw_numbers, draw_pie
 from partbench.pictures.sheet import INCH, draw_parts, overlay, resize, save

@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from partbench.pictures.sheet import draw_parts, save
 from partbench.pictures.tiles import FONT, tiles
 from partbench.pictures.view import SHOWN, View
+from partbench.plugin import Explainer
 from partbench.task import Task
-from partbench.types import Batch, Explainer, Explanation, NotApplicable
+from partbench.types import Batch, Explanation, NotApplicable
 
 BARS = 10  # concepts to an image
 WIDE = 2.6  # inches to an image

@@ -14,9 +14,10 @@ from jaxtyping import Float
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
-from partbench.filter_activity import TopImages, part_density, peaks, strength
+from partbench.functional.maps import peaks, strength
 from partbench.pictures.sheet import outline, overlay, resize, save
 from partbench.pictures.tiles import Tile, tiles
+from partbench.pictures.top_images import TopImages, part_density
 from partbench.pictures.view import SHOWN, View
 from partbench.types import Explanation
 

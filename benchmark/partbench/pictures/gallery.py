@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from partbench.opening import Workbench
 from partbench.pictures.attention import draw_attention
 from partbench.pictures.beside import draw_beside
 from partbench.pictures.contributions import draw_contributions
@@ -12,9 +13,9 @@ from partbench.pictures.filters import draw_filters
 from partbench.pictures.layers import draw_layers
 from partbench.pictures.sheet import draw
 from partbench.pictures.view import View, view
+from partbench.plugin import Explainer
 from partbench.task import Task
-from partbench.types import Explainer, NotApplicable
-from partbench.workbench import Workbench
+from partbench.types import NotApplicable
 
 FURTHER = {
     "filters": draw_filters,

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from partbench.filter_activity import TopImages, top_images
+from partbench.opening import Workbench
+from partbench.pictures.top_images import TopImages, top_images
+from partbench.plugin import Dataset, Explainer
 from partbench.task import Task
-from partbench.types import Batch, Dataset, Explainer, Explanation
-from partbench.workbench import Workbench
+from partbench.types import Batch, Explanation
 
 DISPLAY = 192  # px at least
 SHOWN = 6  # concepts, filters, and images of each

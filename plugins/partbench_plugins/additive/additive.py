@@ -17,12 +17,12 @@ from partbench import (
     InputError,
     NotApplicable,
     Task,
-    best_threshold,
     hookimpl,
     identity_of,
     kept_seconds,
     kept_weights,
 )
+from partbench.functional.statistics import best_threshold
 from partbench_plugins.additive.concepts import Concepts, Filters, Material, Outputs
 from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
 from partbench_plugins.additive.weight_network import Kind

@@ -24,8 +24,8 @@ from partbench import (
     kept_weights,
 )
 from partbench_plugins.applicability import fitted
+from partbench_plugins.autoencoder.decoder_head import ReadOut
 from partbench_plugins.autoencoder.network import Design, ExplainerNetwork, Seen, Start
-from partbench_plugins.autoencoder.read_out import ReadOut
 from partbench_plugins.autoencoder.training import (
     Objective,
     Schedule,

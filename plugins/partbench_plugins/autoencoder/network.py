@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from partbench import NotApplicable, PartSettings, Performer, ReceptiveField, receptive_field
-from partbench_plugins.autoencoder.mixed_parts import MixedParts
+from partbench_plugins.autoencoder.mixture_loss import MixedParts
 from partbench_plugins.autoencoder.norm import MagnitudeNorm, Reduce
 
 Start = Literal["he", "published", "performer"]

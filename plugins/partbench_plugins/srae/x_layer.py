@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from partbench import Batch, Explanation, InputError, Task
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.read_out import ReadOut
 from partbench_plugins.srae.network import Autoencoder
 from partbench_plugins.srae.training import Examples
+from partbench_plugins.unit_maps import ReadOut
 
 HEAVIEST = 50.0
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from partbench.attribution import ExcitationBP, contrastive_maps
 from partbench.attribution.excitation_bp import contrast
-from partbench.torchvision_ops import torchvision
+from partbench.nn.torchvision_ops import torchvision
 
 from .literal_ebp import Residual, literal_contrast, literal_mass
 

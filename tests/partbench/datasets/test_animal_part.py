@@ -22,7 +22,7 @@ from partbench.datasets.animal_part import AnimalPart
 from partbench.datasets.animal_part.dataset import WNIDS, AnimalPartSet, halves
 from partbench.datasets.animal_part.layout import TRUTH_FOLDER, Photo
 from partbench.datasets.animal_part.matlab import MatFile
-from partbench.datasets.animal_part.photograph import CropMemory, crop
+from partbench.datasets.photograph import CropMemory, crop
 
 REAL = Path(__file__).resolve().parents[3] / "../shared/data/animal-part"
 needs_photos = pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not beside the repository")

@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, NotApplicable, Outputs, best_threshold
-from partbench.checks import check_metric
-from partbench.metrics.accuracy import Accuracy, agreement
+from partbench import Explanation, NotApplicable, Outputs
+from partbench.functional.statistics import agreement, best_threshold
+from partbench.metrics.accuracy import Accuracy
+from partbench.testing import check_metric
 
 # few distinct values, so that ties are common
 rows = st.lists(st.tuples(st.integers(-4, 4).map(lambda i: i / 2), st.booleans()), min_size=1, max_size=30)

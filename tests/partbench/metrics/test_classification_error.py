@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, NotApplicable, Outputs
-from partbench.checks import check_metric
 from partbench.metrics.classification_error import ClassificationError
+from partbench.testing import check_metric
 
 NAMES = ("classification_error", "classification_error@performer", "classification_error@difference")
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation
-from partbench.checks import check_metric
 from partbench.metrics.contribution_entropy import ContributionEntropy
+from partbench.testing import check_metric
 
 sizes = st.integers(-50, 50).map(lambda i: i / 10)
 rows = st.integers(1, 6).flatmap(lambda k: st.lists(st.lists(sizes, min_size=k, max_size=k), min_size=1, max_size=5))

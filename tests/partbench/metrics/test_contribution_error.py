@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from partbench import Explanation, InputError, NotApplicable, Outputs
-from partbench.checks import ContractError, check_explanation, check_metric
-from partbench.metrics.contribution_error import ContributionError, of_parts, true_contributions
+from partbench.functional import of_parts
+from partbench.metrics.contribution_error import ContributionError, true_contributions
+from partbench.testing import ContractError, check_metric
+from partbench.testing.checks import check_explanation
 
 PARTS = ("head", "torso", "legs", "tail")
 

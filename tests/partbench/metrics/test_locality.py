@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, InputError, NotApplicable, ReceptiveField
-from partbench.metrics.locality import Locality, entropy, voronoi_weights
+from partbench.functional.statistics import entropy
+from partbench.metrics.locality import Locality, voronoi_weights
 
 NAN = float("nan")
 points = st.lists(st.tuples(st.floats(0, 11), st.floats(0, 11)), min_size=1, max_size=5)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, InputError, Metric, NotApplicable, Outputs, ReceptiveField
-from partbench.checks import check_metric
 from partbench.metrics import location_instability as module
 from partbench.metrics.location_instability import LocationInstability, PartFollowing, shuffle_gap
+from partbench.testing import check_metric
 
 NAN = float("nan")
 D, FOLLOWING = "location_instability", "part_following"

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from partbench import Explanation, NotApplicable
-from partbench.checks import check_metric
 from partbench.metrics.part_effect_agreement import (
     PartEffectAgreement,
     heat_contributions,
     outermost,
     rank_agreement,
 )
+from partbench.testing import check_metric
 
 N, PARTS, SIZE = 6, 4, 16
 NAMES = ("head", "torso", "legs", "tail")

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Batch, Explanation, InputError, NotApplicable, ReceptiveField
-from partbench.checks import check_metric
+from partbench import Batch, Explanation, NotApplicable, ReceptiveField
+from partbench.functional.part_overlap import filled, thresholds
 from partbench.metrics.part_interpretability import PartInterpretability
-from partbench.part_marks import filled, thresholds
+from partbench.testing import check_metric
 
 NAN = float("nan")
 SIZE = 16
@@ -328,5 +328,5 @@ def test_maps_changed_by_their_explainer_afterwards_do_not_change_the_score(make
     ],
 )
 def test_bad_option_is_an_input_error_that_says_what_is_expected(options, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(ValueError, match=message):
         PartInterpretability(**options)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, Metric, Outputs
-from partbench.checks import check_metric
 from partbench.metrics import (
     accuracy,
     faithfulness_classification,
@@ -21,6 +20,7 @@ from partbench.metrics import (
     orthogonality,
     relative_deviation,
 )
+from partbench.testing import check_metric
 
 MODULES = (
     accuracy, faithfulness_classification, faithfulness_regression, locality, masked_accuracy, orthogonality,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
-from partbench.torchvision_ops import torchvision
+from partbench.nn.torchvision_ops import torchvision
 
 
 def conv(kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:

@@ -20,7 +20,7 @@ from partbench.pictures.part_shares import GREY, draw_numbers, draw_pie, shares
 from partbench.pictures.sheet import PART_COLOURS
 from partbench.pictures.view import View
 from partbench.registry import load
-from partbench.runner import fit
+from partbench.running.cell import fit
 
 
 class Headed:

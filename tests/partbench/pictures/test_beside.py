@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from toys import SIDE, toy_task
 
 from partbench import Explanation, NotApplicable
-from partbench.filter_activity import TopImages
 from partbench.pictures.beside import OrdinaryFilters, draw_beside, draw_beside_sheet, same_maps
 from partbench.pictures.filters import OUTLINE, FilterSheet
 from partbench.pictures.sheet import outline
 from partbench.pictures.tiles import Tile
+from partbench.pictures.top_images import TopImages
 from partbench.pictures.view import View
 from partbench.registry import load
-from partbench.runner import fit
+from partbench.running.cell import fit
 
 
 class Planted:
@@ -77,7 +77,7 @@ def test_picture_is_written_and_refused_where_the_filters_are_the_performers(tmp
     task, path = toy_task(tmp_path), tmp_path / "beside.png"
     made = []
     monkeypatch.setattr("partbench.pictures.beside.draw_beside_sheet", lambda *of: made.append(of) or Figure())
-    monkeypatch.setattr("partbench.filter_activity.LEAST", 6)  # the toy has six filters
+    monkeypatch.setattr("partbench.pictures.top_images.LEAST", 6)  # the toy has six filters
     assert draw_beside(View(task, Planted(), [0, 1], task.dataset), path) == path
     assert path.read_bytes().startswith(b"\x89PNG")
     sheets, titles, _ = made[0]

@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 from toys import SIDE, toy_task
 
-from partbench import Explanation, NotApplicable, ReceptiveField, filter_activity
-from partbench.filter_activity import TopImages, has_filters, part_density, peaks, strength, top_images, votes
+from partbench import Explanation, NotApplicable, ReceptiveField
+from partbench.functional.maps import peaks, strength
 from partbench.pictures.filters import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
 from partbench.pictures.gallery import draw_pictures
 from partbench.pictures.tiles import Tile
+from partbench.pictures.top_images import TopImages, has_filters, part_density, top_images, votes
 from partbench.pictures.view import View
 from partbench.registry import load
-from partbench.runner import fit
+from partbench.running.cell import fit
 
 FILTERS, CELLS = 9, 4
 
@@ -68,7 +69,7 @@ def positives(task):
 
 
 def test_top_images_are_those_of_a_literal_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filter_activity, "BATCH", 3)
+    monkeypatch.setattr("partbench.pictures.top_images.BATCH", 3)
     task, explainer = toy_task(tmp_path, "multi"), Planted()
     top = top_images(task, explainer, 4)
     maps = {row: explainer.maps_of(task.dataset.test.ids[row]) for row in positives(task)}

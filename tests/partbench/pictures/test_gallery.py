@@ -10,7 +10,7 @@ import toy_autoencoder
 
 from partbench.pictures import gallery
 from partbench.registry import load
-from partbench.runner import fit
+from partbench.running.cell import fit
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from partbench.runner import fit
     ],
 )
 def test_further_pictures_follow_what_the_explainer_offers(tmp_path: Path, monkeypatch, name, options, drawn) -> None:
-    monkeypatch.setattr("partbench.filter_activity.LEAST", 5)  # the toy has five filters
+    monkeypatch.setattr("partbench.pictures.top_images.LEAST", 5)  # the toy has five filters
     monkeypatch.setattr("partbench.pictures.gallery.draw", lambda view, path: path)
     monkeypatch.delitem(gallery.FURTHER, "filters")
     task, explainer = toy_autoencoder.task(tmp_path), load().explainers[name].cls(**options)

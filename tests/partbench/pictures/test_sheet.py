@@ -17,7 +17,7 @@ from partbench.pictures.sheet import caption, draw_parts, draw_sheet, explain_sh
 from partbench.pictures.tiles import Tile
 from partbench.pictures.view import View, choose_images
 from partbench.registry import load
-from partbench.runner import fit
+from partbench.running.cell import fit
 
 
 def test_chosen_images_show_the_category_and_are_spread_over_the_split(tmp_path: Path) -> None:

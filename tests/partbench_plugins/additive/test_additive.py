@@ -5,7 +5,7 @@ import torch
 from toys import CHANNELS, toy_task
 
 from partbench import InputError, NotApplicable, Task
-from partbench.checks import check_explainer
+from partbench.testing import check_explainer
 from partbench_plugins.additive.additive import Additive, AdditiveNoPrior
 from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 

@@ -8,12 +8,12 @@ from toy_autoencoder import FILTERS, OPTIONS, performer, stages, task
 from toys import CHANNELS, ToyDataset, toy_performer, toy_task
 
 from partbench import InputError, NotApplicable, PartSettings, Performer, receptive_field
-from partbench.checks import check_explainer
-from partbench.runner import fit
+from partbench.running.cell import fit
+from partbench.testing import check_explainer
 from partbench_plugins.autoencoder.autoencoder import Autoencoder
 from partbench_plugins.autoencoder.autoencoder_cls import AutoencoderCls
+from partbench_plugins.autoencoder.decoder_head import ReadOut
 from partbench_plugins.autoencoder.network import Design, ExplainerNetwork
-from partbench_plugins.autoencoder.read_out import ReadOut
 from partbench_plugins.autoencoder.training import (
     _optimiser,
     known_labels,

@@ -6,8 +6,8 @@ from safetensors.torch import load_file
 from toys import CHANNELS, toy_performer, toy_task
 
 from partbench import InputError, NotApplicable, Performer
-from partbench.checks import check_explainer
-from partbench.runner import fit
+from partbench.running.cell import fit
+from partbench.testing import check_explainer
 from partbench_plugins.interp_cnn.architecture import PartNetwork, anatomy, classifier
 from partbench_plugins.interp_cnn.interp_cnn import PROFILES, InterpCnn
 from partbench_plugins.interp_cnn.training import balanced, classification_loss

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from partbench import InputError
 from partbench.datasets.animal_part.matlab import MatFile
-from partbench.datasets.animal_part.photograph import Corners, is_whole
+from partbench.datasets.photograph import Corners, is_whole
 
 TRUTH_FOLDER = "data_input_DET-2015-subset-ILSVRC2013train"
 PARTS = ("head", "legs")

@@ -18,8 +18,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from partbench import Batch, InputError, Register, hookimpl
-from partbench.datasets.animal_part.photograph import CropMemory, crop, decode
 from partbench.datasets.celeba.layout import ATTRIBUTES, LANDMARKS, PARTITION_FILE, PARTITIONS, PHOTOS, Faces, Folder
+from partbench.datasets.photograph import CropMemory, crop, decode
 
 WIDTH, HEIGHT = 178, 218  # px of every aligned photo
 TRAIN, TEST = "0", "2"  # partition 1, for validation, is not used

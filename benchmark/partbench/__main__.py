@@ -1,0 +1,5 @@
+"""`python -m partbench` is `bench`."""
+
+from partbench.cli.main import main
+
+main()

@@ -1,0 +1,136 @@
+"""What a person sees while cells run and when they are done. Progress and lines go to stderr, tables to stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from partbench.results.schema import AGGREGATE
+from partbench.results.store import read_cell
+
+if TYPE_CHECKING:
+    from partbench.running.jobs import Outcome
+
+MINUTE = 60.0
+
+
+class Reporter:
+    """Shows progress on a terminal, one line per finished cell anywhere, and the scores at the end."""
+
+    def __init__(self, cells: int, quiet: bool) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        self._progress = Progress(
+            *columns, console=self.console, transient=True, disable=quiet or not sys.stderr.isatty()
+        )
+        self._bars: dict[str, TaskID] = {}
+        self._cells = self._progress.add_task("cells", total=cells, visible=cells > 1)
+        self._total, self._done = cells, 0
+
+    def __enter__(self) -> Reporter:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far a step is; a step that is done disappears."""
+        if what not in self._bars:
+            self._bars[what] = self._progress.add_task(escape(what), total=total)
+        self._progress.update(self._bars[what], completed=done, total=total)
+        if done >= total:
+            self._progress.remove_task(self._bars.pop(what))
+
+    def cell(self, outcome: Outcome) -> None:
+        """One line for a finished cell."""
+        self._done += 1
+        self._progress.update(self._cells, completed=self._done)
+        name = f"{outcome.cell.explainer} on {outcome.cell.task}, seed {outcome.cell.seed}"
+        self.console.print(escape(f"[{self._done}/{self._total}] {name}: {verdict(outcome)}"), soft_wrap=True)
+
+    def drawn(self, picture: Path) -> None:
+        """Note where a picture went."""
+        self.console.print(escape(f"      picture {picture}"), soft_wrap=True, style="dim")
+
+    def summary(
+        self, outcomes: Sequence[Outcome], metrics: Sequence[str], pages: Sequence[Path], as_json: bool
+    ) -> None:
+        """The scores of all cells: a mean over tasks and seeds to look at, or every aggregate row as JSON.
+
+        The table leaves out further readings (`metric@reading`) unless metrics were asked for.
+        """
+        frame = pd.concat([read_cell(outcome.path) for outcome in outcomes], ignore_index=True)
+        if metrics:
+            frame = frame[frame["metric"].isin(metrics) | frame["metric"].str.partition("@")[0].isin(metrics)]
+        if as_json:
+            print(frame.drop(columns=["run_id"]).to_json(orient="records", date_format="iso", indent=1))
+            return
+        rows = score_rows(frame)
+        shown = [row for row in rows if metrics or "@" not in row["metric"]]
+        print_table(f"scores over {frame['task'].nunique()} tasks, {frame['seed'].nunique()} seeds", shown)
+        if further := len(rows) - len(shown):
+            where = f"{further} further readings of these metrics: on the leaderboard, or --metric NAME"
+            self.console.print(where, soft_wrap=True, style="dim")
+        for page in pages:
+            self.console.print(f"leaderboard {page}", soft_wrap=True, style="dim")
+
+
+def verdict(outcome: Outcome) -> str:
+    """How a cell ended, in a few words."""
+    run = outcome.run
+    if run is None:
+        return f"finished before ({outcome.path}; --overwrite does it again)"
+    if run.failed:
+        return f"FAILED, {run.failed}"
+    if run.skipped:
+        return f"skipped, {run.skipped}"
+    rows = [row for row in run.rows if row["unit"] == AGGREGATE]
+    failed = [row["metric"] for row in rows if row["status"] == "failed"]
+    scoring = {row["metric"].partition("@")[0]: row["score_seconds"] for row in rows}
+    seconds = rows[0]["fit_seconds"] + rows[0]["explain_seconds"] + sum(scoring.values())
+    text = f"done in {seconds:.0f} s" if seconds < MINUTE else f"done in {seconds / MINUTE:.1f} min"
+    return f"{text}, FAILED: {', '.join(failed)}" if failed else text
+
+
+def score_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
+    """One row per metric, one column per explainer; the mean of the cells that have a value, and how many do."""
+    shown = frame[frame["unit"] == AGGREGATE].astype({"metric": str, "explainer": str, "variant": str})
+    names = (shown["explainer"] + shown["variant"].map(lambda v: f" ({v})" if v else "")).rename("who")
+    rows = []
+    for metric, block in shown.groupby("metric", sort=True):
+        arrow = {True: " ↑", False: " ↓"}.get(block["higher_is_better"].iloc[0], "")
+        row = {"metric": f"{metric}{arrow}"}
+        for who, cells in block.groupby(names.loc[block.index], sort=False):
+            row[str(who)] = _score(cells)
+        rows.append(row)
+    return rows
+
+
+def _score(cells: pd.DataFrame) -> str:
+    values = cells["value"].dropna()
+    if not len(values):
+        return str(cells["status"].iloc[0])
+    note = "" if len(values) == len(cells) else f" ({len(values)} of {len(cells)})"
+    return f"{values.mean():.3f}{note}"
+
+
+def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows as a table on stdout; wide cells wrap on a terminal and stay whole in a pipe."""
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    table = Table(title=escape(title), title_justify="left", header_style="bold")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in columns:
+        table.add_column(escape(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(row.get(name, ""))) for name in columns))
+    console.print(table)

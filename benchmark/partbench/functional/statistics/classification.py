@@ -1,0 +1,44 @@
+"""How often logits tell images of a category from others, and where best to cut them."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+def agreement(
+    logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"], threshold: float | None = None
+) -> Float[np.ndarray, "n"]:
+    """1 where the logit is on its image's side of a threshold, else 0; NaN for a logit that is not finite.
+
+    Without a threshold, it is the best one for these logits.
+    """
+    logits = logits.astype(float)  # a threshold next to a float32 logit would be rounded to it
+    known = np.isfinite(logits)
+    values = np.full(len(logits), np.nan)
+    if known.any():
+        cut = best_threshold(logits[known], positive[known]) if threshold is None else threshold
+        values[known] = (logits[known] > cut) == positive[known]
+    return values
+
+
+def hits(logits: Float[np.ndarray, "n k"], category: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """1 where the largest logit is that of the category, else 0; NaN where a logit is not finite."""
+    return np.where(np.isfinite(logits).all(1), (logits.argmax(1) == category).astype(float), np.nan)
+
+
+def best_threshold(logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
+    """The threshold tau for which `logits > tau` agrees most often with `positive`; of equals the nearest to 0.
+
+    `logits` are finite and at least one. Compare them in double precision: tau may be the double next to one of them.
+    """
+    logits = np.asarray(logits, dtype=float)
+    order = np.argsort(logits)
+    ordered, shown = logits[order], positive[order]
+    # cut i calls the i smallest logits negative and the others positive
+    right = np.concatenate([[0], np.cumsum(~shown)]) + shown.sum() - np.concatenate([[0], np.cumsum(shown)])
+    below, above = np.concatenate([[-np.inf], ordered]), np.concatenate([ordered, [np.inf]])
+    right = np.where(below < above, right, -1)  # equal logits cannot be parted
+    thresholds = np.clip(0.0, below, np.nextafter(above, -np.inf))
+    best = thresholds[right == right.max()]
+    return float(best[np.abs(best).argmin()])

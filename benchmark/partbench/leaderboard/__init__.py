@@ -1,0 +1,1 @@
+"""Leaderboards: a function of the results alone. No torch, no training, no dates."""

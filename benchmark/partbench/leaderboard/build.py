@@ -1,0 +1,70 @@
+"""Leaderboards: generated pages and tables, a function of the results alone. No torch, no training, no dates.
+
+For each dataset a page `<dataset>.md` for readers and `<dataset>.csv`, the same standings as tidy rows. The bytes
+depend on the results only, so a page that differs from its results is stale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from partbench.errors import InputError
+from partbench.leaderboard.decomposition import gains
+from partbench.leaderboard.page import HEADER, page
+from partbench.leaderboard.paired import comparisons, directions
+from partbench.leaderboard.standings import board, current
+from partbench.results.schema import safe_name
+
+__all__ = ["board", "comparisons", "directions", "gains", "pages", "stale_pages", "write_pages"]
+
+_TIDY = ["board", "explainer", "variant", "metric", "value", "low", "high", "tasks", "seeds", "images", "coverage"]
+_TIDY += ["rank", "best", "control", "beaten_by_control"]
+
+
+def pages(frame: pd.DataFrame) -> dict[str, str]:
+    """Name and text of every page that these results make; none without results."""
+    rows = current(frame)
+    made = {}
+    for dataset, of_dataset in rows.groupby("dataset", sort=True):
+        standings = board(of_dataset)
+        name = safe_name(str(dataset))
+        made[f"{name}.md"] = page(str(dataset), standings, of_dataset)
+        made[f"{name}.csv"] = _tidy(standings)
+    return made
+
+
+def write_pages(folder: Path, frame: pd.DataFrame) -> list[Path]:
+    """Write all pages into a folder, made if absent. Raises InputError if it cannot be written."""
+    paths = []
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, text in pages(frame).items():
+            paths.append(Path(folder) / name)
+            paths[-1].write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
+    return paths
+
+
+def stale_pages(folder: Path, frame: pd.DataFrame) -> list[str]:
+    """Names of pages that are absent or differ from what the results make, and of generated pages without results."""
+    made = pages(frame)
+    stale = {name for name, text in made.items() if _text(Path(folder) / name) != text}
+    for path in Path(folder).glob("*.md"):
+        if path.name not in made and (_text(path) or "").startswith(HEADER):
+            stale.add(path.name)
+    return sorted(stale)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _tidy(standings: pd.DataFrame) -> str:
+    table = standings[_TIDY].assign(rank=standings["rank"].astype("Int64"))
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

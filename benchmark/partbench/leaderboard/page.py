@@ -1,0 +1,209 @@
+"""Standings as GitHub Markdown: overview, a ranked table per metric, variants, directions, and what was not scored."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, against_ordinary
+from partbench.leaderboard.markdown import ABSENT, bounds, escape, grid, number
+from partbench.leaderboard.paired import MIN_CELLS, directions
+from partbench.leaderboard.published import elsewhere, same_data
+from partbench.leaderboard.standings import label
+
+Row = Mapping[Hashable, Any]
+HEADER = "<!-- Generated from the results by `bench leaderboard`; do not edit. -->"
+_READING = f"""\
+How to read it. A value is the mean over seeds per task, then over tasks; it is missing ({ABSENT}) unless every task
+that any explainer covers with this metric is covered, and the coverage says how many are. ↑: higher is better,
+↓: lower is. Intervals are 95 %: seeds are resampled within each task, and the uncertainty from the images, which all
+seeds share, is added to every task. **Bold**: the best value and those whose intervals overlap its interval; they
+share rank 1. Controls have no rank: random_maps and centre_map know nothing of what the network sees,
+interp_cnn with trained=false has learned nothing, and with loss=false it is the mask alone, a control of
+location_instability, part_following and part_interpretability only. † not separated from the best control, or worse
+than it: such a score is no evidence of explaining. Read raw instability beside its null (the same positions, shuffled
+over the images), part_following and accuracy."""
+_WITHDRAWN = """\
+**Withdrawn**: what these rows seem to say about the papers on interpretable CNNs, on explainer auto-encoders and on
+additive explainers. They come from settings of ours that are not the papers': single categories told from other
+animals, networks at chance, a filter loss without effect, receptive fields of one cell, weights hardly trained."""
+_FIRST, _LAST = ["rank", "explainer", "value", "95 % interval"], ["coverage", "seeds", "images"]
+_MISSING = r"^\d+ of \d+ \S+ have no value(?:; |$)"
+# Metrics that stand beside others, by the heading of their column.
+_BESIDE = {
+    INSTABILITY: {"shuffled null": NULL, f"{FOLLOWING} ↑": FOLLOWING, f"{ACCURACY} ↑": ACCURACY},
+    FOLLOWING: {f"{ACCURACY} ↑": ACCURACY},
+    PARTS: {f"{ACCURACY} ↑": ACCURACY},
+}
+
+
+def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """The page of a dataset. `standings` are those of `standings.board`, `rows` those of `standings.current`."""
+    parts = [HEADER, f"# {escape(dataset)}", _READING, _WITHDRAWN]
+    for board in sorted(set(standings["board"]), key=lambda board: ("/multi" in board, board)):
+        parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board])
+    return "\n\n".join(parts) + "\n"
+
+
+def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    categories = ", ".join(sorted(set(rows["category"])))
+    what = "all categories explained at once" if categories == "multi" else f"one category at a time: {categories}"
+    parts = [f"## {escape(board)}", f"Network explained: {escape(rows['performer'].iloc[0])}; {escape(what)}."]
+    ranked = ~standings["metric"].str.contains("@") & standings["higher_is_better"].notna()
+    main, variants = standings[ranked], standings[~ranked]
+    measured = sorted(set(main.loc[main["tasks"] > 0, "metric"]))
+    if measured:
+        parts += ["### Overview", "± half the width of the interval.", _overview(main, measured)]
+    for metric in measured:
+        table = main[main["metric"] == metric]
+        parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0], standings)]
+        parts += _notes(rows[rows["metric"] == metric])
+    parts += _in_detail(variants) + against_ordinary(rows) + _directions(rows)
+    return parts + _elsewhere(standings) + _not_scored(rows)
+
+
+def _overview(main: pd.DataFrame, metrics: list[str]) -> str:
+    headings = [_heading(main[main["metric"] == metric]) for metric in metrics]
+    return grid(["explainer", *headings], _by_explainer(main, metrics))
+
+
+def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
+    """One row per explainer that has a value, those that are controls of all these metrics last; short values."""
+    table = table[table["metric"].isin(metrics)]
+    control = table.groupby(["explainer", "variant"])["control"].transform("all")
+    shown: dict[str, dict[str, str]] = {}
+    for row in table.assign(control=control).sort_values(["control", "explainer", "variant"]).to_dict("records"):
+        shown.setdefault(_name(row["explainer"], row["variant"]), {})[row["metric"]] = _short(row)
+    rows = [[name, *(cells.get(metric, ABSENT) for metric in metrics)] for name, cells in shown.items()]
+    return [row for row in rows if set(row[1:]) != {ABSENT}]
+
+
+def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
+    """One metric, best first, controls below the others; with what belongs beside it, of ours and of papers."""
+    direction = -1 if table["higher_is_better"].iloc[-1] else 1
+    by = ["control", "rank", "order", "explainer", "variant"]
+    order = table.assign(order=direction * table["value"]).sort_values(by).to_dict("records")
+    beside = _BESIDE.get(table["metric"].iloc[0], {})
+    names = zip(standings["explainer"], standings["variant"], standings["metric"], strict=True)
+    value = dict(zip(names, standings["value"], strict=True))
+    printed = [same_data(row) for row in order]
+    rows = []
+    for row, text in zip(order, printed, strict=True):
+        ours = [number(value.get((row["explainer"], row["variant"], metric), np.nan)) for metric in beside.values()]
+        about = [row["coverage"], row["seeds"], str(row["images"])]
+        rows.append([*_ranking_row(row), *ours, *about, *([escape(text) or ABSENT] if any(printed) else [])])
+    published = ["published (same data, network as named)"] if any(printed) else []
+    return grid([*_FIRST, *beside, *_LAST, *published], rows)
+
+
+def _ranking_row(row: Row) -> list[str]:
+    name = _name(row["explainer"], row["variant"])
+    rank = "control" if row["control"] else ABSENT if pd.isna(row["rank"]) else str(int(row["rank"]))
+    return [rank, _bold(name, row), _marked(number(row["value"]), row), bounds(row["low"], row["high"])]
+
+
+def _notes(rows: pd.DataFrame) -> list[str]:
+    """What scored rows of one metric say of themselves, but for how many units have no value."""
+    reasons = rows.loc[rows["scored"], "reason"].str.replace(_MISSING, "", regex=True)
+    return [f"Note: {_reason(text)}." for text in sorted(set(reasons) - {""})]
+
+
+def _in_detail(variants: pd.DataFrame) -> list[str]:
+    measured = variants[variants["tasks"] > 0]
+    if measured.empty:
+        return []
+    text = (
+        "Variants of metrics, and what explainers report of themselves. Not ranked; ± half the width of the interval,"
+        " of reports that of the seeds alone."
+    )
+    parts, names = ["### In detail", text], measured["metric"]
+    for _, table in measured.groupby(names.str.partition("@")[0].where(names.str.contains("@"), ""), sort=True):
+        metrics = sorted(set(table["metric"]))
+        parts.append(grid(["explainer", *map(escape, metrics)], _by_explainer(table, metrics)))
+    return parts
+
+
+def _directions(rows: pd.DataFrame) -> list[str]:
+    found = directions(rows)
+    if found.empty:
+        return []
+    text = (
+        "Differences between a paper's own explainer and those it compares with, paired over tasks and seeds; the"
+        f" interval resamples tasks and seeds. Fewer than {MIN_CELLS} pairs are never separated. Wins: pairs where the"
+        " paper's own explainer is better. Published: its verdict in the paper's tables, whatever the data and network."
+    )
+    columns = ["explainer", "against", "metric", "difference", "95 % interval", "wins", "here", "published", "holds"]
+    cells = []
+    for row in found.to_dict("records"):
+        names = [escape(row[name]) for name in ("explainer", "other", "metric")]
+        numbers = [number(row["difference"]), bounds(row["low"], row["high"]), f"{row['wins']}/{row['cells']}"]
+        cells.append([*names, *numbers, *(row[name] or ABSENT for name in ("verdict", "published", "holds"))])
+    return ["### Does the paper's direction hold?", text, grid(columns, cells)]
+
+
+def _elsewhere(standings: pd.DataFrame) -> list[str]:
+    found = elsewhere(standings)
+    if found.empty:
+        return []
+    data = ", ".join(sorted(set(found["dataset"])))
+    text = (
+        "Other images, other networks: compare orders and directions, never numbers. Published values are means over"
+        " the paper's categories and over the networks named."
+    )
+    columns = ["metric", "explainer", "ours", "published", "dataset", "setting", "networks", "source"]
+    cells = []
+    for row in found.to_dict("records"):
+        metric = escape(row["metric"]) if "@" in row["metric"] else f"{escape(row['metric'])} {_arrow(row)}"
+        values = [number(row["ours"]), number(row["published"])]
+        about = [escape(row[name]) or ABSENT for name in columns[4:]]
+        cells.append([metric, _name(row["explainer"], row["variant"]), *values, *about])
+    return [f"### Published (other data: {escape(data)}), for direction only", text, grid(columns, cells)]
+
+
+def _not_scored(rows: pd.DataFrame) -> list[str]:
+    missing = rows[~rows["scored"]]
+    if missing.empty:
+        return []
+    status = missing["status"].where(missing["status"] != "ok", "no value")
+    reason = missing["reason"].where(missing["status"] != "ok", "the value is NaN")
+    groups = missing.assign(status=status, reason=reason).groupby(["label", "status", "reason"], sort=True)
+    cells = []
+    for _, group in groups:
+        first, metrics = group.iloc[0], ", ".join(sorted(set(group["metric"])))
+        about = [escape(first["label"]), escape(first["status"]), escape(metrics), _reason(first["reason"])]
+        cells.append([*about, str(len(group))])
+    return ["### Not scored", grid(["explainer", "status", "metrics", "reason", "count"], cells)]
+
+
+def _reason(text: str) -> str:
+    return escape(text if len(text) <= 200 else f"{text[:199]}…")
+
+
+def _heading(table: pd.DataFrame) -> str:
+    return f"{escape(table['metric'].iloc[0])} {_arrow(table.iloc[-1].to_dict())}"
+
+
+def _arrow(row: Row) -> str:
+    return {True: "↑", False: "↓"}.get(row["higher_is_better"], "")
+
+
+def _name(explainer: str, variant: str) -> str:
+    return escape(label(explainer, variant))
+
+
+def _short(row: Row) -> str:
+    if pd.isna(row["value"]):
+        return f"{ABSENT} ({row['coverage']})" if row["tasks"] else ABSENT
+    half = "" if pd.isna(row["low"]) else f" ± {number((row['high'] - row['low']) / 2)}"
+    return _marked(f"{number(row['value'])}{half}", row)
+
+
+def _marked(text: str, row: Row) -> str:
+    return f"{_bold(text, row)}{' †' if row['beaten_by_control'] else ''}"
+
+
+def _bold(text: str, row: Row) -> str:
+    return f"**{text}**" if row["best"] else text

@@ -1,0 +1,198 @@
+"""From rows to standings: which cells count, means over equal sets of tasks, intervals, ranks and ties."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from partbench.functional.statistics import interval
+from partbench.results.schema import AGGREGATE, TEXTS
+
+OF_LOCATION = frozenset({"location_instability", "part_following", "part_interpretability"})
+# What a score is worth is seen beside theirs: explainer and option, whatever its other options, and what it controls.
+CONTROLS: dict[tuple[str, str], frozenset[str] | None] = {  # None: every metric
+    ("random_maps", ""): None,
+    ("centre_map", ""): None,
+    ("interp_cnn", "trained=false"): None,
+    ("interp_cnn", "loss=false"): OF_LOCATION,  # the mask alone; a trained classifier, so no control of accuracy
+}
+DRAWS = 2000
+_SD_PER_WIDTH = 1 / (2 * 1.96)  # a 95 % interval is 2 * 1.96 standard deviations wide
+_ROW = ["board", "explainer", "variant", "metric"]
+
+
+def label(explainer: str, variant: str = "") -> str:
+    """How an explainer is shown: `srae`, or `srae (profile=released)` where its options differ from the defaults."""
+    return f"{explainer} ({variant})" if variant else explainer
+
+
+def is_control(shown: str, metric: str) -> bool:
+    """Whether the explainer with this label is a control of a metric, or of the metric that it is a variant of."""
+    explainer, _, variant = shown.partition(" (")
+    found = [CONTROLS.get((explainer, option), frozenset()) for option in ("", *variant.removesuffix(")").split(","))]
+    return any(controlled is None or metric.partition("@")[0] in controlled for controlled in found)
+
+
+def current(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that count, one aggregate row per explainer, variant, task, seed and metric; texts become plain strings.
+
+    Of several versions of a task or (within a dataset) of a metric only the newest counts; of several cells with one
+    (explainer, variant, task, seed) the one made last. Adds `board`, `label` and `scored`: status ok and a value that
+    is not NaN. Rows that it made, all or some of them, are returned as they are.
+    """
+    if "scored" in frame:
+        return frame
+    rows = frame[frame["unit"] == AGGREGATE]
+    rows = _newest(rows.astype(dict.fromkeys(TEXTS, object)), ["task"], "task_version")
+    rows = rows.sort_values(["created_at", "cell", "metric"], kind="stable")
+    rows = rows.drop_duplicates(["cell", "metric"], keep="last")
+    rows = rows[rows["cell"] == rows.groupby(["explainer", "variant", "task", "seed"])["cell"].transform("last")]
+    rows = _newest(rows, ["dataset", "metric"], "metric_version")
+    rows = rows.assign(
+        board=[_board(*row) for row in zip(rows["task"], rows["dataset"], rows["category"], strict=True)],
+        label=[label(*row) for row in zip(rows["explainer"], rows["variant"], strict=True)],
+        scored=(rows["status"] == "ok") & rows["value"].notna(),
+    )
+    return rows.astype({"board": object, "label": object}).reset_index(drop=True)
+
+
+def board(frame: pd.DataFrame) -> pd.DataFrame:
+    """Standings: a row per board, explainer with variant, and metric; sorted, the same whatever the order of `frame`.
+
+    A board is the categories of a dataset explained one at a time, or all at once (`multi`), or its attributes, on one
+    performer. `value` is the mean over seeds per task, then over tasks. It is NaN unless every task that any explainer
+    covers with this metric is covered; a task is covered if all its cells are scored. `coverage` says how many are
+    (`4/6`). `low`, `high` are `mean_interval`. `best` marks the best value and all whose intervals overlap its
+    interval: they share rank 1; the others rank after all that are separated from them. Controls, names with '@', rows
+    without an interval and what explainers report of themselves have no rank. `beaten_by_control`: not separated from
+    the best control, or worse than it.
+    `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
+    """
+    rows = current(frame)
+    standings = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))
+    table = pd.DataFrame(standings, columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
+    ranked = [_ranked(group) for _, group in table.groupby(["board", "metric"], sort=False)]
+    return pd.concat(ranked).sort_values(_ROW).reset_index(drop=True) if ranked else _ranked(table)
+
+
+def mean_interval(tasks: Sequence[Float[np.ndarray, "s 3"]], draws: int = DRAWS) -> tuple[float, float]:
+    """95 % interval of the mean over tasks of the mean over seeds, from value, low and high of the cells of each task.
+
+    Two things could have come out otherwise. The training: per task, seeds are resampled with replacement, and
+    deviations widened by sqrt(s / (s - 1)) because s resampled seeds spread too little. The images: each cell's own
+    interval says how its value moves with the images. Seeds of a task share their images, so more seeds do not average
+    this away: one normal error per task and draw, with the mean standard deviation of that task's cells. Tasks are not
+    resampled: a board speaks of its own tasks. A single seed contributes no training noise; the page lists the seeds.
+    NaN where a cell has no finite interval of its own.
+    """
+    if not all(np.isfinite(cells).all() for cells in tasks):
+        return float("nan"), float("nan")
+    noise = _noise(tuple(len(cells) for cells in tasks), draws)
+    drawn = [_task_draws(cells, *of_task) for cells, of_task in zip(tasks, noise, strict=True)]
+    return interval(np.mean(drawn, axis=0))
+
+
+@functools.lru_cache(maxsize=32)  # many rows of a board have the same numbers of seeds
+def _noise(seeds: tuple[int, ...], draws: int) -> list[tuple[Float[np.ndarray, "draws s"], Float[np.ndarray, "draws"]]]:
+    """Per task, from its number of seeds: their weights in each draw, and a standard normal error of the images."""
+    random = np.random.default_rng(0)
+    return [(random.multinomial(n, np.full(n, 1 / n), size=draws) / n, random.standard_normal(draws)) for n in seeds]
+
+
+def _task_draws(
+    cells: Float[np.ndarray, "s 3"], weights: Float[np.ndarray, "draws s"], error: Float[np.ndarray, "draws"]
+) -> Float[np.ndarray, "draws"]:
+    values, low, high = cells.T
+    n = len(values)
+    training = weights @ (values - values.mean()) * np.sqrt(n / max(n - 1, 1))
+    sd = np.mean(high - low) * _SD_PER_WIDTH
+    return values.mean() + training + error * sd
+
+
+_STANDING = ["dataset", "performer", "higher_is_better", "value", "low", "high", "tasks", "coverage"]
+_STANDING += ["seeds", "images", "categories"]
+_TEXTS = [*_ROW, "dataset", "performer", "coverage", "seeds"]  # plain strings: Arrow's are slow to look at one by one
+
+
+def _standings(rows: pd.DataFrame, covered: Bool[np.ndarray, "n"]) -> Iterator[dict[str, object]]:
+    """The standings but for what compares them; a row is covered if its task is."""
+    names = rows.groupby(_ROW).agg({"dataset": "first", "performer": "first", "higher_is_better": "last"})
+    cells = rows[covered].sort_values(["task", "seed"])
+    wanted = cells.groupby(["board", "metric"])["task"].nunique()
+    of_row = cells.groupby(_ROW).indices
+    columns = {name: cells[name].to_numpy() for name in ("task", "seed", "category", "images")}
+    columns["numbers"] = _with_bounds(cells)
+    for row in names.reset_index().to_dict("records"):
+        board, explainer, variant, metric = (row[name] for name in _ROW)
+        at = of_row.get((board, explainer, variant, metric), np.array([], int))
+        found = _standing({name: column[at] for name, column in columns.items()}, int(wanted.get((board, metric), 0)))
+        yield row | found
+
+
+def _with_bounds(cells: pd.DataFrame) -> Float[np.ndarray, "n 3"]:
+    """value, low and high; what an explainer reports of itself, several seeds through, moves with the training only."""
+    several = cells.groupby([*_ROW, "task"])["seed"].transform("size") > 1
+    reported = (cells["higher_is_better"].isna() & (cells["images"] == 0) & several).to_numpy(bool)
+    numbers = cells[["value", "low", "high"]].to_numpy(float)
+    return np.where(reported[:, None] & np.isnan(numbers), numbers[:, :1], numbers)
+
+
+def _standing(cells: dict[str, np.ndarray], wanted: int) -> dict[str, object]:
+    """From the cells of covered tasks, sorted (task, seed); `numbers` (n, 3) are value, low and high."""
+    _, starts = np.unique(cells["task"], return_index=True)
+    tasks = np.split(cells["numbers"], starts[1:]) if len(starts) else []
+    complete = 0 < len(tasks) == wanted
+    low, high = mean_interval(tasks) if complete else (np.nan, np.nan)
+    return {
+        "value": np.mean([task[:, 0].mean() for task in tasks]) if complete else np.nan,
+        "low": low,
+        "high": high,
+        "tasks": len(tasks),
+        "coverage": f"{len(tasks)}/{wanted}",
+        "seeds": " ".join(map(str, np.unique(cells["seed"]))),
+        "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if tasks else 0,
+        "categories": tuple(np.unique(cells["category"])),
+    }
+
+
+def _ranked(group: pd.DataFrame) -> pd.DataFrame:
+    """The standings of one metric on one board, with rank, best, control and beaten_by_control."""
+    of_row = zip(group["explainer"], group["variant"], group["metric"], strict=True)
+    control = np.array([is_control(label(explainer, variant), metric) for explainer, variant, metric in of_row], bool)
+    ranks = np.full(len(group), np.nan)
+    best, beaten = np.zeros(len(group), bool), np.zeros(len(group), bool)
+    if len(group) and "@" not in group["metric"].iloc[0] and group["higher_is_better"].notna().all():
+        sign = 1 if group["higher_is_better"].iloc[-1] else -1
+        value, *ends = sign * group[["value", "low", "high"]].to_numpy(float).T
+        exact = control & np.isnan(ends[0])  # one map, the same for all images: nothing varies, the value is exact
+        low, high = np.sort(np.where(exact, value, ends), axis=0)
+        better = low[:, None] > high[None, :]  # [i, j]: the interval of i is better than and apart from that of j
+        known = ~np.isnan(low)
+        if (ranked := known & ~control).any():
+            first = np.argmax(np.where(ranked, value, -np.inf))
+            best = ranked & ~better[first]
+            ranks[ranked] = np.where(best, 1, 1 + better[ranked].sum(axis=0))[ranked]
+        if (controls := known & control).any():
+            strongest = np.argmax(np.where(controls, value, -np.inf))
+            beaten = ~np.isnan(value) & ~control & ~better[:, strongest]
+    return group.assign(rank=ranks, best=best, control=control, beaten_by_control=beaten)
+
+
+def _board(task: str, dataset: str, category: str) -> str:
+    _, at, performer = task.partition("@")
+    kind = "multi" if category == "multi" else "attributes" if category.startswith("attribute-") else "single"
+    return f"{dataset}/{kind}{at}{performer}"
+
+
+def _newest(rows: pd.DataFrame, by: list[str], version: str) -> pd.DataFrame:
+    newest = rows.groupby(by)[version].transform(lambda versions: max(set(versions), key=_version_order))
+    return rows[rows[version] == newest]
+
+
+def _version_order(version: str) -> tuple[tuple[int, ...], str]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)), version

@@ -1,0 +1,90 @@
+"""What filters respond to: the images that activate each one most, and where on an image each one peaks.
+
+A filter is a concept of an explainer that has maps of many at hand, such as the channels of a convolutional layer. Maps
+that are given on demand are attributions of units without a place: no filters, and dear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from partbench.functional.maps import centres, strength
+from partbench.plugin import Explainer
+from partbench.task import Task
+from partbench.types import Explanation, NotApplicable
+
+LEAST = 8  # concepts that count as filters
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class TopImages:
+    """Of each of k filters the t images with the highest score, best first, of equals the earlier.
+
+    scores and rows are (k, t), rows those of the test split, maps (k, t, h, w); everything is on the CPU.
+    """
+
+    scores: Float[Tensor, "k t"]
+    rows: Int[Tensor, "k t"]
+    maps: Float[Tensor, "k t h w"]
+
+    def best(self, count: int) -> TopImages:
+        """The first `count` in the order of scores."""
+        order = self.scores.argsort(dim=1, descending=True, stable=True)[:, :count]
+        filters = torch.arange(len(order))[:, None]
+        return TopImages(self.scores[filters, order], self.rows[filters, order], self.maps[filters, order])
+
+    def add(self, later: TopImages) -> TopImages:
+        """Both; `later` comes after."""
+        pairs = ((self.scores, later.scores), (self.rows, later.rows), (self.maps, later.maps))
+        return TopImages(*(torch.cat(pair, dim=1) for pair in pairs))
+
+    def chosen(self, count: int) -> list[int]:
+        """The filters with the highest mean score on these images, at most `count`; dead ones are left out."""
+        alive = self.maps.flatten(1).amax(1) > 0
+        order = self.scores.mean(1).argsort(descending=True, stable=True).tolist()
+        return [k for k in order if alive[k]][:count]
+
+
+def has_filters(explanation: Explanation) -> bool:
+    """Whether maps of at least 8 concepts are at hand, not on demand."""
+    return explanation.has("maps") and not explanation.maps_on_demand and explanation.maps.shape[1] >= LEAST
+
+
+def top_images(task: Task, explainer: Explainer, count: int) -> TopImages:
+    """Of each filter the test images of the explained category that activate it most, found in one pass."""
+    rows = torch.nonzero(task.positive(task.labels("test"))).flatten()
+    kept: TopImages | None = None
+    for some, batch in zip(rows.split(BATCH), task.batches("test", BATCH, rows.tolist()), strict=True):
+        explanation = explainer.explain(batch)
+        if not has_filters(explanation):
+            raise NotApplicable(f"{explainer.name} has no maps of at least {LEAST} concepts at hand")
+        scores, maps = strength(explanation).T, explanation.maps.detach().float().cpu().transpose(0, 1)
+        found = TopImages(scores, some.expand(len(scores), -1), maps).best(count)
+        kept = found if kept is None else kept.add(found).best(count)
+    if kept is None or not kept.chosen(1):
+        raise NotApplicable(f"no filter of {explainer.name} is active on any test image of the category")
+    return kept
+
+
+def votes(explanation: Explanation, best: Float[Tensor, "k"]) -> Float[Tensor, "n h w"]:
+    """Every active filter votes for its strongest cell, with its score relative to its `best` score, in [0, 1]."""
+    maps = explanation.maps.detach().float().cpu()
+    active = (maps.amax((2, 3)) > 0) & (best > 0)
+    weight = torch.where(active, (strength(explanation) / best).clamp(0, 1), 0.0)
+    cells = torch.zeros(len(maps), maps[0, 0].numel())
+    return cells.scatter_add(1, maps.flatten(2).argmax(2), weight).view(len(maps), *maps.shape[2:])
+
+
+def part_density(explanation: Explanation, best: Float[Tensor, "k"], pixels: int) -> Float[Tensor, "n H W"]:
+    """The votes on the image, blurred by a Gaussian whose standard deviation is a cell (Fig. 6)."""
+    cells = explanation.maps.shape[-2:]
+    fields = centres(explanation, pixels)
+    position = torch.arange(pixels, dtype=torch.float32)
+    away = [(position[:, None] - f.centres(n)) / f.stride for f, n in zip(fields, cells, strict=True)]
+    rows, columns = (torch.exp(-0.5 * distance**2) for distance in away)
+    return rows @ votes(explanation, best) @ columns.T

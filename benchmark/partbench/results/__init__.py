@@ -1,0 +1,1 @@
+"""Results on disk: what a row holds, and one Parquet file a cell."""

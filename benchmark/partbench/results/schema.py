@@ -1,0 +1,99 @@
+"""What a row of results holds, and what a cell is: one explainer with its options, on one task, with one seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+AGGREGATE = "all"
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+SCHEMA = pa.schema(
+    [
+        ("cell", _TEXT),
+        ("run_id", _TEXT),
+        ("created_at", pa.timestamp("us", tz="UTC")),
+        *((name, _TEXT) for name in ("partbench_version", "explainer", "variant", "distribution", "options")),
+        *((name, _TEXT) for name in ("task", "task_version", "dataset", "category", "performer")),
+        ("seed", pa.int32()),
+        *((name, _TEXT) for name in ("metric", "metric_version", "unit")),
+        *((name, pa.float64()) for name in ("value", "low", "high")),
+        ("higher_is_better", pa.bool_()),
+        *((name, _TEXT) for name in ("status", "reason")),
+        ("images", pa.int32()),
+        *((name, pa.float64()) for name in ("fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb")),
+        ("device", _TEXT),
+    ]
+)
+COLUMNS = tuple(SCHEMA.names)
+REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
+TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == _TEXT]
+FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
+# What the files hold: plain strings (Parquet keeps its own dictionaries), read back as SCHEMA says.
+FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
+
+
+def canonical(value: Any) -> str:
+    """Sorted, compact JSON: equal values, equal text, in whatever order; tuples are lists, unknown types their str."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def variant(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """The options that differ from the defaults, sorted by name: `gradient=paper,mask=false`; "" if none does."""
+    differing = [n for n in sorted(options) if n not in defaults or canonical(options[n]) != canonical(defaults[n])]
+    values = (options[n] if isinstance(options[n], str) else canonical(options[n]) for n in differing)
+    return ",".join(f"{name}={value}" for name, value in zip(differing, values, strict=True))
+
+
+def safe_name(name: str) -> str:
+    """A name as one part of a path: no separators, not hidden, never empty."""
+    return re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The identity of a cell. `options` are all options as resolved, defaults included; the seed is the task's."""
+
+    explainer: str
+    distribution: str
+    distribution_version: str
+    options: Mapping[str, Any]
+    task: str
+    task_version: str
+    dataset: str
+    category: str
+    performer: str
+    data_fingerprint: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """16 hex digits of what determines the cell's result; no order, worker, machine or time enters."""
+        who = [self.explainer, self.distribution, self.distribution_version, dict(self.options)]
+        what = [self.task, self.task_version, self.performer, self.data_fingerprint, self.seed]
+        return hashlib.sha256(canonical(who + what).encode()).hexdigest()[:16]
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """The columns that are the same on all rows of this cell because they are its identity."""
+        same = ("explainer", "distribution", "task", "task_version", "dataset", "category", "performer", "seed")
+        return {"cell": self.key, "options": canonical(dict(self.options)), **{n: getattr(self, n) for n in same}}
+
+    def path(self, folder: Path) -> Path:
+        """Its file: `<folder>/<dataset>/<category, with @performer as in the task>/<explainer>-<key>.parquet`."""
+        place = self.task.removeprefix(f"{self.dataset}/")
+        name = f"{safe_name(self.explainer)}-{self.key}.parquet"
+        return Path(folder) / safe_name(self.dataset) / safe_name(place) / name
+
+
+def picture_path(folder: Path, row: Mapping[str, Any]) -> Path:
+    """Where the picture of a cell goes: as its result, with .png."""
+    place = str(row["task"]).removeprefix(f"{row['dataset']}/")
+    return folder / safe_name(row["dataset"]) / safe_name(place) / f"{safe_name(row['explainer'])}-{row['cell']}.png"

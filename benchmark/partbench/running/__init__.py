@@ -1,0 +1,1 @@
+"""Running cells: which there are, what each needs, fitting, explaining and scoring."""

@@ -1,0 +1,267 @@
+"""Fit, explain, score: one explainer on one task with one seed, to rows. No files, no printing."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from partbench.functional.statistics import bootstrap
+from partbench.plugin import Dataset, Explainer, Metric
+from partbench.task import Task
+from partbench.types import Batch, Explanation, NotApplicable, Outputs, Scores
+
+POSITIVE_BATCH = 32
+OTHER_BATCH = 128
+Row = dict[str, Any]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Score:
+    """A metric at work in one cell: what it has seen, and why it stopped, if it did."""
+
+    metric: Metric
+    images: int = 0
+    seconds: float = 0.0
+    status: str = "ok"
+    reason: str = ""
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+        """Feed a batch; what the metric raises ends this metric, not the cell."""
+        started = time.perf_counter()
+        try:
+            self._require(batch, explanation)
+            self.metric.update(batch, explanation, outputs)
+            self.images += len(batch)
+        except Exception as error:
+            self.stop(error)
+        self.seconds += time.perf_counter() - started
+
+    def stop(self, error: Exception) -> None:
+        """Record why there is no score: skipped where it does not apply, failed otherwise."""
+        self.status = "skipped" if isinstance(error, NotApplicable) else "failed"
+        self.reason = describe(error)
+
+    def rows(self) -> Iterator[Row]:
+        """One row per unit value and an aggregate per name; a single row with the reason if there is no score."""
+        found: dict[str, Scores] = {}
+        if self.status == "ok" and not self.images:
+            self.status, self.reason = "skipped", "the task has no test images for it"
+        if self.status == "ok":
+            try:
+                found = self.metric.compute()
+            except Exception as error:
+                self.stop(error)
+        if not found:
+            yield self._row(self.metric.name, "all", float("nan"))
+        for name, scores in found.items():
+            yield from self._scored(name, scores)
+
+    def _scored(self, name: str, scores: Scores) -> Iterator[Row]:
+        values = np.asarray(scores.values, dtype=float)
+        missing = int(np.isnan(values).sum())
+        value, low, high = scores.value, scores.low, scores.high
+        images = len(values) if self.metric.unit == "image" and len(values) else self.images
+        if value is None:
+            value = float(np.nanmean(values)) if missing < len(values) else float("nan")
+        if low is None or high is None:
+            low, high = bootstrap(values) if len(values) > 1 else (None, None)
+        row = self._row(name, "all", float(value), low, high) | {"images": images}
+        if np.isnan(value) and row["status"] == "ok":
+            row |= {"status": "skipped", "reason": f"no {self.metric.unit} has a value"}
+        elif missing:
+            row["reason"] = f"{missing} of {len(values)} {self.metric.unit}s have no value"
+        row["reason"] = "; ".join(text for text in (row["reason"], scores.note) if text)
+        yield row
+        for unit, unit_value in zip(scores.units, values, strict=True):
+            yield self._row(name, unit, float(unit_value))
+
+    def _row(self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None) -> Row:
+        return {
+            "metric": name,
+            "metric_version": self.metric.version,
+            "unit": unit,
+            "value": value,
+            "low": low,
+            "high": high,
+            "higher_is_better": self.metric.higher_is_better,
+            "status": self.status,
+            "reason": self.reason,
+            "images": self.images,
+            "score_seconds": self.seconds,
+        }
+
+    def _require(self, batch: Batch, explanation: Explanation) -> None:
+        for name in self.metric.needs:
+            if hasattr(explanation, "_maps" if name == "maps" else name):
+                if not explanation.has(name):
+                    raise NotApplicable(f"the explanation has no {name}")
+            elif getattr(batch, name) is None:
+                raise NotApplicable(f"the dataset has no {name}")
+
+
+@dataclass
+class CellRun:
+    """What one cell gave: rows without identity, and the fitted explainer if it got that far."""
+
+    rows: list[Row]
+    explainer: Explainer
+    failed: str = ""
+    skipped: str = ""
+
+
+@dataclass
+class Clock:
+    """Seconds spent fitting and explaining."""
+
+    fit: float = 0.0
+    explain: float = 0.0
+
+
+def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progress: Progress | None = None) -> CellRun:
+    """Fit `explainer` on the task with the task's seed, explain the test images, score them.
+
+    Exceptions of the explainer fail (NotApplicable: skip) every metric of the cell; KeyboardInterrupt passes through.
+    """
+    scores, clock = [Score(metric) for metric in metrics], Clock()
+    run = CellRun([], explainer)
+    try:
+        started = time.perf_counter()
+        fit(explainer, task)
+        clock.fit = time.perf_counter() - started
+        _explain_all(explainer, task, scores, clock, progress)
+        reported = _report(explainer)
+    except Exception as error:
+        reported = []
+        if isinstance(error, NotApplicable):
+            run.skipped = describe(error)
+        else:
+            run.failed = describe(error)
+        for score in scores:
+            score.stop(error)
+    measured = {"fit_seconds": clock.fit, "explain_seconds": clock.explain, "peak_memory_mb": peak_memory(task.device)}
+    rows = [row for score in scores for row in score.rows()] + reported
+    run.rows = [row | measured | {"device": task.device.type} for row in rows]
+    return run
+
+
+def fit(explainer: Explainer, task: Task) -> None:
+    """Fit with torch's and numpy's global randomness seeded by the task's seed."""
+    torch.manual_seed(task.seed)
+    np.random.seed(task.seed)
+    explainer.fit(task)
+
+
+def describe(error: Exception) -> str:
+    """An exception in one line; NotApplicable is its reason alone."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, NotApplicable) else f"{type(error).__name__}: {text}"
+
+
+def peak_memory(device: torch.device) -> float:
+    """Peak memory in MB: of the device, or of this process so far on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _explain_all(
+    explainer: Explainer, task: Task, scores: Sequence[Score], clock: Clock, progress: Progress | None
+) -> None:
+    """Explained category first, so that maps are computed for those images only."""
+    positive = task.positive(task.labels("test"))
+    done, total = 0, len(positive)
+    for wanted, size in ((True, POSITIVE_BATCH), (False, OTHER_BATCH)):
+        rows = torch.nonzero(positive == wanted).flatten().tolist()
+        active = [s for s in scores if wanted or s.metric.images == "all"]
+        for start in range(0, len(rows) if active else 0, size):
+            _explain_batch(explainer, task, rows[start : start + size], active, clock)
+            done += len(rows[start : start + size])
+            if progress:
+                progress("explaining and scoring", done, total)
+
+
+def _explain_batch(
+    explainer: Explainer, task: Task, rows: Sequence[int], scores: Sequence[Score], clock: Clock
+) -> None:
+    batch = task.batch("test", rows)
+    started = time.perf_counter()
+    explanation = explainer.explain(batch)
+    working = [score for score in scores if score.status == "ok"]
+    if explanation.has("maps") and any("maps" in score.metric.needs for score in working):
+        _ = explanation.maps
+    clock.explain += time.perf_counter() - started
+    explanation.validate(len(batch))
+    outputs = replace(_outputs(task, batch), part_effects=part_effects(explainer, task, rows, explanation))
+    for score in working:
+        score.update(batch, explanation, outputs)
+
+
+def _outputs(task: Task, batch: Batch) -> Outputs:
+    logits = task.activations("logits", batch)
+    explained = None if task.target is None else logits[:, task.target]
+    rivals, places = task.rivals(logits)
+    return Outputs(
+        rivals,
+        task.positive(batch.labels),
+        None if task.target is None else places[0],
+        explained,
+        lambda images: task.rivals(task.performer.logits(images))[0],
+        category=task.category_of(batch.labels),
+        category_logits=logits[:, list(task.targets)],
+        parts=tuple(task.dataset.part_names),
+        located=_located(task.dataset),
+    )
+
+
+def part_effects(
+    explainer: Explainer, task: Task, rows: Sequence[int], explanation: Explanation
+) -> Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]] | None:
+    """How much the explained logit of test images at `rows` falls without each part; NaN for parts not asked for.
+
+    `explanation` is the explainer's of these images. The logit is the performer's, or that of the network that the
+    explainer explains instead. None where images cannot be had without a part, or where several logits are explained.
+    """
+    without = getattr(task.activation_cache.split("test"), "batch_without", None)
+    if without is None or task.target is None:
+        return None
+
+    def logit(shown: Batch) -> Float[Tensor, "n"]:
+        own = None if explanation.explained is None else explainer.explain(shown).explained
+        return task.explained(shown) if own is None else own
+
+    def effects(wanted: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
+        whole = explanation.explained
+        if whole is None:
+            whole = task.explained(task.batch("test", rows))
+        falls = torch.full(wanted.shape, torch.nan, device=whole.device)
+        for part, name in enumerate(task.dataset.part_names):
+            images = torch.nonzero(wanted[:, part]).flatten()
+            if len(images):
+                lacking = without([rows[i] for i in images.tolist()], name).to(task.device)
+                falls[images, part] = whole[images] - logit(lacking)
+        return falls
+
+    return effects
+
+
+def _located(dataset: Dataset) -> tuple[int, ...] | None:
+    names = getattr(dataset, "located", None)
+    return None if names is None else tuple(dataset.landmark_names.index(name) for name in names)
+
+
+def _report(explainer: Explainer) -> list[Row]:
+    report = getattr(explainer, "report", None)
+    blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
+    blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
+    return [blank | {"metric": name, "value": float(value)} for name, value in (report() if report else {}).items()]

@@ -1,0 +1,9 @@
+"""The contract, as checks that plugin authors run on their own classes.
+
+Each raises `ContractError`, saying what was expected and found; an explainer or metric that passes can be trusted to
+run in any campaign.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,259 @@
+"""The command line as users meet it: real subprocesses, real files, one-line answers to mistakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from partbench.cli.main import main
+from partbench.results.store import read_results
+
+FAST = ["--task", "fauna/bird", "--plugin", "centre_map"]
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "partbench-saliency" / "partbench_saliency.py"
+
+
+def bench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    code = "from partbench.cli.main import main; main(prog_name='bench')"
+    return subprocess.run([sys.executable, "-c", code, *words], cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def mistake(*words: str) -> str:
+    """Run in process; check that the mistake costs exit code 2 and one line, and return that line."""
+    result = CliRunner().invoke(main, list(words))
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    lines = [line for line in result.stderr.splitlines() if line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("ran")
+    return folder, bench("run", *FAST, cwd=folder)
+
+
+def test_a_run_leaves_results_a_leaderboard_and_a_picture(ran) -> None:
+    folder, result = ran
+    assert result.returncode == 0, result.stderr
+    frame = read_results(folder / "results")
+    assert set(frame["explainer"]) == {"centre_map"}
+    assert "locality" in set(frame["metric"])
+    assert (folder / "leaderboards" / "fauna.md").read_text().count("centre_map")
+    (picture,) = (folder / "pictures").rglob("*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "locality" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_what_cannot_be_scored_is_a_row_with_the_reason(ran) -> None:
+    frame = read_results(ran[0] / "results")
+    row = frame[(frame["metric"] == "faithfulness_regression") & (frame["unit"] == "all")].iloc[0]
+    assert row["status"] == "skipped"
+    assert "no logits" in row["reason"]
+
+
+def test_a_finished_cell_is_not_done_again(ran) -> None:
+    folder, _ = ran
+    (path,) = (folder / "results").rglob("*.parquet")
+    before = path.stat().st_mtime_ns
+    again = bench("run", *FAST, cwd=folder)
+    assert again.returncode == 0
+    assert "finished before" in again.stderr
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_run_leaves_results_and_pages_of_other_data_alone(ran, tmp_path: Path) -> None:
+    folder, _ = ran
+    shutil.copytree(folder / "results", tmp_path / "results")
+    for name, text in (("results/other/torn.parquet", "PAR1"), ("leaderboards/other.md", "as it was")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    result = CliRunner().invoke(main, ["run", *FAST, "--results", str(tmp_path / "results")])
+    assert result.exit_code == 0, result.output
+    assert "torn.parquet" not in result.stderr
+    assert (tmp_path / "leaderboards" / "other.md").read_text() == "as it was"
+    assert (tmp_path / "leaderboards" / "fauna.md").read_text() == (folder / "leaderboards" / "fauna.md").read_text()
+
+
+def test_show_draws_a_cell_by_the_beginning_of_its_key(ran) -> None:
+    folder, _ = ran
+    key = next((folder / "results").rglob("*.parquet")).stem.rpartition("-")[2]
+    result = bench("show", key[:6], "--images", "2", "--out", "picture.png", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_leaderboard_check_fails_when_a_page_is_edited(ran) -> None:
+    folder, _ = ran
+    assert bench("leaderboard", "--check", cwd=folder).returncode == 0
+    page = folder / "leaderboards" / "fauna.md"
+    page.write_text(page.read_text() + "edited")
+    stale = bench("leaderboard", "--check", cwd=folder)
+    assert stale.returncode == 1
+    assert "fauna.md" in stale.stderr
+    assert bench("leaderboard", cwd=folder).returncode == 0
+    assert bench("leaderboard", "--check", cwd=folder).returncode == 0
+
+
+def test_json_is_parsable_and_alone_on_stdout(ran) -> None:
+    result = bench("run", *FAST, "--json", cwd=ran[0])
+    rows = pd.DataFrame(json.loads(result.stdout))
+    assert {"metric", "value", "low", "high", "status"} <= set(rows.columns)
+
+
+def test_an_explainer_in_a_file_runs_without_packaging(tmp_path: Path) -> None:
+    result = bench("run", "--plugin", str(EXAMPLE), "--task", "fauna/cat", "--no-pictures", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert set(read_results(tmp_path / "results")["explainer"]) == {"saliency"}
+
+
+RAISES = """
+from dataclasses import dataclass
+from typing import ClassVar
+import torch
+from partbench import Explanation, hookimpl
+
+@dataclass
+class Bad:
+    "A plugin that misbehaves."
+    name: ClassVar[str] = "bad"
+    def fit(self, task): ...
+    def explain(self, batch):
+        {body}
+
+@hookimpl
+def register_explainers(register):
+    register(Bad)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("raise RuntimeError('out of cheese')", "out of cheese"),
+        ("return Explanation(scores=torch.full((len(batch), 2), float('nan')))", "NaN"),
+        ("return Explanation(torch.ones(len(batch), 2, 4))", "expected (32, k, h, w)"),
+        ("return Explanation(-torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
+        ("return Explanation(lambda: -torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
+        ("return 1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_misbehaving_plugin_fails_its_own_cells_and_the_others_go_on(tmp_path: Path, body: str, reason: str) -> None:
+    (tmp_path / "bad.py").write_text(RAISES.format(body=body))
+    words = [
+        "run",
+        "--plugin",
+        str(tmp_path / "bad.py"),
+        *FAST,
+        "--no-pictures",
+        "--results",
+        str(tmp_path / "results"),
+    ]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    frame = read_results(tmp_path / "results").astype({"explainer": str, "status": str, "reason": str})
+    bad = frame[frame["explainer"] == "bad"]
+    assert set(bad["status"]) == {"failed"}
+    assert bad["reason"].str.contains(reason, regex=False).all()
+    assert (frame[frame["explainer"] == "centre_map"]["status"] == "ok").any()
+
+
+def test_ctrl_c_keeps_finished_cells_and_says_so(tmp_path: Path) -> None:
+    waits = "print('waiting', flush=True); import time; time.sleep(120)"
+    (tmp_path / "waits.py").write_text(RAISES.format(body=waits).replace("'waiting'", "'wai' + 'ting'"))
+    words = ["run", *FAST, "--plugin", str(tmp_path / "waits.py"), "--no-pictures"]
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in a background job
+    code += "from partbench.cli.main import main; main(prog_name='bench')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "waiting"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished cells are kept" in errors
+    assert "Traceback" not in errors
+    assert set(read_results(tmp_path / "results")["explainer"]) == {"centre_map"}
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    assert "did you mean 'srae'" in mistake("run", "--plugin", "srea")
+    assert "did you mean 'fauna/bird'" in mistake("run", "--plugin", "srae", "--task", "fauna/brid")
+    assert "did you mean 'fauna'" in mistake("run", "--plugin", "srae", "--task", "fuana/bird")
+    assert "did you mean 'locality'" in mistake("run", "--plugin", "srae", "--metric", "localty")
+    assert "did you mean 'epochs'" in mistake("run", "--plugin", "srae", "-o", "epoch=3")
+    assert "did you mean 'small_vgg'" in mistake("run", "--plugin", "srae", "--task", "fauna/bird@smal_vgg")
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
+    result = CliRunner().invoke(main, ["rnu"])
+    assert result.exit_code == 2
+    assert "did you mean 'run'" in result.stderr
+
+
+def test_a_wrong_option_type_quotes_the_value() -> None:
+    assert "-o epochs=many: expected int" in mistake("run", "--plugin", "srae", "-o", "epochs=many")
+    assert "expected option=value" in mistake("run", "--plugin", "srae", "-o", "epochs")
+
+
+def test_real_data_without_a_folder_says_how_to_name_it(tmp_path: Path) -> None:
+    words = ["run", "--plugin", "centre_map", "--task", "animal_part/cat", "--results", str(tmp_path / "r")]
+    assert "--data-root" in mistake(*words)
+    assert str(tmp_path / "none") in mistake(*words, "--data-root", str(tmp_path / "none"))
+
+
+def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "choose another" in mistake("run", *FAST, "--results", str(tmp_path / "file" / "results"))
+
+
+def test_a_corrupt_result_is_named_and_ignored(ran, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    (results / "fauna").mkdir(parents=True)
+    (path,) = (ran[0] / "results").rglob("*.parquet")
+    (results / "fauna" / path.name).write_bytes(path.read_bytes())
+    (results / "fauna" / "torn.parquet").write_bytes(path.read_bytes()[:1000])
+    result = CliRunner().invoke(main, ["leaderboard", "--results", str(results)])
+    assert result.exit_code == 0
+    assert "torn.parquet" in result.stderr
+
+
+def test_doctor_reports_environment_data_and_plugins() -> None:
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+    found = json.loads(result.stdout)
+    assert {row["name"]: row["status"] for row in found["data"]} == {
+        "animal_part": "absent",
+        "celeba": "absent",
+        "fauna": "ok",
+    }
+    assert found["environment"][0]["name"] == "partbench"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_shell_code(shell: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_BENCH_COMPLETE" in result.output
+
+
+def test_names_are_completed() -> None:
+    from click.shell_completion import ShellComplete
+
+    complete = ShellComplete(main, {}, "bench", "_BENCH_COMPLETE")
+    assert "srae" in [item.value for item in complete.get_completions(["run", "--plugin"], "sr")]
+
+
+def test_list_as_json_has_versions_and_owners() -> None:
+    listing = json.loads(CliRunner().invoke(main, ["list", "--json"]).stdout)
+    assert {"explainers", "metrics", "tasks", "performers", "broken"} == set(listing)
+    assert all(row["owner"].startswith("partbench ") for row in listing["metrics"])

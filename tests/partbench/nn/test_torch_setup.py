@@ -1,0 +1,37 @@
+"""Memory that training does not have to wait for."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+TENSORS_OF_A_STEP = """
+import ctypes, sys
+import torch
+from partbench.nn.torch_setup import keep_freed_memory
+
+class Heap(ctypes.Structure):  # struct mallinfo2
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks free keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Heap
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+tensors = [torch.ones(4 << 20) for _ in range(5)]  # 16 MB each
+tensors.clear()
+print(library.mallinfo2().free >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver() < ("glibc", "2.33"), reason="asks glibc how much memory it holds")
+def test_what_a_step_of_training_frees_is_kept_for_the_next() -> None:
+    def held(how: str) -> int:
+        words = [sys.executable, "-c", TENSORS_OF_A_STEP, how]
+        return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+    assert held("kept") >= 5 * 16
+    assert held("usual") < 16

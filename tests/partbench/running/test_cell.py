@@ -1,0 +1,206 @@
+"""A cell: what is fitted, explained and scored, in which order, and what becomes of what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from toys import toy_task
+
+from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, Task
+from partbench.running.cell import part_effects, run_cell
+
+
+@dataclass
+class Means:
+    """Explains by the mean of each colour."""
+
+    name: ClassVar[str] = "means"
+    seen: list[str] = field(default_factory=list)
+    lazy: list[int] = field(default_factory=list)
+
+    def fit(self, task: Task) -> None:
+        self.noise = torch.rand(1)
+
+    def explain(self, batch: Batch) -> Explanation:
+        self.seen += batch.ids
+        means = batch.images.mean((2, 3))
+        return Explanation(lambda: self._maps(batch), scores=means, logits=means.sum(1) + self.noise)
+
+    def _maps(self, batch: Batch) -> torch.Tensor:
+        self.lazy.append(len(batch))
+        return batch.images
+
+    def report(self) -> dict[str, float]:
+        return {"noise": float(self.noise)}
+
+
+@dataclass
+class Brightness:
+    """The mean of a map, per image."""
+
+    name: ClassVar[str] = "brightness"
+    version: ClassVar[str] = "3"
+    needs: ClassVar[tuple[str, ...]] = ("maps",)
+    images: ClassVar[str] = "positive"
+    higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    unit: ClassVar[str] = "image"
+    ids: list[str] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+        assert outputs.positive.all()
+        self.ids += batch.ids
+        self.values += explanation.maps.mean((1, 2, 3)).tolist()
+
+    def compute(self) -> dict[str, Scores]:
+        return {self.name: Scores(self.ids, self.values)}
+
+
+@dataclass
+class Everywhere(Brightness):
+    """The same without maps, on all images."""
+
+    name: ClassVar[str] = "everywhere"
+    needs: ClassVar[tuple[str, ...]] = ("logits",)
+    images: ClassVar[str] = "all"
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+        self.ids += batch.ids
+        self.values += (explanation.logits - outputs.explained).tolist()
+
+
+def rows_of(run, metric: str) -> list[dict]:
+    return [row for row in run.rows if row["metric"] == metric]
+
+
+def test_every_unit_has_a_row_and_the_aggregate_is_their_mean(tmp_path: Path) -> None:
+    run = run_cell(Means(), toy_task(tmp_path), [Brightness()])
+    aggregate, *units = rows_of(run, "brightness")
+    assert aggregate["unit"] == "all"
+    assert aggregate["value"] == pytest.approx(np.mean([row["value"] for row in units]))
+    assert aggregate["low"] < aggregate["value"] < aggregate["high"]
+    assert aggregate["metric_version"] == "3"
+    assert len({row["unit"] for row in units}) == len(units) == aggregate["images"]
+
+
+def test_maps_are_computed_for_images_of_the_category_only(tmp_path: Path) -> None:
+    task, explainer = toy_task(tmp_path), Means()
+    run_cell(explainer, task, [Brightness(), Everywhere()])
+    positive = int(task.positive(task.labels("test")).sum())
+    assert sum(explainer.lazy) == positive
+    assert sorted(explainer.seen) == sorted(task.dataset.test.ids)
+
+
+def test_images_that_no_metric_wants_are_not_explained(tmp_path: Path) -> None:
+    task, explainer = toy_task(tmp_path), Means()
+    run_cell(explainer, task, [Brightness()])
+    assert len(explainer.seen) == int(task.positive(task.labels("test")).sum())
+
+
+def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
+    task = toy_task(tmp_path)
+    one, again, other = (run_cell(Means(), task.with_seed(s), [Everywhere()]).rows[0]["value"] for s in (1, 1, 2))
+    assert one == again != other
+
+
+def test_what_an_explainer_reports_becomes_rows(tmp_path: Path) -> None:
+    (row,) = rows_of(run_cell(Means(), toy_task(tmp_path), []), "noise")
+    assert row["status"] == "ok"
+    assert row["higher_is_better"] is None
+
+
+@dataclass
+class Broken(Means):
+    name: ClassVar[str] = "broken"
+    error: type[Exception] = RuntimeError
+
+    def fit(self, task: Task) -> None:
+        raise self.error("no\nluck")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [(RuntimeError, "failed", "RuntimeError: no luck"), (NotApplicable, "skipped", "no luck")],
+)
+def test_an_explainer_that_raises_leaves_a_row_per_metric(tmp_path: Path, error, status: str, reason: str) -> None:
+    run = run_cell(Broken(error=error), toy_task(tmp_path), [Brightness(), Everywhere()])
+    assert [(row["metric"], row["status"], row["reason"]) for row in run.rows] == [
+        ("brightness", status, reason),
+        ("everywhere", status, reason),
+    ]
+    assert all(np.isnan(row["value"]) for row in run.rows)
+
+
+def test_a_metric_that_raises_fails_alone(tmp_path: Path) -> None:
+    class Raises(Brightness):
+        name = "raises"
+
+        def update(self, batch, explanation, outputs) -> None:
+            raise ZeroDivisionError("by zero")
+
+    run = run_cell(Means(), toy_task(tmp_path), [Raises(), Brightness()])
+    assert rows_of(run, "raises")[0]["status"] == "failed"
+    assert rows_of(run, "brightness")[0]["status"] == "ok"
+
+
+def test_ctrl_c_is_not_swallowed(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(Broken(error=KeyboardInterrupt), toy_task(tmp_path), [Brightness()])
+
+
+def test_what_is_missing_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    class NeedsMasks(Brightness):
+        name = "needs_masks"
+        needs = ("maps", "masks")
+
+    class NeedsContributions(Brightness):
+        name = "needs_contributions"
+        needs = ("contributions",)
+
+    run = run_cell(Means(), toy_task(tmp_path), [NeedsMasks(), NeedsContributions()])
+    assert [(r["status"], r["reason"]) for r in run.rows[:2]] == [
+        ("skipped", "the dataset has no masks"),
+        ("skipped", "the explanation has no contributions"),
+    ]
+
+
+def test_units_without_a_value_are_counted(tmp_path: Path) -> None:
+    class Partial(Brightness):
+        name = "partial"
+
+        def compute(self) -> dict[str, Scores]:
+            return {self.name: Scores(["a", "b", "c"], [1.0, float("nan"), 2.0])}
+
+    row = run_cell(Means(), toy_task(tmp_path), [Partial()]).rows[0]
+    assert row["value"] == 1.5
+    assert row["reason"] == "1 of 3 images have no value"
+
+
+def test_part_effects_are_falls_of_the_performers_logit_and_nothing_is_explained_again(tmp_path):
+    task = toy_task(tmp_path)
+    split, explained = task.dataset.test, []
+    task.dataset.part_names = ("red", "nothing")
+    without = {"red": lambda images: images.clamp(max=0.3), "nothing": lambda images: images}
+
+    def batch_without(rows, part):
+        batch = split.batch(rows)
+        ids = tuple(f"{name} without {part}" for name in batch.ids)
+        return replace(batch, ids=ids, images=without[part](batch.images))
+
+    split.batch_without = batch_without
+    explainer = SimpleNamespace(explain=lambda batch: explained.append(batch))
+    wanted = torch.tensor([[True, True], [False, True], [True, False]])
+    falls = part_effects(explainer, task, [4, 5, 6], Explanation(scores=torch.ones(3, 1)))(wanted)
+    batch = task.batch("test", [4, 5, 6])
+    dim = task.performer.logits(batch.images.clamp(max=0.3))[:, task.target]
+    torch.testing.assert_close(falls[[0, 2], 0], (task.explained(batch) - dim)[[0, 2]])
+    torch.testing.assert_close(falls[:2, 1], torch.zeros(2), atol=1e-6, rtol=0)
+    assert falls.isnan().tolist() == (~wanted).tolist()
+    assert not explained

@@ -1,0 +1,115 @@
+"""Everything registered keeps the contract: explainers on a real task, metrics, datasets and performers as declared."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+from partbench import Batch, Explanation, Outputs, ReceptiveField
+from partbench.opening import Workbench
+from partbench.registry import Registry, load
+from partbench.testing import ContractError, check_explainer, check_metric
+from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
+
+REGISTRY: Registry = load()
+SHORT = {name: {"epochs": 1} for name in ("additive", "additive_no_prior", "autoencoder", "autoencoder_cls")}
+SHORT["interp_cnn"] = {"epochs": 1, "warm_up": 0}  # training as short as possible
+
+
+@pytest.fixture(autouse=True)
+def short_training_of_concepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = partial(InterpCnn, **SHORT["interp_cnn"])
+    monkeypatch.setattr("partbench_plugins.additive.concepts.InterpCnn", made)
+
+
+@pytest.fixture(scope="module")
+def workbench() -> Workbench:
+    return Workbench(REGISTRY)
+
+
+@pytest.mark.parametrize("category", ["bird", "multi"])
+@pytest.mark.parametrize("name", sorted(REGISTRY.explainers))
+def test_explainer(name: str, category: str, workbench: Workbench) -> None:
+    check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{category}"), given=SHORT.get(name))
+
+
+def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, Outputs]:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(n, 3, size, size, generator=generator)
+    masks = torch.zeros(n, 2, size, size, dtype=torch.bool)
+    masks[:, 0, 2:8, 2:8] = masks[:, 1, 8:14, 4:12] = True
+    batch = Batch(
+        tuple(f"toy/{i}" for i in range(n)),
+        images,
+        torch.zeros(n, dtype=torch.long),
+        boxes=torch.tensor([[2.0, 2, 14, 14]]).repeat(n, 1),
+        landmarks=torch.tensor([[[5.0, 5.0], [8.0, 11.0]]]).repeat(n, 1, 1),
+        masks=masks,
+        attributes=torch.ones(n, 2),
+    )
+    maps = torch.rand(n, k, 4, 4, generator=generator)
+    logits = torch.randn(n, 3, generator=generator)
+    contributions = torch.rand(n, k, generator=generator)
+    explanation = Explanation(
+        maps, grid=ReceptiveField(1.5, 4, 6), scores=maps.amax((2, 3)), contributions=contributions,
+        logits=logits[:, 0] + 0.1 * torch.randn(n, generator=generator),
+        parts=torch.arange(k) % 3 - 1, part_drops=torch.rand(n, 2, generator=generator),
+    )  # fmt: skip
+    effects = torch.rand(n, 2, generator=generator)
+    outputs = Outputs(
+        logits, torch.arange(n) % 2 == 0, 0, logits[:, 0], lambda x: x.mean((2, 3)), parts=("head", "tail"),
+        part_effects=lambda wanted: effects,
+    )  # fmt: skip
+    return batch, explanation, outputs
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.metrics))
+def test_metric(name: str) -> None:
+    check_metric(REGISTRY.metrics[name].cls(), *toy_scene())
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.datasets))
+def test_dataset_declaration(name: str) -> None:
+    cls = REGISTRY.datasets[name].cls
+    assert set(cls.categories) <= set(cls.classes)
+    assert cls.default_performer in REGISTRY.performers
+    assert cls.__doc__
+    assert cls.version
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.performers))
+def test_performer_declaration(name: str) -> None:
+    cls = REGISTRY.performers[name].cls
+    assert cls.input_size > 0
+    assert cls.__doc__
+    assert cls.version
+
+
+def test_a_batch_dependent_explainer_breaks_the_contract(workbench: Workbench) -> None:
+    cls = REGISTRY.explainers["centre_map"].cls
+
+    class Ranks(cls):  # type: ignore[misc, valid-type]
+        """Ranks images within their batch."""
+
+        def explain(self, batch: Batch) -> Explanation:
+            return Explanation(scores=batch.images.mean((1, 2, 3)).argsort()[:, None].float())
+
+    with pytest.raises(ContractError, match="depend on the other images"):
+        check_explainer(Ranks, workbench.task("fauna/bird"))
+
+
+def test_an_explainer_that_changes_the_performer_breaks_the_contract() -> None:
+    workbench = Workbench(REGISTRY)
+    cls = REGISTRY.explainers["centre_map"].cls
+
+    class Tampers(cls):  # type: ignore[misc, valid-type]
+        """Edits the network it explains."""
+
+        def fit(self, task) -> None:
+            super().fit(task)
+            next(iter(task.performer.segment("images", "logits").parameters())).data.add_(1)
+
+    with pytest.raises(ContractError, match="changed the performer"):
+        check_explainer(Tampers, workbench.task("fauna/bird"))
