@@ -23,7 +23,7 @@ from .task import Task as Task
 from .types import Batch as Batch
 from .types import Explanation as Explanation
 from .types import NotApplicable as NotApplicable
-from .types import Outputs as Outputs
+from .types import PerformerOutputs as PerformerOutputs
 from .types import Scores as Scores
 from .types import Split as Split
 from .weight_cache import identity_of as identity_of

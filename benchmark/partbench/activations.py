@@ -66,7 +66,7 @@ class Activations:
             if all(i in rows for i in batch.ids):
                 index = torch.tensor([rows[i] for i in batch.ids], dtype=torch.long)
                 return self.of_split(split, layer)[index].to(self.performer.device)
-        return self.performer.activations(batch.images, [layer])[layer]
+        return self.performer.activations(batch.pixels, [layer])[layer]
 
     def remember(self, split: Split, indices: range | list[int], ids: tuple[str, ...]) -> None:
         """Note which rows of a split the images of these ids are, for `of_batch`."""
@@ -103,4 +103,4 @@ class Activations:
             if above:
                 yield self.performer.forward_from(base, self.of_split(split, base)[rows.start : rows.stop], layer)
             else:
-                yield self.performer.activations(self.split(split).batch(rows).images, [layer])[layer]
+                yield self.performer.activations(self.split(split).batch(rows).pixels, [layer])[layer]

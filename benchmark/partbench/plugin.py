@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench.types import Batch, Explanation, Outputs, Scores
+from partbench.types import Batch, Explanation, PerformerOutputs, Scores
 
 if TYPE_CHECKING:
     from partbench.performer import Performer
@@ -106,7 +106,7 @@ class Metric(Protocol):
     bounds: ClassVar[tuple[float, float]]
     unit: ClassVar[str]
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None: ...
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None: ...
 
     def compute(self) -> dict[str, Scores]: ...
 

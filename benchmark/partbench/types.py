@@ -31,13 +31,13 @@ class NotApplicable(Exception):
 class Batch:
     """Images and what is known of them; None where the dataset does not know it.
 
-    images are RGB in [0, 1]; boxes are x0 y0 x1 y1 in px of these images; landmarks are x y in px, NaN where absent;
+    pixels are RGB in [0, 1]; boxes are x0 y0 x1 y1 in px of these images; landmarks are x y in px, NaN where absent;
     masks say which pixels show each part; part_boxes are x0 y0 x1 y1 in px of the parts, NaN where absent, of datasets
     that know no masks; attributes are +1 / -1, NaN where unknown.
     """
 
     ids: tuple[str, ...]
-    images: Float[Tensor, "n 3 H W"]
+    pixels: Float[Tensor, "n 3 H W"]
     labels: Int[Tensor, "n"]
     boxes: Float[Tensor, "n 4"] | None = None
     landmarks: Float[Tensor, "n l 2"] | None = None
@@ -47,6 +47,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in px."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
 
     def __getitem__(self, index: slice) -> Batch:
         return self._map(lambda value: value[index])
@@ -186,7 +191,7 @@ def _expect_parts(parts: Tensor) -> None:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class PerformerOutputs:
     """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index; names.
 
     Of an attribute, the logits are those of "has it not", always 0, and "has it", index 1: other attributes are no

@@ -25,7 +25,7 @@ class Saliency:
         self._target = task.target
 
     def explain(self, batch: Batch) -> Explanation:
-        images = batch.images.clone().requires_grad_()
+        images = batch.pixels.clone().requires_grad_()
         logit = self._network(images)[:, self._target]
         (gradient,) = torch.autograd.grad(logit.sum(), images)
         maps = torch.nn.functional.avg_pool2d(gradient.abs().amax(1, keepdim=True), self.cell)

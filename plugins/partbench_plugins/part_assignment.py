@@ -38,7 +38,7 @@ def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Ten
     scores, held, marks = [], [], PartMarks()
     for batch in task.batches("train", BATCH, rows.tolist()):
         explanation = explain(batch)
-        on_parts = parts_at(peaks(explanation, batch.images.shape[-1]), batch)
+        on_parts = parts_at(peaks(explanation, batch.pixels.shape[-1]), batch)
         if on_parts is None:
             return None
         if batch.masks is not None or batch.part_boxes is not None:

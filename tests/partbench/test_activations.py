@@ -97,7 +97,7 @@ def test_images_that_are_of_no_split_are_computed(tmp_path: Path) -> None:
     cache = Activations(dataset, tiny, tmp_path)
     cache.remember("train", [0], dataset.train.batch([0]).ids)
     strange = Batch(("elsewhere/0",), torch.rand(1, 3, 8, 8), torch.tensor([0]))
-    assert torch.equal(cache.of_batch(strange, "fc1"), tiny.activations(strange.images, ["fc1"])["fc1"])
+    assert torch.equal(cache.of_batch(strange, "fc1"), tiny.activations(strange.pixels, ["fc1"])["fc1"])
 
 
 def test_an_interrupted_write_leaves_no_file_and_can_be_repeated(

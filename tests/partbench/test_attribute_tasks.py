@@ -198,18 +198,18 @@ def test_metrics_see_whether_the_performer_takes_the_attribute_to_be_there(workb
     task = wild(workbench)
     batch = task.batch("test", range(6))
     found = _outputs(task, batch)
-    own = task.performer.logits(batch.images)[:, 1]
+    own = task.performer.logits(batch.pixels)[:, 1]
     assert found.target == 1
     assert torch.equal(found.logits.argmax(1) == found.target, own > 0)
     assert torch.equal(found.explained, own)
-    assert torch.equal(found.predict(batch.images), found.logits)
+    assert torch.equal(found.predict(batch.pixels), found.logits)
     assert torch.equal(found.category_logits, own[:, None])
     assert found.positive.tolist() == (task.dataset.test.labels == 1).tolist()
 
 
 def test_the_predicted_label_of_an_attribute_follows_the_sign_of_its_logit(workbench: Workbench) -> None:
     task = wild(workbench)
-    images = task.batch("train", range(10)).images
+    images = task.batch("train", range(10)).pixels
     last = task.performer.stages["fc"]
     last.bias += 100.0  # other attributes are far above
     last.bias[1] -= task.performer.logits(images)[:, 1].median()

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from partbench import Batch, Explanation, Outputs, ReceptiveField
+from partbench import Batch, Explanation, PerformerOutputs, ReceptiveField
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
 from partbench.testing import ContractError, check_explainer, check_metric
@@ -35,7 +35,7 @@ def test_explainer(name: str, category: str, workbench: Workbench) -> None:
     check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{category}"), given=SHORT.get(name))
 
 
-def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, Outputs]:
+def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, PerformerOutputs]:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(n, 3, size, size, generator=generator)
     masks = torch.zeros(n, 2, size, size, dtype=torch.bool)
@@ -58,7 +58,7 @@ def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanatio
         parts=torch.arange(k) % 3 - 1, part_drops=torch.rand(n, 2, generator=generator),
     )  # fmt: skip
     effects = torch.rand(n, 2, generator=generator)
-    outputs = Outputs(
+    outputs = PerformerOutputs(
         logits, torch.arange(n) % 2 == 0, 0, logits[:, 0], lambda x: x.mean((2, 3)), parts=("head", "tail"),
         part_effects=lambda wanted: effects,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def test_a_batch_dependent_explainer_breaks_the_contract(workbench: Workbench) -
         """Ranks images within their batch."""
 
         def explain(self, batch: Batch) -> Explanation:
-            return Explanation(scores=batch.images.mean((1, 2, 3)).argsort()[:, None].float())
+            return Explanation(scores=batch.pixels.mean((1, 2, 3)).argsort()[:, None].float())
 
     with pytest.raises(ContractError, match="depend on the other images"):
         check_explainer(Ranks, workbench.task("fauna/bird"))

@@ -20,7 +20,7 @@ class {cls}:
     "An explainer of a test."
     name: ClassVar[str] = "{name}"
     def fit(self, task): ...
-    def explain(self, batch): return Explanation(scores=batch.images.mean((2, 3)))
+    def explain(self, batch): return Explanation(scores=batch.pixels.mean((2, 3)))
 
 @hookimpl
 def {hook}(register):

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partbench import Batch, Explanation, InputError, Outputs, ReceptiveField
+from partbench import Batch, Explanation, InputError, PerformerOutputs, ReceptiveField
 from partbench.datasets.animal_part import AnimalPart
 from partbench.metrics.location_instability import LocationInstability
 from partbench.performers.lite0 import Lite0
@@ -105,7 +105,7 @@ def test_location_instability_is_at_least_twenty_times_faster_than_loops_and_equ
             tuple(map(str, range(n))), torch.zeros(n, 3, SIZE, SIZE), torch.zeros(n, dtype=torch.long),
             landmarks=marks[start : start + n],
         )  # fmt: skip
-        outputs = Outputs(logits, torch.ones(n, dtype=torch.bool), 0, logits[:, 0], lambda images, c=logits: c)
+        outputs = PerformerOutputs(logits, torch.ones(n, dtype=torch.bool), 0, logits[:, 0], lambda images, c=logits: c)
         explanation = Explanation(maps, grid=GRID)
         started = time.perf_counter()
         metric.update(batch, explanation, outputs)

@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from partbench import Batch, Explanation, Outputs
+from partbench import Batch, Explanation, PerformerOutputs
 from partbench.metrics.locality import Locality, voronoi_weights
 from partbench.metrics.orthogonality import OrthogonalityFrobenius
 
@@ -26,7 +26,7 @@ def case():
         boxes=boxes, landmarks=30 + torch.rand(IMAGES, LANDMARKS, 2) * 160,
     )  # fmt: skip
     logits = torch.zeros(IMAGES, 2)
-    outputs = Outputs(logits, torch.ones(IMAGES, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
+    outputs = PerformerOutputs(logits, torch.ones(IMAGES, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
     return batch, Explanation(torch.rand(IMAGES, CONCEPTS, CELLS, CELLS) ** 4), outputs
 
 

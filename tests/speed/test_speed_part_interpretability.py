@@ -18,7 +18,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from partbench import Batch, Explanation, Outputs
+from partbench import Batch, Explanation, PerformerOutputs
 from partbench.metrics.part_interpretability import PartInterpretability
 
 IMAGES, FILTERS, CELLS, SIZE, PARTS, BATCH = 1000, 512, 14, 224, 4, 50
@@ -68,7 +68,7 @@ def resident_bytes():
 def measured(scenes):
     """All scores of the metric."""
     logits = torch.zeros(BATCH, 2)
-    outputs = Outputs(logits, torch.ones(BATCH, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
+    outputs = PerformerOutputs(logits, torch.ones(BATCH, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
     images, labels = torch.zeros(BATCH, 3, SIZE, SIZE), torch.zeros(BATCH, dtype=torch.long)
     metric = PartInterpretability()
     for number, (maps, masks) in enumerate(scenes):

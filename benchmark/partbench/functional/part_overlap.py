@@ -162,7 +162,7 @@ class PartMarks:
 
     def add(self, batch: Batch, explanation: Explanation) -> None:
         """Add a batch; filled boxes are the masks where there are none. Raises NotApplicable without either."""
-        height, width = batch.images.shape[-2:]
+        height, width = batch.pixels.shape[-2:]
         if batch.masks is not None:
             masks = batch.masks.cpu().numpy()
         elif batch.part_boxes is not None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional.statistics import agreement, hits
 
 
@@ -41,7 +41,7 @@ class Accuracy:
     _category: list[int] = field(init=False, default_factory=list, repr=False)
     _threshold: float | None = field(init=False, default=None, repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where nothing is predicted, or not for every explained category."""
         own = outputs.category_logits if outputs.target is None else outputs.explained
         explained = own if explanation.explained is None or explanation.is_classifier else explanation.explained

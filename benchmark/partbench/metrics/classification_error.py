@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional.statistics import agreement, hits
 
 Right = Float[np.ndarray, "n"]
@@ -27,7 +27,9 @@ def called_rightly(logits: Float[np.ndarray, "n c"], target: int, positive: Bool
     return np.where(np.isfinite(logits).all(1), (logits.argmax(1) == target) == positive, np.nan)
 
 
-def of_one_logit(predicted: Tensor, explained: Tensor | None, outputs: Outputs, target: int) -> tuple[Right, Right]:
+def of_one_logit(
+    predicted: Tensor, explained: Tensor | None, outputs: PerformerOutputs, target: int
+) -> tuple[Right, Right]:
     """1 where the explainer, and where the performer, tells the explained category from all else, else 0.
 
     `explained` is the explanation's own, None where the logit is the performer's. A classifier whose logit is the
@@ -47,7 +49,7 @@ def of_one_logit(predicted: Tensor, explained: Tensor | None, outputs: Outputs, 
     return agreement(_numpy(predicted), positive, 0.0), performer
 
 
-def of_all_logits(predicted: Tensor, explained: Tensor | None, outputs: Outputs) -> tuple[Right, Right]:
+def of_all_logits(predicted: Tensor, explained: Tensor | None, outputs: PerformerOutputs) -> tuple[Right, Right]:
     """1 where the explainer's, and where the performer's, largest logit is that of the image's category, else 0."""
     compared = outputs.category_logits if explained is None or explained is predicted else explained
     if compared is None or outputs.category is None:
@@ -92,7 +94,7 @@ class ClassificationError:
     _explainer: list[float] = field(init=False, default_factory=list, repr=False)
     _performer: list[float] = field(init=False, default_factory=list, repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where nothing is predicted, or not for every explained category."""
         if explanation.logits is None:
             raise NotApplicable("no logits are predicted")

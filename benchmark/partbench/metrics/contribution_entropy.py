@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, PerformerOutputs, Scores, hookimpl
 from partbench.functional.statistics import entropy
 
 
@@ -36,7 +36,7 @@ class ContributionEntropy:
     _entropies: list[float] = field(init=False, default_factory=list, repr=False)
     _fractions: list[float] = field(init=False, default_factory=list, repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch; the explanation must have contributions."""
         if explanation.contributions is None:
             raise ValueError("the explanation has no contributions")

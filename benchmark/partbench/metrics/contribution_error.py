@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import of_parts
 from partbench.functional.statistics import interval, resampling_weights
 
@@ -70,7 +70,7 @@ class ContributionError:
         if self.least_drop < 0:
             raise InputError(f"least_drop is {self.least_drop}, expected 0 or more")
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no single logit is explained, or no concept has a part."""
         y = outputs.explained if explanation.explained is None else explanation.explained
         contributions, parts, drops = explanation.contributions, explanation.parts, explanation.part_drops

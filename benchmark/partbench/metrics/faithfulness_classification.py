@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, hookimpl
 
 
 def unchanged(logits: Float[Tensor, "n c"], target: int, predicted: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
@@ -42,7 +42,7 @@ class FaithfulnessClassification:
     _unchanged: list[float] = field(init=False, default_factory=list, repr=False)
     _positive: list[bool] = field(init=False, default_factory=list, repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no logit of the performer can be replaced."""
         target = outputs.target
         if target is None or explanation.logits is None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, PerformerOutputs, Scores, hookimpl
 from partbench.functional.statistics import bootstrap
 
 
@@ -33,7 +33,7 @@ class FaithfulnessRegression:
     _deviations: list[float] = field(init=False, default_factory=list, repr=False)
     _positive: list[bool] = field(init=False, default_factory=list, repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no single logit is explained, or none is predicted."""
         predicted, explained = outputs.predicted_and_explained(explanation)
         deviations = (predicted - explained).abs()

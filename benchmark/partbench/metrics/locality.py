@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional.statistics import entropy, interval, resampling_weights
 
 OPTIONS = {"regions": ("auto", "masks", "landmarks"), "absent": ("zero", "skip")}
@@ -83,14 +83,14 @@ class Locality:
             if getattr(self, option) not in known:
                 raise InputError(f"{option} is '{getattr(self, option)}', expected one of {', '.join(known)}")
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where the dataset knows no parts.
 
         The shares are linear in the map, so the weights are brought to the cells once and no heatmap is made.
         """
         images = self._weights(batch)
         maps = explanation.maps.float()
-        rows, columns = (matrix.float() for matrix in explanation.upsampling(*batch.images.shape[-2:]))
+        rows, columns = (matrix.float() for matrix in explanation.upsampling(*batch.size))
         mass = torch.einsum("nkhw,h,w->nk", maps, rows.sum(0), columns.sum(0))
         mass = torch.where(mass > 0, mass, torch.nan)
         self._ids += batch.ids
@@ -109,7 +109,7 @@ class Locality:
         if self.regions == "masks" or landmarks is None or boxes is None:
             missing = "masks" if self.regions == "masks" else "landmarks" if landmarks is None else "boxes"
             raise NotApplicable(f"the dataset has no {missing} to tell parts by")
-        size = (batch.images.shape[-2], batch.images.shape[-1])
+        size = batch.size
         return (_labelled(points, box, size) for points, box in zip(landmarks, boxes, strict=True))
 
     def compute(self) -> dict[str, Scores]:

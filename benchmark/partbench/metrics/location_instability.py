@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, ReceptiveField, Scores, hookimpl
+from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, ReceptiveField, Scores, hookimpl
 
 # distances that the null handles at once: a few MB, which stay in the processor's cache
 BLOCK = 2**17
@@ -147,9 +147,9 @@ class FilterLocations:
         if self.top < 2:
             raise InputError(f"top is {self.top}, expected at least 2: a deviation takes two images")
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no landmark is to be used."""
-        size = (batch.images.shape[-2], batch.images.shape[-1])
+        size = batch.size
         scores, positions = peaks(explanation, size)
         marks = _marks(batch, outputs)
         enters = scores > 0 if self.alive_only else ~scores.isnan()
@@ -243,7 +243,7 @@ class PartFollowing(FilterLocations):
         return {self.name: _scores(self._gap(self._most_active()))}
 
 
-def _marks(batch: Batch, outputs: Outputs) -> Float[Tensor, "2 n l"]:
+def _marks(batch: Batch, outputs: PerformerOutputs) -> Float[Tensor, "2 n l"]:
     """x and y of the landmarks that metrics of location use."""
     if batch.landmarks is None:
         raise NotApplicable("the dataset has no landmarks")

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, Scores, hookimpl
 
 RADIUS = 3  # px, of Telea's neighbourhood
 CHUNK = 16  # concepts brought to image resolution at once; few, so that they stay in the cache
@@ -82,7 +82,7 @@ class MaskedAccuracy:
         if self.limit < 1:
             raise InputError(f"limit is {self.limit}, expected at least 1 image")
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch, up to `limit` images in all. Raises NotApplicable where all logits are explained, not one."""
         if outputs.target is None:
             raise NotApplicable("all logits are explained, not one: no class to be recognised as")
@@ -90,11 +90,11 @@ class MaskedAccuracy:
         if n <= 0:
             return
         keeps = self._keeps(batch[:n], explanation)
-        images = batch.images[:n].permute(0, 2, 3, 1).float().cpu().numpy()
+        images = batch.pixels[:n].permute(0, 2, 3, 1).float().cpu().numpy()
         with ThreadPoolExecutor(2) as pool:
             for variant, masks in keeps.items():
                 painted = torch.from_numpy(np.stack(list(pool.map(inpaint, images, masks)))).permute(0, 3, 1, 2)
-                logits = outputs.predict(painted.contiguous().to(batch.images))
+                logits = outputs.predict(painted.contiguous().to(batch.pixels))
                 self._record(variant, (logits.argmax(1) == outputs.target).double().tolist())
         self._record("@original", (outputs.logits[:n].argmax(1) == outputs.target).double().tolist())
         self._record("@kept", [float(keep.mean()) for keep in keeps[""]])
@@ -102,7 +102,7 @@ class MaskedAccuracy:
 
     def _keeps(self, batch: Batch, explanation: Explanation) -> dict[str, list[np.ndarray]]:
         """Which pixels (H, W) of each image are kept, per variant."""
-        rows, columns = (matrix.float() for matrix in explanation.upsampling(*batch.images.shape[-2:]))
+        rows, columns = (matrix.float() for matrix in explanation.upsampling(*batch.size))
         keeps: dict[str, list[np.ndarray]] = {}
         for i, name in enumerate(batch.ids):
             maps = explanation.maps[i].float()

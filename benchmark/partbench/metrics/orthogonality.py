@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, hookimpl
 
 RIDGE = 1e-6
 # variance of a map in units of its squared mean below which it is flat: nothing to correlate but rounding
@@ -75,12 +75,12 @@ class Orthogonality:
     _first: Tensor = field(init=False, default_factory=lambda: torch.zeros(0), repr=False)
     _images: int = field(init=False, default=0, repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where there are fewer than two concepts."""
         n, k = explanation.maps.shape[:2]
         if k < 2:
             raise NotApplicable("one map only: nothing to be orthogonal to")
-        second, first = covariances(explanation.maps, *explanation.upsampling(*batch.images.shape[-2:]))
+        second, first = covariances(explanation.maps, *explanation.upsampling(*batch.size))
         if self.pooled:
             second = second + first[:, :, None] * first[:, None, :]
         if not self._images:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import of_parts
 
 LEAST_PARTS = 3  # two parts can only be right or wrong
@@ -93,7 +93,7 @@ class PartEffectAgreement:
         if self.most < 1:
             raise InputError(f"most is {self.most}, expected at least 1")
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where images cannot be rendered without a part, or no one logit counts."""
         if outputs.part_effects is None:
             raise NotApplicable("images of this task cannot be rendered without a part")

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Float
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import PartMarks
 from partbench.functional.statistics import bootstrap
 
@@ -49,7 +49,7 @@ class PartInterpretability:
     def __post_init__(self) -> None:
         self._marks = PartMarks(self.quantile, self.overlap, self.region, self.radius)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where the dataset knows no extent of parts."""
         self._marks.add(batch, explanation)
         self._parts = tuple(outputs.parts) or tuple(str(k) for k in range(self._marks.parts))

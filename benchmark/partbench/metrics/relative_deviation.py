@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, Outputs, Scores, hookimpl
+from partbench import Batch, Explanation, PerformerOutputs, Scores, hookimpl
 
 
 @dataclass
@@ -34,7 +34,7 @@ class RelativeDeviation:
     _low: float = field(init=False, default=float("inf"), repr=False)
     _high: float = field(init=False, default=float("-inf"), repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no single logit is explained, or none is predicted."""
         predicted, explained = (value.numpy() for value in outputs.predicted_and_explained(explanation))
         self._ids += batch.ids

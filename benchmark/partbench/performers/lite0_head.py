@@ -122,7 +122,7 @@ def trunk_maps(images: ImageSet, rows: Int[Tensor, "n"], device: torch.device) -
     frozen = nn.Sequential(*trunk().values()).to(device)
     maps = torch.empty(len(rows), CHANNELS, CELLS, CELLS, dtype=torch.half, device=device)
     for place in torch.arange(len(rows)).split(BATCH):
-        maps[place] = frozen(images.batch(rows[place].tolist()).images.to(device)).half()
+        maps[place] = frozen(images.batch(rows[place].tolist()).pixels.to(device)).half()
     return maps
 
 

@@ -102,7 +102,7 @@ def attention(
     with torch.no_grad():
         logits = head(maps.clone()).cpu()
     chosen = logits if logits.ndim == 1 else logits[torch.arange(len(logits)), target]
-    return Attention(title, resize(seen.heatmaps(*batch.images.shape[-2:])[:, 0], size), chosen)
+    return Attention(title, resize(seen.heatmaps(*batch.size)[:, 0], size), chosen)
 
 
 def draw_attention_sheet(sheet: AttentionSheet, title: str) -> Figure:
@@ -112,7 +112,7 @@ def draw_attention_sheet(sheet: AttentionSheet, title: str) -> Figure:
     figure = Figure(figsize=(maps * INCH + right, rows * INCH * 1.12 + 0.7), dpi=110)
     panel = tiles(figure, title, rows, maps, captions=0.5, right=right)
     for row, category in enumerate(sheet.categories):
-        image = sheet.display.images[row].permute(1, 2, 0).cpu().numpy()
+        image = sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy()
         draw_parts(panel[row][0], image, sheet.display, row)
         panel[row][0].caption(f"{category}, {sheet.display.ids[row]}")
         for tile, seen in zip(panel[row][1:], sheet.attentions, strict=True):

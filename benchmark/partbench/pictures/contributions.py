@@ -88,7 +88,7 @@ def draw_contribution_sheet(sheet: ContributionSheet, title: str) -> Figure:
     images, bars, below = figure.subfigures(3, 1, height_ratios=[1.05, 1.15, 1], squeeze=False)[:, 0]
     panel = tiles(images, title, 1, count)[0]
     for row in range(count):
-        draw_parts(panel[row], sheet.display.images[row].permute(1, 2, 0).cpu().numpy(), sheet.display, row)
+        draw_parts(panel[row], sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy(), sheet.display, row)
         panel[row].caption(sheet.display.ids[row])
         axis = bars.add_axes(((row + (names + 0.1) / WIDE) / count, 0.1, (1 - (names + 0.2) / WIDE) / count, 0.78))
         draw_largest(axis, sheet, row)

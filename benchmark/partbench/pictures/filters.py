@@ -58,7 +58,7 @@ def explain_filters(view: View) -> FilterSheet:
     before_mask = getattr(view.explainer, "before_mask", None)
     images = view.images([*top.rows[top.chosen(SHOWN)].flatten().tolist(), *rows])
     masking = before_mask(view.batch) if before_mask else None
-    return FilterSheet(top, view.explanation, rows, masking, images, view.batch.images.shape[-1], view.part_names)
+    return FilterSheet(top, view.explanation, rows, masking, images, view.batch.pixels.shape[-1], view.part_names)
 
 
 def spotlight(image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:

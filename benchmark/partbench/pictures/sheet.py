@@ -53,23 +53,23 @@ def explain_sheet(view: View) -> Sheet:
         values = task.activations("target", batch)
         maps = contrastive_maps(task.performer.segment("target", "logits"), values, units=[task.target])
         read = Explanation(maps, grid=task.performer.receptive_field("target"))
-        logit_maps = resize(read.heatmaps(*batch.images.shape[-2:])[:, 0], view.display.size)
+        logit_maps = resize(read.heatmaps(*batch.size)[:, 0], view.display.size)
         logits = task.explained(batch).cpu().numpy()
     return Sheet(batch, view.shown, view.explanation, logit_maps, logits, names)
 
 
 def draw_sheet(sheet: Sheet, title: str) -> Figure:
     """One row per image: the image with its parts, Excitation BP on the logit, and the concepts by contribution."""
-    size = sheet.display.images.shape[-1]
+    size = sheet.display.pixels.shape[-1]
     concepts = order_concepts(sheet.explanation)
     rows, columns = len(sheet.batch), 2 + len(concepts)
     figure = Figure(figsize=(columns * INCH, rows * INCH * 1.12 + 0.4), dpi=110)
     panel = tiles(figure, title, rows, columns)
     heat: list[np.ndarray] = []
     if sheet.explanation.has("maps"):
-        heat = [resize(sheet.explanation.heatmaps(*sheet.batch.images.shape[-2:])[:, k], size) for k in concepts]
+        heat = [resize(sheet.explanation.heatmaps(*sheet.batch.pixels.shape[-2:])[:, k], size) for k in concepts]
     for row in range(rows):
-        image = sheet.display.images[row].permute(1, 2, 0).cpu().numpy()
+        image = sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy()
         draw_parts(panel[row][0], image, sheet.display, row)
         panel[row][0].caption(sheet.batch.ids[row] if row else "image and parts")
         if sheet.logit_maps is not None and sheet.logits is not None:

@@ -69,7 +69,7 @@ class View:
         """Any test images at the size to draw at, in [0, 1], by row; each is opened once."""
         new = [row for row in dict.fromkeys(rows) if row not in self._drawn]
         if new:
-            pixels = self.display.test.batch(new).images.permute(0, 2, 3, 1).cpu().numpy().clip(0, 1)
+            pixels = self.display.test.batch(new).pixels.permute(0, 2, 3, 1).cpu().numpy().clip(0, 1)
             self._drawn.update(zip(new, pixels, strict=True))
         return {row: self._drawn[row] for row in rows}
 

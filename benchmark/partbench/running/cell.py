@@ -17,7 +17,7 @@ from torch import Tensor
 from partbench.functional.statistics import bootstrap
 from partbench.plugin import Dataset, Explainer, Metric
 from partbench.task import Task
-from partbench.types import Batch, Explanation, NotApplicable, Outputs, Scores
+from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs, Scores
 
 POSITIVE_BATCH = 32
 OTHER_BATCH = 128
@@ -26,7 +26,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass
-class Score:
+class MetricState:
     """A metric at work in one cell: what it has seen, and why it stopped, if it did."""
 
     metric: Metric
@@ -35,7 +35,7 @@ class Score:
     status: str = "ok"
     reason: str = ""
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Feed a batch; what the metric raises ends this metric, not the cell."""
         started = time.perf_counter()
         try:
@@ -120,7 +120,7 @@ class CellRun:
 
 
 @dataclass
-class Clock:
+class Timing:
     """Seconds spent fitting and explaining."""
 
     fit: float = 0.0
@@ -132,13 +132,13 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
 
     Exceptions of the explainer fail (NotApplicable: skip) every metric of the cell; KeyboardInterrupt passes through.
     """
-    scores, clock = [Score(metric) for metric in metrics], Clock()
+    scores, timing = [MetricState(metric) for metric in metrics], Timing()
     run = CellRun([], explainer)
     try:
         started = time.perf_counter()
         fit(explainer, task)
-        clock.fit = time.perf_counter() - started
-        _explain_all(explainer, task, scores, clock, progress)
+        timing.fit = time.perf_counter() - started
+        _explain_all(explainer, task, scores, timing, progress)
         reported = _report(explainer)
     except Exception as error:
         reported = []
@@ -148,7 +148,11 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
             run.failed = describe(error)
         for score in scores:
             score.stop(error)
-    measured = {"fit_seconds": clock.fit, "explain_seconds": clock.explain, "peak_memory_mb": peak_memory(task.device)}
+    measured = {
+        "fit_seconds": timing.fit,
+        "explain_seconds": timing.explain,
+        "peak_memory_mb": peak_memory(task.device),
+    }
     rows = [row for score in scores for row in score.rows()] + reported
     run.rows = [row | measured | {"device": task.device.type} for row in rows]
     return run
@@ -176,7 +180,7 @@ def peak_memory(device: torch.device) -> float:
 
 
 def _explain_all(
-    explainer: Explainer, task: Task, scores: Sequence[Score], clock: Clock, progress: Progress | None
+    explainer: Explainer, task: Task, scores: Sequence[MetricState], timing: Timing, progress: Progress | None
 ) -> None:
     """Explained category first, so that maps are computed for those images only."""
     positive = task.positive(task.labels("test"))
@@ -185,14 +189,14 @@ def _explain_all(
         rows = torch.nonzero(positive == wanted).flatten().tolist()
         active = [s for s in scores if wanted or s.metric.images == "all"]
         for start in range(0, len(rows) if active else 0, size):
-            _explain_batch(explainer, task, rows[start : start + size], active, clock)
+            _explain_batch(explainer, task, rows[start : start + size], active, timing)
             done += len(rows[start : start + size])
             if progress:
                 progress("explaining and scoring", done, total)
 
 
 def _explain_batch(
-    explainer: Explainer, task: Task, rows: Sequence[int], scores: Sequence[Score], clock: Clock
+    explainer: Explainer, task: Task, rows: Sequence[int], scores: Sequence[MetricState], timing: Timing
 ) -> None:
     batch = task.batch("test", rows)
     started = time.perf_counter()
@@ -200,18 +204,18 @@ def _explain_batch(
     working = [score for score in scores if score.status == "ok"]
     if explanation.has("maps") and any("maps" in score.metric.needs for score in working):
         _ = explanation.maps
-    clock.explain += time.perf_counter() - started
+    timing.explain += time.perf_counter() - started
     explanation.validate(len(batch))
     outputs = replace(_outputs(task, batch), part_effects=part_effects(explainer, task, rows, explanation))
     for score in working:
         score.update(batch, explanation, outputs)
 
 
-def _outputs(task: Task, batch: Batch) -> Outputs:
+def _outputs(task: Task, batch: Batch) -> PerformerOutputs:
     logits = task.activations("logits", batch)
     explained = None if task.target is None else logits[:, task.target]
     rivals, places = task.rivals(logits)
-    return Outputs(
+    return PerformerOutputs(
         rivals,
         task.positive(batch.labels),
         None if task.target is None else places[0],

@@ -20,7 +20,7 @@ from partbench import options
 from partbench.plugin import Metric
 from partbench.running.cell import fit
 from partbench.task import Task
-from partbench.types import Batch, Explanation, NotApplicable, Outputs, Scores
+from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs, Scores
 
 FIELDS = ("scores", "contributions", "logits", "explained")
 PER_IMAGE = (*FIELDS, "maps", "part_drops")
@@ -96,7 +96,7 @@ def check_explanation(explanation: Explanation, batch: Batch) -> None:
         raise ContractError(str(error)) from error
 
 
-def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
     """Feed a metric one batch, whole and image by image: the same scores, within its bounds, aggregates between units.
 
     The explanation and batch must hold what the metric needs.
@@ -149,7 +149,7 @@ def _pick(explanation: Explanation, i: int) -> Explanation:
     return Explanation(grid=explanation.grid, **values)
 
 
-def _pick_outputs(outputs: Outputs, i: int) -> Outputs:
+def _pick_outputs(outputs: PerformerOutputs, i: int) -> PerformerOutputs:
     names = ("logits", "positive", "explained", "category", "category_logits")
     given = {name: value for name in names if (value := getattr(outputs, name)) is not None}
     effects = outputs.part_effects

@@ -172,7 +172,7 @@ class InterpCnn:
 
     def _values(self, task: Task, batch: Batch) -> Tensor:
         network = self.network
-        return batch.images.to(task.device) if len(network.trunk) else task.activations(network.base, batch)
+        return batch.pixels.to(task.device) if len(network.trunk) else task.activations(network.base, batch)
 
     def _started(self, task: Task) -> PartNetwork:
         return PartNetwork(

@@ -70,7 +70,7 @@ def finish(network: PartNetwork, schedule: Schedule) -> None:
 def inputs(network: PartNetwork, task: Task) -> Callable[[Int[Tensor, "b"]], Tensor]:
     """What the network takes for training images at these rows: cached activations, or pixels if it has a trunk."""
     if len(network.trunk):
-        return lambda rows: task.batch("train", rows.tolist()).images
+        return lambda rows: task.batch("train", rows.tolist()).pixels
     activations = task.activations(network.base)
     return lambda rows: activations[rows].to(task.device)
 

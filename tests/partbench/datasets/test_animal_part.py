@@ -200,11 +200,11 @@ def test_a_landmark_planted_on_a_coloured_dot_is_found_on_that_colour(tiny: Tiny
     split, i = row_of(tiny.open(100), "cat/00001")
     batch = split.batch([i])
     x, y = batch.landmarks[0, 0].round().long().tolist()
-    red, green, blue = batch.images[0, :, y, x].tolist()
+    red, green, blue = batch.pixels[0, :, y, x].tolist()
     assert red > 0.85
     assert green < 0.25
     assert blue < 0.25
-    reddish = batch.images[0, 0] - batch.images[0, 1] > 0.4
+    reddish = batch.pixels[0, 0] - batch.pixels[0, 1] > 0.4
     ys, xs = torch.nonzero(reddish, as_tuple=True)
     assert (xs.float().mean() - x).abs() < 2
     assert (ys.float().mean() - y).abs() < 2
@@ -293,7 +293,7 @@ def test_negatives_are_whole_images_labelled_other_without_landmarks(tiny: TinyF
     assert batch.landmarks.isnan().all()
     assert split.part_boxes([i]).isnan().all()
     assert batch.boxes.tolist() == [[0, 0, 32, 32]]
-    green = batch.images[0, 1]
+    green = batch.pixels[0, 1]
     assert green[:, :14].max() < 0.1
     assert green[:, 18:].min() > 0.9
 
@@ -319,13 +319,13 @@ def test_batches_are_the_same_at_every_call_whether_remembered_or_not(tiny: Tiny
     forgetful._memory.limit = 0
     once, again, fresh = first.batch([0, 1]), first.batch([0, 1]), [forgetful.batch([0, 1]) for _ in range(2)][-1]
     assert once.ids == ("cat/00001", "cat/00002")
-    assert once.images.std() > 0.05
-    assert torch.equal(once.images, once.images.clamp(0, 1))
-    assert torch.equal(once.images, again.images)
-    assert torch.equal(once.images, fresh.images)
-    assert torch.equal(first.batch([1, 0]).images, once.images.flip(0))
+    assert once.pixels.std() > 0.05
+    assert torch.equal(once.pixels, once.pixels.clamp(0, 1))
+    assert torch.equal(once.pixels, again.pixels)
+    assert torch.equal(once.pixels, fresh.pixels)
+    assert torch.equal(first.batch([1, 0]).pixels, once.pixels.flip(0))
     assert len(first.batch([])) == 0
-    assert first.batch([]).images.shape == (0, 3, 64, 64)
+    assert first.batch([]).pixels.shape == (0, 3, 64, 64)
 
 
 def test_memory_of_crops_stays_within_its_limit():
@@ -538,4 +538,4 @@ def test_real_landmarks_are_at_the_centres_of_their_part_boxes_and_inside_the_cr
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2 - 0.5
     assert torch.allclose(middle[uncut], batch.landmarks[uncut], atol=1e-4)
     assert uncut.sum() > 3
-    assert batch.images.std((1, 2, 3)).min() > 0.02
+    assert batch.pixels.std((1, 2, 3)).min() > 0.02

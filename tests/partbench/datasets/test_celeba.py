@@ -87,8 +87,8 @@ def test_columns_are_found_by_their_names(root: Path) -> None:
 
 def test_photos_are_stretched_to_a_square_in_red_green_blue(root: Path) -> None:
     batch = CelebA(root, 32).test.batch([0, 1])
-    assert batch.images.shape == (2, 3, 32, 32)
-    for image, i in zip(batch.images, (6, 7), strict=True):
+    assert batch.pixels.shape == (2, 3, 32, 32)
+    for image, i in zip(batch.pixels, (6, 7), strict=True):
         expected = torch.tensor([30.0, 20, 10])[:, None, None] * i / 255
         assert (image - expected).abs().max() < 4 / 255  # JPEG
 
@@ -101,7 +101,7 @@ def test_landmarks_lie_where_the_pixel_goes_when_the_photo_is_stretched(root: Pa
     cv2.imwrite(str(root / PHOTOS / "000007.jpg"), photo)
     for size in (64, 112):
         batch = CelebA(root, size).test.batch([0])
-        grey = batch.images[0].mean(0)
+        grey = batch.pixels[0].mean(0)
         along = torch.arange(size).float()
         centre = torch.stack([(grey.sum(0) * along).sum(), (grey.sum(1) * along).sum()]) / grey.sum()
         assert batch.landmarks is not None

@@ -25,7 +25,7 @@ def scenes(**other) -> FaunaSet:
 
 
 def same(a, b) -> bool:
-    pairs = [(a.images, b.images), (a.labels, b.labels), (a.boxes, b.boxes), (a.masks, b.masks)]
+    pairs = [(a.pixels, b.pixels), (a.labels, b.labels), (a.boxes, b.boxes), (a.masks, b.masks)]
     landmarks = torch.equal(a.landmarks.nan_to_num(-1), b.landmarks.nan_to_num(-1))
     return a.ids == b.ids and landmarks and all(torch.equal(x, y) for x, y in pairs)
 
@@ -79,7 +79,7 @@ def test_without_a_part_all_pixels_away_from_it_stay(folder: Path, part: str) ->
     whole, rest = scenes().batch(range(12)), scenes().batch_without(range(12), part)
     finer = scenes(size=96).batch(range(12)).masks[:, PART_NAMES.index(part)].float()
     near = F.max_pool2d(F.max_pool2d(finer[:, None], 4), 3, 1, 1)[:, 0] > 0
-    changed = (whole.images != rest.images).any(1)
+    changed = (whole.pixels != rest.pixels).any(1)
     assert not (changed & ~near).any()
     assert changed.any(2).any(1).tolist() == near.any(2).any(1).tolist()
     assert not rest.masks[:, PART_NAMES.index(part)].any()
@@ -91,7 +91,7 @@ def test_without_a_part_that_it_lacks_an_image_stays_to_the_bit(folder: Path, pa
     many = scenes()
     rows = [i for i in range(24) if part not in BODY[i % 6]]
     assert rows
-    assert torch.equal(many.batch(rows).images, many.batch_without(rows, part).images)
+    assert torch.equal(many.batch(rows).pixels, many.batch_without(rows, part).pixels)
 
 
 def test_images_without_a_part_are_those_of_a_split_without_it(folder: Path) -> None:

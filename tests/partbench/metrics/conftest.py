@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from partbench import Batch, Outputs
+from partbench import Batch, PerformerOutputs
 
 SIZE = 16
 
@@ -20,7 +20,7 @@ def _batch(n, size=SIZE, **known):
 def _outputs(logits, target=0, positive=None, predict=None):
     logits = torch.as_tensor(logits, dtype=torch.float32)
     positive = torch.ones(len(logits), dtype=torch.bool) if positive is None else torch.as_tensor(positive)
-    return Outputs(logits, positive, target, None if target is None else logits[:, target], predict)
+    return PerformerOutputs(logits, positive, target, None if target is None else logits[:, target], predict)
 
 
 def _aggregate(scores):

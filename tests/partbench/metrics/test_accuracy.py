@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, NotApplicable, Outputs
+from partbench import Explanation, NotApplicable, PerformerOutputs
 from partbench.functional.statistics import agreement, best_threshold
 from partbench.metrics.accuracy import Accuracy
 from partbench.testing import check_metric
@@ -126,7 +126,7 @@ def test_all_logits_are_right_where_the_category_has_the_largest(make_batch):
     own = torch.tensor([[2.0, 1, 0], [0, 1, 2], [0, 3, 1], [9, 0, 0]])
     predicted = torch.tensor([[0.0, 1, 0], [0, 1, 2], [0, 3, 1], [9, 0, 0]])
     category = torch.tensor([0, 2, 0, -1])  # the last image is of no explained category
-    outputs = Outputs(own, category >= 0, None, None, None, category=category, category_logits=own)
+    outputs = PerformerOutputs(own, category >= 0, None, None, None, category=category, category_logits=own)
     metric = Accuracy()
     metric.update(batch, Explanation(logits=predicted), outputs)
     scores = metric.compute()

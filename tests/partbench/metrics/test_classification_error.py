@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, NotApplicable, Outputs
+from partbench import Explanation, NotApplicable, PerformerOutputs
 from partbench.metrics.classification_error import ClassificationError
 from partbench.testing import check_metric
 
@@ -17,7 +17,7 @@ def all_outputs(category, category_logits):
     category = torch.as_tensor(category)
     logits = torch.as_tensor(category_logits, dtype=torch.float32)
     extra = torch.full((len(logits), 1), 99.0)  # an output that stands for no category
-    return Outputs(torch.cat([extra, logits], 1), category >= 0, None, None, None, category, logits)
+    return PerformerOutputs(torch.cat([extra, logits], 1), category >= 0, None, None, None, category, logits)
 
 
 def values(found):

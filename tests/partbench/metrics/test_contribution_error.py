@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from partbench import Explanation, InputError, NotApplicable, Outputs
+from partbench import Explanation, InputError, NotApplicable, PerformerOutputs
 from partbench.functional import of_parts
 from partbench.metrics.contribution_error import ContributionError, true_contributions
 from partbench.testing import ContractError, check_metric
@@ -16,7 +16,7 @@ PARTS = ("head", "torso", "legs", "tail")
 def outputs_for(y, parts=PARTS):
     y = torch.as_tensor(y, dtype=torch.float64)
     logits = torch.stack([torch.zeros_like(y), y], 1)
-    return Outputs(logits, torch.ones(len(y), dtype=torch.bool), 1, y, None, parts=parts)
+    return PerformerOutputs(logits, torch.ones(len(y), dtype=torch.bool), 1, y, None, parts=parts)
 
 
 def additive_scene(n=30, bias=0.0, seed=0):
@@ -168,7 +168,7 @@ def test_what_cannot_be_scored_says_why(scored, make_batch):
         scored(contributions, parts, None, y)
     with pytest.raises(ValueError, match="parts hold 2, expected at most 1"):
         scored(contributions, parts, drops[:, :2], y)
-    many = Outputs(torch.zeros(30, 3), torch.ones(30, dtype=torch.bool), None, None, None)
+    many = PerformerOutputs(torch.zeros(30, 3), torch.ones(30, dtype=torch.bool), None, None, None)
     explanation = Explanation(contributions=contributions, parts=parts, part_drops=drops)
     with pytest.raises(NotApplicable, match="all logits are explained"):
         ContributionError().update(make_batch(30), explanation, many)

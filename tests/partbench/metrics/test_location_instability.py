@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, InputError, Metric, NotApplicable, Outputs, ReceptiveField
+from partbench import Explanation, InputError, Metric, NotApplicable, PerformerOutputs, ReceptiveField
 from partbench.metrics import location_instability as module
 from partbench.metrics.location_instability import LocationInstability, PartFollowing, shuffle_gap
 from partbench.testing import check_metric
@@ -391,7 +391,7 @@ def test_state_does_not_grow_with_images(measured):
 def test_public_contract_check_passes(make_batch, metric, many):
     maps, marks = scene(1, 12, 3, 2)
     logits = torch.zeros(12, 2)
-    outputs = Outputs(logits, torch.ones(12, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
+    outputs = PerformerOutputs(logits, torch.ones(12, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
     if many:
         outputs = dataclasses.replace(outputs, category=torch.arange(12) % many, category_logits=logits[:, :many])
     check_metric(metric(top=4), make_batch(12, landmarks=marks), Explanation(maps), outputs)

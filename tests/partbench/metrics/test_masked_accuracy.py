@@ -57,7 +57,7 @@ def test_map_that_keeps_everything_scores_as_the_original_and_says_so(score, red
     outputs = type(red_corner[1])(red_corner[1].logits, red_corner[1].positive, 0, red_corner[1].explained, predict)
     found = means(score(MaskedAccuracy(), Explanation(torch.ones(6, 2, 4, 4)), outputs, batch))
     assert found["main"] == found["original"] == found["kept"] == 1
-    assert all(torch.equal(images, batch.images) for images in seen)
+    assert all(torch.equal(images, batch.pixels) for images in seen)
 
 
 def test_zero_maps_keep_nothing(score, red_corner):

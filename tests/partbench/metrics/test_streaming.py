@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench import Explanation, Metric, Outputs
+from partbench import Explanation, Metric, PerformerOutputs
 from partbench.metrics import (
     accuracy,
     faithfulness_classification,
@@ -44,8 +44,8 @@ def everything(make_batch):
     low = torch.rand(N, 2) * 4
     boxes = torch.cat([low, low + 8], 1)
     batch = make_batch(N, boxes=boxes, landmarks=torch.rand(N, 3, 2) * 15)
-    logits = predict(batch.images)
-    outputs = Outputs(logits, torch.arange(N) % 3 > 0, 1, logits[:, 1], predict)
+    logits = predict(batch.pixels)
+    outputs = PerformerOutputs(logits, torch.arange(N) % 3 > 0, 1, logits[:, 1], predict)
     explanation = Explanation(torch.rand(N, 3, 4, 4) ** 2, logits=logits[:, 1] + 0.1 * torch.randn(N))
     return batch, explanation, outputs
 
@@ -58,7 +58,7 @@ def streamed(metric, everything, cuts):
         metric.update(
             batch[part],
             Explanation(explanation.maps[part], logits=explanation.logits[part]),
-            Outputs(outputs.logits[part], outputs.positive[part], 1, outputs.explained[part], predict),
+            PerformerOutputs(outputs.logits[part], outputs.positive[part], 1, outputs.explained[part], predict),
         )
     return metric.compute()
 

@@ -34,11 +34,11 @@ def test_it_learns_the_classes_of_the_dataset(performer: Performer, squares: Cal
     batch = dataset.train.batch(range(24))
     assert performer.outputs == dataset.classes
     assert performer.targets == {"cat": 0, "dog": 1}
-    assert (performer.logits(batch.images).argmax(1) == batch.labels).float().mean() > 0.75
+    assert (performer.logits(batch.pixels).argmax(1) == batch.labels).float().mean() > 0.75
 
 
 def test_roles_are_maps_and_vectors_after_a_relu(performer: Performer, squares: Callable) -> None:
-    images = squares().test.batch(range(2)).images
+    images = squares().test.batch(range(2)).pixels
     found = performer.activations(images, ["target", "top_conv", "fc1", "fc2", "logits"])
     shapes = {role: tuple(value.shape[1:]) for role, value in found.items()}
     assert shapes == {"target": (112, 14, 14), "top_conv": (128, 14, 14), "fc1": (256,), "fc2": (256,), "logits": (3,)}
@@ -72,7 +72,7 @@ def test_training_again_gives_the_same_bits_whatever_was_drawn_before(
 def test_it_stays_as_it_was_when_used(performer: Performer, squares: Callable) -> None:
     network = performer.segment("images", "logits")
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    network(squares().test.batch([0]).images.requires_grad_()).sum().backward()
+    network(squares().test.batch([0]).pixels.requires_grad_()).sum().backward()
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
     assert not any(weight.requires_grad or weight.grad is not None for weight in network.parameters())
 
@@ -140,7 +140,7 @@ def test_the_head_of_an_attribute_task_has_a_logit_for_each_attribute(cache: Pat
     assert opened.targets == {"male": 1, "young": 0}
     assert fingerprint(male) == fingerprint(young) != fingerprint(squares(train="faces"))
     batch = faces.train.batch(range(24))
-    assert ((opened.logits(batch.images) > 0) == (faces.train.attributes > 0)).float().mean() > 0.75
+    assert ((opened.logits(batch.pixels) > 0) == (faces.train.attributes > 0)).float().mean() > 0.75
 
 
 def same_weights(one: Performer, other: Performer) -> bool:

@@ -42,7 +42,7 @@ def planted_sheet() -> FilterSheet:
 def test_ordinary_filters_are_the_activations_of_the_top_convolution(tmp_path: Path) -> None:
     task = toy_task(tmp_path)
     ordinary, batch = OrdinaryFilters(task), task.batch("test", range(3))
-    expected = task.performer.activations(batch.images, ["conv2"])["conv2"]
+    expected = task.performer.activations(batch.pixels, ["conv2"])["conv2"]
     assert ordinary.layer == "conv2"
     torch.testing.assert_close(ordinary.explain(batch).maps, expected)
 

@@ -58,7 +58,7 @@ def test_each_image_is_opened_once_for_all_explainers(opened) -> None:
     assert rows == [[3, 1], [4]]
     assert list(first) == [3, 1]
     assert list(other) == [1, 4]
-    expected = task.dataset.test.batch([4]).images[0].permute(1, 2, 0)
+    expected = task.dataset.test.batch([4]).pixels[0].permute(1, 2, 0)
     torch.testing.assert_close(torch.from_numpy(other[4]), expected)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from toys import toy_task
 
-from partbench import Batch, Explanation, NotApplicable, Outputs, Scores, Task
+from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, Task
 from partbench.running.cell import part_effects, run_cell
 
 
@@ -29,12 +29,12 @@ class Means:
 
     def explain(self, batch: Batch) -> Explanation:
         self.seen += batch.ids
-        means = batch.images.mean((2, 3))
+        means = batch.pixels.mean((2, 3))
         return Explanation(lambda: self._maps(batch), scores=means, logits=means.sum(1) + self.noise)
 
     def _maps(self, batch: Batch) -> torch.Tensor:
         self.lazy.append(len(batch))
-        return batch.images
+        return batch.pixels
 
     def report(self) -> dict[str, float]:
         return {"noise": float(self.noise)}
@@ -54,7 +54,7 @@ class Brightness:
     ids: list[str] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         assert outputs.positive.all()
         self.ids += batch.ids
         self.values += explanation.maps.mean((1, 2, 3)).tolist()
@@ -71,7 +71,7 @@ class Everywhere(Brightness):
     needs: ClassVar[tuple[str, ...]] = ("logits",)
     images: ClassVar[str] = "all"
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: Outputs) -> None:
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         self.ids += batch.ids
         self.values += (explanation.logits - outputs.explained).tolist()
 
@@ -192,14 +192,14 @@ def test_part_effects_are_falls_of_the_performers_logit_and_nothing_is_explained
     def batch_without(rows, part):
         batch = split.batch(rows)
         ids = tuple(f"{name} without {part}" for name in batch.ids)
-        return replace(batch, ids=ids, images=without[part](batch.images))
+        return replace(batch, ids=ids, pixels=without[part](batch.pixels))
 
     split.batch_without = batch_without
     explainer = SimpleNamespace(explain=lambda batch: explained.append(batch))
     wanted = torch.tensor([[True, True], [False, True], [True, False]])
     falls = part_effects(explainer, task, [4, 5, 6], Explanation(scores=torch.ones(3, 1)))(wanted)
     batch = task.batch("test", [4, 5, 6])
-    dim = task.performer.logits(batch.images.clamp(max=0.3))[:, task.target]
+    dim = task.performer.logits(batch.pixels.clamp(max=0.3))[:, task.target]
     torch.testing.assert_close(falls[[0, 2], 0], (task.explained(batch) - dim)[[0, 2]])
     torch.testing.assert_close(falls[:2, 1], torch.zeros(2), atol=1e-6, rtol=0)
     assert falls.isnan().tolist() == (~wanted).tolist()

@@ -209,11 +209,11 @@ def test_every_option_trains(tmp_path, options):
 def test_the_performer_is_untouched(tmp_path, cls):
     of = task(tmp_path)
     batch = of.batch("test", range(10))
-    before = of.performer.logits(batch.images)
+    before = of.performer.logits(batch.pixels)
     weights = {f"{s}.{n}": v.clone() for s, m in of.performer.stages.items() for n, v in m.state_dict().items()}
     explainer = fitted(of, cls)
     explainer.explain(batch)
-    assert torch.equal(of.performer.logits(batch.images), before)
+    assert torch.equal(of.performer.logits(batch.pixels), before)
     for stage, module in of.performer.stages.items():
         assert not module.training
         assert not any(p.requires_grad for p in module.parameters())

@@ -54,7 +54,7 @@ class AnimalPartSet:
         pixels = np.stack(crops) if crops else np.zeros(shape, np.uint8)
         return Batch(
             ids=tuple(self.photos[i].id for i in rows),
-            images=torch.from_numpy(pixels).float() / 255,
+            pixels=torch.from_numpy(pixels).float() / 255,
             labels=self.labels[rows],
             boxes=torch.tensor([[0.0, 0.0, self.size, self.size]]).repeat(len(rows), 1),
             landmarks=self._centres[rows] - 0.5,

@@ -50,7 +50,7 @@ class CelebASet:
         pixels = np.stack(photos) if photos else np.zeros((0, self.size, self.size, 3), np.uint8)
         return Batch(
             ids=tuple(f"celeba/{Path(self.names[i]).stem}" for i in rows),
-            images=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255,
+            pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255,
             labels=self.labels[rows],
             landmarks=self._landmarks[rows],
             attributes=self.attributes[rows],

@@ -77,7 +77,7 @@ class FaunaSet:
         images = torch.from_numpy(data["image"]).permute(0, 3, 1, 2).contiguous()
         return Batch(
             ids=tuple(f"{self.kind}/{self.seed}/{i}{suffix}" for i in indices),
-            images=images.float() / 255,
+            pixels=images.float() / 255,
             labels=torch.from_numpy(data["label"]).long(),
             boxes=torch.from_numpy(data["box"]).float(),
             landmarks=torch.from_numpy(data["landmarks"]).float() - 0.5,  # pixel centres are whole numbers in a Batch
