@@ -19,9 +19,13 @@ from .plugin import Explainer as Explainer
 from .plugin import ImageSet as ImageSet
 from .plugin import Metric as Metric
 from .plugin import PerformerPlugin as PerformerPlugin
+from .plugin import Progress as Progress
+from .plugin import silent as silent
 from .task import Task as Task
+from .task import TrainingTask as TrainingTask
 from .types import Batch as Batch
 from .types import Explanation as Explanation
+from .types import Images as Images
 from .types import NotApplicable as NotApplicable
 from .types import PerformerOutputs as PerformerOutputs
 from .types import Scores as Scores

@@ -8,7 +8,7 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -65,18 +65,23 @@ class Registry:
 
     def tasks(self) -> list[str]:
         """Names of all tasks on default performers."""
-        return [f"{name}/{category}" for name in self.datasets for category in self.categories(name)]
+        return [task for dataset in self.datasets for task in self.tasks_of(dataset)]
 
-    def categories(self, dataset: str) -> dict[str, Any]:
-        """All that can be explained of a dataset, and the class that is opened for it: `multi` and attributes too."""
+    def tasks_of(self, dataset: str) -> list[str]:
+        """Names of the tasks of a dataset on default performers: its logits one at a time, all of them, attributes.
+
+        Raises InputError for an unknown dataset.
+        """
         cls = self.find("datasets", dataset).cls
-        own = dict.fromkeys((*cls.categories, "multi"), cls) if cls.categories else {}
-        return own | {category: getattr(cls, "attribute_images", cls) for category in attribute_tasks(cls)}
+        logits = [f"multi:{category}" for category in cls.categories]
+        return [f"{dataset}/{what}" for what in (*logits, *(["multi"] if logits else []), *cls.attribute_tasks)]
 
     def default_performer(self, task: str) -> str:
-        """The performer of a task `dataset/category` whose name gives none."""
-        dataset, _, category = task.partition("/")
-        performer: str = self.categories(dataset)[category].default_performer
+        """The performer of a task of `tasks_of`."""
+        dataset, _, what = task.partition("/")
+        cls = self.find("datasets", dataset).cls
+        opened = (cls.attribute_images or cls) if what in cls.attribute_tasks else cls
+        performer: str = opened.default_performer
         return performer
 
     def _add(self, kind: str, entry: Entry) -> None:
@@ -93,12 +98,6 @@ class Registry:
         for kind in KINDS:
             hook = manager.subset_hook_caller(f"register_{kind}", others)
             hook(register=lambda cls, kind=kind: self._add(kind, Entry(cls.name, cls, owner, distribution, version)))
-
-
-def attribute_tasks(cls: Any) -> Mapping[str, str]:
-    """The attribute that each attribute task of a dataset class explains; of most datasets there are none."""
-    tasks: Mapping[str, str] = getattr(cls, "attribute_tasks", {})
-    return tasks
 
 
 def load(paths: Iterable[str | Path] = ()) -> Registry:

@@ -48,9 +48,9 @@ def explain_sheet(view: View) -> Sheet:
     """What the picture shows of a view."""
     task, batch = view.task, view.batch
     logit_maps = logits = None
-    names = tuple(getattr(view.explainer, "concept_names", ()))
+    names = view.explainer.concept_names()
     if task.target is not None:
-        values = task.activations("target", batch)
+        values = batch.images.activations("target")
         maps = contrastive_maps(task.performer.segment("target", "logits"), values, units=[task.target])
         read = Explanation(maps, grid=task.performer.receptive_field("target"))
         logit_maps = resize(read.heatmaps(*batch.size)[:, 0], view.display.size)

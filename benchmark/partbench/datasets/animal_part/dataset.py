@@ -18,7 +18,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from partbench import Batch, InputError, hookimpl
+from partbench import Batch, Dataset, ImageSet, InputError, hookimpl
 from partbench.datasets.animal_part.layout import PARTS, Folder, Photo, category_photos, negative_photos, whole
 from partbench.datasets.photograph import CropMemory, crop, decode
 
@@ -27,7 +27,7 @@ OTHER = "other"
 FRAME = 224  # px: the side of the frame in which parts are annotated
 
 
-class AnimalPartSet:
+class AnimalPartSet(ImageSet):
     """One split: photos cropped to the animal's box and stretched to `size` px.
 
     `centre_counts` (N, p): how many centres the truth files give; landmarks and part boxes are NaN unless it is 1.
@@ -80,7 +80,7 @@ class AnimalPartSet:
             raise InputError(f"{photo.path}: {error}; copy the photo and its data.mat again") from error
 
 
-class AnimalPart:
+class AnimalPart(Dataset):
     """Photographs of cat, cattle, dog, horse and sheep with head and legs, and "other": photos of anything.
 
     Half of the photos of each class are for training, half for testing; no randomness. Raises InputError naming the
@@ -91,13 +91,13 @@ class AnimalPart:
     version: ClassVar[str] = "1"
     default_performer: ClassVar[str] = "lite0_head"
     needs_root: ClassVar[bool] = True
-    classes: ClassVar[tuple[str, ...]] = (*WNIDS, OTHER)
-    categories: ClassVar[tuple[str, ...]] = tuple(WNIDS)
+    classes: tuple[str, ...] = (*WNIDS, OTHER)
+    categories: tuple[str, ...] = tuple(WNIDS)
     landmark_names: tuple[str, ...] = PARTS
     part_names: tuple[str, ...] = PARTS
 
     def __init__(self, root: Path | None = None, size: int = FRAME) -> None:
-        self.size = size
+        super().__init__(root, size)
         folder = Folder(_checked(root))
         photos = negative_photos(folder, self.classes.index(OTHER))
         for label, category in enumerate(self.categories):

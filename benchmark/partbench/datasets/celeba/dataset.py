@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from partbench import Batch, InputError, Register, hookimpl
+from partbench import Batch, Dataset, ImageSet, InputError, Register, hookimpl
 from partbench.datasets.celeba.layout import ATTRIBUTES, LANDMARKS, PARTITION_FILE, PARTITIONS, PHOTOS, Faces, Folder
 from partbench.datasets.photograph import CropMemory, crop, decode
 
@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 178, 218  # px of every aligned photo
 TRAIN, TEST = "0", "2"  # partition 1, for validation, is not used
 
 
-class CelebASet:
+class CelebASet(ImageSet):
     """The photos of one partition, each stretched to `size` x `size` px, which does not keep the aspect."""
 
     def __init__(self, folder: Path, faces: Faces, rows: list[int], size: int, fingerprint: str) -> None:
@@ -68,7 +68,7 @@ class CelebASet:
         return crop(photo, None, self.size)
 
 
-class CelebA:
+class CelebA(Dataset):
     """Photographs of faces, whose attributes are explained by other attributes: attractive, heavy_makeup, male, young.
 
     Partition 0 of the official split is for training, 2 for testing. Raises InputError naming file and line if
@@ -80,17 +80,17 @@ class CelebA:
     version: ClassVar[str] = "1"
     default_performer: ClassVar[str] = "lite0_head"
     needs_root: ClassVar[bool] = True
-    classes: ClassVar[tuple[str, ...]] = ("face",)
-    categories: ClassVar[tuple[str, ...]] = ()
-    attribute_names: ClassVar[tuple[str, ...]] = ATTRIBUTES
-    attribute_tasks: ClassVar[Mapping[str, str]] = {
-        name.lower(): name for name in ("Attractive", "Heavy_Makeup", "Male", "Young")
+    classes: tuple[str, ...] = ("face",)
+    categories: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ATTRIBUTES
+    attribute_tasks: Mapping[str, str] = {
+        f"attribute-{name.lower()}": name for name in ("Attractive", "Heavy_Makeup", "Male", "Young")
     }
     landmark_names: tuple[str, ...] = LANDMARKS
     part_names: tuple[str, ...] = ()
 
     def __init__(self, root: Path | None = None, size: int = 224) -> None:
-        self.size = size
+        super().__init__(root, size)
         folder = Folder(_checked(root))
         faces, found = folder.faces(), folder.photo_sizes()
         self.train = self._split(folder, faces, found, TRAIN)
