@@ -126,8 +126,8 @@ class Dataset:
     are the landmarks that metrics of location use, None for all.
 
     `attribute_names` name the axis of Batch.attributes. `attribute_tasks` map tasks "attribute-..." to the attribute
-    explained: an image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the class
-    of the dataset to open for them; it may have another default performer.
+    explained: an image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the
+    class of the dataset to open for them; it may have another default performer.
     """
 
     name: ClassVar[str]
