@@ -12,9 +12,10 @@ import torch
 from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
 from partbench.errors import InputError, unknown
+from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
 from partbench.plugin import Dataset, Progress, silent
-from partbench.registry import Registry
+from partbench.registry import Registry, load
 from partbench.task import ATTRIBUTE, MULTI, Task, TaskName
 
 LATER = "a task of its own, with a binary performer, that is not there yet"
@@ -124,3 +125,12 @@ class Workbench:
         cache = Activations(dataset, performer)
         cache.progress = self.progress
         return cache
+
+
+def open_task(name: str, data_root: str | Path | None = None, device: str = "cpu") -> Task:
+    """A task by its name: its dataset and performer, and as `.training` what explainers are fitted on.
+
+    Raises InputError for a name that is wrong or data that are missing.
+    """
+    root = None if data_root is None else Path(data_root)
+    return Workbench(load(), root, choose_device(device)).task(name)

@@ -52,6 +52,11 @@ def variant(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     return ",".join(f"{name}={value}" for name, value in zip(differing, values, strict=True))
 
 
+def label(explainer: str, variant: str = "") -> str:
+    """How an explainer is shown: `srae`, or `srae (profile=released)` where its options differ from the defaults."""
+    return f"{explainer} ({variant})" if variant else explainer
+
+
 def safe_name(name: str) -> str:
     """A name as one part of a path: no separators, not hidden, never empty."""
     return re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"

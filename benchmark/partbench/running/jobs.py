@@ -14,8 +14,9 @@ from typing import Any
 from partbench import __version__, options
 from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
+from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry
-from partbench.results.schema import Cell, variant
+from partbench.results.schema import Cell, label, variant
 from partbench.results.store import finished, read_cell, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
 from partbench.task import Task
@@ -39,6 +40,18 @@ class Job:
         """The options asked for whose values are not the defaults."""
         asked, defaults = options.resolved(self.explainer()), options.resolved(self.entry.cls())
         return variant({name: asked[name] for name in self.given}, defaults)
+
+    def run(self, workbench: Workbench, task: Task, run_id: str, progress: Progress | None = None) -> CellRun:
+        """Fit, explain and score with all registered metrics; rows tell of the run and of what is compared."""
+        explainer, registry = self.explainer(), workbench.registry
+        metrics = [entry.cls() for _, entry in sorted(registry.metrics.items())]
+        run = run_cell(explainer, task, metrics, progress)
+        stamp = {
+            "run_id": run_id, "created_at": datetime.datetime.now(datetime.UTC), "partbench_version": __version__,
+            "variant": self.variant, "control": explainer.control(), "compared_with": rival(registry, explainer),
+        }  # fmt: skip
+        run.rows = [row | stamp for row in run.rows]
+        return run
 
     def cell(self, task: Task) -> Cell:
         """The identity under which its result is kept."""
@@ -92,15 +105,21 @@ class Campaign:
             if path and not self.overwrite and not has_failed(path):
                 yield Outcome(job, task, cell, path)
                 continue
-            metrics = [entry.cls() for _, entry in sorted(self.workbench.registry.metrics.items())]
-            run = run_cell(job.explainer(), task, metrics, self.progress)
-            path = write_cell(self.results, self._stamp(run, job), cell, overwrite=path is not None)
+            run = job.run(self.workbench, task, self.run_id, self.progress)
+            path = write_cell(self.results, run.rows, cell, overwrite=path is not None)
             yield Outcome(job, task, cell, path, run)
 
-    def _stamp(self, run: CellRun, job: Job) -> list[dict[str, Any]]:
-        now = datetime.datetime.now(datetime.UTC)
-        stamp = {"run_id": self.run_id, "created_at": now, "partbench_version": __version__, "variant": job.variant}
-        return [row | stamp for row in run.rows]
+
+def rival(registry: Registry, explainer: Explainer) -> str:
+    """The label of the explainer that this one is to be compared with; "" if there is none."""
+    named = explainer.compared_with()
+    if named is None:
+        return ""
+    name, given = named
+    if name not in registry.explainers:
+        return name
+    cls = registry.explainers[name].cls
+    return label(name, variant(options.resolved(cls(**given)), options.resolved(cls())))
 
 
 def has_failed(path: Path) -> bool:
