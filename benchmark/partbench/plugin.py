@@ -71,10 +71,10 @@ class Explainer(Protocol):
     batch afterwards. Raise `NotApplicable` from `fit` for a task that cannot be explained this way.
 
     Optional, each used where it is there:
-    `ablate(batch, concepts)` -> the explained logit (n,), or logits (n, c), without those concepts.
+    `without(batch, concepts)` -> the explained logit (n,), or logits (n, c), without those concepts.
     `report()` -> scalars of its own by name; `name@layer` is the value of one layer, a name that ends in `_share` a
     fraction of 1: a report with values of layers is drawn.
-    `before_mask(batch)` -> maps before they were masked, and the masks in [0, 1], both (n, k, h, w); their product is
+    `unmasked(batch)` -> maps before they were masked, and the masks in [0, 1], both (n, k, h, w); their product is
     `maps`. The picture of filters shows all three.
     `concept_names`, after `fit`: what to call the concepts in pictures, or nothing.
     `baseline()` -> a fitted explainer to draw contributions beside, or None.

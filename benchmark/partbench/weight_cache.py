@@ -22,7 +22,7 @@ from partbench.task import Task
 Weights = dict[str, Tensor]
 
 
-def identity_of(explainer: Any, task: Task, recipe: str) -> dict[str, Any]:
+def training_identity(explainer: Any, task: Task, recipe: str) -> dict[str, Any]:
     """What determines the weights that an explainer learns on a task: its options, the data, the task and its seed.
 
     `recipe` is to change when the same options no longer give the same weights.
@@ -33,10 +33,10 @@ def identity_of(explainer: Any, task: Task, recipe: str) -> dict[str, Any]:
     return {"recipe": recipe, "options": options, "data": data, "task": where}
 
 
-def kept_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weights]) -> Weights:
+def cached_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weights]) -> Weights:
     """The weights kept for `identity` (plain values that determine them), made and kept first if there are none.
 
-    A file that cannot be read is made again. How long the making took is kept with them, see `kept_seconds`.
+    A file that cannot be read is made again. How long the making took is kept with them, see `training_seconds`.
     """
     path = _place(kind, identity)
     try:
@@ -48,7 +48,7 @@ def kept_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weig
         return load_file(path)
 
 
-def kept_seconds(kind: str, identity: Mapping[str, Any]) -> float | None:
+def training_seconds(kind: str, identity: Mapping[str, Any]) -> float | None:
     """Seconds that the making of the weights kept for `identity` took; None where that is not known."""
     try:
         with safe_open(_place(kind, identity), "pt") as file:

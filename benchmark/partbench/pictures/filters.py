@@ -46,7 +46,7 @@ def draw_filters(view: View, path: Path) -> Path:
     """Draw what the filters of a fitted explainer see; returns where the PNG went.
 
     The first four images of the view are those whose maps and part locations are shown. An explainer may offer
-    `before_mask(batch)`: maps before they were masked, and the masks, both (n, k, h, w); then they are drawn too.
+    `unmasked(batch)`: maps before they were masked, and the masks, both (n, k, h, w); then they are drawn too.
     Raises NotApplicable where there are no maps of at least 8 concepts, or no filter is active.
     """
     return save(draw_filter_sheet(explain_filters(view), f"filters of {view.title}"), path)
@@ -55,9 +55,9 @@ def draw_filters(view: View, path: Path) -> Path:
 def explain_filters(view: View) -> FilterSheet:
     """What the picture shows of a view."""
     top, rows = view.top, view.rows[:LOCATED]
-    before_mask = getattr(view.explainer, "before_mask", None)
+    unmasked = getattr(view.explainer, "unmasked", None)
     images = view.images([*top.rows[top.chosen(SHOWN)].flatten().tolist(), *rows])
-    masking = before_mask(view.batch) if before_mask else None
+    masking = unmasked(view.batch) if unmasked else None
     return FilterSheet(top, view.explanation, rows, masking, images, view.batch.pixels.shape[-1], view.part_names)
 
 

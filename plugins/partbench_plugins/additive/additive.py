@@ -18,12 +18,12 @@ from partbench import (
     NotApplicable,
     Task,
     hookimpl,
-    identity_of,
-    kept_seconds,
-    kept_weights,
+    training_identity,
+    training_seconds,
+    cached_weights,
 )
 from partbench.functional.statistics import best_threshold
-from partbench_plugins.additive.concepts import Concepts, Filters, Material, Outputs
+from partbench_plugins.additive.concepts import Concepts, FilterConcepts, ConceptTrainingSet, OutputConcepts
 from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
 from partbench_plugins.additive.weight_network import Kind
 from partbench_plugins.applicability import fitted
@@ -31,12 +31,12 @@ from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
 
 RESOLVED: Any = None  # when the explainer is made
 RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
-SOURCES: dict[str, type[Filters] | type[Outputs]] = {"filters": Filters, "outputs": Outputs}
+SOURCES: dict[str, type[FilterConcepts] | type[OutputConcepts]] = {"filters": FilterConcepts, "outputs": OutputConcepts}
 BETAS = {"filters": 10.0, "outputs": 0.2}
 RATES: dict[Kind, float] = {"small": 3e-3, "resnet152": 1e-3}
 
 
-class Fitted(NamedTuple):
+class FittedAdditive(NamedTuple):
     """What `fit` leaves behind."""
 
     task: Task
@@ -75,7 +75,7 @@ class Additive:
     epochs: int = 12
     learning_rate: float = RESOLVED
     batch_size: int = 64
-    _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
+    _fitted: FittedAdditive | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if self.network is None:
@@ -102,12 +102,12 @@ class Additive:
         if task.target is None:
             raise NotApplicable("explains one logit; name a category")
         concepts: Concepts = SOURCES[self._kind(task)](task)
-        weights = kept_weights(self.name, self._identity(task), lambda: self._trained(task, concepts))
+        weights = cached_weights(self.name, self._identity(task), lambda: self._trained(task, concepts))
         threshold, variance = (float(weights.pop(name)) for name in ("threshold", "variance"))
         model = self._model(task, concepts)
         model.load_state_dict(weights)
         model.eval().requires_grad_(False)
-        self._fitted = Fitted(task, concepts, model, threshold, variance)
+        self._fitted = FittedAdditive(task, concepts, model, threshold, variance)
 
     @torch.no_grad()
     def explain(self, batch: Batch) -> Explanation:
@@ -120,7 +120,7 @@ class Additive:
         explanation.logits, explanation.explained, explanation.threshold = logits, seen.logit, threshold
         return explanation
 
-    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
+    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
         """The explained logit without these filters. Raises NotApplicable where concepts are outputs."""
         return fitted(self._fitted).concepts.without(batch, concepts)
 
@@ -132,7 +132,7 @@ class Additive:
         """bias, b in units of the logit; logit_variance over training images; training_seconds; beta_over_variance."""
         task, concepts, model, _, variance = fitted(self._fitted)
         found = {"bias": float(model.offset), "logit_variance": variance}
-        seconds = kept_seconds(self.name, self._identity(task))
+        seconds = training_seconds(self.name, self._identity(task))
         found |= {} if seconds is None else {"training_seconds": seconds}
         return found | {"beta_over_variance": self._beta(concepts) / variance}
 
@@ -140,14 +140,14 @@ class Additive:
     def concept_names(self) -> tuple[str, ...]:
         """Of outputs, their names; of filters none."""
         concepts = fitted(self._fitted).concepts
-        return concepts.names if isinstance(concepts, Outputs) else ()
+        return concepts.names if isinstance(concepts, OutputConcepts) else ()
 
     def baseline(self) -> Additive | None:
         """The same without prior on the same task, if it was ever fitted; else None, and where there is no prior."""
         task, concepts, *_ = fitted(self._fitted)
         options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         without = AdditiveNoPrior(**(options | {"beta": 0.0}))
-        if not self._beta(concepts) or kept_seconds(without.name, without._identity(task)) is None:
+        if not self._beta(concepts) or training_seconds(without.name, without._identity(task)) is None:
             return None
         without.fit(task)
         return without
@@ -165,21 +165,21 @@ class Additive:
         return AdditiveModel(self.network, concepts.channels, concepts.count, concepts.positive).to(task.device)
 
     def _trained(self, task: Task, concepts: Concepts) -> dict[str, Tensor]:
-        material: Material = concepts.material()
+        training_set: ConceptTrainingSet = concepts.training_set()
         schedule = Schedule(self._beta(concepts), self.epochs, self.learning_rate, self.batch_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             model = self._model(task, concepts)
             model.used[torch.randperm(concepts.count)[self.subset or concepts.count :]] = 0
-            model.start(material, self.bias == "learned")
-            train(model, material, schedule, task.progress)
+            model.start(training_set, self.bias == "learned")
+            train(model, training_set, schedule, task.progress)
         positive = task.positive(task.labels()).numpy()
-        threshold = best_threshold(predicted(model, material).numpy(), positive)
-        extra = {"threshold": torch.tensor(threshold), "variance": material.logit.var()}
+        threshold = best_threshold(predicted(model, training_set).numpy(), positive)
+        extra = {"threshold": torch.tensor(threshold), "variance": training_set.logit.var()}
         return model.state_dict() | extra
 
     def _identity(self, task: Task) -> dict[str, Any]:
-        return identity_of(self, task, f"{RECIPE}.{OF_FILTERS}.{self._kind(task)}")
+        return training_identity(self, task, f"{RECIPE}.{OF_FILTERS}.{self._kind(task)}")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partbench_plugins.additive.concepts import Material
+from partbench_plugins.additive.concepts import ConceptTrainingSet
 from partbench_plugins.additive.prior import cross_entropy_prior, direction_prior
 from partbench_plugins.additive.weight_network import Kind, weight_network
 from partbench_plugins.interp_cnn.training import balanced
@@ -68,28 +68,28 @@ class AdditiveModel(nn.Module):
         return self.bias * self.unit
 
     @torch.no_grad()
-    def start(self, material: Material, with_bias: bool = True) -> None:
+    def start(self, training_set: ConceptTrainingSet, with_bias: bool = True) -> None:
         """Equal weights start where concepts add up to about one standard deviation of the logit (ours).
 
         The paper says nothing of scales; unscaled, sums over cells start orders of magnitude above the logit. The bias
         learns BIAS_RATE times as fast as the rest, or would stay where it starts.
         """
-        spread = material.logit.std().clamp_min(1e-6)
-        size = (material.values.square().mean(0).sqrt().to(self.used) * self.used).sum().clamp_min(1e-6)
+        spread = training_set.logit.std().clamp_min(1e-6)
+        size = (training_set.values.square().mean(0).sqrt().to(self.used) * self.used).sum().clamp_min(1e-6)
         self.scale.copy_(spread / size / (math.log(2) if self.positive else 1))
         self.unit.copy_(BIAS_RATE * spread * int(with_bias))
-        self.bias.copy_((material.logit.mean() / spread - int(self.positive)) / BIAS_RATE)
+        self.bias.copy_((training_set.logit.mean() / spread - int(self.positive)) / BIAS_RATE)
 
 
-def train(model: AdditiveModel, material: Material, schedule: Schedule, progress: Progress) -> None:
+def train(model: AdditiveModel, training_set: ConceptTrainingSet, schedule: Schedule, progress: Progress) -> None:
     """Train in place, with torch's global random numbers.
 
     Both losses are divided by the variance of the logit: that leaves the minimum where it is, and a rate of Adam means
     the same for all. The images drawn are of both signs of the logit equally often; no annotation is used.
     """
-    device, variance = model.bias.device, float(material.logit.var())
+    device, variance = model.bias.device, float(training_set.logit.var())
     prior_loss = cross_entropy_prior if model.positive else direction_prior
-    odds = balanced((material.logit > 0).long())
+    odds = balanced((training_set.logit > 0).long())
     drawn = round(float(odds.sum() / odds.max()))
     steps = math.ceil(drawn / schedule.batch_size)
     optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate, fused=True)
@@ -98,7 +98,7 @@ def train(model: AdditiveModel, material: Material, schedule: Schedule, progress
     for epoch in range(schedule.epochs):
         strength = schedule.beta / math.sqrt(epoch + 1)
         for rows in torch.multinomial(odds, drawn, replacement=True).tensor_split(steps):
-            features, values, logit, prior = (column[rows].to(device).float() for column in material)
+            features, values, logit, prior = (column[rows].to(device).float() for column in training_set)
             added = model(features, values)
             loss = F.mse_loss(added.logit, logit)
             if strength:
@@ -112,8 +112,8 @@ def train(model: AdditiveModel, material: Material, schedule: Schedule, progress
 
 
 @torch.no_grad()
-def predicted(model: AdditiveModel, material: Material, size: int = 256) -> Float[Tensor, "N"]:
+def predicted(model: AdditiveModel, training_set: ConceptTrainingSet, size: int = 256) -> Float[Tensor, "N"]:
     """The logits of the model for all training images, on the CPU."""
-    parts = zip(material.features.split(size), material.values.split(size), strict=True)
+    parts = zip(training_set.features.split(size), training_set.values.split(size), strict=True)
     device = model.bias.device
     return torch.cat([model(maps.to(device).float(), values.to(device)).logit.cpu() for maps, values in parts])

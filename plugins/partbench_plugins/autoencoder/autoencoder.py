@@ -19,13 +19,13 @@ from partbench import (
     Task,
     channel_contributions,
     hookimpl,
-    identity_of,
-    kept_seconds,
-    kept_weights,
+    training_identity,
+    training_seconds,
+    cached_weights,
 )
 from partbench_plugins.applicability import fitted
-from partbench_plugins.autoencoder.decoder_head import ReadOut
-from partbench_plugins.autoencoder.network import Design, ExplainerNetwork, Seen, Start
+from partbench_plugins.autoencoder.decoder_head import DecoderHead
+from partbench_plugins.autoencoder.network import Design, ExplainerNetwork, Reconstruction, Start
 from partbench_plugins.autoencoder.training import (
     Objective,
     Schedule,
@@ -46,7 +46,7 @@ CHOICES = {
 }  # fmt: skip
 
 
-class Fitted(NamedTuple):
+class FittedAutoencoder(NamedTuple):
     """What `fit` leaves behind; `parts` is None where parts are unknown or the task explains all logits."""
 
     task: Task
@@ -102,7 +102,7 @@ class Autoencoder:
     warm_up: int = 0
     learning_rate: float = 1e-3
     batch_size: int = 16
-    _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
+    _fitted: FittedAutoencoder | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         for option, known in CHOICES.items():
@@ -125,43 +125,43 @@ class Autoencoder:
         with torch.random.fork_rng(devices=[]):
             network = self._started(task)
             network.load_state_dict(
-                kept_weights(self.name, identity_of(self, task, RECIPE), lambda: self._trained(task))
+                cached_weights(self.name, training_identity(self, task, RECIPE), lambda: self._trained(task))
             )
         finish(network, self._schedule)
-        self._fitted = Fitted(task, network, network.grid(task.performer))
+        self._fitted = FittedAutoencoder(task, network, network.grid(task.performer))
         if task.target is not None:
             self._fitted = self._fitted._replace(parts=assign_parts(task, self._shown))
 
     def explain(self, batch: Batch) -> Explanation:
         """Maps, logits of the auto-encoder and, of one logit, contributions and what the parts are worth."""
         task, _, grid, parts = fitted(self._fitted)
-        seen, read_out = self._read(batch)
-        logits = read_out.without(seen.maps, [])
+        seen, head = self._read(batch)
+        logits = head.without(seen.maps, [])
         scores = seen.maps.amax((2, 3))
         if task.target is None:
             return Explanation(seen.maps, grid=grid, scores=scores, logits=logits, explained=self._explained(logits))
         return Explanation(
             seen.maps, grid=grid, scores=scores, logits=(logit := logits[:, 0]), explained=self._explained(logit),
-            contributions=channel_contributions(read_out, seen.maps, 0), parts=parts,
+            contributions=channel_contributions(head, seen.maps, 0), parts=parts,
             part_drops=None if parts is None else
-            lambda: part_drops(lambda maps: read_out(maps)[:, 0], seen.maps, parts, part_count(task)),
+            lambda: part_drops(lambda maps: head(maps)[:, 0], seen.maps, parts, part_count(task)),
         )  # fmt: skip
 
-    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
+    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The auto-encoder's logits with the maps of these filters set to 0, the ordinary track as it is."""
-        seen, read_out = self._read(batch)
-        logits = read_out.without(seen.maps, concepts)
+        seen, head = self._read(batch)
+        logits = head.without(seen.maps, concepts)
         return logits if fitted(self._fitted).task.target is None else logits[:, 0]
 
-    def head(self, batch: Batch) -> ReadOut:
+    def head(self, batch: Batch) -> DecoderHead:
         """From maps of these images to logits of the explained categories, the ordinary track held as it is."""
         return self._read(batch)[1]
 
     @torch.no_grad()
-    def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+    def unmasked(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
         """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
         task, network, *_ = fitted(self._fitted)
-        return network.before_mask(task.activations("target", batch))
+        return network.unmasked(task.activations("target", batch))
 
     def report(self) -> dict[str, float]:
         """interpretable_share, p in (0, 1): how much of what is decoded comes from the interpretable track.
@@ -171,7 +171,7 @@ class Autoencoder:
         training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown.
         """
         task, network, *_ = fitted(self._fitted)
-        seconds, errors = kept_seconds(self.name, identity_of(self, task, RECIPE)), reconstruction_errors(network, task)
+        seconds, errors = training_seconds(self.name, training_identity(self, task, RECIPE)), reconstruction_errors(network, task)
         return (
             {"interpretable_share": float(network.share)}
             | {f"reconstruction_error@{layer}": error for layer, error in errors.items()}
@@ -186,14 +186,14 @@ class Autoencoder:
         return None
 
     @torch.no_grad()
-    def _seen(self, batch: Batch) -> Seen:
+    def _seen(self, batch: Batch) -> Reconstruction:
         task, network, *_ = fitted(self._fitted)
-        seen: Seen = network(task.activations("target", batch))
+        seen: Reconstruction = network(task.activations("target", batch))
         return seen
 
-    def _read(self, batch: Batch) -> tuple[Seen, ReadOut]:
+    def _read(self, batch: Batch) -> tuple[Reconstruction, DecoderHead]:
         seen, (task, network, *_) = self._seen(batch), fitted(self._fitted)
-        return seen, ReadOut(network, seen.ordinary, task)
+        return seen, DecoderHead(network, seen.ordinary, task)
 
     def _shown(self, batch: Batch) -> Explanation:
         return Explanation(self._seen(batch).maps, grid=fitted(self._fitted).grid)

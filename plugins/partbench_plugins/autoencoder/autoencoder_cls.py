@@ -11,9 +11,9 @@ from torch import Tensor
 
 from partbench import Task, hookimpl
 from partbench_plugins.autoencoder.autoencoder import Autoencoder
-from partbench_plugins.autoencoder.network import Seen
+from partbench_plugins.autoencoder.network import Reconstruction
 from partbench_plugins.autoencoder.training import Objective
-from partbench_plugins.interp_cnn.training import Loss, classification_loss
+from partbench_plugins.interp_cnn.training import TaskLoss, classification_loss
 
 
 @dataclass
@@ -32,13 +32,13 @@ class AutoencoderCls(Autoencoder):
 
     name: ClassVar[str] = "autoencoder_cls"
     labels: Literal["predicted", "truth"] = "truth"
-    task_loss: Loss = "softmax"
+    task_loss: TaskLoss = "softmax"
 
     def _objective(self, task: Task) -> Objective:
         above, truth = task.performer.segment("fc2", "logits"), task.category_of(task.labels())
         several, targets = len(task.targets) > 1, list(task.targets)
 
-        def loss(seen: Seen, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+        def loss(seen: Reconstruction, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
             logits, labels = above(seen.fc2)[:, targets], truth[rows].to(seen.fc2.device)
             known = labels >= (0 if several else -1)
             return classification_loss(logits[known], labels[known], self.task_loss)

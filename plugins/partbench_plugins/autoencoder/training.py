@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from partbench import NotApplicable, Task
-from partbench_plugins.autoencoder.network import ExplainerNetwork, Seen
+from partbench_plugins.autoencoder.network import ExplainerNetwork, Reconstruction
 from partbench_plugins.autoencoder.norm import magnitude
 from partbench_plugins.interp_cnn.training import TRUNK_RATE, balanced
 from partbench_plugins.part_assignment import sample
 
-Objective = Callable[[Seen, Int[Tensor, "b"]], Float[Tensor, ""]]  # of images at these rows of the training split
+Objective = Callable[[Reconstruction, Int[Tensor, "b"]], Float[Tensor, ""]]  # of images at these rows of the training split
 SHARE_RATE = 50  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
 
 
@@ -95,7 +95,7 @@ def reconstruction(task: Task) -> Objective:
     targets = [task.activations(layer) for layer in ("fc1", "fc2")]
     weights = [1 / float(target[sample(len(target))].norm(dim=1).mean().clamp(min=1e-12)) for target in targets]
 
-    def loss(seen: Seen, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+    def loss(seen: Reconstruction, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
         pairs = zip((seen.fc1, seen.fc2), targets, weights, strict=True)
         return sum(
             (weight * (found - target[rows].to(found)).square().sum(1).mean() for found, target, weight in pairs),

@@ -18,12 +18,12 @@ from partbench import (
     ReceptiveField,
     Task,
     hookimpl,
-    identity_of,
-    kept_seconds,
-    kept_weights,
+    training_identity,
+    training_seconds,
+    cached_weights,
 )
 from partbench_plugins.applicability import fitted
-from partbench_plugins.interp_cnn.architecture import PartNetwork, Seen
+from partbench_plugins.interp_cnn.architecture import PartNetwork, PartNetworkOutputs
 from partbench_plugins.interp_cnn.training import Schedule, finish, train
 
 OF_PROFILE: Any = None  # resolved when the explainer is made
@@ -125,11 +125,11 @@ class InterpCnn:
             torch.manual_seed(task.seed)
             network = self._started(task)
             if self.trained:
-                identity = identity_of(self, task, RECIPE)
-                network.load_state_dict(kept_weights(self.name, identity, self._maker(task, schedule)))
+                identity = training_identity(self, task, RECIPE)
+                network.load_state_dict(cached_weights(self.name, identity, self._maker(task, schedule)))
         finish(network, schedule)
         self._fitted = task, network, network.grid(task.performer)
-        self._seconds = kept_seconds(self.name, identity_of(self, task, RECIPE)) if self.trained else 0.0
+        self._seconds = training_seconds(self.name, training_identity(self, task, RECIPE)) if self.trained else 0.0
 
     def explain(self, batch: Batch) -> Explanation:
         """Masked maps, their maxima, and the network's logits."""
@@ -140,14 +140,14 @@ class InterpCnn:
         return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
 
     @torch.no_grad()
-    def seen(self, batch: Batch) -> Seen:
+    def seen(self, batch: Batch) -> PartNetworkOutputs:
         """Masked maps, and all logits of the network."""
         task, network, _ = fitted(self._fitted)
-        seen: Seen = network(self._values(task, batch))
+        seen: PartNetworkOutputs = network(self._values(task, batch))
         return seen
 
     @torch.no_grad()
-    def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+    def unmasked(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
         """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
         task, network, _ = fitted(self._fitted)
         maps = network.unmasked(self._values(task, batch))
@@ -158,7 +158,7 @@ class InterpCnn:
         return self.network.above
 
     @torch.no_grad()
-    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
+    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The network's logits with the maps of these filters set to 0."""
         task, network, _ = fitted(self._fitted)
         maps = self.seen(batch).maps.clone()

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from partbench import Task
 from partbench_plugins.interp_cnn.architecture import PartNetwork
 
-Loss = Literal["logistic", "softmax"]
+TaskLoss = Literal["logistic", "softmax"]
 TRUNK_RATE = 0.1  # of the learning rate, for what was trained on more images than these
 
 
@@ -32,7 +32,7 @@ class Schedule:
     batch_size: int
 
 
-def train(network: PartNetwork, task: Task, loss: Loss, schedule: Schedule) -> None:
+def train(network: PartNetwork, task: Task, loss: TaskLoss, schedule: Schedule) -> None:
     """Train in place, with torch's global random numbers; reports progress to the task.
 
     In a task of one category all other images are negatives. In a task of several, images of none are left out.
@@ -82,7 +82,7 @@ def balanced(labels: Int[Tensor, "N"]) -> Tensor:
     return odds
 
 
-def classification_loss(logits: Tensor, labels: Int[Tensor, "b"], loss: Loss) -> Tensor:
+def classification_loss(logits: Tensor, labels: Int[Tensor, "b"], loss: TaskLoss) -> Tensor:
     """Mean over images of softmax cross-entropy, or of the logistic losses of all outputs summed (paper, section 5).
 
     logits (b, o), labels 0 ... o - 1 or -1. One output is always logistic.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from partbench import InputError, hookimpl
-from partbench_plugins.srae.network import Autoencoder
-from partbench_plugins.srae.training import Examples, Schedule, reconstruction_error, regress, train
+from partbench_plugins.srae.network import XLayerNetwork
+from partbench_plugins.srae.training import Examples, StepDecay, reconstruction_error, regress, train
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
 
@@ -31,11 +31,11 @@ class Cae(XLayerExplainer):
         if self.nonnegative:
             raise InputError("cae: nonnegative is true, expected false: its predictor is a plain regression")
 
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """Minimise the error of reconstruction, then read the logit out."""
         network = self.started(examples, decodes=True)
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)
-        train(network, examples, reconstruction_error, Schedule(*rates))
+        train(network, examples, reconstruction_error, StepDecay(*rates))
         regress(network, examples, self.ridge)
         return network
 

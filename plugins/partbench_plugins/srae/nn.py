@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from partbench import hookimpl
-from partbench_plugins.srae.network import Autoencoder
-from partbench_plugins.srae.training import Examples, Schedule, train, unfaithfulness
+from partbench_plugins.srae.network import XLayerNetwork
+from partbench_plugins.srae.training import Examples, StepDecay, train, unfaithfulness
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
 
@@ -21,11 +21,11 @@ class Nn(XLayerExplainer):
     learning_rate: float = 3e-4
     batch_size: int = 100
 
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """Minimise the weighted squared error of the logit."""
         network = self.started(examples, decodes=False)
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)
-        train(network, examples, unfaithfulness, Schedule(*rates, nonnegative=self.nonnegative))
+        train(network, examples, unfaithfulness, StepDecay(*rates, nonnegative=self.nonnegative))
         return network
 
 

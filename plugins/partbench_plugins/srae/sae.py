@@ -9,8 +9,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from partbench import hookimpl
-from partbench_plugins.srae.network import Autoencoder, Embedded
-from partbench_plugins.srae.training import Examples, Schedule, reconstruction_error, train, unfaithfulness
+from partbench_plugins.srae.network import XLayerNetwork, Embedded
+from partbench_plugins.srae.training import Examples, StepDecay, reconstruction_error, train, unfaithfulness
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
 
@@ -28,7 +28,7 @@ class Sae(XLayerExplainer):
     learning_rate: float = 3e-4
     batch_size: int = 100
 
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """Minimise the weighted squared error of the logit and the error of reconstruction."""
         network = self.started(examples, decodes=True)
 
@@ -36,7 +36,7 @@ class Sae(XLayerExplainer):
             return unfaithfulness(out, batch) + self.beta * reconstruction_error(out, batch)
 
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)
-        train(network, examples, objective, Schedule(*rates, nonnegative=self.nonnegative))
+        train(network, examples, objective, StepDecay(*rates, nonnegative=self.nonnegative))
         return network
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from partbench import InputError, hookimpl
 from partbench_plugins.srae.losses import dimension_errors, log_penalty, pull_away
-from partbench_plugins.srae.network import Autoencoder, Embedded
-from partbench_plugins.srae.training import Examples, Schedule, pretrain, train, unfaithfulness
+from partbench_plugins.srae.network import XLayerNetwork, Embedded
+from partbench_plugins.srae.training import Examples, StepDecay, pretrain, train, unfaithfulness
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
 OF_PROFILE: Any = None  # resolved when the explainer is made
@@ -49,7 +49,7 @@ class Srae(XLayerExplainer):
         x-features, as a dead one is orthogonal to all (ours; neither source does).
     retries: how often to start again, with beta 1.2 times and eta 0.8 times as large, from a degenerate result
         (see `degenerate`; authors' training code). The last result is kept, whatever it is.
-    epochs, learning_rate, decay_every, batch_size: see Schedule.
+    epochs, learning_rate, decay_every, batch_size: see StepDecay.
     pretrain_epochs: epochs a layer of layer-wise pretraining; 0 for none.
     """
 
@@ -77,7 +77,7 @@ class Srae(XLayerExplainer):
         if self.pull_away_along not in ("features", "images"):
             raise InputError(f"srae: pull_away_along is '{self.pull_away_along}', expected features or images")
 
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """Train, and again from degenerate results, up to `retries` times."""
         for retry in range(self.retries + 1):
             network = self._attempt(examples, self.beta * HARDER**retry, self.eta * LOOSER**retry)
@@ -87,7 +87,7 @@ class Srae(XLayerExplainer):
         self._report = {"retries": float(retry), "degenerate": float(poor)}
         return network
 
-    def _attempt(self, examples: Examples, beta: float, eta: float) -> Autoencoder:
+    def _attempt(self, examples: Examples, beta: float, eta: float) -> XLayerNetwork:
         network = self.started(examples, decodes=True)
         if self.pretrain_epochs:
             pretrain(network, examples, self.pretrain_epochs)
@@ -100,7 +100,7 @@ class Srae(XLayerExplainer):
             return unfaithfulness(out, batch) + beta * sparse + warmth * eta * apart
 
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay, self.decay_every)
-        train(network, examples, objective, Schedule(*rates, nonnegative=self.nonnegative))
+        train(network, examples, objective, StepDecay(*rates, nonnegative=self.nonnegative))
         return network
 
     def _directions(self, features: Float[Tensor, "b n"], v: Float[Tensor, "1 n"]) -> Tensor:
@@ -108,7 +108,7 @@ class Srae(XLayerExplainer):
 
 
 @torch.no_grad()
-def mean_contributions(network: Autoencoder, examples: Examples) -> Float[Tensor, "n"]:
+def mean_contributions(network: XLayerNetwork, examples: Examples) -> Float[Tensor, "n"]:
     """Mean of v_l E_l over the images of the category."""
     return (network.encoder(examples.z[examples.positive]) * network.predictor.weight).mean(0)
 

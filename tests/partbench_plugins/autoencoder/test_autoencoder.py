@@ -12,7 +12,7 @@ from partbench.running.cell import fit
 from partbench.testing import check_explainer
 from partbench_plugins.autoencoder.autoencoder import Autoencoder
 from partbench_plugins.autoencoder.autoencoder_cls import AutoencoderCls
-from partbench_plugins.autoencoder.decoder_head import ReadOut
+from partbench_plugins.autoencoder.decoder_head import DecoderHead
 from partbench_plugins.autoencoder.network import Design, ExplainerNetwork
 from partbench_plugins.autoencoder.training import (
     _optimiser,
@@ -56,8 +56,8 @@ def test_perfect_features_of_the_tracks_give_the_logits_of_the_performer(tmp_pat
     of = task(tmp_path)
     batch = of.batch("test", range(6))
     pooled = of.activations("pool", batch)
-    read_out = ReadOut(network(of.performer), pooled, of)
-    torch.testing.assert_close(read_out(pooled)[:, 0], of.explained(batch))
+    head = DecoderHead(network(of.performer), pooled, of)
+    torch.testing.assert_close(head(pooled)[:, 0], of.explained(batch))
 
 
 def test_tracks_are_put_together_as_the_paper_says(tmp_path):
@@ -83,7 +83,7 @@ def test_tracks_are_put_together_as_the_paper_says(tmp_path):
 def test_maps_before_the_mask_times_the_mask_are_the_maps(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of), of.batch("test", range(4))
-    maps, masks = explainer.before_mask(batch)
+    maps, masks = explainer.unmasked(batch)
     torch.testing.assert_close(maps * masks, explainer.explain(batch).maps)
     assert masks.max() == 1
 
@@ -151,7 +151,7 @@ def test_reconstruction_error_is_0_of_the_performers_features_and_1_of_their_mea
             self.features = features
 
         def forward(self, z):
-            return type("Seen", (), dict(zip(("fc1", "fc2"), self.features, strict=True)))
+            return type("Reconstruction", (), dict(zip(("fc1", "fc2"), self.features, strict=True)))
 
     own = [of.activations(layer) for layer in ("fc1", "fc2")]
     assert reconstruction_errors(Says(own), of) == {"fc1": 0.0, "fc2": 0.0}
@@ -232,12 +232,12 @@ def test_what_is_above_fc2_is_the_performers_own(tmp_path):
 def test_ablating_nothing_changes_nothing_and_all_leaves_the_ordinary_track(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of), of.batch("test", range(5))
-    torch.testing.assert_close(explainer.ablate(batch, []), explainer.explain(batch).logits)
+    torch.testing.assert_close(explainer.without(batch, []), explainer.explain(batch).logits)
     seen = explainer.network(of.activations("target", batch))
     x_enc = (1 - explainer.network.share) * seen.ordinary
     features = explainer.network.fc_dec_2(explainer.network.fc_dec_1(x_enc))
     expected = of.performer.stages["logits"](features)[:, 0]
-    torch.testing.assert_close(explainer.ablate(batch, list(range(FILTERS))), expected)
+    torch.testing.assert_close(explainer.without(batch, list(range(FILTERS))), expected)
 
 
 def test_contributions_are_gradient_times_activation(tmp_path):
@@ -245,7 +245,7 @@ def test_contributions_are_gradient_times_activation(tmp_path):
     explainer, batch = fitted(of, epochs=8), of.batch("test", range(5))
     explanation, seen = explainer.explain(batch), explainer.network(of.activations("target", batch))
     gain = torch.ones(5, FILTERS, requires_grad=True)
-    logits = ReadOut(explainer.network, seen.ordinary, of)(seen.maps * gain[..., None, None])[:, 0]
+    logits = DecoderHead(explainer.network, seen.ordinary, of)(seen.maps * gain[..., None, None])[:, 0]
     (expected,) = torch.autograd.grad(logits.sum(), gain)  # d logit / d gain of each filter, at 1
     torch.testing.assert_close(explanation.contributions, expected)
 
@@ -255,11 +255,11 @@ def test_part_drops_are_falls_of_the_logit(tmp_path):
     explainer, batch = fitted(of, epochs=8), of.batch("test", range(5))
     parts = torch.tensor([1, -1, 1, 0, -1])
     explainer._fitted = explainer._fitted._replace(parts=parts)
-    seen, read_out = explainer._read(batch)
-    drops = part_drops(lambda maps: read_out(maps)[:, 0], seen.maps, parts, 3)
-    whole = explainer.ablate(batch, [])
+    seen, head = explainer._read(batch)
+    drops = part_drops(lambda maps: head(maps)[:, 0], seen.maps, parts, 3)
+    whole = explainer.without(batch, [])
     for part, filters in ((0, [3]), (1, [0, 2]), (2, [])):
-        torch.testing.assert_close(drops[:, part], whole - explainer.ablate(batch, filters))
+        torch.testing.assert_close(drops[:, part], whole - explainer.without(batch, filters))
 
 
 def test_maps_lie_where_the_layers_put_them(tmp_path):

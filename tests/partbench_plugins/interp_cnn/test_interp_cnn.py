@@ -8,7 +8,7 @@ from toys import CHANNELS, toy_performer, toy_task
 from partbench import InputError, NotApplicable, Performer
 from partbench.running.cell import fit
 from partbench.testing import check_explainer
-from partbench_plugins.interp_cnn.architecture import PartNetwork, anatomy, classifier
+from partbench_plugins.interp_cnn.architecture import PartNetwork, top_conv_surroundings, classifier
 from partbench_plugins.interp_cnn.interp_cnn import PROFILES, InterpCnn
 from partbench_plugins.interp_cnn.training import balanced, classification_loss
 from partbench_plugins.top_conv import TopConv
@@ -29,7 +29,7 @@ def fitted(task, **options):
 
 
 def test_anatomy_of_a_performer_names_what_lies_around_the_top_convolution():
-    below, top, pool, widths = anatomy(toy_performer())
+    below, top, pool, widths = top_conv_surroundings(toy_performer())
     assert (below, len(pool), widths) == ("conv1", 0, [24])
     assert isinstance(top[0], torch.nn.Conv2d)
 
@@ -64,10 +64,10 @@ def test_logits_follow_from_the_maps_and_ablating_nothing_changes_nothing(tmp_pa
     task = toy_task(tmp_path)
     explainer, batch = fitted(task), task.batch("test", range(5))
     explanation = explainer.explain(batch)
-    torch.testing.assert_close(explainer.ablate(batch, []), explanation.logits)
+    torch.testing.assert_close(explainer.without(batch, []), explanation.logits)
     with torch.no_grad():
         blind = explainer.network.classify(torch.zeros_like(explanation.maps))[:, 0]
-    torch.testing.assert_close(explainer.ablate(batch, list(range(CHANNELS))), blind)
+    torch.testing.assert_close(explainer.without(batch, list(range(CHANNELS))), blind)
 
 
 def test_mask_after_pool_gives_pooled_maps_at_their_place(tmp_path):
