@@ -54,10 +54,10 @@ def of_profile() -> Any:
 def resolve_options(explainer: Any) -> None:
     """Give options that were left out their values, and check every option against its type; called once, when made.
 
-    Values are converted where pydantic converts them without loss (3 to 3.0 for a float, a list to a tuple). Numbers
-    must be finite. Raises InputError, such as "interp_cnn: rho is -1.0, expected greater than or equal to 0".
+    Values are converted as pydantic does: 3 to 3.0 for a float, a list to a tuple. Numbers must be finite. Raises
+    InputError, such as "interp_cnn: rho is -1.0, expected greater than or equal to 0".
     """
-    cls = type(explainer)
+    cls: type = type(explainer)
     for name, option in _options(cls).items():
         value = getattr(explainer, name)
         if isinstance(value, LeftOut):

@@ -1,17 +1,18 @@
-"""Maps that know nothing of the image: what a score is worth is seen beside theirs."""
+"""Controls: maps that do not depend on what the image shows. A score is evidence only if it is better than theirs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
+from annotated_types import Ge, Gt
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, ReceptiveField, Task, hookimpl
+from partbench import Batch, Explanation, ReceptiveField, Task, hookimpl, resolve_options
 from partbench_plugins.applicability import fitted, require_layers
 
 
@@ -45,15 +46,13 @@ class RandomMaps:
     """
 
     name: ClassVar[str] = "random_maps"
-    concepts: int = 5
-    smoothness: float = 1.5
+    concepts: Annotated[int, Ge(1)] = 5
+    smoothness: Annotated[float, Ge(0)] = 1.5
     layer: str = "target"
     _canvas: Canvas | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.concepts < 1 or self.smoothness < 0:
-            found = f"concepts is {self.concepts}, smoothness is {self.smoothness}"
-            raise InputError(f"random_maps: {found}; expected at least 1 and at least 0")
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Nothing is learned."""
@@ -84,13 +83,12 @@ class CentreMap:
     """
 
     name: ClassVar[str] = "centre_map"
-    spread: float = 0.2
+    spread: Annotated[float, Gt(0)] = 0.2
     layer: str = "target"
     _canvas: Canvas | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        if not self.spread > 0:
-            raise InputError(f"centre_map: spread is {self.spread}, expected a positive number")
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Nothing is learned."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from partbench import Batch, Explanation, Task, hookimpl
+from partbench import Batch, Explanation, Task, hookimpl, resolve_options
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.unit_maps import UnitMaps
 
@@ -23,6 +23,9 @@ class ExcitationBackprop:
     name: ClassVar[str] = "excitation_bp"
     read_layer: str = "target"
     _unit_maps: UnitMaps | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Nothing is learned. Raises NotApplicable where all logits are explained or a layer is missing."""

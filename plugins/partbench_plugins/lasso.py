@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import sklearn.linear_model
 import sklearn.model_selection
 import torch
+from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Task, hookimpl
+from partbench import Batch, Explanation, InputError, NotApplicable, Task, hookimpl, resolve_options
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.unit_maps import UnitMaps
 
@@ -27,7 +28,7 @@ class SparseLinearModel(NamedTuple):
 
 
 class FittedLasso(NamedTuple):
-    """The same, fitted to a task."""
+    """A linear model with few units, fitted to the activations and logits of a task."""
 
     task: Task
     units: list[int]
@@ -52,17 +53,16 @@ class Lasso:
     """
 
     name: ClassVar[str] = "lasso"
-    features: int = 8
-    alpha: float | None = None
+    features: Annotated[int, Ge(1)] = 8
+    alpha: Annotated[float, Ge(0)] | None = None
     cross_validate: bool = False
     read_layer: str = "target"
-    _chosen: FittedLasso | None = field(init=False, repr=False, compare=False, default=None)
+    _fitted: FittedLasso | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
+        resolve_options(self)
         if self.cross_validate and self.alpha is not None:
             raise InputError(f"lasso: alpha={self.alpha} and cross_validate exclude each other; give one of them")
-        if self.features < 1:
-            raise InputError(f"lasso: features is {self.features}, expected 1 or more")
 
     def fit(self, task: Task) -> None:
         """Choose units on the training split. Raises NotApplicable also where the penalty leaves no unit."""
@@ -74,11 +74,11 @@ class Lasso:
             raise NotApplicable(f"no unit of fc1 has a coefficient with alpha={self.alpha}")
         w = torch.as_tensor(model.w, dtype=torch.float32, device=task.device)
         unit_maps = UnitMaps(task, self.read_layer, "fc1", units=model.units)
-        self._chosen = FittedLasso(task, model.units, w, model.intercept, unit_maps)
+        self._fitted = FittedLasso(task, model.units, w, model.intercept, unit_maps)
 
     def explain(self, batch: Batch) -> Explanation:
         """Activations, contributions, predicted logits and (lazily) maps of the chosen units."""
-        chosen = fitted(self._chosen)
+        chosen = fitted(self._fitted)
         scores = chosen.task.activations("fc1", batch).flatten(1)[:, chosen.units]
         contributions = scores * chosen.w
         return Explanation(
@@ -91,7 +91,7 @@ class Lasso:
 
     def report(self) -> dict[str, float]:
         """How many units were chosen, and how many of them speak against the category (w < 0)."""
-        chosen = fitted(self._chosen)
+        chosen = fitted(self._fitted)
         return {"number_of_features": float(len(chosen.units)), "negative_features": float((chosen.w < 0).sum())}
 
     def _model(self) -> Callable[[np.ndarray, np.ndarray], SparseLinearModel]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 
-from partbench import Batch, Explanation, NotApplicable, Task, hookimpl
+from partbench import Batch, Explanation, NotApplicable, Task, hookimpl, resolve_options
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.unit_maps import UnitMaps
 
@@ -23,10 +24,13 @@ class Z:
     """
 
     name: ClassVar[str] = "z"
-    units: int = 32
+    units: Annotated[int, Ge(1)] = 32
     read_layer: str = "target"
     _unit_maps: UnitMaps | None = field(init=False, repr=False, compare=False, default=None)
     _drawn: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Draw the units. Raises NotApplicable also where no unit is active."""

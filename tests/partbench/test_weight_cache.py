@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from partbench import training_seconds, cached_weights, write_weights
+from partbench import cached_weights, training_seconds, write_weights
 
 
 @pytest.fixture(autouse=True)

@@ -5,35 +5,37 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
+from annotated_types import Ge, Gt
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from partbench import (
     Batch,
     Explanation,
-    InputError,
     NotApplicable,
     Task,
+    cached_weights,
+    default_from,
     hookimpl,
+    resolve_options,
     training_identity,
     training_seconds,
-    cached_weights,
 )
 from partbench.functional.statistics import best_threshold
-from partbench_plugins.additive.concepts import Concepts, FilterConcepts, ConceptTrainingSet, OutputConcepts
-from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
-from partbench_plugins.additive.weight_network import Kind
+from partbench_plugins.additive.concepts import Concepts, ConceptTrainingSet, FilterConcepts, OutputConcepts
+from partbench_plugins.additive.training import AdditiveModel, predicted, train
+from partbench_plugins.additive.weight_network import WeightNetworkKind
 from partbench_plugins.applicability import fitted
+from partbench_plugins.balanced_training import BalancedTraining
 from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
 
-RESOLVED: Any = None  # when the explainer is made
 RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
 SOURCES: dict[str, type[FilterConcepts] | type[OutputConcepts]] = {"filters": FilterConcepts, "outputs": OutputConcepts}
 BETAS = {"filters": 10.0, "outputs": 0.2}
-RATES: dict[Kind, float] = {"small": 3e-3, "resnet152": 1e-3}
+RATES: dict[WeightNetworkKind, float] = {"small": 3e-3, "resnet152": 1e-3}
 
 
 class FittedAdditive(NamedTuple):
@@ -68,31 +70,17 @@ class Additive:
 
     name: ClassVar[str] = "additive"
     concepts: Literal["auto", "filters", "outputs"] = "auto"
-    beta: float | None = None
+    beta: Annotated[float, Ge(0)] | None = None
     bias: Literal["learned", "zero"] = "learned"
-    subset: int = 0
-    network: Kind = RESOLVED
-    epochs: int = 12
-    learning_rate: float = RESOLVED
-    batch_size: int = 64
+    subset: Annotated[int, Ge(0)] = 0
+    network: WeightNetworkKind = default_from(lambda _: "resnet152" if torch.cuda.is_available() else "small")
+    epochs: Annotated[int, Ge(1)] = 12
+    learning_rate: Annotated[float, Gt(0)] = default_from(lambda explainer: RATES[explainer.network])
+    batch_size: Annotated[int, Ge(2)] = 64
     _fitted: FittedAdditive | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.network is None:
-            self.network = "resnet152" if torch.cuda.is_available() else "small"
-        choices = {
-            "concepts": ("auto", "filters", "outputs"), "network": ("small", "resnet152"), "bias": ("learned", "zero"),
-        }  # fmt: skip
-        for option, known in choices.items():
-            if getattr(self, option) not in known:
-                raise InputError(f"{self.name}: {option} is '{getattr(self, option)}', expected {' or '.join(known)}")
-        for option, least in (("beta", 0), ("subset", 0), ("epochs", 1), ("batch_size", 2)):
-            if (value := getattr(self, option)) is not None and value < least:
-                raise InputError(f"{self.name}: {option} is {value}, expected at least {least}")
-        if self.learning_rate is None:
-            self.learning_rate = RATES[self.network]
-        if self.learning_rate <= 0:
-            raise InputError(f"{self.name}: learning_rate is {self.learning_rate}, expected a positive number")
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Find the concepts, then train g, or take the one kept for this task, these options and this seed.
@@ -113,11 +101,11 @@ class Additive:
     def explain(self, batch: Batch) -> Explanation:
         """Contributions, their sum with the bias, the logit explained, and what is known of the concepts."""
         _, concepts, model, threshold, _ = fitted(self._fitted)
-        seen = concepts.seen(batch)
-        alpha, logits = model(seen.features, seen.values)
-        explanation = concepts.explanation(batch, seen)
-        explanation.scores, explanation.contributions = seen.values, alpha * seen.values
-        explanation.logits, explanation.explained, explanation.threshold = logits, seen.logit, threshold
+        found = concepts.values_of(batch)
+        alpha, logits = model(found.features, found.values)
+        explanation = concepts.explanation(batch, found)
+        explanation.scores, explanation.contributions = found.values, alpha * found.values
+        explanation.logits, explanation.explained, explanation.threshold = logits, found.logit, threshold
         return explanation
 
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
@@ -146,11 +134,11 @@ class Additive:
         """The same without prior on the same task, if it was ever fitted; else None, and where there is no prior."""
         task, concepts, *_ = fitted(self._fitted)
         options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
-        without = AdditiveNoPrior(**(options | {"beta": 0.0}))
-        if not self._beta(concepts) or training_seconds(without.name, without._identity(task)) is None:
+        no_prior = AdditiveNoPrior(**(options | {"beta": 0.0}))
+        if not self._beta(concepts) or training_seconds(no_prior.name, no_prior._identity(task)) is None:
             return None
-        without.fit(task)
-        return without
+        no_prior.fit(task)
+        return no_prior
 
     def _kind(self, task: Task) -> Literal["filters", "outputs"]:
         if self.concepts != "auto":
@@ -166,13 +154,13 @@ class Additive:
 
     def _trained(self, task: Task, concepts: Concepts) -> dict[str, Tensor]:
         training_set: ConceptTrainingSet = concepts.training_set()
-        schedule = Schedule(self._beta(concepts), self.epochs, self.learning_rate, self.batch_size)
+        training = BalancedTraining(self.epochs, self.learning_rate, self.batch_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             model = self._model(task, concepts)
             model.used[torch.randperm(concepts.count)[self.subset or concepts.count :]] = 0
             model.start(training_set, self.bias == "learned")
-            train(model, training_set, schedule, task.progress)
+            train(model, training_set, self._beta(concepts), training, task.progress)
         positive = task.positive(task.labels()).numpy()
         threshold = best_threshold(predicted(model, training_set).numpy(), positive)
         extra = {"threshold": torch.tensor(threshold), "variance": training_set.logit.var()}
@@ -190,7 +178,7 @@ class AdditiveNoPrior(Additive):
     """
 
     name: ClassVar[str] = "additive_no_prior"
-    beta: float | None = 0.0
+    beta: Annotated[float, Ge(0)] | None = 0.0
 
 
 @hookimpl

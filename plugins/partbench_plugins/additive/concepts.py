@@ -29,7 +29,7 @@ class ConceptValues(NamedTuple):
 
 
 class ConceptTrainingSet(NamedTuple):
-    """`ConceptValues` of all training images, and prior weights, on the CPU; `features` may be on disk, in half precision."""
+    """ConceptValues of all training images, and prior weights, on the CPU; `features` may be on disk, as float16."""
 
     features: Float[Tensor, "N c h w"]
     values: Float[Tensor, "N k"]
@@ -49,9 +49,9 @@ class Concepts(Protocol):
 
     def training_set(self) -> ConceptTrainingSet: ...
 
-    def seen(self, batch: Batch) -> ConceptValues: ...
+    def values_of(self, batch: Batch) -> ConceptValues: ...
 
-    def explanation(self, batch: Batch, seen: ConceptValues) -> Explanation: ...
+    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation: ...
 
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]: ...
 
@@ -69,7 +69,7 @@ class FilterConcepts:
     def __init__(self, task: Task) -> None:
         self.task, self.interpretable = task, InterpCnn()
         self.interpretable.fit(task)
-        self.cells = self.interpretable.seen(task.batch("train", [0])).maps.shape[1:]
+        self.cells = self.interpretable.outputs(task.batch("train", [0])).maps.shape[1:]
         self.count = self.channels = self.cells[0]
         self.parts = assign_parts(task, self.interpretable.explain)
 
@@ -85,19 +85,19 @@ class FilterConcepts:
             rest.append([values.cpu() for values in found])
         return ConceptTrainingSet(features, *(torch.cat(column) for column in zip(*rest, strict=True)))
 
-    def seen(self, batch: Batch) -> ConceptValues:
+    def values_of(self, batch: Batch) -> ConceptValues:
         """Of any images."""
-        maps, logits = self.interpretable.seen(batch)
+        maps, logits = self.interpretable.outputs(batch)
         return ConceptValues(maps, maps.sum((2, 3)), logits[:, 0])
 
-    def explanation(self, batch: Batch, seen: ConceptValues) -> Explanation:
+    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation:
         """Maps of the filters, the parts they are assigned to, and what those are worth to the network."""
         parts = self.parts
         network, count = self.interpretable.network, part_count(self.task)
         return Explanation(
-            seen.features, grid=self.interpretable.grid, parts=parts,
+            found.features, grid=self.interpretable.grid, parts=parts,
             part_drops=None if parts is None else
-            lambda: part_drops(lambda maps: network.classify(maps)[:, 0], seen.features, parts, count),
+            lambda: part_drops(lambda maps: network.classify(maps)[:, 0], found.features, parts, count),
         )  # fmt: skip
 
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
@@ -134,20 +134,22 @@ class OutputConcepts:
         task = self.task
         shared, logits = task.activations("fc1"), task.activations("logits")
         prior = [output_weights(self._above, rows.to(task.device), self.target).cpu() for rows in shared.split(BATCH)]
-        return ConceptTrainingSet(task.activations("top_conv"), logits[:, self.others], logits[:, self.target], torch.cat(prior))
+        return ConceptTrainingSet(
+            task.activations("top_conv"), logits[:, self.others], logits[:, self.target], torch.cat(prior)
+        )
 
-    def seen(self, batch: Batch) -> ConceptValues:
+    def values_of(self, batch: Batch) -> ConceptValues:
         """Of any images."""
         logits = self.task.activations("logits", batch)
         return ConceptValues(self.task.activations("top_conv", batch), logits[:, self.others], logits[:, self.target])
 
-    def explanation(self, batch: Batch, seen: ConceptValues) -> Explanation:
+    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation:
         """Grad-CAM of each output stands in for a map, which the paper does not have."""
         head = self.task.performer.segment("top_conv", "logits")
         grid = self.task.performer.receptive_field("top_conv")
 
         def maps() -> Tensor:
-            return torch.stack([grad_cam(head, seen.features, output) for output in self.others], 1)
+            return torch.stack([grad_cam(head, found.features, output) for output in self.others], 1)
 
         return Explanation(maps, grid=grid)
 

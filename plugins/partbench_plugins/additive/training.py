@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partbench_plugins.additive.concepts import ConceptTrainingSet
 from partbench_plugins.additive.prior import cross_entropy_prior, direction_prior
-from partbench_plugins.additive.weight_network import Kind, weight_network
-from partbench_plugins.interp_cnn.training import balanced
+from partbench_plugins.additive.weight_network import WeightNetworkKind, weight_network
+from partbench_plugins.balanced_training import BalancedTraining
 
 Progress = Callable[[str, int, int], None]
 BIAS_RATE = 10.0
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Adam, a cosine; the weight of the prior loss is beta / sqrt(epoch), from 1."""
-
-    beta: float
-    epochs: int
-    learning_rate: float
-    batch_size: int
 
 
 class Added(NamedTuple):
@@ -45,7 +34,7 @@ class AdditiveModel(nn.Module):
     Concepts whose `used` (a buffer) is 0 have weight 0.
     """
 
-    def __init__(self, kind: Kind, channels: int, concepts: int, positive: bool) -> None:
+    def __init__(self, kind: WeightNetworkKind, channels: int, concepts: int, positive: bool) -> None:
         super().__init__()
         self.weigher, self.positive = weight_network(kind, channels, concepts), positive
         self.bias = nn.Parameter(torch.zeros(()))
@@ -81,33 +70,35 @@ class AdditiveModel(nn.Module):
         self.bias.copy_((training_set.logit.mean() / spread - int(self.positive)) / BIAS_RATE)
 
 
-def train(model: AdditiveModel, training_set: ConceptTrainingSet, schedule: Schedule, progress: Progress) -> None:
-    """Train in place, with torch's global random numbers.
+def train(
+    model: AdditiveModel, training_set: ConceptTrainingSet, beta: float, training: BalancedTraining, progress: Progress
+) -> None:
+    """Train in place, with torch's global random numbers; the weight of the prior loss is beta / sqrt(epoch), from 1.
 
     Both losses are divided by the variance of the logit: that leaves the minimum where it is, and a rate of Adam means
     the same for all. The images drawn are of both signs of the logit equally often; no annotation is used.
     """
     device, variance = model.bias.device, float(training_set.logit.var())
     prior_loss = cross_entropy_prior if model.positive else direction_prior
-    odds = balanced((training_set.logit > 0).long())
-    drawn = round(float(odds.sum() / odds.max()))
-    steps = math.ceil(drawn / schedule.batch_size)
-    optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate, fused=True)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.epochs * steps)
+    strength = beta
+
+    def before_epoch(epoch: int) -> None:
+        nonlocal strength
+        strength = beta / math.sqrt(epoch)
+
+    def loss(rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+        features, values, logit, prior = (column[rows].to(device).float() for column in training_set)
+        added = model(features, values)
+        error = F.mse_loss(added.logit, logit)
+        if strength:
+            error = error + strength * prior_loss(added.alpha, prior * model.used)
+        return error / variance
+
+    def after_epoch(epoch: int) -> None:
+        progress("weighing the concepts", epoch, training.epochs)
+
     model.train()
-    for epoch in range(schedule.epochs):
-        strength = schedule.beta / math.sqrt(epoch + 1)
-        for rows in torch.multinomial(odds, drawn, replacement=True).tensor_split(steps):
-            features, values, logit, prior = (column[rows].to(device).float() for column in training_set)
-            added = model(features, values)
-            loss = F.mse_loss(added.logit, logit)
-            if strength:
-                loss = loss + strength * prior_loss(added.alpha, prior * model.used)
-            optimiser.zero_grad()
-            (loss / variance).backward()
-            optimiser.step()
-            cosine.step()
-        progress("weighing the concepts", epoch + 1, schedule.epochs)
+    training.minimise(loss, model.parameters(), (training_set.logit > 0).long(), before_epoch, after_epoch)
     model.eval().requires_grad_(False)
 
 

@@ -38,8 +38,8 @@ class AutoencoderCls(Autoencoder):
         above, truth = task.performer.segment("fc2", "logits"), task.category_of(task.labels())
         several, targets = len(task.targets) > 1, list(task.targets)
 
-        def loss(seen: Reconstruction, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
-            logits, labels = above(seen.fc2)[:, targets], truth[rows].to(seen.fc2.device)
+        def loss(rebuilt: Reconstruction, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+            logits, labels = above(rebuilt.fc2)[:, targets], truth[rows].to(rebuilt.fc2.device)
             known = labels >= (0 if several else -1)
             return classification_loss(logits[known], labels[known], self.task_loss)
 

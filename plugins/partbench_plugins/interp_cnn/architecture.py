@@ -120,7 +120,9 @@ def top_conv_surroundings(performer: Performer) -> TopConvSurroundings:
         raise NotApplicable(f"{performer.name} has no layer below its top convolution, or no linear layer above")
     first = next(i for i, found in enumerate(linear) if found)
     widths = [layer.out_features for found in linear for layer in found]
-    return TopConvSurroundings(names[place - 1], performer.stages[names[place]], nn.Sequential(*above[:first]), widths[:-1])
+    return TopConvSurroundings(
+        names[place - 1], performer.stages[names[place]], nn.Sequential(*above[:first]), widths[:-1]
+    )
 
 
 def classifier(widths: list[int], dropout: float) -> nn.Sequential:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from partbench import (
     Batch,
     Explanation,
-    InputError,
     PartSettings,
     ReceptiveField,
     Task,
+    cached_weights,
+    default_from,
     hookimpl,
+    of_profile,
+    resolve_options,
     training_identity,
     training_seconds,
-    cached_weights,
 )
 from partbench_plugins.applicability import fitted
 from partbench_plugins.interp_cnn.architecture import PartNetwork, PartNetworkOutputs
-from partbench_plugins.interp_cnn.training import Schedule, finish, train
+from partbench_plugins.interp_cnn.training import PartTraining, TaskLoss, finish, train
 
-OF_PROFILE: Any = None  # resolved when the explainer is made
-PROFILES: dict[str, dict[str, Any]] = {
+PROFILES: dict[str, dict[str, str | float | bool]] = {
     "stable": {
         "gradient": "exact", "weight": "matched", "position": "argmax", "height": 8.0, "mask_after_pool": False,
     },
@@ -63,24 +65,25 @@ class InterpCnn:
     """
 
     name: ClassVar[str] = "interp_cnn"
+    profiles: ClassVar[Mapping[str, Mapping[str, object]]] = PROFILES
     profile: Literal["stable", "paper", "released"] = "stable"
-    gradient: Literal["exact", "paper", "released"] = OF_PROFILE
-    weight: Literal["matched", "published"] = OF_PROFILE
-    rho: float = 0.1
+    gradient: Literal["exact", "paper", "released"] = of_profile()
+    weight: Literal["matched", "published"] = of_profile()
+    rho: Annotated[float, Ge(0)] = 0.1
     schedule: Literal["constant", "1/t"] = "constant"
-    position: Literal["argmax", "centroid"] = OF_PROFILE
-    height: float = OF_PROFILE
+    position: Literal["argmax", "centroid"] = of_profile()
+    height: Annotated[float, Gt(0)] = of_profile()
     mask: bool = True
     loss: bool = True
-    mask_after_pool: bool = OF_PROFILE
-    task_loss: Literal["softmax", "logistic"] = "softmax"
-    trunk: Literal["frozen", "trained"] = OF_PROFILE
-    filters: int = 0
-    epochs: int = 12
-    warm_up: int = 3
-    learning_rate: float = 3e-4
-    batch_size: int = 16
-    dropout: float = 0.5
+    mask_after_pool: bool = of_profile()
+    task_loss: TaskLoss = "softmax"
+    trunk: Literal["frozen", "trained"] = default_from(lambda _: "trained" if torch.cuda.is_available() else "frozen")
+    filters: Annotated[int, Ge(0)] = 0
+    epochs: Annotated[int, Ge(1)] = 12
+    warm_up: Annotated[int, Ge(0)] = 3
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    batch_size: Annotated[int, Ge(1)] = 16
+    dropout: Annotated[float, Ge(0), Le(1)] = 0.5
     trained: bool = True
     _fitted: tuple[Task, PartNetwork, ReceptiveField] | None = field(
         init=False, repr=False, compare=False, default=None
@@ -88,16 +91,7 @@ class InterpCnn:
     _seconds: float | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.profile not in PROFILES:
-            raise InputError(f"interp_cnn has no profile '{self.profile}'; known: {', '.join(PROFILES)}")
-        for option, value in PROFILES[self.profile].items():
-            if getattr(self, option) is None:
-                setattr(self, option, value)
-        if self.trunk is None:
-            self.trunk = "trained" if torch.cuda.is_available() else "frozen"
-        for option in ("rho", "height", "learning_rate", "batch_size", "epochs"):
-            if getattr(self, option) < (1 if option in ("batch_size", "epochs") else 0):
-                raise InputError(f"interp_cnn: {option} is {getattr(self, option)}, expected a positive number")
+        resolve_options(self)
 
     @property
     def part_settings(self) -> PartSettings:
@@ -120,31 +114,31 @@ class InterpCnn:
 
     def fit(self, task: Task) -> None:
         """Train the network, or take the one kept for this task, these options and this seed."""
-        schedule = Schedule(self.epochs, self.warm_up, self.learning_rate, self.batch_size)
+        training = PartTraining(self.epochs, self.learning_rate, self.batch_size, self.warm_up)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             network = self._started(task)
             if self.trained:
                 identity = training_identity(self, task, RECIPE)
-                network.load_state_dict(cached_weights(self.name, identity, self._maker(task, schedule)))
-        finish(network, schedule)
+                network.load_state_dict(cached_weights(self.name, identity, self._maker(task, training)))
+        finish(network, training)
         self._fitted = task, network, network.grid(task.performer)
         self._seconds = training_seconds(self.name, training_identity(self, task, RECIPE)) if self.trained else 0.0
 
     def explain(self, batch: Batch) -> Explanation:
         """Masked maps, their maxima, and the network's logits."""
         task, _, grid = fitted(self._fitted)
-        maps, logits = self.seen(batch)
+        maps, logits = self.outputs(batch)
         if task.target is not None:
             logits = logits[:, 0]
         return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
 
     @torch.no_grad()
-    def seen(self, batch: Batch) -> PartNetworkOutputs:
+    def outputs(self, batch: Batch) -> PartNetworkOutputs:
         """Masked maps, and all logits of the network."""
         task, network, _ = fitted(self._fitted)
-        seen: PartNetworkOutputs = network(self._values(task, batch))
-        return seen
+        outputs: PartNetworkOutputs = network(self._values(task, batch))
+        return outputs
 
     @torch.no_grad()
     def unmasked(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
@@ -161,7 +155,7 @@ class InterpCnn:
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The network's logits with the maps of these filters set to 0."""
         task, network, _ = fitted(self._fitted)
-        maps = self.seen(batch).maps.clone()
+        maps = self.outputs(batch).maps.clone()
         maps[:, concepts] = 0
         logits = network.classify(maps)
         return logits if task.target is None else logits[:, 0]
@@ -181,11 +175,11 @@ class InterpCnn:
             trained_trunk=self.trunk == "trained",
         ).to(task.device)  # fmt: skip
 
-    def _maker(self, task: Task, schedule: Schedule) -> Callable[[], dict[str, Tensor]]:
+    def _maker(self, task: Task, training: PartTraining) -> Callable[[], dict[str, Tensor]]:
         def make() -> dict[str, Tensor]:
             torch.manual_seed(task.seed)
             network = self._started(task)
-            train(network, task, self.task_loss, schedule)
+            train(network, task, self.task_loss, training)
             return network.state_dict()
 
         return make

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt
 
 from partbench import InputError, hookimpl
 from partbench_plugins.srae.network import XLayerNetwork
@@ -21,10 +23,10 @@ class Cae(XLayerExplainer):
     """
 
     name: ClassVar[str] = "cae"
-    epochs: int = 16
-    learning_rate: float = 3e-4
-    batch_size: int = 100
-    ridge: float = 1e-6
+    epochs: Annotated[int, Ge(1)] = 16
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    batch_size: Annotated[int, Ge(1)] = 100
+    ridge: Annotated[float, Ge(0)] = 1e-6
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt
 
 from partbench import hookimpl
 from partbench_plugins.srae.network import XLayerNetwork
@@ -17,9 +19,9 @@ class Nn(XLayerExplainer):
     """srae without reconstruction and without pull-away: encoder and predictor (SRAE, section 4.2, "NN")."""
 
     name: ClassVar[str] = "nn"
-    epochs: int = 16
-    learning_rate: float = 3e-4
-    batch_size: int = 100
+    epochs: Annotated[int, Ge(1)] = 16
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    batch_size: Annotated[int, Ge(1)] = 100
 
     def learn(self, examples: Examples) -> XLayerNetwork:
         """Minimise the weighted squared error of the logit."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from annotated_types import Ge, Gt
 from torch import Tensor
 
 from partbench import hookimpl
-from partbench_plugins.srae.network import XLayerNetwork, Embedded
+from partbench_plugins.srae.network import Embedded, XLayerNetwork
 from partbench_plugins.srae.training import Examples, StepDecay, reconstruction_error, train, unfaithfulness
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
@@ -23,10 +24,10 @@ class Sae(XLayerExplainer):
     """
 
     name: ClassVar[str] = "sae"
-    beta: float = 10.0
-    epochs: int = 16
-    learning_rate: float = 3e-4
-    batch_size: int = 100
+    beta: Annotated[float, Ge(0)] = 10.0
+    epochs: Annotated[int, Ge(1)] = 16
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    batch_size: Annotated[int, Ge(1)] = 100
 
     def learn(self, examples: Examples) -> XLayerNetwork:
         """Minimise the weighted squared error of the logit and the error of reconstruction."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import InputError, hookimpl
+from partbench import hookimpl, of_profile
 from partbench_plugins.srae.losses import dimension_errors, log_penalty, pull_away
-from partbench_plugins.srae.network import XLayerNetwork, Embedded
+from partbench_plugins.srae.network import Embedded, XLayerNetwork
 from partbench_plugins.srae.training import Examples, StepDecay, pretrain, train, unfaithfulness
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
-OF_PROFILE: Any = None  # resolved when the explainer is made
-PROFILES: dict[str, dict[str, Any]] = {
+PROFILES: dict[str, dict[str, str | float]] = {
     "paper": {
         "pull_away_along": "features", "q": 100.0, "beta": 15.0, "eta": 5.0, "warm_up": 0.5, "retries": 2,
         "epochs": 16, "learning_rate": 3e-4, "decay_every": 0, "batch_size": 100, "pretrain_epochs": 0,
@@ -54,28 +54,19 @@ class Srae(XLayerExplainer):
     """
 
     name: ClassVar[str] = "srae"
+    profiles: ClassVar[Mapping[str, Mapping[str, object]]] = PROFILES
     profile: Literal["paper", "released"] = "paper"
-    pull_away_along: Literal["features", "images"] = OF_PROFILE
-    q: float = OF_PROFILE
-    beta: float = OF_PROFILE
-    eta: float = OF_PROFILE
-    warm_up: float = OF_PROFILE
-    retries: int = OF_PROFILE
-    epochs: int = OF_PROFILE
-    learning_rate: float = OF_PROFILE
-    decay_every: int = OF_PROFILE
-    batch_size: int = OF_PROFILE
-    pretrain_epochs: int = OF_PROFILE
-
-    def __post_init__(self) -> None:
-        if self.profile not in PROFILES:
-            raise InputError(f"srae has no profile '{self.profile}'; known: {', '.join(PROFILES)}")
-        for option, value in PROFILES[self.profile].items():
-            if getattr(self, option) is None:
-                setattr(self, option, value)
-        super().__post_init__()
-        if self.pull_away_along not in ("features", "images"):
-            raise InputError(f"srae: pull_away_along is '{self.pull_away_along}', expected features or images")
+    pull_away_along: Literal["features", "images"] = of_profile()
+    q: Annotated[float, Ge(0)] = of_profile()
+    beta: Annotated[float, Ge(0)] = of_profile()
+    eta: Annotated[float, Ge(0)] = of_profile()
+    warm_up: Annotated[float, Ge(0), Le(1)] = of_profile()
+    retries: Annotated[int, Ge(0)] = of_profile()
+    epochs: Annotated[int, Ge(1)] = of_profile()
+    learning_rate: Annotated[float, Gt(0)] = of_profile()
+    decay_every: Annotated[int, Ge(0)] = of_profile()
+    batch_size: Annotated[int, Ge(1)] = of_profile()
+    pretrain_epochs: Annotated[int, Ge(0)] = of_profile()
 
     def learn(self, examples: Examples) -> XLayerNetwork:
         """Train, and again from degenerate results, up to `retries` times."""

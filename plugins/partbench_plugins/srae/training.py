@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench_plugins.srae.losses import faithfulness
-from partbench_plugins.srae.network import XLayerNetwork, Embedded
+from partbench_plugins.srae.network import Embedded, XLayerNetwork
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class StepDecay:
     nonnegative: bool = False
 
 
-XLayerLoss = Callable[[Embedded, Examples, float], Tensor]  # what came out, of which batch, at which fraction of the training
+XLayerLoss = Callable[
+    [Embedded, Examples, float], Tensor
+]  # what came out, of which batch, at which fraction of the training
 
 
 def train(network: XLayerNetwork, examples: Examples, loss: XLayerLoss, schedule: StepDecay) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Le
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, InputError, Task
+from partbench import Batch, Explanation, Task, resolve_options
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.srae.network import XLayerNetwork
 from partbench_plugins.srae.training import Examples
@@ -53,11 +54,11 @@ class XLayerExplainer:
     read_layer: where maps are read; a role or the name of a layer. The paper reads at the image.
     """
 
-    n: int = 5
-    hidden: tuple[int, ...] = (800, 100)
-    dropout: float = 0.02
-    weight_decay: float = 1e-4
-    positive_weight: float | Literal["balanced"] = "balanced"
+    n: Annotated[int, Ge(1)] = 5
+    hidden: tuple[Annotated[int, Ge(1)], ...] = (800, 100)
+    dropout: Annotated[float, Ge(0), Le(1)] = 0.02
+    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    positive_weight: Annotated[float, Ge(0)] | Literal["balanced"] = "balanced"
     nonnegative: bool = False
     standardise: bool = False
     centred: bool = True
@@ -66,8 +67,7 @@ class XLayerExplainer:
     _report: dict[str, float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise InputError(f"n, the number of x-features, is {self.n}; expected 1 or more")
+        resolve_options(self)
 
     def learn(self, examples: Examples) -> XLayerNetwork:
         """The network trained on `examples`, drawing on torch's global generator."""

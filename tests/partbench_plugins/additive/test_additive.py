@@ -139,11 +139,11 @@ def test_the_published_network_learns_at_a_lower_rate():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"concepts": "units"}, "filters or outputs"),
-        ({"beta": -1.0}, "at least 0"),
-        ({"network": "vgg"}, "small or resnet152"),
-        ({"bias": "none"}, "learned or zero"),
-        ({"learning_rate": 0.0}, "positive"),
+        ({"concepts": "units"}, "concepts is 'units', expected one of auto, filters, outputs"),
+        ({"beta": -1.0}, "beta is -1.0, expected greater than or equal to 0"),
+        ({"network": "vgg"}, "network is 'vgg', expected one of small, resnet152"),
+        ({"bias": "none"}, "expected one of learned, zero"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, expected greater than 0"),
     ],
 )
 def test_an_impossible_option_is_named(options, said):

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from partbench_plugins.additive.concepts import ConceptTrainingSet
-from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
+from partbench_plugins.additive.training import AdditiveModel, predicted, train
 from partbench_plugins.additive.weight_network import weight_network
+from partbench_plugins.balanced_training import BalancedTraining
 
-PLAN = Schedule(beta=0.0, epochs=15, learning_rate=3e-3, batch_size=32)
+PLAN = BalancedTraining(epochs=15, learning_rate=3e-3, batch_size=32)
 
 
 def planted(positive: bool, count: int = 400) -> tuple[ConceptTrainingSet, torch.Tensor]:
@@ -22,11 +23,14 @@ def planted(positive: bool, count: int = 400) -> tuple[ConceptTrainingSet, torch
     return ConceptTrainingSet(features, values, (truth * values).sum(1) - 4, truth.relu()), truth
 
 
-def trained(training_set: ConceptTrainingSet, positive: bool, schedule: Schedule, with_bias: bool = True) -> AdditiveModel:
+def trained(
+    training_set: ConceptTrainingSet, positive: bool, training: BalancedTraining = PLAN, *, beta: float = 0.0,
+    with_bias: bool = True,
+) -> AdditiveModel:  # fmt: skip
     torch.manual_seed(0)
     model = AdditiveModel("small", 2, 3, positive)
     model.start(training_set, with_bias)
-    train(model, training_set, schedule, lambda *_: None)
+    train(model, training_set, beta, training, lambda *_: None)
     return model
 
 
@@ -46,7 +50,7 @@ def test_a_strong_prior_makes_weights_proportional_to_it():
     prior = torch.tensor([0.2, 0.2, 0.6]).expand(len(training_set.values), 3)
     found = {}
     for beta in (0.0, 1e5):
-        model = trained(training_set._replace(prior=prior), True, Schedule(beta, 5, 3e-3, 32))
+        model = trained(training_set._replace(prior=prior), True, BalancedTraining(5, 3e-3, 32), beta=beta)
         alpha = model(training_set.features, training_set.values).alpha
         found[beta] = float((alpha / alpha.sum(1, keepdim=True) - prior).abs().mean())
     assert found[1e5] < 0.1 < found[0.0]

@@ -212,11 +212,11 @@ def test_the_released_profile_pretrains_and_fits(tmp_path: Path):
 
 
 def test_a_wrong_option_is_named():
-    with pytest.raises(InputError, match="no profile 'printed'; known: paper, released"):
+    with pytest.raises(InputError, match="srae: profile is 'printed', expected one of paper, released"):
         Srae(profile="printed")
     with pytest.raises(InputError, match="pull_away_along is 'rows'"):
         Srae(pull_away_along="rows")
-    with pytest.raises(InputError, match="x-features, is 0"):
+    with pytest.raises(InputError, match="nn: n is 0, expected greater than or equal to 1"):
         Nn(n=0)
     with pytest.raises(InputError, match="nonnegative"):
         Cae(nonnegative=True)

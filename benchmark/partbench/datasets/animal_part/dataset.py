@@ -19,7 +19,14 @@ from numpy import ndarray
 from torch import Tensor
 
 from partbench import Batch, InputError, hookimpl
-from partbench.datasets.animal_part.layout import PARTS, AnimalPartFolder, Photo, category_photos, negative_photos, whole
+from partbench.datasets.animal_part.layout import (
+    PARTS,
+    AnimalPartFolder,
+    Photo,
+    category_photos,
+    negative_photos,
+    whole,
+)
 from partbench.datasets.photograph import CropMemory, crop, decode
 
 WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}

@@ -18,7 +18,15 @@ from numpy import ndarray
 from torch import Tensor
 
 from partbench import Batch, InputError, Register, hookimpl
-from partbench.datasets.celeba.layout import ATTRIBUTES, LANDMARKS, PARTITION_FILE, PARTITIONS, PHOTOS, Faces, CelebaFolder
+from partbench.datasets.celeba.layout import (
+    ATTRIBUTES,
+    LANDMARKS,
+    PARTITION_FILE,
+    PARTITIONS,
+    PHOTOS,
+    CelebaFolder,
+    Faces,
+)
 from partbench.datasets.photograph import CropMemory, crop, decode
 
 WIDTH, HEIGHT = 178, 218  # px of every aligned photo
