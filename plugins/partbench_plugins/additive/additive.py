@@ -32,14 +32,14 @@ from partbench_plugins.applicability import fitted
 from partbench_plugins.balanced_training import BalancedTraining
 from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
 
-RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
+RECIPE = "2"  # raise it when the same options no longer give the same weights
 SOURCES: dict[str, type[FilterConcepts] | type[OutputConcepts]] = {"filters": FilterConcepts, "outputs": OutputConcepts}
 BETAS = {"filters": 10.0, "outputs": 0.2}
 RATES: dict[WeightNetworkKind, float] = {"small": 3e-3, "resnet152": 1e-3}
 
 
 class FittedAdditive(NamedTuple):
-    """What `fit` leaves behind."""
+    """The state that `fit` sets."""
 
     task: Task
     concepts: Concepts
@@ -53,11 +53,11 @@ class Additive:
     """Additive explainer: a logit as a sum of contributions alpha_i y_i of concepts and a bias, alpha from a network g.
 
     Source: Chen et al., "Explaining Neural Networks Semantically and Quantitatively", ICCV 2019. Concepts are "filters"
-    (Case 1): the network explained is an interpretable CNN, trained on the task or kept from earlier (`interp_cnn` with
-    its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network explained
+    (Case 1): the network explained is an interpretable CNN, trained on the task or loaded from the cache (`interp_cnn`
+    with its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network explained
     is the performer, y_i its other logits, alpha of either sign. "auto" takes outputs where those of the performer are
     attributes of the dataset. Prior weights from derivatives keep the sum from resting on few concepts. Labels are used
-    for `threshold` only. The trained g is kept in the cache folder and used again.
+    for `threshold` only. The trained weights of g are cached and used again.
 
     beta: of the weight beta / sqrt(epoch) of the prior loss, in units of the squared logit; by default 10 for filters,
         0.2 for outputs (paper: experiments 1 and 2). `report()` gives beta / Var(logit), on which its effect depends.
@@ -83,7 +83,7 @@ class Additive:
         resolve_options(self)
 
     def fit(self, task: Task) -> None:
-        """Find the concepts, then train g, or take the one kept for this task, these options and this seed.
+        """Find the concepts, then train g, or load its cached weights for this task, these options and this seed.
 
         Raises NotApplicable for a task of all logits: each has an explainer of its own.
         """

@@ -20,7 +20,7 @@ Progress = Callable[[str, int, int], None]
 BIAS_RATE = 10.0
 
 
-class Added(NamedTuple):
+class AdditivePrediction(NamedTuple):
     """Weights of the concepts, and what they make of the logit."""
 
     alpha: Float[Tensor, "n k"]
@@ -45,11 +45,11 @@ class AdditiveModel(nn.Module):
         self.scale: Tensor
         self.used: Tensor
 
-    def forward(self, features: Float[Tensor, "n c h w"], values: Float[Tensor, "n k"]) -> Added:
+    def forward(self, features: Float[Tensor, "n c h w"], values: Float[Tensor, "n k"]) -> AdditivePrediction:
         """Weights (n, k) and logits (n,)."""
         raw = self.weigher(features)
         alpha = self.used * self.scale * (F.softplus(raw) if self.positive else raw)
-        return Added(alpha, (alpha * values).sum(1) + self.offset)
+        return AdditivePrediction(alpha, (alpha * values).sum(1) + self.offset)
 
     @property
     def offset(self) -> Float[Tensor, ""]:

@@ -31,7 +31,7 @@ from partbench_plugins.autoencoder.training import (
     Objective,
     finish,
     known_labels,
-    reconstruction,
+    reconstruction_loss,
     reconstruction_errors,
     rescale,
     train,
@@ -40,11 +40,11 @@ from partbench_plugins.autoencoder.training import (
 from partbench_plugins.interp_cnn.training import PartTraining
 from partbench_plugins.part_assignment import assign_parts, part_count, part_drops
 
-RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
+RECIPE = "2"  # raise it when the same options no longer give the same weights
 
 
 class FittedAutoencoder(NamedTuple):
-    """What `fit` leaves behind; `parts` is None where parts are unknown or the task explains all logits."""
+    """The state that `fit` sets; `parts` is None where parts are unknown or the task explains all logits."""
 
     task: Task
     network: ExplainerNetwork
@@ -62,7 +62,7 @@ class Autoencoder:
     layers turn that into logits. The performer is not changed. No code of the paper is known. Maps are masked and
     normalised, scores their maxima. Contributions are gradient times activation, to first order, with the ordinary
     track held: what that track adds to the logit is in none of them. Parts are assigned from annotations, see
-    `assign_parts`. The trained network is kept in the cache folder and used again.
+    `assign_parts`. The trained weights are cached and used again.
 
     Loss: sum_l ||x_l - x*_l||^2 / E||x*_l|| - eta log p + filter losses, the paper's over 5e4. A task of all logits
     gets neither contributions nor parts.
@@ -110,7 +110,7 @@ class Autoencoder:
         return fitted(self._fitted).network
 
     def fit(self, task: Task) -> None:
-        """Train the network, or take the one kept for this task, these options and this seed; then assign parts."""
+        """Train the network, or load its cached weights for this task, these options and this seed; then assign parts."""
         with torch.random.fork_rng(devices=[]):
             network = self._started(task)
             network.load_state_dict(
@@ -157,7 +157,7 @@ class Autoencoder:
 
         reconstruction_error@fc1, @fc2: unexplained share of the variance of the performer's features, over training
         images, at most 1000.
-        training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown.
+        training_seconds: how long the training took, also where an earlier run did it; left out if unknown.
         """
         task, network, *_ = fitted(self._fitted)
         seconds, errors = (
@@ -171,7 +171,7 @@ class Autoencoder:
         )
 
     def _objective(self, task: Task) -> Objective:
-        return reconstruction(task)
+        return reconstruction_loss(task)
 
     def _explained(self, logits: Tensor) -> Tensor | None:
         """None: the logits are a prediction of the performer's."""

@@ -1,4 +1,4 @@
-"""What follows from the maps of an explainer auto-encoder: logits, and what they owe to filters and to parts."""
+"""From the maps of an explainer auto-encoder to the logits of the explained categories."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def with_share(objective: Objective, network: ExplainerNetwork, eta: float) -> O
     return lambda rebuilt, rows: objective(rebuilt, rows) - eta * F.logsigmoid(network.w_p)
 
 
-def reconstruction(task: Task) -> Objective:
+def reconstruction_loss(task: Task) -> Objective:
     """Mean over images of sum_l ||x_l - x*_l||^2 / E||x*_l||, x*_l the performer's features fc1 and fc2.
 
     Source: explainer auto-encoder, eq. 1 and "Experimental details", over its factor 5e4: lambda_l = 1 / E||x*_l||. E
@@ -138,7 +138,7 @@ def parameter_groups(network: ExplainerNetwork, rate: float) -> list[dict[str, A
     """The parameters of the network: new ones, copied ones at a tenth of the rate, w_p at SHARE_RATE times the rate."""
     apart = {id(parameter) for parameter in (network.w_p, *network.fine_tuned)}
     return [
-        {"params": [parameter for parameter in network.parameters() if id(parameter) not in apart]},
+        {"params": [parameter for parameter in network.parameters() if id(parameter) not in apart], "lr": rate},
         {"params": network.fine_tuned, "lr": TRUNK_RATE * rate},
         {"params": [network.w_p], "lr": SHARE_RATE * rate},
     ]

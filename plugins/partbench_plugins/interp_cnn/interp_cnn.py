@@ -40,7 +40,7 @@ PROFILES: dict[str, dict[str, str | float | bool]] = {
         "gradient": "released", "weight": "published", "position": "centroid", "height": 2.0, "mask_after_pool": True,
     },
 }  # fmt: skip
-RECIPE = "1"  # changes when a network kept from earlier would no longer come out alike
+RECIPE = "1"  # raise it when the same options no longer give the same weights
 
 
 @dataclass
@@ -49,10 +49,10 @@ class InterpCnn:
 
     Source: Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018, sections 3 and 5. The
     performer's top convolution and a new one on it are trained, with fresh fully-connected layers, on the images and
-    labels of the task. It is a network of its own: logits are its, and it is no prediction of the performer's. The
-    trained network is kept in the cache folder and used again. Maps are masked, scores their maxima.
+    labels of the task. The network is a classifier of its own: its logits do not predict the performer's. Its weights are
+    cached and used again. Maps are masked, scores their maxima.
 
-    profile: where options left out come from. "stable": -MI itself and gradient lengths matched (ours, with settings
+    profile: the values of options that are left out. "stable": -MI itself and gradient lengths matched (ours, with settings
         that keep accuracy on small data); "paper": as printed; "released": as in the authors' MATLAB code.
     gradient, weight, rho, schedule, position, height, mask, loss: see PartSettings.
     mask_after_pool: mask the added convolution after the pool on it (released code) rather than after its ReLU (paper).
@@ -60,7 +60,7 @@ class InterpCnn:
     trunk: "frozen" (activations below the top convolution are computed once) or "trained" with the rest at a tenth of
         the rate; by default trained if there is a GPU.
     filters: of the added convolution; 0 for as many as the top convolution has, at most 512.
-    trained: False leaves the network as it starts: a control.
+    trained: False leaves the network with its initial weights: a control.
     learning_rate, batch_size: of Adam; at higher rates filters of small data die (the paper gives none).
     """
 
@@ -113,7 +113,7 @@ class InterpCnn:
         return fitted(self._fitted)[2]
 
     def fit(self, task: Task) -> None:
-        """Train the network, or take the one kept for this task, these options and this seed."""
+        """Train the network, or load its cached weights for this task, these options and this seed."""
         training = PartTraining(self.epochs, self.learning_rate, self.batch_size, self.warm_up)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
@@ -161,7 +161,7 @@ class InterpCnn:
         return logits if task.target is None else logits[:, 0]
 
     def report(self) -> dict[str, float]:
-        """training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown."""
+        """training_seconds: how long the training took, also where an earlier run did it; left out if unknown."""
         return {} if self._seconds is None else {"training_seconds": self._seconds}
 
     def _values(self, task: Task, batch: Batch) -> Tensor:

@@ -16,7 +16,7 @@ from partbench_plugins.balanced_training import BalancedTraining
 from partbench_plugins.interp_cnn.architecture import PartNetwork
 
 TaskLoss = Literal["logistic", "softmax"]
-TRUNK_RATE = 0.1  # of the learning rate, for what was trained on more images than these
+TRUNK_RATE = 0.1  # relative to the learning rate, for layers that the performer's own training has already fitted
 
 
 @dataclass(frozen=True)
