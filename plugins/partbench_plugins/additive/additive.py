@@ -54,10 +54,10 @@ class Additive:
 
     Source: Chen et al., "Explaining Neural Networks Semantically and Quantitatively", ICCV 2019. Concepts are "filters"
     (Case 1): the network explained is an interpretable CNN, trained on the task or loaded from the cache (`interp_cnn`
-    with its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network explained
-    is the performer, y_i its other logits, alpha of either sign. "auto" takes outputs where those of the performer are
-    attributes of the dataset. Prior weights from derivatives keep the sum from resting on few concepts. Labels are used
-    for `threshold` only. The trained weights of g are cached and used again.
+    with its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network
+    explained is the performer, y_i its other logits, alpha of either sign. "auto" takes outputs where those of the
+    performer are attributes of the dataset. Prior weights from derivatives keep the sum from resting on few concepts.
+    Labels are used for `threshold` only. The trained weights of g are cached and used again.
 
     beta: of the weight beta / sqrt(epoch) of the prior loss, in units of the squared logit; by default 10 for filters,
         0.2 for outputs (paper: experiments 1 and 2). `report()` gives beta / Var(logit), on which its effect depends.

@@ -31,8 +31,8 @@ from partbench_plugins.autoencoder.training import (
     Objective,
     finish,
     known_labels,
-    reconstruction_loss,
     reconstruction_errors,
+    reconstruction_loss,
     rescale,
     train,
     with_share,
@@ -110,7 +110,7 @@ class Autoencoder:
         return fitted(self._fitted).network
 
     def fit(self, task: Task) -> None:
-        """Train the network, or load its cached weights for this task, these options and this seed; then assign parts."""
+        """Train the network, or load its cached weights for this task, options and seed; then assign parts."""
         with torch.random.fork_rng(devices=[]):
             network = self._started(task)
             network.load_state_dict(

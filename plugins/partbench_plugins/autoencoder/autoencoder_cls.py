@@ -22,8 +22,8 @@ class AutoencoderCls(Autoencoder):
 
     Source: Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks", appendix "Evaluating
     the reconstruction quality", "Explainer+cls". The loss is on the logits of the explained categories, with the true
-    labels of the training images. It learns from labels, not from the performer. It is a classifier of its own: its logits
-    do not predict the performer's, and a single logit is classified by its sign.
+    labels of the training images. It learns from labels, not from the performer. It is a classifier of its own: its
+    logits do not predict the performer's, and a single logit is classified by its sign.
 
     Options as of Autoencoder; `labels` is for filter loss, norm and draw here too.
 

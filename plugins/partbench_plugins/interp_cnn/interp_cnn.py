@@ -49,11 +49,11 @@ class InterpCnn:
 
     Source: Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018, sections 3 and 5. The
     performer's top convolution and a new one on it are trained, with fresh fully-connected layers, on the images and
-    labels of the task. The network is a classifier of its own: its logits do not predict the performer's. Its weights are
-    cached and used again. Maps are masked, scores their maxima.
+    labels of the task. The network is a classifier of its own: its logits do not predict the performer's. Its weights
+    are cached and used again. Maps are masked, scores their maxima.
 
-    profile: the values of options that are left out. "stable": -MI itself and gradient lengths matched (ours, with settings
-        that keep accuracy on small data); "paper": as printed; "released": as in the authors' MATLAB code.
+    profile: the values of options that are left out. "stable": -MI itself and gradient lengths matched (ours, with
+        settings that keep accuracy on small data); "paper": as printed; "released": as in the authors' MATLAB code.
     gradient, weight, rho, schedule, position, height, mask, loss: see PartSettings.
     mask_after_pool: mask the added convolution after the pool on it (released code) rather than after its ReLU (paper).
     task_loss: of tasks with several categories; a single one has a logistic loss.

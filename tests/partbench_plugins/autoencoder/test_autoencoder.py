@@ -17,8 +17,8 @@ from partbench_plugins.autoencoder.network import Design, ExplainerNetwork
 from partbench_plugins.autoencoder.training import (
     known_labels,
     parameter_groups,
-    reconstruction_loss,
     reconstruction_errors,
+    reconstruction_loss,
     rescale,
 )
 from partbench_plugins.part_assignment import part_drops
