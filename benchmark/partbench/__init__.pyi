@@ -13,6 +13,9 @@ from .nn.part_layer import PartSettings as PartSettings
 from .nn.receptive_field import ReceptiveField as ReceptiveField
 from .nn.receptive_field import receptive_field as receptive_field
 from .nn.torchvision_ops import torchvision as torchvision
+from .options import default_from as default_from
+from .options import of_profile as of_profile
+from .options import resolve_options as resolve_options
 from .performer import Performer as Performer
 from .plugin import Dataset as Dataset
 from .plugin import Explainer as Explainer
@@ -30,9 +33,9 @@ from .types import NotApplicable as NotApplicable
 from .types import PerformerOutputs as PerformerOutputs
 from .types import Scores as Scores
 from .types import Split as Split
-from .weight_cache import identity_of as identity_of
-from .weight_cache import kept_seconds as kept_seconds
-from .weight_cache import kept_weights as kept_weights
+from .weight_cache import cached_weights as cached_weights
+from .weight_cache import training_identity as training_identity
+from .weight_cache import training_seconds as training_seconds
 from .weight_cache import write_weights as write_weights
 
 __version__: str

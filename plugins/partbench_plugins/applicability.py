@@ -24,7 +24,7 @@ def require_layers(task: Task, *roles: str) -> None:
 
 
 def fitted(state: State | None) -> State:
-    """What `fit` left behind. Raises RuntimeError if it was not called."""
+    """The state that `fit` sets. Raises RuntimeError where it is None, as before `fit`."""
     if state is None:
         raise RuntimeError("explain was called before fit")
     return state

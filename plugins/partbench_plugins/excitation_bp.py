@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from partbench import Batch, Explanation, Task, hookimpl
+from partbench import Batch, Explanation, Task, hookimpl, resolve_options
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.unit_maps import ReadOut
+from partbench_plugins.unit_maps import UnitMaps
 
 
 @dataclass
@@ -22,19 +22,22 @@ class ExcitationBackprop:
 
     name: ClassVar[str] = "excitation_bp"
     read_layer: str = "target"
-    _read_out: ReadOut | None = field(init=False, repr=False, compare=False, default=None)
+    _unit_maps: UnitMaps | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Nothing is learned. Raises NotApplicable where all logits are explained or a layer is missing."""
         target = require_one_logit(task)
         require_layers(task, "logits", self.read_layer)
-        self._read_out = ReadOut(task, self.read_layer, "logits", units=[target])
+        self._unit_maps = UnitMaps(task, self.read_layer, "logits", units=[target])
 
     def explain(self, batch: Batch) -> Explanation:
         """The logit and (lazily) its map."""
-        read_out = fitted(self._read_out)
-        logit = read_out.task.explained(batch)
-        return Explanation(read_out.later(batch), grid=read_out.grid, scores=logit[:, None])
+        unit_maps = fitted(self._unit_maps)
+        logit = unit_maps.task.explained(batch)
+        return Explanation(unit_maps.later(batch), grid=unit_maps.grid, scores=logit[:, None])
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from partbench import Batch, Explanation, InputError, ReceptiveField, Task, hookimpl
+from partbench import Batch, Explanation, ReceptiveField, Task, hookimpl, resolve_options
 from partbench_plugins.applicability import fitted, require_layers
 from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 
@@ -30,8 +30,7 @@ class TopConv:
     _ordinary: InterpCnn | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.network not in ("performer", "ordinary"):
-            raise InputError(f"top_conv: network is '{self.network}', expected performer or ordinary")
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Nothing is learned, unless the network is "ordinary". Raises NotApplicable where there is no such layer."""

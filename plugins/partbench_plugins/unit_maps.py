@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from partbench import Batch, ExcitationBP, ReceptiveField, Task
 
 
-class ReadOut:
+class UnitMaps:
     """c-MWP maps of `units` of the layer `top` of a performer, or of an encoder on top of it, read at `layer`.
 
     `grid` is the geometry of that layer. Units that no Linear layer makes, such as pooled features, have inputs of one

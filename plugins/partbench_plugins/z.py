@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 
-from partbench import Batch, Explanation, NotApplicable, Task, hookimpl
+from partbench import Batch, Explanation, NotApplicable, Task, hookimpl, resolve_options
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.unit_maps import ReadOut
+from partbench_plugins.unit_maps import UnitMaps
 
 
 @dataclass
@@ -23,10 +24,13 @@ class Z:
     """
 
     name: ClassVar[str] = "z"
-    units: int = 32
+    units: Annotated[int, Ge(1)] = 32
     read_layer: str = "target"
-    _read_out: ReadOut | None = field(init=False, repr=False, compare=False, default=None)
+    _unit_maps: UnitMaps | None = field(init=False, repr=False, compare=False, default=None)
     _drawn: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        resolve_options(self)
 
     def fit(self, task: Task) -> None:
         """Draw the units. Raises NotApplicable also where no unit is active."""
@@ -38,13 +42,13 @@ class Z:
             raise NotApplicable("no unit of fc1 is active on any training image of the category")
         order = torch.randperm(len(alive), generator=torch.Generator().manual_seed(task.seed))
         self._drawn = sorted(alive[order[: self.units]].tolist())
-        self._read_out = ReadOut(task, self.read_layer, "fc1", units=self._drawn)
+        self._unit_maps = UnitMaps(task, self.read_layer, "fc1", units=self._drawn)
 
     def explain(self, batch: Batch) -> Explanation:
         """Activations and (lazily) maps of the drawn units."""
-        read_out = fitted(self._read_out)
-        scores = read_out.task.activations("fc1", batch).flatten(1)[:, self._drawn]
-        return Explanation(read_out.later(batch), grid=read_out.grid, scores=scores)
+        unit_maps = fitted(self._unit_maps)
+        scores = unit_maps.task.activations("fc1", batch).flatten(1)[:, self._drawn]
+        return Explanation(unit_maps.later(batch), grid=unit_maps.grid, scores=scores)
 
 
 @hookimpl

@@ -135,11 +135,11 @@ def test_an_explainer_that_was_not_fitted_says_so(task: Task):
 
 def test_maps_are_not_computed_before_they_are_asked_for(task: Task, monkeypatch: pytest.MonkeyPatch):
     explanation = explained("srae", task)
-    monkeypatch.setattr("partbench_plugins.unit_maps.ReadOut.maps", lambda *_: pytest.fail("maps were computed again"))
+    monkeypatch.setattr("partbench_plugins.unit_maps.UnitMaps.maps", lambda *_: pytest.fail("maps were computed again"))
     asked = []
     explainer = CONCEPTS["srae"][0]()
     explainer.fit(task)
-    monkeypatch.setattr("partbench_plugins.unit_maps.ReadOut.maps", lambda self, batch: asked.append(len(batch)))
+    monkeypatch.setattr("partbench_plugins.unit_maps.UnitMaps.maps", lambda self, batch: asked.append(len(batch)))
     explainer.explain(task.batch("test", range(4)))
     assert asked == []
     assert explanation.maps.shape[0] == 7

@@ -73,8 +73,8 @@ def test_a_given_penalty_is_that_of_scikit_learn(tmp_path: Path):
     explainer, z = Lasso(alpha=0.1), activations()
     explainer.fit(task(tmp_path))
     reference = sklearn.linear_model.Lasso(alpha=0.1).fit(z.astype(np.float32), linear(z.astype(np.float32)))
-    assert explainer._chosen.units == np.flatnonzero(reference.coef_).tolist()
-    np.testing.assert_allclose(explainer._chosen.w.numpy(), reference.coef_[explainer._chosen.units], rtol=1e-3)
+    assert explainer._fitted.units == np.flatnonzero(reference.coef_).tolist()
+    np.testing.assert_allclose(explainer._fitted.w.numpy(), reference.coef_[explainer._fitted.units], rtol=1e-3)
 
 
 def test_contributions_and_the_intercept_make_the_logit_and_negative_units_are_counted(tmp_path: Path):
@@ -83,7 +83,7 @@ def test_contributions_and_the_intercept_make_the_logit_and_negative_units_are_c
     explainer.fit(toy)
     explanation = explainer.explain(toy.batch("test", range(5)))
     torch.testing.assert_close(
-        explanation.logits - explanation.contributions.sum(1), torch.full((5,), explainer._chosen.intercept)
+        explanation.logits - explanation.contributions.sum(1), torch.full((5,), explainer._fitted.intercept)
     )
     z = toy.activations("fc1", split="test")[:5][:, sorted(PLANTED)]
     torch.testing.assert_close(explanation.scores, z)

@@ -151,8 +151,7 @@ def plan(
 
 def job_of(registry: Registry, row: Mapping[str, Any]) -> Job:
     """The job that made a result row. Raises InputError if its explainer is not installed."""
-    values = json.loads(row["options"])
-    given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    given = options.as_texts(json.loads(row["options"]))
     return Job(registry.find("explainers", row["explainer"]), given, row["task"], int(row["seed"]))
 
 

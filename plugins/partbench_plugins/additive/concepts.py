@@ -20,7 +20,7 @@ from partbench_plugins.part_assignment import assign_parts, part_count, part_dro
 BATCH = 64
 
 
-class Seen(NamedTuple):
+class ConceptValues(NamedTuple):
     """Of n images: the feature maps that g takes, the strength y of k concepts, and the logit that is explained."""
 
     features: Float[Tensor, "n c h w"]
@@ -28,8 +28,8 @@ class Seen(NamedTuple):
     logit: Float[Tensor, "n"]
 
 
-class Material(NamedTuple):
-    """`Seen` of all training images, and prior weights, on the CPU; `features` may be on disk, in half precision."""
+class ConceptTrainingSet(NamedTuple):
+    """ConceptValues of all training images, and prior weights, on the CPU; `features` may be on disk, as float16."""
 
     features: Float[Tensor, "N c h w"]
     values: Float[Tensor, "N k"]
@@ -47,18 +47,18 @@ class Concepts(Protocol):
     count: int
     channels: int
 
-    def material(self) -> Material: ...
+    def training_set(self) -> ConceptTrainingSet: ...
 
-    def seen(self, batch: Batch) -> Seen: ...
+    def values_of(self, batch: Batch) -> ConceptValues: ...
 
-    def explanation(self, batch: Batch, seen: Seen) -> Explanation: ...
+    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation: ...
 
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]: ...
 
     def head(self, batch: Batch) -> nn.Module: ...
 
 
-class Filters:
+class FilterConcepts:
     """Case 1: filters of the top convolution of an interpretable CNN, which is trained on the task and explained.
 
     y_i is the sum over the cells of the masked map of filter i.
@@ -69,11 +69,11 @@ class Filters:
     def __init__(self, task: Task) -> None:
         self.task, self.interpretable = task, InterpCnn()
         self.interpretable.fit(task)
-        self.cells = self.interpretable.seen(task.batch("train", [0])).maps.shape[1:]
+        self.cells = self.interpretable.outputs(task.batch("train", [0])).maps.shape[1:]
         self.count = self.channels = self.cells[0]
         self.parts = assign_parts(task, self.interpretable.explain)
 
-    def material(self) -> Material:
+    def training_set(self) -> ConceptTrainingSet:
         """Of all training images; their masked maps go to a file of no name."""
         network, source = self.interpretable.network, inputs(self.interpretable.network, self.task)
         features, rest = _on_disk(len(self.task.labels()), self.cells), []
@@ -83,33 +83,33 @@ class Filters:
             features[rows] = maps.cpu().half()
             found = maps.sum((2, 3)), logits[:, 0], filter_weights(network.classify, maps)
             rest.append([values.cpu() for values in found])
-        return Material(features, *(torch.cat(column) for column in zip(*rest, strict=True)))
+        return ConceptTrainingSet(features, *(torch.cat(column) for column in zip(*rest, strict=True)))
 
-    def seen(self, batch: Batch) -> Seen:
+    def values_of(self, batch: Batch) -> ConceptValues:
         """Of any images."""
-        maps, logits = self.interpretable.seen(batch)
-        return Seen(maps, maps.sum((2, 3)), logits[:, 0])
+        maps, logits = self.interpretable.outputs(batch)
+        return ConceptValues(maps, maps.sum((2, 3)), logits[:, 0])
 
-    def explanation(self, batch: Batch, seen: Seen) -> Explanation:
+    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation:
         """Maps of the filters, the parts they are assigned to, and what those are worth to the network."""
         parts = self.parts
         network, count = self.interpretable.network, part_count(self.task)
         return Explanation(
-            seen.features, grid=self.interpretable.grid, parts=parts,
+            found.features, grid=self.interpretable.grid, parts=parts,
             part_drops=None if parts is None else
-            lambda: part_drops(lambda maps: network.classify(maps)[:, 0], seen.features, parts, count),
+            lambda: part_drops(lambda maps: network.classify(maps)[:, 0], found.features, parts, count),
         )  # fmt: skip
 
     def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
         """The network's logit with the maps of these filters set to 0."""
-        return self.interpretable.ablate(batch, concepts)
+        return self.interpretable.without(batch, concepts)
 
     def head(self, batch: Batch) -> nn.Module:
         """From masked maps to the network's logit."""
         return self.interpretable.head(batch)
 
 
-class Outputs:
+class OutputConcepts:
     """Case 2: the other outputs of a network of many attributes, which speak for the explained one or against it.
 
     y_i are their logits, the features shared with the explained one are those of the first fully-connected layer.
@@ -129,25 +129,27 @@ class Outputs:
         """What the concepts are."""
         return tuple(self.task.performer.outputs[i] for i in self.others)
 
-    def material(self) -> Material:
+    def training_set(self) -> ConceptTrainingSet:
         """Of all training images, from cached activations."""
         task = self.task
         shared, logits = task.activations("fc1"), task.activations("logits")
         prior = [output_weights(self._above, rows.to(task.device), self.target).cpu() for rows in shared.split(BATCH)]
-        return Material(task.activations("top_conv"), logits[:, self.others], logits[:, self.target], torch.cat(prior))
+        return ConceptTrainingSet(
+            task.activations("top_conv"), logits[:, self.others], logits[:, self.target], torch.cat(prior)
+        )
 
-    def seen(self, batch: Batch) -> Seen:
+    def values_of(self, batch: Batch) -> ConceptValues:
         """Of any images."""
         logits = self.task.activations("logits", batch)
-        return Seen(self.task.activations("top_conv", batch), logits[:, self.others], logits[:, self.target])
+        return ConceptValues(self.task.activations("top_conv", batch), logits[:, self.others], logits[:, self.target])
 
-    def explanation(self, batch: Batch, seen: Seen) -> Explanation:
+    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation:
         """Grad-CAM of each output stands in for a map, which the paper does not have."""
         head = self.task.performer.segment("top_conv", "logits")
         grid = self.task.performer.receptive_field("top_conv")
 
         def maps() -> Tensor:
-            return torch.stack([grad_cam(head, seen.features, output) for output in self.others], 1)
+            return torch.stack([grad_cam(head, found.features, output) for output in self.others], 1)
 
         return Explanation(maps, grid=grid)
 

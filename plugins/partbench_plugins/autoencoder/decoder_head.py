@@ -1,4 +1,4 @@
-"""What follows from the maps of an explainer auto-encoder: logits, and what they owe to filters and to parts."""
+"""From the maps of an explainer auto-encoder to the logits of the explained categories."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from partbench_plugins.autoencoder.network import ExplainerNetwork
 Maps = Float[Tensor, "n k h w"]
 
 
-class ReadOut(nn.Module):
+class DecoderHead(nn.Module):
     """From maps of the interpretable track to logits of the explained categories (n, c).
 
     The ordinary track is held as it is for these n images; what stands above fc2 is the performer's own.

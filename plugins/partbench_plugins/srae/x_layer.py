@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Le
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, InputError, Task
+from partbench import Batch, Explanation, Task, resolve_options
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.srae.network import Autoencoder
+from partbench_plugins.srae.network import XLayerNetwork
 from partbench_plugins.srae.training import Examples
-from partbench_plugins.unit_maps import ReadOut
+from partbench_plugins.unit_maps import UnitMaps
 
 HEAVIEST = 50.0
 
@@ -28,7 +29,7 @@ class XLayer:
     encoder: nn.Sequential
     v: Float[Tensor, "n"]
     bias: Float[Tensor, ""]
-    read_out: ReadOut
+    unit_maps: UnitMaps
 
 
 @dataclass
@@ -49,15 +50,15 @@ class XLayerExplainer:
     nonnegative: keep v >= 0, so that x-features only speak for the category. Neither source does.
     standardise: divide logits by their standard deviation over the training split while training. False keeps raw
         logits, as the sources do; the strength of the other terms is then relative to the scale of the logits.
-    centred: start with active x-features, see `Autoencoder.centre`. Neither source does.
+    centred: start with active x-features, see `XLayerNetwork.centre`. Neither source does.
     read_layer: where maps are read; a role or the name of a layer. The paper reads at the image.
     """
 
-    n: int = 5
-    hidden: tuple[int, ...] = (800, 100)
-    dropout: float = 0.02
-    weight_decay: float = 1e-4
-    positive_weight: float | Literal["balanced"] = "balanced"
+    n: Annotated[int, Ge(1)] = 5
+    hidden: tuple[Annotated[int, Ge(1)], ...] = (800, 100)
+    dropout: Annotated[float, Ge(0), Le(1)] = 0.02
+    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    positive_weight: Annotated[float, Ge(0)] | Literal["balanced"] = "balanced"
     nonnegative: bool = False
     standardise: bool = False
     centred: bool = True
@@ -66,10 +67,9 @@ class XLayerExplainer:
     _report: dict[str, float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise InputError(f"n, the number of x-features, is {self.n}; expected 1 or more")
+        resolve_options(self)
 
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """The network trained on `examples`, drawing on torch's global generator."""
         raise NotImplementedError
 
@@ -95,8 +95,8 @@ class XLayerExplainer:
         features = x_layer.encoder(x_layer.task.activations("fc1", batch).flatten(1))
         contributions = features * x_layer.v
         return Explanation(
-            x_layer.read_out.later(batch),
-            grid=x_layer.read_out.grid,
+            x_layer.unit_maps.later(batch),
+            grid=x_layer.unit_maps.grid,
             scores=features,
             contributions=contributions,
             logits=contributions.sum(1) + x_layer.bias,
@@ -107,10 +107,10 @@ class XLayerExplainer:
         `positively_contributing` (mean contribution above 0)."""
         return dict(self._report)
 
-    def started(self, examples: Examples, *, decodes: bool) -> Autoencoder:
+    def started(self, examples: Examples, *, decodes: bool) -> XLayerNetwork:
         """A network before training, on the examples' device."""
         widths = [examples.z.shape[1], *self.hidden, self.n]
-        network = Autoencoder(widths, dropout=self.dropout, decodes=decodes)  # drawn on the CPU: alike on all devices
+        network = XLayerNetwork(widths, dropout=self.dropout, decodes=decodes)  # drawn on the CPU: alike on all devices
         network.to(examples.z.device)
         if self.nonnegative:
             network.predictor.weight.data.abs_()
@@ -135,13 +135,13 @@ def _seeded(task: Task) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _in_own_units(network: Autoencoder, task: Task, z_scale: float, logit_scale: float, read_layer: str) -> XLayer:
+def _in_own_units(network: XLayerNetwork, task: Task, z_scale: float, logit_scale: float, read_layer: str) -> XLayer:
     """The trained network with the scales folded into its first and last layers."""
     network.eval().requires_grad_(False)
     network.encoding[0].weight /= z_scale
     v, bias = network.predictor.weight[0] * logit_scale, network.predictor.bias[0] * logit_scale
-    read_out = ReadOut(task, read_layer, "fc1", encoder=network.encoder)
-    return XLayer(task, network.encoder, v, bias, read_out)
+    unit_maps = UnitMaps(task, read_layer, "fc1", encoder=network.encoder)
+    return XLayer(task, network.encoder, v, bias, unit_maps)
 
 
 @torch.no_grad()

@@ -66,9 +66,9 @@ def test_outputs_explain_the_performers_logit_from_its_other_logits(task):
 def test_ablating_filters_gives_the_logit_of_the_interpretable_cnn_without_them(task):
     interpretable, batch = InterpCnn(), task.batch("test", range(5))
     interpretable.fit(task)
-    torch.testing.assert_close(fitted(task).ablate(batch, [0, 3]), interpretable.ablate(batch, [0, 3]))
+    torch.testing.assert_close(fitted(task).without(batch, [0, 3]), interpretable.without(batch, [0, 3]))
     with pytest.raises(NotApplicable):
-        fitted(task, concepts="outputs").ablate(batch, [0])
+        fitted(task, concepts="outputs").without(batch, [0])
 
 
 def test_part_drops_are_what_the_logit_loses_without_the_filters_of_a_part(task, monkeypatch):
@@ -78,7 +78,7 @@ def test_part_drops_are_what_the_logit_loses_without_the_filters_of_a_part(task,
     monkeypatch.setattr("partbench_plugins.additive.concepts.part_count", lambda task: 3)
     found = explainer.explain(batch)
     for part, filters in enumerate(([0, 4, 5], [1, 2], [])):
-        torch.testing.assert_close(found.part_drops[:, part], found.explained - explainer.ablate(batch, filters))
+        torch.testing.assert_close(found.part_drops[:, part], found.explained - explainer.without(batch, filters))
 
 
 def test_a_second_fit_takes_the_networks_kept_from_the_first(task, monkeypatch):
@@ -139,11 +139,11 @@ def test_the_published_network_learns_at_a_lower_rate():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"concepts": "units"}, "filters or outputs"),
-        ({"beta": -1.0}, "at least 0"),
-        ({"network": "vgg"}, "small or resnet152"),
-        ({"bias": "none"}, "learned or zero"),
-        ({"learning_rate": 0.0}, "positive"),
+        ({"concepts": "units"}, "concepts is 'units', expected one of auto, filters, outputs"),
+        ({"beta": -1.0}, "beta is -1.0, expected greater than or equal to 0"),
+        ({"network": "vgg"}, "network is 'vgg', expected one of small, resnet152"),
+        ({"bias": "none"}, "expected one of learned, zero"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, expected greater than 0"),
     ],
 )
 def test_an_impossible_option_is_named(options, said):

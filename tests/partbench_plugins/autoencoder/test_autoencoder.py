@@ -12,13 +12,13 @@ from partbench.running.cell import fit
 from partbench.testing import check_explainer
 from partbench_plugins.autoencoder.autoencoder import Autoencoder
 from partbench_plugins.autoencoder.autoencoder_cls import AutoencoderCls
-from partbench_plugins.autoencoder.decoder_head import ReadOut
+from partbench_plugins.autoencoder.decoder_head import DecoderHead
 from partbench_plugins.autoencoder.network import Design, ExplainerNetwork
 from partbench_plugins.autoencoder.training import (
-    _optimiser,
     known_labels,
-    reconstruction,
+    parameter_groups,
     reconstruction_errors,
+    reconstruction_loss,
     rescale,
 )
 from partbench_plugins.part_assignment import part_drops
@@ -56,8 +56,8 @@ def test_perfect_features_of_the_tracks_give_the_logits_of_the_performer(tmp_pat
     of = task(tmp_path)
     batch = of.batch("test", range(6))
     pooled = of.activations("pool", batch)
-    read_out = ReadOut(network(of.performer), pooled, of)
-    torch.testing.assert_close(read_out(pooled)[:, 0], of.explained(batch))
+    head = DecoderHead(network(of.performer), pooled, of)
+    torch.testing.assert_close(head(pooled)[:, 0], of.explained(batch))
 
 
 def test_tracks_are_put_together_as_the_paper_says(tmp_path):
@@ -68,7 +68,7 @@ def test_tracks_are_put_together_as_the_paper_says(tmp_path):
     made.ordinary_norm.alpha.fill_(3.0)
     z = of.activations("target", of.batch("test", range(4)))
     with torch.no_grad():
-        seen = made(z)
+        rebuilt = made(z)
         pool, mask = nn.MaxPool2d(2), made.interp_2_parts.parts.mask
         first = made.interp_1_parts.mask(F.relu(made.interp_1[0](z)))
         interp = mask(pool(F.relu(made.interp_2[0](first)))) / torch.arange(1.0, FILTERS + 1)[:, None, None]
@@ -76,14 +76,14 @@ def test_tracks_are_put_together_as_the_paper_says(tmp_path):
         p = 1 / (1 + torch.exp(torch.tensor(-0.4)))
         fc1 = F.relu(made.fc_dec_1[0][1]((p * interp + (1 - p) * ordinary).flatten(1)))
         fc2 = F.relu(made.fc_dec_2[0][1](fc1))
-    for found, expected in zip(seen, (interp, ordinary, fc1, fc2), strict=True):
+    for found, expected in zip(rebuilt, (interp, ordinary, fc1, fc2), strict=True):
         torch.testing.assert_close(found, expected)
 
 
 def test_maps_before_the_mask_times_the_mask_are_the_maps(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of), of.batch("test", range(4))
-    maps, masks = explainer.before_mask(batch)
+    maps, masks = explainer.unmasked(batch)
     torch.testing.assert_close(maps * masks, explainer.explain(batch).maps)
     assert masks.max() == 1
 
@@ -114,15 +114,15 @@ def test_before_training_and_without_masks_it_rebuilds_the_features_of_the_perfo
     made = network(of.performer, start="performer").train()
     made.start(0)
     rescale(made, of, labels)
-    seen = made(z, labels)
-    torch.testing.assert_close(seen.maps, of.activations("pool"), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(seen.fc1, of.activations("fc1"), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(seen.fc2, of.activations("fc2"), atol=1e-4, rtol=1e-4)
+    rebuilt = made(z, labels)
+    torch.testing.assert_close(rebuilt.maps, of.activations("pool"), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(rebuilt.fc1, of.activations("fc1"), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(rebuilt.fc2, of.activations("fc2"), atol=1e-4, rtol=1e-4)
 
 
 def test_what_is_copied_learns_at_a_tenth_of_the_rate(tmp_path):
     made = network(task(tmp_path).performer)
-    rates = {id(p): group["lr"] for group in _optimiser(made, 1.0).param_groups for p in group["params"]}
+    rates = {id(p): group["lr"] for group in parameter_groups(made, 1.0) for p in group["params"]}
     assert rates.keys() == {id(p) for p in made.parameters()}
     assert {rates[id(p)] for p in made.fine_tuned} == {0.1}
     assert {rates[id(p)] for m in (made.interp_2, made.ordinary) for p in m.parameters()} == {1.0}
@@ -132,10 +132,10 @@ def test_reconstruction_loss_is_that_of_the_paper(tmp_path):
     of = task(tmp_path)
     made, rows = network(of.performer).eval(), torch.tensor([3, 5, 9])
     with torch.no_grad():
-        seen = made(of.activations("target")[rows])
-        found = reconstruction(of)(seen, rows)
+        rebuilt = made(of.activations("target")[rows])
+        found = reconstruction_loss(of)(rebuilt, rows)
     expected = 0.0
-    for layer, own in (("fc1", seen.fc1), ("fc2", seen.fc2)):
+    for layer, own in (("fc1", rebuilt.fc1), ("fc2", rebuilt.fc2)):
         target = of.activations(layer)
         length = sum(float(x.square().sum().sqrt()) for x in target) / len(target)
         expected += sum(float((own[i] - target[r]).square().sum()) for i, r in enumerate(rows)) / 3 / length
@@ -151,7 +151,7 @@ def test_reconstruction_error_is_0_of_the_performers_features_and_1_of_their_mea
             self.features = features
 
         def forward(self, z):
-            return type("Seen", (), dict(zip(("fc1", "fc2"), self.features, strict=True)))
+            return type("Reconstruction", (), dict(zip(("fc1", "fc2"), self.features, strict=True)))
 
     own = [of.activations(layer) for layer in ("fc1", "fc2")]
     assert reconstruction_errors(Says(own), of) == {"fc1": 0.0, "fc2": 0.0}
@@ -232,20 +232,20 @@ def test_what_is_above_fc2_is_the_performers_own(tmp_path):
 def test_ablating_nothing_changes_nothing_and_all_leaves_the_ordinary_track(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of), of.batch("test", range(5))
-    torch.testing.assert_close(explainer.ablate(batch, []), explainer.explain(batch).logits)
-    seen = explainer.network(of.activations("target", batch))
-    x_enc = (1 - explainer.network.share) * seen.ordinary
+    torch.testing.assert_close(explainer.without(batch, []), explainer.explain(batch).logits)
+    rebuilt = explainer.network(of.activations("target", batch))
+    x_enc = (1 - explainer.network.share) * rebuilt.ordinary
     features = explainer.network.fc_dec_2(explainer.network.fc_dec_1(x_enc))
     expected = of.performer.stages["logits"](features)[:, 0]
-    torch.testing.assert_close(explainer.ablate(batch, list(range(FILTERS))), expected)
+    torch.testing.assert_close(explainer.without(batch, list(range(FILTERS))), expected)
 
 
 def test_contributions_are_gradient_times_activation(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of, epochs=8), of.batch("test", range(5))
-    explanation, seen = explainer.explain(batch), explainer.network(of.activations("target", batch))
+    explanation, rebuilt = explainer.explain(batch), explainer.network(of.activations("target", batch))
     gain = torch.ones(5, FILTERS, requires_grad=True)
-    logits = ReadOut(explainer.network, seen.ordinary, of)(seen.maps * gain[..., None, None])[:, 0]
+    logits = DecoderHead(explainer.network, rebuilt.ordinary, of)(rebuilt.maps * gain[..., None, None])[:, 0]
     (expected,) = torch.autograd.grad(logits.sum(), gain)  # d logit / d gain of each filter, at 1
     torch.testing.assert_close(explanation.contributions, expected)
 
@@ -255,11 +255,11 @@ def test_part_drops_are_falls_of_the_logit(tmp_path):
     explainer, batch = fitted(of, epochs=8), of.batch("test", range(5))
     parts = torch.tensor([1, -1, 1, 0, -1])
     explainer._fitted = explainer._fitted._replace(parts=parts)
-    seen, read_out = explainer._read(batch)
-    drops = part_drops(lambda maps: read_out(maps)[:, 0], seen.maps, parts, 3)
-    whole = explainer.ablate(batch, [])
+    rebuilt, head = explainer._read(batch)
+    drops = part_drops(lambda maps: head(maps)[:, 0], rebuilt.maps, parts, 3)
+    whole = explainer.without(batch, [])
     for part, filters in ((0, [3]), (1, [0, 2]), (2, [])):
-        torch.testing.assert_close(drops[:, part], whole - explainer.ablate(batch, filters))
+        torch.testing.assert_close(drops[:, part], whole - explainer.without(batch, filters))
 
 
 def test_maps_lie_where_the_layers_put_them(tmp_path):

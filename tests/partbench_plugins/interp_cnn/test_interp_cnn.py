@@ -8,9 +8,9 @@ from toys import CHANNELS, toy_performer, toy_task
 from partbench import InputError, NotApplicable, Performer
 from partbench.running.cell import fit
 from partbench.testing import check_explainer
-from partbench_plugins.interp_cnn.architecture import PartNetwork, anatomy, classifier
+from partbench_plugins.interp_cnn.architecture import PartNetwork, classifier, top_conv_surroundings
 from partbench_plugins.interp_cnn.interp_cnn import PROFILES, InterpCnn
-from partbench_plugins.interp_cnn.training import balanced, classification_loss
+from partbench_plugins.interp_cnn.training import classification_loss
 from partbench_plugins.top_conv import TopConv
 
 QUICK = {"epochs": 3, "warm_up": 1, "batch_size": 16, "trunk": "frozen"}
@@ -29,7 +29,7 @@ def fitted(task, **options):
 
 
 def test_anatomy_of_a_performer_names_what_lies_around_the_top_convolution():
-    below, top, pool, widths = anatomy(toy_performer())
+    below, top, pool, widths = top_conv_surroundings(toy_performer())
     assert (below, len(pool), widths) == ("conv1", 0, [24])
     assert isinstance(top[0], torch.nn.Conv2d)
 
@@ -64,10 +64,10 @@ def test_logits_follow_from_the_maps_and_ablating_nothing_changes_nothing(tmp_pa
     task = toy_task(tmp_path)
     explainer, batch = fitted(task), task.batch("test", range(5))
     explanation = explainer.explain(batch)
-    torch.testing.assert_close(explainer.ablate(batch, []), explanation.logits)
+    torch.testing.assert_close(explainer.without(batch, []), explanation.logits)
     with torch.no_grad():
         blind = explainer.network.classify(torch.zeros_like(explanation.maps))[:, 0]
-    torch.testing.assert_close(explainer.ablate(batch, list(range(CHANNELS))), blind)
+    torch.testing.assert_close(explainer.without(batch, list(range(CHANNELS))), blind)
 
 
 def test_mask_after_pool_gives_pooled_maps_at_their_place(tmp_path):
@@ -192,16 +192,18 @@ def test_profiles_fill_in_what_is_left_out_and_nothing_else():
     assert {key for profile in PROFILES.values() for key in profile} == set(PROFILES["stable"])
 
 
-@pytest.mark.parametrize("options", [{"profile": "papre"}, {"rho": -1.0}, {"epochs": 0}])
-def test_bad_options_are_refused(options):
-    with pytest.raises(InputError, match="interp_cnn"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"profile": "papre"}, "profile is 'papre', expected one of stable, paper, released"),
+        ({"rho": -1.0}, "rho is -1.0, expected greater than or equal to 0"),
+        ({"epochs": 0}, "epochs is 0, expected greater than or equal to 1"),
+        ({"gradient": None}, "gradient is None, expected one of exact, paper, released"),
+    ],
+)
+def test_bad_options_are_refused(options, said):
+    with pytest.raises(InputError, match=f"^interp_cnn: {said}$"):
         InterpCnn(**options)
-
-
-def test_balanced_odds_draw_every_label_equally_often():
-    labels = torch.tensor([0, 0, 0, 1, -1, -1])
-    odds = balanced(labels)
-    assert [float(odds[labels == label].sum()) for label in (0, 1, -1)] == [1.0, 1.0, 1.0]
 
 
 def test_logistic_loss_of_one_output_is_that_of_the_paper():

@@ -10,7 +10,7 @@ import torch
 
 from partbench import InputError
 from partbench_plugins.srae.cae import Cae
-from partbench_plugins.srae.network import Autoencoder
+from partbench_plugins.srae.network import XLayerNetwork
 from partbench_plugins.srae.nn import Nn
 from partbench_plugins.srae.sae import Sae
 from partbench_plugins.srae.srae import Srae, degenerate
@@ -92,7 +92,7 @@ def test_cae_trains_its_encoder_without_the_logit_and_srae_with_it(tmp_path: Pat
         assert torch.equal(*weights) is alike
 
 
-def spied(cls, learned: list[Autoencoder]):
+def spied(cls, learned: list[XLayerNetwork]):
     """The class, noting the networks it learns."""
 
     class Spied(cls):
@@ -105,7 +105,7 @@ def spied(cls, learned: list[Autoencoder]):
 
 def test_more_weight_on_reconstruction_rebuilds_z_better(tmp_path: Path):
     task, z, _ = planted(tmp_path)
-    learned: list[Autoencoder] = []
+    learned: list[XLayerNetwork] = []
     for beta in (0.0, 10.0):
         small(spied(Sae, learned), beta=beta, epochs=24).fit(task)
     scaled = z / z.square().mean().sqrt()
@@ -115,7 +115,7 @@ def test_more_weight_on_reconstruction_rebuilds_z_better(tmp_path: Path):
 
 
 def test_nn_has_no_decoder(tmp_path: Path):
-    learned: list[Autoencoder] = []
+    learned: list[XLayerNetwork] = []
     small(spied(Nn, learned)).fit(toy_task(tmp_path))
     assert learned[0].decoder is None
 
@@ -212,11 +212,11 @@ def test_the_released_profile_pretrains_and_fits(tmp_path: Path):
 
 
 def test_a_wrong_option_is_named():
-    with pytest.raises(InputError, match="no profile 'printed'; known: paper, released"):
+    with pytest.raises(InputError, match="srae: profile is 'printed', expected one of paper, released"):
         Srae(profile="printed")
     with pytest.raises(InputError, match="pull_away_along is 'rows'"):
         Srae(pull_away_along="rows")
-    with pytest.raises(InputError, match="x-features, is 0"):
+    with pytest.raises(InputError, match="nn: n is 0, expected greater than or equal to 1"):
         Nn(n=0)
     with pytest.raises(InputError, match="nonnegative"):
         Cae(nonnegative=True)

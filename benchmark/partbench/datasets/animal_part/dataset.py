@@ -19,7 +19,14 @@ from numpy import ndarray
 from torch import Tensor
 
 from partbench import Batch, Dataset, ImageSet, InputError, hookimpl
-from partbench.datasets.animal_part.layout import PARTS, Folder, Photo, category_photos, negative_photos, whole
+from partbench.datasets.animal_part.layout import (
+    PARTS,
+    AnimalPartFolder,
+    Photo,
+    category_photos,
+    negative_photos,
+    whole,
+)
 from partbench.datasets.photograph import CropMemory, crop, decode
 
 WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}
@@ -98,7 +105,7 @@ class AnimalPart(Dataset):
 
     def __init__(self, root: Path | None = None, size: int = FRAME) -> None:
         super().__init__(root, size)
-        folder = Folder(_checked(root))
+        folder = AnimalPartFolder(_checked(root))
         photos = negative_photos(folder, self.classes.index(OTHER))
         for label, category in enumerate(self.categories):
             photos += category_photos(folder, category, WNIDS[category], label)
@@ -107,7 +114,7 @@ class AnimalPart(Dataset):
         self.train = AnimalPartSet(train, size, self._fingerprint(folder, "train"), memory)
         self.test = AnimalPartSet(test, size, self._fingerprint(folder, "test"), memory)
 
-    def _fingerprint(self, folder: Folder, split: str) -> str:
+    def _fingerprint(self, folder: AnimalPartFolder, split: str) -> str:
         text = f"{self.name} {self.version} {self.size} {split} {folder.digest.hexdigest()}"
         return hashlib.sha256(text.encode()).hexdigest()
 

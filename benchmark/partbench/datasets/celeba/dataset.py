@@ -18,7 +18,15 @@ from numpy import ndarray
 from torch import Tensor
 
 from partbench import Batch, Dataset, ImageSet, InputError, Register, hookimpl
-from partbench.datasets.celeba.layout import ATTRIBUTES, LANDMARKS, PARTITION_FILE, PARTITIONS, PHOTOS, Faces, Folder
+from partbench.datasets.celeba.layout import (
+    ATTRIBUTES,
+    LANDMARKS,
+    PARTITION_FILE,
+    PARTITIONS,
+    PHOTOS,
+    CelebaFolder,
+    Faces,
+)
 from partbench.datasets.photograph import CropMemory, crop, decode
 
 WIDTH, HEIGHT = 178, 218  # px of every aligned photo
@@ -91,12 +99,12 @@ class CelebA(Dataset):
 
     def __init__(self, root: Path | None = None, size: int = 224) -> None:
         super().__init__(root, size)
-        folder = Folder(_checked(root))
+        folder = CelebaFolder(_checked(root))
         faces, found = folder.faces(), folder.photo_sizes()
         self.train = self._split(folder, faces, found, TRAIN)
         self.test = self._split(folder, faces, found, TEST)
 
-    def _split(self, folder: Folder, faces: Faces, found: Mapping[str, int], partition: str) -> CelebASet:
+    def _split(self, folder: CelebaFolder, faces: Faces, found: Mapping[str, int], partition: str) -> CelebASet:
         rows = [i for i, part in enumerate(faces.partition) if part == partition]
         if not rows:
             path = folder.root / PARTITION_FILE
