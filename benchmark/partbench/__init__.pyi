@@ -13,10 +13,12 @@ from .nn.part_layer import PartSettings as PartSettings
 from .nn.receptive_field import ReceptiveField as ReceptiveField
 from .nn.receptive_field import receptive_field as receptive_field
 from .nn.torchvision_ops import torchvision as torchvision
+from .opening import open_task as open_task
 from .options import default_from as default_from
 from .options import of_profile as of_profile
 from .options import resolve_options as resolve_options
 from .performer import Performer as Performer
+from .plugin import Control as Control
 from .plugin import Dataset as Dataset
 from .plugin import Explainer as Explainer
 from .plugin import ImageSet as ImageSet
@@ -24,6 +26,7 @@ from .plugin import Metric as Metric
 from .plugin import PerformerPlugin as PerformerPlugin
 from .plugin import Progress as Progress
 from .plugin import silent as silent
+from .running.run import run as run
 from .task import Task as Task
 from .task import TrainingTask as TrainingTask
 from .types import Batch as Batch

@@ -5,6 +5,7 @@ Whatever is optional is a method or an attribute here, with a default that is tr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -13,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from partbench.options import resolve_options
 from partbench.types import Batch, Explanation, Images, NotApplicable, PerformerOutputs, Scores
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ class Explainer:
     """
 
     name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Options that were left out get their values, and all are checked: see `resolve_options`."""
+        if dataclasses.is_dataclass(self):
+            resolve_options(self)
 
     def fit(self, task: TrainingTask) -> None:
         """Learn what there is to learn."""

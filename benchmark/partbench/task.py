@@ -159,6 +159,10 @@ class TrainingTask:
         own = logits[:, self.target]
         return torch.stack((torch.zeros_like(own), own), 1), (1,)
 
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The training images at these places, with all that is known of them."""
+        return self.split.batch(indices)
+
     def batches(self, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
         """The training images, or those of them at `indices`, in order, with all that is known of them."""
         rows = range(len(self.labels)) if indices is None else indices

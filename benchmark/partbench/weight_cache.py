@@ -17,18 +17,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from partbench.activations import cache_folder
-from partbench.task import Task
+from partbench.task import TrainingTask
 
 Weights = dict[str, Tensor]
 
 
-def training_identity(explainer: Any, task: Task, recipe: str) -> dict[str, Any]:
+def training_identity(explainer: Any, task: TrainingTask, recipe: str) -> dict[str, Any]:
     """What determines the weights that an explainer learns on a task: its options, the data, the task and its seed.
 
     Change `recipe` when the same options no longer give the same weights.
     """
     options = {f.name: getattr(explainer, f.name) for f in dataclasses.fields(explainer) if f.init}
-    data = (task.dataset.train.fingerprint, task.performer.fingerprint)
+    data = task.fingerprint
     where = (task.name, task.version, task.seed, task.device.type)
     return {"recipe": recipe, "options": options, "data": data, "task": where}
 

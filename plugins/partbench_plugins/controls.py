@@ -12,21 +12,21 @@ from annotated_types import Ge, Gt
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, ReceptiveField, Task, hookimpl, resolve_options
+from partbench import Control, Explainer, Explanation, Images, ReceptiveField, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers
 
 
 class MapGeometry(NamedTuple):
     """Where the maps of a layer lie: their cells, the receptive field of a cell, the side of the image in px."""
 
-    task: Task
+    task: TrainingTask
     height: int
     width: int
     grid: ReceptiveField
     pixels: int
 
     @staticmethod
-    def of(task: Task, layer: str) -> MapGeometry:
+    def of(task: TrainingTask, layer: str) -> MapGeometry:
         """That of a layer, by running the performer once. Raises NotApplicable where it lacks the layer."""
         require_layers(task, layer)
         pixels = task.performer.input_size
@@ -36,7 +36,7 @@ class MapGeometry(NamedTuple):
 
 
 @dataclass
-class RandomMaps:
+class RandomMaps(Explainer):
     """`concepts` random maps an image, drawn from the image's id and the task's seed; scores are their maxima.
 
     Control: no explainer should score like it. Each map is exp of a Gaussian field of unit variance: > 0, with a few
@@ -51,17 +51,18 @@ class RandomMaps:
     layer: str = "target"
     _geometry: MapGeometry | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        resolve_options(self)
-
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned."""
         self._geometry = MapGeometry.of(task, self.layer)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def control(self) -> Control:
+        """A floor."""
+        return "floor"
+
+    def explain(self, images: Images) -> Explanation:
         """The maps that belong to the ids of a batch."""
         geometry = fitted(self._geometry)
-        maps = torch.stack([self._draw(geometry, image_id) for image_id in batch.ids]).to(geometry.task.device)
+        maps = torch.stack([self._draw(geometry, image_id) for image_id in images.ids]).to(geometry.task.device)
         scores = maps.amax((2, 3))
         return Explanation(maps, grid=geometry.grid, scores=scores, contributions=scores)
 
@@ -73,7 +74,7 @@ class RandomMaps:
 
 
 @dataclass
-class CentreMap:
+class CentreMap(Explainer):
     """One map, the same for every image: a Gaussian bump at the centre of the image, 1 at its peak; the score is 1.
 
     Control: photographs are centred on their subject, so that location metrics reward standing still. The score also
@@ -87,19 +88,20 @@ class CentreMap:
     layer: str = "target"
     _geometry: MapGeometry | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        resolve_options(self)
-
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned."""
         self._geometry = MapGeometry.of(task, self.layer)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def control(self) -> Control:
+        """A floor."""
+        return "floor"
+
+    def explain(self, images: Images) -> Explanation:
         """The bump, once per image."""
         geometry = fitted(self._geometry)
         rows, columns = (self._bump(geometry, cells) for cells in (geometry.height, geometry.width))
         bump = rows[:, None] * columns[None, :]
-        maps = (bump / bump.max()).expand(len(batch), 1, -1, -1).to(geometry.task.device)
+        maps = (bump / bump.max()).expand(len(images), 1, -1, -1).to(geometry.task.device)
         scores = maps.amax((2, 3))
         return Explanation(maps, grid=geometry.grid, scores=scores, contributions=scores)
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from partbench import Batch, Explanation, Task, hookimpl, resolve_options
+from partbench import Explainer, Explanation, Images, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.unit_maps import UnitMaps
 
 
 @dataclass
-class ExcitationBackprop:
+class ExcitationBackprop(Explainer):
     """One concept: the explained logit, with its c-MWP read at `read_layer` as the map and itself as the score.
 
     Source: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016; a baseline of SRAE
@@ -24,20 +24,17 @@ class ExcitationBackprop:
     read_layer: str = "target"
     _unit_maps: UnitMaps | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        resolve_options(self)
-
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned. Raises NotApplicable where all logits are explained or a layer is missing."""
         target = require_one_logit(task)
         require_layers(task, "logits", self.read_layer)
         self._unit_maps = UnitMaps(task, self.read_layer, "logits", units=[target])
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """The logit and (lazily) its map."""
         unit_maps = fitted(self._unit_maps)
-        logit = unit_maps.task.explained(batch)
-        return Explanation(unit_maps.later(batch), grid=unit_maps.grid, scores=logit[:, None])
+        logit = unit_maps.task.explained(images)
+        return Explanation(unit_maps.later(images), grid=unit_maps.grid, scores=logit[:, None])
 
 
 @hookimpl

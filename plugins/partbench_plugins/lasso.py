@@ -14,7 +14,7 @@ from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Task, hookimpl, resolve_options
+from partbench import Explainer, Explanation, Images, InputError, NotApplicable, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.unit_maps import UnitMaps
 
@@ -30,7 +30,7 @@ class SparseLinearModel(NamedTuple):
 class FittedLasso(NamedTuple):
     """A linear model with few units, fitted to the activations and logits of a task."""
 
-    task: Task
+    task: TrainingTask
     units: list[int]
     w: Float[Tensor, "k"]
     intercept: float
@@ -38,7 +38,7 @@ class FittedLasso(NamedTuple):
 
 
 @dataclass
-class Lasso:
+class Lasso(Explainer):
     """The Lasso from Z, the performer's first fully-connected layer, to the explained logit.
 
     Source: a baseline in Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", section 4.2, tables 2
@@ -60,11 +60,11 @@ class Lasso:
     _fitted: FittedLasso | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        resolve_options(self)
+        super().__post_init__()
         if self.cross_validate and self.alpha is not None:
             raise InputError(f"lasso: alpha={self.alpha} and cross_validate exclude each other; give one of them")
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Choose units on the training split. Raises NotApplicable also where the penalty leaves no unit."""
         require_one_logit(task)
         require_layers(task, "fc1", self.read_layer)
@@ -76,13 +76,13 @@ class Lasso:
         unit_maps = UnitMaps(task, self.read_layer, "fc1", units=model.units)
         self._fitted = FittedLasso(task, model.units, w, model.intercept, unit_maps)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Activations, contributions, predicted logits and (lazily) maps of the chosen units."""
         chosen = fitted(self._fitted)
-        scores = chosen.task.activations("fc1", batch).flatten(1)[:, chosen.units]
+        scores = images.activations("fc1").flatten(1)[:, chosen.units]
         contributions = scores * chosen.w
         return Explanation(
-            chosen.unit_maps.later(batch),
+            chosen.unit_maps.later(images),
             grid=chosen.unit_maps.grid,
             scores=scores,
             contributions=contributions,

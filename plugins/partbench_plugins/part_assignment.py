@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from partbench import Batch, Explanation, Task
+from partbench import Batch, Explanation, Images, TrainingTask
 from partbench.functional import PartMarks, peaks
 
 MOST = 1000  # images that are looked at
@@ -16,12 +16,12 @@ TOP = 100  # of these, that speak for a concept by its peaks
 BATCH = 64
 
 
-def part_count(task: Task) -> int:
+def part_count(task: TrainingTask) -> int:
     """How many parts the dataset names, or landmarks where it names no parts."""
-    return len(task.dataset.part_names or task.dataset.landmark_names)
+    return len(task.part_names or task.landmark_names)
 
 
-def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Tensor, "k"] | None:
+def assign_parts(task: TrainingTask, explain: Callable[[Images], Explanation]) -> Int[Tensor, "k"] | None:
     """The part that each concept stands for, by training images of the explained category, at most 1000.
 
     Where the dataset has masks of parts, or boxes that stand in for them: the part that the concept marks most often,
@@ -33,11 +33,11 @@ def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Ten
     """
     if not part_count(task):
         return None
-    rows = torch.nonzero(task.positive(task.labels())).flatten()
+    rows = torch.nonzero(task.positive(task.labels)).flatten()
     rows = rows[sample(len(rows))]
     scores, held, marks = [], [], PartMarks()
-    for batch in task.batches("train", BATCH, rows.tolist()):
-        explanation = explain(batch)
+    for batch in task.batches(BATCH, rows.tolist()):
+        explanation = explain(batch.images)
         on_parts = parts_at(peaks(explanation, batch.pixels.shape[-1]), batch)
         if on_parts is None:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -13,14 +13,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from partbench import (
-    Batch,
+    Control,
+    Explainer,
     Explanation,
+    Images,
     NotApplicable,
-    Task,
+    TrainingTask,
     cached_weights,
     default_from,
     hookimpl,
-    resolve_options,
     training_identity,
     training_seconds,
 )
@@ -41,7 +42,7 @@ RATES: dict[WeightNetworkKind, float] = {"small": 3e-3, "resnet152": 1e-3}
 class FittedAdditive(NamedTuple):
     """The state that `fit` sets."""
 
-    task: Task
+    task: TrainingTask
     concepts: Concepts
     model: AdditiveModel
     threshold: float
@@ -49,7 +50,7 @@ class FittedAdditive(NamedTuple):
 
 
 @dataclass
-class Additive:
+class Additive(Explainer):
     """Additive explainer: a logit as a sum of contributions alpha_i y_i of concepts and a bias, alpha from a network g.
 
     Source: Chen et al., "Explaining Neural Networks Semantically and Quantitatively", ICCV 2019. Concepts are "filters"
@@ -79,10 +80,7 @@ class Additive:
     batch_size: Annotated[int, Ge(2)] = 64
     _fitted: FittedAdditive | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        resolve_options(self)
-
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Find the concepts, then train g, or load its cached weights for this task, these options and this seed.
 
         Raises NotApplicable for a task of all logits: each has an explainer of its own.
@@ -98,23 +96,23 @@ class Additive:
         self._fitted = FittedAdditive(task, concepts, model, threshold, variance)
 
     @torch.no_grad()
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Contributions, their sum with the bias, the logit explained, and what is known of the concepts."""
         _, concepts, model, threshold, _ = fitted(self._fitted)
-        found = concepts.values_of(batch)
+        found = concepts.values_of(images)
         alpha, logits = model(found.features, found.values)
-        explanation = concepts.explanation(batch, found)
+        explanation = concepts.explanation(images, found)
         explanation.scores, explanation.contributions = found.values, alpha * found.values
         explanation.logits, explanation.explained, explanation.threshold = logits, found.logit, threshold
         return explanation
 
-    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]:
         """The explained logit without these filters. Raises NotApplicable where concepts are outputs."""
-        return fitted(self._fitted).concepts.without(batch, concepts)
+        return fitted(self._fitted).concepts.without(images, concepts)
 
-    def head(self, batch: Batch) -> nn.Module:
+    def head(self, images: Images) -> nn.Module:
         """From the maps of filters to the explained logit. Raises NotApplicable where concepts are outputs."""
-        return fitted(self._fitted).concepts.head(batch)
+        return fitted(self._fitted).concepts.head(images)
 
     def report(self) -> dict[str, float]:
         """bias, b in units of the logit; logit_variance over training images; training_seconds; beta_over_variance."""
@@ -124,11 +122,14 @@ class Additive:
         found |= {} if seconds is None else {"training_seconds": seconds}
         return found | {"beta_over_variance": self._beta(concepts) / variance}
 
-    @property
     def concept_names(self) -> tuple[str, ...]:
         """Of outputs, their names; of filters none."""
         concepts = fitted(self._fitted).concepts
         return concepts.names if isinstance(concepts, OutputConcepts) else ()
+
+    def compared_with(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The same without prior (section 4, "baseline")."""
+        return "additive_no_prior", {}
 
     def baseline(self) -> Additive | None:
         """The same without prior on the same task, if it was ever fitted; else None, and where there is no prior."""
@@ -140,19 +141,19 @@ class Additive:
         no_prior.fit(task)
         return no_prior
 
-    def _kind(self, task: Task) -> Literal["filters", "outputs"]:
+    def _kind(self, task: TrainingTask) -> Literal["filters", "outputs"]:
         if self.concepts != "auto":
             return self.concepts
-        attributes = tuple(getattr(task.dataset, "attribute_names", ()))
+        attributes = task.attribute_names
         return "outputs" if attributes and set(task.performer.outputs) <= set(attributes) else "filters"
 
     def _beta(self, concepts: Concepts) -> float:
         return self.beta if self.beta is not None else BETAS["filters" if concepts.positive else "outputs"]
 
-    def _model(self, task: Task, concepts: Concepts) -> AdditiveModel:
+    def _model(self, task: TrainingTask, concepts: Concepts) -> AdditiveModel:
         return AdditiveModel(self.network, concepts.channels, concepts.count, concepts.positive).to(task.device)
 
-    def _trained(self, task: Task, concepts: Concepts) -> dict[str, Tensor]:
+    def _trained(self, task: TrainingTask, concepts: Concepts) -> dict[str, Tensor]:
         training_set: ConceptTrainingSet = concepts.training_set()
         training = BalancedTraining(self.epochs, self.learning_rate, self.batch_size)
         with torch.random.fork_rng(devices=[]):
@@ -161,12 +162,12 @@ class Additive:
             model.used[torch.randperm(concepts.count)[self.subset or concepts.count :]] = 0
             model.start(training_set, self.bias == "learned")
             train(model, training_set, self._beta(concepts), training, task.progress)
-        positive = task.positive(task.labels()).numpy()
+        positive = task.positive(task.labels).numpy()
         threshold = best_threshold(predicted(model, training_set).numpy(), positive)
         extra = {"threshold": torch.tensor(threshold), "variance": training_set.logit.var()}
         return model.state_dict() | extra
 
-    def _identity(self, task: Task) -> dict[str, Any]:
+    def _identity(self, task: TrainingTask) -> dict[str, Any]:
         return training_identity(self, task, f"{RECIPE}.{OF_FILTERS}.{self._kind(task)}")
 
 
@@ -179,6 +180,14 @@ class AdditiveNoPrior(Additive):
 
     name: ClassVar[str] = "additive_no_prior"
     beta: Annotated[float, Ge(0)] | None = 0.0
+
+    def control(self) -> Control:
+        """An ablation of the additive explainer."""
+        return "ablation"
+
+    def compared_with(self) -> None:
+        """It is what the additive explainer is compared with."""
+        return None
 
 
 @hookimpl

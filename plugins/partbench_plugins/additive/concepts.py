@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, NotApplicable, Task, cache_folder, grad_cam
+from partbench import Explanation, Images, NotApplicable, TrainingTask, cache_folder, grad_cam
 from partbench_plugins.additive.prior import filter_weights, output_weights
 from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 from partbench_plugins.interp_cnn.training import inputs
@@ -49,13 +49,13 @@ class Concepts(Protocol):
 
     def training_set(self) -> ConceptTrainingSet: ...
 
-    def values_of(self, batch: Batch) -> ConceptValues: ...
+    def values_of(self, images: Images) -> ConceptValues: ...
 
-    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation: ...
+    def explanation(self, images: Images, found: ConceptValues) -> Explanation: ...
 
-    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]: ...
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]: ...
 
-    def head(self, batch: Batch) -> nn.Module: ...
+    def head(self, images: Images) -> nn.Module: ...
 
 
 class FilterConcepts:
@@ -66,17 +66,17 @@ class FilterConcepts:
 
     positive = True
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TrainingTask) -> None:
         self.task, self.interpretable = task, InterpCnn()
         self.interpretable.fit(task)
-        self.cells = self.interpretable.outputs(task.batch("train", [0])).maps.shape[1:]
+        self.cells = self.interpretable.outputs(task.batch([0]).images).maps.shape[1:]
         self.count = self.channels = self.cells[0]
         self.parts = assign_parts(task, self.interpretable.explain)
 
     def training_set(self) -> ConceptTrainingSet:
         """Of all training images; their masked maps go to a file of no name."""
         network, source = self.interpretable.network, inputs(self.interpretable.network, self.task)
-        features, rest = _on_disk(len(self.task.labels()), self.cells), []
+        features, rest = _on_disk(len(self.task.labels), self.cells), []
         for rows in torch.arange(len(features)).split(BATCH):
             with torch.no_grad():
                 maps, logits = network(source(rows))
@@ -85,12 +85,12 @@ class FilterConcepts:
             rest.append([values.cpu() for values in found])
         return ConceptTrainingSet(features, *(torch.cat(column) for column in zip(*rest, strict=True)))
 
-    def values_of(self, batch: Batch) -> ConceptValues:
+    def values_of(self, images: Images) -> ConceptValues:
         """Of any images."""
-        maps, logits = self.interpretable.outputs(batch)
+        maps, logits = self.interpretable.outputs(images)
         return ConceptValues(maps, maps.sum((2, 3)), logits[:, 0])
 
-    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation:
+    def explanation(self, images: Images, found: ConceptValues) -> Explanation:
         """Maps of the filters, the parts they are assigned to, and what those are worth to the network."""
         parts = self.parts
         network, count = self.interpretable.network, part_count(self.task)
@@ -100,13 +100,13 @@ class FilterConcepts:
             lambda: part_drops(lambda maps: network.classify(maps)[:, 0], found.features, parts, count),
         )  # fmt: skip
 
-    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]:
         """The network's logit with the maps of these filters set to 0."""
-        return self.interpretable.without(batch, concepts)
+        return self.interpretable.without(images, concepts)
 
-    def head(self, batch: Batch) -> nn.Module:
+    def head(self, images: Images) -> nn.Module:
         """From masked maps to the network's logit."""
-        return self.interpretable.head(batch)
+        return self.interpretable.head(images)
 
 
 class OutputConcepts:
@@ -117,9 +117,9 @@ class OutputConcepts:
 
     positive = False
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TrainingTask) -> None:
         if task.target is None or len(task.performer.outputs) < 2:
-            raise NotApplicable(f"{task.performer.name} has no other outputs that could explain {task.category}")
+            raise NotApplicable(f"{task.performer.name} has no other outputs that could explain {task.name}")
         self.task, self.target = task, task.target
         self.others = [i for i in range(len(task.performer.outputs)) if i != task.target]
         self.count, self.channels = len(self.others), task.activations("top_conv").shape[1]
@@ -138,12 +138,12 @@ class OutputConcepts:
             task.activations("top_conv"), logits[:, self.others], logits[:, self.target], torch.cat(prior)
         )
 
-    def values_of(self, batch: Batch) -> ConceptValues:
+    def values_of(self, images: Images) -> ConceptValues:
         """Of any images."""
-        logits = self.task.activations("logits", batch)
-        return ConceptValues(self.task.activations("top_conv", batch), logits[:, self.others], logits[:, self.target])
+        logits = images.activations("logits")
+        return ConceptValues(images.activations("top_conv"), logits[:, self.others], logits[:, self.target])
 
-    def explanation(self, batch: Batch, found: ConceptValues) -> Explanation:
+    def explanation(self, images: Images, found: ConceptValues) -> Explanation:
         """Grad-CAM of each output stands in for a map, which the paper does not have."""
         head = self.task.performer.segment("top_conv", "logits")
         grid = self.task.performer.receptive_field("top_conv")
@@ -153,11 +153,11 @@ class OutputConcepts:
 
         return Explanation(maps, grid=grid)
 
-    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]:
         """Raises NotApplicable: an output of the network does not go into another."""
         raise NotApplicable("outputs of a network cannot be removed from one another")
 
-    def head(self, batch: Batch) -> nn.Module:
+    def head(self, images: Images) -> nn.Module:
         """Raises NotApplicable: maps of outputs lead nowhere."""
         raise NotApplicable("no logit follows from maps of outputs")
 

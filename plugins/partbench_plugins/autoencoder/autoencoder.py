@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt
@@ -12,15 +12,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from partbench import (
-    Batch,
+    Explainer,
     Explanation,
+    Images,
     PartSettings,
     ReceptiveField,
-    Task,
+    TrainingTask,
     cached_weights,
     channel_contributions,
     hookimpl,
-    resolve_options,
     training_identity,
     training_seconds,
 )
@@ -46,14 +46,14 @@ RECIPE = "2"  # raise it when the same options no longer give the same weights
 class FittedAutoencoder(NamedTuple):
     """The state that `fit` sets; `parts` is None where parts are unknown or the task explains all logits."""
 
-    task: Task
+    task: TrainingTask
     network: ExplainerNetwork
     grid: ReceptiveField
     parts: Int[Tensor, "k"] | None = None
 
 
 @dataclass
-class Autoencoder:
+class Autoencoder(Explainer):
     """Explainer auto-encoder: part filters that rebuild the performer's features; maps are those of conv-interp-2.
 
     Source: Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks", section 3 and
@@ -101,15 +101,12 @@ class Autoencoder:
     batch_size: Annotated[int, Ge(1)] = 16
     _fitted: FittedAutoencoder | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        resolve_options(self)
-
     @property
     def network(self) -> ExplainerNetwork:
         """The trained network. Raises RuntimeError before `fit`."""
         return fitted(self._fitted).network
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Train the network, or load its cached weights for this task, options and seed; then assign parts."""
         with torch.random.fork_rng(devices=[]):
             network = self._started(task)
@@ -121,10 +118,10 @@ class Autoencoder:
         if task.target is not None:
             self._fitted = self._fitted._replace(parts=assign_parts(task, self._shown))
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Maps, logits of the auto-encoder and, of one logit, contributions and what the parts are worth."""
         task, _, grid, parts = fitted(self._fitted)
-        rebuilt, head = self._read(batch)
+        rebuilt, head = self._read(images)
         logits = head.without(rebuilt.maps, [])
         scores = rebuilt.maps.amax((2, 3))
         if task.target is None:
@@ -136,21 +133,25 @@ class Autoencoder:
             lambda: part_drops(lambda maps: head(maps)[:, 0], rebuilt.maps, parts, part_count(task)),
         )  # fmt: skip
 
-    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The auto-encoder's logits with the maps of these filters set to 0, the ordinary track as it is."""
-        rebuilt, head = self._read(batch)
+        rebuilt, head = self._read(images)
         logits = head.without(rebuilt.maps, concepts)
         return logits if fitted(self._fitted).task.target is None else logits[:, 0]
 
-    def head(self, batch: Batch) -> DecoderHead:
+    def head(self, images: Images) -> DecoderHead:
         """From maps of these images to logits of the explained categories, the ordinary track held as it is."""
-        return self._read(batch)[1]
+        return self._read(images)[1]
 
     @torch.no_grad()
-    def unmasked(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
         """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
-        task, network, *_ = fitted(self._fitted)
-        return network.unmasked(task.activations("target", batch))
+        network = self.network
+        return network.unmasked(images.activations("target"))
+
+    def compared_with(self) -> tuple[str, Mapping[str, Any]]:
+        """The performer's own filters (section 4)."""
+        return "top_conv", {}
 
     def report(self) -> dict[str, float]:
         """interpretable_share, p in (0, 1): how much of what is decoded comes from the interpretable track.
@@ -170,7 +171,7 @@ class Autoencoder:
             | ({} if seconds is None else {"training_seconds": seconds})
         )
 
-    def _objective(self, task: Task) -> Objective:
+    def _objective(self, task: TrainingTask) -> Objective:
         return reconstruction_loss(task)
 
     def _explained(self, logits: Tensor) -> Tensor | None:
@@ -178,32 +179,31 @@ class Autoencoder:
         return None
 
     @torch.no_grad()
-    def _rebuilt(self, batch: Batch) -> Reconstruction:
-        task, network, *_ = fitted(self._fitted)
-        rebuilt: Reconstruction = network(task.activations("target", batch))
+    def _rebuilt(self, images: Images) -> Reconstruction:
+        rebuilt: Reconstruction = self.network(images.activations("target"))
         return rebuilt
 
-    def _read(self, batch: Batch) -> tuple[Reconstruction, DecoderHead]:
-        rebuilt, (task, network, *_) = self._rebuilt(batch), fitted(self._fitted)
+    def _read(self, images: Images) -> tuple[Reconstruction, DecoderHead]:
+        rebuilt, (task, network, *_) = self._rebuilt(images), fitted(self._fitted)
         return rebuilt, DecoderHead(network, rebuilt.ordinary, task)
 
-    def _shown(self, batch: Batch) -> Explanation:
-        return Explanation(self._rebuilt(batch).maps, grid=fitted(self._fitted).grid)
+    def _shown(self, images: Images) -> Explanation:
+        return Explanation(self._rebuilt(images).maps, grid=fitted(self._fitted).grid)
 
     @property
     def _training(self) -> PartTraining:
         return PartTraining(self.epochs, self.learning_rate, self.batch_size, self.warm_up)
 
-    def _started(self, task: Task) -> ExplainerNetwork:
+    def _started(self, task: TrainingTask) -> ExplainerNetwork:
         torch.manual_seed(task.seed)
         settings = PartSettings(
             self.gradient, "matched", self.rho, self.schedule, self.position, self.height, mask=self.mask,
             loss=self.loss,
         )  # fmt: skip
         design = Design(settings, self.start, self.norm_reduce)
-        return ExplainerNetwork(task.performer, design, categories=len(task.targets), images=len(task.labels()))
+        return ExplainerNetwork(task.performer, design, categories=len(task.targets), images=len(task.labels))
 
-    def _trained(self, task: Task) -> dict[str, Tensor]:
+    def _trained(self, task: TrainingTask) -> dict[str, Tensor]:
         labels = known_labels(task, self.labels)
         network = self._started(task)
         if self.rescale:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partbench import Task, hookimpl
+from partbench import TrainingTask, hookimpl
 from partbench_plugins.autoencoder.autoencoder import Autoencoder
 from partbench_plugins.autoencoder.network import Reconstruction
 from partbench_plugins.autoencoder.training import Objective
@@ -34,8 +34,8 @@ class AutoencoderCls(Autoencoder):
     labels: Literal["predicted", "truth"] = "truth"
     task_loss: TaskLoss = "softmax"
 
-    def _objective(self, task: Task) -> Objective:
-        above, truth = task.performer.segment("fc2", "logits"), task.category_of(task.labels())
+    def _objective(self, task: TrainingTask) -> Objective:
+        above, truth = task.performer.segment("fc2", "logits"), task.category_of(task.labels)
         several, targets = len(task.targets) > 1, list(task.targets)
 
         def loss(rebuilt: Reconstruction, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Task
+from partbench import TrainingTask
 from partbench_plugins.autoencoder.network import ExplainerNetwork
 
 Maps = Float[Tensor, "n k h w"]
@@ -18,7 +18,7 @@ class DecoderHead(nn.Module):
     The ordinary track is held as it is for these n images; what stands above fc2 is the performer's own.
     """
 
-    def __init__(self, network: ExplainerNetwork, ordinary: Maps, task: Task) -> None:
+    def __init__(self, network: ExplainerNetwork, ordinary: Maps, task: TrainingTask) -> None:
         super().__init__()
         self.network, self.ordinary, self.targets = network, ordinary, list(task.targets)
         self.above = task.performer.segment("fc2", "logits")

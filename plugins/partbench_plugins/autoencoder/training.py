@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from partbench import NotApplicable, Task
+from partbench import NotApplicable, TrainingTask
 from partbench_plugins.autoencoder.network import ExplainerNetwork, Reconstruction
 from partbench_plugins.autoencoder.norm import magnitude
 from partbench_plugins.interp_cnn.training import TRUNK_RATE, PartTraining
@@ -22,14 +22,14 @@ Objective = Callable[
 SHARE_RATE = 50  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
 
 
-def known_labels(task: Task, source: Literal["predicted", "truth"]) -> Int[Tensor, "N"]:
+def known_labels(task: TrainingTask, source: Literal["predicted", "truth"]) -> Int[Tensor, "N"]:
     """The category of every training image for the filter loss: index among those explained, -1 for none.
 
     "predicted": that of the performer's largest logit (of one above 0, where it has a single logit, or explains an
     attribute). Raises NotApplicable where no image is of an explained category.
     """
     if source == "truth":
-        labels = task.category_of(task.labels())
+        labels = task.category_of(task.labels)
     else:
         logits, places = task.rivals(task.activations("logits"))
         largest = logits.argmax(1) if logits.shape[1] > 1 else torch.where(logits[:, 0] > 0, 0, -1)
@@ -37,12 +37,17 @@ def known_labels(task: Task, source: Literal["predicted", "truth"]) -> Int[Tenso
         labels = torch.where(match.any(1), match.int().argmax(1), -1)
     if not (labels >= 0).any():
         hint = "; labels=truth needs none" if source == "predicted" else ""
-        raise NotApplicable(f"{task.performer.name} takes no training image for {task.category}{hint}")
+        wanted = ", ".join(task.explained_categories)
+        raise NotApplicable(f"{task.performer.name} takes no training image for {wanted}{hint}")
     return labels
 
 
 def train(
-    network: ExplainerNetwork, task: Task, labels: Int[Tensor, "N"], objective: Objective, training: PartTraining
+    network: ExplainerNetwork,
+    task: TrainingTask,
+    labels: Int[Tensor, "N"],
+    objective: Objective,
+    training: PartTraining,
 ) -> None:
     """Minimise the objective, and the filter losses, in place, with torch's global random numbers.
 
@@ -78,7 +83,7 @@ def with_share(objective: Objective, network: ExplainerNetwork, eta: float) -> O
     return lambda rebuilt, rows: objective(rebuilt, rows) - eta * F.logsigmoid(network.w_p)
 
 
-def reconstruction_loss(task: Task) -> Objective:
+def reconstruction_loss(task: TrainingTask) -> Objective:
     """Mean over images of sum_l ||x_l - x*_l||^2 / E||x*_l||, x*_l the performer's features fc1 and fc2.
 
     Source: explainer auto-encoder, eq. 1 and "Experimental details", over its factor 5e4: lambda_l = 1 / E||x*_l||. E
@@ -98,7 +103,7 @@ def reconstruction_loss(task: Task) -> Objective:
 
 
 @torch.no_grad()
-def rescale(network: ExplainerNetwork, task: Task, labels: Int[Tensor, "N"]) -> None:
+def rescale(network: ExplainerNetwork, task: TrainingTask, labels: Int[Tensor, "N"]) -> None:
     """Give each channel of both norms the magnitude that it has in the performer's own pooled top convolution.
 
     It is E[sum_ij x] (or the mean over cells), over images with a label; at least 0.01 of the mean of all channels.
@@ -116,12 +121,12 @@ def rescale(network: ExplainerNetwork, task: Task, labels: Int[Tensor, "N"]) -> 
 
 
 @torch.no_grad()
-def reconstruction_errors(network: ExplainerNetwork, task: Task) -> dict[str, float]:
+def reconstruction_errors(network: ExplainerNetwork, task: TrainingTask) -> dict[str, float]:
     """E||x_l - x*_l||^2 / E||x*_l - E x*_l||^2 for the layers fc1 and fc2: 0 is perfect, 1 as good as the mean.
 
     Over training images, 1000 at most.
     """
-    rows = sample(len(task.labels()))
+    rows = sample(len(task.labels))
     z, found = task.activations("target"), []
     for some in rows.split(128):
         rebuilt = network(z[some].to(task.device))

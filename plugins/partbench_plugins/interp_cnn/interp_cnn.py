@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le
@@ -12,16 +12,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from partbench import (
-    Batch,
+    Control,
+    Explainer,
     Explanation,
+    Images,
     PartSettings,
     ReceptiveField,
-    Task,
+    TrainingTask,
     cached_weights,
     default_from,
     hookimpl,
     of_profile,
-    resolve_options,
     training_identity,
     training_seconds,
 )
@@ -44,7 +45,7 @@ RECIPE = "1"  # raise it when the same options no longer give the same weights
 
 
 @dataclass
-class InterpCnn:
+class InterpCnn(Explainer):
     """Interpretable CNN: a classifier whose filters follow parts; maps are those of its last, added, convolution.
 
     Source: Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018, sections 3 and 5. The
@@ -85,13 +86,10 @@ class InterpCnn:
     batch_size: Annotated[int, Ge(1)] = 16
     dropout: Annotated[float, Ge(0), Le(1)] = 0.5
     trained: bool = True
-    _fitted: tuple[Task, PartNetwork, ReceptiveField] | None = field(
+    _fitted: tuple[TrainingTask, PartNetwork, ReceptiveField] | None = field(
         init=False, repr=False, compare=False, default=None
     )
     _seconds: float | None = field(init=False, repr=False, compare=False, default=None)
-
-    def __post_init__(self) -> None:
-        resolve_options(self)
 
     @property
     def part_settings(self) -> PartSettings:
@@ -112,7 +110,7 @@ class InterpCnn:
         """Where a cell of its maps lies on the image. Raises RuntimeError before `fit`."""
         return fitted(self._fitted)[2]
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Train the network, or load its cached weights for this task, these options and this seed."""
         training = PartTraining(self.epochs, self.learning_rate, self.batch_size, self.warm_up)
         with torch.random.fork_rng(devices=[]):
@@ -125,37 +123,45 @@ class InterpCnn:
         self._fitted = task, network, network.grid(task.performer)
         self._seconds = training_seconds(self.name, training_identity(self, task, RECIPE)) if self.trained else 0.0
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Masked maps, their maxima, and the network's logits."""
         task, _, grid = fitted(self._fitted)
-        maps, logits = self.outputs(batch)
+        maps, logits = self.outputs(images)
         if task.target is not None:
             logits = logits[:, 0]
         return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
 
     @torch.no_grad()
-    def outputs(self, batch: Batch) -> PartNetworkOutputs:
+    def outputs(self, images: Images) -> PartNetworkOutputs:
         """Masked maps, and all logits of the network."""
         task, network, _ = fitted(self._fitted)
-        outputs: PartNetworkOutputs = network(self._values(task, batch))
+        outputs: PartNetworkOutputs = network(self._values(task, images))
         return outputs
 
     @torch.no_grad()
-    def unmasked(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
         """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
         task, network, _ = fitted(self._fitted)
-        maps = network.unmasked(self._values(task, batch))
+        maps = network.unmasked(self._values(task, images))
         return maps, network.masks(maps)
 
-    def head(self, batch: Batch) -> nn.Module:
+    def control(self) -> Control:
+        """An ablation without training, or without filter loss: the mask alone, or neither."""
+        return "" if self.trained and self.loss else "ablation"
+
+    def compared_with(self) -> tuple[str, Mapping[str, Any]]:
+        """The ordinary network of equal depth, trained alike (section 5, "ordinary CNNs")."""
+        return "top_conv", {"network": "ordinary"}
+
+    def head(self, images: Images) -> nn.Module:
         """From masked maps to the network's logits of the explained categories; the same for all images."""
         return self.network.above
 
     @torch.no_grad()
-    def without(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The network's logits with the maps of these filters set to 0."""
         task, network, _ = fitted(self._fitted)
-        maps = self.outputs(batch).maps.clone()
+        maps = self.outputs(images).maps.clone()
         maps[:, concepts] = 0
         logits = network.classify(maps)
         return logits if task.target is None else logits[:, 0]
@@ -164,18 +170,18 @@ class InterpCnn:
         """training_seconds: how long the training took, also where an earlier run did it; left out if unknown."""
         return {} if self._seconds is None else {"training_seconds": self._seconds}
 
-    def _values(self, task: Task, batch: Batch) -> Tensor:
+    def _values(self, task: TrainingTask, images: Images) -> Tensor:
         network = self.network
-        return batch.pixels.to(task.device) if len(network.trunk) else task.activations(network.base, batch)
+        return images.pixels.to(task.device) if len(network.trunk) else images.activations(network.base)
 
-    def _started(self, task: Task) -> PartNetwork:
+    def _started(self, task: TrainingTask) -> PartNetwork:
         return PartNetwork(
-            task.performer, len(task.explained_categories), self.part_settings, images=len(task.labels()),
+            task.performer, len(task.explained_categories), self.part_settings, images=len(task.labels),
             dropout=self.dropout, filters=self.filters, mask_after_pool=self.mask_after_pool,
             trained_trunk=self.trunk == "trained",
         ).to(task.device)  # fmt: skip
 
-    def _maker(self, task: Task, training: PartTraining) -> Callable[[], dict[str, Tensor]]:
+    def _maker(self, task: TrainingTask, training: PartTraining) -> Callable[[], dict[str, Tensor]]:
         def make() -> dict[str, Tensor]:
             torch.manual_seed(task.seed)
             network = self._started(task)

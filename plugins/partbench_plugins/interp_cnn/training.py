@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from partbench import Task
+from partbench import TrainingTask
 from partbench_plugins.balanced_training import BalancedTraining
 from partbench_plugins.interp_cnn.architecture import PartNetwork
 
@@ -35,12 +35,12 @@ class PartTraining(BalancedTraining):
         return max(1, self.epochs - self.warm_up)
 
 
-def train(network: PartNetwork, task: Task, task_loss: TaskLoss, training: PartTraining) -> None:
+def train(network: PartNetwork, task: TrainingTask, task_loss: TaskLoss, training: PartTraining) -> None:
     """Train in place, with torch's global random numbers; reports progress to the task.
 
     In a task of one category all other images are negatives. In a task of several, images of none are left out.
     """
-    labels = task.category_of(task.labels())
+    labels = task.category_of(task.labels)
     several = len(task.explained_categories) > 1
     rows = torch.nonzero(labels >= 0).flatten() if several else torch.arange(len(labels))
     source = inputs(network, task)
@@ -69,10 +69,10 @@ def finish(network: PartNetwork, training: PartTraining) -> None:
     network.eval().requires_grad_(False)
 
 
-def inputs(network: PartNetwork, task: Task) -> Callable[[Int[Tensor, "b"]], Tensor]:
+def inputs(network: PartNetwork, task: TrainingTask) -> Callable[[Int[Tensor, "b"]], Tensor]:
     """What the network takes for training images at these rows: cached activations, or pixels if it has a trunk."""
     if len(network.trunk):
-        return lambda rows: task.batch("train", rows.tolist()).pixels
+        return lambda rows: task.batch(rows.tolist()).pixels
     activations = task.activations(network.base)
     return lambda rows: activations[rows].to(task.device)
 

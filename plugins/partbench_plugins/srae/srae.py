@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le
@@ -77,6 +77,10 @@ class Srae(XLayerExplainer):
                 break
         self._report = {"retries": float(retry), "degenerate": float(poor)}
         return network
+
+    def compared_with(self) -> tuple[str, Mapping[str, Any]]:
+        """The autoencoder without sparsity and pull-away (section 4)."""
+        return "sae", {}
 
     def _attempt(self, examples: Examples, beta: float, eta: float) -> XLayerNetwork:
         network = self.started(examples, decodes=True)

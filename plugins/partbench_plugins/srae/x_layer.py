@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, Task, resolve_options
+from partbench import Explainer, Explanation, Images, TrainingTask
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.srae.network import XLayerNetwork
 from partbench_plugins.srae.training import Examples
@@ -25,7 +25,7 @@ HEAVIEST = 50.0
 class XLayer:
     """A trained x-layer: from Z of the performer, in its own units, to x-features E and the logit v E + bias."""
 
-    task: Task
+    task: TrainingTask
     encoder: nn.Sequential
     v: Float[Tensor, "n"]
     bias: Float[Tensor, ""]
@@ -33,7 +33,7 @@ class XLayer:
 
 
 @dataclass
-class XLayerExplainer:
+class XLayerExplainer(Explainer):
     """Explains one logit by n x-features E_l >= 0, learned from Z, the performer's first fully-connected layer.
 
     Scores are E_l, contributions v_l E_l; logits are their sum plus the predictor's bias, which is no x-feature's. Maps
@@ -66,14 +66,11 @@ class XLayerExplainer:
     _x_layer: XLayer | None = field(init=False, repr=False, compare=False, default=None)
     _report: dict[str, float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        resolve_options(self)
-
     def learn(self, examples: Examples) -> XLayerNetwork:
         """The network trained on `examples`, drawing on torch's global generator."""
         raise NotImplementedError
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Learn from the training split. Raises NotApplicable where all logits are explained or a layer is missing."""
         require_one_logit(task)
         require_layers(task, "fc1", self.read_layer)
@@ -81,7 +78,7 @@ class XLayerExplainer:
         logits = task.explained().to(task.device)
         z_scale = float(z.square().mean().sqrt()) or 1.0
         logit_scale = (float(logits.std()) or 1.0) if self.standardise else 1.0
-        positive = task.positive(task.labels()).to(task.device)
+        positive = task.positive(task.labels).to(task.device)
         examples = Examples(z / z_scale, logits / logit_scale, self._weights(positive), positive)
         with _seeded(task):
             network = self.learn(examples)
@@ -89,13 +86,13 @@ class XLayerExplainer:
         self._report |= _liveliness(self._x_layer, z[positive])
 
     @torch.no_grad()
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """x-features, contributions, predicted logits and (lazily) maps of a batch."""
         x_layer = fitted(self._x_layer)
-        features = x_layer.encoder(x_layer.task.activations("fc1", batch).flatten(1))
+        features = x_layer.encoder(images.activations("fc1").flatten(1))
         contributions = features * x_layer.v
         return Explanation(
-            x_layer.unit_maps.later(batch),
+            x_layer.unit_maps.later(images),
             grid=x_layer.unit_maps.grid,
             scores=features,
             contributions=contributions,
@@ -126,7 +123,7 @@ class XLayerExplainer:
 
 
 @contextmanager
-def _seeded(task: Task) -> Iterator[None]:
+def _seeded(task: TrainingTask) -> Iterator[None]:
     """torch's generators seeded by the task, and put back afterwards."""
     devices = [task.device] if task.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -135,7 +132,9 @@ def _seeded(task: Task) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _in_own_units(network: XLayerNetwork, task: Task, z_scale: float, logit_scale: float, read_layer: str) -> XLayer:
+def _in_own_units(
+    network: XLayerNetwork, task: TrainingTask, z_scale: float, logit_scale: float, read_layer: str
+) -> XLayer:
     """The trained network with the scales folded into its first and last layers."""
     network.eval().requires_grad_(False)
     network.encoding[0].weight /= z_scale
