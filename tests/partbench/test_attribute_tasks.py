@@ -120,7 +120,7 @@ def test_the_target_is_the_logit_of_the_attribute(workbench: Workbench) -> None:
 def test_positive_are_the_images_that_have_the_attribute(workbench: Workbench) -> None:
     task = wild(workbench)
     attributes = Images(10, "faces-train").attributes
-    assert task.positive(task.labels()).tolist() == [value == 1 for value in attributes[:, 1].tolist()]
+    assert task.positive(task.training.labels).tolist() == [value == 1 for value in attributes[:, 1].tolist()]
     batch = task.batch("train", [4, 9])
     assert batch.labels.tolist() == [int(attributes[4, 1] == 1), 0]  # 9: nobody knows
     assert batch.attributes is not None
@@ -133,17 +133,17 @@ def test_the_dataset_of_the_task_keeps_its_name_and_says_what_is_explained(workb
     assert task.dataset.classes == ("not is-wild", "is-wild")
     assert task.explained_categories == task.dataset.categories == ("is-wild",)
     assert task.dataset.attribute_names == NAMES
-    assert task.category_of(task.labels()).unique().tolist() == [-1, 0]
+    assert task.category_of(task.training.labels).unique().tolist() == [-1, 0]
 
 
 def test_tasks_of_other_attributes_share_images_and_activations(workbench: Workbench) -> None:
     Counts.seen = 0
     first, second = wild(workbench), workbench.task("faces/is-young")
-    logits = [task.activations("logits") for task in (first, second)]
+    logits = [task.training.activations("logits") for task in (first, second)]
     assert Counts.seen == 10
     assert first.dataset.train.images is second.dataset.train.images
     assert torch.equal(*logits)
-    assert not torch.equal(first.explained(), second.explained())
+    assert not torch.equal(first.training.explained(), second.training.explained())
     assert first.activation_cache.folder == second.activation_cache.folder
 
 
@@ -215,7 +215,7 @@ def test_the_predicted_label_of_an_attribute_follows_the_sign_of_its_logit(workb
     last.bias[1] -= task.performer.logits(images)[:, 1].median()
     expected = torch.where(task.performer.logits(images)[:, 1] > 0, 0, -1)
     assert expected.unique().tolist() == [-1, 0]
-    assert torch.equal(known_labels(task, "predicted"), expected)
+    assert torch.equal(known_labels(task.training, "predicted"), expected)
 
 
 @pytest.mark.parametrize("performer", ["", "@other"])

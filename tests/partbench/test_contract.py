@@ -108,7 +108,7 @@ def test_an_explainer_that_changes_the_performer_breaks_the_contract() -> None:
         """Edits the network it explains."""
 
         def fit(self, task) -> None:
-            super().fit(task)
+            super().fit(task.training)
             next(iter(task.performer.segment("images", "logits").parameters())).data.add_(1)
 
     with pytest.raises(ContractError, match="changed the performer"):

@@ -64,8 +64,8 @@ def test_concepts_planted_on_parts_are_assigned_to_them(tmp_path):
         maps[:, 0, 2, 2] = maps[:, 1, 0, 0] = maps[:, 2, 0, 2] = 1  # green, red, between them, dead
         return Explanation(maps, grid=ReceptiveField(1.5, 4, 4))
 
-    assert part_count(task) == 2
-    assert assign_parts(task, explain).tolist() == [1, 0, -1, -1]
+    assert part_count(task.training) == 2
+    assert assign_parts(task.training, explain).tolist() == [1, 0, -1, -1]
 
 
 def test_a_concept_is_of_the_part_that_it_marks_even_where_it_peaks_on_another():
@@ -82,4 +82,4 @@ def test_a_concept_is_of_the_part_that_it_marks_even_where_it_peaks_on_another()
 
 def test_a_dataset_without_parts_assigns_none(tmp_path):
     task = toy_task(tmp_path)
-    assert assign_parts(task, lambda images: Explanation(torch.ones(len(images), 1, 3, 3))) is None
+    assert assign_parts(task.training, lambda images: Explanation(torch.ones(len(images), 1, 3, 3))) is None

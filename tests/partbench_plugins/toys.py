@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -82,6 +83,7 @@ def planted_task(folder: Path, z: Tensor, logit: Callable[[Tensor], Tensor]) -> 
     """
     task = toy_task(folder, train=len(z))
     cache = task.activation_cache
-    cache._layers["train", "fc1"] = z
-    cache._layers["train", "logits"] = logit(z)[:, None].expand(-1, 3).contiguous()
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    np.save(cache.folder / "train-fc1.npy", z.numpy())
+    np.save(cache.folder / "train-logits.npy", logit(z)[:, None].expand(-1, 3).contiguous().numpy())
     return task

@@ -27,7 +27,7 @@ from partbench.opening import Workbench
 registry, device = load(), torch.device("cpu")
 task = Workbench(registry, Path(sys.argv[2]), device).task(sys.argv[1])
 for layer in ("target", "top_conv", "fc1", "fc2", "logits"):
-    task.activations(layer)
+    task.training.activations(layer)
 started = time.perf_counter()
 fit(registry.explainers["autoencoder"].cls(), task)
 print(json.dumps([time.perf_counter() - started, peak_memory(device) / 1024]))

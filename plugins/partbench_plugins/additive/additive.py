@@ -101,17 +101,17 @@ class Additive(Explainer):
         _, concepts, model, threshold, _ = fitted(self._fitted)
         found = concepts.values_of(images)
         alpha, logits = model(found.features, found.values)
-        explanation = concepts.explanation(images, found)
-        explanation.scores, explanation.contributions = found.values, alpha * found.values
-        explanation.logits, explanation.explained, explanation.threshold = logits, found.logit, threshold
-        return explanation
+        return Explanation(
+            scores=found.values, contributions=alpha * found.values, logits=logits, explained=found.logit,
+            threshold=threshold, **concepts.located(found),
+        )  # fmt: skip
 
-    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]:
-        """The explained logit without these filters. Raises NotApplicable where concepts are outputs."""
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"] | None:
+        """The explained logit without these filters; None where concepts are outputs."""
         return fitted(self._fitted).concepts.without(images, concepts)
 
-    def head(self, images: Images) -> nn.Module:
-        """From the maps of filters to the explained logit. Raises NotApplicable where concepts are outputs."""
+    def head(self, images: Images) -> nn.Module | None:
+        """From the maps of filters to the explained logit; None where concepts are outputs."""
         return fitted(self._fitted).concepts.head(images)
 
     def report(self) -> dict[str, float]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Explanation, Images, NotApplicable, TrainingTask, cache_folder, grad_cam
+from partbench import Images, NotApplicable, TrainingTask, cache_folder, grad_cam
 from partbench_plugins.additive.prior import filter_weights, output_weights
 from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 from partbench_plugins.interp_cnn.training import inputs
@@ -51,11 +52,11 @@ class Concepts(Protocol):
 
     def values_of(self, images: Images) -> ConceptValues: ...
 
-    def explanation(self, images: Images, found: ConceptValues) -> Explanation: ...
+    def located(self, found: ConceptValues) -> dict[str, Any]: ...
 
-    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]: ...
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"] | None: ...
 
-    def head(self, images: Images) -> nn.Module: ...
+    def head(self, images: Images) -> nn.Module | None: ...
 
 
 class FilterConcepts:
@@ -90,17 +91,16 @@ class FilterConcepts:
         maps, logits = self.interpretable.outputs(images)
         return ConceptValues(maps, maps.sum((2, 3)), logits[:, 0])
 
-    def explanation(self, images: Images, found: ConceptValues) -> Explanation:
+    def located(self, found: ConceptValues) -> dict[str, Any]:
         """Maps of the filters, the parts they are assigned to, and what those are worth to the network."""
-        parts = self.parts
+        fields: dict[str, Any] = {"maps": found.features, "grid": self.interpretable.grid, "parts": self.parts}
+        if (parts := self.parts) is None:
+            return fields
         network, count = self.interpretable.network, part_count(self.task)
-        return Explanation(
-            found.features, grid=self.interpretable.grid, parts=parts,
-            part_drops=None if parts is None else
-            lambda: part_drops(lambda maps: network.classify(maps)[:, 0], found.features, parts, count),
-        )  # fmt: skip
+        drops = partial(part_drops, lambda maps: network.classify(maps)[:, 0], found.features, parts, count)
+        return fields | {"part_drops": drops}
 
-    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]:
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"] | None:
         """The network's logit with the maps of these filters set to 0."""
         return self.interpretable.without(images, concepts)
 
@@ -143,7 +143,7 @@ class OutputConcepts:
         logits = images.activations("logits")
         return ConceptValues(images.activations("top_conv"), logits[:, self.others], logits[:, self.target])
 
-    def explanation(self, images: Images, found: ConceptValues) -> Explanation:
+    def located(self, found: ConceptValues) -> dict[str, Any]:
         """Grad-CAM of each output stands in for a map, which the paper does not have."""
         head = self.task.performer.segment("top_conv", "logits")
         grid = self.task.performer.receptive_field("top_conv")
@@ -151,15 +151,15 @@ class OutputConcepts:
         def maps() -> Tensor:
             return torch.stack([grad_cam(head, found.features, output) for output in self.others], 1)
 
-        return Explanation(maps, grid=grid)
+        return {"maps": maps, "grid": grid}
 
-    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"]:
-        """Raises NotApplicable: an output of the network does not go into another."""
-        raise NotApplicable("outputs of a network cannot be removed from one another")
+    def without(self, images: Images, concepts: list[int]) -> None:
+        """An output of the network does not go into another: none can be removed."""
+        return None
 
-    def head(self, images: Images) -> nn.Module:
-        """Raises NotApplicable: maps of outputs lead nowhere."""
-        raise NotApplicable("no logit follows from maps of outputs")
+    def head(self, images: Images) -> None:
+        """No logit follows from maps of outputs."""
+        return None
 
     @property
     def _above(self) -> Callable[[Tensor], Tensor]:

@@ -147,7 +147,7 @@ def test_drops_are_found_when_asked_for_and_only_once(make_batch):
 
     explanation = Explanation(contributions=contributions, parts=parts, part_drops=later)
     assert explanation.has("part_drops")
-    explanation.validate(len(y))
+    explanation.accepted(len(y), torch.device("cpu"))
     assert not calls
     for _ in range(2):
         metric = ContributionError()

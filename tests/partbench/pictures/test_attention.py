@@ -105,9 +105,9 @@ def test_each_image_of_a_task_of_all_logits_is_explained_for_its_own_category(tm
     sheet = explain_attention(View(of, explainer, rows, of.dataset))
     batch = of.batch("test", rows)
     assert sheet.categories == ["red", "both"]
-    logits = of.activations("logits", batch)
+    logits = batch.images.activations("logits")
     torch.testing.assert_close(sheet.attentions[0].logits, torch.stack([logits[0, 1], logits[1, 0]]))
-    own = explainer.explain(batch).logits
+    own = explainer.explain(batch.images).logits
     torch.testing.assert_close(sheet.attentions[1].logits, torch.stack([own[0, 1], own[1, 0]]))
 
 
@@ -139,6 +139,6 @@ def test_head_of_an_explainer_takes_its_maps_to_its_logits(tmp_path: Path, name:
     explainer = load().explainers[name].cls(epochs=1)
     fit(explainer, of)
     batch = of.batch("test", range(5))
-    explanation = explainer.explain(batch)
-    found = explainer.head(batch)(explanation.maps).detach()
+    explanation = explainer.explain(batch.images)
+    found = explainer.head(batch.images)(explanation.maps).detach()
     torch.testing.assert_close(found, explanation.logits.reshape(5, -1))

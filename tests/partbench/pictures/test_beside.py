@@ -44,7 +44,7 @@ def test_ordinary_filters_are_the_activations_of_the_top_convolution(tmp_path: P
     ordinary, batch = OrdinaryFilters(task), task.batch("test", range(3))
     expected = task.performer.activations(batch.pixels, ["conv2"])["conv2"]
     assert ordinary.layer == "conv2"
-    torch.testing.assert_close(ordinary.explain(batch).maps, expected)
+    torch.testing.assert_close(ordinary.explain(batch.images).maps, expected)
 
 
 def test_each_row_names_its_filter_and_part_and_outlines_the_cell_it_sees() -> None:

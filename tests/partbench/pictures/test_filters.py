@@ -52,7 +52,7 @@ class Masked(Planted):
 
     def unmasked(self, batch):
         masks = torch.ones(len(batch), self.filters, CELLS, CELLS)
-        return self.explain(batch).maps * masks, masks
+        return self.explain(batch.images).maps * masks, masks
 
 
 def bench_of(task):
@@ -232,8 +232,8 @@ def test_masked_maps_of_interp_cnn_are_its_maps_before_the_mask_times_the_mask(t
     explainer = load().explainers["interp_cnn"].cls(epochs=1, warm_up=0, filters=8, trunk="frozen", **options)
     fit(explainer, task)
     batch = task.batch("test", range(5))
-    before, masks = explainer.unmasked(batch)
-    maps = explainer.explain(batch).maps
+    before, masks = explainer.unmasked(batch.images)
+    maps = explainer.explain(batch.images).maps
     torch.testing.assert_close(before * masks, maps)
     assert masks.shape == maps.shape == (5, 8, SIDE // 2, SIDE // 2)
     assert (masks.amax((2, 3)) == 1).all()
