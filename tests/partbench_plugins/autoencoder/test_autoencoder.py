@@ -133,7 +133,7 @@ def test_reconstruction_loss_is_that_of_the_paper(tmp_path):
     made, rows = network(of.performer).eval(), torch.tensor([3, 5, 9])
     with torch.no_grad():
         rebuilt = made(of.training.activations("target")[rows])
-        found = reconstruction_loss(of)(rebuilt, rows)
+        found = reconstruction_loss(of.training)(rebuilt, rows)
     expected = 0.0
     for layer, own in (("fc1", rebuilt.fc1), ("fc2", rebuilt.fc2)):
         target = of.training.activations(layer)
