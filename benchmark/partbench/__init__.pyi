@@ -19,6 +19,7 @@ from .plugin import Explainer as Explainer
 from .plugin import ImageSet as ImageSet
 from .plugin import Metric as Metric
 from .plugin import PerformerPlugin as PerformerPlugin
+from .results.store import load_results as load_results
 from .task import Task as Task
 from .types import Batch as Batch
 from .types import Explanation as Explanation

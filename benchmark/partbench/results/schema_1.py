@@ -51,7 +51,9 @@ def task(name: str, dataset: str) -> str:
 
 def control(explainer: str, options: Mapping[str, Any]) -> str:
     """What kind of control an explainer of the first version is, from its name and options; "" if none."""
-    kinds = (kind for name, option, value, kind in _CONTROLS if name == explainer and options.get(option or "") is value)
+    kinds = (
+        kind for name, option, value, kind in _CONTROLS if name == explainer and options.get(option or "") is value
+    )
     return next(kinds, "")
 
 
