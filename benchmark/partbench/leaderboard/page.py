@@ -106,7 +106,7 @@ def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
 
 
 def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
-    """One metric, best first, floors and ablations below the others; with what belongs beside it, of ours and of papers."""
+    """One metric, best first, floors and ablations last; with what belongs beside it, of ours and of papers."""
     direction = -1 if table["higher_is_better"].iloc[-1] else 1
     keys = {"unranked": table["control"].isin(UNRANKED), "order": direction * table["value"]}
     order = table.assign(**keys).sort_values(["unranked", "rank", "order", "explainer", "variant"]).to_dict("records")

@@ -80,8 +80,8 @@ def elsewhere(standings: pd.DataFrame) -> pd.DataFrame:
 def published_pairs() -> pd.DataFrame:
     """Each comparison a paper prints: its own explainer against another with the same data, setting and network.
 
-    Columns: paper, dataset, setting, board, performer, metric, explainer, other, value, other_value. The measured network
-    itself (`performer`) is no explainer and is left out; a comparison printed twice counts once.
+    Columns: paper, dataset, setting, board, performer, metric, explainer, other, value, other_value. The measured
+    network itself (`performer`) is no explainer and is left out; a comparison printed twice counts once.
     """
     means = published()
     means = means[(means["category"] == "mean") & (means["explainer"] != "performer") & (means["variant"] == "")]

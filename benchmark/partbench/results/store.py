@@ -20,9 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from partbench.errors import InputError
-from partbench.results import schema_1
-from partbench.results.schema import AGGREGATE, COLUMNS, FILE_SCHEMA, FLOATS, REQUIRED, SCHEMA, TEXTS, VERSION
-from partbench.results.schema import Cell, slug
+from partbench.results import schema, schema_1
+from partbench.results.schema import AGGREGATE, COLUMNS, REQUIRED, SCHEMA, TEXTS, VERSION, Cell, slug
 
 
 def write_cell(
@@ -139,13 +138,13 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
     frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True)
     frame[["images", "threads"]] = frame[["images", "threads"]].astype(float).fillna(0)
     frame["unit_kind"] = frame["unit_kind"].where(units, AGGREGATE)
-    table = pa.Table.from_pandas(frame, schema=FILE_SCHEMA, preserve_index=False)
+    table = pa.Table.from_pandas(frame, schema=schema.FILE_SCHEMA, preserve_index=False)
     return table.replace_schema_metadata(None)
 
 
 def _write_synced(table: pa.Table, path: Path) -> None:
     # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
-    compact: dict[str, Any] = {"use_dictionary": TEXTS, "use_byte_stream_split": FLOATS, "compression_level": 19}
+    compact: dict[str, Any] = {"use_dictionary": TEXTS, "use_byte_stream_split": schema.FLOATS, "compression_level": 19}
     plain = {"store_schema": False, "write_statistics": False, "write_page_checksum": True}
     with open(path, "xb") as file:
         with pq.ParquetWriter(file, table.schema, compression="zstd", **compact, **plain) as writer:
