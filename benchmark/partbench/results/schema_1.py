@@ -33,15 +33,15 @@ def upgrade(table: pa.Table) -> pa.Table:
     first = {name: table[name][0].as_py() for name in ("task", "dataset", "explainer", "options")}
     same: dict[str, Any] = dict.fromkeys(schema.COLUMNS[len(COLUMNS) :], "")
     same |= {"low_bound": np.nan, "high_bound": np.nan, "threads": 0, "schema_version": VERSION}
-    same["control"] = control(first["explainer"], json.loads(first["options"] or "{}"))
+    same["control"] = control_of(first["explainer"], json.loads(first["options"] or "{}"))
     columns = {name: table[name] for name in COLUMNS}
     columns |= {name: _repeated(value, len(table), name) for name, value in same.items()}
-    columns["task"] = _repeated(task(first["task"], first["dataset"]), len(table), "task")
+    columns["task"] = _repeated(present_task(first["task"], first["dataset"]), len(table), "task")
     columns["unit_kind"] = _unit_kinds(table)
     return pa.table(columns, schema=SCHEMA)
 
 
-def task(name: str, dataset: str) -> str:
+def present_task(name: str, dataset: str) -> str:
     """The present name of a task: `d/cat@p`, one logit of a network of many categories, is now `d/multi:cat@p`."""
     place = name.removeprefix(f"{dataset}/")
     if place.partition("@")[0] == "multi" or place.startswith("attribute-"):
@@ -49,7 +49,7 @@ def task(name: str, dataset: str) -> str:
     return f"{dataset}/{'attribute-' if dataset in _ATTRIBUTES_ONLY else 'multi:'}{place}"
 
 
-def control(explainer: str, options: Mapping[str, Any]) -> str:
+def control_of(explainer: str, options: Mapping[str, Any]) -> str:
     """What kind of control an explainer of the first version is, from its name and options; "" if none."""
     kinds = (
         kind for name, option, value, kind in _CONTROLS if name == explainer and options.get(option or "") is value
@@ -57,7 +57,7 @@ def control(explainer: str, options: Mapping[str, Any]) -> str:
     return next(kinds, "")
 
 
-def unit_kind(metric: str, unit: str) -> str:
+def kind_of_unit(metric: str, unit: str) -> str:
     """What a value is of: "all", "image", "concept" or "part"."""
     name = metric.partition("@")[0]
     if unit == AGGREGATE:
@@ -69,7 +69,7 @@ def unit_kind(metric: str, unit: str) -> str:
 
 def _unit_kinds(table: pa.Table) -> pa.Array:
     pairs = zip(table["metric"].to_pylist(), table["unit"].to_pylist(), strict=True)
-    return pa.array([unit_kind(*pair) for pair in pairs], pa.string()).cast(SCHEMA.field("unit_kind").type)
+    return pa.array([kind_of_unit(*pair) for pair in pairs], pa.string()).cast(SCHEMA.field("unit_kind").type)
 
 
 def _repeated(value: Any, n: int, column: str) -> pa.Array:

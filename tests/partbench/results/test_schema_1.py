@@ -63,7 +63,7 @@ def test_kinds_of_units_are_told_from_their_metrics(tmp_path: Path) -> None:
         "orthogonality_logdet@dead_concepts": "concept",
         "contribution_error@x": "part",
     }
-    assert {metric: schema_1.unit_kind(metric, "3") for metric in expected} == expected
+    assert {metric: schema_1.kind_of_unit(metric, "3") for metric in expected} == expected
 
 
 @pytest.mark.parametrize(
