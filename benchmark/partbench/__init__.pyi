@@ -26,6 +26,7 @@ from .plugin import Metric as Metric
 from .plugin import PerformerPlugin as PerformerPlugin
 from .plugin import Progress as Progress
 from .plugin import silent as silent
+from .results.store import load_results as load_results
 from .running.run import run as run
 from .task import Task as Task
 from .task import TrainingTask as TrainingTask
