@@ -12,7 +12,7 @@ import pytest
 import torch
 from toys import toy_task
 
-from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, Task
+from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, Task
 from partbench.running.cell import part_effects, run_cell
 
 
@@ -41,16 +41,14 @@ class Means:
 
 
 @dataclass
-class Brightness:
+class Brightness(Metric):
     """The mean of a map, per image."""
 
     name: ClassVar[str] = "brightness"
     version: ClassVar[str] = "3"
     needs: ClassVar[tuple[str, ...]] = ("maps",)
-    images: ClassVar[str] = "positive"
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    unit: ClassVar[str] = "image"
     ids: list[str] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 

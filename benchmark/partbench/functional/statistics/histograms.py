@@ -29,9 +29,9 @@ def entropies_of_means(
     A concept's image whose shares are NaN is left out of its mean. Of region r the mean is over the images that
     `counted` marks; without it, over all images alike.
     """
-    known = ~np.isnan(shares)
+    known = ~np.isnan(shares) if counted is None else ~np.isnan(shares) & counted
     total = np.einsum("dn,nkr->dkr", weights, np.where(known, shares, 0.0), optimize=True)
     if counted is None:
         return entropy(total)
-    seen = np.einsum("dn,nkr->dkr", weights, (known & counted).astype(float), optimize=True)
+    seen = np.einsum("dn,nkr->dkr", weights, known.astype(float), optimize=True)
     return entropy(np.divide(total, seen, out=np.zeros_like(total), where=seen > 0))
