@@ -21,6 +21,7 @@ from .performer import Performer as Performer
 from .plugin import Control as Control
 from .plugin import Dataset as Dataset
 from .plugin import Explainer as Explainer
+from .plugin import ImageMetric as ImageMetric
 from .plugin import ImageSet as ImageSet
 from .plugin import Metric as Metric
 from .plugin import PerformerPlugin as PerformerPlugin

@@ -6,7 +6,7 @@ import torch
 from toys import SIDE, toy_task
 
 from partbench import Batch, Explanation, ReceptiveField
-from partbench.functional import PartMarks
+from partbench.functional import PartOverlap
 from partbench_plugins.part_assignment import assign_parts, marked, most_frequent, part_count, parts_at
 
 
@@ -75,9 +75,9 @@ def test_a_concept_is_of_the_part_that_it_marks_even_where_it_peaks_on_another()
     maps[:, 0, :4, :4], maps[:, 0, 7, 7] = 1.0, 2.0  # marks the first, peaks on the second
     maps[:, 1, 5:8, 4:8] = 1.0  # marks the second
     maps[:, 2, 0, 0] = 1.0  # marks none: a sixteenth of the first
-    marks = PartMarks(quantile=0.3)
-    marks.add(batch(masks=masks), Explanation(maps, grid=ReceptiveField(0, 1, 1)))
-    assert marked(marks, otherwise=torch.tensor([1, 0, -1])).tolist() == [0, 1, -1]
+    overlap = PartOverlap(quantile=0.3)
+    overlap.add(batch(masks=masks), Explanation(maps, grid=ReceptiveField(0, 1, 1)))
+    assert marked(overlap, otherwise=torch.tensor([1, 0, -1])).tolist() == [0, 1, -1]
 
 
 def test_a_dataset_without_parts_assigns_none(tmp_path):

@@ -115,7 +115,7 @@ def associated(
 
 
 @dataclass
-class PartMarks:
+class PartOverlap:
     """P_fk: how often filter f marks part k, over the images that show the part, gathered batch by batch.
 
     Source: paper on interpretable CNNs, section 5.2.1, after Network Dissection. T_f is the threshold that a share
@@ -127,8 +127,9 @@ class PartMarks:
     T_f (Network Dissection). "disk" takes a round field around every cell above T_f (the paper's footnote 5, which
     gives no size) of `radius` px; None is one stride of the cells.
 
-    T_f is known at the end only: maps are kept at cell resolution, masks at one bit a pixel. Raises ValueError for
-    options out of range.
+    T_f is known at the end only: maps are kept at cell resolution, masks at one bit a pixel.
+
+    quantile lies above 0 and below 1, overlap is at least 0 and below 1, radius is above 0.
     """
 
     quantile: float = 0.005
@@ -139,16 +140,6 @@ class PartMarks:
     _maps: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _masks: list[UInt8[np.ndarray, "n p H bytes"]] = field(init=False, default_factory=list, repr=False)
     _regions: Regions = field(init=False, repr=False)  # of the first batch; all have the same geometry
-
-    def __post_init__(self) -> None:
-        if not 0 < self.quantile < 1:
-            raise ValueError(f"quantile is {self.quantile}, expected a share above 0 and below 1")
-        if not 0 <= self.overlap < 1:
-            raise ValueError(f"overlap is {self.overlap}, expected at least 0 and below 1")
-        if self.region not in ("upsampled", "disk"):
-            raise ValueError(f"region is '{self.region}', expected one of upsampled, disk")
-        if self.radius is not None and self.radius <= 0:
-            raise ValueError(f"radius is {self.radius}, expected px above 0, or none for one stride")
 
     @property
     def images(self) -> int:

@@ -9,32 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, InputError, NotApplicable, ReceptiveField
+from partbench.functional import voronoi_weights
 from partbench.functional.statistics import entropy
-from partbench.metrics.locality import Locality, voronoi_weights
+from partbench.metrics.locality import Locality
 
 NAN = float("nan")
-points = st.lists(st.tuples(st.floats(0, 11), st.floats(0, 11)), min_size=1, max_size=5)
-
-
-def literal_weights(landmarks, box, size):
-    """Algorithm 1 of the appendix, pixel by pixel."""
-    parts = [[] for _ in landmarks]
-    weights = np.zeros((len(landmarks) + 1, size, size))
-    for y in range(size):
-        for x in range(size):
-            if not (box[0] <= x <= box[2] and box[1] <= y <= box[3]):
-                weights[-1, y, x] = 1
-                continue
-            distances = [math.hypot(x - px, y - py) for px, py in landmarks]
-            visible = [p for p in range(len(landmarks)) if not math.isnan(distances[p])]
-            if visible:
-                nearest = min(visible, key=lambda p: distances[p])
-                parts[nearest].append((y, x, distances[nearest]))
-    for p, cell in enumerate(parts):
-        farthest = max((d for *_, d in cell), default=0)
-        for y, x, d in cell:
-            weights[p, y, x] = 1 - d / farthest if len(cell) > 1 and farthest > 0 else 1
-    return weights
 
 
 def literal_locality(heatmaps, weights):
@@ -43,32 +22,6 @@ def literal_locality(heatmaps, weights):
     histogram = np.einsum("nkyx,nryx->nkr", shares, weights).mean(0)
     histogram = histogram / histogram.sum(-1, keepdims=True)
     return [-sum(s * math.log(s) for s in row if s > 0) for row in histogram]
-
-
-@given(points, st.integers(0, 5), st.integers(6, 11), st.booleans())
-@settings(max_examples=25, deadline=None)
-def test_weights_are_those_of_the_algorithm_pixel_by_pixel(landmarks, low, high, first_absent):
-    rows = [(NAN, NAN), *landmarks] if first_absent else landmarks
-    box = (low, 1.0, high, 9.5)
-    found = voronoi_weights(torch.tensor(rows, dtype=torch.float64), torch.tensor(box).double(), (12, 12))
-    np.testing.assert_allclose(found, literal_weights(rows, box, 12), atol=1e-6)
-
-
-def test_cells_and_context_cover_every_pixel_once_and_ties_go_to_the_first_landmark():
-    landmarks = torch.tensor([[2.0, 5.0], [8.0, 5.0]])
-    weights = voronoi_weights(landmarks, torch.tensor([1.0, 1.0, 9.0, 9.0]), (11, 11))
-    owned = weights > 0
-    assert owned.sum(0).max() == 1
-    # only the farthest pixels of a cell have no weight left
-    assert (owned.sum(0) == 0).sum() <= 4
-    assert owned[:, 5, 5].tolist() == [True, False, False]
-    assert owned[-1].sum() == 11 * 11 - 9 * 9
-
-
-def test_cell_of_a_single_pixel_has_full_weight():
-    weights = voronoi_weights(torch.tensor([[3.4, 3.0]]), torch.tensor([3.0, 3.0, 3.0, 3.0]), (6, 6))
-    assert weights[0, 3, 3] == 1
-    assert weights[0].sum() == 1
 
 
 @pytest.mark.parametrize("grid", [None, ReceptiveField(offset=2.0, stride=3.5, size=9)])
@@ -81,7 +34,7 @@ def test_values_equal_those_of_the_upsampled_maps(score, make_batch, grid, regio
     boxes, masks = torch.tensor([2.0, 3.0, 12.0, 13.0]).expand(3, 4), torch.rand(3, 3, 16, 16) < 0.2
     explanation = Explanation(maps, grid=grid)
     batch = make_batch(3, landmarks=landmarks, boxes=boxes, masks=masks)
-    literal = np.stack([literal_weights(p.tolist(), b.tolist(), 16) for p, b in zip(landmarks, boxes, strict=True)])
+    literal = np.stack([voronoi_weights(*image, (16, 16)) for image in zip(landmarks, boxes, strict=True)])
     if regions == "masks":
         literal = np.concatenate([masks.numpy(), ~masks.numpy().any(1, keepdims=True)], 1)
     found = score(Locality(regions=regions), explanation, batch=batch)["locality"]
@@ -196,5 +149,5 @@ def test_dataset_without_parts_is_not_applicable_and_names_what_is_missing(score
 
 
 def test_unknown_option_value_is_an_input_error_that_lists_the_known_ones():
-    with pytest.raises(InputError, match="regions is 'cells', expected one of auto, masks, landmarks"):
+    with pytest.raises(InputError, match="locality: regions is 'cells', expected 'auto', 'masks' or 'landmarks'"):
         Locality(regions="cells")

@@ -15,7 +15,7 @@ from PIL import Image
 from toys import SIDE, toy_task
 
 from partbench import Explanation, NotApplicable, ReceptiveField
-from partbench.functional.maps import peaks, strength
+from partbench.functional.maps import on_image, peaks, strength
 from partbench.pictures.filters import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
 from partbench.pictures.gallery import draw_pictures
 from partbench.pictures.tiles import Tile
@@ -129,16 +129,8 @@ def test_what_is_seen_of_an_image_contains_the_peak_and_the_rest_is_darker(seed,
     assert (drawn[lit] == image[lit]).all()
     assert (drawn[~lit].sum(-1) < image[~lit].sum(-1)).all()
     if stride >= 2:  # else the nearest pixel may be far from it, in cells
-        px, py = peaks(explanation, pixels)[0, 0].round().int().tolist()
+        px, py = on_image(peaks(explanation, (pixels, pixels))[1], pixels)[0, 0].round().int().tolist()
         assert lit[py, px]
-
-
-def test_peaks_stand_at_the_centre_of_the_strongest_cell() -> None:
-    maps = torch.zeros(2, 1, CELLS, CELLS)
-    maps[0, 0, 2, 1] = maps[1, 0, 0, 3] = 1
-    found = peaks(Explanation(maps, grid=ReceptiveField(offset=-2.0, stride=5.0, size=9.0)), 30)
-    assert found.tolist() == [[[3.0, 8.0]], [[13.0, 0.0]]]
-    assert peaks(Explanation(maps), 16).tolist() == [[[5.5, 9.5]], [[13.5, 1.5]]]
 
 
 def test_ring_stands_on_the_same_spot_of_a_larger_image() -> None:
