@@ -106,7 +106,7 @@ class CentreMap:
         return Explanation(maps, grid=canvas.grid, scores=scores, contributions=scores)
 
     def _bump(self, canvas: Canvas, cells: int) -> Float[Tensor, "cells"]:
-        away = canvas.grid.centres(cells) - (canvas.pixels - 1) / 2
+        away = canvas.grid.centres(cells) - canvas.pixels / 2
         return torch.exp(-0.5 * (away / (self.spread * canvas.pixels)) ** 2)
 
 

@@ -23,11 +23,11 @@ def centres(explanation: Explanation, pixels: int) -> tuple[ReceptiveField, Rece
 
 
 def peaks(explanation: Explanation, pixels: int) -> Float[Tensor, "n k 2"]:
-    """x and y in px of the centre of the strongest cell of each map, moved onto the image where it lies outside."""
+    """x and y in px of the centre of the strongest cell of each map, moved to the nearest pixel's centre if outside."""
     h, w = explanation.maps.shape[-2:]
     rows, columns = centres(explanation, pixels)
     cell = explanation.maps.flatten(2).argmax(2).cpu()
-    return torch.stack([columns.centres(w)[cell % w], rows.centres(h)[cell // w]], dim=-1).clamp(0, pixels - 1)
+    return torch.stack([columns.centres(w)[cell % w], rows.centres(h)[cell // w]], dim=-1).clamp(0.5, pixels - 0.5)
 
 
 def of_parts(contributions: Float[Tensor, "n k"], parts: Int[Tensor, "k"], count: int) -> Float[Tensor, "n p"]:
