@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, ExcitationBP, ReceptiveField, Task
+from partbench import Batch, ExcitationBP, NoContrast, ReceptiveField, Task
 
 
 class ReadOut:
@@ -33,7 +33,7 @@ class ReadOut:
         x = self.task.activations(self.layer, batch)
         try:
             return self._backprop.contrastive_maps(x, self.units)
-        except TypeError:  # the last layer is not Linear
+        except NoContrast:
             return self._backprop.maps(x, self.units)
 
     def later(self, batch: Batch) -> Callable[[], Float[Tensor, "n t h w"]]:
