@@ -84,13 +84,13 @@ def part_drops(
 
 
 def parts_at(places: Float[Tensor, "n k 2"], batch: Batch) -> Bool[Tensor, "n k p"] | None:
-    """Which parts are at these places (x, y in px) of each image; None where the batch knows of no parts."""
+    """Which parts are at these places (x, y in px, on the image) of each image; None if the batch knows of no parts."""
     if batch.masks is not None:
-        x, y = places.round().long().unbind(-1)
+        x, y = places.floor().long().unbind(-1)  # pixel i spans [i, i + 1)
         return batch.masks.cpu()[torch.arange(len(places))[:, None], :, y, x]
     if batch.part_boxes is not None:
         low, high = batch.part_boxes.cpu()[:, None].split(2, -1)  # NaN, a part that is absent, holds nothing
-        place = places[:, :, None] + 0.5  # the centre of the pixel; boxes count from the edge of the first
+        place = places[:, :, None]
         return ((place >= low) & (place < high)).all(-1)
     if batch.landmarks is not None:
         away = (places[:, :, None] - batch.landmarks.cpu()[:, None]).norm(dim=-1).nan_to_num(nan=torch.inf)

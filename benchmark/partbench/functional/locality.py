@@ -16,14 +16,14 @@ def voronoi_weights(
 ) -> Float[Tensor, "l+1 H W"]:
     """Weight of each pixel for each landmark, and for the context (everything outside the box, weight 1).
 
-    The pixels of the box (edges included) belong to the visible landmark nearest to them, the first of equals; there
-    the weight falls linearly from 1 at the landmark to 0 at the farthest pixel of its cell, elsewhere it is 0 (SRAE
-    paper, Algorithm 1). A cell of a single pixel has weight 1.
+    The pixels of the box (x0 y0 x1 y1; those with their centre in [x0, x1) and [y0, y1)) belong to the visible landmark
+    nearest to them, the first of equals; there the weight falls linearly from 1 at the landmark to 0 at the farthest
+    pixel of its cell, elsewhere it is 0 (SRAE paper, Algorithm 1). A cell of a single pixel has weight 1.
     """
     context = len(landmarks)
-    y = torch.arange(size[0], device=landmarks.device, dtype=landmarks.dtype)[:, None]
-    x = torch.arange(size[1], device=landmarks.device, dtype=landmarks.dtype)
-    inside = (x >= box[0]) & (y >= box[1]) & (x <= box[2]) & (y <= box[3])
+    y = torch.arange(size[0], device=landmarks.device, dtype=landmarks.dtype)[:, None] + 0.5
+    x = torch.arange(size[1], device=landmarks.device, dtype=landmarks.dtype) + 0.5
+    inside = (x >= box[0]) & (y >= box[1]) & (x < box[2]) & (y < box[3])
     squares = (x - landmarks[:, 0, None, None]) ** 2 + (y - landmarks[:, 1, None, None]) ** 2
     nearest, owner = squares.nan_to_num_(nan=torch.inf).min(0)  # of equals, the first
     unowned = inside & nearest.isinf()

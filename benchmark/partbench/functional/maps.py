@@ -36,5 +36,5 @@ def peaks(explanation: Explanation, size: tuple[int, int]) -> tuple[Float[Tensor
 
 
 def on_image(places: Float[Tensor, "*n 2"], pixels: int) -> Float[Tensor, "*n 2"]:
-    """x and y in px, moved onto the nearest pixel of a square image where they lie outside of it."""
-    return places.clamp(0, pixels - 1)
+    """x and y in px, moved to the centre of the nearest pixel of a square image where they lie outside of it."""
+    return places.clamp(0.5, pixels - 0.5)

@@ -33,7 +33,7 @@ def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) ->
 
 
 def filled(boxes: Float[np.ndarray, "*n 4"], height: int, width: int) -> Bool[np.ndarray, "*n H W"]:
-    """Masks of boxes x0 y0 x1 y1 in px: pixels, of which i spans [i, i + 1), with their middle inside; NaN is empty."""
+    """Masks of boxes x0 y0 x1 y1 in px: the pixels whose centre i + 0.5 is in [x0, x1) and [y0, y1); NaN is empty."""
     x0, y0, x1, y1 = np.moveaxis(boxes, -1, 0)[..., None]
     y, x = np.arange(height) + 0.5, np.arange(width) + 0.5
     return ((y0 <= y) & (y < y1))[..., :, None] & ((x0 <= x) & (x < x1))[..., None, :]
@@ -184,7 +184,7 @@ class PartOverlap:
         fields = [explanation.grid or ReceptiveField.tiling(*side) for side in sides]
         radius = self.radius or max(axis.stride for axis in fields)
         rows, columns = (
-            (torch.arange(pixels)[:, None] - axis.centres(cells)) ** 2
+            (torch.arange(pixels)[:, None] + 0.5 - axis.centres(cells)) ** 2
             for axis, (cells, pixels) in zip(fields, sides, strict=True)
         )
         return Disks(rows.numpy(), columns.numpy(), radius)

@@ -31,6 +31,7 @@ class Locality(Metric):
     """
 
     name = "locality"
+    version = "2"  # 1 counted the pixels beyond the far edges of the box to the box
     needs = ("maps",)
     higher_is_better = False
     bounds = (0.0, float("inf"))

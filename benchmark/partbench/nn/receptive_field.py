@@ -1,8 +1,8 @@
 """Where a cell of a convolutional map lies on the image.
 
-Centres are in px with pixel i covering [i, i + 1), its centre at i + 0.5 - 0.5 = i: pixel centres have integer
-coordinates, as landmarks do. Cell i of a layer has its centre at `offset + i * stride`. The released MATLAB code counts
-pixels from 1, so its offsets are ours plus 1.
+Coordinates are in px of the image: pixel i spans [i, i + 1) and has its centre at i + 0.5 (docs/coordinates.md). Cell i
+of a layer has its centre at `offset + i * stride`. The released MATLAB code puts the centre of the first pixel at 1, so
+its offsets are ours plus 0.5.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """Geometry of a map: centre of its first cell, step between cells and size of what one cell sees, in px."""
+    """Geometry of a map in px of the image: centre of its first cell, step between cells, side of what a cell sees."""
 
     offset: float
     stride: float
@@ -29,7 +29,7 @@ class ReceptiveField:
     def tiling(cells: int, pixels: int) -> ReceptiveField:
         """The geometry of `cells` that tile `pixels` evenly."""
         step = pixels / cells
-        return ReceptiveField(offset=(step - 1) / 2, stride=step, size=step)
+        return ReceptiveField(offset=step / 2, stride=step, size=step)
 
     def centres(self, cells: int) -> Float[Tensor, "cells"]:
         """Image coordinate of the centre of each cell, in px."""
@@ -37,7 +37,7 @@ class ReceptiveField:
 
     def interpolation(self, cells: int, pixels: int) -> Float[Tensor, "pixels cells"]:
         """Matrix of linear interpolation from cells at their centres to pixels; constant beyond the outer cells."""
-        position = (torch.arange(pixels, dtype=torch.float32) - self.offset) / self.stride
+        position = (torch.arange(pixels, dtype=torch.float32) + 0.5 - self.offset) / self.stride
         distance = (position.clamp(0, cells - 1)[:, None] - torch.arange(cells)[None, :]).abs()
         return (1 - distance).clamp(min=0)
 
@@ -85,7 +85,7 @@ def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     code of interpretable CNNs. Raises ValueError for what has no such geometry: layers across the whole map, windows
     that are not square, branches that are centred apart.
     """
-    pixels = _Map(ReceptiveField(offset=0.0, stride=1.0, size=1.0), input_size)
+    pixels = _Map(ReceptiveField(offset=0.5, stride=1.0, size=1.0), input_size)
     walk = _Walk(fx.symbolic_trace(nn.Sequential(module)))
     walk.extra_traceback = False  # our errors say what is wrong in one line
     result = walk.run(pixels)

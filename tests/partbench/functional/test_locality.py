@@ -18,15 +18,15 @@ points = st.lists(st.tuples(st.floats(0, 11), st.floats(0, 11)), min_size=1, max
 
 
 def literal_weights(landmarks, box, size):
-    """Algorithm 1 of the appendix, pixel by pixel."""
+    """Algorithm 1 of the appendix, pixel by pixel: pixel i has its centre at i + 0.5."""
     parts = [[] for _ in landmarks]
     weights = np.zeros((len(landmarks) + 1, size, size))
     for y in range(size):
         for x in range(size):
-            if not (box[0] <= x <= box[2] and box[1] <= y <= box[3]):
+            if not (box[0] <= x + 0.5 < box[2] and box[1] <= y + 0.5 < box[3]):
                 weights[-1, y, x] = 1
                 continue
-            distances = [math.hypot(x - px, y - py) for px, py in landmarks]
+            distances = [math.hypot(x + 0.5 - px, y + 0.5 - py) for px, py in landmarks]
             visible = [p for p in range(len(landmarks)) if not math.isnan(distances[p])]
             if visible:
                 nearest = min(visible, key=lambda p: distances[p])
@@ -48,8 +48,8 @@ def test_weights_are_those_of_the_algorithm_pixel_by_pixel(landmarks, low, high,
 
 
 def test_cells_and_context_cover_every_pixel_once_and_ties_go_to_the_first_landmark():
-    landmarks = torch.tensor([[2.0, 5.0], [8.0, 5.0]])
-    weights = voronoi_weights(landmarks, torch.tensor([1.0, 1.0, 9.0, 9.0]), (11, 11))
+    landmarks = torch.tensor([[2.5, 5.5], [8.5, 5.5]])
+    weights = voronoi_weights(landmarks, torch.tensor([1.0, 1.0, 10.0, 10.0]), (11, 11))
     owned = weights > 0
     assert owned.sum(0).max() == 1
     # only the farthest pixels of a cell have no weight left
@@ -59,7 +59,7 @@ def test_cells_and_context_cover_every_pixel_once_and_ties_go_to_the_first_landm
 
 
 def test_cell_of_a_single_pixel_has_full_weight():
-    weights = voronoi_weights(torch.tensor([[3.4, 3.0]]), torch.tensor([3.0, 3.0, 3.0, 3.0]), (6, 6))
+    weights = voronoi_weights(torch.tensor([[3.9, 3.5]]), torch.tensor([3.0, 3.0, 4.0, 4.0]), (6, 6))
     assert weights[0, 3, 3] == 1
     assert weights[0].sum() == 1
 

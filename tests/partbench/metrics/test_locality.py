@@ -52,11 +52,11 @@ def point_maps(places, size=16):
     return Explanation(maps)
 
 
-WHOLE = torch.tensor([0.0, 0.0, 15.0, 15.0])
+WHOLE = torch.tensor([0.0, 0.0, 16.0, 16.0])
 
 
 def test_map_at_the_label_of_one_part_has_locality_zero(score, make_batch):
-    landmarks = torch.tensor([[[3.0, 4.0], [12.0, 10.0]]]).expand(5, 2, 2)
+    landmarks = torch.tensor([[[3.5, 4.5], [12.5, 10.5]]]).expand(5, 2, 2)
     batch = make_batch(5, landmarks=landmarks, boxes=WHOLE.expand(5, 4))
     found = score(Locality(), point_maps([[(3, 4), (12, 10)]] * 5), batch=batch)
     assert list(found["locality"].values) == [0, 0]
@@ -76,7 +76,7 @@ def test_equal_mass_on_every_part_has_locality_ln_parts(score, make_batch, parts
 def test_map_that_follows_a_part_beats_random_places_which_spread_over_the_parts(score, make_batch):
     rng = np.random.default_rng(0)
     marks = rng.integers(1, 15, size=(40, 4, 2))
-    batch = make_batch(40, landmarks=torch.tensor(marks).float(), boxes=WHOLE.expand(40, 4))
+    batch = make_batch(40, landmarks=torch.tensor(marks) + 0.5, boxes=WHOLE.expand(40, 4))
     oracle = score(Locality(), point_maps([[tuple(m[1])] for m in marks]), batch=batch)["locality"]
     chance = score(Locality(), point_maps([[tuple(rng.integers(0, 16, 2))] for _ in marks]), batch=batch)["locality"]
     assert oracle.value == 0
@@ -89,7 +89,7 @@ def test_zero_map_is_counted_and_left_out_of_its_concept_only(score, make_batch)
     explanation = point_maps([[(3, 4), (3, 4)], [(12, 10), (3, 4)]])
     explanation.maps[1, 0] = 0
     batch = make_batch(
-        2, landmarks=torch.tensor([[[3.0, 4.0], [12.0, 10.0]]]).expand(2, 2, 2), boxes=WHOLE.expand(2, 4)
+        2, landmarks=torch.tensor([[[3.5, 4.5], [12.5, 10.5]]]).expand(2, 2, 2), boxes=WHOLE.expand(2, 4)
     )
     found = score(Locality(), explanation, batch=batch)
     assert list(found["locality"].values) == [0, 0]
@@ -99,14 +99,14 @@ def test_zero_map_is_counted_and_left_out_of_its_concept_only(score, make_batch)
 def test_concept_without_mass_anywhere_has_no_value(score, make_batch):
     explanation = point_maps([[(3, 4), (3, 4)]])
     explanation.maps[:, 1] = 0
-    batch = make_batch(1, landmarks=torch.tensor([[[3.0, 4.0]]]), boxes=WHOLE[None])
+    batch = make_batch(1, landmarks=torch.tensor([[[3.5, 4.5]]]), boxes=WHOLE[None])
     found = score(Locality(), explanation, batch=batch)["locality"]
     np.testing.assert_array_equal(found.values, [0, NAN])
     assert found.value == 0
 
 
 def test_image_without_visible_parts_is_left_out_and_counted(score, make_batch):
-    landmarks = torch.tensor([[[3.0, 4.0], [12.0, 10.0]], [[NAN, NAN], [NAN, NAN]]])
+    landmarks = torch.tensor([[[3.5, 4.5], [12.5, 10.5]], [[NAN, NAN], [NAN, NAN]]])
     batch = make_batch(2, landmarks=landmarks, boxes=WHOLE.expand(2, 4))
     found = score(Locality(), point_maps([[(3, 4)], [(12, 10)]]), batch=batch)
     assert found["locality"].values[0] == 0
@@ -121,7 +121,7 @@ def test_no_image_with_parts_is_not_applicable(score, make_batch):
 
 def test_absent_part_dilutes_its_share_unless_skipped(score, make_batch):
     """Part 1 is seen on one image of two and takes all mass there: 1/2 against 1, or 1 against 1."""
-    landmarks = torch.tensor([[[3.0, 4.0], [NAN, NAN]], [[3.0, 4.0], [12.0, 10.0]], [[3.0, 4.0], [NAN, NAN]]])
+    landmarks = torch.tensor([[[3.5, 4.5], [NAN, NAN]], [[3.5, 4.5], [12.5, 10.5]], [[3.5, 4.5], [NAN, NAN]]])
     batch = make_batch(3, landmarks=landmarks, boxes=WHOLE.expand(3, 4))
     explanation = point_maps([[(3, 4)], [(12, 10)], [(3, 4)]])
     zero = score(Locality(), explanation, batch=batch)["locality"].values[0]
@@ -133,7 +133,7 @@ def test_absent_part_dilutes_its_share_unless_skipped(score, make_batch):
 def test_masks_are_preferred_to_landmarks_unless_told_otherwise(score, make_batch):
     masks = torch.zeros(1, 2, 16, 16, dtype=torch.bool)
     masks[:, 0, :, :8], masks[:, 1, :, 8:] = True, True
-    batch = make_batch(1, masks=masks, landmarks=torch.tensor([[[3.0, 4.0]]]), boxes=WHOLE[None])
+    batch = make_batch(1, masks=masks, landmarks=torch.tensor([[[3.5, 4.5]]]), boxes=WHOLE[None])
     halves = Explanation(torch.ones(1, 1, 16, 16))
     assert score(Locality(), halves, batch=batch)["locality"].value == pytest.approx(math.log(2))
     assert score(Locality(regions="landmarks"), halves, batch=batch)["locality"].value == 0

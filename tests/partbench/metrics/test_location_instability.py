@@ -66,7 +66,7 @@ def shuffled_spread(pairs):
 def centres_of(grid, cells, size):
     if grid is not None:
         return tuple([grid.offset + grid.stride * i for i in range(n)] for n in cells)
-    return tuple([(i + 0.5) * pixels / n - 0.5 for i in range(n)] for n, pixels in zip(cells, size, strict=True))
+    return tuple([(i + 0.5) * pixels / n for i in range(n)] for n, pixels in zip(cells, size, strict=True))
 
 
 def scene(seed, images, filters, landmarks, cells=(3, 4), size=16):
@@ -189,7 +189,7 @@ def test_only_images_that_have_the_landmark_compete_for_its_entries(measured):
     maps = peaked(random_places(6, 1)) * torch.arange(6, 0, -1).float()[:, None, None, None]
     marks = random_places(6, 2, seed=1)
     marks[:2, 1] = NAN
-    table = literal_entries(maps, marks, (range(16), range(16)), top=2)
+    table = literal_entries(maps, marks, ([i + 0.5 for i in range(16)],) * 2, top=2)
     assert [table[0][1][i][1] for i in (0, 1)] == [tuple(marks[i, 1].tolist()) for i in (2, 3)]
     found = measured(LocationInstability(top=2), maps, marks)[D].values[0]
     assert found == pytest.approx(literal_instability(table, marks, math.hypot(16, 16), own_spread)[0][0])

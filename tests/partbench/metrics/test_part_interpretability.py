@@ -15,7 +15,7 @@ from partbench.testing import check_metric
 
 NAN = float("nan")
 SIZE = 16
-GRIDS = [None, ReceptiveField(offset=2.0, stride=4.0, size=9), ReceptiveField(offset=-3.0, stride=5.0, size=9)]
+GRIDS = [None, ReceptiveField(offset=2.5, stride=4.0, size=9), ReceptiveField(offset=-2.5, stride=5.0, size=9)]
 
 
 def smooth(rng, *shape):
@@ -37,20 +37,21 @@ def blobs(rng, n, p, width=SIZE):
 
 def centres(grid, cells, pixels):
     step = pixels / cells if grid is None else grid.stride
-    offset = (step - 1) / 2 if grid is None else grid.offset
+    offset = step / 2 if grid is None else grid.offset
     return [offset + step * i for i in range(cells)]
 
 
 def literal_region(cells, threshold, grid, shape, radius):
     """Pixel by pixel: bilinear interpolation above the threshold, or disks around cells above it."""
+    rows, columns = (np.arange(pixels) + 0.5 for pixels in shape)
     y_centres, x_centres = (centres(grid, count, pixels) for count, pixels in zip(cells.shape, shape, strict=True))
     if radius is None:
-        wide = np.stack([np.interp(range(shape[1]), x_centres, row) for row in cells])
-        return np.stack([np.interp(range(shape[0]), y_centres, column) for column in wide.T], 1) > threshold
+        wide = np.stack([np.interp(columns, x_centres, row) for row in cells])
+        return np.stack([np.interp(rows, y_centres, column) for column in wide.T], 1) > threshold
     region = np.zeros(shape, bool)
     for i, j in zip(*np.nonzero(cells > threshold), strict=True):
         for y, x in np.ndindex(shape):
-            region[y, x] |= math.hypot(y - y_centres[i], x - x_centres[j]) <= radius
+            region[y, x] |= math.hypot(rows[y] - y_centres[i], columns[x] - x_centres[j]) <= radius
     return region
 
 
@@ -182,7 +183,7 @@ def test_disk_around_the_only_active_cell_is_one_stride_wide_unless_told(run, ra
     disk = torch.from_numpy((y - 6.0) ** 2 + (x - 10.0) ** 2 <= reach**2)[None, None]
     maps = torch.zeros(1, 1, 4, 4)
     maps[0, 0, 1, 2] = 1
-    grid = ReceptiveField(offset=2.0, stride=4.0, size=9)
+    grid = ReceptiveField(offset=6.5 - 4, stride=4.0, size=9)
     found = run(maps, {"masks": disk}, grid=grid, region="disk", radius=radius, quantile=0.1, overlap=0.999)
     assert found["part_interpretability"].values[0] == 1
 

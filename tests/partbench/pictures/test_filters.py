@@ -115,7 +115,7 @@ def test_what_is_seen_of_an_image_contains_the_peak_and_the_rest_is_darker(seed,
     pixels = 32
     maps = torch.rand(1, 1, cells, cells, generator=torch.Generator().manual_seed(seed))
     centres = offset + stride * torch.arange(cells)
-    inside = (centres >= 0) & (centres <= pixels - 1)
+    inside = (centres >= 0.5) & (centres <= pixels - 0.5)
     maps *= inside[:, None] & inside  # a cell off the image may peak where no pixel shows it
     explanation = Explanation(maps, grid=ReceptiveField(offset, stride, stride))
     heat = explanation.heatmaps(pixels, pixels)[0, 0].numpy()
@@ -129,13 +129,13 @@ def test_what_is_seen_of_an_image_contains_the_peak_and_the_rest_is_darker(seed,
     assert (drawn[lit] == image[lit]).all()
     assert (drawn[~lit].sum(-1) < image[~lit].sum(-1)).all()
     if stride >= 2:  # else the nearest pixel may be far from it, in cells
-        px, py = on_image(peaks(explanation, (pixels, pixels))[1], pixels)[0, 0].round().int().tolist()
+        px, py = on_image(peaks(explanation, (pixels, pixels))[1], pixels)[0, 0].floor().int().tolist()
         assert lit[py, px]
 
 
 def test_ring_stands_on_the_same_spot_of_a_larger_image() -> None:
     axis = Figure().subplots()
-    ring(Tile(axis, 10.0, 20.0, 9.0), torch.tensor([1.5, 0.0]), 3)
+    ring(Tile(axis, 10.0, 20.0, 9.0), torch.tensor([2.0, 0.5]), 3)
     (line,) = axis.lines
     assert (line.get_xdata()[0], line.get_ydata()[0]) == (16.0, 21.5)  # 2 px from the left edge are now 6, 0.5 are 1.5
 
@@ -160,7 +160,7 @@ def test_votes_sum_to_the_relative_scores_of_active_filters_and_stand_at_their_p
 def test_one_vote_becomes_a_gaussian_of_a_cell_around_it() -> None:
     maps = torch.zeros(1, 1, CELLS, CELLS)
     maps[0, 0, 1, 2] = 2.0
-    density = part_density(Explanation(maps, grid=ReceptiveField(3.0, 6.0, 6.0)), torch.tensor([4.0]), 27)[0]
+    density = part_density(Explanation(maps, grid=ReceptiveField(3.5, 6.0, 6.0)), torch.tensor([4.0]), 27)[0]
     assert density.argmax().item() == 9 * 27 + 15
     assert density[9, 15].item() == pytest.approx(0.5)
     assert density[15, 15].item() == pytest.approx(0.5 * np.exp(-0.5))
