@@ -14,14 +14,14 @@ def test_peaks_stand_at_the_centre_of_the_strongest_cell() -> None:
     values, places = peaks(Explanation(maps, grid=ReceptiveField(offset=-2.0, stride=5.0, size=9.0)), (30, 30))
     assert values.tolist() == [[1], [7]]
     assert places.tolist() == [[[3.0, 8.0]], [[13.0, -2.0]]]
-    assert on_image(places, 30).tolist() == [[[3.0, 8.0]], [[13.0, 0.0]]]
-    assert peaks(Explanation(maps), (16, 16))[1].tolist() == [[[5.5, 9.5]], [[13.5, 1.5]]]
+    assert on_image(places, 30).tolist() == [[[3.0, 8.0]], [[13.0, 0.5]]]
+    assert peaks(Explanation(maps), (16, 16))[1].tolist() == [[[6.0, 10.0]], [[14.0, 2.0]]]
 
 
 def test_cells_tile_the_height_and_the_width_of_an_image_each_by_its_own_step() -> None:
     maps = torch.zeros(1, 1, 2, 4)
     maps[0, 0, 1, 3] = 1
-    assert peaks(Explanation(maps), (8, 32))[1].tolist() == [[[27.5, 5.5]]]
+    assert peaks(Explanation(maps), (8, 32))[1].tolist() == [[[28.0, 6.0]]]
 
 
 def test_of_equal_cells_the_first_is_the_peak_and_a_map_of_zeros_peaks_there_with_0() -> None:
@@ -32,7 +32,7 @@ def test_of_equal_cells_the_first_is_the_peak_and_a_map_of_zeros_peaks_there_wit
 
 
 def test_places_off_the_image_are_moved_onto_its_nearest_pixel() -> None:
-    assert on_image(torch.tensor([[-3.0, 5.0], [20.0, 15.5]]), 16).tolist() == [[0, 5], [15, 15]]
+    assert on_image(torch.tensor([[-3.0, 5.0], [20.0, 15.5]]), 16).tolist() == [[0.5, 5.0], [15.5, 15.5]]
 
 
 def test_strength_is_the_score_where_there_is_one_else_the_largest_cell() -> None:

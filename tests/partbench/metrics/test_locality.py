@@ -149,5 +149,5 @@ def test_dataset_without_parts_is_not_applicable_and_names_what_is_missing(score
 
 
 def test_unknown_option_value_is_an_input_error_that_lists_the_known_ones():
-    with pytest.raises(InputError, match="locality: regions is 'cells', expected 'auto', 'masks' or 'landmarks'"):
+    with pytest.raises(InputError, match="locality: regions is 'cells', expected one of auto, masks, landmarks"):
         Locality(regions="cells")

@@ -293,7 +293,7 @@ def test_maps_changed_by_their_explainer_afterwards_do_not_change_the_score(make
     [
         ({"quantile": 0.0}, "part_interpretability: quantile is 0.0, expected greater than 0"),
         ({"overlap": 1.0}, "overlap is 1.0, expected less than 1"),
-        ({"region": "square"}, "region is 'square', expected 'upsampled' or 'disk'"),
+        ({"region": "square"}, "region is 'square', expected one of upsampled, disk"),
         ({"radius": 0.0}, "radius is 0.0, expected greater than 0"),
     ],
 )
