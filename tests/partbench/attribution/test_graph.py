@@ -172,6 +172,8 @@ class Optional(nn.Module):
 
 @pytest.mark.parametrize("layer", [OwnConvolution(2, 2, 1), OwnCall(nn.Conv2d(2, 2, 1)), Optional()], ids=type)
 def test_a_class_of_its_own_is_followed_as_it_is_called(layer):
+    for parameter in layer.parameters():
+        nn.init.constant_(parameter, 0.5)  # alive
     torch.manual_seed(0)
     as_called(nn.Sequential(nn.Conv2d(2, 2, 1), layer, *tail()), images())
     within = Calling(lambda net, y: net.layer(y))
