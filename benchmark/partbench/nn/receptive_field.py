@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
+from partbench.nn.tracing import hidden_from_trace
+
 
 @dataclass(frozen=True)
 class ReceptiveField:
@@ -79,14 +81,19 @@ class _Window:
 def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     """Geometry of the map that `module`, a network up to some conv layer, makes of square images of `input_size` px.
 
-    Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers and residual sums. A sum sees
-    what its wider branch sees; all branches must be centred alike. Adaptive pools count where they divide a map evenly.
-    The border is ignored: the image goes on into the padding. Source: the recursion of getConvNetPara.m in the released
-    code of interpretable CNNs. Raises ValueError for what has no such geometry: layers across the whole map, windows
-    that are not square, branches that are centred apart.
+    Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers, residual sums and maps joined
+    along channels. A sum or join sees what its widest branch sees; all branches must be centred alike. Adaptive pools
+    count where they divide a map evenly. The border is ignored: the image goes on into the padding. Source: the
+    recursion of getConvNetPara.m in the released code of interpretable CNNs.
+
+    Raises ValueError, naming the layer, for what has no such geometry (layers across the whole map, windows that are
+    not square, branches that are centred apart) and for what a trace does not show (see
+    `hidden_from_trace`).
     """
+    if hidden := hidden_from_trace(module):
+        raise ValueError(f"no receptive field: {hidden}")
     pixels = _Map(ReceptiveField(offset=0.5, stride=1.0, size=1.0), input_size)
-    walk = _Walk(fx.symbolic_trace(nn.Sequential(module)))
+    walk = _Walk(_traced(nn.Sequential(module)))
     walk.extra_traceback = False  # our errors say what is wrong in one line
     result = walk.run(pixels)
     if not isinstance(result, _Map):
@@ -94,25 +101,37 @@ def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     return result.field
 
 
+def _traced(root: nn.Module) -> fx.GraphModule:
+    try:
+        return fx.symbolic_trace(root)
+    except Exception as error:  # the module's own code runs here, on stand-ins for tensors
+        raise ValueError(f"no receptive field: the network cannot be traced: {error}") from error
+
+
 class _Walk(fx.Interpreter):
     """Runs a traced network on the geometry of its maps instead of on their values."""
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Map:
         """The map after a layer of the network."""
-        return _through(self.fetch_attr(target), args[0])
+        maps = _maps((args, kwargs))
+        if len(maps) != 1:
+            raise ValueError(f"no receptive field: layer '{target}' takes {len(maps)} maps, expected one")
+        return _through(self.fetch_attr(target), maps[0])
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The map after a function of maps; functions of constants are evaluated."""
-        maps = [value for value in (*args, *kwargs.values()) if isinstance(value, _Map)]
+        maps = _maps((args, kwargs))
         if not maps:
             return super().call_function(target, args, kwargs)
+        if target in (torch.cat, torch.concat):
+            return _joined(maps, *args[1:], **{name: kwargs[name] for name in kwargs if name != "tensors"})
         if target.__name__ == "pad":
             return _padded(maps[0], args[1] if len(args) > 1 else kwargs["pad"])
         return _pointwise(target.__name__, maps)
 
     def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The map after a tensor method; methods of constants are evaluated."""
-        maps = [value for value in (*args, *kwargs.values()) if isinstance(value, _Map)]
+        maps = _maps((args, kwargs))
         return _pointwise(target, maps) if maps else super().call_method(target, args, kwargs)
 
 
@@ -126,6 +145,19 @@ _LAYERS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardtanh, nn.Hardswish, nn.Sigmoid, nn.Tanh),
     *(nn.BatchNorm2d, nn.LocalResponseNorm, nn.Dropout, nn.Dropout2d, nn.Identity),
 )
+
+
+def _maps(arguments: Any) -> list[_Map]:
+    """The maps among arguments, also within lists of them."""
+    found: list[_Map] = []
+    fx.node.map_aggregate(arguments, lambda value: found.append(value) if isinstance(value, _Map) else None)
+    return found
+
+
+def _joined(maps: Sequence[_Map], dim: int = 0) -> _Map:
+    if dim not in (1, -3):
+        raise ValueError(f"no receptive field through maps joined along dimension {dim}, expected channels (1)")
+    return reduce(_summed, maps)
 
 
 def _pointwise(name: str, maps: Sequence[_Map]) -> _Map:

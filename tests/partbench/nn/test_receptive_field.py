@@ -179,3 +179,57 @@ def test_tiling_cells_lie_in_the_middle_of_their_tiles() -> None:
     field = ReceptiveField.tiling(4, 16)
     assert field.centres(4).tolist() == [2, 6, 10, 14]
     assert field.size == 4
+
+
+class Joined(Residual):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.left(images), self.right(images)], dim=1)
+
+
+def test_maps_joined_along_channels_see_what_the_widest_sees() -> None:
+    joined = Joined(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 5, padding=2))
+    assert receptive_field(joined, 16) == ReceptiveField(offset=0.5, stride=1, size=5)
+    with pytest.raises(ValueError, match="centred apart"):
+        receptive_field(Joined(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=2)), 16)
+
+
+class OneUnder(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat((images, images), -1)
+
+
+class ByValue(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images if len(images) > 1 else images + 1
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [(OneUnder(), "joined along dimension -1"), (ByValue(), "the network cannot be traced: .*len")],
+)
+def test_a_call_without_geometry_is_named(module: nn.Module, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        receptive_field(module, 16)
+
+
+def test_a_hook_that_may_move_the_map_is_refused_with_its_layer() -> None:
+    network = chain(nn.Conv2d(1, 1, 3), nn.ReLU())
+    handle = network[0].register_forward_hook(lambda module, args, output: output[..., 2:, 2:])
+    with pytest.raises(ValueError, match=r"no receptive field: layer '0' \(Conv2d\) has a forward hook"):
+        receptive_field(network, 16)
+    handle.remove()
+    network[0].forward = lambda images: images
+    with pytest.raises(ValueError, match=r"layer '0' \(Conv2d\) has a forward of its own"):
+        receptive_field(network, 16)
+
+
+def test_a_layer_called_by_name_has_the_same_geometry() -> None:
+    class ByName(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.conv(input=images)
+
+    assert receptive_field(ByName(), 16) == receptive_field(nn.Conv2d(1, 1, 3), 16)
