@@ -96,13 +96,19 @@ class MetricState:
         row["reason"] = "; ".join(text for text in (row["reason"], scores.note, self.note) if text)
         yield row
         for unit, unit_value in zip(scores.units, values, strict=True):
-            yield self._row(name, unit, float(unit_value))
+            yield self._row(name, unit, float(unit_value), kind=scores.of or self.metric.of)
 
-    def _row(self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None) -> Row:
+    def _row(
+        self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
+    ) -> Row:  # fmt: skip
+        bounds = (None, None) if "@" in name else self.metric.bounds  # readings may leave the bounds of their metric
         return {
             "metric": name,
             "metric_version": self.metric.version,
             "unit": unit,
+            "unit_kind": kind,
+            "low_bound": bounds[0],
+            "high_bound": bounds[1],
             "value": value,
             "low": low,
             "high": high,
