@@ -35,8 +35,8 @@ METRICS = (
 )  # fmt: skip
 PICTURES = {
     "picture": Picture(
-        "srae", "fauna/bird", "", "docs/srae-fauna-bird.png",
-        "What `srae` shows of `fauna/bird` (test images, seed 0): the image with its parts, Excitation BP on the logit,"
+        "srae", "fauna/multi:bird", "", "docs/srae-fauna-bird.png",
+        "What `srae` shows of `fauna/multi:bird` (test images, seed 0): the image with its parts, Excitation BP on the logit,"
         " and the x-features with their contributions.",
     ),
     "attributes": Picture(
