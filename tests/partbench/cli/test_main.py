@@ -120,14 +120,14 @@ RAISES = """
 from dataclasses import dataclass
 from typing import ClassVar
 import torch
-from partbench import Explanation, hookimpl
+from partbench import Explainer, Explanation, hookimpl
 
 @dataclass
-class Bad:
+class Bad(Explainer):
     "A plugin that misbehaves."
     name: ClassVar[str] = "bad"
     def fit(self, task): ...
-    def explain(self, batch):
+    def explain(self, images):
         {body}
 
 @hookimpl
@@ -140,10 +140,10 @@ def register_explainers(register):
     ("body", "reason"),
     [
         ("raise RuntimeError('out of cheese')", "out of cheese"),
-        ("return Explanation(scores=torch.full((len(batch), 2), float('nan')))", "NaN"),
-        ("return Explanation(torch.ones(len(batch), 2, 4))", "expected (32, k, h, w)"),
-        ("return Explanation(-torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
-        ("return Explanation(lambda: -torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
+        ("return Explanation(scores=torch.full((len(images), 2), float('nan')))", "NaN"),
+        ("return Explanation(torch.ones(len(images), 2, 4))", "expected (32, k, h, w)"),
+        ("return Explanation(-torch.ones(len(images), 2, 4, 4))", "must not be negative"),
+        ("return Explanation(lambda: -torch.ones(len(images), 2, 4, 4))", "must not be negative"),
         ("return 1 / 0", "ZeroDivisionError"),
     ],
 )

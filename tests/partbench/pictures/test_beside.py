@@ -75,6 +75,7 @@ def test_outline_encloses_the_mask() -> None:
 
 def test_picture_is_written_and_refused_where_the_filters_are_the_performers(tmp_path: Path, monkeypatch) -> None:
     task, path = toy_task(tmp_path), tmp_path / "beside.png"
+    task.dataset.part_names = ("head", "tail")
     made = []
     monkeypatch.setattr("partbench.pictures.beside.draw_beside_sheet", lambda *of: made.append(of) or Figure())
     monkeypatch.setattr("partbench.pictures.top_images.LEAST", 6)  # the toy has six filters
