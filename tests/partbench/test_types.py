@@ -32,8 +32,9 @@ class Lazy:
         return self.value
 
 
-def accepted(parts: int | None = 2, **fields: Any) -> Explanation:
-    return Explanation(**fields).accepted(N, CPU, parts)
+def accepted(**fields: Any) -> Explanation:
+    """An explanation of three images, accepted for a dataset that names two parts."""
+    return Explanation(**fields).accepted(N, CPU, 2)
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -159,7 +160,6 @@ def test_parts_that_are_no_indices_of_parts_are_refused(parts: Any, message: str
 
 def test_parts_of_no_concept_and_of_an_unknown_dataset_are_accepted() -> None:
     assert accepted(parts=torch.tensor([-1, -1])).parts.tolist() == [-1, -1]
-    assert accepted(parts=None, **{"logits": torch.ones(N)}).parts is None
     assert Explanation(parts=torch.tensor([9])).accepted(N, CPU).parts.tolist() == [9]
 
 
