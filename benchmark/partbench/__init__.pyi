@@ -6,6 +6,7 @@ from .attribution.excitation_bp import ExcitationBP as ExcitationBP
 from .attribution.excitation_bp import contrastive_maps as contrastive_maps
 from .attribution.grad_cam import channel_contributions as channel_contributions
 from .attribution.grad_cam import grad_cam as grad_cam
+from .attribution.rules import NoContrast as NoContrast
 from .errors import InputError as InputError
 from .hookspecs import Register as Register
 from .nn.part_layer import PartLayer as PartLayer
@@ -21,11 +22,13 @@ from .performer import Performer as Performer
 from .plugin import Control as Control
 from .plugin import Dataset as Dataset
 from .plugin import Explainer as Explainer
+from .plugin import ImageMetric as ImageMetric
 from .plugin import ImageSet as ImageSet
 from .plugin import Metric as Metric
 from .plugin import PerformerPlugin as PerformerPlugin
 from .plugin import Progress as Progress
 from .plugin import silent as silent
+from .results.store import load_results as load_results
 from .running.run import run as run
 from .task import Task as Task
 from .task import TrainingTask as TrainingTask

@@ -6,10 +6,13 @@ Whatever is optional is a method or an attribute here, with a default that is tr
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -158,28 +161,77 @@ class Dataset:
 
 
 class Metric:
-    """A dataclass whose fields are its options; streams over batches, never keeps pixels.
+    """Base of metrics: a dataclass whose fields are its options; it streams over batches and never keeps pixels.
 
-    `needs` lists fields of Explanation and Batch (and 'explained'); `images` says which images it is fed: those of the
-    explained category or all. `compute()` returns Scores per name; a name may carry a variant after '@'
-    (`masked_accuracy@gamma=0.01`). `bounds` is the range of a value.
+    `needs` lists the fields of Explanation and Batch without which there is no score. `images` says which images the
+    metric is fed: those of the explained category or all. `bounds` is the range of its values; those of a variant may
+    leave it. `of` is what one value is of; a metric of "all" has one value for all images and concepts together.
+
+    Options have types that hold their bounds, such as `Annotated[float, Gt(0)]`. A value outside of them raises
+    InputError when the metric is made.
     """
 
     name: ClassVar[str]
-    version: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]]
-    images: ClassVar[Literal["positive", "all"]]
+    version: ClassVar[str] = "1"
+    needs: ClassVar[tuple[str, ...]] = ()
+    images: ClassVar[Literal["positive", "all"]] = "positive"
     higher_is_better: ClassVar[bool]
-    bounds: ClassVar[tuple[float, float]]
-    unit: ClassVar[str]
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    of: ClassVar[Literal["image", "concept", "part", "pair", "all"]] = "image"
+
+    def __post_init__(self) -> None:
+        """Options are checked: see `resolve_options`."""
+        if dataclasses.is_dataclass(self):
+            resolve_options(self)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-        """Add a batch. Raises NotApplicable where the metric does not apply."""
-        raise NotImplementedError
+        """Add a batch. Raises NotApplicable where the metric cannot serve the task or the explanation."""
+        raise NotImplementedError(f"{type(self).__name__} has no method update(batch, explanation, outputs)")
 
     def compute(self) -> dict[str, Scores]:
-        """The scores of all that was added, by name."""
-        raise NotImplementedError
+        """Scores of all batches so far, by name: the metric's own first, then its variants, as in `name@variant`."""
+        raise NotImplementedError(f"{type(self).__name__} has no method compute()")
+
+
+@dataclass
+class ImageMetric(Metric):
+    """Base of metrics with a value for each image: a subclass gives the values of a batch, by reading.
+
+    A reading is "" for the metric itself or "@variant" for a variant of it.
+    """
+
+    _ids: list[str] = field(init=False, default_factory=list, repr=False)
+    _readings: dict[str, list[np.ndarray]] = field(init=False, default_factory=dict, repr=False)
+
+    def readings(
+        self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs
+    ) -> dict[str, Float[np.ndarray, "n"]]:
+        """The values of the images of a batch, by reading; the same readings for every batch.
+
+        NaN where an image has no value. Masked (numpy.ma) where a reading does not count an image at all.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method readings(batch, explanation, outputs)")
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+        """Add the readings of a batch."""
+        for reading, values in self.readings(batch, explanation, outputs).items():
+            self._readings.setdefault(reading, []).append(values)
+        self._ids += batch.ids
+
+    def compute(self) -> dict[str, Scores]:
+        """The values of the images that count, by reading."""
+        return {f"{self.name}{reading}": self.scores(self.gathered(reading)) for reading in self._readings}
+
+    def gathered(self, reading: str = "") -> np.ma.MaskedArray:
+        """The values of a reading of all images so far."""
+        values: np.ma.MaskedArray = np.ma.concatenate(self._readings[reading])
+        return values
+
+    def scores(self, values: Float[np.ndarray, "n"]) -> Scores:
+        """Scores of a value for each image so far; masked ones are left out."""
+        counts = ~np.ma.getmaskarray(values)
+        ids = tuple(name for name, counted in zip(self._ids, counts, strict=True) if counted)
+        return Scores(ids, np.ma.getdata(values)[counts].astype(float))
 
 
 class PerformerPlugin:

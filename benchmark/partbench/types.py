@@ -89,10 +89,10 @@ def opaque_id(text: str) -> str:
 class Batch:
     """Images and what is known of them; None where the dataset does not know it. Explainers get `images` only.
 
-    pixels are RGB in [0, 1]; boxes are x0 y0 x1 y1 in px of these images; landmarks are x y in px, NaN where absent;
-    masks say which pixels show each part; part_boxes are x0 y0 x1 y1 in px of the parts, NaN where absent, of datasets
-    that know no masks; attributes are +1 / -1, NaN where unknown. `source` is where activations come from, of batches
-    of a task.
+    Coordinates are in px of these images: pixel i spans [i, i + 1) and has its centre at i + 0.5 (docs/coordinates.md).
+    pixels are RGB in [0, 1]; boxes are x0 y0 x1 y1; landmarks are x y, NaN where absent; masks say which pixels show
+    each part; part_boxes are x0 y0 x1 y1 of the parts, NaN where absent, of datasets that know no masks; attributes are
+    +1 / -1, NaN where unknown. `source` is where activations come from, of batches of a task.
     """
 
     ids: tuple[str, ...]

@@ -106,7 +106,7 @@ class CentreMap(Explainer):
         return Explanation(maps, grid=geometry.grid, scores=scores, contributions=scores)
 
     def _bump(self, geometry: MapGeometry, cells: int) -> Float[Tensor, "cells"]:
-        away = geometry.grid.centres(cells) - (geometry.pixels - 1) / 2
+        away = geometry.grid.centres(cells) - geometry.pixels / 2
         return torch.exp(-0.5 * (away / (self.spread * geometry.pixels)) ** 2)
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import ExcitationBP, Images, ReceptiveField, TrainingTask
+from partbench import ExcitationBP, Images, NoContrast, ReceptiveField, TrainingTask
 
 
 class UnitMaps:
@@ -39,7 +39,7 @@ class UnitMaps:
         x = images.activations(self.layer)
         try:
             return self._backprop.contrastive_maps(x, self.units)
-        except TypeError:  # the last layer is not Linear
+        except NoContrast:
             return self._backprop.maps(x, self.units)
 
     def later(self, images: Images) -> Callable[[], Float[Tensor, "n t h w"]]:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from partbench import Batch, Dataset, ImageSet, InputError, NotApplicable, Performer, PerformerPlugin
 from partbench.attribute_view import AttributeSplit, through_attribute
-from partbench.leaderboard.standings import _board
 from partbench.opening import Workbench
 from partbench.registry import Entry, Registry, load
 from partbench.running.cell import _outputs
@@ -229,14 +228,6 @@ def test_the_predicted_label_of_an_attribute_follows_the_sign_of_its_logit(workb
     expected = torch.where(task.performer.logits(images)[:, 1] > 0, 0, -1)
     assert expected.unique().tolist() == [-1, 0]
     assert torch.equal(known_labels(task.training, "predicted"), expected)
-
-
-@pytest.mark.parametrize("performer", ["", "@other"])
-def test_attributes_have_a_board_of_their_own(performer: str) -> None:
-    categories = {"multi:cat": "cat", "multi": "multi", "attribute-wild": "attribute-wild"}
-    named = {c: _board(f"fauna/{what}{performer}", "fauna", c) for what, c in categories.items()}
-    kinds = {"cat": "single", "multi": "multi", "attribute-wild": "attributes"}
-    assert named == {category: f"fauna/{kind}{performer}" for category, kind in kinds.items()}
 
 
 def test_a_view_hands_on_what_it_does_not_change() -> None:

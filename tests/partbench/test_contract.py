@@ -53,7 +53,7 @@ def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanatio
     logits = torch.randn(n, 3, generator=generator)
     contributions = torch.rand(n, k, generator=generator)
     explanation = Explanation(
-        maps, grid=ReceptiveField(1.5, 4, 6), scores=maps.amax((2, 3)), contributions=contributions,
+        maps, grid=ReceptiveField(2, 4, 6), scores=maps.amax((2, 3)), contributions=contributions,
         logits=logits[:, 0] + 0.1 * torch.randn(n, generator=generator),
         parts=torch.arange(k) % 3 - 1, part_drops=torch.rand(n, 2, generator=generator),
     )  # fmt: skip

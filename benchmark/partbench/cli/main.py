@@ -195,12 +195,12 @@ def leaderboard(check: bool, results: Path) -> None:
       bench leaderboard --check      exit code 1 if a page is stale
     """
     from partbench.leaderboard.build import stale_pages
-    from partbench.results.store import read_results
+    from partbench.results.store import load_results
 
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
     if check:
-        stale = stale_pages(results.parent / "leaderboards", read_results(results, aggregates_only=True))
+        stale = stale_pages(results.parent / "leaderboards", load_results(results))
         if stale:
             click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
             sys.exit(1)
@@ -335,9 +335,9 @@ def _listing(registry: Registry, kind: str) -> list[dict[str, str]]:
 def _write_pages(results: Path, datasets: Iterable[str] | None = None) -> list[Path]:
     """Write the pages of these datasets (by default of all), from their results."""
     from partbench.leaderboard.build import write_pages
-    from partbench.results.store import read_results
+    from partbench.results.store import load_results
 
-    return write_pages(results.parent / "leaderboards", read_results(results, aggregates_only=True, datasets=datasets))
+    return write_pages(results.parent / "leaderboards", load_results(results, datasets=datasets))
 
 
 @contextmanager

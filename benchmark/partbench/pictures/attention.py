@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from partbench.attribution.grad_cam import grad_cam
-from partbench.functional import of_parts
+from partbench.functional import sum_over_parts
 from partbench.pictures.beside import OrdinaryFilters
 from partbench.pictures.part_shares import draw_numbers, draw_pie
 from partbench.pictures.sheet import INCH, draw_parts, overlay, resize, save
@@ -72,7 +72,7 @@ def explain_attention(view: View) -> AttentionSheet:
     values = None
     if explanation.contributions is not None and explanation.parts is not None:
         column = torch.where(explanation.parts < 0, len(names), explanation.parts)
-        values = of_parts(explanation.contributions.detach(), column, len(names) + 1).cpu()
+        values = sum_over_parts(explanation.contributions.detach(), column, len(names) + 1).cpu()
     categories = [task.explained_categories[i] for i in own.tolist()]
     logits = None if explanation.logits is None else explanation.logits.detach().cpu()
     return AttentionSheet(view.shown, categories, attentions, values, names, logits)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
-from partbench.functional.maps import peaks, strength
+from partbench.functional.maps import on_image, peaks, strength
 from partbench.pictures.sheet import outline, overlay, resize, save
 from partbench.pictures.tiles import Tile, tiles
 from partbench.pictures.top_images import TopImages, part_density
@@ -83,7 +83,8 @@ def draw_top_images(panel: SubFigure, sheet: FilterSheet, title: str) -> None:
     """One row per filter: the images that activate it most, dark outside what it sees, a ring at the peak (Fig. 5)."""
     filters = sheet.top.chosen(SHOWN)
     top = Explanation(sheet.top.maps[filters], grid=sheet.explanation.grid)
-    heat, rings = top.heatmaps(sheet.pixels, sheet.pixels), peaks(top, sheet.pixels)
+    heat = top.heatmaps(sheet.pixels, sheet.pixels)
+    rings = on_image(peaks(top, (sheet.pixels, sheet.pixels))[1], sheet.pixels)
     squares = tiles(panel, title, SHOWN, SHOWN, **PANEL)
     for row, number in enumerate(filters):
         squares[row][0].label(row_label(sheet, number))

@@ -84,7 +84,7 @@ def part_density(explanation: Explanation, best: Float[Tensor, "k"], pixels: int
     """The votes on the image, blurred by a Gaussian whose standard deviation is a cell (Fig. 6)."""
     cells = explanation.maps.shape[-2:]
     fields = centres(explanation, pixels)
-    position = torch.arange(pixels, dtype=torch.float32)
+    position = torch.arange(pixels, dtype=torch.float32) + 0.5
     away = [(position[:, None] - f.centres(n)) / f.stride for f, n in zip(fields, cells, strict=True)]
     rows, columns = (torch.exp(-0.5 * distance**2) for distance in away)
     return rows @ votes(explanation, best) @ columns.T

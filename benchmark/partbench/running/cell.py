@@ -82,16 +82,17 @@ class MetricState:
         values = np.asarray(scores.values, dtype=float)
         missing = int(np.isnan(values).sum())
         value, low, high = scores.value, scores.low, scores.high
-        images = len(values) if self.metric.unit == "image" and len(values) else self.images
+        images = len(values) if self.metric.of == "image" and len(values) else self.images
         if value is None:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
         if low is None or high is None:
             low, high = bootstrap(values) if len(values) > 1 else (None, None)
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
-            row |= {"status": "skipped", "reason": f"no {self.metric.unit} has a value"}
+            reason = "there is no value" if self.metric.of == "all" else f"no {self.metric.of} has a value"
+            row |= {"status": "skipped", "reason": reason}
         elif missing:
-            row["reason"] = f"{missing} of {len(values)} {self.metric.unit}s have no value"
+            row["reason"] = f"{missing} of {len(values)} {self.metric.of}s have no value"
         row["reason"] = "; ".join(text for text in (row["reason"], scores.note, self.note) if text)
         yield row
         for unit, unit_value in zip(scores.units, values, strict=True):

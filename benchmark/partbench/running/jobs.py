@@ -16,6 +16,7 @@ from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
 from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry
+from partbench.results.provenance import digest
 from partbench.results.schema import Cell, label, variant
 from partbench.results.store import finished, read_cell, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
@@ -60,7 +61,7 @@ class Job:
         return Cell(
             explainer=self.entry.name,
             distribution=self.entry.distribution,
-            distribution_version=self.entry.version,
+            plugin_version=self.entry.version,
             options=options.resolved(self.explainer()),
             task=task.name,
             task_version=f"{task.version}.{dataset.version}.{task.performer.version}",
@@ -69,6 +70,8 @@ class Job:
             performer=task.performer.name,
             data_fingerprint=hashlib.sha256(data.encode()).hexdigest()[:16],
             seed=self.seed,
+            plugin_digest=digest(self.entry.cls.__module__),
+            device=task.device.type,
         )
 
 

@@ -27,6 +27,8 @@ from partbench.types import FIELDS, LAZY, Batch, Explanation, NotApplicable, Per
 
 PER_IMAGE = (*FIELDS, "maps", "part_drops")
 SAME_FOR_ALL = ("parts", "threshold")
+VALUE_OF = ("image", "concept", "part", "pair", "all")
+FED = ("positive", "all")
 
 
 class ContractError(AssertionError):
@@ -134,8 +136,11 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
     The explanation and batch must hold what the metric needs.
     """
     cls = type(metric)
-    for name in ("name", "version", "needs", "images", "higher_is_better", "bounds", "unit"):
+    expect(isinstance(metric, Metric), f"{cls.__name__} is no partbench.Metric; derive it from that class")
+    for name in ("name", "higher_is_better"):
         expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`")
+    expect(metric.of in VALUE_OF, f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}")
+    expect(metric.images in FED, f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}")
     expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
     whole, single = copy.deepcopy(metric), copy.deepcopy(metric)
     whole.update(batch, explanation, outputs)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from partbench.cli.main import main
-from partbench.results.store import read_results
+from partbench.results.store import load_results
 
 FAST = ["--task", "fauna/multi:bird", "--plugin", "centre_map"]
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "partbench-saliency" / "partbench_saliency.py"
@@ -44,7 +44,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Comp
 def test_a_run_leaves_results_a_leaderboard_and_a_picture(ran) -> None:
     folder, result = ran
     assert result.returncode == 0, result.stderr
-    frame = read_results(folder / "results")
+    frame = load_results(folder / "results")
     assert set(frame["explainer"]) == {"centre_map"}
     assert "locality" in set(frame["metric"])
     assert (folder / "leaderboards" / "fauna.md").read_text().count("centre_map")
@@ -55,7 +55,7 @@ def test_a_run_leaves_results_a_leaderboard_and_a_picture(ran) -> None:
 
 
 def test_what_cannot_be_scored_is_a_row_with_the_reason(ran) -> None:
-    frame = read_results(ran[0] / "results")
+    frame = load_results(ran[0] / "results")
     row = frame[(frame["metric"] == "faithfulness_regression") & (frame["unit"] == "all")].iloc[0]
     assert row["status"] == "skipped"
     assert "no logits" in row["reason"]
@@ -113,7 +113,7 @@ def test_json_is_parsable_and_alone_on_stdout(ran) -> None:
 def test_an_explainer_in_a_file_runs_without_packaging(tmp_path: Path) -> None:
     result = bench("run", "--plugin", str(EXAMPLE), "--task", "fauna/multi:cat", "--no-pictures", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert set(read_results(tmp_path / "results")["explainer"]) == {"saliency"}
+    assert set(load_results(tmp_path / "results")["explainer"]) == {"saliency"}
 
 
 RAISES = """
@@ -160,7 +160,7 @@ def test_a_misbehaving_plugin_fails_its_own_cells_and_the_others_go_on(tmp_path:
     ]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
-    frame = read_results(tmp_path / "results").astype({"explainer": str, "status": str, "reason": str})
+    frame = load_results(tmp_path / "results").astype({"explainer": str, "status": str, "reason": str})
     bad = frame[frame["explainer"] == "bad"]
     assert set(bad["status"]) == {"failed"}
     assert bad["reason"].str.contains(reason, regex=False).all()
@@ -183,7 +183,7 @@ def test_ctrl_c_keeps_finished_cells_and_says_so(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "finished cells are kept" in errors
     assert "Traceback" not in errors
-    assert set(read_results(tmp_path / "results")["explainer"]) == {"centre_map"}
+    assert set(load_results(tmp_path / "results")["explainer"]) == {"centre_map"}
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:

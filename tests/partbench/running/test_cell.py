@@ -58,10 +58,8 @@ class Brightness(Metric):
     name: ClassVar[str] = "brightness"
     version: ClassVar[str] = "3"
     needs: ClassVar[tuple[str, ...]] = ("maps",)
-    images: ClassVar[str] = "positive"
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    unit: ClassVar[str] = "image"
     ids: list[str] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 

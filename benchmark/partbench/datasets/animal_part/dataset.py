@@ -32,6 +32,7 @@ from partbench.datasets.photograph import CropMemory, crop, decode
 WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}
 OTHER = "other"
 FRAME = 224  # px: the side of the frame in which parts are annotated
+MATLAB_SHIFT = 0.5  # px: MATLAB puts the centre of the first pixel at 1, a Batch puts it at 0.5
 
 
 class AnimalPartSet(ImageSet):
@@ -44,7 +45,9 @@ class AnimalPartSet(ImageSet):
         self.photos, self.size, self.fingerprint, self._memory = photos, size, fingerprint, memory
         self.labels: Int[Tensor, "N"] = torch.tensor([photo.label for photo in photos])
         self.centre_counts: Int[Tensor, "N p"] = torch.from_numpy(np.stack([photo.found for photo in photos]))
-        self._centres: Float[Tensor, "N p 2"] = self._pixels(np.stack([photo.centres for photo in photos]) - 0.5)
+        self._centres: Float[Tensor, "N p 2"] = self._pixels(
+            np.stack([photo.centres for photo in photos]) - MATLAB_SHIFT
+        )
         self._extents: Float[Tensor, "N p 2"] = self._pixels(np.stack([photo.extents for photo in photos]))
 
     def __len__(self) -> int:
@@ -53,7 +56,7 @@ class AnimalPartSet(ImageSet):
     def batch(self, indices: Sequence[int]) -> Batch:
         """Crops as RGB in [0, 1]; the box is the whole crop, since the crop is the box.
 
-        Landmarks are x y in px, integer at pixel centres. Raises InputError naming the photo that cannot be decoded.
+        Landmarks are x y in px (docs/coordinates.md). Raises InputError naming the photo that cannot be decoded.
         """
         rows = list(indices)
         crops = [self._crop(self.photos[i]).transpose(2, 0, 1) for i in rows]
@@ -64,12 +67,12 @@ class AnimalPartSet(ImageSet):
             pixels=torch.from_numpy(pixels).float() / 255,
             labels=self.labels[rows],
             boxes=torch.tensor([[0.0, 0.0, self.size, self.size]]).repeat(len(rows), 1),
-            landmarks=self._centres[rows] - 0.5,
+            landmarks=self._centres[rows],
             part_boxes=self.part_boxes(rows),
         )
 
     def part_boxes(self, indices: Sequence[int]) -> Float[Tensor, "n p 4"]:
-        """Boxes x0 y0 x1 y1 of the parts in px, cut off at the crop; pixel i spans [i, i + 1). NaN where unknown."""
+        """Boxes x0 y0 x1 y1 of the parts in px, cut off at the crop; NaN where unknown."""
         centres, half = self._centres[list(indices)], self._extents[list(indices)] / 2
         return torch.cat([centres - half, centres + half], -1).clamp(0, self.size)
 

@@ -42,16 +42,17 @@ class CelebASet(ImageSet):
         self.labels: Int[Tensor, "N"] = torch.zeros(len(rows), dtype=torch.long)
         self.attributes: Float[Tensor, "N 40"] = torch.from_numpy(faces.attributes[rows]).float()
         scale = torch.tensor([size / WIDTH, size / HEIGHT])
-        self._landmarks: Float[Tensor, "N 5 2"] = (torch.from_numpy(faces.landmarks[rows]).float() + 0.5) * scale - 0.5
+        self._landmarks: Float[Tensor, "N 5 2"] = (torch.from_numpy(faces.landmarks[rows]).float() + 0.5) * scale
         self._memory = CropMemory()
 
     def __len__(self) -> int:
         return len(self.names)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Photos as RGB in [0, 1]; landmarks are x y in px, whole numbers at pixel centres.
+        """Photos as RGB in [0, 1]; landmarks are x y in px (docs/coordinates.md).
 
-        The published pixel numbers are taken as counted from 0. Raises InputError naming a photo that cannot be read.
+        Published pixel numbers count from 0: pixel i has its centre at i + 0.5. Raises InputError naming a photo that
+        cannot be read.
         """
         rows = list(indices)
         photos = [self._photo(self.names[i]) for i in rows]

@@ -74,7 +74,7 @@ class FaunaSet(ImageSet):
             pixels=images.float() / 255,
             labels=torch.from_numpy(data["label"]).long(),
             boxes=torch.from_numpy(data["box"]).float(),
-            landmarks=torch.from_numpy(data["landmarks"]).float() - 0.5,  # pixel centres are whole numbers in a Batch
+            landmarks=torch.from_numpy(data["landmarks"]).float(),
             masks=torch.from_numpy(data["masks"]),
         )
 
