@@ -283,7 +283,9 @@ def test_fauna_has_its_six_categories_and_four_attributes() -> None:
     ]
     wild = TaskName("fauna", "attribute", "attribute-wild", "small_vgg_attributes")
     assert workbench.parse("fauna/attribute-wild") == wild
-    with pytest.raises(InputError, match="small_vgg has no output for attribute-wild, task fauna/attribute-wild@small_vgg"):
+    with pytest.raises(
+        InputError, match="small_vgg has no output for attribute-wild, task fauna/attribute-wild@small_vgg"
+    ):
         workbench.task("fauna/attribute-wild@small_vgg")
     with pytest.raises(InputError, match="use --task fauna/attribute-<name>"):
         workbench.task("fauna/multi:cat@small_vgg_attributes")

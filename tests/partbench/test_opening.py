@@ -76,7 +76,9 @@ def test_a_category_against_other_images_is_refused_with_what_there_is(workbench
 
 
 def test_unknown_names_are_answered_with_the_nearest(workbench: Workbench) -> None:
-    assert mistake(workbench, "fauna/multi:brid") == "no task named 'fauna/multi:brid'; did you mean 'fauna/multi:bird'?"
+    assert (
+        mistake(workbench, "fauna/multi:brid") == "no task named 'fauna/multi:brid'; did you mean 'fauna/multi:bird'?"
+    )
     assert "did you mean 'fauna/attribute-wild'?" in mistake(workbench, "fauna/attribute-wlid")
     assert "no dataset named 'fuana'; did you mean 'fauna'?" in mistake(workbench, "fuana/multi")
     assert "no dataset named 'fuana'" in mistake(workbench, "fuana/multi:*")
@@ -90,7 +92,9 @@ def test_a_dataset_alone_is_answered_with_its_tasks(workbench: Workbench) -> Non
 
 
 def test_a_star_that_matches_nothing_is_answered_with_what_there_is(workbench: Workbench) -> None:
-    assert mistake(workbench, "fauna/multi:z*").startswith("no task matches 'fauna/multi:z*'; known: fauna/multi:bird, ")
+    assert mistake(workbench, "fauna/multi:z*").startswith(
+        "no task matches 'fauna/multi:z*'; known: fauna/multi:bird, "
+    )
 
 
 def test_dataset_and_performer_are_opened_once_for_all_their_tasks(workbench: Workbench) -> None:

@@ -76,9 +76,7 @@ def test_what_is_no_floating_tensor_is_refused_in_one_line(name: str, make: Call
 
 @pytest.mark.parametrize("name", ["maps", "part_drops"])
 @pytest.mark.parametrize(("make", "message"), WRONG)
-def test_a_lazy_field_of_a_wrong_type_is_refused_when_it_is_evaluated(
-    name: str, make: Callable, message: str
-) -> None:
+def test_a_lazy_field_of_a_wrong_type_is_refused_when_it_is_evaluated(name: str, make: Callable, message: str) -> None:
     explanation = accepted(**{name: lambda: make(SHAPES[name])})
     with pytest.raises(ValueError, match=f"{name} {message}"):
         getattr(explanation, name)

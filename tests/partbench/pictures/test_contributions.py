@@ -87,6 +87,7 @@ def test_mean_shares_are_of_absolute_contributions_to_images_of_the_category():
 def test_concepts_are_called_as_the_explainer_says_or_by_number_and_part():
     explanation = Explanation(contributions=torch.rand(2, 3), parts=torch.tensor([1, -1, 0]))
     assert concept_names(Plain(), Counting(), explanation) == ["#0 tail", "#1", "#2 head"]
+
     class Named(Counting):
         def concept_names(self):
             return ("horns", "hat", "collar")

@@ -141,7 +141,9 @@ def test_ring_stands_on_the_same_spot_of_a_larger_image() -> None:
 
 
 def test_votes_sum_to_the_relative_scores_of_active_filters_and_stand_at_their_peaks() -> None:
-    explanation = Planted().explain(Images(("a", "b"), torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))))
+    explanation = Planted().explain(
+        Images(("a", "b"), torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)))
+    )
     best = torch.full((FILTERS,), 4.0)
     best[5] = 0
     found = votes(explanation, best)

@@ -137,7 +137,12 @@ def test_a_method_whose_name_is_nearly_that_of_a_capability_is_a_warning(task: T
 
 @pytest.mark.parametrize(
     ("method", "capability"),
-    [("concept_name", "concept_names"), ("un_masked", "unmasked"), ("compare_with", "compared_with"), ("heads", "head")],
+    [
+        ("concept_name", "concept_names"),
+        ("un_masked", "unmasked"),
+        ("compare_with", "compared_with"),
+        ("heads", "head"),
+    ],
 )
 def test_misspelt_methods_are_told_with_the_capability_meant(method: str, capability: str) -> None:
     cls = type("Odd", (Sums,), {method: lambda self: None, "__doc__": "Odd."})
