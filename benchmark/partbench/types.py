@@ -228,9 +228,9 @@ class Explanation:
         `parts` is how many parts the dataset names. Raises ValueError, saying what was expected and found, for a wrong
         shape, a value that is NaN or infinite, a negative map, or an index that is no part's.
         """
-        self._expect_shapes(n)
         if self.parts is not None:
             _expect_parts(self.parts, parts)
+        self._expect_shapes(n)
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise ValueError(f"the threshold is {self.threshold}, expected a finite number")
         fields: dict[str, Any] = {name: _moved(getattr(self, name), device) for name in FIELDS}
@@ -251,7 +251,7 @@ class Explanation:
         if self.has("maps") and not callable(self.__dict__["_maps"]):
             _expect_maps(self.maps, n)
             concepts["maps"] = self.maps.shape[1]
-        if self.parts is not None and self.parts.ndim == 1:
+        if self.parts is not None:
             concepts["parts"] = len(self.parts)
         if len(set(concepts.values())) > 1:
             raise ValueError(f"fields disagree on the number of concepts: {concepts}")

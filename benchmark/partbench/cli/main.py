@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from partbench.running.jobs import Outcome
 
 KINDS = ("explainers", "metrics", "tasks", "performers")
-DEFAULT_TASKS = "fauna/*"
+DEFAULT_TASKS = "fauna/multi:*"
 
 
 class Program(click.Group):
@@ -88,7 +88,7 @@ def main() -> None:
 
     \b
     bench run --plugin srae                      numbers and pictures on embedded data
-    bench run --plugin ./mine.py --task fauna/bird
+    bench run --plugin ./mine.py --task fauna/multi:bird
     bench list explainers                        what there is
     bench leaderboard                            rebuild the pages from results/
     bench completion bash >> ~/.bashrc           complete names with TAB
@@ -102,7 +102,7 @@ def main() -> None:
 )  # fmt: skip
 @click.option(
     "--task", "tasks", multiple=True, metavar="DATASET/CATEGORY[@PERFORMER]", shell_complete=_names("tasks"),
-    help="Task to run on; may be repeated; `fauna/*` is every category. Default: the six fauna categories.",
+    help="Task to run on; may be repeated; `fauna/multi:*` is every category. Default: the six fauna categories.",
 )  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated. Default: 0.")
 @click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option, or plugin.option=value.")
@@ -123,10 +123,10 @@ def run(
     \b
     Examples:
       bench run --plugin srae
-      bench run --plugin srae --plugin nn --task fauna/bird --seed 0 --seed 1
+      bench run --plugin srae --plugin nn --task fauna/multi:bird --seed 0 --seed 1
       bench run --plugin srae -o profile=released -o epochs=30
-      bench run --plugin srae --task 'animal_part/*' --data-root ~/data
-      bench run --plugin ./my_explainer.py --task fauna/cat
+      bench run --plugin srae --task 'animal_part/multi:*' --data-root ~/data
+      bench run --plugin ./my_explainer.py --task fauna/multi:cat
     """
     registry, workbench = _open(device, data_root, [name for name in plugins if name.endswith(".py")])
     from partbench import options
@@ -232,7 +232,7 @@ def show(
     \b
     Examples:
       bench show 3fa9
-      bench show results/fauna/bird/srae-3fa90c11d2e4b875.parquet --images 8
+      bench show results/fauna/multi-bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
     registry, workbench = _open(device, data_root, files)
     from partbench.pictures.gallery import draw_pictures

@@ -69,7 +69,8 @@ class SmallVgg(PerformerPlugin):
     def open(dataset: Dataset, device: torch.device) -> Performer:
         """The trained network. Raises InputError for any other dataset than fauna."""
         if dataset.name != "fauna":
-            raise InputError(f"small_vgg is trained on fauna only; use --task {dataset.name}/<category>@lite0_head")
+            instead = f"{dataset.name}/multi:<category>@lite0_head"
+            raise InputError(f"small_vgg is trained on fauna only; use --task {instead}")
         weights = weights_file().read_bytes()
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
             trained = network()

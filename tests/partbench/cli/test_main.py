@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from partbench.cli.main import main
 from partbench.results.store import load_results
 
-FAST = ["--task", "fauna/bird", "--plugin", "centre_map"]
+FAST = ["--task", "fauna/multi:bird", "--plugin", "centre_map"]
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "partbench-saliency" / "partbench_saliency.py"
 
 
@@ -111,7 +111,7 @@ def test_json_is_parsable_and_alone_on_stdout(ran) -> None:
 
 
 def test_an_explainer_in_a_file_runs_without_packaging(tmp_path: Path) -> None:
-    result = bench("run", "--plugin", str(EXAMPLE), "--task", "fauna/cat", "--no-pictures", cwd=tmp_path)
+    result = bench("run", "--plugin", str(EXAMPLE), "--task", "fauna/multi:cat", "--no-pictures", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert set(load_results(tmp_path / "results")["explainer"]) == {"saliency"}
 
@@ -120,14 +120,14 @@ RAISES = """
 from dataclasses import dataclass
 from typing import ClassVar
 import torch
-from partbench import Explanation, hookimpl
+from partbench import Explainer, Explanation, hookimpl
 
 @dataclass
-class Bad:
+class Bad(Explainer):
     "A plugin that misbehaves."
     name: ClassVar[str] = "bad"
     def fit(self, task): ...
-    def explain(self, batch):
+    def explain(self, images):
         {body}
 
 @hookimpl
@@ -140,10 +140,10 @@ def register_explainers(register):
     ("body", "reason"),
     [
         ("raise RuntimeError('out of cheese')", "out of cheese"),
-        ("return Explanation(scores=torch.full((len(batch), 2), float('nan')))", "NaN"),
-        ("return Explanation(torch.ones(len(batch), 2, 4))", "expected (32, k, h, w)"),
-        ("return Explanation(-torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
-        ("return Explanation(lambda: -torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
+        ("return Explanation(scores=torch.full((len(images), 2), float('nan')))", "NaN"),
+        ("return Explanation(torch.ones(len(images), 2, 4))", "expected (32, k, h, w)"),
+        ("return Explanation(-torch.ones(len(images), 2, 4, 4))", "must not be negative"),
+        ("return Explanation(lambda: -torch.ones(len(images), 2, 4, 4))", "must not be negative"),
         ("return 1 / 0", "ZeroDivisionError"),
     ],
 )
@@ -188,11 +188,11 @@ def test_ctrl_c_keeps_finished_cells_and_says_so(tmp_path: Path) -> None:
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     assert "did you mean 'srae'" in mistake("run", "--plugin", "srea")
-    assert "did you mean 'fauna/bird'" in mistake("run", "--plugin", "srae", "--task", "fauna/brid")
-    assert "did you mean 'fauna'" in mistake("run", "--plugin", "srae", "--task", "fuana/bird")
+    assert "did you mean 'fauna/multi:bird'" in mistake("run", "--plugin", "srae", "--task", "fauna/multi:brid")
+    assert "did you mean 'fauna'" in mistake("run", "--plugin", "srae", "--task", "fuana/multi:bird")
     assert "did you mean 'locality'" in mistake("run", "--plugin", "srae", "--metric", "localty")
     assert "did you mean 'epochs'" in mistake("run", "--plugin", "srae", "-o", "epoch=3")
-    assert "did you mean 'small_vgg'" in mistake("run", "--plugin", "srae", "--task", "fauna/bird@smal_vgg")
+    assert "did you mean 'small_vgg'" in mistake("run", "--plugin", "srae", "--task", "fauna/multi:bird@smal_vgg")
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
@@ -207,7 +207,7 @@ def test_a_wrong_option_type_quotes_the_value() -> None:
 
 
 def test_real_data_without_a_folder_says_how_to_name_it(tmp_path: Path) -> None:
-    words = ["run", "--plugin", "centre_map", "--task", "animal_part/cat", "--results", str(tmp_path / "r")]
+    words = ["run", "--plugin", "centre_map", "--task", "animal_part/multi:cat", "--results", str(tmp_path / "r")]
     assert "--data-root" in mistake(*words)
     assert str(tmp_path / "none") in mistake(*words, "--data-root", str(tmp_path / "none"))
 

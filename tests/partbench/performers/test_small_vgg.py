@@ -81,5 +81,5 @@ def test_it_stays_as_it_was_when_used(performer: Performer, images: torch.Tensor
 
 
 def test_another_dataset_is_refused_with_what_to_use_instead() -> None:
-    with pytest.raises(InputError, match=r"fauna only; use --task cub/<category>@lite0_head"):
+    with pytest.raises(InputError, match=r"fauna only; use --task cub/multi:<category>@lite0_head"):
         SmallVgg.open(SimpleNamespace(name="cub"), CPU)

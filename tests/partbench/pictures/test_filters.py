@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from toys import SIDE, toy_task
 
-from partbench import Explanation, NotApplicable, ReceptiveField
+from partbench import Explainer, Explanation, Images, NotApplicable, ReceptiveField
 from partbench.functional.maps import on_image, peaks, strength
 from partbench.pictures.filters import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
 from partbench.pictures.gallery import draw_pictures
@@ -27,20 +27,20 @@ from partbench.running.cell import fit
 FILTERS, CELLS = 9, 4
 
 
-class Planted:
-    """Maps drawn from the image's id, many of them with equal scores; filter 2 is dead. Optionally maskable."""
+class Planted(Explainer):
+    """Maps drawn from the images' pixels, many of them with equal scores; filter 2 is dead. Optionally maskable."""
 
     name = "planted"
 
     def __init__(self, filters: int = FILTERS, scored: bool = True) -> None:
         self.filters, self.scored = filters, scored
 
-    def explain(self, batch):
-        maps = torch.stack([self.maps_of(name) for name in batch.ids])
+    def explain(self, images):
+        maps = torch.stack([self.maps_of(pixels) for pixels in images.pixels])
         return Explanation(maps, scores=maps.amax((2, 3)) if self.scored else None)
 
-    def maps_of(self, name):
-        generator = torch.Generator().manual_seed(int(name.rpartition("/")[2]))
+    def maps_of(self, pixels):
+        generator = torch.Generator().manual_seed(int(1e6 * float(pixels.mean())))
         maps = torch.randint(0, 6, (self.filters, CELLS, CELLS), generator=generator).float() / 5
         maps *= torch.randint(1, 4, (self.filters, 1, 1), generator=generator)
         maps[2] = 0
@@ -50,9 +50,9 @@ class Planted:
 class Masked(Planted):
     """Says what its maps were before masks."""
 
-    def unmasked(self, batch):
-        masks = torch.ones(len(batch), self.filters, CELLS, CELLS)
-        return self.explain(batch.images).maps * masks, masks
+    def unmasked(self, images):
+        masks = torch.ones(len(images), self.filters, CELLS, CELLS)
+        return self.explain(images).maps * masks, masks
 
 
 def bench_of(task):
@@ -72,7 +72,7 @@ def test_top_images_are_those_of_a_literal_search(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("partbench.pictures.top_images.BATCH", 3)
     task, explainer = toy_task(tmp_path, "multi"), Planted()
     top = top_images(task, explainer, 4)
-    maps = {row: explainer.maps_of(task.dataset.test.ids[row]) for row in positives(task)}
+    maps = {row: explainer.maps_of(task.dataset.test.images[row]) for row in positives(task)}
     assert len(maps) > 6
     for number in range(FILTERS):
         expected = sorted(maps, key=lambda row: (-float(maps[row][number].max()), row))[:4]
@@ -141,7 +141,9 @@ def test_ring_stands_on_the_same_spot_of_a_larger_image() -> None:
 
 
 def test_votes_sum_to_the_relative_scores_of_active_filters_and_stand_at_their_peaks() -> None:
-    explanation = Planted().explain(SimpleNamespace(ids=("a/1", "a/2")))
+    explanation = Planted().explain(
+        Images(("a", "b"), torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)))
+    )
     best = torch.full((FILTERS,), 4.0)
     best[5] = 0
     found = votes(explanation, best)
@@ -185,7 +187,7 @@ def test_sheet_shows_masks_only_where_the_explainer_offers_them(tmp_path: Path) 
         ]
     assert {"mask", "masked"} <= set(titles[Masked])
     assert not {"mask", "masked"} & set(titles[Planted])
-    strongest = Planted().maps_of(task.dataset.test.ids[rows[0]]).amax((1, 2)).argsort(descending=True, stable=True)
+    strongest = Planted().maps_of(task.dataset.test.images[rows[0]]).amax((1, 2)).argsort(descending=True, stable=True)
     named = [text for text in titles[Planted] if text.startswith("filter")][:6]
     assert named == [f"filter {number}" for number in strongest[:6].tolist()]
 
@@ -200,8 +202,8 @@ def test_explainer_without_enough_maps_or_without_an_active_filter_is_refused(tm
         draw_filters(view_of(task, Planted(filters=7)), tmp_path / "filters.png")
 
     class Dead(Planted):
-        def maps_of(self, name):
-            return 0 * super().maps_of(name)
+        def maps_of(self, pixels):
+            return 0 * super().maps_of(pixels)
 
     with pytest.raises(NotApplicable, match="no filter of planted is active"):
         draw_filters(view_of(task, Dead()), tmp_path / "filters.png")

@@ -128,7 +128,7 @@ def test_what_an_explainer_reports_becomes_rows(tmp_path: Path) -> None:
 @dataclass
 class Broken(Means):
     name: ClassVar[str] = "broken"
-    error: type[Exception] = RuntimeError
+    error: type[BaseException] = RuntimeError
 
     def fit(self, task: TrainingTask) -> None:
         raise self.error("no\nluck")

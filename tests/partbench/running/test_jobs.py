@@ -12,31 +12,41 @@ import pytest
 from planted_cells import cell, rows
 from toys import toy_task
 
-from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, Task
+from partbench import (
+    Batch,
+    Explainer,
+    Explanation,
+    Images,
+    Metric,
+    NotApplicable,
+    PerformerOutputs,
+    Scores,
+    TrainingTask,
+)
 from partbench.registry import Entry
 from partbench.results.store import read_cell, write_cell
 from partbench.running.jobs import Campaign, Job, Outcome, has_failed
 
 
 @dataclass
-class Moody:
+class Moody(Explainer):
     """Raises `error` from `fit` if there is one."""
 
     name: ClassVar[str] = "moody"
     error: ClassVar[Exception | None] = None
     fitted: ClassVar[int] = 0
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         Moody.fitted += 1
         if Moody.error:
             raise Moody.error
 
-    def explain(self, batch: Batch) -> Explanation:
-        return Explanation(scores=batch.pixels.mean((2, 3)))
+    def explain(self, images: Images) -> Explanation:
+        return Explanation(scores=images.pixels.mean((2, 3)))
 
 
 @dataclass
-class Count:
+class Count(Metric):
     """The number of images."""
 
     name: ClassVar[str] = "count"
