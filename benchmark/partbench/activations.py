@@ -9,21 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 from torch import Tensor
 
+from partbench.cache import cache_folder
 from partbench.performer import Performer
 from partbench.plugin import Dataset, ImageSet
 from partbench.types import Batch, Split
 
 CHUNK = 64
 Progress = Callable[[str, int, int], None]
-
-
-def cache_folder() -> Path:
-    """Where partbench keeps what it can recompute: $PARTBENCH_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("PARTBENCH_CACHE") or platformdirs.user_cache_dir("partbench"))
 
 
 def silent(what: str, done: int, total: int) -> None:

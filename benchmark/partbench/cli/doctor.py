@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from partbench import __version__
-from partbench.activations import cache_folder
+from partbench.cache import cache_folder
 from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
