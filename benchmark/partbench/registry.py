@@ -60,10 +60,14 @@ class Registry:
         table: dict[str, Entry] = getattr(self, kind)
         if name in table:
             return table[name]
+        self.raise_if_broken(name)
+        raise unknown(kind.removesuffix("s"), name, table)
+
+    def raise_if_broken(self, name: str) -> None:
+        """Raise InputError, with the reason, if a plugin of that name could not be loaded."""
         for broken in self.broken:
             if name in (broken.name, broken.plugin, broken.plugin.rpartition(".")[2]):
                 raise InputError(f"plugin '{broken.plugin}' is broken: {broken.error}")
-        raise unknown(kind.removesuffix("s"), name, table)
 
     def of_file(self, path: str | Path) -> dict[str, list[str]]:
         """By kind, the names that a plugin file registered."""

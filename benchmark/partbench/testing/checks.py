@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,18 +37,20 @@ def expect(condition: bool, message: str) -> None:
         raise ContractError(message)
 
 
-def check_explainer(cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None) -> None:
+def check_explainer(
+    cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None
+) -> Explanation | None:
     """Fit an explainer, with these options where its defaults take long, on a task and check what it returns.
 
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
     options that are plain JSON; the performer's weights left as they were. An explainer that raises NotApplicable for
-    the task passes.
+    the task passes. Returns the explanation of the images, or None where it raised NotApplicable.
     """
     check_declaration(cls)
     before = _weights(task)
     first = _fitted(cls, task, given)
     if first is None:
-        return
+        return None
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()[:images].tolist()
     batch = task.batch("test", rows)
     explanation = first.explain(batch)
@@ -69,6 +71,7 @@ def check_explainer(cls: type, task: Task, images: int = 6, given: Mapping[str, 
             alike = _alike(getattr(explanation, name), getattr(other, name))
             expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed")
     _same_weights(before, _weights(task), cls)
+    return explanation
 
 
 def check_declaration(cls: type) -> None:
@@ -120,6 +123,17 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
         low, high = metric.bounds
         if "@" not in name and not np.isnan(value):
             expect(low - 1e-6 <= value <= high + 1e-6, f"{name} is {value:.6g}, outside its bounds {metric.bounds}")
+
+
+def unmet(needs: Sequence[str], explanation: Explanation, batch: Batch) -> str:
+    """Why a metric with these needs is skipped for this explanation of this batch; "" if it is not."""
+    for name in needs:
+        of_explanation = hasattr(explanation, "_maps" if name == "maps" else name)
+        if of_explanation and not explanation.has(name):
+            return f"the explanation has no {name}"
+        if not of_explanation and getattr(batch, name) is None:
+            return f"the dataset has no {name}"
+    return ""
 
 
 def aggregate(score: Scores) -> float:
