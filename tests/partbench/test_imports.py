@@ -124,7 +124,8 @@ def test_a_planted_import_is_seen() -> None:
     "statement",
     [
         "import partbench", "import partbench.cli.main", "import partbench.catalogue",
-        "import partbench.leaderboard.build", "import partbench.results.store", "import partbench.functional.statistics",
+        "import partbench.leaderboard.build", "import partbench.results.store",
+        "import partbench.functional.statistics",
     ],
 )  # fmt: skip
 def test_torch_is_not_imported_by(statement: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from partbench.cli.parameters import completion_of, data_root_option, device_option
+from partbench.cli.parameters import completion_of, data_root_option, device_option, path_option
 from partbench.cli.workbench import open_workbench, progress_of
 
 if TYPE_CHECKING:
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 @click.option("--task", metavar="DATASET/CATEGORY[@PERFORMER]", shell_complete=completion_of("tasks"),
               help="Task to check an explainer, metric or performer on; by default one on embedded data.")  # fmt: skip
 @click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option of the explainer.")
+@path_option
 @device_option
 @data_root_option
-def check(plugin: str, task: str | None, option_texts: tuple[str, ...], device: str, data_root: Path | None) -> None:
+def check(
+    plugin: str, task: str | None, option_texts: tuple[str, ...], files: tuple[Path, ...], device: str,
+    data_root: Path | None,
+) -> None:  # fmt: skip
     """Try a plugin on a few images and say what is wrong with it, and which metrics an explainer has nothing for.
 
     Exit code 1 if it does not keep the contract.
@@ -36,7 +40,7 @@ def check(plugin: str, task: str | None, option_texts: tuple[str, ...], device: 
       bench check ./my_metric.py --task fauna/cat
       bench check animal_part --data-root ~/data
     """
-    registry, workbench = open_workbench(device, data_root, [plugin] if plugin.endswith(".py") else [])
+    registry, workbench = open_workbench(device, data_root, [*files, *([plugin] if plugin.endswith(".py") else [])])
     from partbench import options
     from partbench.cli.plugin_kit import Trial
     from partbench.testing import ContractError
