@@ -102,11 +102,13 @@ def _listed(kind: str, entry: Entry) -> Listed:
 def _options(kind: str, cls: Any) -> list[dict[str, str]]:
     if kind not in ("explainers", "metrics") or not dataclasses.is_dataclass(cls):
         return []
+    import inspect
+
     options = []
     for option in (f for f in dataclasses.fields(cls) if f.init):
         factory = option.default_factory
         default = option.default if factory is dataclasses.MISSING else factory()
-        text = option.type if isinstance(option.type, str) else getattr(option.type, "__name__", str(option.type))
+        text = option.type if isinstance(option.type, str) else inspect.formatannotation(option.type)
         options.append({"name": option.name, "default": str(default), "type": text})
     return options
 

@@ -24,8 +24,9 @@ def check_performer(performer: Performer, dataset: Dataset, images: int = 4) -> 
     before = _weights(performer)
     pixels = dataset.test.batch(range(min(images, len(dataset.test)))).pixels
     given = pixels.clone()
-    _check_activations(performer, pixels)
+    performer.activations(given, ["logits"])
     expect(torch.equal(pixels, given), f"{performer.name} writes into the images it is given")
+    _check_activations(performer, pixels)
     after = _weights(performer)
     changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
     expect(not changed, f"{performer.name} changes while it runs: {', '.join(changed[:3])}")

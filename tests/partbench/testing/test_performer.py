@@ -67,15 +67,15 @@ def test_what_is_declared_wrongly_is_said() -> None:
 def test_training_mode_gradients_and_hooks_are_seen() -> None:
     performer = opened()
     performer.stages["conv3"].train()
-    with pytest.raises(ContractError, match="conv3: .* training mode"):
+    with pytest.raises(ContractError, match=r"conv3: .* training mode"):
         check_performer(performer, DATASET)
     performer = opened()
     performer.stages["fc6"].requires_grad_(True)
-    with pytest.raises(ContractError, match="fc6: .* require gradients"):
+    with pytest.raises(ContractError, match=r"fc6: .* require gradients"):
         check_performer(performer, DATASET)
     performer = opened()
     performer.stages["fc6"].register_forward_hook(lambda *_: None)
-    with pytest.raises(ContractError, match="fc6: .* has hooks"):
+    with pytest.raises(ContractError, match=r"fc6: .* has hooks"):
         check_performer(performer, DATASET)
 
 
