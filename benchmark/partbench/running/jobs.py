@@ -167,7 +167,7 @@ def _explainers(registry: Registry, plugin: str) -> list[str]:
         return sorted(registry.explainers)
     if not plugin.endswith(".py"):
         return [plugin]
-    own = [entry.name for entry in registry.explainers.values() if entry.owner == plugin]
+    own = registry.of_file(plugin)["explainers"]
     if not own:
         raise InputError(f"{plugin} registers no explainer; see CONTRIBUTING.md for the hook")
     return own

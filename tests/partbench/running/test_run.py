@@ -171,7 +171,7 @@ def test_a_results_folder_is_written_as_by_the_command_line_and_read_again(tmp_p
 def test_values_are_the_same_whether_they_are_written_or_not(tmp_path: Path) -> None:
     kept, shown = (partbench.run("random_maps", TASK, results=folder) for folder in (tmp_path / "results", None))
     same = ["cell", "metric", "status", "value", "low", "high", "variant", "control"]
-    left, right = (frame[same].astype({name: object for name in same}) for frame in (kept, shown))
+    left, right = (frame[same].astype(dict.fromkeys(same, object)) for frame in (kept, shown))
     pd.testing.assert_frame_equal(left.fillna("-").reset_index(drop=True), right.fillna("-").reset_index(drop=True))
 
 
