@@ -78,7 +78,8 @@ def test_one_metric_knows_nothing_of_the_images_of_another() -> None:
         ({"limit": 0}, "shares: limit is 0, expected greater than 0"),
         (
             {"limit": "much"},
-            "shares: limit is 'much', expected float; input should be a valid number, unable to parse string as a number",
+            "shares: limit is 'much', expected float; input should be a valid number, "
+            "unable to parse string as a number",
         ),
         ({"weights": (2, 0)}, "shares: weights is (2, 0), expected greater than or equal to 1"),
         (

@@ -205,12 +205,14 @@ def test_an_explainer_that_fails_after_changing_leaves_the_performer_as_it_was(
     performer: Performer, error: type[BaseException]
 ) -> None:
     before = state(performer)
-    with pytest.raises(BaseException) as raised, unchanged(performer):
+
+    def fails() -> None:
         in_place(performer)
         raise error("out of cheese")
+
+    with pytest.raises(error, match="out of cheese"), unchanged(performer):
+        fails()
     assert state(performer) == before
-    assert isinstance(raised.value, error | PerformerChanged)
-    assert isinstance(raised.value, error) or isinstance(raised.value.__context__, error)
 
 
 def test_an_explainer_that_fails_without_changing_fails_for_its_own_reason(performer: Performer) -> None:
@@ -220,6 +222,5 @@ def test_an_explainer_that_fails_without_changing_fails_for_its_own_reason(perfo
 
 def test_many_changes_are_named_by_the_first(performer: Performer) -> None:
     with pytest.raises(PerformerChanged) as raised, unchanged(performer):
-        for module in performer.stages.values():
-            module.train()
+        torch.nn.ModuleList(performer.stages.values()).train()
     assert str(raised.value).count("(mode)") == 3

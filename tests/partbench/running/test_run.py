@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -102,13 +101,17 @@ def test_cells_run_on_one_thread_and_the_script_gets_its_own_back(scripted) -> N
     assert scripted[2] == "2"
 
 
+def interrupted(threads: int) -> None:
+    assert threads == 1
+    raise KeyboardInterrupt
+
+
 def test_the_thread_count_is_put_back_when_a_cell_is_interrupted() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
         with pytest.raises(KeyboardInterrupt), one_thread():
-            assert torch.get_num_threads() == 1
-            raise KeyboardInterrupt
+            interrupted(torch.get_num_threads())
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -133,9 +136,8 @@ class Counted(Explainer):
 
 
 @pytest.fixture(autouse=True)
-def nothing_fitted() -> Iterator[None]:
+def nothing_fitted() -> None:
     Counted.fitted.clear()
-    yield
 
 
 def test_options_are_python_values_or_texts() -> None:
@@ -201,10 +203,10 @@ def test_a_failure_of_an_explainer_is_rows_and_the_others_go_on() -> None:
         def fit(self, task: TrainingTask) -> None:
             raise RuntimeError("out of cheese")
 
-    frame = partbench.run([Bad, Counted], TASK)
+    frame = partbench.run([Bad, "random_maps"], TASK)
     assert set(frame[frame["explainer"] == "bad"]["status"]) == {"failed"}
     assert frame[frame["explainer"] == "bad"]["reason"].str.contains("out of cheese").all()
-    assert set(frame[frame["explainer"] == "counted"]["status"]) == {"ok", "skipped"}
+    assert set(frame[frame["explainer"] == "random_maps"]["status"]) == {"ok", "skipped"}
 
 
 @pytest.mark.parametrize(
