@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     help="Explainer to run, by name, or a file with any plugin; may be repeated. `all` runs every explainer.",
 )  # fmt: skip
 @click.option(
-    "--task", "tasks", multiple=True, metavar="DATASET/CATEGORY[@PERFORMER]", shell_complete=completion_of("tasks"),
-    help="Task to run on; may be repeated; `fauna/multi:*` is every category, the default; of a dataset in a file: its own.",
+    "--task", "tasks", multiple=True, metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
+    help="Task; may be repeated. Default: `fauna/multi:*`, every category; of a dataset in a file: its own.",
 )  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated. Default: 0.")
 @click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option, or plugin.option=value.")
