@@ -1,12 +1,12 @@
 import pluggy
 
 from .activations import Activations as Activations
-from .activations import cache_folder as cache_folder
 from .attribution.excitation_bp import ExcitationBP as ExcitationBP
 from .attribution.excitation_bp import contrastive_maps as contrastive_maps
 from .attribution.grad_cam import channel_contributions as channel_contributions
 from .attribution.grad_cam import grad_cam as grad_cam
 from .attribution.rules import NoContrast as NoContrast
+from .cache import cache_folder as cache_folder
 from .errors import InputError as InputError
 from .hookspecs import Register as Register
 from .nn.part_layer import PartLayer as PartLayer

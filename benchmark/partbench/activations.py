@@ -12,20 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 from torch import Tensor
 
+from partbench.cache import cache_folder
 from partbench.performer import Performer
 from partbench.plugin import Dataset, ImageSet, Progress, silent
 from partbench.types import Batch, Images, Split, opaque_id
 
 CHUNK = 64
-
-
-def cache_folder() -> Path:
-    """Where partbench keeps what it can recompute: $PARTBENCH_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("PARTBENCH_CACHE") or platformdirs.user_cache_dir("partbench"))
 
 
 # What is open, by the token that handles hold: an explainer that follows attributes from what it is handed arrives at

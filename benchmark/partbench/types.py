@@ -372,7 +372,8 @@ class Scores:
     `units` names the units (image ids, filters, pairs); `values` are NaN where a unit has no value. Without `value`
     the aggregate is the mean over units that have one. `low`, `high` bound it; without them they are bootstrapped
     over units. A metric whose natural unit is the whole set gives no units, and its own value and bounds. `note` is
-    what a reader of the aggregate must know ("part boxes stand in for masks").
+    what a reader of the aggregate must know ("part boxes stand in for masks"). `of` is what one value is of ("image",
+    "concept", "part", "pair") where that is not what the metric says.
     """
 
     units: Sequence[str] = ()
@@ -381,3 +382,4 @@ class Scores:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    of: str | None = None

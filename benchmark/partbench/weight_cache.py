@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from partbench.activations import cache_folder
+from partbench.cache import cache_folder
 from partbench.task import TrainingTask
 
 Weights = dict[str, Tensor]

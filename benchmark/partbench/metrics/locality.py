@@ -78,8 +78,8 @@ class Locality(Metric):
         concepts, mean = [str(i) for i in range(len(values))], float(mean_of_known(values))
         return {
             self.name: Scores(concepts, values, mean, *interval(np.concatenate(draws))),
-            f"{self.name}@empty_maps": Scores(tuple(self._ids), np.isnan(shares).all(-1).mean(1)),
-            f"{self.name}@images_without_parts": Scores(tuple(self._ids), (~used).astype(float)),
+            f"{self.name}@empty_maps": Scores(tuple(self._ids), np.isnan(shares).all(-1).mean(1), of="image"),
+            f"{self.name}@images_without_parts": Scores(tuple(self._ids), (~used).astype(float), of="image"),
         }
 
     def _entropies(self, shares: np.ndarray, shown: np.ndarray, weights: np.ndarray) -> Float[np.ndarray, "d k"]:

@@ -72,7 +72,9 @@ class Orthogonality(Metric):
         return {
             self.name: everything,
             f"{self.name}@alive": everything if alive.all() else self._scores(alive),
-            f"{self.name}@dead_concepts": Scores([str(i) for i in range(len(alive))], (~alive).double().numpy()),
+            f"{self.name}@dead_concepts": Scores(
+                [str(i) for i in range(len(alive))], (~alive).double().numpy(), of="concept"
+            ),
         }
 
     def _scores(self, chosen: Bool[Tensor, "k"]) -> Scores:

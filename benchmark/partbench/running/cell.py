@@ -96,13 +96,19 @@ class MetricState:
         row["reason"] = "; ".join(text for text in (row["reason"], scores.note, self.note) if text)
         yield row
         for unit, unit_value in zip(scores.units, values, strict=True):
-            yield self._row(name, unit, float(unit_value))
+            yield self._row(name, unit, float(unit_value), kind=scores.of or self.metric.of)
 
-    def _row(self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None) -> Row:
+    def _row(
+        self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
+    ) -> Row:  # fmt: skip
+        bounds = (None, None) if "@" in name else self.metric.bounds  # readings may leave the bounds of their metric
         return {
             "metric": name,
             "metric_version": self.metric.version,
             "unit": unit,
+            "unit_kind": kind,
+            "low_bound": bounds[0],
+            "high_bound": bounds[1],
             "value": value,
             "low": low,
             "high": high,
@@ -114,12 +120,19 @@ class MetricState:
         }
 
     def _require(self, batch: Batch, explanation: Explanation) -> None:
-        for name in self.metric.needs:
-            if name in (*FIELDS, *LAZY, "parts"):
-                if not explanation.has(name):
-                    raise NotApplicable(f"the explanation has no {name}")
-            elif getattr(batch, name) is None:
-                raise NotApplicable(f"the dataset has no {name}")
+        if reason := unmet(self.metric.needs, explanation, batch):
+            raise NotApplicable(reason)
+
+
+def unmet(needs: Sequence[str], explanation: Explanation, batch: Batch) -> str:
+    """Why a metric with these needs is skipped for this explanation of this batch; "" if it is not."""
+    for name in needs:
+        if name in (*FIELDS, *LAZY, "parts"):
+            if not explanation.has(name):
+                return f"the explanation has no {name}"
+        elif getattr(batch, name) is None:
+            return f"the dataset has no {name}"
+    return ""
 
 
 def self_reported(metric: Metric, explanation: Explanation) -> str:
@@ -232,12 +245,13 @@ def _explain_batch(
             getattr(explanation, name)
     timing.explain += time.perf_counter() - started
     effects = part_effects(explainer, task, rows, explanation)
-    outputs = replace(_outputs(task, batch), part_effects=effects)
+    outputs = replace(outputs_of(task, batch), part_effects=effects)
     for score in working:
         score.update(batch, explanation, outputs)
 
 
-def _outputs(task: Task, batch: Batch) -> PerformerOutputs:
+def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
+    """What the performer says of a batch, without part effects."""
     logits = batch.images.activations("logits")
     explained = None if task.target is None else logits[:, task.target]
     rivals, places = task.training.rivals(logits)

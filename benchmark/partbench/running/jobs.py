@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from partbench import __version__, options
 from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
 from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry
-from partbench.results.provenance import digest
+from partbench.results.provenance import digest, host, source_commit
 from partbench.results.schema import Cell, label, variant
 from partbench.results.store import finished, read_cell, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
@@ -50,6 +52,8 @@ class Job:
         stamp = {
             "run_id": run_id, "created_at": datetime.datetime.now(datetime.UTC), "partbench_version": __version__,
             "variant": self.variant, "control": explainer.control(), "compared_with": rival(registry, explainer),
+            "source_commit": source_commit(), "host": host(), "threads": torch.get_num_threads(),
+            "torch_version": torch.__version__,
         }  # fmt: skip
         run.rows = [row | stamp for row in run.rows]
         return run
@@ -163,7 +167,7 @@ def _explainers(registry: Registry, plugin: str) -> list[str]:
         return sorted(registry.explainers)
     if not plugin.endswith(".py"):
         return [plugin]
-    own = [entry.name for entry in registry.explainers.values() if entry.owner == plugin]
+    own = registry.of_file(plugin)["explainers"]
     if not own:
         raise InputError(f"{plugin} registers no explainer; see CONTRIBUTING.md for the hook")
     return own

@@ -41,26 +41,28 @@ def expect(condition: bool, message: str) -> None:
         raise ContractError(message)
 
 
-def check_explainer(cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None) -> None:
+def check_explainer(
+    cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None
+) -> Explanation | None:
     """Fit an explainer, with these options where its defaults take long, on a task and check what it returns.
 
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
     logits that move when the pixels are blanked; options that are plain JSON; the performer left as it was. A public
-    method whose name is nearly that of a capability is a warning. An explainer that raises NotApplicable for the task
-    passes.
+    method whose name is nearly that of a capability is a warning. Returns the explanation of the images, or None where
+    the explainer raised NotApplicable for the task.
     """
     check_declaration(cls)
     try:
         with unchanged(task.performer):
-            _check_explanations(cls, task, images, given)
+            return _check_explanations(cls, task, images, given)
     except PerformerChanged as error:
         raise ContractError(f"{cls.__name__}: {error}") from error
 
 
-def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, Any] | None) -> None:
+def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, Any] | None) -> Explanation | None:
     first = _fitted(cls, task, given)
     if first is None:
-        return
+        return None
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()[:images].tolist()
     batch = task.batch("test", rows)
     explanation = explained(first, task, batch)
@@ -80,6 +82,7 @@ def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, 
             alike = _alike(getattr(explanation, name), getattr(other, name))
             expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed")
     check_blanked(first, batch, explanation)
+    return explanation
 
 
 def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) -> None:

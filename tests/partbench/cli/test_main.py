@@ -255,5 +255,5 @@ def test_names_are_completed() -> None:
 
 def test_list_as_json_has_versions_and_owners() -> None:
     listing = json.loads(CliRunner().invoke(main, ["list", "--json"]).stdout)
-    assert {"explainers", "metrics", "tasks", "performers", "broken"} == set(listing)
+    assert {"explainers", "metrics", "datasets", "tasks", "performers", "broken"} == set(listing)
     assert all(row["owner"].startswith("partbench ") for row in listing["metrics"])

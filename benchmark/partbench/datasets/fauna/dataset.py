@@ -6,6 +6,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -112,9 +113,10 @@ class FaunaSet(ImageSet):
     def _render_all(self, path: Path) -> dict[str, np.ndarray]:
         samples = []
         options = {"without": self.without, **self.scenes}
-        for sample in rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options):
-            samples.append(sample)
-            self.progress(f"rendering {self.kind}, seed {self.seed}", len(samples), self.count)
+        with closing(rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options)) as drawn:
+            for sample in drawn:
+                samples.append(sample)
+                self.progress(f"rendering {self.kind}, seed {self.seed}", len(samples), self.count)
         arrays = stack(samples)
         arrays["masks"] = np.packbits(arrays["masks"], axis=-1)
         path.parent.mkdir(parents=True, exist_ok=True)
