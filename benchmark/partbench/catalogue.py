@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from partbench import __version__
+from partbench import __version__, hookspecs
 from partbench.cache import cache_folder
 
 if TYPE_CHECKING:
@@ -142,9 +142,7 @@ def _digest(text: str) -> str:
 
 def _state(files: Sequence[Path]) -> str:
     """A hash of all that decides what is found: versions, entry points, and the modules by path, time and size."""
-    from partbench.registry import entry_points
-
-    points = entry_points()
+    points = hookspecs.entry_points()
     folders = [Path(__file__).parent, *_places("partbench_plugins")]
     modules = [module for folder in folders for module in _modules(folder)]
     for point in points:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import warnings
 from collections.abc import Callable, Iterable
@@ -21,7 +20,6 @@ from partbench.plugin_files import digest, import_file
 
 KINDS = ("explainers", "metrics", "datasets", "performers")
 PACKAGES = ("partbench.datasets", "partbench.performers", "partbench.metrics", "partbench_plugins")
-GROUP = "partbench"
 FIRST_PARTY = "partbench"
 
 
@@ -105,17 +103,12 @@ def load(paths: Iterable[str | Path] = ()) -> Registry:
     registry = Registry()
     for module in first_party_modules():
         _load_installed(registry, module, partial(importlib.import_module, module), (FIRST_PARTY, __version__))
-    for point in entry_points():
+    for point in hookspecs.entry_points():
         source = (point.dist.metadata["Name"], point.dist.version) if point.dist else (point.value, "0")
         _load_installed(registry, point.name, point.load, source)
     for path in dict.fromkeys(Path(path).resolve() for path in paths):
         _load_file(registry, path)
     return registry
-
-
-def entry_points() -> list[importlib.metadata.EntryPoint]:
-    """The entry points of third-party plugins, in an order that does not depend on the machine."""
-    return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 
 def first_party_modules() -> list[str]:

@@ -110,7 +110,7 @@ def test_a_changed_module_of_an_installed_plugin_changes_the_state(
     monkeypatch.syspath_prepend(tmp_path)
     before = module._state([])
     point = importlib.metadata.EntryPoint("odd", "stranger.inside", GROUP)
-    monkeypatch.setattr("partbench.registry.entry_points", lambda: [point])
+    monkeypatch.setattr("partbench.hookspecs.entry_points", lambda: [point])
     added = module._state([])
     os.utime(inside, ns=(1, 1))
     assert len({before, added, module._state([])}) == 3
@@ -133,7 +133,7 @@ def test_a_cache_folder_that_cannot_be_written_is_no_obstacle(own_cache: Path) -
 
 def test_broken_plugins_are_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     point = importlib.metadata.EntryPoint("bad", "no_such_module_at_all", GROUP)
-    monkeypatch.setattr("partbench.registry.entry_points", lambda: [point])
+    monkeypatch.setattr("partbench.hookspecs.entry_points", lambda: [point])
     (broken,) = catalogue().broken
     assert broken["plugin"] == "bad"
     assert "No module named" in broken["error"]

@@ -37,7 +37,7 @@ def plugin(folder: Path, name: str = "mine", hook: str = "register_explainers") 
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *points: importlib.metadata.EntryPoint) -> None:
-    monkeypatch.setattr("partbench.registry.entry_points", lambda: list(points))
+    monkeypatch.setattr("partbench.hookspecs.entry_points", lambda: list(points))
 
 
 def test_first_party_plugins_are_found_by_walking_the_packages() -> None:

@@ -37,7 +37,7 @@ def check(
     Examples:
       bench check ./my_explainer.py
       bench check srae -o epochs=1
-      bench check ./my_metric.py --task fauna/cat
+      bench check ./my_metric.py --task fauna/multi:cat
       bench check animal_part --data-root ~/data
     """
     registry, workbench = open_workbench(device, data_root, [*files, *([plugin] if plugin.endswith(".py") else [])])

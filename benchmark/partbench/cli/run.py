@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     help="Explainer to run, by name, or a file with any plugin; may be repeated. `all` runs every explainer.",
 )  # fmt: skip
 @click.option(
-    "--task", "tasks", multiple=True, metavar="DATASET/CATEGORY[@PERFORMER]", shell_complete=completion_of("tasks"),
-    help="Task to run on; may be repeated; `fauna/*` is every category, the default; of a dataset in a file: its own.",
+    "--task", "tasks", multiple=True, metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
+    help="Task; may be repeated. Default: `fauna/multi:*`, every category; of a dataset in a file: its own.",
 )  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated. Default: 0.")
 @click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option, or plugin.option=value.")
@@ -47,10 +47,10 @@ def run(
     \b
     Examples:
       bench run --plugin srae
-      bench run --plugin srae --plugin nn --task fauna/bird --seed 0 --seed 1
+      bench run --plugin srae --plugin nn --task fauna/multi:bird --seed 0 --seed 1
       bench run --plugin srae -o profile=released -o epochs=30
-      bench run --plugin srae --task 'animal_part/*' --data-root ~/data
-      bench run --plugin ./my_explainer.py --task fauna/cat
+      bench run --plugin srae --task 'animal_part/multi:*' --data-root ~/data
+      bench run --plugin ./my_explainer.py --task fauna/multi:cat
       bench run --plugin ./my_metric.py               scores the controls and srae
     """
     registry, workbench = open_workbench(device, data_root, [name for name in plugins if name.endswith(".py")])

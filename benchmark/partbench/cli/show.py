@@ -33,7 +33,7 @@ def show(
     \b
     Examples:
       bench show 3fa9
-      bench show results/fauna/bird/srae-3fa90c11d2e4b875.parquet --images 8
+      bench show results/fauna/multi.bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
     registry, workbench = open_workbench(device, data_root, files)
     from partbench.pictures.gallery import draw_pictures
