@@ -124,7 +124,7 @@ def first_party_modules() -> list[str]:
 
 def offered(module: object) -> list[tuple[str, Any]]:
     """What the hooks of a plugin register, each with its kind. Raises what pluggy and the hooks raise."""
-    manager = pluggy.PluginManager(GROUP)
+    manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(module)
     manager.check_pending()
