@@ -15,7 +15,7 @@ from partbench import Batch, Dataset, ImageSet, InputError, NotApplicable, Perfo
 from partbench.attribute_view import AttributeSplit, through_attribute
 from partbench.opening import Workbench
 from partbench.registry import Entry, Registry, load
-from partbench.running.cell import _outputs
+from partbench.running.cell import outputs_of
 from partbench.task import Task, TaskName
 from partbench_plugins.autoencoder.training import known_labels
 
@@ -209,7 +209,7 @@ def test_an_attribute_is_told_from_its_absence_and_from_no_other_attribute(workb
 def test_metrics_see_whether_the_performer_takes_the_attribute_to_be_there(workbench: Workbench) -> None:
     task = wild(workbench)
     batch = task.batch("test", range(6))
-    found = _outputs(task, batch)
+    found = outputs_of(task, batch)
     own = task.performer.logits(batch.pixels)[:, 1]
     assert found.target == 1
     assert torch.equal(found.logits.argmax(1) == found.target, own > 0)

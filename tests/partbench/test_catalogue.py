@@ -14,7 +14,8 @@ import pytest
 
 from partbench import catalogue as module
 from partbench.catalogue import catalogue, described
-from partbench.registry import GROUP, load
+from partbench.hookspecs import GROUP
+from partbench.registry import load
 
 SOURCE = """
 from dataclasses import dataclass, field

@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 
 from partbench import InputError
-from partbench.registry import GROUP, Broken, load
+from partbench.hookspecs import GROUP
+from partbench.registry import Broken, load
 
 SOURCE = """
 from dataclasses import dataclass
