@@ -20,11 +20,11 @@ from partbench.registry import load
 SOURCE = """
 from dataclasses import dataclass, field
 from typing import ClassVar
-from partbench import hookimpl
+from partbench import Explainer, hookimpl
 print("noise")
 
 @dataclass
-class Mine:
+class Mine(Explainer):
     '''First line.
 
     Another.'''
@@ -159,10 +159,10 @@ def test_listing_and_completing_need_neither_torch_nor_numpy_nor_pandas_and_litt
     assert json.loads(result.stdout)["explainers"]
     assert result.stderr.strip() == "set()"
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # .13 s on a quiet machine
-    environment = {**os.environ, "_BENCH_COMPLETE": "bash_complete", "COMP_WORDS": "bench run --task fauna/b"}
+    environment = {**os.environ, "_BENCH_COMPLETE": "bash_complete", "COMP_WORDS": "bench run --task fauna/multi:b"}
     completing = f"import sys, partbench.cli.main as m\ntry: m.main(prog_name='bench')\nfinally: {heavy}"
     result = subprocess.run(
         [sys.executable, "-c", completing], env={**environment, "COMP_CWORD": "3"}, capture_output=True, text=True
     )
-    assert "fauna/bird" in result.stdout
+    assert "fauna/multi:bird" in result.stdout
     assert result.stderr.strip() == "set()"

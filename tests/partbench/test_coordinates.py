@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from partbench import Batch, Explanation, PerformerOutputs, ReceptiveField
 from partbench.datasets.fauna.dataset import FaunaSet
 from partbench.datasets.fauna.render import render_many
-from partbench.functional import PartMarks, peaks
+from partbench.functional import PartOverlap, on_image, peaks
 from partbench.functional.part_overlap import filled
 from partbench.metrics.locality import Locality, voronoi_weights
 from partbench.metrics.location_instability import LocationInstability
@@ -35,6 +35,10 @@ def planted(*spots: tuple[int, int], **known: torch.Tensor) -> tuple[Batch, Expl
 def around(x: int, y: int) -> torch.Tensor:
     """The box of one pixel."""
     return torch.tensor([[[x, y, x + 1, y + 1]]]).float()
+
+
+def places_of(explanation: Explanation) -> torch.Tensor:
+    return on_image(peaks(explanation, (SIZE, SIZE))[1], SIZE)
 
 
 def mask_of(x: int, y: int) -> torch.Tensor:
@@ -60,18 +64,18 @@ def test_a_part_of_one_pixel_is_the_same_pixel_for_every_reader(spot, elsewhere)
     box, masks, mark = around(*spot), mask_of(*spot), torch.tensor([[spot]]) + 0.5
     for known in ({"masks": masks}, {"part_boxes": box}, {"landmarks": mark, "boxes": box[0]}):
         here, explanation = planted(spot, **known)
-        assert parts_at(peaks(explanation, SIZE), here).all()
+        assert parts_at(places_of(explanation), here).all()
     for known in ({"masks": masks}, {"landmarks": mark, "boxes": box[0]}):
         both = locality(*planted(spot, elsewhere, **known))
         assert locality(*planted(spot, **known)) == 0
         assert both == pytest.approx(0 if spot == elsewhere else np.log(2), abs=1e-6)
     for known in ({"masks": masks}, {"part_boxes": box}):
-        marks = PartMarks(quantile=0.01, overlap=0.99)
-        marks.add(*planted(spot, **known))
-        assert marks.shares().tolist() == [[1.0]], "the region is exactly the part"
+        overlap = PartOverlap(quantile=0.01, overlap=0.99)
+        overlap.add(*planted(spot, **known))
+        assert overlap.shares().tolist() == [[1.0]], "the region is exactly the part"
         if spot != elsewhere:
             there, explanation = planted(elsewhere, **known)
-            assert not parts_at(peaks(explanation, SIZE), there).any()
+            assert not parts_at(places_of(explanation), there).any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -83,7 +87,7 @@ def test_landmarks_around_a_pixel_at_one_distance_have_no_instability(places):
         centre = torch.tensor([[spot]]) + 0.5
         batch, explanation = planted(spot, landmarks=centre + torch.tensor(away))
         metric.update(batch, explanation, outputs())
-        assert torch.equal(peaks(explanation, SIZE), centre)
+        assert torch.equal(places_of(explanation), centre)
     assert metric.compute()["location_instability"].values.tolist() == [0.0]
 
 

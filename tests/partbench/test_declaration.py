@@ -7,16 +7,17 @@ from typing import ClassVar
 
 import pytest
 
+from partbench import Dataset, Explainer, Metric, PerformerPlugin
 from partbench.declaration import LONGEST_NAME, fault
 from partbench.registry import load
 
 
-class Explains:
+class Explains(Explainer):
     name = "mine"
 
     def fit(self, task: object) -> None: ...
 
-    def explain(self, batch: object) -> None: ...
+    def explain(self, images: object) -> None: ...
 
 
 @pytest.mark.parametrize("kind", ["explainers", "metrics", "datasets", "performers"])
@@ -47,7 +48,7 @@ def test_a_name_that_users_cannot_type_is_a_fault(name: object, reason: str) -> 
 def test_a_name_of_the_greatest_length_is_fine_and_a_performers_may_have_a_colon() -> None:
     assert not fault("explainers", type("Long", (Explains,), {"name": "a" * LONGEST_NAME}))
     members = {"name": "timm:net", "version": "1", "input_size": 8, "open": staticmethod(lambda dataset, device: None)}
-    assert not fault("performers", type("Net", (), members))
+    assert not fault("performers", type("Net", (PerformerPlugin,), members))
 
 
 def test_what_is_no_class_is_a_fault() -> None:
@@ -66,15 +67,26 @@ def test_a_field_without_a_default_is_a_fault_by_name() -> None:
     assert "epochs lack" in fault("explainers", Bare)
 
 
-@pytest.mark.parametrize(
-    ("kind", "absent"),
-    [("explainers", "explain()"), ("metrics", "compute()"), ("datasets", "`categories`"), ("performers", "open()")],
-)
-def test_a_member_that_the_kind_needs_is_named(kind: str, absent: str) -> None:
-    assert absent in fault(kind, type("Empty", (), {"name": "empty"}))
+NEEDED = [
+    ("explainers", Explainer, "explain()"), ("metrics", Metric, "compute()"),
+    ("datasets", Dataset, "`default_performer`"), ("performers", PerformerPlugin, "open()"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "base", "absent"), NEEDED)
+def test_a_member_that_the_kind_needs_is_named(kind: str, base: type, absent: str) -> None:
+    assert absent in fault(kind, type("Empty", (base,), {"name": "empty"}))
+
+
+@pytest.mark.parametrize(("kind", "base", "absent"), NEEDED)
+def test_a_class_must_derive_from_the_base_of_its_kind(kind: str, base: type, absent: str) -> None:
+    assert (
+        fault(kind, type("Alone", (), {"name": "alone"}))
+        == f"class Alone: expected a subclass of partbench.{base.__name__}"
+    )
 
 
 def test_categories_are_a_tuple_of_names() -> None:
     members = {"name": "d", "version": "1", "default_performer": "p", "needs_root": False}
-    assert not fault("datasets", type("Good", (), {**members, "categories": ("cat",)}))
-    assert "a tuple of names" in fault("datasets", type("Bad", (), {**members, "categories": "cat"}))
+    assert not fault("datasets", type("Good", (Dataset,), {**members, "categories": ("cat",)}))
+    assert "a tuple of names" in fault("datasets", type("Bad", (Dataset,), {**members, "categories": "cat"}))

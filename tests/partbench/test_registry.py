@@ -16,14 +16,14 @@ from partbench.registry import Broken, load
 SOURCE = """
 from dataclasses import dataclass
 from typing import ClassVar
-from partbench import Explanation, hookimpl
+from partbench import Explainer, Explanation, hookimpl
 
 @dataclass
-class {cls}:
+class {cls}(Explainer):
     "An explainer of a test."
     name: ClassVar[str] = "{name}"
     def fit(self, task): ...
-    def explain(self, batch): return Explanation(scores=batch.pixels.mean((2, 3)))
+    def explain(self, images): return Explanation(scores=images.pixels.mean((2, 3)))
 
 @hookimpl
 def {hook}(register):
@@ -90,9 +90,7 @@ def test_two_first_party_plugins_of_one_name_are_an_error(monkeypatch: pytest.Mo
     source = SOURCE.format(cls="Clash", name="random_maps", hook="register_explainers")
     clashing = ModuleType("clashing")
     monkeypatch.setitem(sys.modules, "clashing", clashing)
-    exec(
-        source.replace("from partbench import Explanation, hookimpl", "from partbench import hookimpl"), vars(clashing)
-    )
+    exec(source.replace("Explainer, Explanation, hookimpl", "Explainer, hookimpl"), vars(clashing))
     with pytest.raises(
         InputError, match=r"two explainers are named 'random_maps': partbench_plugins.controls and clashing"
     ):

@@ -72,6 +72,8 @@ def completion(shell: str) -> None:
     complete = get_completion_class(shell)
     if complete is None:
         raise InputError(f"no completion for {shell}")
+    if shell == "bash":  # which ends words at a colon, and names of tasks have one
+        click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
     click.echo(complete(main, {}, "bench", "_BENCH_COMPLETE").source())
 
 

@@ -11,10 +11,10 @@ from partbench.cli.main import main
 METRIC = """
 from dataclasses import dataclass, field
 from typing import ClassVar
-from partbench import Scores, hookimpl
+from partbench import Metric, Scores, hookimpl
 
 @dataclass
-class MeanMap:
+class MeanMap(Metric):
     "The mean of the maps."
     name: ClassVar[str] = "mean_map"
     version: ClassVar[str] = "1"
@@ -22,7 +22,7 @@ class MeanMap:
     images: ClassVar[str] = "positive"
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0, {high})
-    unit: ClassVar[str] = "image"
+    of: ClassVar[str] = "image"
     _ids: list = field(default_factory=list, init=False)
     _values: list = field(default_factory=list, init=False)
     def update(self, batch, explanation, outputs):

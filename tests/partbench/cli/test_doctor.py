@@ -11,9 +11,9 @@ from partbench.cli.main import main
 from partbench.registry import Broken, Registry
 
 DATASET = """
-from partbench import hookimpl
+from partbench import Dataset, hookimpl
 
-class Sick:
+class Sick(Dataset):
     "Cannot be opened."
     name, version, default_performer, needs_root = "sick", "1", "small_vgg", False
     categories = classes = ("cat",)

@@ -69,8 +69,8 @@ def test_errors_agree_with_the_formula_written_out(scored, seed):
 
 def test_contributions_that_ablation_finds_have_no_error(scored):
     found = scored(*additive_scene())
-    np.testing.assert_allclose(found.values, [0, 0, 0, np.nan], atol=1e-12)
-    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    np.testing.assert_allclose(found.values, [0, 0, 0, np.nan], atol=1e-6)  # explanations are float32
+    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 0), abs=1e-6)
     assert found.note == ""
 
 
@@ -97,7 +97,7 @@ def test_oracle_beats_noise_which_beats_contributions_of_the_wrong_parts(scored)
 def test_the_scale_of_the_logit_does_not_matter(scored):
     contributions, parts, drops, y = additive_scene(bias=0.3)
     small, large = (scored(scale * contributions, parts, scale * drops, scale * y) for scale in (1, 1e3))
-    np.testing.assert_allclose(small.values, large.values)
+    np.testing.assert_allclose(small.values, large.values, rtol=1e-5)
 
 
 def test_an_interval_from_images_holds_the_value(scored):
@@ -113,7 +113,7 @@ def test_the_logit_an_explanation_names_is_the_one_shared_out(make_batch):
     metric = ContributionError()
     explanation = Explanation(contributions=contributions, parts=parts, part_drops=drops, explained=y)
     metric.update(make_batch(len(y)), explanation, outputs_for(torch.full_like(y, 50)))
-    assert metric.compute()["contribution_error"].value == pytest.approx(0, abs=1e-12)
+    assert metric.compute()["contribution_error"].value == pytest.approx(0, abs=1e-6)
 
 
 def test_parts_without_names_are_numbered(scored):
@@ -135,7 +135,7 @@ def test_drops_are_found_when_asked_for_and_only_once(make_batch):
     for _ in range(2):
         metric = ContributionError()
         metric.update(make_batch(len(y)), explanation, outputs_for(y))
-        assert metric.compute()["contribution_error"].value < 1e-9
+        assert metric.compute()["contribution_error"].value < 1e-6
     assert len(calls) == 1
 
 

@@ -64,10 +64,16 @@ def test_what_is_wrong_with_a_batch_is_said(changes, reason: str) -> None:  # ty
 
 def test_labels_out_of_range_and_fingerprints_that_change_are_seen() -> None:
     class Labels(FaunaSet):
-        labels = property(lambda self: torch.arange(self.count))
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.labels = torch.arange(self.count)
 
     class Restless(FaunaSet):
-        fingerprint = property(lambda self: str(self.__dict__.setdefault("calls", []).append(0) or len(self.calls)))
+        def __getattribute__(self, name: str) -> object:
+            if name != "fingerprint":
+                return super().__getattribute__(name)
+            self.calls = vars(self).get("calls", 0) + 1
+            return str(self.calls)
 
     with pytest.raises(ContractError, match="0 to 11, of 6 classes"):
         check_dataset(Small(Labels))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -52,18 +51,24 @@ def test_a_bare_script_without_a_guard_renders_a_whole_split_on_a_cold_cache(tmp
     assert list((tmp_path / "cold" / "fauna").glob("*.npz"))
 
 
-def _draw_in_a_daemon(queue) -> None:  # type: ignore[no-untyped-def]
-    queue.put(render_many(2, range(20), 16, workers=2)["image"])
+IN_A_DAEMON = """
+import multiprocessing, sys
+import numpy as np
+from partbench.datasets.fauna.render import render_many
 
+def draw():
+    np.save(sys.argv[1], render_many(2, range(20), 16, workers=2)["image"])
 
-def test_a_daemonic_process_may_render_in_several_processes() -> None:
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=_draw_in_a_daemon, args=(queue,), daemon=True)
+if __name__ == "__main__":
+    process = multiprocessing.get_context("fork").Process(target=draw, daemon=True)
     process.start()
-    drawn = queue.get(timeout=60)
-    process.join(10)
-    assert np.array_equal(drawn, render_many(2, range(20), 16)["image"])
+    process.join(60)
+"""
+
+
+def test_a_daemonic_process_may_render_in_several_processes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", IN_A_DAEMON, tmp_path / "drawn.npy"], check=True, timeout=120)
+    assert np.array_equal(np.load(tmp_path / "drawn.npy"), render_many(2, range(20), 16)["image"])
 
 
 def test_pixels_and_truth_do_not_depend_on_the_number_of_processes() -> None:
