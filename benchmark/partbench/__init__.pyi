@@ -19,6 +19,7 @@ from .options import default_from as default_from
 from .options import of_profile as of_profile
 from .options import resolve_options as resolve_options
 from .performer import Performer as Performer
+from .performers.normalise import Normalise as Normalise
 from .plugin import Control as Control
 from .plugin import Dataset as Dataset
 from .plugin import Explainer as Explainer
@@ -32,6 +33,11 @@ from .results.store import load_results as load_results
 from .running.run import run as run
 from .task import Task as Task
 from .task import TrainingTask as TrainingTask
+from .testing import ContractError as ContractError
+from .testing import check_dataset as check_dataset
+from .testing import check_explainer as check_explainer
+from .testing import check_metric as check_metric
+from .testing import check_performer as check_performer
 from .types import Batch as Batch
 from .types import Explanation as Explanation
 from .types import Images as Images

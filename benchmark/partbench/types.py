@@ -263,6 +263,8 @@ class Explanation:
         def accepted() -> Tensor:
             found = as_float32(name, value() if callable(value) else value)
             check(found, n)
+            if name == "maps" and self.scores is not None and self.scores.shape[1] != found.shape[1]:
+                raise ValueError(f"maps have {found.shape[1]} concepts, scores {self.scores.shape[1]}")
             return found.to(device)
 
         return accepted if callable(value) else accepted()

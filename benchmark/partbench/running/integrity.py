@@ -44,15 +44,20 @@ def unchanged(performer: Performer) -> Iterator[None]:
         for name, module in root.named_modules()
     }
     stages = dict(performer.stages)
+    error: Exception | None = None
     try:
         yield
+    except Exception as raised:  # told only after the performer is as it was
+        error = raised
     finally:
         changed = [f"{name} ({what})" for name, state in before.items() for what in restore(state)]
         if dict(performer.stages) != stages:
             performer.stages = stages
             changed.append("its stages")
     if changed:
-        raise PerformerChanged(f"the explainer changed the performer: {', '.join(changed[:3])}")
+        raise PerformerChanged(f"the explainer changed the performer: {', '.join(changed[:3])}") from error
+    if error is not None:
+        raise error
 
 
 def state_of(module: nn.Module) -> ModuleState:

@@ -38,6 +38,8 @@ def run(
     if jobs != 1:
         raise InputError(f"jobs is {jobs}; cells run one at a time from Python, expected 1")
     given = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
+    if not given:
+        raise InputError("no plugin to run; give a name, a file, an Explainer class, or a list of them")
     workbench = Workbench(registry_of(given), None if data_root is None else Path(data_root))
     names = workbench.expand([tasks] if isinstance(tasks, str) else list(tasks))
     several = [seeds] if isinstance(seeds, int) else list(seeds)
