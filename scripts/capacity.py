@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from partbench.pictures.sheet import save
-from partbench.results.store import read_results
+from partbench.results.store import load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURE = REPOSITORY / "docs" / "additive-capacity.png"
@@ -29,7 +29,7 @@ DRAWN = {
 
 def main() -> None:
     """Read, then draw a panel for each measure."""
-    rows = subsets(read_results(REPOSITORY / "results", aggregates_only=True))
+    rows = subsets(load_results(REPOSITORY / "results"))
     if rows["count"].nunique() < 2:
         sys.exit("no results of additive -o subset=N; run bench with `--plugin additive -o subset=4` first")
     figure = Figure(figsize=(7, 2.8), dpi=110, layout="constrained")

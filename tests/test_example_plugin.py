@@ -40,7 +40,7 @@ def test_it_keeps_the_contract(installed: dict[str, str]) -> None:
         "from partbench.testing import check_explainer; from partbench.registry import load\n"
         "from partbench.opening import Workbench\n"
         "registry = load()\n"
-        "check_explainer(registry.explainers['saliency'].cls, Workbench(registry).task('fauna/dog'))",
+        "check_explainer(registry.explainers['saliency'].cls, Workbench(registry).task('fauna/multi:dog'))",
         installed,
     )
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 from torch import Tensor
 
+from partbench.cache import cache_folder
 from partbench.performer import Performer
-from partbench.plugin import Dataset, ImageSet
-from partbench.types import Batch, Split
+from partbench.plugin import Dataset, ImageSet, Progress, silent
+from partbench.types import Batch, Images, Split, opaque_id
 
 CHUNK = 64
-Progress = Callable[[str, int, int], None]
 
 
-def cache_folder() -> Path:
-    """Where partbench keeps what it can recompute: $PARTBENCH_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("PARTBENCH_CACHE") or platformdirs.user_cache_dir("partbench"))
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
+# What is open, by the token that handles hold: an explainer that follows attributes from what it is handed arrives at
+# a text, never at a dataset.
+_OPEN: dict[str, Activations] = {}
 
 
 class Activations:
@@ -42,8 +40,10 @@ class Activations:
         name = f"{dataset.name}-{performer.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self.folder = (folder or cache_folder()) / "activations" / name
         self.progress: Progress = silent
+        self.token = uuid.uuid4().hex
         self._layers: dict[tuple[Split, str], Tensor] = {}
-        self._rows: dict[Split, dict[str, int]] = {}
+        self._known: dict[str, Known] = {}
+        _OPEN[self.token] = self
 
     def split(self, name: Split) -> ImageSet:
         """The images of a split."""
@@ -53,24 +53,44 @@ class Activations:
         """Activations (N, ...) of a whole split on the CPU, memory-mapped: index before computing with them."""
         layer = self.performer.layer(layer)
         if (split, layer) not in self._layers:
-            path = self.folder / f"{split}-{layer}.npy"
-            if not path.exists():
-                self._write(path, split, layer)
-            self._layers[split, layer] = torch.from_numpy(np.load(path, mmap_mode="c"))
+            self._layers[split, layer] = self.mapped(split, layer)
         return self._layers[split, layer]
 
-    def of_batch(self, batch: Batch, layer: str) -> Tensor:
-        """Activations (n, ...) of a batch on the performer's device: looked up by id where the batch is of a split."""
+    def mapped(self, split: Split, layer: str) -> Tensor:
+        """The same in a mapping of its own: what is written into it is seen by nobody else."""
         layer = self.performer.layer(layer)
-        for split, rows in self._rows.items():
-            if all(i in rows for i in batch.ids):
-                index = torch.tensor([rows[i] for i in batch.ids], dtype=torch.long)
-                return self.of_split(split, layer)[index].to(self.performer.device)
-        return self.performer.activations(batch.pixels, [layer])[layer]
+        path = self.folder / f"{split}-{layer}.npy"
+        if not path.exists():
+            self._write(path, split, layer)
+        return torch.from_numpy(np.load(path, mmap_mode="c"))
 
-    def remember(self, split: Split, indices: range | list[int], ids: tuple[str, ...]) -> None:
-        """Note which rows of a split the images of these ids are, for `of_batch`."""
-        self._rows.setdefault(split, {}).update(zip(ids, indices, strict=True))
+    def batch(self, split: Split, indices: Sequence[int]) -> Batch:
+        """Images of a split, with all that is known of them, on the performer's device; their activations are known."""
+        batch = self.split(split).batch(indices)
+        for row, image_id, pixels in zip(indices, batch.ids, batch.pixels, strict=True):
+            self._known[opaque_id(image_id)] = Known(split, row, checksum(pixels))
+        return self.adopt(batch)
+
+    def adopt(self, batch: Batch) -> Batch:
+        """A batch of any images on the performer's device, whose `images` can ask this performer for activations."""
+        return replace(batch, source=ActivationHandle(self.token)).to(self.performer.device)
+
+    def known(self, images: Images) -> list[Known] | None:
+        """The places of these images in one split; None unless all of them are of it, with their pixels unchanged."""
+        found = [self._known.get(image_id) for image_id in images.ids]
+        places = [place for place in found if place is not None]
+        if len(places) < len(found) or len({place.split for place in places}) != 1:
+            return None
+        pairs = zip(places, images.pixels, strict=True)
+        return places if all(place.checksum == checksum(pixels) for place, pixels in pairs) else None
+
+    def of_images(self, images: Images, layer: str) -> Tensor:
+        """Activations (n, ...) on the performer's device: looked up for unchanged images of a split, else computed."""
+        layer, places = self.performer.layer(layer), self.known(images)
+        if places is None:
+            return self.performer.activations(images.pixels, [layer])[layer]
+        rows = torch.tensor([place.row for place in places], dtype=torch.long)
+        return self.of_split(places[0].split, layer)[rows].to(self.performer.device)
 
     def _write(self, path: Path, split: Split, layer: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,3 +124,52 @@ class Activations:
                 yield self.performer.forward_from(base, self.of_split(split, base)[rows.start : rows.stop], layer)
             else:
                 yield self.performer.activations(self.split(split).batch(rows).pixels, [layer])[layer]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An image of a split: where it is there, and the checksum of its pixels."""
+
+    split: Split
+    row: int
+    checksum: int
+
+
+@dataclass(frozen=True)
+class ActivationHandle:
+    """Asks for activations of images, through a token: it leads to no dataset."""
+
+    token: str
+
+    def activations(self, images: Images, layer: str) -> Tensor:
+        """See `Activations.of_images`."""
+        return _OPEN[self.token].of_images(images, layer)
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """The training split through a token: labels, activations and batches with their truth, and nothing of the test."""
+
+    token: str
+
+    @property
+    def labels(self) -> Tensor:
+        """Class labels (N,), a copy."""
+        return _OPEN[self.token].split("train").labels.clone()
+
+    def activations(self, layer: str) -> Tensor:
+        """Activations (N, ...) on the CPU, memory-mapped, in a mapping of the caller's own."""
+        return _OPEN[self.token].mapped("train", layer)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Training images with their truth, on the performer's device."""
+        return _OPEN[self.token].batch("train", indices)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Tell whoever watches how far a long step is."""
+        _OPEN[self.token].progress(what, done, total)
+
+
+def checksum(pixels: Tensor) -> int:
+    """CRC-32 of the bytes of an image."""
+    return zlib.crc32(pixels.detach().cpu().contiguous().numpy().tobytes())

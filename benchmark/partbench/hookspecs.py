@@ -1,7 +1,8 @@
-"""The hooks through which plugins hand partbench their classes."""
+"""The hooks through which plugins hand partbench their classes, and the entry points of third-party plugins."""
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable
 
 import pluggy
@@ -9,6 +10,12 @@ import pluggy
 hookspec = pluggy.HookspecMarker("partbench")
 
 Register = Callable[[type], None]
+GROUP = "partbench"
+
+
+def entry_points() -> list[importlib.metadata.EntryPoint]:
+    """The entry points of third-party plugins, in an order that does not depend on the machine."""
+    return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 
 @hookspec

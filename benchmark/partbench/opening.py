@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from partbench.activations import Activations, Progress, silent
+from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
 from partbench.errors import InputError, unknown
+from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
-from partbench.plugin import Dataset
-from partbench.registry import Registry, attribute_tasks
-from partbench.task import MULTI, Task
+from partbench.plugin import Dataset, Progress, silent
+from partbench.registry import Registry, load
+from partbench.task import ATTRIBUTE, MULTI, Task, TaskName
+
+LATER = "a task of its own, with a binary performer, that is not there yet"
 
 
 @dataclass
 class Workbench:
-    """Tasks by name (`dataset/category[@performer]`), on one device, with data from one root folder."""
+    """Tasks by name, on one device, with data from one root folder."""
 
     registry: Registry
     data_root: Path | None = None
@@ -31,63 +34,76 @@ class Workbench:
 
     def task(self, name: str) -> Task:
         """Open a task. Raises InputError for an unknown dataset, category or performer, or broken data."""
-        dataset, category, performer = self.parse(name)
-        view = category if self._is_attribute(dataset, category) else ""
-        if (dataset, view, performer) not in self._opened:
-            self._opened[dataset, view, performer] = self._open(dataset, view, performer)
-        cache = self._opened[dataset, view, performer]
-        if category not in (*cache.performer.targets, MULTI):
+        wanted = self.parse(name)
+        view = wanted.category if wanted.form == "attribute" else ""
+        key = (wanted.dataset, view, wanted.performer)
+        if key not in self._opened:
+            self._opened[key] = self._open(*key)
+        cache = self._opened[key]
+        if wanted.category not in (*cache.performer.targets, MULTI):
             known = ", ".join(cache.performer.targets)
-            raise InputError(f"{performer} has no output for {dataset}/{category}; it knows {known}")
-        return Task(cache.dataset, cache.performer, category, cache)
+            raise InputError(f"{wanted.performer} has no output for {wanted.category}, task {name}; it knows {known}")
+        return Task(cache.dataset, cache.performer, wanted.category, cache)
 
-    def parse(self, name: str) -> tuple[str, str, str]:
-        """Dataset, category and performer of a task name, each checked against what is registered."""
-        path, _, performer = name.partition("@")
-        dataset, slash, category = path.partition("/")
-        known = self.registry.categories(dataset)
-        if not slash:
-            raise InputError(f"task '{name}' names no category; write {dataset}/ and one of: {', '.join(known)}")
-        if category not in known:
-            raise unknown("task", path, (f"{dataset}/{c}" for c in known))
-        performer = performer or self.registry.default_performer(path)
+    def parse(self, name: str) -> TaskName:
+        """A task name with its performer, each part of it checked against what is registered.
+
+        Raises InputError for a name that is wrong, and for one category against others, which is not there yet.
+        """
+        dataset = name.partition("/")[0]
+        known = self.registry.tasks_of(dataset)
+        if "/" not in name:
+            raise InputError(f"task '{name}' does not say what is explained; one of: {', '.join(known)}")
+        wanted = TaskName.parse(name)
+        plain = str(replace(wanted, performer=""))
+        if wanted.form in ("single", "others") and f"{dataset}/{MULTI}:{wanted.category}" in known:
+            instead = f"{dataset}/{MULTI}:{wanted.category}"
+            raise InputError(f"{name}, one category against other images, is {LATER}; {instead} explains one logit")
+        if plain not in known:
+            raise unknown("task", plain, known)
+        performer = wanted.performer or self.registry.default_performer(plain)
         self.registry.find("performers", performer)
-        return dataset, category, performer
+        return replace(wanted, performer=performer)
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """Task names, each checked; see `_matching` for `dataset/*`."""
+        """Task names, each checked; `d/multi:*`, `d/attribute-*` and `d/**` (all) stand for what they match.
+
+        `d/*` means the categories one at a time, which are not there yet: an InputError, unless a dataset has attribute
+        tasks alone.
+        """
         expanded: list[str] = []
         for name in names:
-            dataset, _, rest = name.partition("/")
-            category, at, performer = rest.partition("@")
-            expanded += [f"{dataset}/{each}{at}{performer}" for each in self._matching(dataset, category)] or [name]
+            plain, at, performer = name.partition("@")
+            expanded += [f"{each}{at}{performer}" for each in self._matching(plain)] if "*" in plain else [name]
         for name in expanded:
             self.parse(name)
         return list(dict.fromkeys(expanded))
 
-    def _matching(self, dataset: str, pattern: str) -> list[str]:
-        """`*` stands for all categories, of a dataset without any for its attributes; `attribute-*` for attributes."""
-        cls = self.registry.find("datasets", dataset).cls
-        attributes = list(attribute_tasks(cls))
-        if pattern == "*":
-            return list(cls.categories) or attributes
-        return fnmatch.filter(attributes, pattern) if "*" in pattern else []
-
-    def _is_attribute(self, dataset: str, category: str) -> bool:
-        return category in attribute_tasks(self.registry.find("datasets", dataset).cls)
+    def _matching(self, pattern: str) -> list[str]:
+        dataset, _, what = pattern.partition("/")
+        known = self.registry.tasks_of(dataset)
+        if what == "**":
+            return known
+        if not what.startswith((MULTI, ATTRIBUTE)):
+            hint = f"{dataset}/{MULTI}:*" if f"{dataset}/{MULTI}" in known else f"{dataset}/{ATTRIBUTE}*"
+            raise InputError(f"{pattern} stands for each category against other images, {LATER}; try '{hint}'")
+        matching = fnmatch.filter(known, pattern)
+        if not matching:
+            raise InputError(f"no task matches '{pattern}'; known: {', '.join(known)}")
+        return matching
 
     def dataset(self, name: str, size: int, category: str = "") -> Dataset:
         """The dataset of that name at an image size, opened once; seen through `category` where that is an attribute.
 
         Then the images may be others than those of the other tasks.
         """
-        attribute = self._is_attribute(name, category)
-        cls = self.registry.categories(name)[category] if attribute else self.registry.find("datasets", name).cls
+        registered = self.registry.find("datasets", name).cls
+        attribute = category in registered.attribute_tasks
+        cls = (registered.attribute_images or registered) if attribute else registered
         if (cls, size) not in self._datasets:
             self._datasets[cls, size] = dataset = cls(self.root_of(name), size)
             for split in (dataset.train, dataset.test):
-                if hasattr(split, "progress"):
-                    split.progress = self.progress
+                split.progress = self.progress
         opened = self._datasets[cls, size]
         return through_attribute(opened, category) if attribute else opened
 
@@ -109,3 +125,12 @@ class Workbench:
         cache = Activations(dataset, performer)
         cache.progress = self.progress
         return cache
+
+
+def open_task(name: str, data_root: str | Path | None = None, device: str = "cpu") -> Task:
+    """A task by its name: its dataset and performer, and as `.training` what explainers are fitted on.
+
+    Raises InputError for a name that is wrong or data that are missing.
+    """
+    root = None if data_root is None else Path(data_root)
+    return Workbench(load(), root, choose_device(device)).task(name)

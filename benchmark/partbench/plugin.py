@@ -1,122 +1,247 @@
-"""The four kinds of plugin: explainers, metrics, datasets (with their splits) and performers."""
+"""The base classes of the four kinds of plugin, and of a split of a dataset.
+
+Whatever is optional is a method or an attribute here, with a default that is true of a plugin which does not offer it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
-from partbench.types import Batch, Explanation, PerformerOutputs, Scores
+from partbench.options import resolve_options
+from partbench.types import Batch, Explanation, Images, NotApplicable, PerformerOutputs, Scores
 
 if TYPE_CHECKING:
     from partbench.performer import Performer
-    from partbench.task import Task
+    from partbench.task import TrainingTask
+
+Control = Literal["", "floor", "ablation", "baseline"]
+Progress = Callable[[str, int, int], None]
 
 
-class ImageSet(Protocol):
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody sees."""
+
+
+class Explainer:
+    """A dataclass whose fields are its options; `name` is what users type.
+
+    `fit` learns from training images and the performer's activations of them; `explain` may be called for any images
+    afterwards. Raise `NotApplicable` from `fit` for a task that cannot be explained this way.
+    """
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Options that were left out get their values, and all are checked: see `resolve_options`."""
+        if dataclasses.is_dataclass(self):
+            resolve_options(self)
+
+    def fit(self, task: TrainingTask) -> None:
+        """Learn what there is to learn."""
+        raise NotImplementedError
+
+    def explain(self, images: Images) -> Explanation:
+        """Explain images; the same for an image alone or among others."""
+        raise NotImplementedError
+
+    def report(self) -> dict[str, float]:
+        """Scalars of its own by name, after `fit`.
+
+        `name@layer` is the value of one layer, a name that ends in `_share` a fraction of 1: a report with values of
+        layers is drawn.
+        """
+        return {}
+
+    def concept_names(self) -> tuple[str, ...]:
+        """After `fit`: what to call the concepts in pictures; empty for their numbers."""
+        return ()
+
+    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None:
+        """Maps before they were masked, and the masks in [0, 1]: their product is `maps`. None without masks."""
+        return None
+
+    def head(self, images: Images) -> nn.Module | None:
+        """A module that takes maps of these images (n, k, h, w) to its logits: (n,) or (n, 1), or (n, categories).
+
+        Grad-CAM on its maps is drawn beside the performer's. None where no logit follows from maps.
+        """
+        return None
+
+    def baseline(self) -> Explainer | None:
+        """A fitted explainer to draw contributions beside, or None."""
+        return None
+
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n *c"] | None:
+        """The explained logit (n,), or logits (n, c), when these concepts are removed; None where they cannot be."""
+        return None
+
+    def control(self) -> Control:
+        """What its scores control, with these options.
+
+        "floor": it sees nothing of the network. "ablation": a method without what it is about. "baseline": an ordinary
+        network. "" for explainers.
+        """
+        return ""
+
+    def compared_with(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Name and options of the explainer that its authors compare it with, if there is one."""
+        return None
+
+
+class ImageSet:
     """A split of a dataset: labels at hand, images read on demand.
 
-    `fingerprint` changes when the data changes. `batch(indices)` must return the same pixels at every call.
-
-    A split of images that are rendered may offer `batch_without(indices, part)`: the same images with one of the
-    dataset's `part_names` not painted and nothing else changed, so that what lies behind it appears (masks and
-    landmarks are those of the new images; ids differ). It is absent or None where there is no such thing.
+    `fingerprint` changes when the data changes. `labels` are (N,), indices into the dataset's classes. `attributes` are
+    (N, a), +1 / -1, NaN where unknown, of datasets that know attributes. `progress` is told how long steps go.
     """
 
     fingerprint: str
     labels: Int[Tensor, "N"]
+    attributes: Float[Tensor, "N a"] | None = None
+    progress: Progress = staticmethod(silent)
+    has_removals: bool = False  # whether `batch_without` is offered
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        raise NotImplementedError
 
-    def batch(self, indices: Sequence[int]) -> Batch: ...
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The images at these places; the same pixels at every call."""
+        raise NotImplementedError
+
+    def batch_without(self, indices: Sequence[int], part: str) -> Batch:
+        """The same images with one of the dataset's `part_names` not painted and nothing else changed.
+
+        What lies behind the part appears; masks and landmarks are those of the new images, ids differ. Raises
+        NotApplicable where images cannot be had without a part.
+        """
+        raise NotApplicable("images of this dataset cannot be had without a part")
 
 
-class Dataset(Protocol):
-    """A dataset plugin: opened at an image size, it offers two disjoint splits.
+class Dataset:
+    """A dataset, opened as `cls(root, size)`: images of `size` px in two disjoint splits.
 
-    `classes[i]` names label i; `categories` are the classes that are explained one at a time. `landmark_names` and
-    `part_names` name the axes of Batch.landmarks and of Batch.masks (or part_boxes); an optional `located` names the
-    landmarks that metrics of location use (default: all). `root` is the folder holding the data in its official
-    layout, None for embedded data; a missing or broken folder raises `InputError` naming the file.
+    `root` is the folder that holds the data in its official layout, None for embedded data; a missing or broken folder
+    raises InputError naming the file. `classes[i]` names label i; `categories` are the classes that are explained.
+    `landmark_names` and `part_names` name the axes of Batch.landmarks and of Batch.masks (or part_boxes); `located`
+    are the landmarks that metrics of location use, None for all.
 
-    A dataset that knows attributes names the axis of Batch.attributes in `attribute_names`; its splits give those of
-    all images as `attributes` (N, a). Its `attribute_tasks` map further task categories to the attribute explained:
-    the image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the class of the
-    dataset to open for them, of the same name and with these two members too; it may have another default
-    performer. The names of these tasks begin with "attribute-", which gives them a leaderboard of their own; a dataset
-    that has attribute tasks alone needs no such names, and has no `categories`.
+    `attribute_names` name the axis of Batch.attributes. `attribute_tasks` map tasks "attribute-..." to the attribute
+    explained: an image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the
+    class of the dataset to open for them; it may have another default performer.
     """
 
     name: ClassVar[str]
-    version: ClassVar[str]
+    version: ClassVar[str] = "1"
     default_performer: ClassVar[str]
-    needs_root: ClassVar[bool]
-    classes: ClassVar[tuple[str, ...]]
-    categories: ClassVar[tuple[str, ...]]
-    landmark_names: tuple[str, ...]
-    part_names: tuple[str, ...]
+    needs_root: ClassVar[bool] = False
+    classes: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    landmark_names: tuple[str, ...] = ()
+    part_names: tuple[str, ...] = ()
+    located: tuple[str, ...] | None = None
+    attribute_names: tuple[str, ...] = ()
+    attribute_tasks: Mapping[str, str] = {}
+    attribute_images: ClassVar[type[Dataset] | None] = None
     size: int
     train: ImageSet
     test: ImageSet
 
+    def __init__(self, root: Path | None = None, size: int = 64) -> None:
+        self.size = size
 
-@runtime_checkable
-class Explainer(Protocol):
-    """A dataclass whose fields are its options.
 
-    `fit(task)` learns from `task.train` and the performer's cached activations; `explain(batch)` may be called for any
-    batch afterwards. Raise `NotApplicable` from `fit` for a task that cannot be explained this way.
+class Metric:
+    """Base of metrics: a dataclass whose fields are its options; it streams over batches and never keeps pixels.
 
-    Optional, each used where it is there:
-    `ablate(batch, concepts)` -> the explained logit (n,), or logits (n, c), without those concepts.
-    `report()` -> scalars of its own by name; `name@layer` is the value of one layer, a name that ends in `_share` a
-    fraction of 1: a report with values of layers is drawn.
-    `before_mask(batch)` -> maps before they were masked, and the masks in [0, 1], both (n, k, h, w); their product is
-    `maps`. The picture of filters shows all three.
-    `concept_names`, after `fit`: what to call the concepts in pictures, or nothing.
-    `baseline()` -> a fitted explainer to draw contributions beside, or None.
-    `head(batch)` -> a module that takes maps of these images, (n, k, h, w), to its logits: (n,) or (n, 1), or a column
-    for each explained category. Grad-CAM on its maps is drawn beside the performer's.
+    `needs` lists the fields of Explanation and Batch without which there is no score. `images` says which images the
+    metric is fed: those of the explained category or all. `bounds` is the range of its values; those of a variant may
+    leave it. `of` is what one value is of; a metric of "all" has one value for all images and concepts together.
+
+    Options have types that hold their bounds, such as `Annotated[float, Gt(0)]`. A value outside of them raises
+    InputError when the metric is made.
     """
 
     name: ClassVar[str]
-
-    def fit(self, task: Task) -> None: ...
-
-    def explain(self, batch: Batch) -> Explanation: ...
-
-
-@runtime_checkable
-class Metric(Protocol):
-    """A dataclass whose fields are its options; streams over batches, never keeps pixels.
-
-    `needs` lists fields of Explanation and Batch (and 'explained'); `images` says which images it is fed: those of the
-    explained category or all. `compute()` returns Scores per name; a name may carry a variant after '@'
-    (`masked_accuracy@gamma=0.01`). `bounds` is the range of a value.
-    """
-
-    name: ClassVar[str]
-    version: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]]
-    images: ClassVar[Literal["positive", "all"]]
+    version: ClassVar[str] = "1"
+    needs: ClassVar[tuple[str, ...]] = ()
+    images: ClassVar[Literal["positive", "all"]] = "positive"
     higher_is_better: ClassVar[bool]
-    bounds: ClassVar[tuple[float, float]]
-    unit: ClassVar[str]
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    of: ClassVar[Literal["image", "concept", "part", "pair", "all"]] = "image"
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None: ...
+    def __post_init__(self) -> None:
+        """Options are checked: see `resolve_options`."""
+        if dataclasses.is_dataclass(self):
+            resolve_options(self)
 
-    def compute(self) -> dict[str, Scores]: ...
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+        """Add a batch. Raises NotApplicable where the metric cannot serve the task or the explanation."""
+        raise NotImplementedError(f"{type(self).__name__} has no method update(batch, explanation, outputs)")
+
+    def compute(self) -> dict[str, Scores]:
+        """Scores of all batches so far, by name: the metric's own first, then its variants, as in `name@variant`."""
+        raise NotImplementedError(f"{type(self).__name__} has no method compute()")
 
 
-class PerformerPlugin(Protocol):
+@dataclass
+class ImageMetric(Metric):
+    """Base of metrics with a value for each image: a subclass gives the values of a batch, by reading.
+
+    A reading is "" for the metric itself or "@variant" for a variant of it.
+    """
+
+    _ids: list[str] = field(init=False, default_factory=list, repr=False)
+    _readings: dict[str, list[np.ndarray]] = field(init=False, default_factory=dict, repr=False)
+
+    def readings(
+        self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs
+    ) -> dict[str, Float[np.ndarray, "n"]]:
+        """The values of the images of a batch, by reading; the same readings for every batch.
+
+        NaN where an image has no value. Masked (numpy.ma) where a reading does not count an image at all.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method readings(batch, explanation, outputs)")
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+        """Add the readings of a batch."""
+        for reading, values in self.readings(batch, explanation, outputs).items():
+            self._readings.setdefault(reading, []).append(values)
+        self._ids += batch.ids
+
+    def compute(self) -> dict[str, Scores]:
+        """The values of the images that count, by reading."""
+        return {f"{self.name}{reading}": self.scores(self.gathered(reading)) for reading in self._readings}
+
+    def gathered(self, reading: str = "") -> np.ma.MaskedArray:
+        """The values of a reading of all images so far."""
+        values: np.ma.MaskedArray = np.ma.concatenate(self._readings[reading])
+        return values
+
+    def scores(self, values: Float[np.ndarray, "n"]) -> Scores:
+        """Scores of a value for each image so far; masked ones are left out."""
+        counts = ~np.ma.getmaskarray(values)
+        ids = tuple(name for name, counted in zip(self._ids, counts, strict=True) if counted)
+        return Scores(ids, np.ma.getdata(values)[counts].astype(float))
+
+
+class PerformerPlugin:
     """A performer plugin: opens a performer for a dataset, training and caching what it must."""
 
     name: ClassVar[str]
-    version: ClassVar[str]
+    version: ClassVar[str] = "1"
     input_size: ClassVar[int]
 
     @staticmethod
-    def open(dataset: Dataset, device: torch.device) -> Performer: ...
+    def open(dataset: Dataset, device: torch.device) -> Performer:
+        """The frozen performer. Raises InputError where it does not fit the dataset."""
+        raise NotImplementedError

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
-import pkgutil
-import sys
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from partbench import __version__, hookspecs
+from partbench.declaration import fault, in_one_line
 from partbench.errors import InputError, unknown
+from partbench.plugin_files import digest, import_file
 
 KINDS = ("explainers", "metrics", "datasets", "performers")
 PACKAGES = ("partbench.datasets", "partbench.performers", "partbench.metrics", "partbench_plugins")
-GROUP = "partbench"
+FIRST_PARTY = "partbench"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered class and who owns it: the module, its distribution and that distribution's version."""
+    """A registered class and who owns it: the module or file, its distribution and that distribution's version."""
 
     name: str
     cls: Any
@@ -37,10 +36,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin that could not be loaded, and why, in one line."""
+    """A plugin that could not be loaded, and why, in one line; `name` is what its class is called, where it has one."""
 
     plugin: str
     error: str
+    name: str = ""
 
 
 @dataclass
@@ -58,107 +58,133 @@ class Registry:
         table: dict[str, Entry] = getattr(self, kind)
         if name in table:
             return table[name]
-        for broken in self.broken:
-            if name in (broken.plugin, broken.plugin.rpartition(".")[2]):
-                raise InputError(f"plugin '{broken.plugin}' is broken: {broken.error}")
+        self.raise_if_broken(name)
         raise unknown(kind.removesuffix("s"), name, table)
+
+    def raise_if_broken(self, name: str) -> None:
+        """Raise InputError, with the reason, if a plugin of that name could not be loaded."""
+        for broken in self.broken:
+            if name in (broken.name, broken.plugin, broken.plugin.rpartition(".")[2]):
+                raise InputError(f"plugin '{broken.plugin}' is broken: {broken.error}")
+
+    def of_file(self, path: str | Path) -> dict[str, list[str]]:
+        """By kind, the names that a plugin file registered."""
+        owner = str(Path(path).resolve())
+        return {kind: [entry.name for entry in getattr(self, kind).values() if entry.owner == owner] for kind in KINDS}
 
     def tasks(self) -> list[str]:
         """Names of all tasks on default performers."""
-        return [f"{name}/{category}" for name in self.datasets for category in self.categories(name)]
+        return [task for dataset in self.datasets for task in self.tasks_of(dataset)]
 
-    def categories(self, dataset: str) -> dict[str, Any]:
-        """All that can be explained of a dataset, and the class that is opened for it: `multi` and attributes too."""
+    def tasks_of(self, dataset: str) -> list[str]:
+        """Names of the tasks of a dataset on default performers: its logits one at a time, all of them, attributes.
+
+        Raises InputError for an unknown dataset.
+        """
         cls = self.find("datasets", dataset).cls
-        own = dict.fromkeys((*cls.categories, "multi"), cls) if cls.categories else {}
-        return own | {category: getattr(cls, "attribute_images", cls) for category in attribute_tasks(cls)}
+        logits = [f"multi:{category}" for category in cls.categories]
+        return [f"{dataset}/{what}" for what in (*logits, *(["multi"] if logits else []), *cls.attribute_tasks)]
 
     def default_performer(self, task: str) -> str:
-        """The performer of a task `dataset/category` whose name gives none."""
-        dataset, _, category = task.partition("/")
-        performer: str = self.categories(dataset)[category].default_performer
+        """The performer of a task of `tasks_of`."""
+        dataset, _, what = task.partition("/")
+        cls = self.find("datasets", dataset).cls
+        opened = (cls.attribute_images or cls) if what in cls.attribute_tasks else cls
+        performer: str = opened.default_performer
         return performer
-
-    def _add(self, kind: str, entry: Entry) -> None:
-        table: dict[str, Entry] = getattr(self, kind)
-        if entry.name in table:
-            owners = f"{table[entry.name].owner} and {entry.owner}"
-            raise InputError(f"two {kind} are named '{entry.name}': {owners}; rename one or uninstall its package")
-        table[entry.name] = entry
-
-    def _collect(self, manager: pluggy.PluginManager, owner: str, distribution: str, version: str) -> None:
-        """Call the hooks of the plugin just registered and file what it hands over."""
-        plugin = manager.get_plugin(owner)
-        others = [p for p in manager.get_plugins() if p is not plugin]
-        for kind in KINDS:
-            hook = manager.subset_hook_caller(f"register_{kind}", others)
-            hook(register=lambda cls, kind=kind: self._add(kind, Entry(cls.name, cls, owner, distribution, version)))
-
-
-def attribute_tasks(cls: Any) -> Mapping[str, str]:
-    """The attribute that each attribute task of a dataset class explains; of most datasets there are none."""
-    tasks: Mapping[str, str] = getattr(cls, "attribute_tasks", {})
-    return tasks
 
 
 def load(paths: Iterable[str | Path] = ()) -> Registry:
-    """Find all plugins; `paths` are plugin files given by hand.
+    """Find all plugins; `paths` are plugin files given by hand, which may take the place of installed plugins.
 
-    Raises InputError for a duplicate name, an unknown hook or a broken file of `paths`; an installed plugin that fails
-    is kept in `broken`.
+    A plugin that fails is kept in `broken`, for its reason, and stops no other. Raises InputError for a broken file of
+    `paths`, two plugins of one name among them, and two first-party plugins of one name.
     """
-    registry, manager = Registry(), pluggy.PluginManager("partbench")
-    manager.add_hookspecs(hookspecs)
-    for name in _first_party():
-        _register(registry, manager, name, importlib.import_module(name), ("partbench", __version__))
-    for point in importlib.metadata.entry_points(group=GROUP):
-        owner = point.dist.metadata["Name"] if point.dist else point.value
-        try:
-            _register(registry, manager, point.name, point.load(), (owner, point.dist.version if point.dist else "0"))
-        except InputError:
-            raise
-        except Exception as error:  # one bad plugin must not stop the others
-            registry.broken.append(Broken(point.name, f"{type(error).__name__}: {error}".splitlines()[0]))
-    for path in paths:
-        module = import_file(Path(path))
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
-        try:
-            _register(registry, manager, str(path), module, (Path(path).name, f"sha256:{digest}"))
-        except pluggy.PluginValidationError as error:
-            raise InputError(f"plugin file {path} has a hook that partbench does not know: {error}") from error
+    registry = Registry()
+    for module in first_party_modules():
+        _load_installed(registry, module, partial(importlib.import_module, module), (FIRST_PARTY, __version__))
+    for point in hookspecs.entry_points():
+        source = (point.dist.metadata["Name"], point.dist.version) if point.dist else (point.value, "0")
+        _load_installed(registry, point.name, point.load, source)
+    for path in dict.fromkeys(Path(path).resolve() for path in paths):
+        _load_file(registry, path)
     return registry
 
 
-def import_file(path: Path) -> ModuleType:
-    """Import a plugin from a .py file. Raises InputError if it is not there or fails to import."""
-    spec = importlib.util.spec_from_file_location(f"partbench_file_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise InputError(f"no plugin file {path}; expected a Python file with a register_... hook")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[spec.name]
-        raise InputError(f"plugin file {path} is broken: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _first_party() -> list[str]:
+def first_party_modules() -> list[str]:
+    """Names of all modules of the packages that hold first-party plugins; only the packages themselves are imported."""
     names = []
-    for package_name in PACKAGES:
-        package = importlib.import_module(package_name)
-        names += [m.name for m in pkgutil.walk_packages(package.__path__, package_name + ".")]
-    return sorted(names)
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            parts = (path.relative_to(folder).with_suffix("").parts for path in Path(folder).rglob("*.py"))
+            names += [".".join((package, *part)).removesuffix(".__init__") for part in parts]
+    return sorted(set(names) - set(PACKAGES))
 
 
-def _register(
-    registry: Registry, manager: pluggy.PluginManager, name: str, module: object, source: tuple[str, str]
-) -> None:
-    manager.register(module, name)
+def offered(module: object) -> list[tuple[str, Any]]:
+    """What the hooks of a plugin register, each with its kind. Raises what pluggy and the hooks raise."""
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module)
+    manager.check_pending()
+    found: list[tuple[str, Any]] = []
+    for kind in KINDS:
+        getattr(manager.hook, f"register_{kind}")(register=lambda cls, kind=kind: found.append((kind, cls)))
+    return found
+
+
+def _load_installed(registry: Registry, owner: str, importing: Callable[[], object], source: tuple[str, str]) -> None:
+    """Import a plugin and file what it registers; what is wrong with it stops no other."""
     try:
-        manager.check_pending()
-    except pluggy.PluginValidationError:
-        manager.unregister(name=name)
+        found = offered(importing())
+    except KeyboardInterrupt:
         raise
-    registry._collect(manager, name, *source)
+    except BaseException as error:  # a plugin may call sys.exit
+        registry.broken.append(Broken(owner, in_one_line(error)))
+        return
+    for kind, cls in found:
+        wrong, name = _fault(kind, cls), getattr(cls, "name", "")
+        known = None if wrong else getattr(registry, kind).get(name)
+        if known and known.cls is not cls:
+            wrong = f"two {kind} are named '{name}': {known.owner} and {owner}; rename one or uninstall its package"
+            if source[0] == FIRST_PARTY:
+                raise InputError(wrong)
+        if wrong:
+            registry.broken.append(Broken(owner, wrong, name if isinstance(name, str) else ""))
+        elif not known:
+            getattr(registry, kind)[name] = Entry(name, cls, owner, *source)
+
+
+def _load_file(registry: Registry, path: Path) -> None:
+    try:
+        found = offered(import_file(path))
+    except (KeyboardInterrupt, InputError):
+        raise
+    except BaseException as error:
+        raise InputError(f"plugin file {path} is broken: {in_one_line(error)}") from error
+    if not found:
+        raise InputError(f"plugin file {path} registers nothing; see CONTRIBUTING.md for the hooks")
+    version = digest(path)
+    for kind, cls in found:
+        if wrong := _fault(kind, cls):
+            raise InputError(f"plugin file {path} is broken: {wrong}")
+        entry = Entry(cls.name, cls, str(path), path.name, version)
+        if known := getattr(registry, kind).get(entry.name):
+            _check_shadow(kind, known, entry)
+        getattr(registry, kind)[entry.name] = entry
+
+
+def _check_shadow(kind: str, known: Entry, entry: Entry) -> None:
+    """A file may take the place of an installed plugin, which is said; not of another file's."""
+    if known.version.startswith("sha256:"):
+        raise InputError(f"two {kind} are named '{entry.name}': {known.owner} and {entry.owner}; rename one")
+    place = f"{known.distribution} {known.version}"
+    warnings.warn(f"{entry.owner} takes the place of '{entry.name}' ({kind}) of {place}", stacklevel=4)
+
+
+def _fault(kind: str, cls: Any) -> str:
+    try:
+        return fault(kind, cls)
+    except Exception as error:  # such as an attribute that raises when it is read
+        return in_one_line(error)

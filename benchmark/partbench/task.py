@@ -1,28 +1,180 @@
-"""What is explained: a performer on a dataset, for one category's logit or for all of them."""
+"""A task: the images of a dataset, a performer, and the logits of it that are explained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from partbench.activations import Activations
-from partbench.errors import unknown
+from partbench.activations import Activations, TrainingImages
+from partbench.errors import InputError, unknown
 from partbench.performer import Performer
-from partbench.plugin import Dataset
-from partbench.types import Batch, Split
+from partbench.plugin import Dataset, Explainer
+from partbench.types import Batch, Explanation, Images, Split
 
 MULTI = "multi"
+ATTRIBUTE = "attribute-"
+Form = Literal["single", "others", "multi", "logit", "attribute"]
+
+
+@dataclass(frozen=True)
+class TaskName:
+    """What a task name says: `dataset/what[@performer]`, split at the first `/`, then at the last `@`.
+
+    `what` is `multi` (form "multi"), `multi:category` ("logit"), `attribute-x` ("attribute"), `category` ("single") or
+    `category:others` ("others"). `category` is the category or the attribute task, "multi" for all; `performer` is ""
+    where the name gives none.
+    """
+
+    dataset: str
+    form: Form
+    category: str
+    performer: str = ""
+
+    @staticmethod
+    def parse(text: str) -> TaskName:
+        """Raises InputError for a text that is no task name."""
+        dataset, slash, rest = text.partition("/")
+        what, at, performer = rest.rpartition("@") if "@" in rest else (rest, "", "")
+        if not (dataset and slash and what) or (at and not performer):
+            raise InputError(f"'{text}' is no task; expected dataset/what[@performer], as in fauna/multi:bird")
+        if what == MULTI:
+            return TaskName(dataset, "multi", MULTI, performer)
+        if what.startswith(ATTRIBUTE):
+            return TaskName(dataset, "attribute", what, performer)
+        head, colon, tail = what.partition(":")
+        if not colon:
+            return TaskName(dataset, "single", what, performer)
+        if head == MULTI and tail:
+            return TaskName(dataset, "logit", tail, performer)
+        if head and tail == "others":
+            return TaskName(dataset, "others", head, performer)
+        raise InputError(f"'{text}' is no task; after {dataset}/ comes multi, multi:CATEGORY, CATEGORY or attribute-X")
+
+    @property
+    def what(self) -> str:
+        """What stands between `/` and `@`."""
+        return {"logit": f"{MULTI}:{self.category}", "others": f"{self.category}:others"}.get(self.form, self.category)
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.what}{'@' if self.performer else ''}{self.performer}"
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What an explainer's `fit` gets: the performer, and the training images with all that is known of them.
+
+    `explained_categories` are those whose logits are explained, `targets` the index of each among the performer's
+    outputs. `seed` is what an explainer draws its randomness from; torch and numpy are seeded with it too. Nothing that
+    can be reached from here holds the truth about a test image.
+    """
+
+    name: str
+    version: str
+    performer: Performer
+    form: Form
+    explained_categories: tuple[str, ...]
+    classes: tuple[str, ...]
+    part_names: tuple[str, ...]
+    landmark_names: tuple[str, ...]
+    attribute_names: tuple[str, ...]
+    fingerprint: str  # changes with the training images, their truth, or the performer
+    split: TrainingImages
+    seed: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the performer runs."""
+        return self.performer.device
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """Index among the performer's outputs of the logit of each explained category."""
+        return tuple(self.performer.targets[name] for name in self.explained_categories)
+
+    @property
+    def target(self) -> int | None:
+        """Index of the explained logit among the performer's outputs; None where a task explains all logits."""
+        return None if self.form == "multi" else self.targets[0]
+
+    @property
+    def explains_attribute(self) -> bool:
+        """Whether an attribute is explained: the performer's outputs are then log-odds, each for itself."""
+        return self.form == "attribute"
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Tell whoever watches how far a long step is."""
+        self.split.progress(what, done, total)
+
+    @property
+    def labels(self) -> Int[Tensor, "N"]:
+        """Class label of every training image, as in Batch.labels."""
+        return self.split.labels
+
+    def category_of(self, labels: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+        """Index of each image's category among the explained ones; -1 for images of none."""
+        known = torch.tensor([self.classes.index(name) for name in self.explained_categories])
+        match = labels.cpu()[:, None] == known
+        return torch.where(match.any(1), match.int().argmax(1), -1)
+
+    def positive(self, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
+        """Which images show an explained category."""
+        return self.category_of(labels) >= 0
+
+    def activations(self, layer: str) -> Tensor:
+        """The performer's activations (N, ...) of all training images, on the CPU and memory-mapped.
+
+        Index them before computing. Those of other images: `Images.activations`.
+        """
+        return self.split.activations(layer)
+
+    def explained(self, images: Images | None = None) -> Float[Tensor, "n"]:
+        """The performer's explained logit, of images or of all training images (on the CPU).
+
+        Raises ValueError where all logits are explained.
+        """
+        if self.target is None:
+            raise ValueError(f"{self.name} explains all logits, not one")
+        return self._logits(images)[:, self.target]
+
+    def category_logits(self, images: Images | None = None) -> Float[Tensor, "n k"]:
+        """The performer's logits of the explained categories, of images or of all training images (on the CPU)."""
+        return self._logits(images)[:, list(self.targets)]
+
+    def _logits(self, images: Images | None) -> Float[Tensor, "n c"]:
+        return self.activations("logits") if images is None else images.activations("logits")
+
+    def rivals(self, logits: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "n r"], tuple[int, ...]]:
+        """The logits whose largest tells the class of an image, and the index among them of each explained category.
+
+        All of them; but of an attribute, 0 for its absence and its own: other attributes are no rivals.
+        """
+        if not self.explains_attribute:
+            return logits, self.targets
+        own = logits[:, self.target]
+        return torch.stack((torch.zeros_like(own), own), 1), (1,)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The training images at these places, with all that is known of them."""
+        return self.split.batch(indices)
+
+    def batches(self, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
+        """The training images, or those of them at `indices`, in order, with all that is known of them."""
+        rows = range(len(self.labels)) if indices is None else indices
+        for start in range(0, len(rows), size):
+            yield self.split.batch(rows[start : start + size])
 
 
 @dataclass(frozen=True)
 class Task:
-    """A dataset, a performer, and the category whose logit is explained ("multi": all of them).
+    """A dataset, a performer, and what of it is explained: running, metrics and pictures know all of it.
 
-    `seed` is what an explainer draws its randomness from; the runner also seeds torch and numpy with it.
+    `category` is the category (or attribute task) whose logit is explained, "multi" for those of all categories.
     """
 
     dataset: Dataset
@@ -38,95 +190,100 @@ class Task:
             raise unknown(f"category of {self.dataset.name}", self.category, known)
 
     @property
+    def form(self) -> Form:
+        """Which kind of task it is, see TaskName."""
+        return "multi" if self.category == MULTI else "attribute" if self.explains_attribute else "logit"
+
+    @property
     def name(self) -> str:
-        """`dataset/category`, with `@performer` where it is not the dataset's default."""
-        suffix = "" if self.performer.name == self.dataset.default_performer else f"@{self.performer.name}"
-        return f"{self.dataset.name}/{self.category}{suffix}"
+        """As TaskName writes it; `@performer` only where it is not the dataset's default."""
+        performer = "" if self.performer.name == self.dataset.default_performer else self.performer.name
+        return str(TaskName(self.dataset.name, self.form, self.category, performer))
+
+    @cached_property
+    def training(self) -> TrainingTask:
+        """What of this task an explainer may see."""
+        dataset = self.dataset
+        return TrainingTask(
+            name=self.name, version=self.version, performer=self.performer, form=self.form,
+            explained_categories=tuple(dataset.categories) if self.category == MULTI else (self.category,),
+            classes=tuple(dataset.classes),
+            part_names=tuple(dataset.part_names), landmark_names=tuple(dataset.landmark_names),
+            attribute_names=tuple(dataset.attribute_names),
+            fingerprint=f"{dataset.train.fingerprint}|{self.performer.fingerprint}",
+            split=TrainingImages(self.activation_cache.token), seed=self.seed,
+        )  # fmt: skip
 
     @property
-    def device(self) -> torch.device:
-        """Where the performer runs; explanations live there too."""
-        return self.performer.device
-
-    @property
-    def target(self) -> int | None:
-        """Index of the explained logit among the performer's outputs; None for "multi"."""
-        return None if self.category == MULTI else self.performer.targets[self.category]
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Tell whoever watches how far a long step is."""
-        self.activation_cache.progress(what, done, total)
+    def explains_attribute(self) -> bool:
+        """Whether an attribute is explained: the performer's outputs are then log-odds, each for itself."""
+        return self.category in self.dataset.attribute_tasks
 
     def with_seed(self, seed: int) -> Task:
         """The same task for another seed; caches are shared."""
         return replace(self, seed=seed)
 
     @property
+    def device(self) -> torch.device:
+        """Where the performer runs; explanations are brought there too."""
+        return self.performer.device
+
+    @property
     def explained_categories(self) -> tuple[str, ...]:
         """The category explained; for "multi", all of the dataset's, in its order."""
-        return tuple(self.dataset.categories) if self.category == MULTI else (self.category,)
+        return self.training.explained_categories
 
     @property
     def targets(self) -> tuple[int, ...]:
         """Index among the performer's outputs of the logit of each explained category."""
-        return tuple(self.performer.targets[name] for name in self.explained_categories)
+        return self.training.targets
 
     @property
-    def explains_attribute(self) -> bool:
-        """Whether an attribute is explained: the performer's outputs are then log-odds, each for itself."""
-        return self.category in getattr(self.dataset, "attribute_tasks", ())
+    def target(self) -> int | None:
+        """Index of the explained logit among the performer's outputs; None for "multi"."""
+        return None if self.category == MULTI else self.targets[0]
 
-    def rivals(self, logits: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "n r"], tuple[int, ...]]:
-        """The logits whose largest tells the class of an image, and the index among them of each explained category.
-
-        All of them; but of an attribute, 0 for its absence and its own: other attributes are no rivals.
-        """
-        if not self.explains_attribute:
-            return logits, self.targets
-        own = logits[:, self.target]
-        return torch.stack((torch.zeros_like(own), own), 1), (1,)
-
-    def category_of(self, labels: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
-        """Index of each image's category among the explained ones; -1 for images of none."""
-        known = torch.tensor([self.dataset.classes.index(name) for name in self.explained_categories])
-        match = labels.cpu()[:, None] == known
-        return torch.where(match.any(1), match.int().argmax(1), -1)
-
-    def positive(self, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
-        """Which images show the explained category; for "multi", any explained category."""
-        return self.category_of(labels) >= 0
-
-    def labels(self, split: Split = "train") -> Int[Tensor, "N"]:
+    def labels(self, split: Split) -> Int[Tensor, "N"]:
         """Class labels of a whole split."""
         return self.activation_cache.split(split).labels
 
-    def activations(self, layer: str, batch: Batch | None = None, split: Split = "train") -> Tensor:
-        """The performer's activations at a layer (role or name): of a batch (n, ...), or of a whole split (N, ...).
+    def category_of(self, labels: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+        """Index of each image's category among the explained ones; -1 for images of none."""
+        return self.training.category_of(labels)
 
-        Those of a split are on the CPU and memory-mapped (index them before computing); of a batch, on `device`.
-        """
-        if batch is None:
-            return self.activation_cache.of_split(split, layer)
-        return self.activation_cache.of_batch(batch, layer)
-
-    def explained(self, batch: Batch | None = None, split: Split = "train") -> Float[Tensor, "n"]:
-        """The performer's explained logit, of a batch or of a whole split. Raises ValueError for "multi"."""
-        if self.target is None:
-            raise ValueError(f"{self.name} explains all logits, not one")
-        return self.activations("logits", batch, split)[:, self.target]
-
-    def category_logits(self, batch: Batch | None = None, split: Split = "train") -> Float[Tensor, "n k"]:
-        """The performer's logits of the explained categories, of a batch or of a whole split."""
-        return self.activations("logits", batch, split)[:, list(self.targets)]
+    def positive(self, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
+        """Which images show the explained category; for "multi", any explained category."""
+        return self.training.positive(labels)
 
     def batch(self, split: Split, indices: Sequence[int]) -> Batch:
         """Images of a split, with all that is known of them, on `device`."""
-        batch = self.activation_cache.split(split).batch(indices)
-        self.activation_cache.remember(split, list(indices), batch.ids)
-        return batch.to(self.device)
+        return self.activation_cache.batch(split, indices)
 
     def batches(self, split: Split, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
         """A split, or the images of it at `indices`, batch by batch in order."""
-        rows = range(len(self.activation_cache.split(split))) if indices is None else indices
+        rows = range(len(self.labels(split))) if indices is None else indices
         for start in range(0, len(rows), size):
             yield self.batch(split, rows[start : start + size])
+
+    def explain(self, explainer: Explainer, batch: Batch) -> Explanation:
+        """What a fitted explainer makes of a batch: it sees `batch.images`, and what it returns is checked.
+
+        Raises ValueError for an explanation that does not keep the contract, see `Explanation.accepted`.
+        """
+        found = explainer.explain(batch.images)
+        if not isinstance(found, Explanation):
+            raise ValueError(f"{explainer.name}.explain returned a {type(found).__name__}, expected an Explanation")
+        parts = self.dataset.part_names or self.dataset.landmark_names
+        return found.accepted(len(batch), self.device, len(parts))
+
+    def explained(self, batch: Batch) -> Float[Tensor, "n"]:
+        """The performer's explained logit of a batch. Raises ValueError for "multi"."""
+        return self.training.explained(batch.images)
+
+    def category_logits(self, batch: Batch) -> Float[Tensor, "n k"]:
+        """The performer's logits of the explained categories of a batch."""
+        return self.training.category_logits(batch.images)
+
+    def batch_without(self, split: Split, indices: Sequence[int], part: str) -> Batch:
+        """The same images with a part not in the picture, on `device`. Raises NotApplicable where there is no such."""
+        return self.activation_cache.adopt(self.activation_cache.split(split).batch_without(indices, part))

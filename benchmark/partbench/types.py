@@ -1,4 +1,4 @@
-"""Plain data of partbench: batches, explanations, what a performer says of a batch, scores.
+"""Plain data of partbench: images, batches, explanations, what a performer says of a batch, scores.
 
 Axes: n images, k concepts, h w cells of a concept map, H W pixels, p parts, l landmarks, c outputs of the performer.
 """
@@ -6,10 +6,11 @@ Axes: n images, k concepts, h w cells of a concept map, H W pixels, p parts, l l
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -27,13 +28,71 @@ class NotApplicable(Exception):
     """Raised by an explainer or a metric that cannot serve a task: the cell is skipped, for this reason."""
 
 
+class ActivationSource(Protocol):
+    """Where activations of images come from: `activations(images, layer)` gives (n, ...) on the performer's device."""
+
+    def activations(self, images: Images, layer: str) -> Tensor: ...
+
+
+class Images:
+    """What an explainer sees of n images: pixels, ids that tell nothing, and activations of the performer.
+
+    `pixels` are (n, 3, H, W), RGB in [0, 1]; they are a copy, which belongs to whoever got it. `ids` are the same for
+    the same image in every run, and hold no class, path, scene or place in a split. Images of other pixels, such as
+    occluded ones, are made by `with_pixels`.
+    """
+
+    __slots__ = ("_source", "ids", "pixels")
+
+    def __init__(
+        self, ids: Sequence[str], pixels: Float[Tensor, "n 3 H W"], source: ActivationSource | None = None
+    ) -> None:
+        if len(ids) != len(pixels):
+            raise ValueError(f"{len(ids)} ids for {len(pixels)} images")
+        self.ids, self.pixels, self._source = tuple(ids), pixels, source
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: slice) -> Images:
+        return Images(self.ids[index], self.pixels[index], self._source)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in px."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    def activations(self, layer: str) -> Tensor:
+        """The performer's activations (n, ...) at a layer (role or name), on its device, of these very pixels.
+
+        They are looked up where these are unchanged images of a split, and computed otherwise. Raises ValueError for
+        images of no task, InputError for a layer that the performer lacks.
+        """
+        if self._source is None:
+            raise ValueError("these images belong to no task: there is no performer to ask for activations")
+        return self._source.activations(self, layer)
+
+    def with_pixels(self, pixels: Float[Tensor, "m 3 H W"]) -> Images:
+        """Other pixels for the same performer, any number of them that is a multiple of n: ids are repeated."""
+        times, rest = divmod(len(pixels), max(1, len(self)))
+        if rest or (len(pixels) and not len(self)):
+            raise ValueError(f"{len(pixels)} images, expected a multiple of {len(self)}")
+        return Images([image_id for image_id in self.ids for _ in range(times)], pixels, self._source)
+
+
+def opaque_id(text: str) -> str:
+    """16 hex digits that tell an image from others and nothing else: a keyed hash of its readable id."""
+    return hashlib.blake2b(text.encode(), digest_size=8, key=b"partbench images").hexdigest()
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Images and what is known of them; None where the dataset does not know it.
+    """Images and what is known of them; None where the dataset does not know it. Explainers get `images` only.
 
-    pixels are RGB in [0, 1]; boxes are x0 y0 x1 y1 in px of these images; landmarks are x y in px, NaN where absent;
-    masks say which pixels show each part; part_boxes are x0 y0 x1 y1 in px of the parts, NaN where absent, of datasets
-    that know no masks; attributes are +1 / -1, NaN where unknown.
+    Coordinates are in px of these images: pixel i spans [i, i + 1) and has its centre at i + 0.5 (docs/coordinates.md).
+    pixels are RGB in [0, 1]; boxes are x0 y0 x1 y1; landmarks are x y, NaN where absent; masks say which pixels show
+    each part; part_boxes are x0 y0 x1 y1 of the parts, NaN where absent, of datasets that know no masks; attributes are
+    +1 / -1, NaN where unknown. `source` is where activations come from, of batches of a task.
     """
 
     ids: tuple[str, ...]
@@ -44,6 +103,7 @@ class Batch:
     masks: Bool[Tensor, "n p H W"] | None = None
     part_boxes: Float[Tensor, "n p 4"] | None = None
     attributes: Float[Tensor, "n a"] | None = None
+    source: ActivationSource | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,6 +112,11 @@ class Batch:
     def size(self) -> tuple[int, int]:
         """Height and width of the images, in px."""
         return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    @property
+    def images(self) -> Images:
+        """What an explainer may see of this batch: a fresh copy at every call."""
+        return Images([opaque_id(text) for text in self.ids], self.pixels.clone(), self.source)
 
     def __getitem__(self, index: slice) -> Batch:
         return self._map(lambda value: value[index])
@@ -62,27 +127,44 @@ class Batch:
 
     def _map(self, change: Callable[[Any], Any]) -> Batch:
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        changed: dict[str, Any] = {name: v if v is None else change(v) for name, v in values.items()}
+        kept = ("source",)
+        changed = {name: v if v is None or name in kept else change(v) for name, v in values.items()}
         return Batch(**changed)
 
 
+FIELDS = ("scores", "contributions", "logits", "explained")  # of an Explanation, given at once
+LAZY = ("maps", "part_drops")  # may be functions
+SELF_REPORTED = ("explained", "parts", "part_drops")  # what an explainer says of itself and nobody can measure
+
+
 class Explanation:
-    """What an explainer returns for a batch of n images; everything may be None.
+    """What an explainer returns for n images; everything may be None. It cannot be changed.
 
     maps (n, k, h, w) >= 0, or a function without arguments that returns them: for maps that are not at hand but have to
-    be attributed, such as those of units without a place (called only if a metric or a picture needs maps;
-    `maps_on_demand` says so, before and after). `grid` is the receptive-field geometry that puts cell (i, j) on the
-    image, None if the cells tile the image evenly. scores (n, k): how strongly each concept is present. contributions
-    (n, k): additive shares of the explained logit. logits (n,): what the explainer predicts for the explained logit.
-    explained (n,): that logit where it is not the task performer's; an explainer that is a classifier itself gives the
-    same tensor as both. In a task that explains all logits, both are (n, c), a column for each category of the dataset
-    in its order.
+    be attributed, such as those of units of vector layers (called at most once, and only if a metric or a picture needs
+    maps; `maps_on_demand` says so, before and after). `grid` is the receptive-field geometry that puts cell (i, j) on
+    the image, None if the cells tile the image evenly. scores (n, k): how strongly each concept is present.
+    contributions (n, k): additive shares of the explained logit. logits (n,): what the explainer predicts for the
+    explained logit. explained (n,): that logit where it is not the task performer's; an explainer that is a classifier
+    itself gives the same tensor as both. In a task that explains all logits, both are (n, c), a column for each
+    category of the dataset in its order.
 
     parts (k,): the part each concept is assigned to, an index into the dataset's part_names (landmark_names where it
     names no parts), -1 for none; the same for every image. part_drops (n, p), or a function that returns them: how much
     the explained logit falls when the concepts of part p are removed. threshold: where the explainer cuts its logit,
     chosen on training data.
+
+    Tensors of any floating type become float32 without gradient. Raises ValueError for other types.
     """
+
+    maps_on_demand: bool
+    grid: ReceptiveField | None
+    scores: Float[Tensor, "n k"] | None
+    contributions: Float[Tensor, "n k"] | None
+    logits: Float[Tensor, "n *c"] | None
+    explained: Float[Tensor, "n *c"] | None
+    parts: Int[Tensor, "k"] | None
+    threshold: float | None
 
     def __init__(
         self,
@@ -97,65 +179,95 @@ class Explanation:
         part_drops: Float[Tensor, "n p"] | Callable[[], Float[Tensor, "n p"]] | None = None,
         threshold: float | None = None,
     ) -> None:
-        self._maps = maps
-        self.maps_on_demand = callable(maps)
-        self.grid = grid
-        self.scores = scores
-        self.contributions = contributions
-        self.logits = logits
-        self.explained = explained
-        self.parts = parts
-        self._part_drops = part_drops
-        self.threshold = threshold
+        same = logits is not None and logits is explained
+        given = {"scores": scores, "contributions": contributions, "logits": logits, "explained": explained}
+        values: dict[str, Any] = {n: None if value is None else as_float32(n, value) for n, value in given.items()}
+        if same:
+            values["explained"] = values["logits"]
+        for name, lazy in (("maps", maps), ("part_drops", part_drops)):
+            values[f"_{name}"] = lazy if lazy is None or callable(lazy) else as_float32(name, lazy)
+        values |= {"grid": grid, "parts": parts, "threshold": threshold, "maps_on_demand": callable(maps)}
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"an Explanation cannot be changed; make a new one with another {name}")
 
     def has(self, name: str) -> bool:
         """Whether the field `name` was given; does not evaluate lazy ones."""
-        return getattr(self, f"_{name}" if name in ("maps", "part_drops") else name) is not None
+        return self.__dict__[f"_{name}" if name in LAZY else name] is not None
 
     @property
     def is_classifier(self) -> bool:
-        """Whether it stands for itself: its logits are the explained ones, and there is nothing to be faithful to."""
+        """Whether the explainer is the network it explains: its logits are the explained ones."""
         return self.logits is not None and self.logits is self.explained
 
     @property
     def maps(self) -> Float[Tensor, "n k h w"]:
         """The concept maps, evaluated once. Raises ValueError if there are none."""
-        if callable(self._maps):
-            self._maps = self._maps()
-        if self._maps is None:
+        maps = self._evaluated("maps")
+        if maps is None:
             raise ValueError("this explanation has no maps")
-        return self._maps
+        return maps
 
     @property
     def part_drops(self) -> Float[Tensor, "n p"] | None:
         """The fall of the explained logit without the concepts of each part, evaluated once; None if not given."""
-        if callable(self._part_drops):
-            self._part_drops = self._part_drops()
-            _expect("part_drops", self._part_drops, len(self._part_drops), "n p")
-        return self._part_drops
+        return self._evaluated("part_drops")
 
-    def validate(self, n: int) -> None:
-        """Raise ValueError, saying what was expected and found, unless this explains n images in the stated shapes."""
-        for name in ("scores", "contributions", "logits", "explained"):
-            value = getattr(self, name)
-            if value is not None:
-                many = "n k" if name in ("scores", "contributions") else "n c"
-                _expect(name, value, n, "n" if name in ("logits", "explained") and value.ndim == 1 else many)
-        concepts = {name: v.shape[1] for name in ("scores", "contributions") if (v := getattr(self, name)) is not None}
-        if self._maps is not None and not callable(self._maps):
-            _expect("maps", self._maps, n, "n k h w")
-            if (lowest := float(self._maps.min())) < 0:
-                raise ValueError(f"maps must not be negative; the smallest value is {lowest:.3g}")
-            concepts["maps"] = self._maps.shape[1]
+    def _evaluated(self, name: str) -> Tensor | None:
+        value = self.__dict__[f"_{name}"]
+        if callable(value):
+            value = as_float32(name, value())
+            self.__dict__[f"_{name}"] = value
+        found: Tensor | None = value
+        return found
+
+    def accepted(self, n: int, device: torch.device, parts: int | None = None) -> Explanation:
+        """This explanation of n images, checked and on a device; lazy fields are checked when they are evaluated.
+
+        `parts` is how many parts the dataset names. Raises ValueError, saying what was expected and found, for a wrong
+        shape, a value that is NaN or infinite, a negative map, or an index that is no part's.
+        """
         if self.parts is not None:
-            _expect_parts(self.parts)
-            concepts["parts"] = len(self.parts)
-        if self._part_drops is not None and not callable(self._part_drops):
-            _expect("part_drops", self._part_drops, n, "n p")
+            _expect_parts(self.parts, parts)
+        self._expect_shapes(n)
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise ValueError(f"the threshold is {self.threshold}, expected a finite number")
+        fields: dict[str, Any] = {name: _moved(getattr(self, name), device) for name in FIELDS}
+        if self.is_classifier:
+            fields["explained"] = fields["logits"]
+        fields |= {name: self._accepted_lazily(name, n, device) for name in LAZY if self.has(name)}
+        return Explanation(grid=self.grid, parts=_moved(self.parts, device), threshold=self.threshold, **fields)
+
+    def _expect_shapes(self, n: int) -> None:
+        concepts = {}
+        for name in FIELDS:
+            if (value := getattr(self, name)) is None:
+                continue
+            many = "n k" if name in ("scores", "contributions") else "n c"
+            _expect(name, value, n, "n" if name in ("logits", "explained") and value.ndim == 1 else many)
+            if many == "n k":
+                concepts[name] = value.shape[1]
+        if self.has("maps") and not callable(self.__dict__["_maps"]):
+            _expect_maps(self.maps, n)
+            concepts["maps"] = self.maps.shape[1]
+        if self.parts is not None:
+            concepts["parts"] = len(self.parts)
         if len(set(concepts.values())) > 1:
             raise ValueError(f"fields disagree on the number of concepts: {concepts}")
+
+    def _accepted_lazily(self, name: str, n: int, device: torch.device) -> Tensor | Callable[[], Tensor]:
+        value = self.__dict__[f"_{name}"]
+        check = _expect_maps if name == "maps" else lambda drops, n: _expect("part_drops", drops, n, "n p")
+
+        def accepted() -> Tensor:
+            found = as_float32(name, value() if callable(value) else value)
+            check(found, n)
+            if name == "maps" and self.scores is not None and self.scores.shape[1] != found.shape[1]:
+                raise ValueError(f"maps have {found.shape[1]} concepts, scores {self.scores.shape[1]}")
+            return found.to(device)
+
+        return accepted if callable(value) else accepted()
 
     def upsampling(self, height: int, width: int) -> tuple[Float[Tensor, "H h"], Float[Tensor, "W w"]]:
         """Two matrices A, B with `A @ map @ B.T` the map bilinearly resampled at its place on the image.
@@ -174,20 +286,46 @@ class Explanation:
         return rows @ self.maps @ columns.T
 
 
+def as_float32(name: str, value: Any) -> Tensor:
+    """A floating tensor as float32 without gradient. Raises ValueError for anything else."""
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name} are a {type(value).__name__}, expected a torch tensor")
+    if not value.dtype.is_floating_point:
+        kind = str(value.dtype).removeprefix("torch.")
+        raise ValueError(f"{name} are {kind}, expected floating point numbers; convert them with .float()")
+    return value.detach().float()
+
+
+def _moved(value: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if value is None else value.to(device)
+
+
 def _expect(name: str, value: Tensor, n: int, axes: str) -> None:
     rank = len(axes.split())
-    if value.ndim != rank or len(value) != n or 0 in value.shape:
+    if value.ndim != rank or len(value) != n or 0 in value.shape[1:]:
         wanted = axes.replace("n", str(n), 1).replace(" ", ", ")
         raise ValueError(f"{name} are {tuple(value.shape)}, expected ({wanted})")
     if not bool(torch.isfinite(value).all()):
         raise ValueError(f"{name} hold {int((~torch.isfinite(value)).sum())} values that are NaN or infinite")
 
 
-def _expect_parts(parts: Tensor) -> None:
+def _expect_maps(maps: Tensor, n: int) -> None:
+    _expect("maps", maps, n, "n k h w")
+    if maps.numel() and (lowest := float(maps.min())) < 0:
+        raise ValueError(f"maps must not be negative; the smallest value is {lowest:.3g}")
+
+
+def _expect_parts(parts: Tensor, count: int | None) -> None:
+    if not isinstance(parts, Tensor):
+        raise ValueError(f"parts are a {type(parts).__name__}, expected a torch tensor")
     if parts.ndim != 1 or parts.dtype.is_floating_point or parts.dtype.is_complex or parts.dtype == torch.bool:
         raise ValueError(f"parts are {parts.dtype} of shape {tuple(parts.shape)}, expected integers (k,)")
     if len(parts) and int(parts.min()) < -1:
         raise ValueError(f"parts hold {int(parts.min())}, expected the index of a part, or -1 for none")
+    if count is not None and len(parts) and int(parts.max()) >= count:
+        raise ValueError(
+            f"parts hold {int(parts.max())}, expected at most {count - 1}: the dataset names {count} parts"
+        )
 
 
 @dataclass(frozen=True)
@@ -236,7 +374,8 @@ class Scores:
     `units` names the units (image ids, filters, pairs); `values` are NaN where a unit has no value. Without `value`
     the aggregate is the mean over units that have one. `low`, `high` bound it; without them they are bootstrapped
     over units. A metric whose natural unit is the whole set gives no units, and its own value and bounds. `note` is
-    what a reader of the aggregate must know ("part boxes stand in for masks").
+    what a reader of the aggregate must know ("part boxes stand in for masks"). `of` is what one value is of ("image",
+    "concept", "part", "pair") where that is not what the metric says.
     """
 
     units: Sequence[str] = ()
@@ -245,3 +384,4 @@ class Scores:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    of: str | None = None

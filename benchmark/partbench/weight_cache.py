@@ -1,4 +1,4 @@
-"""Networks that took long to train, kept as safetensors in the cache folder and used again."""
+"""A cache of trained weights: safetensors files in the cache folder."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from partbench.activations import cache_folder
-from partbench.task import Task
+from partbench.cache import cache_folder
+from partbench.task import TrainingTask
 
 Weights = dict[str, Tensor]
 
 
-def identity_of(explainer: Any, task: Task, recipe: str) -> dict[str, Any]:
+def training_identity(explainer: Any, task: TrainingTask, recipe: str) -> dict[str, Any]:
     """What determines the weights that an explainer learns on a task: its options, the data, the task and its seed.
 
-    `recipe` is to change when the same options no longer give the same weights.
+    Change `recipe` when the same options no longer give the same weights.
     """
     options = {f.name: getattr(explainer, f.name) for f in dataclasses.fields(explainer) if f.init}
-    data = (task.dataset.train.fingerprint, task.performer.fingerprint)
+    data = task.fingerprint
     where = (task.name, task.version, task.seed, task.device.type)
     return {"recipe": recipe, "options": options, "data": data, "task": where}
 
 
-def kept_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weights]) -> Weights:
-    """The weights kept for `identity` (plain values that determine them), made and kept first if there are none.
+def cached_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weights]) -> Weights:
+    """The cached weights of this kind and identity; if there are none, `make` trains them and they are cached first.
 
-    A file that cannot be read is made again. How long the making took is kept with them, see `kept_seconds`.
+    `kind` names a folder of the cache. `identity` holds plain values that determine the weights, see
+    `training_identity`. A file that cannot be read is made again. The file also says how long `make` took, see
+    `training_seconds`.
     """
     path = _place(kind, identity)
     try:
@@ -48,27 +50,27 @@ def kept_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weig
         return load_file(path)
 
 
-def kept_seconds(kind: str, identity: Mapping[str, Any]) -> float | None:
-    """Seconds that the making of the weights kept for `identity` took; None where that is not known."""
+def training_seconds(kind: str, identity: Mapping[str, Any]) -> float | None:
+    """Seconds that training the cached weights took; None where there are none, or where their file does not say."""
     try:
         with safe_open(_place(kind, identity), "pt") as file:
-            told = (file.metadata() or {}).get("seconds")
+            seconds = (file.metadata() or {}).get("seconds")
     except (FileNotFoundError, SafetensorError):
         return None
-    return None if told is None else float(told)
+    return None if seconds is None else float(seconds)
 
 
 def write_weights(weights: Weights, path: Path, seconds: float | None = None) -> None:
-    """Write safetensors under a temporary name, then rename: no half-written file is ever read.
+    """Write safetensors under a temporary name, then rename, so that no half-written file is ever read.
 
-    `seconds` is how long their making took.
+    `seconds`: how long the training took, written into the file's metadata.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
     try:
-        told = None if seconds is None else {"seconds": f"{seconds:.3f}"}
-        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary, told)
+        metadata = None if seconds is None else {"seconds": f"{seconds:.3f}"}
+        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary, metadata)
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)

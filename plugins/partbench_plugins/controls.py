@@ -1,41 +1,42 @@
-"""Maps that know nothing of the image: what a score is worth is seen beside theirs."""
+"""Controls: maps that do not depend on what the image shows. A score is evidence only if it is better than theirs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
+from annotated_types import Ge, Gt
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, ReceptiveField, Task, hookimpl
+from partbench import Control, Explainer, Explanation, Images, ReceptiveField, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers
 
 
-class Canvas(NamedTuple):
-    """The maps of a layer without their content: cells, geometry, and side of the image in px."""
+class MapGeometry(NamedTuple):
+    """Where the maps of a layer lie: their cells, the receptive field of a cell, the side of the image in px."""
 
-    task: Task
+    task: TrainingTask
     height: int
     width: int
     grid: ReceptiveField
     pixels: int
 
     @staticmethod
-    def of(task: Task, layer: str) -> Canvas:
-        """Found by running the performer once. Raises NotApplicable where it lacks the layer."""
+    def of(task: TrainingTask, layer: str) -> MapGeometry:
+        """That of a layer, by running the performer once. Raises NotApplicable where it lacks the layer."""
         require_layers(task, layer)
         pixels = task.performer.input_size
         blank = task.performer.activations(torch.zeros(1, 3, pixels, pixels), [layer])[layer]
         height, width = blank.shape[2:]
-        return Canvas(task, height, width, task.performer.receptive_field(layer), pixels)
+        return MapGeometry(task, height, width, task.performer.receptive_field(layer), pixels)
 
 
 @dataclass
-class RandomMaps:
+class RandomMaps(Explainer):
     """`concepts` random maps an image, drawn from the image's id and the task's seed; scores are their maxima.
 
     Control: no explainer should score like it. Each map is exp of a Gaussian field of unit variance: > 0, with a few
@@ -45,36 +46,35 @@ class RandomMaps:
     """
 
     name: ClassVar[str] = "random_maps"
-    concepts: int = 5
-    smoothness: float = 1.5
+    concepts: Annotated[int, Ge(1)] = 5
+    smoothness: Annotated[float, Ge(0)] = 1.5
     layer: str = "target"
-    _canvas: Canvas | None = field(init=False, repr=False, compare=False, default=None)
+    _geometry: MapGeometry | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        if self.concepts < 1 or self.smoothness < 0:
-            found = f"concepts is {self.concepts}, smoothness is {self.smoothness}"
-            raise InputError(f"random_maps: {found}; expected at least 1 and at least 0")
-
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned."""
-        self._canvas = Canvas.of(task, self.layer)
+        self._geometry = MapGeometry.of(task, self.layer)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def control(self) -> Control:
+        """A floor."""
+        return "floor"
+
+    def explain(self, images: Images) -> Explanation:
         """The maps that belong to the ids of a batch."""
-        canvas = fitted(self._canvas)
-        maps = torch.stack([self._draw(canvas, image_id) for image_id in batch.ids]).to(canvas.task.device)
+        geometry = fitted(self._geometry)
+        maps = torch.stack([self._draw(geometry, image_id) for image_id in images.ids]).to(geometry.task.device)
         scores = maps.amax((2, 3))
-        return Explanation(maps, grid=canvas.grid, scores=scores, contributions=scores)
+        return Explanation(maps, grid=geometry.grid, scores=scores, contributions=scores)
 
-    def _draw(self, canvas: Canvas, image_id: str) -> Float[Tensor, "k h w"]:
-        digest = hashlib.sha256(f"{canvas.task.seed}:{image_id}".encode()).digest()
+    def _draw(self, geometry: MapGeometry, image_id: str) -> Float[Tensor, "k h w"]:
+        digest = hashlib.sha256(f"{geometry.task.seed}:{image_id}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        noise = torch.randn(self.concepts, canvas.height, canvas.width, generator=generator)
-        return (_blur(canvas.height, self.smoothness) @ noise @ _blur(canvas.width, self.smoothness).T).exp()
+        noise = torch.randn(self.concepts, geometry.height, geometry.width, generator=generator)
+        return (_blur(geometry.height, self.smoothness) @ noise @ _blur(geometry.width, self.smoothness).T).exp()
 
 
 @dataclass
-class CentreMap:
+class CentreMap(Explainer):
     """One map, the same for every image: a Gaussian bump at the centre of the image, 1 at its peak; the score is 1.
 
     Control: photographs are centred on their subject, so that location metrics reward standing still. The score also
@@ -84,30 +84,30 @@ class CentreMap:
     """
 
     name: ClassVar[str] = "centre_map"
-    spread: float = 0.2
+    spread: Annotated[float, Gt(0)] = 0.2
     layer: str = "target"
-    _canvas: Canvas | None = field(init=False, repr=False, compare=False, default=None)
+    _geometry: MapGeometry | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        if not self.spread > 0:
-            raise InputError(f"centre_map: spread is {self.spread}, expected a positive number")
-
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned."""
-        self._canvas = Canvas.of(task, self.layer)
+        self._geometry = MapGeometry.of(task, self.layer)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def control(self) -> Control:
+        """A floor."""
+        return "floor"
+
+    def explain(self, images: Images) -> Explanation:
         """The bump, once per image."""
-        canvas = fitted(self._canvas)
-        rows, columns = (self._bump(canvas, cells) for cells in (canvas.height, canvas.width))
+        geometry = fitted(self._geometry)
+        rows, columns = (self._bump(geometry, cells) for cells in (geometry.height, geometry.width))
         bump = rows[:, None] * columns[None, :]
-        maps = (bump / bump.max()).expand(len(batch), 1, -1, -1).to(canvas.task.device)
+        maps = (bump / bump.max()).expand(len(images), 1, -1, -1).to(geometry.task.device)
         scores = maps.amax((2, 3))
-        return Explanation(maps, grid=canvas.grid, scores=scores, contributions=scores)
+        return Explanation(maps, grid=geometry.grid, scores=scores, contributions=scores)
 
-    def _bump(self, canvas: Canvas, cells: int) -> Float[Tensor, "cells"]:
-        away = canvas.grid.centres(cells) - (canvas.pixels - 1) / 2
-        return torch.exp(-0.5 * (away / (self.spread * canvas.pixels)) ** 2)
+    def _bump(self, geometry: MapGeometry, cells: int) -> Float[Tensor, "cells"]:
+        away = geometry.grid.centres(cells) - geometry.pixels / 2
+        return torch.exp(-0.5 * (away / (self.spread * geometry.pixels)) ** 2)
 
 
 def _blur(cells: int, deviation: float) -> Float[Tensor, "cells cells"]:

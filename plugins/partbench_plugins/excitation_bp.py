@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from partbench import Batch, Explanation, Task, hookimpl
+from partbench import Explainer, Explanation, Images, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.unit_maps import ReadOut
+from partbench_plugins.unit_maps import UnitMaps
 
 
 @dataclass
-class ExcitationBackprop:
+class ExcitationBackprop(Explainer):
     """One concept: the explained logit, with its c-MWP read at `read_layer` as the map and itself as the score.
 
     Source: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016; a baseline of SRAE
@@ -22,19 +22,19 @@ class ExcitationBackprop:
 
     name: ClassVar[str] = "excitation_bp"
     read_layer: str = "target"
-    _read_out: ReadOut | None = field(init=False, repr=False, compare=False, default=None)
+    _unit_maps: UnitMaps | None = field(init=False, repr=False, compare=False, default=None)
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned. Raises NotApplicable where all logits are explained or a layer is missing."""
         target = require_one_logit(task)
         require_layers(task, "logits", self.read_layer)
-        self._read_out = ReadOut(task, self.read_layer, "logits", units=[target])
+        self._unit_maps = UnitMaps(task, self.read_layer, "logits", units=[target])
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """The logit and (lazily) its map."""
-        read_out = fitted(self._read_out)
-        logit = read_out.task.explained(batch)
-        return Explanation(read_out.later(batch), grid=read_out.grid, scores=logit[:, None])
+        unit_maps = fitted(self._unit_maps)
+        logit = unit_maps.task.explained(images)
+        return Explanation(unit_maps.later(images), grid=unit_maps.grid, scores=logit[:, None])
 
 
 @hookimpl

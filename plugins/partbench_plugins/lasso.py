@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import sklearn.linear_model
 import sklearn.model_selection
 import torch
+from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, Task, hookimpl
+from partbench import Explainer, Explanation, Images, InputError, NotApplicable, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.unit_maps import ReadOut
+from partbench_plugins.unit_maps import UnitMaps
 
 
-class Sparse(NamedTuple):
+class SparseLinearModel(NamedTuple):
     """A linear model with few units: their indices, coefficients and the intercept."""
 
     units: list[int]
@@ -26,18 +27,18 @@ class Sparse(NamedTuple):
     intercept: float
 
 
-class Chosen(NamedTuple):
-    """The same, fitted to a task."""
+class FittedLasso(NamedTuple):
+    """A linear model with few units, fitted to the activations and logits of a task."""
 
-    task: Task
+    task: TrainingTask
     units: list[int]
     w: Float[Tensor, "k"]
     intercept: float
-    read_out: ReadOut
+    unit_maps: UnitMaps
 
 
 @dataclass
-class Lasso:
+class Lasso(Explainer):
     """The Lasso from Z, the performer's first fully-connected layer, to the explained logit.
 
     Source: a baseline in Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", section 4.2, tables 2
@@ -52,19 +53,18 @@ class Lasso:
     """
 
     name: ClassVar[str] = "lasso"
-    features: int = 8
-    alpha: float | None = None
+    features: Annotated[int, Ge(1)] = 8
+    alpha: Annotated[float, Ge(0)] | None = None
     cross_validate: bool = False
     read_layer: str = "target"
-    _chosen: Chosen | None = field(init=False, repr=False, compare=False, default=None)
+    _fitted: FittedLasso | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.cross_validate and self.alpha is not None:
             raise InputError(f"lasso: alpha={self.alpha} and cross_validate exclude each other; give one of them")
-        if self.features < 1:
-            raise InputError(f"lasso: features is {self.features}, expected 1 or more")
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Choose units on the training split. Raises NotApplicable also where the penalty leaves no unit."""
         require_one_logit(task)
         require_layers(task, "fc1", self.read_layer)
@@ -73,17 +73,17 @@ class Lasso:
         if not model.units:
             raise NotApplicable(f"no unit of fc1 has a coefficient with alpha={self.alpha}")
         w = torch.as_tensor(model.w, dtype=torch.float32, device=task.device)
-        read_out = ReadOut(task, self.read_layer, "fc1", units=model.units)
-        self._chosen = Chosen(task, model.units, w, model.intercept, read_out)
+        unit_maps = UnitMaps(task, self.read_layer, "fc1", units=model.units)
+        self._fitted = FittedLasso(task, model.units, w, model.intercept, unit_maps)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Activations, contributions, predicted logits and (lazily) maps of the chosen units."""
-        chosen = fitted(self._chosen)
-        scores = chosen.task.activations("fc1", batch).flatten(1)[:, chosen.units]
+        chosen = fitted(self._fitted)
+        scores = images.activations("fc1").flatten(1)[:, chosen.units]
         contributions = scores * chosen.w
         return Explanation(
-            chosen.read_out.later(batch),
-            grid=chosen.read_out.grid,
+            chosen.unit_maps.later(images),
+            grid=chosen.unit_maps.grid,
             scores=scores,
             contributions=contributions,
             logits=contributions.sum(1) + chosen.intercept,
@@ -91,10 +91,10 @@ class Lasso:
 
     def report(self) -> dict[str, float]:
         """How many units were chosen, and how many of them speak against the category (w < 0)."""
-        chosen = fitted(self._chosen)
+        chosen = fitted(self._fitted)
         return {"number_of_features": float(len(chosen.units)), "negative_features": float((chosen.w < 0).sum())}
 
-    def _model(self) -> Callable[[np.ndarray, np.ndarray], Sparse]:
+    def _model(self) -> Callable[[np.ndarray, np.ndarray], SparseLinearModel]:
         if self.cross_validate:
             return cross_validated
         if self.alpha is not None:
@@ -102,7 +102,7 @@ class Lasso:
         return lambda z, y: along_path(z, y, self.features)
 
 
-def along_path(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"], features: int) -> Sparse:
+def along_path(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"], features: int) -> SparseLinearModel:
     """The Lasso at the least penalty that still has `features` units; fewer only where the path ends before."""
     mean, level = z.mean(0), y.mean()
     _, _, path = sklearn.linear_model.lars_path(
@@ -112,18 +112,18 @@ def along_path(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"], features:
     exact = np.flatnonzero(counts == features)
     w = path[:, exact[0] if len(exact) else int(np.argmax(np.minimum(counts, features)))]
     units = np.flatnonzero(w)
-    return Sparse(units.tolist(), w[units], float(level - mean @ w))
+    return SparseLinearModel(units.tolist(), w[units], float(level - mean @ w))
 
 
-def cross_validated(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"]) -> Sparse:
+def cross_validated(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"]) -> SparseLinearModel:
     """The Lasso with the penalty of least squared error in shuffled three-fold cross-validation (a fixed shuffle)."""
     folds = sklearn.model_selection.KFold(3, shuffle=True, random_state=0)
     return _sparse(sklearn.linear_model.LassoCV(alphas=20, cv=folds, eps=1e-2).fit(z, y))
 
 
-def _sparse(model: sklearn.linear_model.Lasso | sklearn.linear_model.LassoCV) -> Sparse:
+def _sparse(model: sklearn.linear_model.Lasso | sklearn.linear_model.LassoCV) -> SparseLinearModel:
     units = np.flatnonzero(model.coef_)
-    return Sparse(units.tolist(), model.coef_[units], float(model.intercept_))
+    return SparseLinearModel(units.tolist(), model.coef_[units], float(model.intercept_))
 
 
 @hookimpl

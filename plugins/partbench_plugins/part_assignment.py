@@ -8,24 +8,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from partbench import Batch, Explanation, Task
-from partbench.functional import PartMarks, peaks
+from partbench import Batch, Explanation, Images, TrainingTask
+from partbench.functional import PartOverlap, on_image, peaks
 
 MOST = 1000  # images that are looked at
 TOP = 100  # of these, that speak for a concept by its peaks
 BATCH = 64
 
 
-def part_count(task: Task) -> int:
+def part_count(task: TrainingTask) -> int:
     """How many parts the dataset names, or landmarks where it names no parts."""
-    return len(task.dataset.part_names or task.dataset.landmark_names)
+    return len(task.part_names or task.landmark_names)
 
 
-def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Tensor, "k"] | None:
+def assign_parts(task: TrainingTask, explain: Callable[[Images], Explanation]) -> Int[Tensor, "k"] | None:
     """The part that each concept stands for, by training images of the explained category, at most 1000.
 
     Where the dataset has masks of parts, or boxes that stand in for them: the part that the concept marks most often,
-    argmax_k P_fk of part interpretability (see PartMarks). For the others, which mark no part, and where there are
+    argmax_k P_fk of part interpretability (see PartOverlap). For the others, which mark no part, and where there are
     landmarks only: the part that holds the peak of its map most often, or the landmark nearest to it, over the 100
     images that activate it most. Of equals the first part; -1 where a concept is dead or peaks on no part. None where
     the dataset knows no parts. The paper of explainer auto-encoders assigns its filters by eye, that of the additive
@@ -33,21 +33,22 @@ def assign_parts(task: Task, explain: Callable[[Batch], Explanation]) -> Int[Ten
     """
     if not part_count(task):
         return None
-    rows = torch.nonzero(task.positive(task.labels())).flatten()
+    rows = torch.nonzero(task.positive(task.labels)).flatten()
     rows = rows[sample(len(rows))]
-    scores, held, marks = [], [], PartMarks()
-    for batch in task.batches("train", BATCH, rows.tolist()):
-        explanation = explain(batch)
-        on_parts = parts_at(peaks(explanation, batch.pixels.shape[-1]), batch)
+    scores, held, overlap = [], [], PartOverlap()
+    for batch in task.batches(BATCH, rows.tolist()):
+        explanation = explain(batch.images)
+        _, places = peaks(explanation, batch.size)
+        on_parts = parts_at(on_image(places, batch.size[1]), batch)
         if on_parts is None:
             return None
         if batch.masks is not None or batch.part_boxes is not None:
-            marks.add(batch, explanation)
+            overlap.add(batch, explanation)
         strength = explanation.maps.amax((2, 3)) if explanation.scores is None else explanation.scores
         scores.append(strength.cpu())
         held.append(on_parts)
     found = most_frequent(torch.cat(scores), torch.cat(held))
-    return (marked(marks, found) if marks.images else found).to(task.device)
+    return (marked(overlap, found) if overlap.images else found).to(task.device)
 
 
 def sample(count: int) -> Int[Tensor, "s"]:
@@ -55,9 +56,9 @@ def sample(count: int) -> Int[Tensor, "s"]:
     return torch.linspace(0, count - 1, min(count, MOST)).long()
 
 
-def marked(marks: PartMarks, otherwise: Int[Tensor, "k"]) -> Int[Tensor, "k"]:
+def marked(overlap: PartOverlap, otherwise: Int[Tensor, "k"]) -> Int[Tensor, "k"]:
     """The part that each concept marks most often, the first of equals; `otherwise` where it marks none."""
-    shares, part = torch.from_numpy(marks.shares()).nan_to_num(nan=0.0).max(1)
+    shares, part = torch.from_numpy(overlap.shares()).nan_to_num(nan=0.0).max(1)
     return torch.where(shares > 0, part, otherwise)
 
 
@@ -83,13 +84,13 @@ def part_drops(
 
 
 def parts_at(places: Float[Tensor, "n k 2"], batch: Batch) -> Bool[Tensor, "n k p"] | None:
-    """Which parts are at these places (x, y in px) of each image; None where the batch knows of no parts."""
+    """Which parts are at these places (x, y in px, on the image) of each image; None if the batch knows of no parts."""
     if batch.masks is not None:
-        x, y = places.round().long().unbind(-1)
+        x, y = places.floor().long().unbind(-1)  # pixel i spans [i, i + 1)
         return batch.masks.cpu()[torch.arange(len(places))[:, None], :, y, x]
     if batch.part_boxes is not None:
         low, high = batch.part_boxes.cpu()[:, None].split(2, -1)  # NaN, a part that is absent, holds nothing
-        place = places[:, :, None] + 0.5  # the centre of the pixel; boxes count from the edge of the first
+        place = places[:, :, None]
         return ((place >= low) & (place < high)).all(-1)
     if batch.landmarks is not None:
         away = (places[:, :, None] - batch.landmarks.cpu()[:, None]).norm(dim=-1).nan_to_num(nan=torch.inf)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from partbench import Batch, Explanation, InputError, ReceptiveField, Task, hookimpl
+from partbench import Control, Explainer, Explanation, Images, ReceptiveField, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers
 from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 
 
 @dataclass
-class TopConv:
+class TopConv(Explainer):
     """The filters of a convolutional layer of the performer: maps are their activations (>= 0), scores the maxima.
 
     Source: the ordinary CNN of Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", section 5, which looks
@@ -26,14 +26,10 @@ class TopConv:
     name: ClassVar[str] = "top_conv"
     layer: str = "top_conv"
     network: Literal["performer", "ordinary"] = "performer"
-    _fitted: tuple[Task, ReceptiveField] | None = field(init=False, repr=False, compare=False, default=None)
+    _fitted: tuple[TrainingTask, ReceptiveField] | None = field(init=False, repr=False, compare=False, default=None)
     _ordinary: InterpCnn | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        if self.network not in ("performer", "ordinary"):
-            raise InputError(f"top_conv: network is '{self.network}', expected performer or ordinary")
-
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned, unless the network is "ordinary". Raises NotApplicable where there is no such layer."""
         if self.network == "ordinary":
             self._ordinary = InterpCnn(mask=False, loss=False)
@@ -42,13 +38,17 @@ class TopConv:
         require_layers(task, self.layer)
         self._fitted = task, task.performer.receptive_field(self.layer)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def control(self) -> Control:
+        """The baseline of explainers that train filters."""
+        return "baseline"
+
+    def explain(self, images: Images) -> Explanation:
         """Activations of the filters, their spatial maxima, and the logits of their network."""
         if self._ordinary is not None:
-            return self._ordinary.explain(batch)
+            return self._ordinary.explain(images)
         task, grid = fitted(self._fitted)
-        maps = task.activations(self.layer, batch)
-        logits = task.category_logits(batch) if task.target is None else task.explained(batch)
+        maps = images.activations(self.layer)
+        logits = task.category_logits(images) if task.target is None else task.explained(images)
         return Explanation(maps, grid=grid, scores=maps.amax((2, 3)), logits=logits, explained=logits)
 
 

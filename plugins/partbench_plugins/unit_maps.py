@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, ExcitationBP, ReceptiveField, Task
+from partbench import ExcitationBP, Images, NoContrast, ReceptiveField, TrainingTask
 
 
-class ReadOut:
+class UnitMaps:
     """c-MWP maps of `units` of the layer `top` of a performer, or of an encoder on top of it, read at `layer`.
 
     `grid` is the geometry of that layer. Units that no Linear layer makes, such as pooled features, have inputs of one
@@ -20,7 +20,13 @@ class ReadOut:
     """
 
     def __init__(
-        self, task: Task, layer: str, top: str, *, encoder: nn.Module | None = None, units: Sequence[int] | None = None
+        self,
+        task: TrainingTask,
+        layer: str,
+        top: str,
+        *,
+        encoder: nn.Module | None = None,
+        units: Sequence[int] | None = None,
     ) -> None:
         above = [task.performer.segment(layer, top), *([] if encoder is None else [encoder])]
         self.task, self.layer, self.units = task, layer, units
@@ -28,14 +34,14 @@ class ReadOut:
         self._backprop = ExcitationBP(above)
 
     @torch.no_grad()
-    def maps(self, batch: Batch) -> Float[Tensor, "n t h w"]:
+    def maps(self, images: Images) -> Float[Tensor, "n t h w"]:
         """Maps >= 0 of a batch, in the units of a probability."""
-        x = self.task.activations(self.layer, batch)
+        x = images.activations(self.layer)
         try:
             return self._backprop.contrastive_maps(x, self.units)
-        except TypeError:  # the last layer is not Linear
+        except NoContrast:
             return self._backprop.maps(x, self.units)
 
-    def later(self, batch: Batch) -> Callable[[], Float[Tensor, "n t h w"]]:
+    def later(self, images: Images) -> Callable[[], Float[Tensor, "n t h w"]]:
         """The maps of a batch, computed when called."""
-        return partial(self.maps, batch)
+        return partial(self.maps, images)

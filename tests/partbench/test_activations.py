@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from partbench import Activations, Batch, Performer
+from partbench import Activations, Batch, Dataset, Images, ImageSet, Performer
 
 LAYERS = ("conv1", "conv2", "conv3", "fc1", "logits")
 
 
-class Noise:
+class Noise(ImageSet):
     """Random images; counts how many were asked for."""
 
     def __init__(self, count: int, fingerprint: str) -> None:
@@ -29,10 +30,11 @@ class Noise:
         return Batch(tuple(f"{self.fingerprint}/{i}" for i in rows), self.images[rows], self.labels[rows])
 
 
-class NoiseDataset:
-    name, size = "noise", 8
+class NoiseDataset(Dataset):
+    name = "noise"
 
     def __init__(self, train: str = "train") -> None:
+        super().__init__(None, 8)
         self.train, self.test = Noise(70, train), Noise(10, "test")  # 70: more than a chunk
 
 
@@ -81,23 +83,83 @@ def test_other_weights_or_other_images_do_not_share_files(tmp_path: Path) -> Non
     assert len(folders) == 4
 
 
-def test_a_batch_of_a_split_is_looked_up_by_its_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset, tiny = NoiseDataset(), performer()
-    cache = Activations(dataset, tiny, tmp_path)
+def test_images_of_a_split_are_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = performer()
+    cache = Activations(NoiseDataset(), tiny, tmp_path)
     rows = [41, 3, 69]
-    batch = dataset.train.batch(rows)
-    cache.remember("train", rows, batch.ids)
+    images = cache.batch("train", rows).images
     expected = cache.of_split("train", "conv3")[rows]
     monkeypatch.setattr(tiny, "activations", None)
-    assert torch.equal(cache.of_batch(batch, "conv3"), expected)
+    assert torch.equal(images.activations("conv3"), expected)
+    assert torch.equal(images[1:].activations("conv3"), expected[1:])
+
+
+def computed(tiny: Performer, images: Images) -> torch.Tensor:
+    return tiny.activations(images.pixels, ["fc1"])["fc1"]
 
 
 def test_images_that_are_of_no_split_are_computed(tmp_path: Path) -> None:
-    dataset, tiny = NoiseDataset(), performer()
-    cache = Activations(dataset, tiny, tmp_path)
-    cache.remember("train", [0], dataset.train.batch([0]).ids)
-    strange = Batch(("elsewhere/0",), torch.rand(1, 3, 8, 8), torch.tensor([0]))
-    assert torch.equal(cache.of_batch(strange, "fc1"), tiny.activations(strange.pixels, ["fc1"])["fc1"])
+    tiny = performer()
+    cache = Activations(NoiseDataset(), tiny, tmp_path)
+    cache.batch("train", [0])
+    strange = cache.adopt(Batch(("elsewhere/0",), torch.rand(1, 3, 8, 8), torch.tensor([0]))).images
+    assert torch.equal(strange.activations("fc1"), computed(tiny, strange))
+
+
+def test_a_batch_of_known_and_unknown_images_is_computed_as_a_whole(tmp_path: Path) -> None:
+    tiny = performer()
+    cache = Activations(NoiseDataset(), tiny, tmp_path)
+    known = cache.batch("train", [4, 5])
+    mixed = replace(known, ids=(known.ids[0], "elsewhere/1"), pixels=torch.rand(2, 3, 8, 8)).images
+    assert torch.equal(mixed.activations("fc1"), computed(tiny, mixed))
+    half = replace(known, ids=(known.ids[0], "elsewhere/1")).images
+    assert torch.equal(half.activations("fc1"), computed(tiny, half))
+
+
+def test_images_of_both_splits_in_one_batch_are_computed(tmp_path: Path) -> None:
+    tiny = performer()
+    cache = Activations(NoiseDataset(), tiny, tmp_path)
+    pair = [cache.batch("train", [7]), cache.batch("test", [7])]
+    joined = replace(pair[0], ids=pair[0].ids + pair[1].ids, pixels=torch.cat([one.pixels for one in pair])).images
+    assert torch.equal(joined.activations("fc1"), computed(tiny, joined))
+
+
+@pytest.mark.parametrize("how", ["in place", "through numpy", "new images", "swapped"])
+def test_changed_pixels_go_through_the_network(how: str, tmp_path: Path) -> None:
+    tiny = performer()
+    images = Activations(NoiseDataset(), tiny, tmp_path).batch("train", [1, 2]).images
+    before = images.activations("fc1")
+    if how == "in place":
+        images.pixels[:, :, 2:5] = 0
+    elif how == "through numpy":
+        images.pixels.numpy()[:, :, 2:5] = 0
+    elif how == "new images":
+        images = images.with_pixels(images.pixels * 0.5)
+    else:
+        images = images.with_pixels(images.pixels.flip(0))
+    assert torch.equal(images.activations("fc1"), computed(tiny, images))
+    assert not torch.allclose(images.activations("fc1"), before)
+
+
+def test_other_pixels_may_be_several_for_each_image(tmp_path: Path) -> None:
+    images = Activations(NoiseDataset(), performer(), tmp_path).batch("train", [1, 2]).images
+    many = images.with_pixels(images.pixels.repeat_interleave(3, 0) * torch.rand(6, 1, 8, 8))
+    assert many.activations("logits").shape == (6, 2)
+    with pytest.raises(ValueError, match="3 images, expected a multiple of 2"):
+        images.with_pixels(torch.zeros(3, 3, 8, 8))
+
+
+def test_images_of_no_task_have_nobody_to_ask(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="belong to no task"):
+        NoiseDataset().train.batch([0]).images.activations("fc1")
+
+
+def test_each_mapping_of_a_split_is_the_callers_own(tmp_path: Path) -> None:
+    cache = Activations(NoiseDataset(), performer(), tmp_path)
+    mine = cache.mapped("train", "fc1")
+    mine.fill_(5)
+    assert not torch.equal(cache.mapped("train", "fc1"), mine)
+    assert not torch.equal(cache.of_split("train", "fc1"), mine)
 
 
 def test_an_interrupted_write_leaves_no_file_and_can_be_repeated(

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from partbench import Batch, Explanation, PerformerOutputs, ReceptiveField
+from partbench import Batch, Explanation, Images, PerformerOutputs, ReceptiveField
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
 from partbench.testing import ContractError, check_explainer, check_metric
@@ -29,10 +29,10 @@ def workbench() -> Workbench:
     return Workbench(REGISTRY)
 
 
-@pytest.mark.parametrize("category", ["bird", "multi"])
+@pytest.mark.parametrize("what", ["multi:bird", "multi"])
 @pytest.mark.parametrize("name", sorted(REGISTRY.explainers))
-def test_explainer(name: str, category: str, workbench: Workbench) -> None:
-    check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{category}"), given=SHORT.get(name))
+def test_explainer(name: str, what: str, workbench: Workbench) -> None:
+    check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{what}"), given=SHORT.get(name))
 
 
 def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, PerformerOutputs]:
@@ -53,7 +53,7 @@ def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanatio
     logits = torch.randn(n, 3, generator=generator)
     contributions = torch.rand(n, k, generator=generator)
     explanation = Explanation(
-        maps, grid=ReceptiveField(1.5, 4, 6), scores=maps.amax((2, 3)), contributions=contributions,
+        maps, grid=ReceptiveField(2, 4, 6), scores=maps.amax((2, 3)), contributions=contributions,
         logits=logits[:, 0] + 0.1 * torch.randn(n, generator=generator),
         parts=torch.arange(k) % 3 - 1, part_drops=torch.rand(n, 2, generator=generator),
     )  # fmt: skip
@@ -93,11 +93,11 @@ def test_a_batch_dependent_explainer_breaks_the_contract(workbench: Workbench) -
     class Ranks(cls):  # type: ignore[misc, valid-type]
         """Ranks images within their batch."""
 
-        def explain(self, batch: Batch) -> Explanation:
-            return Explanation(scores=batch.pixels.mean((1, 2, 3)).argsort()[:, None].float())
+        def explain(self, images: Images) -> Explanation:
+            return Explanation(scores=images.pixels.mean((1, 2, 3)).argsort()[:, None].float())
 
     with pytest.raises(ContractError, match="depend on the other images"):
-        check_explainer(Ranks, workbench.task("fauna/bird"))
+        check_explainer(Ranks, workbench.task("fauna/multi:bird"))
 
 
 def test_an_explainer_that_changes_the_performer_breaks_the_contract() -> None:
@@ -112,4 +112,4 @@ def test_an_explainer_that_changes_the_performer_breaks_the_contract() -> None:
             next(iter(task.performer.segment("images", "logits").parameters())).data.add_(1)
 
     with pytest.raises(ContractError, match="changed the performer"):
-        check_explainer(Tampers, workbench.task("fauna/bird"))
+        check_explainer(Tampers, workbench.task("fauna/multi:bird"))

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from partbench import kept_seconds, kept_weights, write_weights
+from partbench import cached_weights, training_seconds, write_weights
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,9 @@ class Maker:
 
 def test_weights_are_made_once_per_identity(cache):
     make = Maker()
-    first = kept_weights("kind", {"a": 1, "b": [1, 2]}, make)
-    again = kept_weights("kind", {"b": [1, 2], "a": 1}, make)
-    other = kept_weights("kind", {"a": 2, "b": [1, 2]}, make)
+    first = cached_weights("kind", {"a": 1, "b": [1, 2]}, make)
+    again = cached_weights("kind", {"b": [1, 2], "a": 1}, make)
+    other = cached_weights("kind", {"a": 2, "b": [1, 2]}, make)
     assert make.calls == 2
     assert torch.equal(first["w"], again["w"])
     assert torch.equal(first["v"], torch.arange(6).view(2, 3).T)
@@ -40,7 +40,7 @@ def test_interrupted_making_leaves_nothing_behind(cache):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept_weights("kind", {}, interrupted)
+        cached_weights("kind", {}, interrupted)
     assert not list(cache.rglob("*.safetensors"))
 
 
@@ -52,10 +52,10 @@ def test_failed_write_leaves_nothing_behind(cache):
 
 def test_truncated_file_is_made_again(cache):
     make = Maker()
-    kept_weights("kind", {}, make)
+    cached_weights("kind", {}, make)
     (file,) = (cache / "kind").iterdir()
     file.write_bytes(file.read_bytes()[:10])
-    assert kept_weights("kind", {}, make)["w"].tolist() == [2, 2]
+    assert cached_weights("kind", {}, make)["w"].tolist() == [2, 2]
 
 
 def test_seconds_of_the_making_are_kept_and_not_those_of_the_reading(cache):
@@ -63,19 +63,19 @@ def test_seconds_of_the_making_are_kept_and_not_those_of_the_reading(cache):
         time.sleep(0.05)
         return {"w": torch.zeros(1)}
 
-    assert kept_seconds("kind", {"a": 1}) is None
-    kept_weights("kind", {"a": 1}, slow)
-    first = kept_seconds("kind", {"a": 1})
-    kept_weights("kind", {"a": 1}, slow)
+    assert training_seconds("kind", {"a": 1}) is None
+    cached_weights("kind", {"a": 1}, slow)
+    first = training_seconds("kind", {"a": 1})
+    cached_weights("kind", {"a": 1}, slow)
     assert first >= 0.05
-    assert kept_seconds("kind", {"a": 1}) == first
-    assert kept_seconds("kind", {"a": 2}) is None
+    assert training_seconds("kind", {"a": 1}) == first
+    assert training_seconds("kind", {"a": 2}) is None
 
 
 def test_weights_kept_without_seconds_have_none(cache):
-    kept_weights("kind", {}, Maker())
+    cached_weights("kind", {}, Maker())
     (file,) = (cache / "kind").iterdir()
     write_weights({"w": torch.zeros(1)}, file)
-    assert kept_seconds("kind", {}) is None
+    assert training_seconds("kind", {}) is None
     file.write_bytes(file.read_bytes()[:10])
-    assert kept_seconds("kind", {}) is None
+    assert training_seconds("kind", {}) is None

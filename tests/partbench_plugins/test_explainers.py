@@ -48,8 +48,8 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 def explained(name: str, task: Task, rows: range = range(7)) -> Explanation:
     explainer = CONCEPTS[name][0]()
-    explainer.fit(task)
-    return explainer.explain(task.batch("test", rows))
+    explainer.fit(task.training)
+    return explainer.explain(task.batch("test", rows).images)
 
 
 @pytest.mark.parametrize("name", CONCEPTS)
@@ -100,10 +100,10 @@ def test_another_seed_gives_another_explanation(name: str, task: Task):
 @pytest.mark.parametrize("name", CONCEPTS)
 def test_an_image_is_explained_alike_in_any_batch(name: str, task: Task):
     explainer = CONCEPTS[name][0]()
-    explainer.fit(task)
-    whole = explainer.explain(task.batch("test", range(7)))
+    explainer.fit(task.training)
+    whole = explainer.explain(task.batch("test", range(7)).images)
     for rows in (range(3), range(3, 7)):
-        part = explainer.explain(task.batch("test", rows))
+        part = explainer.explain(task.batch("test", rows).images)
         for field in ("maps", "scores", *(["logits", "contributions"] if name in PREDICTING else [])):
             torch.testing.assert_close(getattr(part, field), getattr(whole, field)[rows.start : rows.stop])
 
@@ -111,7 +111,7 @@ def test_an_image_is_explained_alike_in_any_batch(name: str, task: Task):
 @pytest.mark.parametrize("name", ONE_LOGIT)
 def test_an_explainer_of_one_logit_refuses_to_explain_all(name: str, tmp_path: Path):
     with pytest.raises(NotApplicable, match="explains one logit; this task explains all"):
-        CONCEPTS[name][0]().fit(toy_task(tmp_path, "multi"))
+        CONCEPTS[name][0]().fit(toy_task(tmp_path, "multi").training)
 
 
 @pytest.mark.parametrize("name", ["top_conv", "random_maps", "centre_map"])
@@ -125,33 +125,33 @@ def test_what_knows_no_category_also_serves_a_task_that_explains_all(name: str, 
 )
 def test_a_layer_that_the_performer_lacks_is_named(name: str, role: str, tmp_path: Path):
     with pytest.raises(NotApplicable, match=f"toy has no layer '{role}'"):
-        CONCEPTS[name][0]().fit(toy_task(tmp_path, performer=toy_performer(without=[role])))
+        CONCEPTS[name][0]().fit(toy_task(tmp_path, performer=toy_performer(without=[role])).training)
 
 
 def test_an_explainer_that_was_not_fitted_says_so(task: Task):
     with pytest.raises(RuntimeError, match="before fit"):
-        Srae().explain(task.batch("test", range(2)))
+        Srae().explain(task.batch("test", range(2)).images)
 
 
 def test_maps_are_not_computed_before_they_are_asked_for(task: Task, monkeypatch: pytest.MonkeyPatch):
     explanation = explained("srae", task)
-    monkeypatch.setattr("partbench_plugins.unit_maps.ReadOut.maps", lambda *_: pytest.fail("maps were computed again"))
+    monkeypatch.setattr("partbench_plugins.unit_maps.UnitMaps.maps", lambda *_: pytest.fail("maps were computed again"))
     asked = []
     explainer = CONCEPTS["srae"][0]()
-    explainer.fit(task)
-    monkeypatch.setattr("partbench_plugins.unit_maps.ReadOut.maps", lambda self, batch: asked.append(len(batch)))
-    explainer.explain(task.batch("test", range(4)))
+    explainer.fit(task.training)
+    monkeypatch.setattr("partbench_plugins.unit_maps.UnitMaps.maps", lambda self, batch: asked.append(len(batch)))
+    explainer.explain(task.batch("test", range(4)).images)
     assert asked == []
     assert explanation.maps.shape[0] == 7
 
 
 def test_maps_of_x_features_are_the_contrastive_maps_through_encoder_and_performer(task: Task):
     explainer = Srae(**SMALL)
-    explainer.fit(task)
+    explainer.fit(task.training)
     batch = task.batch("test", range(5))
-    x = task.activations("target", batch)
+    x = batch.images.activations("target")
     modules = [task.performer.segment("target", "fc1"), explainer._x_layer.encoder]
-    torch.testing.assert_close(explainer.explain(batch).maps, contrastive_maps(modules, x))
+    torch.testing.assert_close(explainer.explain(batch.images).maps, contrastive_maps(modules, x))
 
 
 def test_pooled_features_have_the_plain_excitation_map_as_nothing_speaks_against_them(tmp_path: Path):
@@ -160,57 +160,59 @@ def test_pooled_features_have_the_plain_excitation_map_as_nothing_speaks_against
     stages = dict(performer.stages) | {"fc1": pooled, "logits": nn.Linear(CHANNELS, 3)}
     task = toy_task(tmp_path, performer=replace(performer, stages=stages, fingerprint="pooled"))
     explainer = Z(units=CHANNELS, read_layer="top_conv")
-    explainer.fit(task)
+    explainer.fit(task.training)
     batch = task.batch("test", range(5))
-    x = task.activations("conv2", batch)[:, explainer._drawn]
-    torch.testing.assert_close(explainer.explain(batch).maps, x / x.sum((2, 3), keepdim=True).clamp(min=1e-12))
+    x = batch.images.activations("conv2")[:, explainer._drawn]
+    torch.testing.assert_close(explainer.explain(batch.images).maps, x / x.sum((2, 3), keepdim=True).clamp(min=1e-12))
 
 
 def test_maps_can_be_read_at_another_layer(task: Task):
     batch = task.batch("test", range(5))
     explainer = ExcitationBackprop(read_layer="top_conv")
-    explainer.fit(task)
+    explainer.fit(task.training)
     segment = task.performer.segment("conv2", "logits")
-    expected = contrastive_maps(segment, task.activations("conv2", batch), [0])
-    explanation = explainer.explain(batch)
+    expected = contrastive_maps(segment, batch.images.activations("conv2"), [0])
+    explanation = explainer.explain(batch.images)
     torch.testing.assert_close(explanation.maps, expected)
     assert explanation.grid == task.performer.receptive_field("conv2")
 
 
 def test_excitation_bp_scores_the_explained_logit(task: Task):
     explanation = explained("excitation_bp", task)
-    torch.testing.assert_close(explanation.scores[:, 0], task.explained(split="test")[:7])
+    torch.testing.assert_close(
+        explanation.scores[:, 0], task.activation_cache.of_split("test", "logits")[:, task.target][:7]
+    )
 
 
 def test_z_draws_living_units_and_scores_their_activations(task: Task):
     explainer = Z(units=6)
-    explainer.fit(task)
-    positive = task.activations("fc1")[task.positive(task.labels())]
+    explainer.fit(task.training)
+    positive = task.training.activations("fc1")[task.positive(task.training.labels)]
     assert len(set(explainer._drawn)) == 6
     assert (positive[:, explainer._drawn] > 0).any(0).all()
-    scores = explainer.explain(task.batch("test", range(4))).scores
-    torch.testing.assert_close(scores, task.activations("fc1", split="test")[:4][:, explainer._drawn])
+    scores = explainer.explain(task.batch("test", range(4)).images).scores
+    torch.testing.assert_close(scores, task.activation_cache.of_split("test", "fc1")[:4][:, explainer._drawn])
 
 
 def test_z_gives_all_living_units_where_there_are_fewer_than_asked_for(task: Task):
     explainer = Z(units=10_000)
-    explainer.fit(task)
-    alive = (task.activations("fc1")[task.positive(task.labels())] > 0).any(0)
+    explainer.fit(task.training)
+    alive = (task.training.activations("fc1")[task.positive(task.training.labels)] > 0).any(0)
     assert explainer._drawn == torch.nonzero(alive).flatten().tolist()
 
 
 def test_top_conv_shows_the_activations_and_their_maxima(task: Task):
     explanation = explained("top_conv", task)
-    assert torch.equal(explanation.maps, task.activations("conv2", split="test")[:7])
+    assert torch.equal(explanation.maps, task.activation_cache.of_split("test", "conv2")[:7])
     assert torch.equal(explanation.scores, explanation.maps.flatten(2).max(2).values)
     assert explanation.grid == task.performer.receptive_field("conv2")
 
 
 def test_random_maps_belong_to_the_image_not_to_its_place(task: Task):
     explainer = RandomMaps()
-    explainer.fit(task)
-    forward = explainer.explain(task.batch("test", [0, 1, 2])).maps
-    backward = explainer.explain(task.batch("test", [2, 1, 0])).maps
+    explainer.fit(task.training)
+    forward = explainer.explain(task.batch("test", [0, 1, 2]).images).maps
+    backward = explainer.explain(task.batch("test", [2, 1, 0]).images).maps
     assert torch.equal(forward, backward.flip(0))
     assert not torch.equal(forward[0], forward[1])
 
@@ -219,8 +221,8 @@ def test_smooth_random_maps_vary_less_from_cell_to_cell_than_independent_ones(ta
     steps = []
     for smoothness in (0.0, 1.5):
         explainer = RandomMaps(smoothness=smoothness, concepts=40)
-        explainer.fit(task)
-        field = explainer.explain(task.batch("test", range(5))).maps.log()
+        explainer.fit(task.training)
+        field = explainer.explain(task.batch("test", range(5)).images).maps.log()
         assert float(field.var()) == pytest.approx(1, rel=0.25)
         steps.append(float(field.diff(dim=3).var()))
     assert steps[0] == pytest.approx(2, rel=0.2)

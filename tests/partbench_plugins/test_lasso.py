@@ -71,28 +71,28 @@ def test_cross_validation_predicts_better_than_one_unit():
 
 def test_a_given_penalty_is_that_of_scikit_learn(tmp_path: Path):
     explainer, z = Lasso(alpha=0.1), activations()
-    explainer.fit(task(tmp_path))
+    explainer.fit(task(tmp_path).training)
     reference = sklearn.linear_model.Lasso(alpha=0.1).fit(z.astype(np.float32), linear(z.astype(np.float32)))
-    assert explainer._chosen.units == np.flatnonzero(reference.coef_).tolist()
-    np.testing.assert_allclose(explainer._chosen.w.numpy(), reference.coef_[explainer._chosen.units], rtol=1e-3)
+    assert explainer._fitted.units == np.flatnonzero(reference.coef_).tolist()
+    np.testing.assert_allclose(explainer._fitted.w.numpy(), reference.coef_[explainer._fitted.units], rtol=1e-3)
 
 
 def test_contributions_and_the_intercept_make_the_logit_and_negative_units_are_counted(tmp_path: Path):
     toy = task(tmp_path)
     explainer = Lasso(features=3)
-    explainer.fit(toy)
-    explanation = explainer.explain(toy.batch("test", range(5)))
+    explainer.fit(toy.training)
+    explanation = explainer.explain(toy.batch("test", range(5)).images)
     torch.testing.assert_close(
-        explanation.logits - explanation.contributions.sum(1), torch.full((5,), explainer._chosen.intercept)
+        explanation.logits - explanation.contributions.sum(1), torch.full((5,), explainer._fitted.intercept)
     )
-    z = toy.activations("fc1", split="test")[:5][:, sorted(PLANTED)]
+    z = toy.activation_cache.of_split("test", "fc1")[:5][:, sorted(PLANTED)]
     torch.testing.assert_close(explanation.scores, z)
     assert explainer.report() == {"number_of_features": 3.0, "negative_features": 1.0}
 
 
 def test_a_penalty_that_leaves_nothing_is_not_applicable(tmp_path: Path):
     with pytest.raises(NotApplicable, match="alpha=1000"):
-        Lasso(alpha=1000.0).fit(task(tmp_path))
+        Lasso(alpha=1000.0).fit(task(tmp_path).training)
 
 
 def test_two_ways_to_choose_the_penalty_are_one_too_many():

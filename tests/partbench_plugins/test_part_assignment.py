@@ -6,7 +6,7 @@ import torch
 from toys import SIDE, toy_task
 
 from partbench import Batch, Explanation, ReceptiveField
-from partbench.functional import PartMarks
+from partbench.functional import PartOverlap
 from partbench_plugins.part_assignment import assign_parts, marked, most_frequent, part_count, parts_at
 
 
@@ -14,7 +14,7 @@ def batch(**known) -> Batch:
     return Batch(("a", "b"), torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.long), **known)
 
 
-PLACES = torch.tensor([[[1.0, 5.0], [6.0, 0.0]], [[1.0, 5.0], [6.0, 0.0]]])  # x, y of two concepts on two images
+PLACES = torch.tensor([[[1.5, 5.5], [6.5, 0.5]], [[1.5, 5.5], [6.5, 0.5]]])  # x, y of two concepts on two images
 
 
 def test_a_mask_holds_the_pixel_of_the_peak():
@@ -62,10 +62,10 @@ def test_concepts_planted_on_parts_are_assigned_to_them(tmp_path):
     def explain(images: Batch) -> Explanation:
         maps = torch.zeros(len(images), 4, 3, 3)
         maps[:, 0, 2, 2] = maps[:, 1, 0, 0] = maps[:, 2, 0, 2] = 1  # green, red, between them, dead
-        return Explanation(maps, grid=ReceptiveField(1.5, 4, 4))
+        return Explanation(maps, grid=ReceptiveField(2, 4, 4))
 
-    assert part_count(task) == 2
-    assert assign_parts(task, explain).tolist() == [1, 0, -1, -1]
+    assert part_count(task.training) == 2
+    assert assign_parts(task.training, explain).tolist() == [1, 0, -1, -1]
 
 
 def test_a_concept_is_of_the_part_that_it_marks_even_where_it_peaks_on_another():
@@ -75,11 +75,11 @@ def test_a_concept_is_of_the_part_that_it_marks_even_where_it_peaks_on_another()
     maps[:, 0, :4, :4], maps[:, 0, 7, 7] = 1.0, 2.0  # marks the first, peaks on the second
     maps[:, 1, 5:8, 4:8] = 1.0  # marks the second
     maps[:, 2, 0, 0] = 1.0  # marks none: a sixteenth of the first
-    marks = PartMarks(quantile=0.3)
-    marks.add(batch(masks=masks), Explanation(maps, grid=ReceptiveField(0, 1, 1)))
-    assert marked(marks, otherwise=torch.tensor([1, 0, -1])).tolist() == [0, 1, -1]
+    overlap = PartOverlap(quantile=0.3)
+    overlap.add(batch(masks=masks), Explanation(maps, grid=ReceptiveField(0.5, 1, 1)))
+    assert marked(overlap, otherwise=torch.tensor([1, 0, -1])).tolist() == [0, 1, -1]
 
 
 def test_a_dataset_without_parts_assigns_none(tmp_path):
     task = toy_task(tmp_path)
-    assert assign_parts(task, lambda images: Explanation(torch.ones(len(images), 1, 3, 3))) is None
+    assert assign_parts(task.training, lambda images: Explanation(torch.ones(len(images), 1, 3, 3))) is None

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from partbench import Activations, Batch, Performer, Task
+from partbench import Activations, Batch, Dataset, ImageSet, Performer, Task
 
 SIDE, CHANNELS, HIDDEN = 12, 6, 24
 
 
-class Squares:
+class Squares(ImageSet):
     """Noise with a bright square: red in one corner half of the time, green in another half of the time.
 
     Images with both are labelled 0, others 1 or 2.
@@ -38,17 +39,15 @@ class Squares:
         return Batch(tuple(self.ids[i] for i in rows), self.images[rows], self.labels[rows])
 
 
-class ToyDataset:
+class ToyDataset(Dataset):
     name: ClassVar[str] = "squares"
     version: ClassVar[str] = "1"
     default_performer: ClassVar[str] = "toy"
-    needs_root: ClassVar[bool] = False
-    classes: ClassVar[tuple[str, ...]] = ("both", "red", "green")
-    categories: ClassVar[tuple[str, ...]] = ("both", "red")
-    landmark_names = part_names = ()
-    size = SIDE
+    classes: tuple[str, ...] = ("both", "red", "green")
+    categories: tuple[str, ...] = ("both", "red")
 
     def __init__(self, train: int, test: int) -> None:
+        super().__init__(None, SIDE)
         self.train, self.test = Squares("train", train, 1), Squares("test", test, 2)
 
 
@@ -84,6 +83,7 @@ def planted_task(folder: Path, z: Tensor, logit: Callable[[Tensor], Tensor]) -> 
     """
     task = toy_task(folder, train=len(z))
     cache = task.activation_cache
-    cache._layers["train", "fc1"] = z
-    cache._layers["train", "logits"] = logit(z)[:, None].expand(-1, 3).contiguous()
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    np.save(cache.folder / "train-fc1.npy", z.numpy())
+    np.save(cache.folder / "train-logits.npy", logit(z)[:, None].expand(-1, 3).contiguous().numpy())
     return task

@@ -27,7 +27,7 @@ from partbench.opening import Workbench
 registry, device = load(), torch.device("cpu")
 task = Workbench(registry, Path(sys.argv[2]), device).task(sys.argv[1])
 for layer in ("target", "top_conv", "fc1", "fc2", "logits"):
-    task.activations(layer)
+    task.training.activations(layer)
 started = time.perf_counter()
 fit(registry.explainers["autoencoder"].cls(), task)
 print(json.dumps([time.perf_counter() - started, peak_memory(device) / 1024]))
@@ -45,13 +45,13 @@ def trained(folder: Path, task: str) -> tuple[float, float]:
 
 
 def test_autoencoder_trains_on_fauna_in_three_minutes_and_four_gigabytes(tmp_path: Path) -> None:
-    seconds, memory = trained(tmp_path, "fauna/bird")
+    seconds, memory = trained(tmp_path, "fauna/multi:bird")
     assert seconds < 3 * MINUTE
     assert memory < 4
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="no real photographs at shared/data/animal-part beside the repository")
 def test_autoencoder_trains_on_photographs_in_ten_minutes_and_four_gigabytes(tmp_path: Path) -> None:
-    seconds, memory = trained(tmp_path, "animal_part/cat")
+    seconds, memory = trained(tmp_path, "animal_part/multi:cat")
     assert seconds < 10 * MINUTE
     assert memory < 4

@@ -52,7 +52,16 @@ def test_the_default_run_of_an_explainer_that_trains_networks_takes_three_minute
 
 def test_explainers_of_a_run_share_the_performer_activations(tmp_path: Path) -> None:
     environment = {**os.environ, "PARTBENCH_CACHE": str(tmp_path / "cache")}
-    words = [BENCH, "run", "--no-pictures", "--task", "fauna/bird", "--json", "--results", str(tmp_path / "results")]
+    words = [
+        BENCH,
+        "run",
+        "--no-pictures",
+        "--task",
+        "fauna/multi:bird",
+        "--json",
+        "--results",
+        str(tmp_path / "results"),
+    ]
     alone = seconds(*words, "--plugin", "z", env=environment)
     result = subprocess.run([*words, "--plugin", "lasso"], env=environment, capture_output=True, text=True, check=True)
     fit = json.loads(result.stdout)[0]["fit_seconds"]

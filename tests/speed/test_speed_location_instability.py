@@ -36,7 +36,7 @@ def real_maps() -> Iterator[Tensor]:
     dataset = AnimalPart(PHOTOS, SIZE)
     performer = Lite0.open(SimpleNamespace(name="animal_part", categories=("cat",)), torch.device("cpu"))
     for start in range(0, IMAGES, BATCH):
-        images = dataset.train.batch(range(start, min(start + BATCH, IMAGES))).images
+        images = dataset.train.batch(range(start, min(start + BATCH, IMAGES))).pixels
         with torch.no_grad():
             yield performer.activations(images, ["target"])["target"][:, :FILTERS].contiguous()
 

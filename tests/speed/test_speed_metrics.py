@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from partbench import Batch, Explanation, PerformerOutputs
-from partbench.metrics.locality import Locality, voronoi_weights
+from partbench.functional import voronoi_weights
+from partbench.metrics.locality import Locality
 from partbench.metrics.orthogonality import OrthogonalityFrobenius
 
 IMAGES, CONCEPTS, CELLS, SIZE, LANDMARKS = 8, 64, 14, 224, 15

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from partbench.attribution.excitation_bp import ExcitationBP, contrastive_maps
+from partbench.attribution.rules import NoContrast, NoRule
 
-__all__ = ["ExcitationBP", "contrastive_maps"]
+__all__ = ["ExcitationBP", "NoContrast", "NoRule", "contrastive_maps"]

@@ -8,66 +8,94 @@ choices are listed in `partbench.attribution.rules`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from partbench.attribution.rules import EPS
-from partbench.attribution.tape import Tape, Trace
+from partbench.attribution.tape import Tape, Trace, exactly
 
 PASS_BYTES = 2**29  # what the maps of one backward pass may take
 MAPS_ALIVE = 3  # at one layer: the mass above, its shares, the mass below
+
+Units = Sequence[int] | Int[np.ndarray, "t"] | Int[Tensor, "t"]
 
 
 class ExcitationBP:
     """Maps of the units of a module's output over the module's input, for an input that is a map (n, c, h, w).
 
     The module goes from the layer where maps are read to a vector of units, for instance the rest of a performer
-    followed by an encoder. It is traced, not changed: no hooks, weights read anew for each batch, and run as in
-    evaluation mode whatever its mode.
+    followed by an encoder. It is traced, not changed: weights are read anew for each batch, submodules and their plain
+    attributes too, and it is run as in evaluation mode whatever its mode. Halves (float16, bfloat16) are computed in
+    float32, which the maps are then, and autocast is off.
 
-    Raises TypeError, naming the layer, where a layer has no rule.
+    Raises NoRule, a TypeError, naming the layer, where a layer has no rule or a call of the module differs from its
+    trace: forward hooks, replaced methods, scripted or compiled modules, active dropout, and whatever else makes the
+    output of the module another than that of its trace, which are compared for every new shape of input.
     """
 
     def __init__(self, modules: nn.Module | Sequence[nn.Module]) -> None:
-        self._trace = Trace(modules if isinstance(modules, nn.Module) else nn.Sequential(*modules))
+        self._module = modules if isinstance(modules, nn.Module) else nn.Sequential(*modules)
+        self._trace = Trace(self._module)
 
     def record(self, x: Float[Tensor, "n *input"]) -> Tape:
-        """One forward pass, from which mass can be sent back for any number of targets."""
+        """One forward pass, from which mass can be sent back for any number of targets.
+
+        Raises ValueError for what is not floating point, and for NaN and infinity.
+        """
+        _check_values(x)
+        if self._trace.outdated(self._module):
+            self._trace = Trace(self._module)
         return self._trace.record(x)
 
     def contrastive_maps(
         self,
         x: Float[Tensor, "n c h w"],
-        units: Sequence[int] | None = None,
+        units: Units | None = None,
         *,
         clamp: bool = True,
         targets_per_pass: int | None = None,
     ) -> Float[Tensor, "n t h w"]:
         """c-MWP of `units` (all of them where None): >= 0, in the units of a probability, not normalised.
 
-        The module's last layer must be Linear, alone or with a ReLU: the contrast is taken at its input, and sent
-        down from there with positive weights. `clamp=False` keeps the sign of the sum over channels. Targets share
-        the forward pass and the normalisers; they go back `targets_per_pass` at a time, by default as many as about
-        half a GiB holds.
+        The contrast is taken at the input of the module's last layer, a Linear, and sent down from there with positive
+        weights. `clamp=False` keeps the sign of the sum over channels. Targets share the forward pass and the
+        normalisers; they go back `targets_per_pass` at a time, by default as many as about half a GiB holds. Without
+        images there are no maps: (0, t, h, w).
+
+        Raises NoContrast, a TypeError, where the last layer is no Linear, alone or with a ReLU; ValueError for `x` as
+        in `record` or of another shape, for units that are no list of units of the last layer, and for
+        `targets_per_pass` below 1.
         """
         _check_map(x)
+        if targets_per_pass is not None and targets_per_pass < 1:
+            raise ValueError(f"targets_per_pass is {targets_per_pass}, expected at least 1")
+        if not len(x):
+            return self.contrastive_maps(x.new_zeros(1, *x.shape[1:]), units)[:0]
         tape = self.record(x)
         node, linear = tape.last_linear()
         weight = linear.weight if units is None else linear.weight[_checked(units, len(linear.weight), x.device)]
-        maps = [
-            tape.backward(contrast(rows, linear.inputs), node).sum(2)
-            for rows in weight.split(targets_per_pass or _targets_per_pass(tape))
-        ]
+        with exactly(x.device):
+            maps = [
+                tape.backward(contrast(rows, linear.inputs), node).sum(2)
+                for rows in weight.split(targets_per_pass or _targets_per_pass(tape))
+            ]
         signed = torch.cat(maps).transpose(0, 1).contiguous()
         return signed.clamp(min=0) if clamp else signed
 
-    def maps(self, x: Float[Tensor, "n c h w"], units: Sequence[int] | None = None) -> Float[Tensor, "n t h w"]:
-        """Marginal winning probability of `units` (all where None) without contrast: >= 0, each sums to at most 1."""
+    def maps(self, x: Float[Tensor, "n c h w"], units: Units | None = None) -> Float[Tensor, "n t h w"]:
+        """Marginal winning probability of `units` (all where None) without contrast: >= 0, each sums to at most 1.
+
+        Raises ValueError as `contrastive_maps`, and NoRule where the module gives no vector of units.
+        """
         _check_map(x)
+        if not len(x):
+            return self.maps(x.new_zeros(1, *x.shape[1:]), units)[:0]
         tape = self.record(x)
-        one_hot = torch.eye(tape.output.shape[1], dtype=x.dtype, device=x.device)
+        one_hot = torch.eye(tape.units(), dtype=tape.output.dtype, device=x.device)
         if units is not None:
             one_hot = one_hot[_checked(units, len(one_hot), x.device)]
         maps = [
@@ -80,7 +108,7 @@ class ExcitationBP:
 def contrastive_maps(
     modules: nn.Module | Sequence[nn.Module],
     x: Float[Tensor, "n c h w"],
-    units: Sequence[int] | None = None,
+    units: Units | None = None,
     *,
     clamp: bool = True,
     targets_per_pass: int | None = None,
@@ -112,8 +140,20 @@ def _check_map(x: Tensor) -> None:
         raise ValueError(f"the map to read is {tuple(x.shape)}, expected (n, c, h, w)")
 
 
-def _checked(units: Sequence[int], count: int, device: torch.device) -> Tensor:
-    wrong = [unit for unit in units if not 0 <= unit < count]
-    if wrong:
-        raise ValueError(f"no unit {wrong[0]}; the last layer has units 0 to {count - 1}")
-    return torch.as_tensor(list(units), dtype=torch.long, device=device)
+def _check_values(x: Tensor) -> None:
+    if not x.is_floating_point():
+        raise ValueError(f"the map to read is {x.dtype}, expected floating point")
+    if wrong := int((~torch.isfinite(x)).sum()):
+        raise ValueError(f"the map to read holds {wrong} values that are NaN or infinite")
+
+
+def _checked(units: Units, count: int, device: torch.device) -> Int[Tensor, "t"]:
+    listed = units.tolist() if isinstance(units, Tensor | np.ndarray) else units
+    if not isinstance(listed, Sequence) or isinstance(listed, str) or not len(listed):
+        raise ValueError(f"units are {units!r}, expected a list of units, or None for all")
+    for unit in listed:
+        if not isinstance(unit, Integral) or isinstance(unit, bool):
+            raise ValueError(f"units hold {unit!r}, expected whole numbers")
+        if not 0 <= int(unit) < count:
+            raise ValueError(f"no unit {unit}; the last layer has units 0 to {count - 1}")
+    return torch.as_tensor([int(unit) for unit in listed], dtype=torch.long, device=device)

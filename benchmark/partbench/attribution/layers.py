@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partbench.attribution import rules
-from partbench.attribution.rules import Rule, pass_through
+from partbench.attribution.rules import NoRule, Rule, full, pass_through
 
 Run = tuple[Any, Rule | None]  # the value, a map where there is a rule
 Size = int | tuple[int, ...]
+MAPS = ("input", "other", "tensors")  # parameters that take maps; rules return mass for them, in this order
 
 
 def relu(input: Tensor, inplace: bool = False) -> Run:
@@ -34,7 +35,14 @@ def identity(input: Tensor, *_: Any, **__: Any) -> Run:
     return input, pass_through
 
 
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Run:
+    if training and p:
+        raise NoRule("excitation backprop expects dropout that rests in evaluation mode, found it active")
+    return input, pass_through
+
+
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Run:
+    weight, bias = full(weight), bias if bias is None else full(bias)
     return F.linear(input, weight, bias), rules.Dense(input, weight)
 
 
@@ -47,6 +55,7 @@ def conv2d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Run:
+    weight, bias = full(weight), bias if bias is None else full(bias)
     geometry: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     return F.conv2d(input, weight, bias, **geometry), rules.Convolution(input, weight, **geometry)
 
@@ -60,14 +69,21 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Run:
+    _one_output(return_indices)
     settings: dict[str, Any] = {"padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
     output, indices = F.max_pool2d(input, kernel_size, stride or None, **settings, return_indices=True)
     return output, rules.winner(input, indices)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Size, return_indices: bool = False) -> Run:
+    _one_output(return_indices)
     output, indices = F.adaptive_max_pool2d(input, output_size, return_indices=True)
     return output, rules.winner(input, indices)
+
+
+def _one_output(return_indices: bool) -> None:
+    if return_indices:
+        raise NoRule("excitation backprop expects max-pooling without return_indices")
 
 
 def avg_pool2d(
@@ -102,14 +118,14 @@ def _windows(input: Tensor, dim: int, pool: Callable[[Tensor], Tensor]) -> Tenso
 def mean(input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Run:
     dims = sorted(d % input.ndim for d in ([dim] if isinstance(dim, int) else dim or [0]))
     if 0 in dims:
-        raise TypeError(f"excitation backprop expects a mean within each image, found one over dimensions {dim}")
+        raise NoRule(f"excitation backprop expects a mean within each image, found one over dimensions {dim}")
     return input.mean(dims, keepdim), rules.Mean(input, dims)
 
 
 def batch_norm(
     input: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
@@ -118,6 +134,10 @@ def batch_norm(
     source: Rule | None = None,
 ) -> Run:
     """`source` is the rule of the layer below: a convolution or linear layer takes the scale into its weights."""
+    if training or running_mean is None or running_var is None:
+        raise NoRule("excitation backprop expects batch normalisation with running statistics, found those of a batch")
+    running_mean, running_var = full(running_mean), full(running_var)
+    weight, bias = (value if value is None else full(value) for value in (weight, bias))
     output = F.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
     gain = torch.rsqrt(running_var + eps) * (1 if weight is None else weight)
     if isinstance(source, rules.Weighted):
@@ -127,20 +147,35 @@ def batch_norm(
 
 
 def add(input: Tensor, other: Tensor, alpha: float = 1) -> Run:
+    if alpha <= 0:
+        raise NoRule(f"excitation backprop has no rule for maps that are subtracted; alpha is {alpha}")
     other = other * alpha if alpha != 1 else other
     if input.shape != other.shape:
-        raise TypeError(f"excitation backprop adds maps of one shape, found {tuple(input.shape)}, {tuple(other.shape)}")
+        raise NoRule(f"excitation backprop adds maps of one shape, found {tuple(input.shape)}, {tuple(other.shape)}")
     return input + other, rules.sum_of(input, other)
 
 
-def shift(input: Any, other: Any, alpha: float = 1) -> Run:
-    """Addition of a constant, which is a bias."""
-    return torch.add(torch.as_tensor(input), other, alpha=alpha), pass_through
+def shift(input: Any, other: Any, alpha: float = 1, *, first: bool = True) -> Run:
+    """Addition of a constant, which is a bias; `first` says that `input` is the map, else `other` is."""
+    output, maps = torch.add(torch.as_tensor(input), other, alpha=alpha), input if first else other
+    if not first and alpha <= 0:
+        raise NoRule(f"excitation backprop has no rule for maps that are subtracted; alpha is {alpha}")
+    if output.shape != maps.shape:
+        found = f"{tuple(maps.shape)} to {tuple(output.shape)}"
+        raise NoRule(f"excitation backprop expects a constant that leaves the map its shape, found {found}")
+    return output, pass_through
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Run:
+    dim = dim % tensors[0].ndim
+    if dim == 0:
+        raise NoRule("excitation backprop expects maps joined within each image, found images joined")
+    return torch.cat(list(tensors), dim), rules.joined([part.shape[dim] for part in tensors], dim)
 
 
 def pad(input: Tensor, pad: list[int], mode: str = "constant", value: float | None = None) -> Run:
     if mode != "constant":
-        raise TypeError(f"excitation backprop has no rule for padding mode '{mode}'; supported: constant")
+        raise NoRule(f"excitation backprop has no rule for padding mode '{mode}'; supported: constant")
     crop = [-size for size in pad]
     return F.pad(input, pad, value=value), lambda mass: (F.pad(mass, crop),)
 
@@ -154,45 +189,46 @@ def reshape(function: Callable[..., Tensor]) -> Callable[..., Run]:
 
 def size(function: Callable) -> Callable[..., Run]:
     """Something read off a map that is no map itself."""
-    return lambda *args, **kwargs: (function(*args, **kwargs), None)
+    return lambda input, *args, **kwargs: (function(input, *args, **kwargs), None)
 
 
-def _conv2d_module(m: nn.Conv2d, x: Tensor) -> Run:
+def _conv2d_module(m: nn.Conv2d, input: Tensor) -> Run:
     if m.padding_mode != "zeros":
-        raise TypeError(f"excitation backprop has no rule for padding mode '{m.padding_mode}'; supported: zeros")
-    return conv2d(x, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups)
+        raise NoRule(f"excitation backprop has no rule for padding mode '{m.padding_mode}'; supported: zeros")
+    return conv2d(input, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups)
 
 
-def _batch_norm_module(m: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor, source: Rule | None = None) -> Run:
-    if m.running_mean is None or m.running_var is None:
-        raise TypeError("excitation backprop expects batch normalisation with running statistics, found none")
-    return batch_norm(x, m.running_mean, m.running_var, m.weight, m.bias, eps=m.eps, source=source)
+def _batch_norm_module(m: nn.BatchNorm1d | nn.BatchNorm2d, input: Tensor, source: Rule | None = None) -> Run:
+    return batch_norm(input, m.running_mean, m.running_var, m.weight, m.bias, m.training, eps=m.eps, source=source)
 
 
 MODULES: dict[type[nn.Module], Callable[..., Run]] = {
-    nn.Linear: lambda m, x: linear(x, m.weight, m.bias),
+    nn.Linear: lambda m, input: linear(input, m.weight, m.bias),
     nn.Conv2d: _conv2d_module,
     nn.BatchNorm2d: _batch_norm_module,
     nn.BatchNorm1d: _batch_norm_module,
-    nn.ReLU: lambda m, x: relu(x),
-    nn.ReLU6: lambda m, x: relu6(x),
-    nn.Identity: lambda m, x: identity(x),
-    nn.Dropout: lambda m, x: identity(x),
-    nn.Dropout2d: lambda m, x: identity(x),
-    nn.MaxPool2d: lambda m, x: max_pool2d(x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode),
-    nn.AdaptiveMaxPool2d: lambda m, x: adaptive_max_pool2d(x, m.output_size),
-    nn.AvgPool2d: lambda m, x: avg_pool2d(
-        x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
+    nn.ReLU: lambda m, input: relu(input),
+    nn.ReLU6: lambda m, input: relu6(input),
+    nn.Identity: lambda m, input: identity(input),
+    nn.Dropout: lambda m, input: dropout(input, m.p, m.training),
+    nn.Dropout2d: lambda m, input: dropout(input, m.p, m.training),
+    nn.MaxPool2d: lambda m, input: max_pool2d(
+        input, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
     ),
-    nn.AdaptiveAvgPool2d: lambda m, x: adaptive_avg_pool2d(x, m.output_size),
-    nn.ZeroPad2d: lambda m, x: pad(x, list(m.padding)),
-    nn.Flatten: lambda m, x: reshape(torch.flatten)(x, m.start_dim, m.end_dim),
+    nn.AdaptiveMaxPool2d: lambda m, input: adaptive_max_pool2d(input, m.output_size, m.return_indices),
+    nn.AvgPool2d: lambda m, input: avg_pool2d(
+        input, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
+    ),
+    nn.AdaptiveAvgPool2d: lambda m, input: adaptive_avg_pool2d(input, m.output_size),
+    nn.ZeroPad2d: lambda m, input: pad(input, list(m.padding)),
+    nn.Flatten: lambda m, input: reshape(torch.flatten)(input, m.start_dim, m.end_dim),
 }
 
 FUNCTIONS: dict[object, Callable[..., Run]] = {
     **dict.fromkeys([F.relu, torch.relu, torch.relu_, "relu", "relu_"], relu),
     F.relu6: relu6,
-    **dict.fromkeys([F.dropout, F.dropout2d, torch.dropout, "contiguous"], identity),
+    **dict.fromkeys([F.dropout, F.dropout2d, torch.dropout], dropout),
+    "contiguous": identity,
     F.linear: linear,
     **dict.fromkeys([F.conv2d, torch.conv2d], conv2d),
     **dict.fromkeys([F.max_pool2d, torch.max_pool2d], max_pool2d),
@@ -203,6 +239,7 @@ FUNCTIONS: dict[object, Callable[..., Run]] = {
     F.batch_norm: batch_norm,
     **dict.fromkeys([operator.add, operator.iadd, torch.add, "add", "add_"], add),
     F.pad: pad,
+    **dict.fromkeys([torch.cat, torch.concat], cat),
     **{call: reshape(torch.flatten) for call in (torch.flatten, "flatten")},
     **{call: reshape(torch.reshape) for call in (torch.reshape, "reshape")},
     "view": reshape(lambda x, *shape: x.reshape(*shape)),
@@ -213,4 +250,6 @@ FUNCTIONS: dict[object, Callable[..., Run]] = {
     operator.getitem: size(operator.getitem),
 }
 FOLDED = {batch_norm, _batch_norm_module}  # also take the rule of the layer below
-SUPPORTED = sorted({module.__name__ for module in MODULES} | {"add", "flatten", "reshape", "view", "mean", "pad"})
+SUPPORTED = sorted(
+    {module.__name__ for module in MODULES} | {"add", "cat", "flatten", "reshape", "view", "mean", "pad"}
+)

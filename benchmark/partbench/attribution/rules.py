@@ -11,7 +11,7 @@ Choices where that formula is silent:
 * An input with negative values (an image, or a linear bottleneck) is shifted, image by image, so that its minimum is 0.
 * ReLU, ReLU6, dropout and identity pass mass through; max-pooling hands it to the winner; padding drops the border.
 * Average pooling and spatial means are linear layers with equal weights; addition is one with weights 1 and 1, over
-  the non-negative parts of its summands.
+  the non-negative parts of its summands. Maps joined along channels get the mass of their own channels.
 * Batch normalisation is folded into the convolution or linear layer before it. Elsewhere it is one weight per channel:
   mass passes where that weight is positive and is lost where it is not.
 """
@@ -29,7 +29,21 @@ from torch import Tensor
 
 EPS = 1e-20
 
+
+class NoRule(TypeError):
+    """Raised for a module that Excitation Backprop cannot follow: a layer without a rule, a call unlike its trace."""
+
+
+class NoContrast(TypeError):
+    """Raised where the output of a module is not made by a Linear layer, so that there is nothing to contrast."""
+
+
 Rule = Callable[[Tensor], tuple[Tensor, ...]]  # mass on the output (t, n, ...) -> mass on each input, in order
+
+
+def full(values: Tensor) -> Tensor:
+    """Halves in single precision: EPS is 0 in float16. Others as they are."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def pass_through(mass: Tensor) -> tuple[Tensor]:
@@ -179,6 +193,11 @@ def per_channel(gain: Float[Tensor, " c"], dimensions: int) -> Rule:
     """One weight per channel (batch normalisation that no layer takes in): a constant other than 1 cancels."""
     passes = (gain > 0).view(1, 1, -1, *[1] * (dimensions - 2))
     return lambda mass: (mass * passes,)
+
+
+def joined(sizes: list[int], dim: int) -> Rule:
+    """Maps joined along one dimension, not that of images; `dim` counts from the dimension of images, 0."""
+    return lambda mass: mass.split(sizes, dim + 1)
 
 
 def reshaped(shape: torch.Size) -> Rule:

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from partbench.cli.tables import print_table
 from partbench.results.schema import AGGREGATE
 from partbench.results.store import read_cell
 
@@ -78,6 +78,10 @@ class Reporter:
         rows = score_rows(frame)
         shown = [row for row in rows if metrics or "@" not in row["metric"]]
         print_table(f"scores over {frame['task'].nunique()} tasks, {frame['seed'].nunique()} seeds", shown)
+        found = set(frame["metric"].str.partition("@")[0]) if len(frame) else set()
+        for absent in (name for name in metrics if name.partition("@")[0] not in found):
+            note = f"{absent}: not among the metrics of cells finished before; --overwrite scores them again"
+            self.console.print(note, soft_wrap=True)
         if further := len(rows) - len(shown):
             where = f"{further} further readings of these metrics: on the leaderboard, or --metric NAME"
             self.console.print(where, soft_wrap=True, style="dim")
@@ -122,15 +126,3 @@ def _score(cells: pd.DataFrame) -> str:
         return str(cells["status"].iloc[0])
     note = "" if len(values) == len(cells) else f" ({len(values)} of {len(cells)})"
     return f"{values.mean():.3f}{note}"
-
-
-def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows as a table on stdout; wide cells wrap on a terminal and stay whole in a pipe."""
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    table = Table(title=escape(title), title_justify="left", header_style="bold")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    for name in columns:
-        table.add_column(escape(name), overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(row.get(name, ""))) for name in columns))
-    console.print(table)

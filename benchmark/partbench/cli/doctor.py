@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from partbench import __version__
-from partbench.activations import cache_folder
+from partbench.cache import cache_folder
+from partbench.declaration import in_one_line
 from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
@@ -58,15 +59,20 @@ def _dataset(registry: Registry, name: str, data_root: Path | None) -> Finding:
     cls = registry.datasets[name].cls
     if cls.needs_root and data_root is None:
         return _finding(name, "absent", "name its folder with --data-root")
-    size = registry.find("performers", cls.default_performer).cls.input_size
     try:
+        size = registry.find("performers", cls.default_performer).cls.input_size
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             dataset = Workbench(registry, data_root).dataset(name, size)
+            counts = f"{len(dataset.train)} train and {len(dataset.test)} test images"
     except InputError as error:
-        return _finding(name, "broken" if data_root else "absent", str(error))
+        return _finding(name, "broken" if data_root or not cls.needs_root else "absent", str(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of a third party's dataset, which may call sys.exit
+        return _finding(name, "broken", f"cannot be opened: {in_one_line(error)}")
     notes = "".join(f"; {w.message}" for w in caught)
-    return _finding(name, "ok", f"{len(dataset.train)} train and {len(dataset.test)} test images at {size} px{notes}")
+    return _finding(name, "ok", f"{counts} at {size} px{notes}")
 
 
 def _plugins(registry: Registry) -> list[Finding]:

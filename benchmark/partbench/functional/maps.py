@@ -1,9 +1,9 @@
-"""Maps of concepts: how strong each is, where it peaks on the image, and sums over the concepts of a part."""
+"""Maps of concepts: how strong each is, and where it peaks on the image."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from partbench.nn.receptive_field import ReceptiveField
@@ -22,17 +22,19 @@ def centres(explanation: Explanation, pixels: int) -> tuple[ReceptiveField, Rece
     return explanation.grid or ReceptiveField.tiling(h, pixels), explanation.grid or ReceptiveField.tiling(w, pixels)
 
 
-def peaks(explanation: Explanation, pixels: int) -> Float[Tensor, "n k 2"]:
-    """x and y in px of the centre of the strongest cell of each map, moved onto the image where it lies outside."""
+def peaks(explanation: Explanation, size: tuple[int, int]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k 2"]]:
+    """The largest value of each map, and the x and y, in px of an image of `size`, of the first cell that has it.
+
+    The centre of a cell may lie outside of the image (see `on_image`).
+    """
     h, w = explanation.maps.shape[-2:]
-    rows, columns = centres(explanation, pixels)
-    cell = explanation.maps.flatten(2).argmax(2).cpu()
-    return torch.stack([columns.centres(w)[cell % w], rows.centres(h)[cell // w]], dim=-1).clamp(0, pixels - 1)
+    flat = explanation.maps.detach().float().cpu().flatten(2)
+    cells = torch.from_numpy(flat.numpy().argmax(-1))  # several times faster than torch's on a CPU
+    rows = (explanation.grid or ReceptiveField.tiling(h, size[0])).centres(h)
+    columns = (explanation.grid or ReceptiveField.tiling(w, size[1])).centres(w)
+    return flat.gather(-1, cells[..., None])[..., 0], torch.stack([columns[cells % w], rows[cells // w]], dim=-1)
 
 
-def of_parts(contributions: Float[Tensor, "n k"], parts: Int[Tensor, "k"], count: int) -> Float[Tensor, "n p"]:
-    """Contri_p: the sum of the contributions of the concepts of each of `count` parts; concepts of none (-1) drop."""
-    if int(parts.max()) >= count:
-        raise ValueError(f"parts hold {int(parts.max())}, expected at most {count - 1}: part_drops have {count} parts")
-    belongs = parts[:, None] == torch.arange(count, device=parts.device)
-    return contributions @ belongs.to(contributions)
+def on_image(places: Float[Tensor, "*n 2"], pixels: int) -> Float[Tensor, "*n 2"]:
+    """x and y in px, moved to the centre of the nearest pixel of a square image where they lie outside of it."""
+    return places.clamp(0.5, pixels - 0.5)

@@ -33,7 +33,7 @@ def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) ->
 
 
 def filled(boxes: Float[np.ndarray, "*n 4"], height: int, width: int) -> Bool[np.ndarray, "*n H W"]:
-    """Masks of boxes x0 y0 x1 y1 in px: pixels, of which i spans [i, i + 1), with their middle inside; NaN is empty."""
+    """Masks of boxes x0 y0 x1 y1 in px: the pixels whose centre i + 0.5 is in [x0, x1) and [y0, y1); NaN is empty."""
     x0, y0, x1, y1 = np.moveaxis(boxes, -1, 0)[..., None]
     y, x = np.arange(height) + 0.5, np.arange(width) + 0.5
     return ((y0 <= y) & (y < y1))[..., :, None] & ((x0 <= x) & (x < x1))[..., None, :]
@@ -115,7 +115,7 @@ def associated(
 
 
 @dataclass
-class PartMarks:
+class PartOverlap:
     """P_fk: how often filter f marks part k, over the images that show the part, gathered batch by batch.
 
     Source: paper on interpretable CNNs, section 5.2.1, after Network Dissection. T_f is the threshold that a share
@@ -127,8 +127,9 @@ class PartMarks:
     T_f (Network Dissection). "disk" takes a round field around every cell above T_f (the paper's footnote 5, which
     gives no size) of `radius` px; None is one stride of the cells.
 
-    T_f is known at the end only: maps are kept at cell resolution, masks at one bit a pixel. Raises ValueError for
-    options out of range.
+    T_f is known at the end only: maps are kept at cell resolution, masks at one bit a pixel.
+
+    quantile lies above 0 and below 1, overlap is at least 0 and below 1, radius is above 0.
     """
 
     quantile: float = 0.005
@@ -139,16 +140,6 @@ class PartMarks:
     _maps: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _masks: list[UInt8[np.ndarray, "n p H bytes"]] = field(init=False, default_factory=list, repr=False)
     _regions: Regions = field(init=False, repr=False)  # of the first batch; all have the same geometry
-
-    def __post_init__(self) -> None:
-        if not 0 < self.quantile < 1:
-            raise ValueError(f"quantile is {self.quantile}, expected a share above 0 and below 1")
-        if not 0 <= self.overlap < 1:
-            raise ValueError(f"overlap is {self.overlap}, expected at least 0 and below 1")
-        if self.region not in ("upsampled", "disk"):
-            raise ValueError(f"region is '{self.region}', expected one of upsampled, disk")
-        if self.radius is not None and self.radius <= 0:
-            raise ValueError(f"radius is {self.radius}, expected px above 0, or none for one stride")
 
     @property
     def images(self) -> int:
@@ -193,7 +184,7 @@ class PartMarks:
         fields = [explanation.grid or ReceptiveField.tiling(*side) for side in sides]
         radius = self.radius or max(axis.stride for axis in fields)
         rows, columns = (
-            (torch.arange(pixels)[:, None] - axis.centres(cells)) ** 2
+            (torch.arange(pixels)[:, None] + 0.5 - axis.centres(cells)) ** 2
             for axis, (cells, pixels) in zip(fields, sides, strict=True)
         )
         return Disks(rows.numpy(), columns.numpy(), radius)

@@ -1,4 +1,4 @@
-"""Leaderboards: generated pages and tables, a function of the results alone. No torch, no training, no dates.
+"""Pages and tables of the leaderboards, generated from the results alone.
 
 For each dataset a page `<dataset>.md` for readers and `<dataset>.csv`, the same standings as tidy rows. The bytes
 depend on the results only, so a page that differs from its results is stale.
@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.leaderboard.decomposition import gains
+from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.page import HEADER, page
 from partbench.leaderboard.paired import comparisons, directions
-from partbench.leaderboard.standings import board, current
-from partbench.results.schema import safe_name
+from partbench.leaderboard.standings import current, standings
+from partbench.results.schema import slug
 
-__all__ = ["board", "comparisons", "directions", "gains", "pages", "stale_pages", "write_pages"]
+__all__ = ["comparisons", "directions", "gain_decomposition", "pages", "stale_pages", "standings", "write_pages"]
 
 _TIDY = ["board", "explainer", "variant", "metric", "value", "low", "high", "tasks", "seeds", "images", "coverage"]
 _TIDY += ["rank", "best", "control", "beaten_by_control"]
@@ -28,10 +28,10 @@ def pages(frame: pd.DataFrame) -> dict[str, str]:
     rows = current(frame)
     made = {}
     for dataset, of_dataset in rows.groupby("dataset", sort=True):
-        standings = board(of_dataset)
-        name = safe_name(str(dataset))
-        made[f"{name}.md"] = page(str(dataset), standings, of_dataset)
-        made[f"{name}.csv"] = _tidy(standings)
+        table = standings(of_dataset)
+        name = slug(str(dataset))
+        made[f"{name}.md"] = page(str(dataset), table, of_dataset)
+        made[f"{name}.csv"] = _tidy(table)
     return made
 
 

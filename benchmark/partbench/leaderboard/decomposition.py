@@ -1,4 +1,4 @@
-"""What an interpretable network gains over an ordinary one, and how much of that is following parts."""
+"""What an explainer gains over the one it is to be compared with, and how much of that is following parts."""
 
 from __future__ import annotations
 
@@ -10,43 +10,37 @@ from jaxtyping import Float
 
 from partbench.functional.statistics import interval
 from partbench.leaderboard.markdown import ABSENT, bounded, escape, grid, number
-from partbench.leaderboard.paired import MIN_CELLS, ORDINARY, resampled_means
+from partbench.leaderboard.paired import MIN_CELLS, resampled_means
 from partbench.leaderboard.published import published_ratio
-from partbench.leaderboard.standings import current, is_control
+from partbench.leaderboard.standings import UNRANKED, current
 
 INSTABILITY, FOLLOWING, PARTS, ACCURACY = "location_instability", "part_following", "part_interpretability", "accuracy"
 NULL = f"{INSTABILITY}@shuffled"
-# The ordinary networks that each explainer is held against; the last is what its paper means by the name.
-AGAINST = {
-    "interp_cnn": (ORDINARY,),
-    "autoencoder": (ORDINARY, "top_conv (layer=target)", "top_conv"),
-    "autoencoder_cls": (ORDINARY, "top_conv (layer=target)", "top_conv"),
-}
 COLUMNS = ["board", "explainer", "other", "metric", "pairs", "ratio", "ratio_low", "ratio_high", "published"]
-COLUMNS += ["gain", "still", "following", "following_low", "following_high", "rest"]
+COLUMNS += ["gain", "lower_null", "part_following", "part_following_low", "part_following_high", "rest"]
 COLUMNS += ["accuracy", "accuracy_low", "accuracy_high"]
-_FIELDS = {"against": "other", "lower null": "still", "part-following": "following"}
-_FIELDS["accuracy difference"] = "accuracy"
+_FIELDS = {"against": "other", "lower null": "lower_null", "accuracy difference": "accuracy"}
 _TEXT = f"""\
-On the tasks and seeds that both have. Ratio: the mean of the explainer over that of the ordinary network; published:
-that of the paper, mean and range over its networks. Gain: ordinary less explainer, the sum of how much lower the
-explainer's shuffled null is and of how much larger its part_following is. Accuracy difference: explainer less ordinary.
-In brackets 95 % intervals that resample tasks and seeds; with fewer than {MIN_CELLS} pairs they are rough. Controls
-come last."""
+Each explainer against the one that it names to be compared with, on the tasks and seeds that both have. Ratio: the
+mean of the explainer over that of the other; published: that of the paper, mean and range over its networks. Gain:
+the other less the explainer, the sum of how much lower the explainer's shuffled null is and of how much larger its
+part_following is. Accuracy difference: the explainer less the other. In brackets 95 % intervals that resample tasks
+and seeds; with fewer than {MIN_CELLS} pairs they are rough. Ablations come last."""
 _REST = """\
 Rest: with many categories, location_instability takes each filter in the category where it is lowest, part_following
 in the one that activates it most; rest is what this choice adds to the gain."""
 
 
-def gains(frame: pd.DataFrame) -> pd.DataFrame:
-    """Interpretable explainers against ordinary networks, a row per board, label, network and metric.
+def gain_decomposition(frame: pd.DataFrame) -> pd.DataFrame:
+    """Explainers against the one that each is to be compared with, a row per board, label and metric.
 
     All numbers are means over seeds, then tasks, of the cells where both have the metric (`pairs`), with 95 % bootstrap
     intervals over tasks and, within each, seeds; the images are the same on both sides and are not resampled. `ratio`
-    is explainer / ordinary, of the means; a draw resamples both alike. `accuracy` is explainer - ordinary. Of
-    location_instability, `gain` = ordinary - explainer = `still` + `following` + `rest`: `still` is the difference of
-    the shuffled nulls, `following` that of part_following, and `rest` 0 but for rounding where an image shows one
-    category. A number is NaN if one of its cells lacks a value, an interval also if there is but one pair.
+    is explainer / other, of the means; a draw resamples both alike. `accuracy` is explainer - other. Of
+    location_instability, `gain` = other - explainer = `lower_null` + `part_following` + `rest`: `lower_null` is the
+    difference of the shuffled nulls, `part_following` that of the metric of this name, and `rest` 0 but for rounding
+    where an image shows one category. A number is NaN if one of its cells lacks a value, an interval also if there is
+    but one pair.
     """
     rows = current(frame)
     rows = rows[rows["scored"] & np.isfinite(rows["value"].astype(float))]
@@ -54,9 +48,9 @@ def gains(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def against_ordinary(rows: pd.DataFrame) -> list[str]:
+def gain_section(rows: pd.DataFrame) -> list[str]:
     """The part of a page on one board, from its rows of `standings.current`; empty if nothing can be compared."""
-    found = gains(rows)
+    found = gain_decomposition(rows)
     parts = []
     for metric, arrow in ((INSTABILITY, "↓"), (PARTS, "↑")):
         table = found[found["metric"] == metric]
@@ -64,7 +58,7 @@ def against_ordinary(rows: pd.DataFrame) -> list[str]:
             parts += [f"#### {metric} {arrow}", _table(table, metric)]
     if not parts:
         return []
-    return ["### Interpretable against ordinary", _TEXT, *([_REST] if _has_rest(found) else []), *parts]
+    return ["### Decomposition of the gain", _TEXT, *([_REST] if _has_rest(found) else []), *parts]
 
 
 def _of_board(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -73,36 +67,37 @@ def _of_board(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
     board, dataset = rows["board"].iloc[0], rows["dataset"].iloc[0]
     for metric in (INSTABILITY, PARTS):
         known = values.dropna(subset=metric)
-        for explainer, name, other in _partners(rows, metric):
+        for explainer, name, other, control in _partners(rows):
             mine, theirs = (known[known.index.get_level_values(0) == one].droplevel(0) for one in (name, other))
             cells = mine.index.intersection(theirs.index).sort_values()
             if not len(cells):
                 continue
-            comparable = other == AGAINST[explainer][-1] and not is_control(name, metric)
-            printed = published_ratio(explainer, metric, dataset, board) if comparable else ""
+            paper = (explainer, other.partition(" (")[0], metric, dataset, board)
+            printed = "" if control in UNRANKED else published_ratio(*paper)
             names = {"board": board, "explainer": name, "other": other, "metric": metric, "published": printed}
             yield {**names, "pairs": len(cells), **_compared(mine.loc[cells], theirs.loc[cells], metric)}
 
 
-def _partners(rows: pd.DataFrame, metric: str) -> list[tuple[str, str, str]]:
-    """Explainer, its label, and the label it is held against; controls last."""
-    labels = rows[rows["explainer"].isin(AGAINST)].groupby("label", sort=True)["explainer"].first()
-    order = sorted(labels.items(), key=lambda item: (is_control(item[0], metric), item[0]))
-    return [(explainer, name, other) for name, explainer in order for other in AGAINST[explainer]]
+def _partners(rows: pd.DataFrame) -> list[tuple[str, str, str, str]]:
+    """Explainer, its label, the label it is to be compared with, and its kind of control; ablations last."""
+    named = rows[rows["compared_with"] != ""].drop_duplicates("label", keep="last")
+    columns = ("explainer", "label", "compared_with", "control")
+    found = list(zip(*(named[name] for name in columns), strict=True))
+    return sorted(found, key=lambda row: (row[3] in UNRANKED, row[1]))
 
 
 def _compared(mine: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> dict[str, float]:
     """Of two tables of the same cells, sorted (task, seed); a column per metric."""
     more = mine - theirs
-    with np.errstate(divide="ignore", invalid="ignore"):  # an ordinary network that marks no part at all
+    with np.errstate(divide="ignore", invalid="ignore"):  # where the other marks no part at all
         ratio, ratios = _mean(mine[metric]) / _mean(theirs[metric]), _draws(mine[metric]) / _draws(theirs[metric])
     found = _named("ratio", ratio, ratios)
     found |= _named("accuracy", _mean(more[ACCURACY]), _draws(more[ACCURACY]))
     if metric != INSTABILITY:
         return found
-    gain, still, following = -_mean(more[INSTABILITY]), -_mean(more[NULL]), _mean(more[FOLLOWING])
-    found |= {"gain": gain, "still": still, "rest": gain - still - following}
-    return found | _named("following", following, _draws(more[FOLLOWING]))
+    gain, lower_null, following = -_mean(more[INSTABILITY]), -_mean(more[NULL]), _mean(more[FOLLOWING])
+    found |= {"gain": gain, "lower_null": lower_null, "rest": gain - lower_null - following}
+    return found | _named("part_following", following, _draws(more[FOLLOWING]))
 
 
 def _named(name: str, value: float, draws: Float[np.ndarray, "draws"]) -> dict[str, float]:
@@ -127,8 +122,8 @@ def _has_rest(found: pd.DataFrame) -> bool:
 
 
 def _table(found: pd.DataFrame, metric: str) -> str:
-    """The gains of one metric on one board."""
-    split = ["gain", "lower null", "part-following"] if metric == INSTABILITY else []
+    """The comparisons of one metric on one board."""
+    split = ["gain", "lower null", "part_following"] if metric == INSTABILITY else []
     rest = ["rest"] if split and _has_rest(found) else []
     columns = ["explainer", "against", "pairs", "ratio", "published", *split, *rest, "accuracy difference"]
     return grid(columns, [[_cell(row, _FIELDS.get(name, name)) for name in columns] for _, row in found.iterrows()])

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, against_ordinary
+from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, gain_section
 from partbench.leaderboard.markdown import ABSENT, bounds, escape, grid, number
 from partbench.leaderboard.paired import MIN_CELLS, directions
 from partbench.leaderboard.published import elsewhere, same_data
-from partbench.leaderboard.standings import label
+from partbench.leaderboard.standings import ABLATION, FLOOR, UNRANKED
+from partbench.results.schema import label
 
 Row = Mapping[Hashable, Any]
 HEADER = "<!-- Generated from the results by `bench leaderboard`; do not edit. -->"
@@ -21,11 +22,12 @@ How to read it. A value is the mean over seeds per task, then over tasks; it is 
 that any explainer covers with this metric is covered, and the coverage says how many are. ↑: higher is better,
 ↓: lower is. Intervals are 95 %: seeds are resampled within each task, and the uncertainty from the images, which all
 seeds share, is added to every task. **Bold**: the best value and those whose intervals overlap its interval; they
-share rank 1. Controls have no rank: random_maps and centre_map know nothing of what the network sees,
-interp_cnn with trained=false has learned nothing, and with loss=false it is the mask alone, a control of
-location_instability, part_following and part_interpretability only. † not separated from the best control, or worse
-than it: such a score is no evidence of explaining. Read raw instability beside its null (the same positions, shuffled
-over the images), part_following and accuracy."""
+share rank 1. † not separated from the best floor, or worse than it: such a score is no evidence of explaining. Read
+raw instability beside its null (the same positions, shuffled over the images), part_following and accuracy."""
+_CONTROLS = {
+    FLOOR: "Floors know nothing of what the network sees in an image",
+    ABLATION: "Ablations lack a part of a method, to show what that part does",
+}
 _WITHDRAWN = """\
 **Withdrawn**: what these rows seem to say about the papers on interpretable CNNs, on explainer auto-encoders and on
 additive explainers. They come from settings of ours that are not the papers': single categories told from other
@@ -41,17 +43,25 @@ _BESIDE = {
 
 
 def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """The page of a dataset. `standings` are those of `standings.board`, `rows` those of `standings.current`."""
-    parts = [HEADER, f"# {escape(dataset)}", _READING, _WITHDRAWN]
+    """The page of a dataset. `standings` are those of `standings.standings`, `rows` those of `standings.current`."""
+    parts = [HEADER, f"# {escape(dataset)}", _READING, *_controls(rows), _WITHDRAWN]
     for board in sorted(set(standings["board"]), key=lambda board: ("/multi" in board, board)):
         parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board])
     return "\n\n".join(parts) + "\n"
 
 
+def _controls(rows: pd.DataFrame) -> list[str]:
+    """What the floors and ablations are that these rows hold, by name."""
+    lines = []
+    for kind, meaning in _CONTROLS.items():
+        if names := sorted(set(rows.loc[rows["control"] == kind, "label"])):
+            lines.append(f"{meaning}; they have no rank: {escape(', '.join(names))}.")
+    return [" ".join(lines)] if lines else []
+
+
 def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    categories = ", ".join(sorted(set(rows["category"])))
-    what = "all categories explained at once" if categories == "multi" else f"one category at a time: {categories}"
-    parts = [f"## {escape(board)}", f"Network explained: {escape(rows['performer'].iloc[0])}; {escape(what)}."]
+    about = f"Network explained: {escape(rows['performer'].iloc[0])}; {escape(_explained(board, rows))}."
+    parts = [f"## {escape(board)}", about]
     ranked = ~standings["metric"].str.contains("@") & standings["higher_is_better"].notna()
     main, variants = standings[ranked], standings[~ranked]
     measured = sorted(set(main.loc[main["tasks"] > 0, "metric"]))
@@ -61,8 +71,22 @@ def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]
         table = main[main["metric"] == metric]
         parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0], standings)]
         parts += _notes(rows[rows["metric"] == metric])
-    parts += _in_detail(variants) + against_ordinary(rows) + _directions(rows)
+    parts += _in_detail(variants) + gain_section(rows) + _directions(rows)
     return parts + _elsewhere(standings) + _not_scored(rows)
+
+
+def _explained(board: str, rows: pd.DataFrame) -> str:
+    """What the tasks of a board explain."""
+    kind = board.partition("@")[0].partition("/")[2]
+    if kind == "multi":
+        return "all categories explained at once"
+    how = {
+        "*": "one category at a time, each by a binary network that tells it from random photographs",
+        "*:others": "one category at a time, each by a binary network that tells it from the others too",
+        "multi:*": "one category at a time, the logit of a network that tells all categories apart",
+        "attribute-*": "one attribute at a time",
+    }
+    return f"{how.get(kind, 'one task at a time')}: {', '.join(sorted(set(rows['category'])))}"
 
 
 def _overview(main: pd.DataFrame, metrics: list[str]) -> str:
@@ -71,21 +95,21 @@ def _overview(main: pd.DataFrame, metrics: list[str]) -> str:
 
 
 def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
-    """One row per explainer that has a value, those that are controls of all these metrics last; short values."""
+    """One row per explainer that has a value, floors and ablations last; short values."""
     table = table[table["metric"].isin(metrics)]
-    control = table.groupby(["explainer", "variant"])["control"].transform("all")
+    order = table.assign(unranked=table["control"].isin(UNRANKED)).sort_values(["unranked", "explainer", "variant"])
     shown: dict[str, dict[str, str]] = {}
-    for row in table.assign(control=control).sort_values(["control", "explainer", "variant"]).to_dict("records"):
+    for row in order.to_dict("records"):
         shown.setdefault(_name(row["explainer"], row["variant"]), {})[row["metric"]] = _short(row)
     rows = [[name, *(cells.get(metric, ABSENT) for metric in metrics)] for name, cells in shown.items()]
     return [row for row in rows if set(row[1:]) != {ABSENT}]
 
 
 def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
-    """One metric, best first, controls below the others; with what belongs beside it, of ours and of papers."""
+    """One metric, best first, floors and ablations last; with what belongs beside it, of ours and of papers."""
     direction = -1 if table["higher_is_better"].iloc[-1] else 1
-    by = ["control", "rank", "order", "explainer", "variant"]
-    order = table.assign(order=direction * table["value"]).sort_values(by).to_dict("records")
+    keys = {"unranked": table["control"].isin(UNRANKED), "order": direction * table["value"]}
+    order = table.assign(**keys).sort_values(["unranked", "rank", "order", "explainer", "variant"]).to_dict("records")
     beside = _BESIDE.get(table["metric"].iloc[0], {})
     names = zip(standings["explainer"], standings["variant"], standings["metric"], strict=True)
     value = dict(zip(names, standings["value"], strict=True))
@@ -101,7 +125,8 @@ def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
 
 def _ranking_row(row: Row) -> list[str]:
     name = _name(row["explainer"], row["variant"])
-    rank = "control" if row["control"] else ABSENT if pd.isna(row["rank"]) else str(int(row["rank"]))
+    unranked = row["control"] if row["control"] in UNRANKED else ABSENT
+    rank = unranked if pd.isna(row["rank"]) else str(int(row["rank"]))
     return [rank, _bold(name, row), _marked(number(row["value"]), row), bounds(row["low"], row["high"])]
 
 

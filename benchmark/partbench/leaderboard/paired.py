@@ -10,16 +10,14 @@ import pandas as pd
 from jaxtyping import Float
 
 from partbench.functional.statistics import interval, resampling_weights
-from partbench.leaderboard.published import pairs
-from partbench.leaderboard.standings import DRAWS, current, is_control
+from partbench.leaderboard.published import proposed, published_pairs
+from partbench.leaderboard.standings import DRAWS, UNRANKED, current
 
 # A sign test cannot reject at the 5 % level with fewer pairs than this.
 MIN_CELLS = 6
 COLUMNS = ["board", "explainer", "other", "metric", "difference", "low", "high", "wins", "cells", "verdict"]
 _PAIR = ["task", "seed"]
 POSITIVE = "@positive"  # a metric limited to images of the explained category
-# The fair partner of an interpretable network: as deep, and trained alike.
-ORDINARY = "top_conv (network=ordinary)"
 BETTER, WORSE, UNDECIDED = "better", "worse", "not separated"
 
 
@@ -54,8 +52,9 @@ def directions(frame: pd.DataFrame) -> pd.DataFrame:
     The columns of `comparisons`, `paper`, `published` ("better (2 of 2)") and `holds`: "yes", "no", "not separated", or
     "" where the paper's own tables disagree or have no such value. Metrics limited to images of the explained
     category (`@positive`) are compared too, without a published value. Options of the paper's own explainer other
-    than the defaults are compared as well, but not as controls; those of the others are not. On boards that have it,
-    the ordinary CNN of the paper on interpretable CNNs is the ordinary network of equal depth, not the performer.
+    than the defaults are compared as well, but for floors and ablations; those of the others are not. Where the
+    explainer itself names options of another that it is to be compared with (`compared_with`), and the board has them,
+    they stand for that other.
     """
     found = [row for _, rows in current(frame).groupby("board", sort=True) for row in _directions(rows)]
     columns = [*COLUMNS, "paper", "published", "holds"]
@@ -65,14 +64,14 @@ def directions(frame: pd.DataFrame) -> pd.DataFrame:
 def _directions(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Of one board: a table per paper and label of its explainer."""
     labels = set(rows["label"])
-    for (paper, proposed), printed in pairs().groupby(["paper", "explainer"], sort=True):
-        fair = {"top_conv": ORDINARY} if paper == "interpretable-cnn" and ORDINARY in labels else {}
-        table = printed.assign(other=printed["other"].replace(fair))
-        others = [name for name in dict.fromkeys(table["other"]) if name in labels]
-        names = [f"{name}{suffix}" for name in sorted(set(table["metric"])) for suffix in ("", POSITIVE)]
-        for label in sorted(set(rows.loc[rows["explainer"] == proposed, "label"])):
-            metrics = [name for name in names if not is_control(label, name)]
-            compared = comparisons(rows, label, others, metrics)
+    own = rows[~rows["control"].isin(UNRANKED)].groupby(["explainer", "label"], sort=True)["compared_with"].max()
+    for paper, printed in published_pairs().groupby("paper", sort=True):
+        names = [f"{name}{suffix}" for name in sorted(set(printed["metric"])) for suffix in ("", POSITIVE)]
+        for label, partner in own[own.index.get_level_values(0) == proposed()[str(paper)]].droplevel(0).items():
+            fair = {partner.partition(" (")[0]: partner} if partner in labels else {}
+            table = printed.assign(other=printed["other"].replace(fair))
+            others = [name for name in dict.fromkeys(table["other"]) if name in labels]
+            compared = comparisons(rows, str(label), others, names)
             yield _with_published(compared, table, rows).assign(paper=paper)
 
 

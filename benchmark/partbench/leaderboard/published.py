@@ -10,39 +10,37 @@ from typing import Any
 
 import pandas as pd
 
-# The explainer each paper proposes; its tables compare it with the others.
-PROPOSED = {
-    "interpretable-cnn": "interp_cnn",
-    "explainer-autoencoder": "autoencoder",
-    "additive-explainer": "additive",
-    "srae": "srae",
-}
 MAIN_GAMMA = 0.05  # masked_accuracy without a variant
 _NAME = ["explainer", "variant", "metric"]
-_SETTING = ["paper", "table", "dataset", "setting", "performer", "metric"]
+_SETTING = ["paper", "table", "dataset", "setting", "board", "performer", "metric"]
 
 
 @functools.cache
 def published() -> pd.DataFrame:
     """All published values but those on training data, as printed in the papers.
 
-    `explainer(a=b)` is split into `explainer` and `variant`; `metric` is ours (`masked_accuracy@gamma=0.1`);
-    `section` is single or multi, as of our boards; the mean over the parts of a category (`dog/mean`) counts as a mean.
-    partbench scores test images only, so training data has no match.
+    `explainer(a=b)` is split into `explainer` and `variant`; `metric` is ours (`masked_accuracy@gamma=0.1`); `board` is
+    the kind of our boards that a setting belongs to (`*`: binary networks; `multi:*`: one logit of a network of many
+    classes); the mean over the parts of a category (`dog/mean`) counts as a mean. published_settings.csv says which
+    settings are of which boards; those on training data are of none, since partbench scores test images only.
     """
-    with (files("partbench.leaderboard") / "published.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file, keep_default_na=False, dtype={"table": str})
-    table = table[~table["setting"].str.endswith("_train")]
+    table = _data("published.csv").astype({"value": float}).merge(_data("published_settings.csv"), on="setting")
+    table = table[table["board"] != ""].reset_index(drop=True)
     names = table["explainer"].str.extract(r"^([^(]+)(?:\((.*)\))?$")
-    section = table["setting"].str.startswith("multi").map({True: "multi", False: "single"})
     metric = [_metric(*row) for row in zip(table["metric"], table["setting"], strict=True)]
     category = table["category"].str.replace(r"^[^/]+/mean$", "mean", regex=True)
-    split = {"explainer": names[0], "variant": names[1].fillna("")}
-    return table.assign(**split, section=section, metric=metric, category=category)
+    return table.assign(explainer=names[0], variant=names[1].fillna(""), metric=metric, category=category)
+
+
+@functools.cache
+def proposed() -> dict[str, str]:
+    """The explainer that each paper proposes; its tables compare it with the others."""
+    papers = _data("published_papers.csv")
+    return dict(zip(papers["paper"], papers["proposed"], strict=True))
 
 
 def same_data(standing: Mapping[Hashable, Any] | pd.Series) -> str:
-    """What the papers print for the same explainer, metric, dataset and categories as a row of `standings.board`.
+    """What the papers print for the same explainer, metric, dataset and categories as a row of `standings.standings`.
 
     Averaged over our categories where the paper lists them, else the paper's mean over all of its own. Where the
     paper used our performer only that one is shown, else the mean and range over its networks. "" if nothing matches.
@@ -79,38 +77,35 @@ def elsewhere(standings: pd.DataFrame) -> pd.DataFrame:
 
 
 @functools.cache
-def pairs() -> pd.DataFrame:
+def published_pairs() -> pd.DataFrame:
     """Each comparison a paper prints: its own explainer against another with the same data, setting and network.
 
-    Columns: paper, dataset, setting, performer, metric, explainer, other, value, other_value. The measured network
-    itself (`performer`) is no explainer and is left out; a comparison printed twice counts once.
+    Columns: paper, dataset, setting, board, performer, metric, explainer, other, value, other_value. The measured
+    network itself (`performer`) is no explainer and is left out; a comparison printed twice counts once.
     """
     means = published()
     means = means[(means["category"] == "mean") & (means["explainer"] != "performer") & (means["variant"] == "")]
     means = means[[*_SETTING, "explainer", "value"]]
-    proposed = means["explainer"] == means["paper"].map(PROPOSED)
-    others = means[~proposed].rename(columns={"explainer": "other", "value": "other_value"})
-    merged = means[proposed].merge(others, on=_SETTING)
-    columns = ["paper", "dataset", "setting", "performer", "metric", "explainer", "other"]
+    own = means["explainer"] == means["paper"].map(proposed())
+    others = means[~own].rename(columns={"explainer": "other", "value": "other_value"})
+    merged = means[own].merge(others, on=_SETTING)
+    columns = ["paper", "dataset", "setting", "board", "performer", "metric", "explainer", "other"]
     return merged.drop_duplicates(columns)[[*columns, "value", "other_value"]].reset_index(drop=True)
 
 
-def published_ratio(explainer: str, metric: str, dataset: str, board: str) -> str:
-    """The published ratio of a paper's own explainer to its `top_conv`: mean and range over the paper's networks.
+def published_ratio(explainer: str, other: str, metric: str, dataset: str, board: str) -> str:
+    """The published ratio of a paper's own explainer to another: mean and range over the paper's networks.
 
-    Of the paper's settings, those of the board's kind (single or multi), on this dataset, else on every other, named.
-    "" if there is none.
+    Of the paper's settings, those of the board's kind, on this dataset, else on every other, named. "" if there is
+    none.
     """
-    if _section(board) not in ("single", "multi"):
-        return ""
-    table = pairs()
-    table = table[(table["explainer"] == explainer) & (table["other"] == "top_conv") & (table["metric"] == metric)]
-    table = table[table["setting"].str.startswith("multi") == (_section(board) == "multi")]
+    table = published_pairs()
+    table = table[(table["explainer"] == explainer) & (table["other"] == other) & (table["metric"] == metric)]
+    table = table[table["board"] == _kind(board)]
     if (table["dataset"] == dataset).any():
         table = table[table["dataset"] == dataset]
-    ratios = table.assign(ratio=table["value"] / table["other_value"]).groupby(["dataset", "setting"], sort=True)[
-        "ratio"
-    ]
+    table = table.assign(ratio=table["value"] / table["other_value"])
+    ratios = table.groupby(["dataset", "setting"], sort=True)["ratio"]
     return ", ".join(_ratio(values, *where) for where, values in ratios)
 
 
@@ -130,16 +125,21 @@ def _means() -> pd.DataFrame:
 
 @functools.cache
 def _by_name() -> dict[tuple[str, ...], pd.DataFrame]:
-    return dict(iter(published().groupby([*_NAME, "dataset", "section"], sort=True)))
+    return dict(iter(published().groupby([*_NAME, "dataset", "board"], sort=True)))
 
 
 def _matching(standing: Mapping[Hashable, Any] | pd.Series) -> pd.DataFrame:
-    name = (*(standing[name] for name in _NAME), standing["dataset"], _section(standing["board"]))
+    name = (*(standing[name] for name in _NAME), standing["dataset"], _kind(standing["board"]))
     return _by_name().get(name, published().iloc[:0])
 
 
-def _section(board: str) -> str:
-    return board.partition("@")[0].rpartition("/")[2]
+def _kind(board: str) -> str:
+    return board.partition("@")[0].partition("/")[2]
+
+
+def _data(name: str) -> pd.DataFrame:
+    with (files("partbench.leaderboard") / name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, keep_default_na=False, dtype=str)
 
 
 def _metric(metric: str, setting: str) -> str:

@@ -11,31 +11,13 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from partbench.functional.statistics import interval
-from partbench.results.schema import AGGREGATE, TEXTS
+from partbench.results.schema import AGGREGATE, TEXTS, label
 
-OF_LOCATION = frozenset({"location_instability", "part_following", "part_interpretability"})
-# What a score is worth is seen beside theirs: explainer and option, whatever its other options, and what it controls.
-CONTROLS: dict[tuple[str, str], frozenset[str] | None] = {  # None: every metric
-    ("random_maps", ""): None,
-    ("centre_map", ""): None,
-    ("interp_cnn", "trained=false"): None,
-    ("interp_cnn", "loss=false"): OF_LOCATION,  # the mask alone; a trained classifier, so no control of accuracy
-}
+FLOOR, ABLATION = "floor", "ablation"
+UNRANKED = (FLOOR, ABLATION)
 DRAWS = 2000
 _SD_PER_WIDTH = 1 / (2 * 1.96)  # a 95 % interval is 2 * 1.96 standard deviations wide
 _ROW = ["board", "explainer", "variant", "metric"]
-
-
-def label(explainer: str, variant: str = "") -> str:
-    """How an explainer is shown: `srae`, or `srae (profile=released)` where its options differ from the defaults."""
-    return f"{explainer} ({variant})" if variant else explainer
-
-
-def is_control(shown: str, metric: str) -> bool:
-    """Whether the explainer with this label is a control of a metric, or of the metric that it is a variant of."""
-    explainer, _, variant = shown.partition(" (")
-    found = [CONTROLS.get((explainer, option), frozenset()) for option in ("", *variant.removesuffix(")").split(","))]
-    return any(controlled is None or metric.partition("@")[0] in controlled for controlled in found)
 
 
 def current(frame: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +25,7 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
 
     Of several versions of a task or (within a dataset) of a metric only the newest counts; of several cells with one
     (explainer, variant, task, seed) the one made last. Adds `board`, `label` and `scored`: status ok and a value that
-    is not NaN. Rows that it made, all or some of them, are returned as they are.
+    is not NaN. Idempotent: rows that already have these columns, all or some of them, are returned unchanged.
     """
     if "scored" in frame:
         return frame
@@ -54,28 +36,46 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     rows = rows[rows["cell"] == rows.groupby(["explainer", "variant", "task", "seed"])["cell"].transform("last")]
     rows = _newest(rows, ["dataset", "metric"], "metric_version")
     rows = rows.assign(
-        board=[_board(*row) for row in zip(rows["task"], rows["dataset"], rows["category"], strict=True)],
+        board=[board_of(task) for task in rows["task"]],
+        control=rows["control"].fillna(""),
+        compared_with=rows["compared_with"].fillna(""),
         label=[label(*row) for row in zip(rows["explainer"], rows["variant"], strict=True)],
         scored=(rows["status"] == "ok") & rows["value"].notna(),
     )
     return rows.astype({"board": object, "label": object}).reset_index(drop=True)
 
 
-def board(frame: pd.DataFrame) -> pd.DataFrame:
-    """Standings: a row per board, explainer with variant, and metric; sorted, the same whatever the order of `frame`.
+def board_of(task: str) -> str:
+    """The board of a task: `fauna/multi:*` of `fauna/multi:bird`, and likewise `fauna/attribute-*`, `fauna/*`.
 
-    A board is the categories of a dataset explained one at a time, or all at once (`multi`), or its attributes, on one
-    performer. `value` is the mean over seeds per task, then over tasks. It is NaN unless every task that any explainer
-    covers with this metric is covered; a task is covered if all its cells are scored. `coverage` says how many are
-    (`4/6`). `low`, `high` are `mean_interval`. `best` marks the best value and all whose intervals overlap its
-    interval: they share rank 1; the others rank after all that are separated from them. Controls, names with '@', rows
-    without an interval and what explainers report of themselves have no rank. `beaten_by_control`: not separated from
-    the best control, or worse than it.
-    `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
+    Tasks with a performer of their own (`fauna/multi:bird@alexnet`) are on another board, `fauna/multi:*@alexnet`, and
+    those that name their negatives (`fauna/bird:others`) on `fauna/*:others`. `fauna/multi` is a board by itself.
+    """
+    dataset, _, place = task.partition("/")
+    category, at, performer = place.rpartition("@") if "@" in place else (place, "", "")
+    name, colon, rest = category.partition(":")
+    if name == "multi":
+        kind = f"multi{colon and ':*'}"
+    else:
+        kind = f"{'attribute-' if name.startswith('attribute-') else ''}*{colon}{rest}"
+    return f"{dataset}/{kind}{at}{performer}"
+
+
+def standings(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row per board, explainer with variant, and metric; sorted, the same whatever the order of `frame`.
+
+    A board holds the tasks of a dataset that `board_of` puts together. `value` is the mean over seeds per task, then
+    over tasks. It is NaN unless every task that any explainer covers with this metric is covered; a task is covered if
+    all its cells are scored. `coverage` says how many are (`4/6`). `low`, `high` are `mean_interval`. `best` marks the
+    best value and all whose intervals overlap its interval: they share rank 1; the others rank after all that are
+    separated from them. `control` is what explainers declare: floors and ablations have no rank, a baseline is ranked
+    as any explainer. Metrics with '@', rows without an interval and what explainers report of themselves have no rank.
+    `beaten_by_control`: not separated from the best floor, or worse than it. `images` is the total over tasks, `seeds`
+    the seeds used, `categories` those covered.
     """
     rows = current(frame)
-    standings = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))
-    table = pd.DataFrame(standings, columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
+    found = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))
+    table = pd.DataFrame(found, columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
     ranked = [_ranked(group) for _, group in table.groupby(["board", "metric"], sort=False)]
     return pd.concat(ranked).sort_values(_ROW).reset_index(drop=True) if ranked else _ranked(table)
 
@@ -114,14 +114,22 @@ def _task_draws(
     return values.mean() + training + error * sd
 
 
-_STANDING = ["dataset", "performer", "higher_is_better", "value", "low", "high", "tasks", "coverage"]
+_STANDING = ["dataset", "performer", "control", "higher_is_better", "value", "low", "high", "tasks", "coverage"]
 _STANDING += ["seeds", "images", "categories"]
-_TEXTS = [*_ROW, "dataset", "performer", "coverage", "seeds"]  # plain strings: Arrow's are slow to look at one by one
+_TEXTS = [
+    *_ROW,
+    "dataset",
+    "performer",
+    "control",
+    "coverage",
+    "seeds",
+]  # plain strings: Arrow's are slow to look at one by one
 
 
 def _standings(rows: pd.DataFrame, covered: Bool[np.ndarray, "n"]) -> Iterator[dict[str, object]]:
     """The standings but for what compares them; a row is covered if its task is."""
-    names = rows.groupby(_ROW).agg({"dataset": "first", "performer": "first", "higher_is_better": "last"})
+    said = {"dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last"}
+    names = rows.groupby(_ROW).agg(said)
     cells = rows[covered].sort_values(["task", "seed"])
     wanted = cells.groupby(["board", "metric"])["task"].nunique()
     of_row = cells.groupby(_ROW).indices
@@ -161,32 +169,25 @@ def _standing(cells: dict[str, np.ndarray], wanted: int) -> dict[str, object]:
 
 
 def _ranked(group: pd.DataFrame) -> pd.DataFrame:
-    """The standings of one metric on one board, with rank, best, control and beaten_by_control."""
-    of_row = zip(group["explainer"], group["variant"], group["metric"], strict=True)
-    control = np.array([is_control(label(explainer, variant), metric) for explainer, variant, metric in of_row], bool)
+    """The standings of one metric on one board, with rank, best and beaten_by_control."""
+    floor, unranked = (group["control"].isin(kinds).to_numpy(bool) for kinds in ([FLOOR], UNRANKED))
     ranks = np.full(len(group), np.nan)
     best, beaten = np.zeros(len(group), bool), np.zeros(len(group), bool)
     if len(group) and "@" not in group["metric"].iloc[0] and group["higher_is_better"].notna().all():
         sign = 1 if group["higher_is_better"].iloc[-1] else -1
         value, *ends = sign * group[["value", "low", "high"]].to_numpy(float).T
-        exact = control & np.isnan(ends[0])  # one map, the same for all images: nothing varies, the value is exact
+        exact = floor & np.isnan(ends[0])  # one map, the same for all images: nothing varies, the value is exact
         low, high = np.sort(np.where(exact, value, ends), axis=0)
         better = low[:, None] > high[None, :]  # [i, j]: the interval of i is better than and apart from that of j
         known = ~np.isnan(low)
-        if (ranked := known & ~control).any():
+        if (ranked := known & ~unranked).any():
             first = np.argmax(np.where(ranked, value, -np.inf))
             best = ranked & ~better[first]
             ranks[ranked] = np.where(best, 1, 1 + better[ranked].sum(axis=0))[ranked]
-        if (controls := known & control).any():
-            strongest = np.argmax(np.where(controls, value, -np.inf))
-            beaten = ~np.isnan(value) & ~control & ~better[:, strongest]
-    return group.assign(rank=ranks, best=best, control=control, beaten_by_control=beaten)
-
-
-def _board(task: str, dataset: str, category: str) -> str:
-    _, at, performer = task.partition("@")
-    kind = "multi" if category == "multi" else "attributes" if category.startswith("attribute-") else "single"
-    return f"{dataset}/{kind}{at}{performer}"
+        if (floors := known & floor).any():
+            strongest = np.argmax(np.where(floors, value, -np.inf))
+            beaten = ~np.isnan(value) & ~floor & ~better[:, strongest]
+    return group.assign(rank=ranks, best=best, beaten_by_control=beaten)
 
 
 def _newest(rows: pd.DataFrame, by: list[str], version: str) -> pd.DataFrame:

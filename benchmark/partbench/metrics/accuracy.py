@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
 
 import numpy as np
 
-from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, hookimpl
+from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional.statistics import agreement, hits
 
 
 @dataclass
-class Accuracy:
+class Accuracy(ImageMetric):
     """Share of images that the explainer's logits classify correctly, in [0, 1]; higher is better.
 
     One logit: its cut at its best threshold tells the explained category from all else. Source: additive explainer,
@@ -27,22 +26,19 @@ class Accuracy:
     image, in [-1, 1]: outside the bounds of the other two.
     """
 
-    name: ClassVar[str] = "accuracy"
-    version: ClassVar[str] = "1"
-    needs: ClassVar[tuple[str, ...]] = ("logits",)
-    images: ClassVar[Literal["positive", "all"]] = "all"
-    higher_is_better: ClassVar[bool] = True
-    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    unit: ClassVar[str] = "image"
+    name = "accuracy"
+    needs = ("logits",)
+    images = "all"
+    higher_is_better = True
+    bounds = (0.0, 1.0)
 
-    _ids: list[str] = field(init=False, default_factory=list, repr=False)
-    _predicted: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
-    _explained: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
-    _category: list[int] = field(init=False, default_factory=list, repr=False)
     _threshold: float | None = field(init=False, default=None, repr=False)
 
-    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-        """Add a batch. Raises NotApplicable where nothing is predicted, or not for every explained category."""
+    def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
+        """1 or 0 per image where all logits are explained, else what decides it once all images are known.
+
+        Raises NotApplicable where nothing is predicted, or not for every explained category.
+        """
         own = outputs.category_logits if outputs.target is None else outputs.explained
         explained = own if explanation.explained is None or explanation.is_classifier else explanation.explained
         if explained is None or explanation.logits is None:
@@ -50,31 +46,28 @@ class Accuracy:
         if explained.shape != explanation.logits.shape:
             raise NotApplicable(f"logits are {tuple(explanation.logits.shape)}, expected {tuple(explained.shape)}")
         self._threshold = explanation.threshold
-        self._ids += batch.ids
-        self._predicted += list(explanation.logits.detach().cpu().numpy())
-        self._explained += list(explained.detach().cpu().numpy())
-        one = outputs.positive.long() - 1  # 0 for the category, -1 for all else
-        self._category += (outputs.category if explained.ndim > 1 and outputs.category is not None else one).tolist()
+        logits = [values.detach().cpu().numpy() for values in (explanation.logits, explained)]
+        if explained.ndim == 1:
+            return {"predicted": logits[0], "explained": logits[1], "positive": outputs.positive.cpu().numpy()}
+        category = (outputs.positive.long() - 1 if outputs.category is None else outputs.category).cpu().numpy()
+        return _compared(*(np.ma.masked_array(hits(values, category), category < 0) for values in logits))
 
     def compute(self) -> dict[str, Scores]:
         """1 or 0 per image. Raises NotApplicable if the images are all of the category, or none is."""
-        category = np.array(self._category)
-        predicted, explained = np.array(self._predicted), np.array(self._explained)
-        ids = np.array(self._ids)
-        if predicted.ndim == 2:
-            known = category >= 0
-            ids, category, predicted, explained = (values[known] for values in (ids, category, predicted, explained))
-            explainer, performer = (hits(logits, category) for logits in (predicted, explained))
-        else:
-            positive = category >= 0
-            if positive.all() or not positive.any():
-                found = f"{positive.sum()} of {len(positive)} images show the category"
-                raise NotApplicable(f"{found}: nothing to tell apart")
-            explainer, performer = (agreement(logits, positive) for logits in (predicted, explained))
-        scores = {"": explainer, "@performer": performer, "@difference": explainer - performer}
-        if self._threshold is not None and predicted.ndim == 1:
-            scores["@train_threshold"] = agreement(predicted, category >= 0, self._threshold)
-        return {self.name + variant: Scores(tuple(ids), values) for variant, values in scores.items()}
+        if "predicted" not in self._readings:
+            return super().compute()
+        predicted, explained, positive = map(self.gathered, ("predicted", "explained", "positive"))
+        if positive.all() or not positive.any():
+            found = f"{positive.sum()} of {len(positive)} images show the category"
+            raise NotApplicable(f"{found}: nothing to tell apart")
+        values = _compared(agreement(predicted, positive), agreement(explained, positive))
+        if self._threshold is not None:
+            values["@train_threshold"] = agreement(predicted, positive, self._threshold)
+        return {self.name + variant: self.scores(of_each) for variant, of_each in values.items()}
+
+
+def _compared(explainer: np.ndarray, performer: np.ndarray) -> dict[str, np.ndarray]:
+    return {"": explainer, "@performer": performer, "@difference": explainer - performer}
 
 
 @hookimpl

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass
 
 import numpy as np
 
-from partbench import Batch, Explanation, PerformerOutputs, Scores, hookimpl
-from partbench.functional.statistics import entropy
+from partbench import Batch, Explanation, ImageMetric, PerformerOutputs, hookimpl
+from partbench.functional.statistics import entropy, entropy_fraction
 
 
 @dataclass
-class ContributionEntropy:
+class ContributionEntropy(ImageMetric):
     """Mean over images of H = -sum c ln c (nats), c_i = |C_i| / sum |C|; higher is better.
 
     C are the contributions of the k concepts; H is 0 where one has them all, ln k where all are equal. Source: additive
@@ -24,35 +23,17 @@ class ContributionEntropy:
     different numbers of concepts; NaN for a single one. An image whose contributions are all zero has no value.
     """
 
-    name: ClassVar[str] = "contribution_entropy"
-    version: ClassVar[str] = "1"
-    needs: ClassVar[tuple[str, ...]] = ("contributions",)
-    images: ClassVar[Literal["positive", "all"]] = "positive"
-    higher_is_better: ClassVar[bool] = True
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    unit: ClassVar[str] = "image"
+    name = "contribution_entropy"
+    needs = ("contributions",)
+    higher_is_better = True
+    bounds = (0.0, float("inf"))
 
-    _ids: list[str] = field(init=False, default_factory=list, repr=False)
-    _entropies: list[float] = field(init=False, default_factory=list, repr=False)
-    _fractions: list[float] = field(init=False, default_factory=list, repr=False)
-
-    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-        """Add a batch; the explanation must have contributions."""
+    def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
+        """H of each image, and its share of what the number of concepts allows."""
         if explanation.contributions is None:
             raise ValueError("the explanation has no contributions")
         sizes = explanation.contributions.detach().double().abs().cpu().numpy()
-        most = np.log(sizes.shape[1]) or np.nan
-        found = entropy(sizes)
-        self._ids += batch.ids
-        self._entropies += found.tolist()
-        self._fractions += (found / most).tolist()
-
-    def compute(self) -> dict[str, Scores]:
-        """H of each image, and its share of what the number of concepts allows."""
-        return {
-            self.name: Scores(tuple(self._ids), np.array(self._entropies)),
-            f"{self.name}@fraction": Scores(tuple(self._ids), np.array(self._fractions)),
-        }
+        return {"": entropy(sizes), "@fraction": entropy_fraction(sizes)}
 
 
 @hookimpl

@@ -4,40 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from annotated_types import Ge
 
-from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, Scores, hookimpl
-from partbench.functional import of_parts
-from partbench.functional.statistics import interval, resampling_weights
-
-
-def true_contributions(
-    y: Float[Tensor, "n"], drops: Float[Tensor, "n p"], least_drop: float = 0.0
-) -> Float[Tensor, "n p"]:
-    """y*_p = y drop_p / sum_p' drop_p': the logit shared out by what the removal of each part takes; sums to y.
-
-    NaN for images where |sum drops| <= least_drop |y|: they do not tell what the logit rests on.
-    """
-    total = drops.sum(1, keepdim=True)
-    told = total.abs() > least_drop * y.abs()[:, None]
-    return torch.where(told, y[:, None] * drops / total, torch.nan)
-
-
-def relative_errors(
-    errors: Float[np.ndarray, "n p"], y: Float[np.ndarray, "n"], weights: Float[np.ndarray, "d n"]
-) -> Float[np.ndarray, "d p"]:
-    """E[error_p] / E[y] with the images weighted in d ways; NaN where E[y] is not positive."""
-    scale = weights @ y
-    return weights @ errors / np.where(scale > 0, scale, np.nan)[:, None]
+from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
+from partbench.functional import ablated_contributions, sum_over_parts
+from partbench.functional.statistics import interval, relative_errors, resampling_weights
 
 
 @dataclass
-class ContributionError:
+class ContributionError(Metric):
     """Mean over parts of E|Contri_p - y*_p| / E[y], 0 where ablation finds the same contributions; lower is better.
 
     Source: additive explainer, section 4.1 and Table 3. Contri_p is the sum of the contributions of the concepts
@@ -51,24 +29,18 @@ class ContributionError:
     does) and counted in the note. The interval is from resampled images.
     """
 
-    name: ClassVar[str] = "contribution_error"
-    version: ClassVar[str] = "1"
-    needs: ClassVar[tuple[str, ...]] = ("contributions", "parts", "part_drops")
-    images: ClassVar[Literal["positive", "all"]] = "positive"
-    higher_is_better: ClassVar[bool] = False
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    unit: ClassVar[str] = "part"
+    name = "contribution_error"
+    needs = ("contributions", "parts", "part_drops")
+    higher_is_better = False
+    bounds = (0.0, float("inf"))
+    of = "part"
 
-    least_drop: float = 1e-3
+    least_drop: Annotated[float, Ge(0)] = 1e-3
 
     _errors: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _logits: list[float] = field(init=False, default_factory=list, repr=False)
     _parts: set[int] = field(init=False, default_factory=set, repr=False)
     _names: tuple[str, ...] = field(init=False, default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        if self.least_drop < 0:
-            raise InputError(f"least_drop is {self.least_drop}, expected 0 or more")
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no single logit is explained, or no concept has a part."""
@@ -81,8 +53,8 @@ class ContributionError:
         if int(parts.max()) < 0:
             raise NotApplicable("no concept is assigned to a part")
         y, contributions, drops = (value.detach().double().cpu() for value in (y, contributions, drops))
-        truth = true_contributions(y, drops, self.least_drop)
-        self._errors += list((of_parts(contributions, parts.cpu(), drops.shape[1]) - truth).abs().numpy())
+        truth = ablated_contributions(y, drops, self.least_drop)
+        self._errors += list((sum_over_parts(contributions, parts.cpu(), drops.shape[1]) - truth).abs().numpy())
         self._logits += y.tolist()
         self._parts |= set(parts.tolist()) - {-1}
         known = len(outputs.parts) == drops.shape[1]

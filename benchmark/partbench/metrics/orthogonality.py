@@ -4,53 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, hookimpl
+from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
+from partbench.functional import (
+    FLAT,
+    correlation,
+    covariances,
+    excess_norm,
+    jackknife_error,
+    mean_covariance,
+    negative_logdet,
+)
 
-RIDGE = 1e-6
-# variance of a map in units of its squared mean below which it is flat: nothing to correlate but rounding
-FLAT = 1e-12
 # images are gathered in this many groups, so that the state does not grow with the number of images
 GROUPS = 32
 
 
-def covariances(
-    maps: Float[Tensor, "n k h w"], rows: Float[Tensor, "H h"], columns: Float[Tensor, "W w"]
-) -> tuple[Float[Tensor, "n k k"], Float[Tensor, "n k"]]:
-    """Covariance over pixels of the heatmaps `rows @ map @ columns.T`, each scaled to mean 1, and that mean (1 or 0).
-
-    A map without mass stays 0. The heatmaps are never made: an inner product of two of them is one of their maps under
-    the Gram matrices of `rows` and `columns`; a constant off a map is off its heatmap too, as their rows sum to 1.
-    """
-    maps, rows, columns = maps.double(), rows.double(), columns.double()
-    pixels = len(rows) * len(columns)
-    means = torch.einsum("nkhw,h,w->nk", maps, rows.sum(0), columns.sum(0)) / pixels
-    mass = (means > 0).double()
-    scale = torch.where(means > 0, means, 1.0)
-    centred = (maps - means[..., None, None]) / scale[..., None, None] * mass[..., None, None]
-    projected = (rows.T @ rows) @ centred @ (columns.T @ columns)
-    return projected.flatten(2) @ centred.flatten(2).mT / pixels, mass
-
-
-def correlation(covariance: Float[Tensor, "*d k k"]) -> Float[Tensor, "*d k k"]:
-    """Correlation matrices with a ridge: (P + RIDGE I) / (1 + RIDGE), so that the diagonal is exactly 1.
-
-    A concept without variance has correlation 0 with every other.
-    """
-    variance = covariance.diagonal(dim1=-2, dim2=-1)
-    inverse = torch.where(variance <= FLAT, 0.0, variance.clamp(min=FLAT).rsqrt())
-    correlated = covariance * inverse[..., :, None] * inverse[..., None, :] / (1 + RIDGE)
-    correlated.diagonal(dim1=-2, dim2=-1).copy_(torch.where(variance.isnan(), torch.nan, 1.0))
-    return correlated
-
-
 @dataclass
-class Orthogonality:
+class Orthogonality(Metric):
     """What O1 and O2 share: the covariance C of the concepts' heatmaps over the images of the category.
 
     Source: SRAE paper, section 4.1, metric (2): C is "aggregated over the dataset"; here the sum over images of the
@@ -61,13 +36,10 @@ class Orthogonality:
     bootstrap would not do: chance correlations add up in P, and those of a resample exceed those of the sample.
     """
 
-    version: ClassVar[str] = "1"
-    needs: ClassVar[tuple[str, ...]] = ("maps",)
-    images: ClassVar[Literal["positive", "all"]] = "positive"
-    higher_is_better: ClassVar[bool] = False
-    bounds: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    unit: ClassVar[str] = "set"
-    name: ClassVar[str]
+    needs = ("maps",)
+    higher_is_better = False
+    bounds = (0.0, float("inf"))
+    of = "all"
 
     pooled: bool = False
 
@@ -100,7 +72,9 @@ class Orthogonality:
         return {
             self.name: everything,
             f"{self.name}@alive": everything if alive.all() else self._scores(alive),
-            f"{self.name}@dead_concepts": Scores([str(i) for i in range(len(alive))], (~alive).double().numpy()),
+            f"{self.name}@dead_concepts": Scores(
+                [str(i) for i in range(len(alive))], (~alive).double().numpy(), of="concept"
+            ),
         }
 
     def _scores(self, chosen: Bool[Tensor, "k"]) -> Scores:
@@ -112,7 +86,7 @@ class Orthogonality:
             return Scores(value=value, low=float("nan"), high=float("nan"))
         without_one = 1 - torch.eye(groups).double()
         left = torch.cat([self._values(part, chosen) for part in without_one.split(8)])
-        error = ((groups - 1) * left.var(correction=0).item()) ** 0.5
+        error = jackknife_error(left)
         return Scores(value=value, low=max(value - 1.96 * error, 0.0), high=value + 1.96 * error)
 
     def _values(self, weights: Float[Tensor, "d g"], chosen: Bool[Tensor, "k"]) -> Float[Tensor, "d"]:
@@ -121,13 +95,8 @@ class Orthogonality:
     def _covariance(self, weights: Float[Tensor, "d g"]) -> Float[Tensor, "d k k"]:
         """The mean covariance of an image, the groups weighted."""
         groups = weights.shape[1]
-        sizes = torch.bincount(torch.arange(self._images) % GROUPS, minlength=groups).double()
-        images = weights @ sizes
-        second = torch.einsum("dg,gij->dij", weights, self._second[:groups]) / images[:, None, None]
-        if not self.pooled:
-            return second
-        first = weights @ self._first[:groups] / images[:, None]
-        return second - first[:, :, None] * first[:, None, :]
+        counts = torch.bincount(torch.arange(self._images) % GROUPS, minlength=groups).double()
+        return mean_covariance(self._second[:groups], self._first[:groups], counts, weights, self.pooled)
 
     def _measure(self, correlated: Float[Tensor, "d k k"]) -> Float[Tensor, "d"]:
         raise NotImplementedError
@@ -140,10 +109,10 @@ class OrthogonalityFrobenius(Orthogonality):
     Source: SRAE paper, section 4.1, metric (2a). Range [0, n - sqrt(n)], the upper end for n equal maps.
     """
 
-    name: ClassVar[str] = "orthogonality_frobenius"
+    name = "orthogonality_frobenius"
 
     def _measure(self, correlated: Float[Tensor, "d k k"]) -> Float[Tensor, "d"]:
-        return (torch.linalg.matrix_norm(correlated) - correlated.shape[-1] ** 0.5).clamp(min=0)
+        return excess_norm(correlated)
 
 
 @dataclass
@@ -154,10 +123,10 @@ class OrthogonalityLogdet(Orthogonality):
     each dependent direction adds up to 13.8.
     """
 
-    name: ClassVar[str] = "orthogonality_logdet"
+    name = "orthogonality_logdet"
 
     def _measure(self, correlated: Float[Tensor, "d k k"]) -> Float[Tensor, "d"]:
-        return -torch.linalg.slogdet(correlated).logabsdet.clamp(max=0)
+        return negative_logdet(correlated)
 
 
 @hookimpl

@@ -3,62 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float
-from scipy.stats import rankdata
+from annotated_types import Ge
 from torch import Tensor
 
-from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, Scores, hookimpl
-from partbench.functional import of_parts
-
-LEAST_PARTS = 3  # two parts can only be right or wrong
-
-
-def outermost(masks: Bool[Tensor, "n p H W"]) -> Bool[Tensor, "n p"]:
-    """Which parts show in each image and do not lie within another part; of equal ones, the first."""
-    flat = masks.flatten(2).float()
-    area = flat.sum(2)
-    within = (flat @ flat.transpose(1, 2)) >= area[:, :, None]  # (n, p, q): p lies within q
-    first = torch.ones(masks.shape[1], masks.shape[1], dtype=torch.bool, device=masks.device).triu(1)
-    same = within & within.transpose(1, 2)
-    covered = (within & ~same) | (same & first.T)
-    return (area > 0) & ~covered.any(2)
-
-
-def heat_contributions(
-    explanation: Explanation, contributions: Float[Tensor, "n k"], masks: Bool[Tensor, "n p H W"]
-) -> Float[Tensor, "n p"]:
-    """What concepts contribute through each part: each contribution times the share of its heatmap on the part."""
-    rows, columns = explanation.upsampling(*masks.shape[2:])
-    inside = rows.T @ masks.to(rows).to(explanation.maps.device) @ columns  # (n, p, h, w): on cells, not pixels
-    everywhere = rows.sum(0)[:, None] * columns.sum(0)
-    heat = torch.einsum("nkhw,nphw->nkp", explanation.maps, inside)
-    total = (explanation.maps * everywhere).sum((2, 3))
-    return torch.einsum("nk,nkp->np", contributions / total.clamp_min(1e-12), heat)
-
-
-def rank_agreement(
-    found: Float[np.ndarray, "n p"], truth: Float[np.ndarray, "n p"], used: Bool[np.ndarray, "n p"]
-) -> Float[np.ndarray, "n"]:
-    """Spearman's correlation over the parts used in each image; 0 where `found` is constant.
-
-    NaN where fewer than three parts are used, or the truth is constant.
-    """
-    values = np.full(len(found), np.nan)
-    for image, parts in enumerate(used):
-        ranks = [rankdata(rows[image, parts]) - (parts.sum() + 1) / 2 for rows in (found, truth)]
-        lengths = [np.linalg.norm(r) for r in ranks]
-        if parts.sum() >= LEAST_PARTS and lengths[1] > 0:
-            values[image] = ranks[0] @ ranks[1] / (lengths[0] * lengths[1]) if lengths[0] > 0 else 0.0
-    return values
+from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerOutputs, Scores, hookimpl
+from partbench.functional import heat_contributions, outermost, sum_over_parts
+from partbench.functional.statistics import rank_agreement
 
 
 @dataclass
-class PartEffectAgreement:
+class PartEffectAgreement(ImageMetric):
     """Rank correlation per image of the parts' contributions with the true fall of the logit; 1 is best.
 
     The truth: each test image is rendered anew without the part, and the network whose logit is explained sees it. Its
@@ -74,27 +32,18 @@ class PartEffectAgreement:
     most: images of the category that are rendered anew; the first ones.
     """
 
-    name: ClassVar[str] = "part_effect_agreement"
-    version: ClassVar[str] = "1"
-    needs: ClassVar[tuple[str, ...]] = ("contributions", "maps", "masks")
-    images: ClassVar[Literal["positive", "all"]] = "positive"
-    higher_is_better: ClassVar[bool] = True
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    unit: ClassVar[str] = "image"
+    name = "part_effect_agreement"
+    needs = ("contributions", "maps", "masks")
+    higher_is_better = True
+    bounds = (-1.0, 1.0)
 
-    most: int = 50
+    most: Annotated[int, Ge(1)] = 50
 
-    _ids: list[str] = field(init=False, default_factory=list, repr=False)
-    _scores: dict[str, list[float]] = field(init=False, default_factory=dict, repr=False)
-    _falls: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
-    _parts: tuple[str, ...] = field(init=False, default=(), repr=False)
+    def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
+        """A correlation per image, and the true effect of each part.
 
-    def __post_init__(self) -> None:
-        if self.most < 1:
-            raise InputError(f"most is {self.most}, expected at least 1")
-
-    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-        """Add a batch. Raises NotApplicable where images cannot be rendered without a part, or no one logit counts."""
+        Raises NotApplicable where images cannot be rendered without a part, or no one logit counts.
+        """
         if outputs.part_effects is None:
             raise NotApplicable("images of this task cannot be rendered without a part")
         if batch.masks is None or explanation.contributions is None:
@@ -105,21 +54,15 @@ class PartEffectAgreement:
         falls, used = _numpy(outputs.part_effects(wanted)), wanted.cpu().numpy()
         found = {"": heat_contributions(explanation, contributions, masks), "@area": masks.sum((2, 3)).double()}
         if explanation.parts is not None:
-            found["@assigned"] = of_parts(contributions, explanation.parts, masks.shape[1])
-        for variant, of_each in found.items():
-            agreement = rank_agreement(_numpy(of_each), falls, used)
-            self._scores.setdefault(variant, []).extend(agreement.tolist())
-        self._ids += batch.ids
-        self._parts = outputs.parts
-        self._falls += list(falls)
+            found["@assigned"] = sum_over_parts(contributions, explanation.parts, masks.shape[1])
+        agreement = {variant: rank_agreement(_numpy(of_each), falls, used) for variant, of_each in found.items()}
+        return agreement | {f"@effect={part}": of for part, of in zip(outputs.parts, falls.T, strict=True)}
 
     def compute(self) -> dict[str, Scores]:
-        """A correlation per image; the mean true effect of each part."""
-        scores = {self.name + variant: Scores(tuple(self._ids), values) for variant, values in self._scores.items()}
-        for part, falls in zip(self._parts, np.stack(self._falls, 1), strict=True):
-            if np.isfinite(falls).any():
-                scores[f"{self.name}@effect={part}"] = Scores(tuple(self._ids), falls)
-        return scores
+        """A correlation per image; the mean true effect of each part that was left out of some image."""
+        effects = f"{self.name}@effect="
+        found = super().compute().items()
+        return {name: of for name, of in found if not name.startswith(effects) or np.isfinite(of.values).any()}
 
 
 def _numpy(values: Tensor) -> np.ndarray:

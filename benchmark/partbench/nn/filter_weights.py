@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Schedule = Literal["constant", "1/t"]
+RhoSchedule = Literal["constant", "1/t"]
 
 
 class NormMatching(nn.Module):
@@ -22,7 +22,7 @@ class NormMatching(nn.Module):
     A filter without filter gradient, or that the task ignores, gets 0.
     """
 
-    def __init__(self, rho: float = 1.0, schedule: Schedule = "constant") -> None:
+    def __init__(self, rho: float = 1.0, schedule: RhoSchedule = "constant") -> None:
         super().__init__()
         if schedule not in ("constant", "1/t"):
             raise ValueError(f"no schedule '{schedule}'; expected 'constant' or '1/t'")

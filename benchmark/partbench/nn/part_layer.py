@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from partbench.nn.categories import FilterCategories, MeanCategories, PeakCategories
 from partbench.nn.filter_gradients import GradientName, filter_gradient
 from partbench.nn.filter_loss import FilterRegulariser
-from partbench.nn.filter_weights import ActivationWeight, EpochWeight, NormMatching, Schedule
+from partbench.nn.filter_weights import ActivationWeight, EpochWeight, NormMatching, RhoSchedule
 from partbench.nn.templates import PartMask, Position, templates
 
 WeightName = Literal["matched", "published"]
@@ -34,7 +34,7 @@ class PartSettings:
     gradient: GradientName = "exact"
     weight: WeightName = "matched"
     rho: float = 1.0
-    schedule: Schedule = "constant"
+    schedule: RhoSchedule = "constant"
     position: Position = "argmax"
     height: float = 8.0
     beta: float = 4.0

@@ -1,8 +1,8 @@
 """Where a cell of a convolutional map lies on the image.
 
-Centres are in px with pixel i covering [i, i + 1), its centre at i + 0.5 - 0.5 = i: pixel centres have integer
-coordinates, as landmarks do. Cell i of a layer has its centre at `offset + i * stride`. The released MATLAB code counts
-pixels from 1, so its offsets are ours plus 1.
+Coordinates are in px of the image: pixel i spans [i, i + 1) and has its centre at i + 0.5 (docs/coordinates.md). Cell i
+of a layer has its centre at `offset + i * stride`. The released MATLAB code puts the centre of the first pixel at 1, so
+its offsets are ours plus 0.5.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
+from partbench.nn.tracing import hidden_from_trace
+
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """Geometry of a map: centre of its first cell, step between cells and size of what one cell sees, in px."""
+    """Geometry of a map in px of the image: centre of its first cell, step between cells, side of what a cell sees."""
 
     offset: float
     stride: float
@@ -29,7 +31,7 @@ class ReceptiveField:
     def tiling(cells: int, pixels: int) -> ReceptiveField:
         """The geometry of `cells` that tile `pixels` evenly."""
         step = pixels / cells
-        return ReceptiveField(offset=(step - 1) / 2, stride=step, size=step)
+        return ReceptiveField(offset=step / 2, stride=step, size=step)
 
     def centres(self, cells: int) -> Float[Tensor, "cells"]:
         """Image coordinate of the centre of each cell, in px."""
@@ -37,7 +39,7 @@ class ReceptiveField:
 
     def interpolation(self, cells: int, pixels: int) -> Float[Tensor, "pixels cells"]:
         """Matrix of linear interpolation from cells at their centres to pixels; constant beyond the outer cells."""
-        position = (torch.arange(pixels, dtype=torch.float32) - self.offset) / self.stride
+        position = (torch.arange(pixels, dtype=torch.float32) + 0.5 - self.offset) / self.stride
         distance = (position.clamp(0, cells - 1)[:, None] - torch.arange(cells)[None, :]).abs()
         return (1 - distance).clamp(min=0)
 
@@ -79,14 +81,19 @@ class _Window:
 def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     """Geometry of the map that `module`, a network up to some conv layer, makes of square images of `input_size` px.
 
-    Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers and residual sums. A sum sees
-    what its wider branch sees; all branches must be centred alike. Adaptive pools count where they divide a map evenly.
-    The border is ignored: the image goes on into the padding. Source: the recursion of getConvNetPara.m in the released
-    code of interpretable CNNs. Raises ValueError for what has no such geometry: layers across the whole map, windows
-    that are not square, branches that are centred apart.
+    Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers, residual sums and maps joined
+    along channels. A sum or join sees what its widest branch sees; all branches must be centred alike. Adaptive pools
+    count where they divide a map evenly. The border is ignored: the image goes on into the padding. Source: the
+    recursion of getConvNetPara.m in the released code of interpretable CNNs.
+
+    Raises ValueError, naming the layer, for what has no such geometry (layers across the whole map, windows that are
+    not square, branches that are centred apart) and for what a trace does not show (see
+    `hidden_from_trace`).
     """
-    pixels = _Map(ReceptiveField(offset=0.0, stride=1.0, size=1.0), input_size)
-    walk = _Walk(fx.symbolic_trace(nn.Sequential(module)))
+    if hidden := hidden_from_trace(module):
+        raise ValueError(f"no receptive field: {hidden}")
+    pixels = _Map(ReceptiveField(offset=0.5, stride=1.0, size=1.0), input_size)
+    walk = _Walk(_traced(nn.Sequential(module)))
     walk.extra_traceback = False  # our errors say what is wrong in one line
     result = walk.run(pixels)
     if not isinstance(result, _Map):
@@ -94,25 +101,37 @@ def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     return result.field
 
 
+def _traced(root: nn.Module) -> fx.GraphModule:
+    try:
+        return fx.symbolic_trace(root)
+    except Exception as error:  # the module's own code runs here, on stand-ins for tensors
+        raise ValueError(f"no receptive field: the network cannot be traced: {error}") from error
+
+
 class _Walk(fx.Interpreter):
     """Runs a traced network on the geometry of its maps instead of on their values."""
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Map:
         """The map after a layer of the network."""
-        return _through(self.fetch_attr(target), args[0])
+        maps = _maps((args, kwargs))
+        if len(maps) != 1:
+            raise ValueError(f"no receptive field: layer '{target}' takes {len(maps)} maps, expected one")
+        return _through(self.fetch_attr(target), maps[0])
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The map after a function of maps; functions of constants are evaluated."""
-        maps = [value for value in (*args, *kwargs.values()) if isinstance(value, _Map)]
+        maps = _maps((args, kwargs))
         if not maps:
             return super().call_function(target, args, kwargs)
+        if target in (torch.cat, torch.concat):
+            return _joined(maps, *args[1:], **{name: kwargs[name] for name in kwargs if name != "tensors"})
         if target.__name__ == "pad":
             return _padded(maps[0], args[1] if len(args) > 1 else kwargs["pad"])
         return _pointwise(target.__name__, maps)
 
     def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The map after a tensor method; methods of constants are evaluated."""
-        maps = [value for value in (*args, *kwargs.values()) if isinstance(value, _Map)]
+        maps = _maps((args, kwargs))
         return _pointwise(target, maps) if maps else super().call_method(target, args, kwargs)
 
 
@@ -126,6 +145,19 @@ _LAYERS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardtanh, nn.Hardswish, nn.Sigmoid, nn.Tanh),
     *(nn.BatchNorm2d, nn.LocalResponseNorm, nn.Dropout, nn.Dropout2d, nn.Identity),
 )
+
+
+def _maps(arguments: Any) -> list[_Map]:
+    """The maps among arguments, also within lists of them."""
+    found: list[_Map] = []
+    fx.node.map_aggregate(arguments, lambda value: found.append(value) if isinstance(value, _Map) else None)
+    return found
+
+
+def _joined(maps: Sequence[_Map], dim: int = 0) -> _Map:
+    if dim not in (1, -3):
+        raise ValueError(f"no receptive field through maps joined along dimension {dim}, expected channels (1)")
+    return reduce(_summed, maps)
 
 
 def _pointwise(name: str, maps: Sequence[_Map]) -> _Map:

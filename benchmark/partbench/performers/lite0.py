@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import InputError, Performer, hookimpl
+from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.batch_norm import fold
 from partbench.performers.normalise import Normalise
 
@@ -133,7 +133,7 @@ def renamed(checkpoint: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dic
     return {name: checkpoint[theirs] for theirs, name in pairs}
 
 
-class Lite0:
+class Lite0(PerformerPlugin):
     """EfficientNet-lite0 with its thousand ImageNet logits, explained at its last map of 14 x 14 cells."""
 
     name: ClassVar[str] = "lite0"

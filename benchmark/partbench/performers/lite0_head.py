@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partbench import InputError, Performer, cache_folder, hookimpl, write_weights
+from partbench import InputError, Performer, PerformerPlugin, cache_folder, hookimpl, write_weights
 from partbench.performers import lite0
 from partbench.performers.batch_norm import fold, unfold
 
@@ -54,7 +54,7 @@ def head(outputs: int) -> nn.Sequential:
     return model
 
 
-class Lite0Head:
+class Lite0Head(PerformerPlugin):
     """EfficientNet-lite0 up to 14 x 14 cells and a small VGG-style head of the dataset's own classes."""
 
     name: ClassVar[str] = "lite0_head"
@@ -71,8 +71,8 @@ class Lite0Head:
         if dataset.size != Lite0Head.input_size:
             raise InputError(f"images of {dataset.name} are {dataset.size} px, expected 224 px for lite0_head")
         key, names = fingerprint(dataset), output_names(dataset)
-        tasks = getattr(dataset, "attribute_tasks", {}) if explains_attribute(dataset) else {}
-        explained = tasks or {name: name for name in dataset.categories}
+        own = {name: name for name in dataset.categories}
+        explained = dataset.attribute_tasks if explains_attribute(dataset) else own
         return Performer(
             name=Lite0Head.name,
             version=Lite0Head.version,
@@ -88,12 +88,12 @@ class Lite0Head:
 
 def explains_attribute(dataset: Dataset) -> bool:
     """Whether the dataset was opened for an attribute task: then the head tells all of its attributes."""
-    return bool(dataset.categories) and set(dataset.categories) <= set(getattr(dataset, "attribute_tasks", ()))
+    return bool(dataset.categories) and set(dataset.categories) <= set(dataset.attribute_tasks)
 
 
 def output_names(dataset: Dataset) -> tuple[str, ...]:
     """What the head has a logit for: the dataset's attributes in an attribute task, else its classes."""
-    return tuple(getattr(dataset, "attribute_names", ()) if explains_attribute(dataset) else dataset.classes)
+    return tuple(dataset.attribute_names if explains_attribute(dataset) else dataset.classes)
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -107,7 +107,8 @@ def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequent
     path = cache_folder() / "performers" / f"{Lite0Head.name}-{key[:16]}.safetensors"
     if not path.exists():
         rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
-        truth = getattr(dataset.train, "attributes" if explains_attribute(dataset) else "labels")[rows]
+        known = dataset.train.attributes if explains_attribute(dataset) else dataset.train.labels
+        truth = known[rows]  # type: ignore[index]
         model = train(trunk_maps(dataset.train, rows, device), truth, len(output_names(dataset)))
         write_weights(model.state_dict(), path)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
-from partbench import InputError, Performer, hookimpl
+from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.normalise import Normalise
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def convolution(channels: int, filters: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU())
 
 
-class SmallVgg:
+class SmallVgg(PerformerPlugin):
     """The default performer of fauna: 0.9 million weights, 64 px, a map of 16 x 16 cells that see 36 px each."""
 
     name: ClassVar[str] = "small_vgg"
@@ -69,7 +69,8 @@ class SmallVgg:
     def open(dataset: Dataset, device: torch.device) -> Performer:
         """The trained network. Raises InputError for any other dataset than fauna."""
         if dataset.name != "fauna":
-            raise InputError(f"small_vgg is trained on fauna only; use --task {dataset.name}/<category>@lite0_head")
+            instead = f"{dataset.name}/multi:<category>@lite0_head"
+            raise InputError(f"small_vgg is trained on fauna only; use --task {instead}")
         weights = weights_file().read_bytes()
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
             trained = network()

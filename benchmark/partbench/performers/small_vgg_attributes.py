@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from safetensors.torch import load
 
-from partbench import InputError, Performer, hookimpl
+from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.small_vgg import network
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def weights_file() -> Traversable:
     return resources.files("partbench.performers") / "weights" / "small_vgg_attributes.safetensors"
 
 
-class SmallVggAttributes:
+class SmallVggAttributes(PerformerPlugin):
     """The performer of fauna's attributes: small_vgg with a logit for each attribute, local or global, at 64 px."""
 
     name: ClassVar[str] = "small_vgg_attributes"
@@ -39,8 +39,7 @@ class SmallVggAttributes:
 
         Raises InputError for anything but an attribute task of fauna.
         """
-        names: tuple[str, ...] = getattr(dataset, "attribute_names", ())
-        tasks: dict[str, str] = getattr(dataset, "attribute_tasks", {})
+        names, tasks = dataset.attribute_names, dataset.attribute_tasks
         if dataset.name != "fauna" or not names:
             raise InputError(
                 "small_vgg_attributes is trained on fauna's attributes only; use --task fauna/attribute-<name>"

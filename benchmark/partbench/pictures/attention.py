@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from partbench.attribution.grad_cam import grad_cam
-from partbench.functional import of_parts
+from partbench.functional import sum_over_parts
 from partbench.pictures.beside import OrdinaryFilters
 from partbench.pictures.part_shares import draw_numbers, draw_pie
 from partbench.pictures.sheet import INCH, draw_parts, overlay, resize, save
@@ -50,7 +50,7 @@ class AttentionSheet:
 
 
 def draw_attention(view: View, path: Path) -> Path:
-    """Draw Grad-CAM of the performer, that of a fitted explainer which offers `head(batch)`, and the shares of parts
+    """Draw Grad-CAM of the performer, that of a fitted explainer which offers a `head`, and the shares of parts
     where it gives contributions of concepts that have parts; returns where the PNG went.
 
     Of each image it is the logit of its own category. Raises NotApplicable where the explainer has neither.
@@ -61,18 +61,18 @@ def draw_attention(view: View, path: Path) -> Path:
 def explain_attention(view: View) -> AttentionSheet:
     """What the picture shows of a view."""
     task, explainer, batch, explanation = view.task, view.explainer, view.batch, view.explanation
-    head, names, size = getattr(explainer, "head", None), view.part_names, view.display.size
+    head, names, size = explainer.head(batch.images), view.part_names, view.display.size
     parted = explanation.contributions is not None and explanation.parts is not None
     if head is None and not parted:
         raise NotApplicable(f"{explainer.name} offers no head, and no contributions of concepts that have parts")
     own = own_category(task, batch)
     attentions = [of_performer(task, batch, own, size)]
     if head is not None:
-        attentions.append(attention(f"maps of {explainer.name}", head(batch), explanation, own, size, batch))
+        attentions.append(attention(f"maps of {explainer.name}", head, explanation, own, size, batch))
     values = None
     if explanation.contributions is not None and explanation.parts is not None:
         column = torch.where(explanation.parts < 0, len(names), explanation.parts)
-        values = of_parts(explanation.contributions.detach(), column, len(names) + 1).cpu()
+        values = sum_over_parts(explanation.contributions.detach(), column, len(names) + 1).cpu()
     categories = [task.explained_categories[i] for i in own.tolist()]
     logits = None if explanation.logits is None else explanation.logits.detach().cpu()
     return AttentionSheet(view.shown, categories, attentions, values, names, logits)
@@ -90,7 +90,7 @@ def of_performer(task: Task, batch: Batch, own: Int[Tensor, "n"], size: int) -> 
     head = task.performer.segment(ordinary.role, "logits")
     targets = torch.tensor(task.targets)[own]
     title = f"ordinary filters ({ordinary.layer})"
-    return attention(title, head, ordinary.explain(batch), targets, size, batch)
+    return attention(title, head, task.explain(ordinary, batch), targets, size, batch)
 
 
 def attention(

@@ -15,32 +15,33 @@ from matplotlib.figure import Figure
 from partbench.pictures.filters import INCH, FilterSheet, draw_top_images, explain_filters
 from partbench.pictures.sheet import save
 from partbench.pictures.view import SHOWN, View
-from partbench.task import Task
-from partbench.types import Batch, Explanation, NotApplicable
+from partbench.plugin import Explainer
+from partbench.task import Task, TrainingTask
+from partbench.types import Explanation, Images, NotApplicable
 
 
-class OrdinaryFilters:
+class OrdinaryFilters(Explainer):
     """The filters of the performer's top convolution (or else its target layer), looked at like an explainer's."""
 
     name: ClassVar[str] = "the performer"
 
     def __init__(self, task: Task) -> None:
-        self.fit(task)
+        self.fit(task.training)
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Nothing is learned."""
-        self.task, self.role = task, "top_conv" if task.performer.has("top_conv") else "target"
+        self.performer, self.role = task.performer, "top_conv" if task.performer.has("top_conv") else "target"
         self.grid = task.performer.receptive_field(self.role)
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Activations of the filters."""
-        maps = self.task.activations(self.role, batch).relu()
+        maps = images.activations(self.role).relu()
         return Explanation(maps, grid=self.grid, scores=maps.amax((2, 3)))
 
     @property
     def layer(self) -> str:
         """The layer's own name."""
-        return self.task.performer.layer(self.role)
+        return self.performer.layer(self.role)
 
 
 def draw_beside(view: View, path: Path) -> Path:

@@ -47,8 +47,7 @@ def draw_contributions(view: View, path: Path) -> Path:
     task, explainer, explanation = view.task, view.explainer, view.explanation
     if explanation.contributions is None or explanation.contributions.shape[1] <= SHOWN:
         raise NotApplicable(f"{explainer.name} has no contributions, or few")
-    offered = getattr(explainer, "baseline", None)
-    baseline = offered() if offered else None
+    baseline = explainer.baseline()
     compared = [explainer, *([baseline] if baseline else [])]
     shares = {each.name: mean_shares(task, each) for each in compared}
     sheet = ContributionSheet(view.shown, explanation, concept_names(task, explainer, explanation), shares)
@@ -57,8 +56,7 @@ def draw_contributions(view: View, path: Path) -> Path:
 
 def concept_names(task: Task, explainer: Explainer, explanation: Explanation) -> list[str]:
     """Those the explainer gives as `concept_names`; else numbers, with the part that the concept is assigned to."""
-    given = getattr(explainer, "concept_names", None)
-    if given:
+    if given := explainer.concept_names():
         return list(given)
     count = explanation.contributions.shape[1] if explanation.contributions is not None else 0
     parts = task.dataset.part_names or task.dataset.landmark_names
@@ -71,10 +69,10 @@ def mean_shares(task: Task, explainer: Explainer) -> Float[np.ndarray, "k"]:
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten().tolist()[:MANY]
     found = []
     for batch in task.batches("test", 32, rows):
-        contributions = explainer.explain(batch).contributions
+        contributions = task.explain(explainer, batch).contributions
         if contributions is None:
             raise NotApplicable(f"{explainer.name} has no contributions")
-        sizes = contributions.detach().abs().cpu()
+        sizes = contributions.abs().cpu()
         found.append(sizes / sizes.sum(1, keepdim=True).clamp_min(1e-12))
     mean: Float[np.ndarray, "k"] = torch.cat(found).mean(0).numpy()
     return mean

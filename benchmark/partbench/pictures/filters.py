@@ -14,7 +14,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
-from partbench.functional.maps import peaks, strength
+from partbench.functional.maps import on_image, peaks, strength
 from partbench.pictures.sheet import outline, overlay, resize, save
 from partbench.pictures.tiles import Tile, tiles
 from partbench.pictures.top_images import TopImages, part_density
@@ -45,8 +45,8 @@ class FilterSheet:
 def draw_filters(view: View, path: Path) -> Path:
     """Draw what the filters of a fitted explainer see; returns where the PNG went.
 
-    The first four images of the view are those whose maps and part locations are shown. An explainer may offer
-    `before_mask(batch)`: maps before they were masked, and the masks, both (n, k, h, w); then they are drawn too.
+    The first four images of the view are those whose maps and part locations are shown. Where the
+    explainer has maps before they were masked, these and the masks are drawn too.
     Raises NotApplicable where there are no maps of at least 8 concepts, or no filter is active.
     """
     return save(draw_filter_sheet(explain_filters(view), f"filters of {view.title}"), path)
@@ -55,9 +55,8 @@ def draw_filters(view: View, path: Path) -> Path:
 def explain_filters(view: View) -> FilterSheet:
     """What the picture shows of a view."""
     top, rows = view.top, view.rows[:LOCATED]
-    before_mask = getattr(view.explainer, "before_mask", None)
     images = view.images([*top.rows[top.chosen(SHOWN)].flatten().tolist(), *rows])
-    masking = before_mask(view.batch) if before_mask else None
+    masking = view.explainer.unmasked(view.batch.images)
     return FilterSheet(top, view.explanation, rows, masking, images, view.batch.pixels.shape[-1], view.part_names)
 
 
@@ -84,7 +83,8 @@ def draw_top_images(panel: SubFigure, sheet: FilterSheet, title: str) -> None:
     """One row per filter: the images that activate it most, dark outside what it sees, a ring at the peak (Fig. 5)."""
     filters = sheet.top.chosen(SHOWN)
     top = Explanation(sheet.top.maps[filters], grid=sheet.explanation.grid)
-    heat, rings = top.heatmaps(sheet.pixels, sheet.pixels), peaks(top, sheet.pixels)
+    heat = top.heatmaps(sheet.pixels, sheet.pixels)
+    rings = on_image(peaks(top, (sheet.pixels, sheet.pixels))[1], sheet.pixels)
     squares = tiles(panel, title, SHOWN, SHOWN, **PANEL)
     for row, number in enumerate(filters):
         squares[row][0].label(row_label(sheet, number))

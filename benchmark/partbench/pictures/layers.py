@@ -23,8 +23,7 @@ def draw_layers(view: View, path: Path) -> Path:
 
     Raises NotApplicable where it reports nothing of layers.
     """
-    report = getattr(view.explainer, "report", None)
-    panels = by_layer(report() if report else {})
+    panels = by_layer(view.explainer.report())
     if not panels:
         raise NotApplicable(f"{view.explainer.name} reports no values of layers")
     return save(draw_layer_sheet(panels, view.title), path)

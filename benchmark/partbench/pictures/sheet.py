@@ -48,9 +48,9 @@ def explain_sheet(view: View) -> Sheet:
     """What the picture shows of a view."""
     task, batch = view.task, view.batch
     logit_maps = logits = None
-    names = tuple(getattr(view.explainer, "concept_names", ()))
+    names = view.explainer.concept_names()
     if task.target is not None:
-        values = task.activations("target", batch)
+        values = batch.images.activations("target")
         maps = contrastive_maps(task.performer.segment("target", "logits"), values, units=[task.target])
         read = Explanation(maps, grid=task.performer.receptive_field("target"))
         logit_maps = resize(read.heatmaps(*batch.size)[:, 0], view.display.size)
@@ -126,7 +126,7 @@ def outline(tile: Tile, mask: Bool[np.ndarray, "H W"], colour: ColorType) -> Non
     """The borders of the regions of a mask."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for border in outlines:
-        points = tile.at(np.vstack([border[:, 0], border[:1, 0]]), len(mask))
+        points = tile.at(np.vstack([border[:, 0], border[:1, 0]]) + 0.5, len(mask))  # through the centres of pixels
         tile.axis.plot(points[:, 0], points[:, 1], color=colour, linewidth=0.9)
 
 

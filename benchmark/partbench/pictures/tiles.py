@@ -35,8 +35,8 @@ class Tile:
         self.axis.imshow(image, extent=extent, aspect="auto", **style)
 
     def at(self, points: Float[np.ndarray, "n 2"], pixels: int) -> Float[np.ndarray, "n 2"]:
-        """Where x, y in px of an image of `pixels` x `pixels` lie; pixel centres are whole numbers."""
-        return (np.asarray(points) + 0.5) * (self.side / pixels) + (self.left, self.top)
+        """Where x, y in px of an image of `pixels` x `pixels` lie (docs/coordinates.md)."""
+        return np.asarray(points) * (self.side / pixels) + (self.left, self.top)
 
     def caption(self, text: str) -> None:
         """Text above."""

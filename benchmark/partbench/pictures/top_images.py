@@ -60,10 +60,10 @@ def top_images(task: Task, explainer: Explainer, count: int) -> TopImages:
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()
     kept: TopImages | None = None
     for some, batch in zip(rows.split(BATCH), task.batches("test", BATCH, rows.tolist()), strict=True):
-        explanation = explainer.explain(batch)
+        explanation = task.explain(explainer, batch)
         if not has_filters(explanation):
             raise NotApplicable(f"{explainer.name} has no maps of at least {LEAST} concepts at hand")
-        scores, maps = strength(explanation).T, explanation.maps.detach().float().cpu().transpose(0, 1)
+        scores, maps = strength(explanation).T, explanation.maps.cpu().transpose(0, 1)
         found = TopImages(scores, some.expand(len(scores), -1), maps).best(count)
         kept = found if kept is None else kept.add(found).best(count)
     if kept is None or not kept.chosen(1):
@@ -73,7 +73,7 @@ def top_images(task: Task, explainer: Explainer, count: int) -> TopImages:
 
 def votes(explanation: Explanation, best: Float[Tensor, "k"]) -> Float[Tensor, "n h w"]:
     """Every active filter votes for its strongest cell, with its score relative to its `best` score, in [0, 1]."""
-    maps = explanation.maps.detach().float().cpu()
+    maps = explanation.maps.cpu()
     active = (maps.amax((2, 3)) > 0) & (best > 0)
     weight = torch.where(active, (strength(explanation) / best).clamp(0, 1), 0.0)
     cells = torch.zeros(len(maps), maps[0, 0].numel())
@@ -84,7 +84,7 @@ def part_density(explanation: Explanation, best: Float[Tensor, "k"], pixels: int
     """The votes on the image, blurred by a Gaussian whose standard deviation is a cell (Fig. 6)."""
     cells = explanation.maps.shape[-2:]
     fields = centres(explanation, pixels)
-    position = torch.arange(pixels, dtype=torch.float32)
+    position = torch.arange(pixels, dtype=torch.float32) + 0.5
     away = [(position[:, None] - f.centres(n)) / f.stride for f, n in zip(fields, cells, strict=True)]
     rows, columns = (torch.exp(-0.5 * distance**2) for distance in away)
     return rows @ votes(explanation, best) @ columns.T

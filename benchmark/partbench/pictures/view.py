@@ -54,7 +54,7 @@ class View:
     @cached_property
     def explanation(self) -> Explanation:
         """Of the images."""
-        return self.explainer.explain(self.batch)
+        return self.task.explain(self.explainer, self.batch)
 
     @cached_property
     def top(self) -> TopImages:

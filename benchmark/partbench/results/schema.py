@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 AGGREGATE = "all"
+VERSION = 2
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -30,14 +31,23 @@ SCHEMA = pa.schema(
         ("images", pa.int32()),
         *((name, pa.float64()) for name in ("fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb")),
         ("device", _TEXT),
+        # since version 2
+        ("schema_version", pa.int32()),
+        ("unit_kind", _TEXT),  # all, image, concept, part, pair
+        *((name, _TEXT) for name in ("control", "compared_with")),
+        *((name, pa.float64()) for name in ("low_bound", "high_bound")),
+        *((name, _TEXT) for name in ("plugin_version", "plugin_digest", "source_commit", "host")),
+        ("threads", pa.int32()),
+        ("torch_version", _TEXT),
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
 TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == _TEXT]
 FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
-# What the files hold: plain strings (Parquet keeps its own dictionaries), read back as SCHEMA says.
+# What the files hold: plain strings (Parquet has dictionaries of its own), read back as SCHEMA says.
 FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
+_PLAIN = re.compile(r"[a-z0-9_+=@-]+(:[a-z0-9_+=@-]+)*")
 
 
 def canonical(value: Any) -> str:
@@ -52,18 +62,40 @@ def variant(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     return ",".join(f"{name}={value}" for name, value in zip(differing, values, strict=True))
 
 
+def label(explainer: str, variant: str = "") -> str:
+    """How an explainer is shown: `srae`, or `srae (profile=released)` where its options differ from the defaults."""
+    return f"{explainer} ({variant})" if variant else explainer
+
+
 def safe_name(name: str) -> str:
-    """A name as one part of a path: no separators, not hidden, never empty."""
+    """A name as one part of a path: no separators, not hidden, never empty. Different names may become the same."""
     return re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"
+
+
+def slug(name: str) -> str:
+    """A dataset, or a task without its dataset, as one part of a path: `multi:cat@lite0` is `multi.cat@lite0`.
+
+    Different names have different slugs, even where a file system ignores case. Names of lower-case letters, digits,
+    `_ + = @ -` and single `:` only become themselves with `.` for `:`; any other name is followed by `~` and 8 digits
+    of its hash.
+    """
+    readable = safe_name(re.sub("[:/]", ".", name))
+    if _PLAIN.fullmatch(name):
+        return readable
+    return f"{readable}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The identity of a cell. `options` are all options as resolved, defaults included; the seed is the task's."""
+    """The identity of a cell. `options` are all options as resolved, defaults included; the seed is the task's.
+
+    `plugin_digest` is `provenance.digest` of the explainer's module; where it is "" the version of the plugin stands
+    for its code. `device` is the kind of device, "cpu" or "cuda".
+    """
 
     explainer: str
     distribution: str
-    distribution_version: str
+    plugin_version: str
     options: Mapping[str, Any]
     task: str
     task_version: str
@@ -72,28 +104,34 @@ class Cell:
     performer: str
     data_fingerprint: str
     seed: int
+    plugin_digest: str = ""
+    device: str = "cpu"
 
     @property
     def key(self) -> str:
         """16 hex digits of what determines the cell's result; no order, worker, machine or time enters."""
-        who = [self.explainer, self.distribution, self.distribution_version, dict(self.options)]
-        what = [self.task, self.task_version, self.performer, self.data_fingerprint, self.seed]
+        who = [self.explainer, self.distribution, self.plugin_digest or self.plugin_version, dict(self.options)]
+        what = [self.task, self.task_version, self.performer, self.data_fingerprint, self.seed, self.device]
         return hashlib.sha256(canonical(who + what).encode()).hexdigest()[:16]
 
     @property
     def columns(self) -> dict[str, str | int]:
         """The columns that are the same on all rows of this cell because they are its identity."""
-        same = ("explainer", "distribution", "task", "task_version", "dataset", "category", "performer", "seed")
-        return {"cell": self.key, "options": canonical(dict(self.options)), **{n: getattr(self, n) for n in same}}
+        names = ["explainer", "distribution", "plugin_version", "plugin_digest", "device", "seed"]
+        names += ["task", "task_version", "dataset", "category", "performer"]
+        return {"cell": self.key, "options": canonical(dict(self.options)), **{n: getattr(self, n) for n in names}}
 
     def path(self, folder: Path) -> Path:
-        """Its file: `<folder>/<dataset>/<category, with @performer as in the task>/<explainer>-<key>.parquet`."""
-        place = self.task.removeprefix(f"{self.dataset}/")
-        name = f"{safe_name(self.explainer)}-{self.key}.parquet"
-        return Path(folder) / safe_name(self.dataset) / safe_name(place) / name
+        """Its file: `<folder>/<dataset>/<slug of the task without its dataset>/<explainer>-<key>.parquet`."""
+        return _path(folder, self.columns, ".parquet")
 
 
 def picture_path(folder: Path, row: Mapping[str, Any]) -> Path:
     """Where the picture of a cell goes: as its result, with .png."""
-    place = str(row["task"]).removeprefix(f"{row['dataset']}/")
-    return folder / safe_name(row["dataset"]) / safe_name(place) / f"{safe_name(row['explainer'])}-{row['cell']}.png"
+    return _path(folder, row, ".png")
+
+
+def _path(folder: Path, row: Mapping[str, Any], suffix: str) -> Path:
+    task = str(row["task"]).removeprefix(f"{row['dataset']}/")
+    name = f"{safe_name(row['explainer'])}-{row['cell']}{suffix}"
+    return Path(folder) / slug(str(row["dataset"])) / slug(task) / name

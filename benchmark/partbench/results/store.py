@@ -1,4 +1,4 @@
-"""One immutable Parquet file per cell, one row per unit value and one aggregate row per metric.
+"""One immutable Parquet file per cell: first a row group of aggregates, one row per metric, then one row per value.
 
 A file is written under a temporary name, fsynced and renamed, so a file that is there is whole.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from partbench.errors import InputError
-from partbench.results.schema import AGGREGATE, COLUMNS, FILE_SCHEMA, FLOATS, REQUIRED, SCHEMA, TEXTS, Cell, safe_name
+from partbench.results import schema, schema_1
+from partbench.results.schema import AGGREGATE, COLUMNS, REQUIRED, SCHEMA, TEXTS, VERSION, Cell, slug
 
 
 def write_cell(
@@ -28,10 +30,11 @@ def write_cell(
     """Write the rows of a cell, all at once or not at all; a finished cell is left as it is unless `overwrite`.
 
     Columns of the cell's identity are filled in from it and optional ones may be absent. Unit values are kept to
-    float32 precision. Raises InputError if the folder cannot be written, ValueError for rows that do not fit.
+    float32 precision. Raises InputError if the folder cannot be written or a newer version wrote the cell, ValueError
+    for rows that do not fit.
     """
     path = cell.path(folder)
-    if not overwrite and finished(folder, cell):
+    if finished(folder, cell) and not overwrite:
         return path
     table = _table(pd.DataFrame(rows), cell)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -50,19 +53,24 @@ def write_cell(
 
 
 def finished(folder: Path, cell: Cell) -> Path | None:
-    """The cell's file if it is there and readable, else None."""
+    """The cell's file if it is there, readable and of the present schema, else None.
+
+    Raises InputError if a newer version of partbench wrote it: it can neither be read nor be replaced.
+    """
     path = cell.path(folder)
     try:
-        _open(path).close()
+        with _opened(path) as (_, version):
+            return path if version == VERSION else None
     except (OSError, ValueError, pa.ArrowException):
         return None
-    return path
 
 
 def read_cell(path: Path) -> pd.DataFrame:
-    """The aggregate rows of one cell. Raises OSError or ValueError if the file is not one."""
-    with _open(path) as file:
-        return _aggregates(file.read()).to_pandas()
+    """The aggregate rows of one cell, of whatever version up to the present one.
+
+    Raises OSError or ValueError if the file is not one, InputError if a newer version wrote it.
+    """
+    return _read(path, aggregates_only=True).to_pandas()
 
 
 def find_cell(folder: Path, text: str) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
 
     Raises InputError if no cell, or more than one, is meant.
     """
-    paths = sorted(Path(folder).rglob("*.parquet"))
+    paths = _paths(Path(folder))
     matching = [path for path in paths if path.stem.rpartition("-")[2].startswith(text)]
     if text.endswith(".parquet"):
         matching = [Path(text)]
@@ -86,17 +94,30 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
     return row
 
 
-def read_results(folder: Path, aggregates_only: bool = False, datasets: Iterable[str] | None = None) -> pd.DataFrame:
-    """All cells under a folder, in order of file names; text columns are categoricals with sorted categories.
+def load_results(
+    folder: Path | str = "results", aggregates_only: bool = True, datasets: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """All cells under a folder, a row per cell and metric, in order of file names; `schema.COLUMNS` says what is in it.
 
-    With `datasets` only the folders of these are read. A file that is corrupt or has another schema is named in a
-    warning and left out; without files the frame is empty.
+    With `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
+    `unit_kind`). With `datasets` only the folders of these are read. Text columns are categoricals with sorted
+    categories. Files of earlier versions are read as if written now, but for `schema_version`. A file that is corrupt,
+    foreign or of a newer version is named in a warning and left out; without files the frame is empty. Raises
+    InputError if there is no such folder.
     """
-    folders = [Path(folder)] if datasets is None else [Path(folder) / safe_name(name) for name in datasets]
-    paths = sorted(path for place in folders for path in place.rglob("*.parquet"))
-    tables = [table for path in paths if (table := _read(path, aggregates_only))]
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"no folder of results '{folder}'; run `bench run` first, or name another folder")
+    folders = [folder] if datasets is None else [folder / slug(name) for name in datasets]
+    tables = [table for place in folders for path in _paths(place) if (table := _read_or_warn(path, aggregates_only))]
     frame = pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries().to_pandas()
     return frame.assign(**{name: _sorted_categories(frame[name]) for name in TEXTS})
+
+
+def _paths(folder: Path) -> list[Path]:
+    """The cells under a folder, without those in hidden folders."""
+    found = folder.rglob("*.parquet")
+    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))
 
 
 def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
@@ -107,22 +128,29 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
     for name, value in cell.columns.items():
         if name in frame.columns and not (frame[name] == value).all():
             raise ValueError(f"rows of cell {cell.key} have {name} '{frame[name].iloc[0]}', expected '{value}'")
-    frame = frame.assign(**cell.columns).reindex(columns=list(COLUMNS))
-    frame[TEXTS] = frame[TEXTS].astype(object).where(frame[TEXTS].notna(), "")
     units = frame["unit"] != AGGREGATE
+    if units.all():
+        raise ValueError("rows of a cell lack an aggregate, whose unit is 'all'")
+    frame = frame.assign(**cell.columns, schema_version=VERSION).reindex(columns=list(COLUMNS))
+    frame[TEXTS] = frame[TEXTS].astype(object).where(frame[TEXTS].notna(), "")
     values = frame["value"].astype(float).to_numpy()
     frame["value"] = np.where(units, values.astype(np.float32).astype(float), values)
     frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True)
-    frame["images"] = frame["images"].fillna(0)
-    return pa.Table.from_pandas(frame, schema=FILE_SCHEMA, preserve_index=False).replace_schema_metadata(None)
+    frame[["images", "threads"]] = frame[["images", "threads"]].astype(float).fillna(0)
+    frame["unit_kind"] = frame["unit_kind"].where(units, AGGREGATE)
+    table = pa.Table.from_pandas(frame, schema=schema.FILE_SCHEMA, preserve_index=False)
+    return table.replace_schema_metadata(None)
 
 
 def _write_synced(table: pa.Table, path: Path) -> None:
     # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
-    compact: dict[str, Any] = {"use_dictionary": TEXTS, "use_byte_stream_split": FLOATS, "compression_level": 19}
+    compact: dict[str, Any] = {"use_dictionary": TEXTS, "use_byte_stream_split": schema.FLOATS, "compression_level": 19}
     plain = {"store_schema": False, "write_statistics": False, "write_page_checksum": True}
     with open(path, "xb") as file:
-        pq.write_table(table, file, compression="zstd", **compact, **plain)
+        with pq.ParquetWriter(file, table.schema, compression="zstd", **compact, **plain) as writer:
+            writer.write_table(_aggregates(table))
+            if len(values := table.filter(pc.not_equal(table["unit"], AGGREGATE))):
+                writer.write_table(values)
         file.flush()
         os.fsync(file.fileno())
 
@@ -137,26 +165,54 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    """Raises OSError or (pyarrow's) ValueError for what is no whole Parquet file, ValueError for another schema."""
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[pq.ParquetFile, int]]:
+    """The file of a cell and its schema's version.
+
+    Raises OSError or (pyarrow's) ValueError for what is no whole Parquet file, ValueError for what is no cell,
+    InputError for a newer version.
+    """
     metadata = pq.read_metadata(path)
-    found = metadata.schema.to_arrow_schema().names
-    if found != list(COLUMNS):
-        raise ValueError(f"columns differ: {', '.join(sorted(set(found) ^ set(COLUMNS))) or 'another order'}")
-    file = pq.ParquetFile(path, metadata=metadata, read_dictionary=TEXTS, page_checksum_verification=True)
-    types = [(field.name, field.type, SCHEMA.field(field.name).type) for field in file.schema_arrow]
-    if wrong := [f"{name} is {found}, expected {expected}" for name, found, expected in types if found != expected]:
-        file.close()
+    names = metadata.schema.to_arrow_schema().names
+    texts = [name for name in names if name in TEXTS]
+    with pq.ParquetFile(path, metadata=metadata, read_dictionary=texts, page_checksum_verification=True) as file:
+        version = _version(file, names)
+        if version > VERSION:
+            raise InputError(f"'{path}' has schema {version}, newer than {VERSION}; upgrade partbench")
+        _check_columns(file, COLUMNS if version == VERSION else schema_1.COLUMNS)
+        yield file, version
+
+
+def _version(file: pq.ParquetFile, names: Sequence[str]) -> int:
+    if "schema_version" not in names:
+        return schema_1.VERSION
+    column = file.read_row_group(0, columns=["schema_version"])["schema_version"] if file.num_row_groups else []
+    found = column[0].as_py() if len(column) else None
+    if not isinstance(found, int) or found <= schema_1.VERSION:
+        raise ValueError(f"schema_version is {found!r}, expected {VERSION}")
+    return found
+
+
+def _check_columns(file: pq.ParquetFile, expected: Sequence[str]) -> None:
+    found = file.schema_arrow
+    if found.names != list(expected):
+        raise ValueError(f"columns differ: {', '.join(sorted(set(found.names) ^ set(expected))) or 'another order'}")
+    types = [(field.name, field.type, SCHEMA.field(field.name).type) for field in found]
+    if wrong := [f"{name} is {kind}, expected {right}" for name, kind, right in types if kind != right]:
         raise ValueError("; ".join(wrong))
-    return file
 
 
-def _read(path: Path, aggregates_only: bool) -> pa.Table | None:
+def _read(path: Path, aggregates_only: bool) -> pa.Table:
+    with _opened(path) as (file, version):
+        table = file.read_row_group(0) if aggregates_only and version == VERSION else file.read()
+    table = _aggregates(table) if aggregates_only else table
+    return (table if version == VERSION else schema_1.upgrade(table)).cast(SCHEMA)
+
+
+def _read_or_warn(path: Path, aggregates_only: bool) -> pa.Table | None:
     try:
-        with _open(path) as file:
-            table = file.read()
-            return (_aggregates(table) if aggregates_only else table).cast(SCHEMA)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        return _read(path, aggregates_only)
+    except (InputError, OSError, ValueError, pa.ArrowException) as error:
         warnings.warn(f"ignored '{path}': {str(error).splitlines()[0]}", stacklevel=3)
         return None
 

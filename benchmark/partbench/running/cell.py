@@ -16,8 +16,18 @@ from torch import Tensor
 
 from partbench.functional.statistics import bootstrap
 from partbench.plugin import Dataset, Explainer, Metric
+from partbench.running.integrity import unchanged
 from partbench.task import Task
-from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs, Scores
+from partbench.types import (
+    FIELDS,
+    LAZY,
+    SELF_REPORTED,
+    Batch,
+    Explanation,
+    NotApplicable,
+    PerformerOutputs,
+    Scores,
+)
 
 POSITIVE_BATCH = 32
 OTHER_BATCH = 128
@@ -34,12 +44,14 @@ class MetricState:
     seconds: float = 0.0
     status: str = "ok"
     reason: str = ""
+    note: str = ""
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Feed a batch; what the metric raises ends this metric, not the cell."""
         started = time.perf_counter()
         try:
             self._require(batch, explanation)
+            self.note = self_reported(self.metric, explanation)
             self.metric.update(batch, explanation, outputs)
             self.images += len(batch)
         except Exception as error:
@@ -70,26 +82,33 @@ class MetricState:
         values = np.asarray(scores.values, dtype=float)
         missing = int(np.isnan(values).sum())
         value, low, high = scores.value, scores.low, scores.high
-        images = len(values) if self.metric.unit == "image" and len(values) else self.images
+        images = len(values) if self.metric.of == "image" and len(values) else self.images
         if value is None:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
         if low is None or high is None:
             low, high = bootstrap(values) if len(values) > 1 else (None, None)
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
-            row |= {"status": "skipped", "reason": f"no {self.metric.unit} has a value"}
+            reason = "there is no value" if self.metric.of == "all" else f"no {self.metric.of} has a value"
+            row |= {"status": "skipped", "reason": reason}
         elif missing:
-            row["reason"] = f"{missing} of {len(values)} {self.metric.unit}s have no value"
-        row["reason"] = "; ".join(text for text in (row["reason"], scores.note) if text)
+            row["reason"] = f"{missing} of {len(values)} {self.metric.of}s have no value"
+        row["reason"] = "; ".join(text for text in (row["reason"], scores.note, self.note) if text)
         yield row
         for unit, unit_value in zip(scores.units, values, strict=True):
-            yield self._row(name, unit, float(unit_value))
+            yield self._row(name, unit, float(unit_value), kind=scores.of or self.metric.of)
 
-    def _row(self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None) -> Row:
+    def _row(
+        self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
+    ) -> Row:  # fmt: skip
+        bounds = (None, None) if "@" in name else self.metric.bounds  # readings may leave the bounds of their metric
         return {
             "metric": name,
             "metric_version": self.metric.version,
             "unit": unit,
+            "unit_kind": kind,
+            "low_bound": bounds[0],
+            "high_bound": bounds[1],
             "value": value,
             "low": low,
             "high": high,
@@ -101,12 +120,30 @@ class MetricState:
         }
 
     def _require(self, batch: Batch, explanation: Explanation) -> None:
-        for name in self.metric.needs:
-            if hasattr(explanation, "_maps" if name == "maps" else name):
-                if not explanation.has(name):
-                    raise NotApplicable(f"the explanation has no {name}")
-            elif getattr(batch, name) is None:
-                raise NotApplicable(f"the dataset has no {name}")
+        if reason := unmet(self.metric.needs, explanation, batch):
+            raise NotApplicable(reason)
+
+
+def unmet(needs: Sequence[str], explanation: Explanation, batch: Batch) -> str:
+    """Why a metric with these needs is skipped for this explanation of this batch; "" if it is not."""
+    for name in needs:
+        if name in (*FIELDS, *LAZY, "parts"):
+            if not explanation.has(name):
+                return f"the explanation has no {name}"
+        elif getattr(batch, name) is None:
+            return f"the dataset has no {name}"
+    return ""
+
+
+def self_reported(metric: Metric, explanation: Explanation) -> str:
+    """Which fields that a metric reads say something of the explainer that nobody can measure; "" if none does.
+
+    `explained` counts where the explainer says which logit it explains and predicts another.
+    """
+    read = [name for name in SELF_REPORTED if name in metric.needs and explanation.has(name)]
+    if explanation.has("explained") and not explanation.is_classifier and {"logits", "contributions"} & {*metric.needs}:
+        read.insert(0, "explained")
+    return f"self-reported: {', '.join(read)}" if read else ""
 
 
 @dataclass
@@ -135,11 +172,12 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
     scores, timing = [MetricState(metric) for metric in metrics], Timing()
     run = CellRun([], explainer)
     try:
-        started = time.perf_counter()
-        fit(explainer, task)
-        timing.fit = time.perf_counter() - started
-        _explain_all(explainer, task, scores, timing, progress)
-        reported = _report(explainer)
+        with unchanged(task.performer):
+            started = time.perf_counter()
+            fit(explainer, task)
+            timing.fit = time.perf_counter() - started
+            _explain_all(explainer, task, scores, timing, progress)
+            reported = _report(explainer)
     except Exception as error:
         reported = []
         if isinstance(error, NotApplicable):
@@ -162,7 +200,7 @@ def fit(explainer: Explainer, task: Task) -> None:
     """Fit with torch's and numpy's global randomness seeded by the task's seed."""
     torch.manual_seed(task.seed)
     np.random.seed(task.seed)
-    explainer.fit(task)
+    explainer.fit(task.training)
 
 
 def describe(error: Exception) -> str:
@@ -200,27 +238,29 @@ def _explain_batch(
 ) -> None:
     batch = task.batch("test", rows)
     started = time.perf_counter()
-    explanation = explainer.explain(batch)
+    explanation = task.explain(explainer, batch)
     working = [score for score in scores if score.status == "ok"]
-    if explanation.has("maps") and any("maps" in score.metric.needs for score in working):
-        _ = explanation.maps
+    for name in LAZY:
+        if explanation.has(name) and any(name in score.metric.needs for score in working):
+            getattr(explanation, name)
     timing.explain += time.perf_counter() - started
-    explanation.validate(len(batch))
-    outputs = replace(_outputs(task, batch), part_effects=part_effects(explainer, task, rows, explanation))
+    effects = part_effects(explainer, task, rows, explanation)
+    outputs = replace(outputs_of(task, batch), part_effects=effects)
     for score in working:
         score.update(batch, explanation, outputs)
 
 
-def _outputs(task: Task, batch: Batch) -> PerformerOutputs:
-    logits = task.activations("logits", batch)
+def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
+    """What the performer says of a batch, without part effects."""
+    logits = batch.images.activations("logits")
     explained = None if task.target is None else logits[:, task.target]
-    rivals, places = task.rivals(logits)
+    rivals, places = task.training.rivals(logits)
     return PerformerOutputs(
         rivals,
         task.positive(batch.labels),
         None if task.target is None else places[0],
         explained,
-        lambda images: task.rivals(task.performer.logits(images))[0],
+        lambda pixels: task.training.rivals(task.performer.logits(pixels))[0],
         category=task.category_of(batch.labels),
         category_logits=logits[:, list(task.targets)],
         parts=tuple(task.dataset.part_names),
@@ -236,12 +276,11 @@ def part_effects(
     `explanation` is the explainer's of these images. The logit is the performer's, or that of the network that the
     explainer explains instead. None where images cannot be had without a part, or where several logits are explained.
     """
-    without = getattr(task.activation_cache.split("test"), "batch_without", None)
-    if without is None or task.target is None:
+    if not task.dataset.test.has_removals or task.target is None:
         return None
 
     def logit(shown: Batch) -> Float[Tensor, "n"]:
-        own = None if explanation.explained is None else explainer.explain(shown).explained
+        own = None if explanation.explained is None else task.explain(explainer, shown).explained
         return task.explained(shown) if own is None else own
 
     def effects(wanted: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
@@ -252,7 +291,7 @@ def part_effects(
         for part, name in enumerate(task.dataset.part_names):
             images = torch.nonzero(wanted[:, part]).flatten()
             if len(images):
-                lacking = without([rows[i] for i in images.tolist()], name).to(task.device)
+                lacking = task.batch_without("test", [rows[i] for i in images.tolist()], name)
                 falls[images, part] = whole[images] - logit(lacking)
         return falls
 
@@ -260,12 +299,12 @@ def part_effects(
 
 
 def _located(dataset: Dataset) -> tuple[int, ...] | None:
-    names = getattr(dataset, "located", None)
-    return None if names is None else tuple(dataset.landmark_names.index(name) for name in names)
+    if dataset.located is None:
+        return None
+    return tuple(dataset.landmark_names.index(name) for name in dataset.located)
 
 
 def _report(explainer: Explainer) -> list[Row]:
-    report = getattr(explainer, "report", None)
     blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
     blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
-    return [blank | {"metric": name, "value": float(value)} for name, value in (report() if report else {}).items()]
+    return [blank | {"metric": name, "value": float(value)} for name, value in explainer.report().items()]

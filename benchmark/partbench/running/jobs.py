@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from partbench import __version__, options
 from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
+from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry
-from partbench.results.schema import Cell, variant
+from partbench.results.provenance import digest, host, source_commit
+from partbench.results.schema import Cell, label, variant
 from partbench.results.store import finished, read_cell, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
 from partbench.task import Task
@@ -40,6 +44,20 @@ class Job:
         asked, defaults = options.resolved(self.explainer()), options.resolved(self.entry.cls())
         return variant({name: asked[name] for name in self.given}, defaults)
 
+    def run(self, workbench: Workbench, task: Task, run_id: str, progress: Progress | None = None) -> CellRun:
+        """Fit, explain and score with all registered metrics; rows tell of the run and of what is compared."""
+        explainer, registry = self.explainer(), workbench.registry
+        metrics = [entry.cls() for _, entry in sorted(registry.metrics.items())]
+        run = run_cell(explainer, task, metrics, progress)
+        stamp = {
+            "run_id": run_id, "created_at": datetime.datetime.now(datetime.UTC), "partbench_version": __version__,
+            "variant": self.variant, "control": explainer.control(), "compared_with": rival(registry, explainer),
+            "source_commit": source_commit(), "host": host(), "threads": torch.get_num_threads(),
+            "torch_version": torch.__version__,
+        }  # fmt: skip
+        run.rows = [row | stamp for row in run.rows]
+        return run
+
     def cell(self, task: Task) -> Cell:
         """The identity under which its result is kept."""
         dataset = task.dataset
@@ -47,7 +65,7 @@ class Job:
         return Cell(
             explainer=self.entry.name,
             distribution=self.entry.distribution,
-            distribution_version=self.entry.version,
+            plugin_version=self.entry.version,
             options=options.resolved(self.explainer()),
             task=task.name,
             task_version=f"{task.version}.{dataset.version}.{task.performer.version}",
@@ -56,6 +74,8 @@ class Job:
             performer=task.performer.name,
             data_fingerprint=hashlib.sha256(data.encode()).hexdigest()[:16],
             seed=self.seed,
+            plugin_digest=digest(self.entry.cls.__module__),
+            device=task.device.type,
         )
 
 
@@ -92,15 +112,21 @@ class Campaign:
             if path and not self.overwrite and not has_failed(path):
                 yield Outcome(job, task, cell, path)
                 continue
-            metrics = [entry.cls() for _, entry in sorted(self.workbench.registry.metrics.items())]
-            run = run_cell(job.explainer(), task, metrics, self.progress)
-            path = write_cell(self.results, self._stamp(run, job), cell, overwrite=path is not None)
+            run = job.run(self.workbench, task, self.run_id, self.progress)
+            path = write_cell(self.results, run.rows, cell, overwrite=path is not None)
             yield Outcome(job, task, cell, path, run)
 
-    def _stamp(self, run: CellRun, job: Job) -> list[dict[str, Any]]:
-        now = datetime.datetime.now(datetime.UTC)
-        stamp = {"run_id": self.run_id, "created_at": now, "partbench_version": __version__, "variant": job.variant}
-        return [row | stamp for row in run.rows]
+
+def rival(registry: Registry, explainer: Explainer) -> str:
+    """The label of the explainer that this one is to be compared with; "" if there is none."""
+    named = explainer.compared_with()
+    if named is None:
+        return ""
+    name, given = named
+    if name not in registry.explainers:
+        return name
+    cls = registry.explainers[name].cls
+    return label(name, variant(options.resolved(cls(**given)), options.resolved(cls())))
 
 
 def has_failed(path: Path) -> bool:
@@ -132,8 +158,7 @@ def plan(
 
 def job_of(registry: Registry, row: Mapping[str, Any]) -> Job:
     """The job that made a result row. Raises InputError if its explainer is not installed."""
-    values = json.loads(row["options"])
-    given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    given = options.as_texts(json.loads(row["options"]))
     return Job(registry.find("explainers", row["explainer"]), given, row["task"], int(row["seed"]))
 
 
@@ -142,7 +167,7 @@ def _explainers(registry: Registry, plugin: str) -> list[str]:
         return sorted(registry.explainers)
     if not plugin.endswith(".py"):
         return [plugin]
-    own = [entry.name for entry in registry.explainers.values() if entry.owner == plugin]
+    own = registry.of_file(plugin)["explainers"]
     if not own:
         raise InputError(f"{plugin} registers no explainer; see CONTRIBUTING.md for the hook")
     return own

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import difflib
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,14 +19,16 @@ import torch
 from torch import Tensor
 
 from partbench import options
-from partbench.plugin import Metric
+from partbench.plugin import Explainer, Metric
 from partbench.running.cell import fit
+from partbench.running.integrity import PerformerChanged, unchanged
 from partbench.task import Task
-from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs, Scores
+from partbench.types import FIELDS, LAZY, Batch, Explanation, NotApplicable, PerformerOutputs, Scores
 
-FIELDS = ("scores", "contributions", "logits", "explained")
 PER_IMAGE = (*FIELDS, "maps", "part_drops")
 SAME_FOR_ALL = ("parts", "threshold")
+VALUE_OF = ("image", "concept", "part", "pair", "all")
+FED = ("positive", "all")
 
 
 class ContractError(AssertionError):
@@ -37,30 +41,39 @@ def expect(condition: bool, message: str) -> None:
         raise ContractError(message)
 
 
-def check_explainer(cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None) -> None:
+def check_explainer(
+    cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None
+) -> Explanation | None:
     """Fit an explainer, with these options where its defaults take long, on a task and check what it returns.
 
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
-    options that are plain JSON; the performer's weights left as they were. An explainer that raises NotApplicable for
-    the task passes.
+    logits that move when the pixels are blanked; options that are plain JSON; the performer left as it was. A public
+    method whose name is nearly that of a capability is a warning. Returns the explanation of the images, or None where
+    the explainer raised NotApplicable for the task.
     """
     check_declaration(cls)
-    before = _weights(task)
+    try:
+        with unchanged(task.performer):
+            return _check_explanations(cls, task, images, given)
+    except PerformerChanged as error:
+        raise ContractError(f"{cls.__name__}: {error}") from error
+
+
+def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, Any] | None) -> Explanation | None:
     first = _fitted(cls, task, given)
     if first is None:
-        return
+        return None
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()[:images].tolist()
     batch = task.batch("test", rows)
-    explanation = first.explain(batch)
-    check_explanation(explanation, batch)
-    halves = [first.explain(batch[: images // 2]), first.explain(batch[images // 2 :])]
+    explanation = explained(first, task, batch)
+    halves = [explained(first, task, half) for half in (batch[: images // 2], batch[images // 2 :])]
     for name in PER_IMAGE:
         if explanation.has(name):
             joined = torch.cat([getattr(half, name) for half in halves])
             _same(getattr(explanation, name), joined, f"{cls.__name__}: {name} depend on the other images of the batch")
     again = _fitted(cls, task, given)
     expect(again is not None, f"{cls.__name__} raised NotApplicable at the second fit only")
-    repeat = again.explain(batch)
+    repeat = explained(again, task, batch)
     for name in PER_IMAGE:
         if explanation.has(name):
             _same(getattr(explanation, name), getattr(repeat, name), f"{cls.__name__}: {name} differ for the same seed")
@@ -68,7 +81,18 @@ def check_explainer(cls: type, task: Task, images: int = 6, given: Mapping[str, 
         for other in (*halves, repeat):
             alike = _alike(getattr(explanation, name), getattr(other, name))
             expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed")
-    _same_weights(before, _weights(task), cls)
+    check_blanked(first, batch, explanation)
+    return explanation
+
+
+def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) -> None:
+    """Logits that an explainer predicts must depend on the pixels it is given."""
+    if explanation.logits is None:
+        return
+    images = batch.images
+    blank = explainer.explain(images.with_pixels(torch.zeros_like(images.pixels))).logits
+    moved = blank is not None and not torch.allclose(blank.to(explanation.logits), explanation.logits)
+    expect(moved, f"{explainer.name}: logits of blanked images are those of the images; does it look at the pixels?")
 
 
 def check_declaration(cls: type) -> None:
@@ -81,19 +105,32 @@ def check_declaration(cls: type) -> None:
         json.dumps(values)
     except TypeError as error:
         raise ContractError(f"{cls.__name__}: options must be plain values; {error}") from error
+    for method, capability in misspelt(cls):
+        warnings.warn(f"{cls.__name__} has a method `{method}`; did you mean `{capability}`?", stacklevel=2)
 
 
-def check_explanation(explanation: Explanation, batch: Batch) -> None:
-    """Shapes, finiteness and sign of what an explainer returned for a batch."""
-    given = [name for name in (*FIELDS, "maps") if explanation.has(name)]
-    expect(bool(given), "the explanation is empty; give at least one of maps, scores, contributions, logits")
+def misspelt(cls: type) -> list[tuple[str, str]]:
+    """Public methods of an explainer class whose names are nearly those of capabilities, with these."""
+    offered = [name for name in vars(Explainer) if not name.startswith("_")]
+    own = [name for name in dir(cls) if not name.startswith("_") and name not in dir(Explainer)]
+    near = {
+        name: difflib.get_close_matches(name, offered, n=1, cutoff=0.8) for name in own if callable(getattr(cls, name))
+    }
+    return [(name, capabilities[0]) for name, capabilities in near.items() if capabilities]
+
+
+def explained(explainer: Explainer, task: Task, batch: Batch) -> Explanation:
+    """What an explainer makes of a batch, lazy fields too. Raises ContractError where it does not keep the contract."""
     try:
-        if explanation.has("maps"):
-            _ = explanation.maps
-        _ = explanation.part_drops
-        explanation.validate(len(batch))
+        explanation = task.explain(explainer, batch)
+        given = [name for name in (*FIELDS, "maps") if explanation.has(name)]
+        expect(bool(given), "the explanation is empty; give at least one of maps, scores, contributions, logits")
+        for name in LAZY:
+            if explanation.has(name):
+                getattr(explanation, name)
     except ValueError as error:
         raise ContractError(str(error)) from error
+    return explanation
 
 
 def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
@@ -102,8 +139,11 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
     The explanation and batch must hold what the metric needs.
     """
     cls = type(metric)
-    for name in ("name", "version", "needs", "images", "higher_is_better", "bounds", "unit"):
+    expect(isinstance(metric, Metric), f"{cls.__name__} is no partbench.Metric; derive it from that class")
+    for name in ("name", "higher_is_better"):
         expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`")
+    expect(metric.of in VALUE_OF, f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}")
+    expect(metric.images in FED, f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}")
     expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
     whole, single = copy.deepcopy(metric), copy.deepcopy(metric)
     whole.update(batch, explanation, outputs)
@@ -157,16 +197,6 @@ def _pick_outputs(outputs: PerformerOutputs, i: int) -> PerformerOutputs:
     return dataclasses.replace(
         outputs, part_effects=of_one, **{name: value[i : i + 1] for name, value in given.items()}
     )
-
-
-def _weights(task: Task) -> dict[str, Tensor]:
-    stages = task.performer.stages.items()
-    return {f"{stage}.{n}": v.clone() for stage, module in stages for n, v in module.state_dict().items()}
-
-
-def _same_weights(before: dict[str, Tensor], after: dict[str, Tensor], cls: type) -> None:
-    changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
-    expect(not changed, f"{cls.__name__} changed the performer: {', '.join(changed[:3])}")
 
 
 def _alike(a: Tensor | float | None, b: Tensor | float | None) -> bool:

@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
+from annotated_types import Ge, Gt
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from partbench import (
-    Batch,
+    Control,
+    Explainer,
     Explanation,
-    InputError,
+    Images,
     NotApplicable,
-    Task,
+    TrainingTask,
+    cached_weights,
+    default_from,
     hookimpl,
-    identity_of,
-    kept_seconds,
-    kept_weights,
+    training_identity,
+    training_seconds,
 )
 from partbench.functional.statistics import best_threshold
-from partbench_plugins.additive.concepts import Concepts, Filters, Material, Outputs
-from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
-from partbench_plugins.additive.weight_network import Kind
+from partbench_plugins.additive.concepts import Concepts, ConceptTrainingSet, FilterConcepts, OutputConcepts
+from partbench_plugins.additive.training import AdditiveModel, predicted, train
+from partbench_plugins.additive.weight_network import WeightNetworkKind
 from partbench_plugins.applicability import fitted
+from partbench_plugins.balanced_training import BalancedTraining
 from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
 
-RESOLVED: Any = None  # when the explainer is made
-RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
-SOURCES: dict[str, type[Filters] | type[Outputs]] = {"filters": Filters, "outputs": Outputs}
+RECIPE = "2"  # raise it when the same options no longer give the same weights
+SOURCES: dict[str, type[FilterConcepts] | type[OutputConcepts]] = {"filters": FilterConcepts, "outputs": OutputConcepts}
 BETAS = {"filters": 10.0, "outputs": 0.2}
-RATES: dict[Kind, float] = {"small": 3e-3, "resnet152": 1e-3}
+RATES: dict[WeightNetworkKind, float] = {"small": 3e-3, "resnet152": 1e-3}
 
 
-class Fitted(NamedTuple):
-    """What `fit` leaves behind."""
+class FittedAdditive(NamedTuple):
+    """The state that `fit` sets."""
 
-    task: Task
+    task: TrainingTask
     concepts: Concepts
     model: AdditiveModel
     threshold: float
@@ -47,15 +50,15 @@ class Fitted(NamedTuple):
 
 
 @dataclass
-class Additive:
+class Additive(Explainer):
     """Additive explainer: a logit as a sum of contributions alpha_i y_i of concepts and a bias, alpha from a network g.
 
     Source: Chen et al., "Explaining Neural Networks Semantically and Quantitatively", ICCV 2019. Concepts are "filters"
-    (Case 1): the network explained is an interpretable CNN, trained on the task or kept from earlier (`interp_cnn` with
-    its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network explained
-    is the performer, y_i its other logits, alpha of either sign. "auto" takes outputs where those of the performer are
-    attributes of the dataset. Prior weights from derivatives keep the sum from resting on few concepts. Labels are used
-    for `threshold` only. The trained g is kept in the cache folder and used again.
+    (Case 1): the network explained is an interpretable CNN, trained on the task or loaded from the cache (`interp_cnn`
+    with its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network
+    explained is the performer, y_i its other logits, alpha of either sign. "auto" takes outputs where those of the
+    performer are attributes of the dataset. Prior weights from derivatives keep the sum from resting on few concepts.
+    Labels are used for `threshold` only. The trained weights of g are cached and used again.
 
     beta: of the weight beta / sqrt(epoch) of the prior loss, in units of the squared logit; by default 10 for filters,
         0.2 for outputs (paper: experiments 1 and 2). `report()` gives beta / Var(logit), on which its effect depends.
@@ -68,118 +71,104 @@ class Additive:
 
     name: ClassVar[str] = "additive"
     concepts: Literal["auto", "filters", "outputs"] = "auto"
-    beta: float | None = None
+    beta: Annotated[float, Ge(0)] | None = None
     bias: Literal["learned", "zero"] = "learned"
-    subset: int = 0
-    network: Kind = RESOLVED
-    epochs: int = 12
-    learning_rate: float = RESOLVED
-    batch_size: int = 64
-    _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
+    subset: Annotated[int, Ge(0)] = 0
+    network: WeightNetworkKind = default_from(lambda _: "resnet152" if torch.cuda.is_available() else "small")
+    epochs: Annotated[int, Ge(1)] = 12
+    learning_rate: Annotated[float, Gt(0)] = default_from(lambda explainer: RATES[explainer.network])
+    batch_size: Annotated[int, Ge(2)] = 64
+    _fitted: FittedAdditive | None = field(init=False, repr=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        if self.network is None:
-            self.network = "resnet152" if torch.cuda.is_available() else "small"
-        choices = {
-            "concepts": ("auto", "filters", "outputs"), "network": ("small", "resnet152"), "bias": ("learned", "zero"),
-        }  # fmt: skip
-        for option, known in choices.items():
-            if getattr(self, option) not in known:
-                raise InputError(f"{self.name}: {option} is '{getattr(self, option)}', expected {' or '.join(known)}")
-        for option, least in (("beta", 0), ("subset", 0), ("epochs", 1), ("batch_size", 2)):
-            if (value := getattr(self, option)) is not None and value < least:
-                raise InputError(f"{self.name}: {option} is {value}, expected at least {least}")
-        if self.learning_rate is None:
-            self.learning_rate = RATES[self.network]
-        if self.learning_rate <= 0:
-            raise InputError(f"{self.name}: learning_rate is {self.learning_rate}, expected a positive number")
-
-    def fit(self, task: Task) -> None:
-        """Find the concepts, then train g, or take the one kept for this task, these options and this seed.
+    def fit(self, task: TrainingTask) -> None:
+        """Find the concepts, then train g, or load its cached weights for this task, these options and this seed.
 
         Raises NotApplicable for a task of all logits: each has an explainer of its own.
         """
         if task.target is None:
             raise NotApplicable("explains one logit; name a category")
         concepts: Concepts = SOURCES[self._kind(task)](task)
-        weights = kept_weights(self.name, self._identity(task), lambda: self._trained(task, concepts))
+        weights = cached_weights(self.name, self._identity(task), lambda: self._trained(task, concepts))
         threshold, variance = (float(weights.pop(name)) for name in ("threshold", "variance"))
         model = self._model(task, concepts)
         model.load_state_dict(weights)
         model.eval().requires_grad_(False)
-        self._fitted = Fitted(task, concepts, model, threshold, variance)
+        self._fitted = FittedAdditive(task, concepts, model, threshold, variance)
 
     @torch.no_grad()
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Contributions, their sum with the bias, the logit explained, and what is known of the concepts."""
         _, concepts, model, threshold, _ = fitted(self._fitted)
-        seen = concepts.seen(batch)
-        alpha, logits = model(seen.features, seen.values)
-        explanation = concepts.explanation(batch, seen)
-        explanation.scores, explanation.contributions = seen.values, alpha * seen.values
-        explanation.logits, explanation.explained, explanation.threshold = logits, seen.logit, threshold
-        return explanation
+        found = concepts.values_of(images)
+        alpha, logits = model(found.features, found.values)
+        return Explanation(
+            scores=found.values, contributions=alpha * found.values, logits=logits, explained=found.logit,
+            threshold=threshold, **concepts.located(found),
+        )  # fmt: skip
 
-    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n"]:
-        """The explained logit without these filters. Raises NotApplicable where concepts are outputs."""
-        return fitted(self._fitted).concepts.without(batch, concepts)
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n"] | None:
+        """The explained logit without these filters; None where concepts are outputs."""
+        return fitted(self._fitted).concepts.without(images, concepts)
 
-    def head(self, batch: Batch) -> nn.Module:
-        """From the maps of filters to the explained logit. Raises NotApplicable where concepts are outputs."""
-        return fitted(self._fitted).concepts.head(batch)
+    def head(self, images: Images) -> nn.Module | None:
+        """From the maps of filters to the explained logit; None where concepts are outputs."""
+        return fitted(self._fitted).concepts.head(images)
 
     def report(self) -> dict[str, float]:
         """bias, b in units of the logit; logit_variance over training images; training_seconds; beta_over_variance."""
         task, concepts, model, _, variance = fitted(self._fitted)
         found = {"bias": float(model.offset), "logit_variance": variance}
-        seconds = kept_seconds(self.name, self._identity(task))
+        seconds = training_seconds(self.name, self._identity(task))
         found |= {} if seconds is None else {"training_seconds": seconds}
         return found | {"beta_over_variance": self._beta(concepts) / variance}
 
-    @property
     def concept_names(self) -> tuple[str, ...]:
         """Of outputs, their names; of filters none."""
         concepts = fitted(self._fitted).concepts
-        return concepts.names if isinstance(concepts, Outputs) else ()
+        return concepts.names if isinstance(concepts, OutputConcepts) else ()
+
+    def compared_with(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The same without prior (section 4, "baseline")."""
+        return "additive_no_prior", {}
 
     def baseline(self) -> Additive | None:
         """The same without prior on the same task, if it was ever fitted; else None, and where there is no prior."""
         task, concepts, *_ = fitted(self._fitted)
         options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
-        without = AdditiveNoPrior(**(options | {"beta": 0.0}))
-        if not self._beta(concepts) or kept_seconds(without.name, without._identity(task)) is None:
+        no_prior = AdditiveNoPrior(**(options | {"beta": 0.0}))
+        if not self._beta(concepts) or training_seconds(no_prior.name, no_prior._identity(task)) is None:
             return None
-        without.fit(task)
-        return without
+        no_prior.fit(task)
+        return no_prior
 
-    def _kind(self, task: Task) -> Literal["filters", "outputs"]:
+    def _kind(self, task: TrainingTask) -> Literal["filters", "outputs"]:
         if self.concepts != "auto":
             return self.concepts
-        attributes = tuple(getattr(task.dataset, "attribute_names", ()))
+        attributes = task.attribute_names
         return "outputs" if attributes and set(task.performer.outputs) <= set(attributes) else "filters"
 
     def _beta(self, concepts: Concepts) -> float:
         return self.beta if self.beta is not None else BETAS["filters" if concepts.positive else "outputs"]
 
-    def _model(self, task: Task, concepts: Concepts) -> AdditiveModel:
+    def _model(self, task: TrainingTask, concepts: Concepts) -> AdditiveModel:
         return AdditiveModel(self.network, concepts.channels, concepts.count, concepts.positive).to(task.device)
 
-    def _trained(self, task: Task, concepts: Concepts) -> dict[str, Tensor]:
-        material: Material = concepts.material()
-        schedule = Schedule(self._beta(concepts), self.epochs, self.learning_rate, self.batch_size)
+    def _trained(self, task: TrainingTask, concepts: Concepts) -> dict[str, Tensor]:
+        training_set: ConceptTrainingSet = concepts.training_set()
+        training = BalancedTraining(self.epochs, self.learning_rate, self.batch_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             model = self._model(task, concepts)
             model.used[torch.randperm(concepts.count)[self.subset or concepts.count :]] = 0
-            model.start(material, self.bias == "learned")
-            train(model, material, schedule, task.progress)
-        positive = task.positive(task.labels()).numpy()
-        threshold = best_threshold(predicted(model, material).numpy(), positive)
-        extra = {"threshold": torch.tensor(threshold), "variance": material.logit.var()}
+            model.start(training_set, self.bias == "learned")
+            train(model, training_set, self._beta(concepts), training, task.progress)
+        positive = task.positive(task.labels).numpy()
+        threshold = best_threshold(predicted(model, training_set).numpy(), positive)
+        extra = {"threshold": torch.tensor(threshold), "variance": training_set.logit.var()}
         return model.state_dict() | extra
 
-    def _identity(self, task: Task) -> dict[str, Any]:
-        return identity_of(self, task, f"{RECIPE}.{OF_FILTERS}.{self._kind(task)}")
+    def _identity(self, task: TrainingTask) -> dict[str, Any]:
+        return training_identity(self, task, f"{RECIPE}.{OF_FILTERS}.{self._kind(task)}")
 
 
 @dataclass
@@ -190,7 +179,15 @@ class AdditiveNoPrior(Additive):
     """
 
     name: ClassVar[str] = "additive_no_prior"
-    beta: float | None = 0.0
+    beta: Annotated[float, Ge(0)] | None = 0.0
+
+    def control(self) -> Control:
+        """An ablation of the additive explainer."""
+        return "ablation"
+
+    def compared_with(self) -> None:
+        """It is what the additive explainer is compared with."""
+        return None
 
 
 @hookimpl

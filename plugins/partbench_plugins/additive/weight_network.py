@@ -8,11 +8,11 @@ from torch import nn
 
 from partbench import torchvision
 
-Kind = Literal["small", "resnet152"]
+WeightNetworkKind = Literal["small", "resnet152"]
 SMALL_WIDTHS = (16, 32, 64, 128)
 
 
-def weight_network(kind: Kind, channels: int, concepts: int) -> nn.Sequential:
+def weight_network(kind: WeightNetworkKind, channels: int, concepts: int) -> nn.Sequential:
     """From feature maps (n, channels, h, w) to a number for each concept (n, concepts), of either sign.
 
     "resnet152" is as published (additive explainer, section 4): ResNet-152 on feature maps, without its first max-pool

@@ -2,61 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
+from annotated_types import Ge, Gt
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from partbench import (
-    Batch,
+    Explainer,
     Explanation,
-    InputError,
+    Images,
     PartSettings,
     ReceptiveField,
-    Task,
+    TrainingTask,
+    cached_weights,
     channel_contributions,
     hookimpl,
-    identity_of,
-    kept_seconds,
-    kept_weights,
+    training_identity,
+    training_seconds,
 )
 from partbench_plugins.applicability import fitted
-from partbench_plugins.autoencoder.decoder_head import ReadOut
-from partbench_plugins.autoencoder.network import Design, ExplainerNetwork, Seen, Start
+from partbench_plugins.autoencoder.decoder_head import DecoderHead
+from partbench_plugins.autoencoder.network import Design, ExplainerNetwork, Reconstruction, Start
 from partbench_plugins.autoencoder.training import (
     Objective,
-    Schedule,
     finish,
     known_labels,
-    reconstruction,
     reconstruction_errors,
+    reconstruction_loss,
     rescale,
     train,
+    with_share,
 )
+from partbench_plugins.interp_cnn.training import PartTraining
 from partbench_plugins.part_assignment import assign_parts, part_count, part_drops
 
-RECIPE = "2"  # changes when a network kept from earlier would no longer come out alike
-CHOICES = {
-    "gradient": ("exact", "paper", "released"), "schedule": ("constant", "1/t"), "position": ("argmax", "centroid"),
-    "start": ("he", "published", "performer"), "norm_reduce": ("sum", "mean"), "labels": ("predicted", "truth"),
-    "task_loss": ("softmax", "logistic"),
-}  # fmt: skip
+RECIPE = "2"  # raise it when the same options no longer give the same weights
 
 
-class Fitted(NamedTuple):
-    """What `fit` leaves behind; `parts` is None where parts are unknown or the task explains all logits."""
+class FittedAutoencoder(NamedTuple):
+    """The state that `fit` sets; `parts` is None where parts are unknown or the task explains all logits."""
 
-    task: Task
+    task: TrainingTask
     network: ExplainerNetwork
     grid: ReceptiveField
     parts: Int[Tensor, "k"] | None = None
 
 
 @dataclass
-class Autoencoder:
+class Autoencoder(Explainer):
     """Explainer auto-encoder: part filters that rebuild the performer's features; maps are those of conv-interp-2.
 
     Source: Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks", section 3 and
@@ -65,7 +62,7 @@ class Autoencoder:
     layers turn that into logits. The performer is not changed. No code of the paper is known. Maps are masked and
     normalised, scores their maxima. Contributions are gradient times activation, to first order, with the ordinary
     track held: what that track adds to the logit is in none of them. Parts are assigned from annotations, see
-    `assign_parts`. The trained network is kept in the cache folder and used again.
+    `assign_parts`. The trained weights are cached and used again.
 
     Loss: sum_l ||x_l - x*_l||^2 / E||x*_l|| - eta log p + filter losses, the paper's over 5e4. A task of all logits
     gets neither contributions nor parts.
@@ -82,141 +79,136 @@ class Autoencoder:
         category only.
     labels: of images, for filter loss, norm and an even draw: the category that the performer predicts (the paper uses
         no annotation of labels), or the "truth".
-    epochs, warm_up, learning_rate, batch_size: see Schedule; the paper gives none.
+    epochs, warm_up, learning_rate, batch_size: see PartTraining; the paper gives none.
     """
 
     name: ClassVar[str] = "autoencoder"
-    eta: float = 3.0
+    eta: Annotated[float, Ge(0)] = 3.0
     gradient: Literal["exact", "paper", "released"] = "exact"
-    rho: float = 1 / 300
+    rho: Annotated[float, Ge(0)] = 1 / 300
     schedule: Literal["constant", "1/t"] = "1/t"
     position: Literal["argmax", "centroid"] = "argmax"
-    height: float = 8.0
+    height: Annotated[float, Gt(0)] = 8.0
     mask: bool = True
     loss: bool = True
     start: Start = "he"
     norm_reduce: Literal["sum", "mean"] = "sum"
     rescale: bool = True
     labels: Literal["predicted", "truth"] = "predicted"
-    epochs: int = 16
-    warm_up: int = 0
-    learning_rate: float = 1e-3
-    batch_size: int = 16
-    _fitted: Fitted | None = field(init=False, repr=False, compare=False, default=None)
-
-    def __post_init__(self) -> None:
-        for option, known in CHOICES.items():
-            if getattr(self, option, known[0]) not in known:
-                raise InputError(f"{self.name}: {option} is '{getattr(self, option)}', expected {' or '.join(known)}")
-        for option, least in (("eta", 0), ("rho", 0), ("warm_up", 0), ("epochs", 1), ("batch_size", 1)):
-            if getattr(self, option) < least:
-                raise InputError(f"{self.name}: {option} is {getattr(self, option)}, expected at least {least}")
-        for option in ("height", "learning_rate"):
-            if getattr(self, option) <= 0:
-                raise InputError(f"{self.name}: {option} is {getattr(self, option)}, expected a positive number")
+    epochs: Annotated[int, Ge(1)] = 16
+    warm_up: Annotated[int, Ge(0)] = 0
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    batch_size: Annotated[int, Ge(1)] = 16
+    _fitted: FittedAutoencoder | None = field(init=False, repr=False, compare=False, default=None)
 
     @property
     def network(self) -> ExplainerNetwork:
         """The trained network. Raises RuntimeError before `fit`."""
         return fitted(self._fitted).network
 
-    def fit(self, task: Task) -> None:
-        """Train the network, or take the one kept for this task, these options and this seed; then assign parts."""
+    def fit(self, task: TrainingTask) -> None:
+        """Train the network, or load its cached weights for this task, options and seed; then assign parts."""
         with torch.random.fork_rng(devices=[]):
             network = self._started(task)
             network.load_state_dict(
-                kept_weights(self.name, identity_of(self, task, RECIPE), lambda: self._trained(task))
+                cached_weights(self.name, training_identity(self, task, RECIPE), lambda: self._trained(task))
             )
-        finish(network, self._schedule)
-        self._fitted = Fitted(task, network, network.grid(task.performer))
+        finish(network, self._training)
+        self._fitted = FittedAutoencoder(task, network, network.grid(task.performer))
         if task.target is not None:
             self._fitted = self._fitted._replace(parts=assign_parts(task, self._shown))
 
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """Maps, logits of the auto-encoder and, of one logit, contributions and what the parts are worth."""
         task, _, grid, parts = fitted(self._fitted)
-        seen, read_out = self._read(batch)
-        logits = read_out.without(seen.maps, [])
-        scores = seen.maps.amax((2, 3))
+        rebuilt, head = self._read(images)
+        logits = head.without(rebuilt.maps, [])
+        scores = rebuilt.maps.amax((2, 3))
         if task.target is None:
-            return Explanation(seen.maps, grid=grid, scores=scores, logits=logits, explained=self._explained(logits))
+            return Explanation(rebuilt.maps, grid=grid, scores=scores, logits=logits, explained=self._explained(logits))
         return Explanation(
-            seen.maps, grid=grid, scores=scores, logits=(logit := logits[:, 0]), explained=self._explained(logit),
-            contributions=channel_contributions(read_out, seen.maps, 0), parts=parts,
+            rebuilt.maps, grid=grid, scores=scores, logits=(logit := logits[:, 0]), explained=self._explained(logit),
+            contributions=channel_contributions(head, rebuilt.maps, 0), parts=parts,
             part_drops=None if parts is None else
-            lambda: part_drops(lambda maps: read_out(maps)[:, 0], seen.maps, parts, part_count(task)),
+            lambda: part_drops(lambda maps: head(maps)[:, 0], rebuilt.maps, parts, part_count(task)),
         )  # fmt: skip
 
-    def ablate(self, batch: Batch, concepts: list[int]) -> Float[Tensor, "n *c"]:
+    def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The auto-encoder's logits with the maps of these filters set to 0, the ordinary track as it is."""
-        seen, read_out = self._read(batch)
-        logits = read_out.without(seen.maps, concepts)
+        rebuilt, head = self._read(images)
+        logits = head.without(rebuilt.maps, concepts)
         return logits if fitted(self._fitted).task.target is None else logits[:, 0]
 
-    def head(self, batch: Batch) -> ReadOut:
+    def head(self, images: Images) -> DecoderHead:
         """From maps of these images to logits of the explained categories, the ordinary track held as it is."""
-        return self._read(batch)[1]
+        return self._read(images)[1]
 
     @torch.no_grad()
-    def before_mask(self, batch: Batch) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
         """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
-        task, network, *_ = fitted(self._fitted)
-        return network.before_mask(task.activations("target", batch))
+        network = self.network
+        return network.unmasked(images.activations("target"))
+
+    def compared_with(self) -> tuple[str, Mapping[str, Any]]:
+        """The performer's own filters (section 4)."""
+        return "top_conv", {}
 
     def report(self) -> dict[str, float]:
         """interpretable_share, p in (0, 1): how much of what is decoded comes from the interpretable track.
 
         reconstruction_error@fc1, @fc2: unexplained share of the variance of the performer's features, over training
         images, at most 1000.
-        training_seconds: how long the training of the network took, maybe in an earlier run; left out if unknown.
+        training_seconds: how long the training took, also where an earlier run did it; left out if unknown.
         """
         task, network, *_ = fitted(self._fitted)
-        seconds, errors = kept_seconds(self.name, identity_of(self, task, RECIPE)), reconstruction_errors(network, task)
+        seconds, errors = (
+            training_seconds(self.name, training_identity(self, task, RECIPE)),
+            reconstruction_errors(network, task),
+        )
         return (
             {"interpretable_share": float(network.share)}
             | {f"reconstruction_error@{layer}": error for layer, error in errors.items()}
             | ({} if seconds is None else {"training_seconds": seconds})
         )
 
-    def _objective(self, task: Task) -> Objective:
-        return reconstruction(task)
+    def _objective(self, task: TrainingTask) -> Objective:
+        return reconstruction_loss(task)
 
     def _explained(self, logits: Tensor) -> Tensor | None:
         """None: the logits are a prediction of the performer's."""
         return None
 
     @torch.no_grad()
-    def _seen(self, batch: Batch) -> Seen:
-        task, network, *_ = fitted(self._fitted)
-        seen: Seen = network(task.activations("target", batch))
-        return seen
+    def _rebuilt(self, images: Images) -> Reconstruction:
+        rebuilt: Reconstruction = self.network(images.activations("target"))
+        return rebuilt
 
-    def _read(self, batch: Batch) -> tuple[Seen, ReadOut]:
-        seen, (task, network, *_) = self._seen(batch), fitted(self._fitted)
-        return seen, ReadOut(network, seen.ordinary, task)
+    def _read(self, images: Images) -> tuple[Reconstruction, DecoderHead]:
+        rebuilt, (task, network, *_) = self._rebuilt(images), fitted(self._fitted)
+        return rebuilt, DecoderHead(network, rebuilt.ordinary, task)
 
-    def _shown(self, batch: Batch) -> Explanation:
-        return Explanation(self._seen(batch).maps, grid=fitted(self._fitted).grid)
+    def _shown(self, images: Images) -> Explanation:
+        return Explanation(self._rebuilt(images).maps, grid=fitted(self._fitted).grid)
 
     @property
-    def _schedule(self) -> Schedule:
-        return Schedule(self.epochs, self.warm_up, self.learning_rate, self.batch_size)
+    def _training(self) -> PartTraining:
+        return PartTraining(self.epochs, self.learning_rate, self.batch_size, self.warm_up)
 
-    def _started(self, task: Task) -> ExplainerNetwork:
+    def _started(self, task: TrainingTask) -> ExplainerNetwork:
         torch.manual_seed(task.seed)
         settings = PartSettings(
             self.gradient, "matched", self.rho, self.schedule, self.position, self.height, mask=self.mask,
             loss=self.loss,
         )  # fmt: skip
         design = Design(settings, self.start, self.norm_reduce)
-        return ExplainerNetwork(task.performer, design, categories=len(task.targets), images=len(task.labels()))
+        return ExplainerNetwork(task.performer, design, categories=len(task.targets), images=len(task.labels))
 
-    def _trained(self, task: Task) -> dict[str, Tensor]:
+    def _trained(self, task: TrainingTask) -> dict[str, Tensor]:
         labels = known_labels(task, self.labels)
         network = self._started(task)
         if self.rescale:
             rescale(network, task, labels)
-        train(network, task, labels, self._objective(task), self.eta, self._schedule)
+        train(network, task, labels, with_share(self._objective(task), network, self.eta), self._training)
         return network.state_dict()
 
 

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partbench import Task, hookimpl
+from partbench import TrainingTask, hookimpl
 from partbench_plugins.autoencoder.autoencoder import Autoencoder
-from partbench_plugins.autoencoder.network import Seen
+from partbench_plugins.autoencoder.network import Reconstruction
 from partbench_plugins.autoencoder.training import Objective
-from partbench_plugins.interp_cnn.training import Loss, classification_loss
+from partbench_plugins.interp_cnn.training import TaskLoss, classification_loss
 
 
 @dataclass
@@ -22,8 +22,8 @@ class AutoencoderCls(Autoencoder):
 
     Source: Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks", appendix "Evaluating
     the reconstruction quality", "Explainer+cls". The loss is on the logits of the explained categories, with the true
-    labels of the training images. It learns from labels, not from the performer: it is a classifier of its own, its
-    logits are no prediction of the performer's, and a single one is cut at 0.
+    labels of the training images. It learns from labels, not from the performer. It is a classifier of its own: its
+    logits do not predict the performer's, and a single logit is classified by its sign.
 
     Options as of Autoencoder; `labels` is for filter loss, norm and draw here too.
 
@@ -32,14 +32,14 @@ class AutoencoderCls(Autoencoder):
 
     name: ClassVar[str] = "autoencoder_cls"
     labels: Literal["predicted", "truth"] = "truth"
-    task_loss: Loss = "softmax"
+    task_loss: TaskLoss = "softmax"
 
-    def _objective(self, task: Task) -> Objective:
-        above, truth = task.performer.segment("fc2", "logits"), task.category_of(task.labels())
+    def _objective(self, task: TrainingTask) -> Objective:
+        above, truth = task.performer.segment("fc2", "logits"), task.category_of(task.labels)
         several, targets = len(task.targets) > 1, list(task.targets)
 
-        def loss(seen: Seen, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
-            logits, labels = above(seen.fc2)[:, targets], truth[rows].to(seen.fc2.device)
+        def loss(rebuilt: Reconstruction, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+            logits, labels = above(rebuilt.fc2)[:, targets], truth[rows].to(rebuilt.fc2.device)
             known = labels >= (0 if several else -1)
             return classification_loss(logits[known], labels[known], self.task_loss)
 

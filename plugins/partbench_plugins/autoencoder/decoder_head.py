@@ -1,4 +1,4 @@
-"""What follows from the maps of an explainer auto-encoder: logits, and what they owe to filters and to parts."""
+"""From the maps of an explainer auto-encoder to the logits of the explained categories."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Task
+from partbench import TrainingTask
 from partbench_plugins.autoencoder.network import ExplainerNetwork
 
 Maps = Float[Tensor, "n k h w"]
 
 
-class ReadOut(nn.Module):
+class DecoderHead(nn.Module):
     """From maps of the interpretable track to logits of the explained categories (n, c).
 
     The ordinary track is held as it is for these n images; what stands above fc2 is the performer's own.
     """
 
-    def __init__(self, network: ExplainerNetwork, ordinary: Maps, task: Task) -> None:
+    def __init__(self, network: ExplainerNetwork, ordinary: Maps, task: TrainingTask) -> None:
         super().__init__()
         self.network, self.ordinary, self.targets = network, ordinary, list(task.targets)
         self.above = task.performer.segment("fc2", "logits")

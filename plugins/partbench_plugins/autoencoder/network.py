@@ -43,7 +43,7 @@ class Design:
     norm_reduce: Reduce = "sum"
 
 
-class Seen(NamedTuple):
+class Reconstruction(NamedTuple):
     """What the network makes of b images: x_interp (masked, >= 0), x_ordin, and the decoder's two features."""
 
     maps: Float[Tensor, "b c n n"]
@@ -125,21 +125,21 @@ class ExplainerNetwork(nn.Module):
         for parts in (self.interp_1_parts, self.interp_2_parts.parts):
             parts.start(epoch)
 
-    def forward(self, z: Tensor, labels: Int[Tensor, "b"] | None = None) -> Seen:
+    def forward(self, z: Tensor, labels: Int[Tensor, "b"] | None = None) -> Reconstruction:
         """From activations at the target layer (b, ...). Labels are for training: -1 for images of no category."""
         found, ordinary = self._pooled(z, labels)
         counted = slice(0) if labels is None else labels >= 0
         ordinary = self.ordinary_norm(ordinary, ordinary[counted])
         found = self.interp_norm(found, self.interp_2_parts.mask(found[counted]))  # scaling moves no mask
         maps = self.interp_2_parts(found, ordinary, self.share, labels)
-        return Seen(maps, ordinary, *self.decode(maps, ordinary))
+        return Reconstruction(maps, ordinary, *self.decode(maps, ordinary))
 
     def decode(self, maps: Maps, ordinary: Maps) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b e"]]:
         """The features at fc-dec-1 and fc-dec-2 that follow from the two tracks."""
         first = self.fc_dec_1(torch.lerp(ordinary, maps, self.share))
         return first, self.fc_dec_2(first)
 
-    def before_mask(self, z: Tensor) -> tuple[Maps, Maps]:
+    def unmasked(self, z: Tensor) -> tuple[Maps, Maps]:
         """x_interp before its mask, and the masks in [0, 1], a constant factor to it."""
         maps = self.interp_norm(self._pooled(z)[0]).detach()
         with torch.enable_grad():

@@ -19,7 +19,7 @@ from partbench import NotApplicable, PartLayer, PartSettings, Performer, Recepti
 MOST_FILTERS = 512  # of the added convolution, as in the largest network of the paper
 
 
-class Seen(NamedTuple):
+class PartNetworkOutputs(NamedTuple):
     """What the network makes of b images: the masked maps of the added convolution, and the logits."""
 
     maps: Float[Tensor, "b c n n"]
@@ -39,7 +39,7 @@ class PartNetwork(nn.Module):
         filters: int = 0, mask_after_pool: bool = False, trained_trunk: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        below, top, pool, widths = anatomy(performer)
+        below, top, pool, widths = top_conv_surroundings(performer)
         self.base = below
         self.trunk = copy.deepcopy(performer.segment("images", below)) if trained_trunk else nn.Sequential()
         self.top = copy.deepcopy(top)
@@ -66,10 +66,10 @@ class PartNetwork(nn.Module):
         """Those of the top and of the added convolution."""
         return self.top_parts, self.parts
 
-    def forward(self, values: Tensor, labels: Int[Tensor, "b"] | None = None) -> Seen:
+    def forward(self, values: Tensor, labels: Int[Tensor, "b"] | None = None) -> PartNetworkOutputs:
         """From images, or from activations at `base` if the trunk is frozen; `labels` are for the filter loss."""
         maps = self.parts(self.unmasked(values, labels), labels)
-        return Seen(maps, self.classify(maps))
+        return PartNetworkOutputs(maps, self.classify(maps))
 
     def unmasked(self, values: Tensor, labels: Int[Tensor, "b"] | None = None) -> Float[Tensor, "b c n n"]:
         """What the part layer of the added convolution takes."""
@@ -99,7 +99,7 @@ class PartNetwork(nn.Module):
         return receptive_field(nn.Sequential(*layers), performer.input_size)
 
 
-class Anatomy(NamedTuple):
+class TopConvSurroundings(NamedTuple):
     """A performer around its top convolution: name of the layer below, that stage, the pools above, hidden widths."""
 
     below: str
@@ -108,7 +108,7 @@ class Anatomy(NamedTuple):
     widths: list[int]
 
 
-def anatomy(performer: Performer) -> Anatomy:
+def top_conv_surroundings(performer: Performer) -> TopConvSurroundings:
     """Raises NotApplicable where there is no top convolution with something below it and a linear layer above."""
     if not performer.has("top_conv"):
         raise NotApplicable(f"{performer.name} has no layer 'top_conv'")
@@ -120,7 +120,9 @@ def anatomy(performer: Performer) -> Anatomy:
         raise NotApplicable(f"{performer.name} has no layer below its top convolution, or no linear layer above")
     first = next(i for i, found in enumerate(linear) if found)
     widths = [layer.out_features for found in linear for layer in found]
-    return Anatomy(names[place - 1], performer.stages[names[place]], nn.Sequential(*above[:first]), widths[:-1])
+    return TopConvSurroundings(
+        names[place - 1], performer.stages[names[place]], nn.Sequential(*above[:first]), widths[:-1]
+    )
 
 
 def classifier(widths: list[int], dropout: float) -> nn.Sequential:

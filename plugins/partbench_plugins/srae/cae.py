@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt
 
 from partbench import InputError, hookimpl
-from partbench_plugins.srae.network import Autoencoder
-from partbench_plugins.srae.training import Examples, Schedule, reconstruction_error, regress, train
+from partbench_plugins.srae.network import XLayerNetwork
+from partbench_plugins.srae.training import Examples, StepDecay, reconstruction_error, regress, train
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
 
@@ -21,21 +23,21 @@ class Cae(XLayerExplainer):
     """
 
     name: ClassVar[str] = "cae"
-    epochs: int = 16
-    learning_rate: float = 3e-4
-    batch_size: int = 100
-    ridge: float = 1e-6
+    epochs: Annotated[int, Ge(1)] = 16
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    batch_size: Annotated[int, Ge(1)] = 100
+    ridge: Annotated[float, Ge(0)] = 1e-6
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.nonnegative:
             raise InputError("cae: nonnegative is true, expected false: its predictor is a plain regression")
 
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """Minimise the error of reconstruction, then read the logit out."""
         network = self.started(examples, decodes=True)
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)
-        train(network, examples, reconstruction_error, Schedule(*rates))
+        train(network, examples, reconstruction_error, StepDecay(*rates))
         regress(network, examples, self.ridge)
         return network
 

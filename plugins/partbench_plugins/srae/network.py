@@ -24,7 +24,7 @@ class Embedded(NamedTuple):
     reconstruction: Float[Tensor, "b d"] | None
 
 
-class Autoencoder(nn.Module):
+class XLayerNetwork(nn.Module):
     """`widths` run from the dimension of Z over the hidden layers to the number of x-features."""
 
     def __init__(self, widths: Sequence[int], *, dropout: float = 0.0, decodes: bool = True) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from annotated_types import Ge, Gt
 from torch import Tensor
 
 from partbench import hookimpl
-from partbench_plugins.srae.network import Autoencoder, Embedded
-from partbench_plugins.srae.training import Examples, Schedule, reconstruction_error, train, unfaithfulness
+from partbench_plugins.srae.network import Embedded, XLayerNetwork
+from partbench_plugins.srae.training import Examples, StepDecay, reconstruction_error, train, unfaithfulness
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
 
@@ -23,12 +24,12 @@ class Sae(XLayerExplainer):
     """
 
     name: ClassVar[str] = "sae"
-    beta: float = 10.0
-    epochs: int = 16
-    learning_rate: float = 3e-4
-    batch_size: int = 100
+    beta: Annotated[float, Ge(0)] = 10.0
+    epochs: Annotated[int, Ge(1)] = 16
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    batch_size: Annotated[int, Ge(1)] = 100
 
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """Minimise the weighted squared error of the logit and the error of reconstruction."""
         network = self.started(examples, decodes=True)
 
@@ -36,7 +37,7 @@ class Sae(XLayerExplainer):
             return unfaithfulness(out, batch) + self.beta * reconstruction_error(out, batch)
 
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay)
-        train(network, examples, objective, Schedule(*rates, nonnegative=self.nonnegative))
+        train(network, examples, objective, StepDecay(*rates, nonnegative=self.nonnegative))
         return network
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import InputError, hookimpl
+from partbench import hookimpl, of_profile
 from partbench_plugins.srae.losses import dimension_errors, log_penalty, pull_away
-from partbench_plugins.srae.network import Autoencoder, Embedded
-from partbench_plugins.srae.training import Examples, Schedule, pretrain, train, unfaithfulness
+from partbench_plugins.srae.network import Embedded, XLayerNetwork
+from partbench_plugins.srae.training import Examples, StepDecay, pretrain, train, unfaithfulness
 from partbench_plugins.srae.x_layer import XLayerExplainer
 
-OF_PROFILE: Any = None  # resolved when the explainer is made
-PROFILES: dict[str, dict[str, Any]] = {
+PROFILES: dict[str, dict[str, str | float]] = {
     "paper": {
         "pull_away_along": "features", "q": 100.0, "beta": 15.0, "eta": 5.0, "warm_up": 0.5, "retries": 2,
         "epochs": 16, "learning_rate": 3e-4, "decay_every": 0, "batch_size": 100, "pretrain_epochs": 0,
@@ -49,35 +49,26 @@ class Srae(XLayerExplainer):
         x-features, as a dead one is orthogonal to all (ours; neither source does).
     retries: how often to start again, with beta 1.2 times and eta 0.8 times as large, from a degenerate result
         (see `degenerate`; authors' training code). The last result is kept, whatever it is.
-    epochs, learning_rate, decay_every, batch_size: see Schedule.
+    epochs, learning_rate, decay_every, batch_size: see StepDecay.
     pretrain_epochs: epochs a layer of layer-wise pretraining; 0 for none.
     """
 
     name: ClassVar[str] = "srae"
+    profiles: ClassVar[Mapping[str, Mapping[str, object]]] = PROFILES
     profile: Literal["paper", "released"] = "paper"
-    pull_away_along: Literal["features", "images"] = OF_PROFILE
-    q: float = OF_PROFILE
-    beta: float = OF_PROFILE
-    eta: float = OF_PROFILE
-    warm_up: float = OF_PROFILE
-    retries: int = OF_PROFILE
-    epochs: int = OF_PROFILE
-    learning_rate: float = OF_PROFILE
-    decay_every: int = OF_PROFILE
-    batch_size: int = OF_PROFILE
-    pretrain_epochs: int = OF_PROFILE
+    pull_away_along: Literal["features", "images"] = of_profile()
+    q: Annotated[float, Ge(0)] = of_profile()
+    beta: Annotated[float, Ge(0)] = of_profile()
+    eta: Annotated[float, Ge(0)] = of_profile()
+    warm_up: Annotated[float, Ge(0), Le(1)] = of_profile()
+    retries: Annotated[int, Ge(0)] = of_profile()
+    epochs: Annotated[int, Ge(1)] = of_profile()
+    learning_rate: Annotated[float, Gt(0)] = of_profile()
+    decay_every: Annotated[int, Ge(0)] = of_profile()
+    batch_size: Annotated[int, Ge(1)] = of_profile()
+    pretrain_epochs: Annotated[int, Ge(0)] = of_profile()
 
-    def __post_init__(self) -> None:
-        if self.profile not in PROFILES:
-            raise InputError(f"srae has no profile '{self.profile}'; known: {', '.join(PROFILES)}")
-        for option, value in PROFILES[self.profile].items():
-            if getattr(self, option) is None:
-                setattr(self, option, value)
-        super().__post_init__()
-        if self.pull_away_along not in ("features", "images"):
-            raise InputError(f"srae: pull_away_along is '{self.pull_away_along}', expected features or images")
-
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """Train, and again from degenerate results, up to `retries` times."""
         for retry in range(self.retries + 1):
             network = self._attempt(examples, self.beta * HARDER**retry, self.eta * LOOSER**retry)
@@ -87,7 +78,11 @@ class Srae(XLayerExplainer):
         self._report = {"retries": float(retry), "degenerate": float(poor)}
         return network
 
-    def _attempt(self, examples: Examples, beta: float, eta: float) -> Autoencoder:
+    def compared_with(self) -> tuple[str, Mapping[str, Any]]:
+        """The autoencoder without sparsity and pull-away (section 4)."""
+        return "sae", {}
+
+    def _attempt(self, examples: Examples, beta: float, eta: float) -> XLayerNetwork:
         network = self.started(examples, decodes=True)
         if self.pretrain_epochs:
             pretrain(network, examples, self.pretrain_epochs)
@@ -100,7 +95,7 @@ class Srae(XLayerExplainer):
             return unfaithfulness(out, batch) + beta * sparse + warmth * eta * apart
 
         rates = (self.epochs, self.learning_rate, self.batch_size, self.weight_decay, self.decay_every)
-        train(network, examples, objective, Schedule(*rates, nonnegative=self.nonnegative))
+        train(network, examples, objective, StepDecay(*rates, nonnegative=self.nonnegative))
         return network
 
     def _directions(self, features: Float[Tensor, "b n"], v: Float[Tensor, "1 n"]) -> Tensor:
@@ -108,7 +103,7 @@ class Srae(XLayerExplainer):
 
 
 @torch.no_grad()
-def mean_contributions(network: Autoencoder, examples: Examples) -> Float[Tensor, "n"]:
+def mean_contributions(network: XLayerNetwork, examples: Examples) -> Float[Tensor, "n"]:
     """Mean of v_l E_l over the images of the category."""
     return (network.encoder(examples.z[examples.positive]) * network.predictor.weight).mean(0)
 

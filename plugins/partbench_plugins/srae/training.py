@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench_plugins.srae.losses import faithfulness
-from partbench_plugins.srae.network import Autoencoder, Embedded
+from partbench_plugins.srae.network import Embedded, XLayerNetwork
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class StepDecay:
     """Adam with L2 `weight_decay` on all parameters; the rate falls to a tenth every `decay_every` epochs (0: never).
 
     With `nonnegative` the predictor's weights are kept >= 0 (projected after each step).
@@ -45,10 +45,12 @@ class Schedule:
     nonnegative: bool = False
 
 
-Loss = Callable[[Embedded, Examples, float], Tensor]  # what came out, of which batch, at which fraction of the training
+XLayerLoss = Callable[
+    [Embedded, Examples, float], Tensor
+]  # what came out, of which batch, at which fraction of the training
 
 
-def train(network: Autoencoder, examples: Examples, loss: Loss, schedule: Schedule) -> None:
+def train(network: XLayerNetwork, examples: Examples, loss: XLayerLoss, schedule: StepDecay) -> None:
     """Minimise `loss` over mini-batches of nearly equal size, in an order drawn from torch's global generator."""
     optimiser = torch.optim.Adam(
         network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
@@ -80,15 +82,15 @@ def reconstruction_error(out: Embedded, batch: Examples, progress: float = 1.0) 
     return (out.reconstruction - batch.z).square().mean()
 
 
-def pretrain(network: Autoencoder, examples: Examples, epochs: int) -> None:
+def pretrain(network: XLayerNetwork, examples: Examples, epochs: int) -> None:
     """Start each layer from an autoencoder of that layer alone, bottom up, then the predictor from least squares.
 
     Source: the authors' training code (Adam 1e-3, batches of 50, 10 epochs a layer). There the predictor is also
     found by Adam; ours is the exact solution.
     """
-    below, schedule = examples, Schedule(epochs, 1e-3, 50)
+    below, schedule = examples, StepDecay(epochs, 1e-3, 50)
     for encoding, decoding in zip(network.encoding, reversed(network.decoding), strict=True):
-        single = Autoencoder([encoding.in_features, encoding.out_features]).to(below.z.device)
+        single = XLayerNetwork([encoding.in_features, encoding.out_features]).to(below.z.device)
         train(single, below, reconstruction_error, schedule)
         encoding.load_state_dict(single.encoding[0].state_dict())
         decoding.load_state_dict(single.decoding[0].state_dict())
@@ -98,7 +100,7 @@ def pretrain(network: Autoencoder, examples: Examples, epochs: int) -> None:
 
 
 @torch.no_grad()
-def regress(network: Autoencoder, examples: Examples, ridge: float = 1e-6) -> None:
+def regress(network: XLayerNetwork, examples: Examples, ridge: float = 1e-6) -> None:
     """Set the predictor to the weighted ridge regression of the logits on the x-features.
 
     `ridge` is relative to the mean variance of the x-features; the bias is not penalised.

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Le
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, InputError, Task
+from partbench import Explainer, Explanation, Images, TrainingTask
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.srae.network import Autoencoder
+from partbench_plugins.srae.network import XLayerNetwork
 from partbench_plugins.srae.training import Examples
-from partbench_plugins.unit_maps import ReadOut
+from partbench_plugins.unit_maps import UnitMaps
 
 HEAVIEST = 50.0
 
@@ -24,15 +25,15 @@ HEAVIEST = 50.0
 class XLayer:
     """A trained x-layer: from Z of the performer, in its own units, to x-features E and the logit v E + bias."""
 
-    task: Task
+    task: TrainingTask
     encoder: nn.Sequential
     v: Float[Tensor, "n"]
     bias: Float[Tensor, ""]
-    read_out: ReadOut
+    unit_maps: UnitMaps
 
 
 @dataclass
-class XLayerExplainer:
+class XLayerExplainer(Explainer):
     """Explains one logit by n x-features E_l >= 0, learned from Z, the performer's first fully-connected layer.
 
     Scores are E_l, contributions v_l E_l; logits are their sum plus the predictor's bias, which is no x-feature's. Maps
@@ -49,15 +50,15 @@ class XLayerExplainer:
     nonnegative: keep v >= 0, so that x-features only speak for the category. Neither source does.
     standardise: divide logits by their standard deviation over the training split while training. False keeps raw
         logits, as the sources do; the strength of the other terms is then relative to the scale of the logits.
-    centred: start with active x-features, see `Autoencoder.centre`. Neither source does.
+    centred: start with active x-features, see `XLayerNetwork.centre`. Neither source does.
     read_layer: where maps are read; a role or the name of a layer. The paper reads at the image.
     """
 
-    n: int = 5
-    hidden: tuple[int, ...] = (800, 100)
-    dropout: float = 0.02
-    weight_decay: float = 1e-4
-    positive_weight: float | Literal["balanced"] = "balanced"
+    n: Annotated[int, Ge(1)] = 5
+    hidden: tuple[Annotated[int, Ge(1)], ...] = (800, 100)
+    dropout: Annotated[float, Ge(0), Le(1)] = 0.02
+    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    positive_weight: Annotated[float, Ge(0)] | Literal["balanced"] = "balanced"
     nonnegative: bool = False
     standardise: bool = False
     centred: bool = True
@@ -65,15 +66,11 @@ class XLayerExplainer:
     _x_layer: XLayer | None = field(init=False, repr=False, compare=False, default=None)
     _report: dict[str, float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise InputError(f"n, the number of x-features, is {self.n}; expected 1 or more")
-
-    def learn(self, examples: Examples) -> Autoencoder:
+    def learn(self, examples: Examples) -> XLayerNetwork:
         """The network trained on `examples`, drawing on torch's global generator."""
         raise NotImplementedError
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         """Learn from the training split. Raises NotApplicable where all logits are explained or a layer is missing."""
         require_one_logit(task)
         require_layers(task, "fc1", self.read_layer)
@@ -81,7 +78,7 @@ class XLayerExplainer:
         logits = task.explained().to(task.device)
         z_scale = float(z.square().mean().sqrt()) or 1.0
         logit_scale = (float(logits.std()) or 1.0) if self.standardise else 1.0
-        positive = task.positive(task.labels()).to(task.device)
+        positive = task.positive(task.labels).to(task.device)
         examples = Examples(z / z_scale, logits / logit_scale, self._weights(positive), positive)
         with _seeded(task):
             network = self.learn(examples)
@@ -89,14 +86,14 @@ class XLayerExplainer:
         self._report |= _liveliness(self._x_layer, z[positive])
 
     @torch.no_grad()
-    def explain(self, batch: Batch) -> Explanation:
+    def explain(self, images: Images) -> Explanation:
         """x-features, contributions, predicted logits and (lazily) maps of a batch."""
         x_layer = fitted(self._x_layer)
-        features = x_layer.encoder(x_layer.task.activations("fc1", batch).flatten(1))
+        features = x_layer.encoder(images.activations("fc1").flatten(1))
         contributions = features * x_layer.v
         return Explanation(
-            x_layer.read_out.later(batch),
-            grid=x_layer.read_out.grid,
+            x_layer.unit_maps.later(images),
+            grid=x_layer.unit_maps.grid,
             scores=features,
             contributions=contributions,
             logits=contributions.sum(1) + x_layer.bias,
@@ -107,10 +104,10 @@ class XLayerExplainer:
         `positively_contributing` (mean contribution above 0)."""
         return dict(self._report)
 
-    def started(self, examples: Examples, *, decodes: bool) -> Autoencoder:
+    def started(self, examples: Examples, *, decodes: bool) -> XLayerNetwork:
         """A network before training, on the examples' device."""
         widths = [examples.z.shape[1], *self.hidden, self.n]
-        network = Autoencoder(widths, dropout=self.dropout, decodes=decodes)  # drawn on the CPU: alike on all devices
+        network = XLayerNetwork(widths, dropout=self.dropout, decodes=decodes)  # drawn on the CPU: alike on all devices
         network.to(examples.z.device)
         if self.nonnegative:
             network.predictor.weight.data.abs_()
@@ -126,7 +123,7 @@ class XLayerExplainer:
 
 
 @contextmanager
-def _seeded(task: Task) -> Iterator[None]:
+def _seeded(task: TrainingTask) -> Iterator[None]:
     """torch's generators seeded by the task, and put back afterwards."""
     devices = [task.device] if task.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -135,13 +132,15 @@ def _seeded(task: Task) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _in_own_units(network: Autoencoder, task: Task, z_scale: float, logit_scale: float, read_layer: str) -> XLayer:
+def _in_own_units(
+    network: XLayerNetwork, task: TrainingTask, z_scale: float, logit_scale: float, read_layer: str
+) -> XLayer:
     """The trained network with the scales folded into its first and last layers."""
     network.eval().requires_grad_(False)
     network.encoding[0].weight /= z_scale
     v, bias = network.predictor.weight[0] * logit_scale, network.predictor.bias[0] * logit_scale
-    read_out = ReadOut(task, read_layer, "fc1", encoder=network.encoder)
-    return XLayer(task, network.encoder, v, bias, read_out)
+    unit_maps = UnitMaps(task, read_layer, "fc1", encoder=network.encoder)
+    return XLayer(task, network.encoder, v, bias, unit_maps)
 
 
 @torch.no_grad()

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from partbench.cli.main import main
-from partbench.results.store import read_results
+from partbench.results.store import load_results
 
-FAST = ["--task", "fauna/bird", "--plugin", "centre_map"]
+FAST = ["--task", "fauna/multi:bird", "--plugin", "centre_map"]
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "partbench-saliency" / "partbench_saliency.py"
 
 
@@ -44,7 +44,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Comp
 def test_a_run_leaves_results_a_leaderboard_and_a_picture(ran) -> None:
     folder, result = ran
     assert result.returncode == 0, result.stderr
-    frame = read_results(folder / "results")
+    frame = load_results(folder / "results")
     assert set(frame["explainer"]) == {"centre_map"}
     assert "locality" in set(frame["metric"])
     assert (folder / "leaderboards" / "fauna.md").read_text().count("centre_map")
@@ -55,7 +55,7 @@ def test_a_run_leaves_results_a_leaderboard_and_a_picture(ran) -> None:
 
 
 def test_what_cannot_be_scored_is_a_row_with_the_reason(ran) -> None:
-    frame = read_results(ran[0] / "results")
+    frame = load_results(ran[0] / "results")
     row = frame[(frame["metric"] == "faithfulness_regression") & (frame["unit"] == "all")].iloc[0]
     assert row["status"] == "skipped"
     assert "no logits" in row["reason"]
@@ -111,23 +111,23 @@ def test_json_is_parsable_and_alone_on_stdout(ran) -> None:
 
 
 def test_an_explainer_in_a_file_runs_without_packaging(tmp_path: Path) -> None:
-    result = bench("run", "--plugin", str(EXAMPLE), "--task", "fauna/cat", "--no-pictures", cwd=tmp_path)
+    result = bench("run", "--plugin", str(EXAMPLE), "--task", "fauna/multi:cat", "--no-pictures", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert set(read_results(tmp_path / "results")["explainer"]) == {"saliency"}
+    assert set(load_results(tmp_path / "results")["explainer"]) == {"saliency"}
 
 
 RAISES = """
 from dataclasses import dataclass
 from typing import ClassVar
 import torch
-from partbench import Explanation, hookimpl
+from partbench import Explainer, Explanation, hookimpl
 
 @dataclass
-class Bad:
+class Bad(Explainer):
     "A plugin that misbehaves."
     name: ClassVar[str] = "bad"
     def fit(self, task): ...
-    def explain(self, batch):
+    def explain(self, images):
         {body}
 
 @hookimpl
@@ -140,10 +140,10 @@ def register_explainers(register):
     ("body", "reason"),
     [
         ("raise RuntimeError('out of cheese')", "out of cheese"),
-        ("return Explanation(scores=torch.full((len(batch), 2), float('nan')))", "NaN"),
-        ("return Explanation(torch.ones(len(batch), 2, 4))", "expected (32, k, h, w)"),
-        ("return Explanation(-torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
-        ("return Explanation(lambda: -torch.ones(len(batch), 2, 4, 4))", "must not be negative"),
+        ("return Explanation(scores=torch.full((len(images), 2), float('nan')))", "NaN"),
+        ("return Explanation(torch.ones(len(images), 2, 4))", "expected (32, k, h, w)"),
+        ("return Explanation(-torch.ones(len(images), 2, 4, 4))", "must not be negative"),
+        ("return Explanation(lambda: -torch.ones(len(images), 2, 4, 4))", "must not be negative"),
         ("return 1 / 0", "ZeroDivisionError"),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_misbehaving_plugin_fails_its_own_cells_and_the_others_go_on(tmp_path:
     ]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
-    frame = read_results(tmp_path / "results").astype({"explainer": str, "status": str, "reason": str})
+    frame = load_results(tmp_path / "results").astype({"explainer": str, "status": str, "reason": str})
     bad = frame[frame["explainer"] == "bad"]
     assert set(bad["status"]) == {"failed"}
     assert bad["reason"].str.contains(reason, regex=False).all()
@@ -183,16 +183,16 @@ def test_ctrl_c_keeps_finished_cells_and_says_so(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "finished cells are kept" in errors
     assert "Traceback" not in errors
-    assert set(read_results(tmp_path / "results")["explainer"]) == {"centre_map"}
+    assert set(load_results(tmp_path / "results")["explainer"]) == {"centre_map"}
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     assert "did you mean 'srae'" in mistake("run", "--plugin", "srea")
-    assert "did you mean 'fauna/bird'" in mistake("run", "--plugin", "srae", "--task", "fauna/brid")
-    assert "did you mean 'fauna'" in mistake("run", "--plugin", "srae", "--task", "fuana/bird")
+    assert "did you mean 'fauna/multi:bird'" in mistake("run", "--plugin", "srae", "--task", "fauna/multi:brid")
+    assert "did you mean 'fauna'" in mistake("run", "--plugin", "srae", "--task", "fuana/multi:bird")
     assert "did you mean 'locality'" in mistake("run", "--plugin", "srae", "--metric", "localty")
     assert "did you mean 'epochs'" in mistake("run", "--plugin", "srae", "-o", "epoch=3")
-    assert "did you mean 'small_vgg'" in mistake("run", "--plugin", "srae", "--task", "fauna/bird@smal_vgg")
+    assert "did you mean 'small_vgg'" in mistake("run", "--plugin", "srae", "--task", "fauna/multi:bird@smal_vgg")
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
@@ -207,7 +207,7 @@ def test_a_wrong_option_type_quotes_the_value() -> None:
 
 
 def test_real_data_without_a_folder_says_how_to_name_it(tmp_path: Path) -> None:
-    words = ["run", "--plugin", "centre_map", "--task", "animal_part/cat", "--results", str(tmp_path / "r")]
+    words = ["run", "--plugin", "centre_map", "--task", "animal_part/multi:cat", "--results", str(tmp_path / "r")]
     assert "--data-root" in mistake(*words)
     assert str(tmp_path / "none") in mistake(*words, "--data-root", str(tmp_path / "none"))
 
@@ -255,5 +255,5 @@ def test_names_are_completed() -> None:
 
 def test_list_as_json_has_versions_and_owners() -> None:
     listing = json.loads(CliRunner().invoke(main, ["list", "--json"]).stdout)
-    assert {"explainers", "metrics", "tasks", "performers", "broken"} == set(listing)
+    assert {"explainers", "metrics", "datasets", "tasks", "performers", "broken"} == set(listing)
     assert all(row["owner"].startswith("partbench ") for row in listing["metrics"])

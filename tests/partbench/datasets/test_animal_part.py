@@ -160,17 +160,17 @@ def ids(dataset: AnimalPart) -> set[str]:
     return {photo.id for split in (dataset.train, dataset.test) for photo in split.photos}
 
 
-def test_a_landmark_counted_from_one_in_matlab_is_counted_from_zero_at_224_px(tiny: TinyFolder):
+def test_a_landmark_at_the_centre_of_a_matlab_pixel_is_at_the_centre_of_that_pixel(tiny: TinyFolder):
     split, i = row_of(tiny.open(224), "cat/00001")
     landmarks = split.batch([i]).landmarks
-    assert landmarks[0, 0].tolist() == [56.0, 112.0]  # (row 113, col 57) -> x, y
+    assert landmarks[0, 0].tolist() == [56.5, 112.5]  # (row 113, col 57) -> x, y
     assert landmarks[0, 1].isnan().all()
 
 
 def test_landmarks_and_part_boxes_scale_with_the_crop(tiny: TinyFolder):
     split, i = row_of(tiny.open(112), "cat/00001")
     # left edge of MATLAB's pixel p is p - 0.5 - 0.5 frame px from the edge of the frame; its centre p - 0.5
-    assert split.batch([i]).landmarks[0, 0].tolist() == [56.5 / 2 - 0.5, 112.5 / 2 - 0.5]
+    assert split.batch([i]).landmarks[0, 0].tolist() == [56.5 / 2, 112.5 / 2]
     corners = [(56.5 - 14) / 2, (112.5 - 28) / 2, (56.5 + 14) / 2, (112.5 + 28) / 2]
     assert split.part_boxes([i])[0, 0].tolist() == corners
     assert split.part_boxes([i])[0, 1].isnan().all()
@@ -199,15 +199,15 @@ def test_a_landmark_planted_on_a_coloured_dot_is_found_on_that_colour(tiny: Tiny
     tiny.truth(CAT, 1, [(centre,), (), (), ()])
     split, i = row_of(tiny.open(100), "cat/00001")
     batch = split.batch([i])
-    x, y = batch.landmarks[0, 0].round().long().tolist()
+    x, y = batch.landmarks[0, 0].floor().long().tolist()
     red, green, blue = batch.pixels[0, :, y, x].tolist()
     assert red > 0.85
     assert green < 0.25
     assert blue < 0.25
     reddish = batch.pixels[0, 0] - batch.pixels[0, 1] > 0.4
     ys, xs = torch.nonzero(reddish, as_tuple=True)
-    assert (xs.float().mean() - x).abs() < 2
-    assert (ys.float().mean() - y).abs() < 2
+    assert (xs.float().mean() + 0.5 - batch.landmarks[0, 0, 0]).abs() < 1
+    assert (ys.float().mean() + 0.5 - batch.landmarks[0, 0, 1]).abs() < 1
 
 
 def test_several_centres_are_a_missing_landmark_that_is_counted(tmp_path: Path, tiny: TinyFolder):
@@ -218,7 +218,7 @@ def test_several_centres_are_a_missing_landmark_that_is_counted(tmp_path: Path, 
     assert split.batch([i]).landmarks.isnan().all()
     split, i = row_of(dataset, "cat/00002")
     assert split.centre_counts[i].tolist() == [1, 0]
-    assert split.batch([i]).landmarks[0, 0].tolist() == [7.0, 6.0]
+    assert split.batch([i]).landmarks[0, 0].tolist() == [7.5, 6.5]
 
 
 def test_boxes_written_as_text_are_numbers(tiny: TinyFolder):
@@ -272,7 +272,7 @@ def test_an_absent_legs_file_means_no_legs_and_a_warning(tiny: TinyFolder):
         dataset = tiny.open()
     split, i = row_of(dataset, "cat/00001")
     landmarks = split.batch([i]).landmarks[0]
-    assert landmarks[0].tolist() == [56.0, 112.0]
+    assert landmarks[0].tolist() == [56.5, 112.5]
     assert landmarks[1].isnan().all()
 
 
@@ -418,7 +418,7 @@ def test_the_encoding_is_told_by_signature_not_by_category(tmp_path: Path):
     folder.encoding = "v7.3"
     folder.truth(CAT, 1, [((11.0, 21.0),), (), (), ()])
     split, i = row_of(folder.open(), "cat/00001")
-    assert split.batch([i]).landmarks[0, 0].tolist() == [20.0, 10.0]
+    assert split.batch([i]).landmarks[0, 0].tolist() == [20.5, 10.5]
 
 
 def test_no_root_and_a_wrong_root_say_what_to_give(tmp_path: Path):
@@ -532,10 +532,10 @@ def test_annotated_real_photos_are_in_train_and_test_in_equal_share(real: Animal
 def test_real_landmarks_are_at_the_centres_of_their_part_boxes_and_inside_the_crop(real: AnimalPart):
     rows = torch.nonzero((real.test.centre_counts == 1).all(1))[::40, 0].tolist()
     batch, boxes = real.test.batch(rows), real.test.part_boxes(rows)
-    assert ((batch.landmarks > 0) & (batch.landmarks < 223)).all()
+    assert ((batch.landmarks > 0) & (batch.landmarks < 224)).all()
     assert ((boxes[..., 2:] - boxes[..., :2]) > 1).all()
     uncut = ((boxes > 0) & (boxes < 224)).all(-1)
-    middle = (boxes[..., :2] + boxes[..., 2:]) / 2 - 0.5
+    middle = (boxes[..., :2] + boxes[..., 2:]) / 2
     assert torch.allclose(middle[uncut], batch.landmarks[uncut], atol=1e-4)
     assert uncut.sum() > 3
     assert batch.pixels.std((1, 2, 3)).min() > 0.02

@@ -3,46 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from partbench import Explanation, NotApplicable, PerformerOutputs
-from partbench.functional.statistics import agreement, best_threshold
+from partbench.functional.statistics import best_threshold
 from partbench.metrics.accuracy import Accuracy
 from partbench.testing import check_metric
-
-# few distinct values, so that ties are common
-rows = st.lists(st.tuples(st.integers(-4, 4).map(lambda i: i / 2), st.booleans()), min_size=1, max_size=30)
-
-
-@given(rows)
-@settings(max_examples=60, deadline=None)
-def test_no_threshold_beats_the_best_one(pairs):
-    logits, positive = (np.array(column) for column in zip(*pairs, strict=True))
-    logits = logits.astype(float)
-    tried = [np.mean((logits > tau) == positive) for tau in np.arange(-3, 3, 0.25)]
-    found = np.mean((logits > best_threshold(logits, positive)) == positive)
-    assert found == max(tried)
-
-
-def test_threshold_is_zero_where_zero_is_among_the_best():
-    assert best_threshold(np.array([-2.0, -1.0, 3.0]), np.array([False, False, True])) == 0
-
-
-def test_neighbouring_floats_are_parted():
-    one = np.array([1.0, np.nextafter(1.0, 2)])
-    assert agreement(one, np.array([False, True])).tolist() == [1, 1]
-
-
-def test_single_precision_logits_lie_on_their_side_of_a_negative_threshold():
-    logits, positive = np.array([-2, -1], dtype=np.float32), np.array([False, True])
-    assert best_threshold(logits, positive) < -1
-    assert agreement(logits, positive).tolist() == [1, 1]
-
-
-def test_logit_that_is_not_finite_has_no_value():
-    values = agreement(np.array([np.nan, -1.0, 1.0]), np.array([True, False, True]))
-    np.testing.assert_array_equal(values, [np.nan, 1, 1])
 
 
 def planted(score, make_outputs, predict):

@@ -5,10 +5,8 @@ import pytest
 import torch
 
 from partbench import Explanation, InputError, NotApplicable, PerformerOutputs
-from partbench.functional import of_parts
-from partbench.metrics.contribution_error import ContributionError, true_contributions
-from partbench.testing import ContractError, check_metric
-from partbench.testing.checks import check_explanation
+from partbench.metrics.contribution_error import ContributionError
+from partbench.testing import check_metric
 
 PARTS = ("head", "torso", "legs", "tail")
 
@@ -71,8 +69,8 @@ def test_errors_agree_with_the_formula_written_out(scored, seed):
 
 def test_contributions_that_ablation_finds_have_no_error(scored):
     found = scored(*additive_scene())
-    np.testing.assert_allclose(found.values, [0, 0, 0, np.nan], atol=1e-12)
-    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    np.testing.assert_allclose(found.values, [0, 0, 0, np.nan], atol=1e-6)  # explanations are float32
+    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 0), abs=1e-6)
     assert found.note == ""
 
 
@@ -96,25 +94,10 @@ def test_oracle_beats_noise_which_beats_contributions_of_the_wrong_parts(scored)
     assert not ContributionError.higher_is_better
 
 
-def test_true_contributions_sum_to_the_logit():
-    *drops, y = torch.randn(6, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    drops = torch.stack(drops, 1)
-    torch.testing.assert_close(true_contributions(y, drops).sum(1), y)
-
-
-@pytest.mark.parametrize("parts", [[0, 2, -1, 2, 3, 0], [-1, -1], [1]])
-def test_contributions_of_parts_are_sums_over_their_concepts(parts):
-    values = torch.rand(3, len(parts), generator=torch.Generator().manual_seed(0)).double() - 0.5
-    found = of_parts(values, torch.tensor(parts), 4)
-    for image, own in enumerate(values.tolist()):
-        sums = [sum(value for value, part in zip(own, parts, strict=True) if part == each) for each in range(4)]
-        assert found[image].tolist() == pytest.approx(sums, abs=1e-12)
-
-
 def test_the_scale_of_the_logit_does_not_matter(scored):
     contributions, parts, drops, y = additive_scene(bias=0.3)
     small, large = (scored(scale * contributions, parts, scale * drops, scale * y) for scale in (1, 1e3))
-    np.testing.assert_allclose(small.values, large.values)
+    np.testing.assert_allclose(small.values, large.values, rtol=1e-5)
 
 
 def test_an_interval_from_images_holds_the_value(scored):
@@ -130,7 +113,7 @@ def test_the_logit_an_explanation_names_is_the_one_shared_out(make_batch):
     metric = ContributionError()
     explanation = Explanation(contributions=contributions, parts=parts, part_drops=drops, explained=y)
     metric.update(make_batch(len(y)), explanation, outputs_for(torch.full_like(y, 50)))
-    assert metric.compute()["contribution_error"].value == pytest.approx(0, abs=1e-12)
+    assert metric.compute()["contribution_error"].value == pytest.approx(0, abs=1e-6)
 
 
 def test_parts_without_names_are_numbered(scored):
@@ -147,12 +130,12 @@ def test_drops_are_found_when_asked_for_and_only_once(make_batch):
 
     explanation = Explanation(contributions=contributions, parts=parts, part_drops=later)
     assert explanation.has("part_drops")
-    explanation.validate(len(y))
+    explanation.accepted(len(y), torch.device("cpu"))
     assert not calls
     for _ in range(2):
         metric = ContributionError()
         metric.update(make_batch(len(y)), explanation, outputs_for(y))
-        assert metric.compute()["contribution_error"].value < 1e-9
+        assert metric.compute()["contribution_error"].value < 1e-6
     assert len(calls) == 1
 
 
@@ -172,7 +155,7 @@ def test_what_cannot_be_scored_says_why(scored, make_batch):
     explanation = Explanation(contributions=contributions, parts=parts, part_drops=drops)
     with pytest.raises(NotApplicable, match="all logits are explained"):
         ContributionError().update(make_batch(30), explanation, many)
-    with pytest.raises(InputError, match="least_drop is -1"):
+    with pytest.raises(InputError, match="contribution_error: least_drop is -1, expected greater than or equal to 0"):
         ContributionError(least_drop=-1)
 
 
@@ -195,6 +178,6 @@ def test_public_contract_check_passes(make_batch):
         ({"threshold": float("inf")}, "the threshold is inf, expected a finite number"),
     ],
 )
-def test_fields_of_another_form_break_the_contract(make_batch, fields, message):
-    with pytest.raises(ContractError, match=message):
-        check_explanation(Explanation(contributions=torch.ones(2, 3), **fields), make_batch(2))
+def test_fields_of_another_form_are_not_accepted(fields, message):
+    with pytest.raises(ValueError, match=message):
+        _ = Explanation(contributions=torch.ones(2, 3), **fields).accepted(2, torch.device("cpu")).part_drops

@@ -9,32 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, InputError, NotApplicable, ReceptiveField
+from partbench.functional import voronoi_weights
 from partbench.functional.statistics import entropy
-from partbench.metrics.locality import Locality, voronoi_weights
+from partbench.metrics.locality import Locality
 
 NAN = float("nan")
-points = st.lists(st.tuples(st.floats(0, 11), st.floats(0, 11)), min_size=1, max_size=5)
-
-
-def literal_weights(landmarks, box, size):
-    """Algorithm 1 of the appendix, pixel by pixel."""
-    parts = [[] for _ in landmarks]
-    weights = np.zeros((len(landmarks) + 1, size, size))
-    for y in range(size):
-        for x in range(size):
-            if not (box[0] <= x <= box[2] and box[1] <= y <= box[3]):
-                weights[-1, y, x] = 1
-                continue
-            distances = [math.hypot(x - px, y - py) for px, py in landmarks]
-            visible = [p for p in range(len(landmarks)) if not math.isnan(distances[p])]
-            if visible:
-                nearest = min(visible, key=lambda p: distances[p])
-                parts[nearest].append((y, x, distances[nearest]))
-    for p, cell in enumerate(parts):
-        farthest = max((d for *_, d in cell), default=0)
-        for y, x, d in cell:
-            weights[p, y, x] = 1 - d / farthest if len(cell) > 1 and farthest > 0 else 1
-    return weights
 
 
 def literal_locality(heatmaps, weights):
@@ -43,32 +22,6 @@ def literal_locality(heatmaps, weights):
     histogram = np.einsum("nkyx,nryx->nkr", shares, weights).mean(0)
     histogram = histogram / histogram.sum(-1, keepdims=True)
     return [-sum(s * math.log(s) for s in row if s > 0) for row in histogram]
-
-
-@given(points, st.integers(0, 5), st.integers(6, 11), st.booleans())
-@settings(max_examples=25, deadline=None)
-def test_weights_are_those_of_the_algorithm_pixel_by_pixel(landmarks, low, high, first_absent):
-    rows = [(NAN, NAN), *landmarks] if first_absent else landmarks
-    box = (low, 1.0, high, 9.5)
-    found = voronoi_weights(torch.tensor(rows, dtype=torch.float64), torch.tensor(box).double(), (12, 12))
-    np.testing.assert_allclose(found, literal_weights(rows, box, 12), atol=1e-6)
-
-
-def test_cells_and_context_cover_every_pixel_once_and_ties_go_to_the_first_landmark():
-    landmarks = torch.tensor([[2.0, 5.0], [8.0, 5.0]])
-    weights = voronoi_weights(landmarks, torch.tensor([1.0, 1.0, 9.0, 9.0]), (11, 11))
-    owned = weights > 0
-    assert owned.sum(0).max() == 1
-    # only the farthest pixels of a cell have no weight left
-    assert (owned.sum(0) == 0).sum() <= 4
-    assert owned[:, 5, 5].tolist() == [True, False, False]
-    assert owned[-1].sum() == 11 * 11 - 9 * 9
-
-
-def test_cell_of_a_single_pixel_has_full_weight():
-    weights = voronoi_weights(torch.tensor([[3.4, 3.0]]), torch.tensor([3.0, 3.0, 3.0, 3.0]), (6, 6))
-    assert weights[0, 3, 3] == 1
-    assert weights[0].sum() == 1
 
 
 @pytest.mark.parametrize("grid", [None, ReceptiveField(offset=2.0, stride=3.5, size=9)])
@@ -81,7 +34,7 @@ def test_values_equal_those_of_the_upsampled_maps(score, make_batch, grid, regio
     boxes, masks = torch.tensor([2.0, 3.0, 12.0, 13.0]).expand(3, 4), torch.rand(3, 3, 16, 16) < 0.2
     explanation = Explanation(maps, grid=grid)
     batch = make_batch(3, landmarks=landmarks, boxes=boxes, masks=masks)
-    literal = np.stack([literal_weights(p.tolist(), b.tolist(), 16) for p, b in zip(landmarks, boxes, strict=True)])
+    literal = np.stack([voronoi_weights(*image, (16, 16)) for image in zip(landmarks, boxes, strict=True)])
     if regions == "masks":
         literal = np.concatenate([masks.numpy(), ~masks.numpy().any(1, keepdims=True)], 1)
     found = score(Locality(regions=regions), explanation, batch=batch)["locality"]
@@ -99,11 +52,11 @@ def point_maps(places, size=16):
     return Explanation(maps)
 
 
-WHOLE = torch.tensor([0.0, 0.0, 15.0, 15.0])
+WHOLE = torch.tensor([0.0, 0.0, 16.0, 16.0])
 
 
 def test_map_at_the_label_of_one_part_has_locality_zero(score, make_batch):
-    landmarks = torch.tensor([[[3.0, 4.0], [12.0, 10.0]]]).expand(5, 2, 2)
+    landmarks = torch.tensor([[[3.5, 4.5], [12.5, 10.5]]]).expand(5, 2, 2)
     batch = make_batch(5, landmarks=landmarks, boxes=WHOLE.expand(5, 4))
     found = score(Locality(), point_maps([[(3, 4), (12, 10)]] * 5), batch=batch)
     assert list(found["locality"].values) == [0, 0]
@@ -123,7 +76,7 @@ def test_equal_mass_on_every_part_has_locality_ln_parts(score, make_batch, parts
 def test_map_that_follows_a_part_beats_random_places_which_spread_over_the_parts(score, make_batch):
     rng = np.random.default_rng(0)
     marks = rng.integers(1, 15, size=(40, 4, 2))
-    batch = make_batch(40, landmarks=torch.tensor(marks).float(), boxes=WHOLE.expand(40, 4))
+    batch = make_batch(40, landmarks=torch.tensor(marks) + 0.5, boxes=WHOLE.expand(40, 4))
     oracle = score(Locality(), point_maps([[tuple(m[1])] for m in marks]), batch=batch)["locality"]
     chance = score(Locality(), point_maps([[tuple(rng.integers(0, 16, 2))] for _ in marks]), batch=batch)["locality"]
     assert oracle.value == 0
@@ -136,7 +89,7 @@ def test_zero_map_is_counted_and_left_out_of_its_concept_only(score, make_batch)
     explanation = point_maps([[(3, 4), (3, 4)], [(12, 10), (3, 4)]])
     explanation.maps[1, 0] = 0
     batch = make_batch(
-        2, landmarks=torch.tensor([[[3.0, 4.0], [12.0, 10.0]]]).expand(2, 2, 2), boxes=WHOLE.expand(2, 4)
+        2, landmarks=torch.tensor([[[3.5, 4.5], [12.5, 10.5]]]).expand(2, 2, 2), boxes=WHOLE.expand(2, 4)
     )
     found = score(Locality(), explanation, batch=batch)
     assert list(found["locality"].values) == [0, 0]
@@ -146,14 +99,14 @@ def test_zero_map_is_counted_and_left_out_of_its_concept_only(score, make_batch)
 def test_concept_without_mass_anywhere_has_no_value(score, make_batch):
     explanation = point_maps([[(3, 4), (3, 4)]])
     explanation.maps[:, 1] = 0
-    batch = make_batch(1, landmarks=torch.tensor([[[3.0, 4.0]]]), boxes=WHOLE[None])
+    batch = make_batch(1, landmarks=torch.tensor([[[3.5, 4.5]]]), boxes=WHOLE[None])
     found = score(Locality(), explanation, batch=batch)["locality"]
     np.testing.assert_array_equal(found.values, [0, NAN])
     assert found.value == 0
 
 
 def test_image_without_visible_parts_is_left_out_and_counted(score, make_batch):
-    landmarks = torch.tensor([[[3.0, 4.0], [12.0, 10.0]], [[NAN, NAN], [NAN, NAN]]])
+    landmarks = torch.tensor([[[3.5, 4.5], [12.5, 10.5]], [[NAN, NAN], [NAN, NAN]]])
     batch = make_batch(2, landmarks=landmarks, boxes=WHOLE.expand(2, 4))
     found = score(Locality(), point_maps([[(3, 4)], [(12, 10)]]), batch=batch)
     assert found["locality"].values[0] == 0
@@ -168,7 +121,7 @@ def test_no_image_with_parts_is_not_applicable(score, make_batch):
 
 def test_absent_part_dilutes_its_share_unless_skipped(score, make_batch):
     """Part 1 is seen on one image of two and takes all mass there: 1/2 against 1, or 1 against 1."""
-    landmarks = torch.tensor([[[3.0, 4.0], [NAN, NAN]], [[3.0, 4.0], [12.0, 10.0]], [[3.0, 4.0], [NAN, NAN]]])
+    landmarks = torch.tensor([[[3.5, 4.5], [NAN, NAN]], [[3.5, 4.5], [12.5, 10.5]], [[3.5, 4.5], [NAN, NAN]]])
     batch = make_batch(3, landmarks=landmarks, boxes=WHOLE.expand(3, 4))
     explanation = point_maps([[(3, 4)], [(12, 10)], [(3, 4)]])
     zero = score(Locality(), explanation, batch=batch)["locality"].values[0]
@@ -180,7 +133,7 @@ def test_absent_part_dilutes_its_share_unless_skipped(score, make_batch):
 def test_masks_are_preferred_to_landmarks_unless_told_otherwise(score, make_batch):
     masks = torch.zeros(1, 2, 16, 16, dtype=torch.bool)
     masks[:, 0, :, :8], masks[:, 1, :, 8:] = True, True
-    batch = make_batch(1, masks=masks, landmarks=torch.tensor([[[3.0, 4.0]]]), boxes=WHOLE[None])
+    batch = make_batch(1, masks=masks, landmarks=torch.tensor([[[3.5, 4.5]]]), boxes=WHOLE[None])
     halves = Explanation(torch.ones(1, 1, 16, 16))
     assert score(Locality(), halves, batch=batch)["locality"].value == pytest.approx(math.log(2))
     assert score(Locality(regions="landmarks"), halves, batch=batch)["locality"].value == 0
@@ -196,5 +149,5 @@ def test_dataset_without_parts_is_not_applicable_and_names_what_is_missing(score
 
 
 def test_unknown_option_value_is_an_input_error_that_lists_the_known_ones():
-    with pytest.raises(InputError, match="regions is 'cells', expected one of auto, masks, landmarks"):
+    with pytest.raises(InputError, match="locality: regions is 'cells', expected one of auto, masks, landmarks"):
         Locality(regions="cells")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from partbench import Explanation, InputError, NotApplicable
-from partbench.metrics.masked_accuracy import MaskedAccuracy, inpaint, prominence, random_keep
+from partbench.metrics.masked_accuracy import MaskedAccuracy
 
 SIZE = 32
 
@@ -86,34 +86,6 @@ def test_higher_gamma_keeps_fewer_pixels_and_the_first_gamma_is_the_main_one(sco
     names = score(MaskedAccuracy(), Explanation(maps), outputs, batch)
     variants = {name.partition("@")[2] for name in names}
     assert variants == {"", "original", "kept", "random", "gamma=0.01", "gamma=0.1", "gamma=0.3"}
-
-
-def test_prominence_is_the_largest_relative_height_of_any_concept():
-    maps = torch.rand(70, 4, 4)
-    maps[3] = 0
-    rows = torch.eye(4)
-    expected = np.max([m / m.max() for i, m in enumerate(maps.numpy()) if i != 3], axis=0)
-    np.testing.assert_allclose(prominence(maps, rows, rows), expected, rtol=1e-6)
-    assert prominence(maps[:0], rows, rows).max() == 0
-
-
-def test_inpainting_fills_a_hole_in_a_plain_image_with_its_colour_and_leaves_kept_pixels_alone():
-    image = np.broadcast_to(np.float32([0.8, 0.4, 0.2]), (20, 20, 3)).copy()
-    keep = np.ones((20, 20), dtype=bool)
-    keep[6:12, 7:13] = False
-    image[~keep] = 0
-    filled = inpaint(image, keep)
-    np.testing.assert_allclose(filled[~keep], [[0.8, 0.4, 0.2]] * 36, atol=2 / 255)
-    np.testing.assert_array_equal(filled[keep], image[keep])
-
-
-def test_random_control_keeps_as_many_pixels_and_depends_on_the_name_only():
-    keep = np.zeros((20, 24), dtype=bool)
-    keep[:7, :9] = True
-    first, again, other = random_keep("a", keep), random_keep("a", keep), random_keep("b", keep)
-    assert first.sum() == other.sum() == keep.sum()
-    assert (first == again).all()
-    assert (first != other).any()
 
 
 def test_images_past_the_limit_are_not_used(score, red_corner):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Explanation, NotApplicable, ReceptiveField
-from partbench.metrics.orthogonality import RIDGE, OrthogonalityFrobenius, OrthogonalityLogdet, correlation
+from partbench.functional.orthogonality import RIDGE
+from partbench.metrics.orthogonality import OrthogonalityFrobenius, OrthogonalityLogdet
 
 O1, O2 = "orthogonality_frobenius", "orthogonality_logdet"
 
@@ -55,11 +56,6 @@ def test_uncorrelated_patterns_score_exactly_zero(score):
     maps = torch.stack([across, across.T])[None]
     assert score(OrthogonalityFrobenius(), Explanation(maps))[O1].value == pytest.approx(0, abs=1e-12)
     assert score(OrthogonalityLogdet(), Explanation(maps))[O2].value == pytest.approx(0, abs=1e-12)
-
-
-def test_identity_correlation_gives_zero_without_any_trace_of_the_ridge():
-    matrix = correlation(torch.diag(torch.tensor([1.0, 4.0, 9.0]).double()))
-    assert torch.equal(matrix, torch.eye(3).double())
 
 
 def test_scale_of_a_map_does_not_matter(score):

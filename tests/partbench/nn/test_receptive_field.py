@@ -46,21 +46,21 @@ def test_centres_are_those_published_for_the_four_networks(name: str) -> None:
     network, size, cells, centre, stride = PUBLISHED[name]
     field = receptive_field(network, size)
     assert network(torch.zeros(1, 1, size, size)).shape[-1] == cells
-    assert field.offset + 1 == centre, "the table counts pixels from 1"
+    assert field.offset == centre - 0.5, "the table puts the centre of the first pixel at 1"
     assert field.stride == stride
 
 
 def test_torchvision_vgg_16_sees_196_pixels_at_conv5_3() -> None:
     with torch.device("meta"):
         features = torchvision().models.vgg16().features[:30]
-    assert receptive_field(features, 224) == ReceptiveField(offset=7.5, stride=16, size=196)
+    assert receptive_field(features, 224) == ReceptiveField(offset=8, stride=16, size=196)
 
 
 def test_a_residual_network_sees_what_its_widest_branch_sees() -> None:
     layers = torchvision().models.resnet18()
     trunk = chain(layers.conv1, layers.bn1, layers.relu, layers.maxpool, layers.layer1, layers.layer2)
     # stem 7 + 2 * 2; layer1 four 3x3 at 4 px; layer2 one 3x3 at 4 px, then three at 8 px
-    assert receptive_field(trunk, 224) == ReceptiveField(offset=0, stride=8, size=11 + 4 * 8 + 8 + 3 * 16)
+    assert receptive_field(trunk, 224) == ReceptiveField(offset=0.5, stride=8, size=11 + 4 * 8 + 8 + 3 * 16)
 
 
 def rows_seen(network: nn.Module, size: int) -> list[list[int]]:
@@ -95,9 +95,9 @@ def test_a_cell_sees_exactly_the_pixels_of_its_receptive_field(steps: list) -> N
             network(torch.zeros(1, 1, size, size))
         return
     for centre, rows in zip(field.centres(size).tolist(), rows_seen(network, size), strict=False):
-        first, last = centre - (field.size - 1) / 2, centre + (field.size - 1) / 2
-        if first >= 0 and last <= size - 1:  # not cut by the border
-            assert (rows[0], rows[-1]) == (first, last)
+        low, high = centre - field.size / 2, centre + field.size / 2
+        if low >= 0 and high <= size:  # not cut by the border
+            assert (rows[0], rows[-1] + 1) == (low, high)
 
 
 @settings(max_examples=25, deadline=None)
@@ -111,8 +111,8 @@ def test_the_gradient_of_a_cell_reaches_exactly_its_receptive_field(kernels: lis
     field = receptive_field(network, 64)
     centre = field.offset + cell * field.stride
     extent = image.grad[0, 0].abs().sum(1).nonzero().flatten()
-    assert extent[0] == max(0, centre - (field.size - 1) / 2)
-    assert extent[-1] == centre + (field.size - 1) / 2
+    assert extent[0] == max(0, centre - field.size / 2)
+    assert extent[-1] + 1 == centre + field.size / 2
 
 
 @settings(max_examples=25, deadline=None)
@@ -137,7 +137,7 @@ class Residual(nn.Module):
 
 def test_branches_centred_apart_are_refused() -> None:
     apart = Residual(chain(nn.ZeroPad2d((2, 0, 2, 0)), nn.Conv2d(1, 1, 3)), nn.Identity())
-    with pytest.raises(ValueError, match=r"branches are centred apart: .*offset=-1\.0.*offset=0\.0"):
+    with pytest.raises(ValueError, match=r"branches are centred apart: .*offset=-0\.5.*offset=0\.5"):
         receptive_field(apart, 16)
 
 
@@ -164,18 +164,72 @@ def test_interpolation_reproduces_a_linear_map_between_the_outer_cells(
     field = ReceptiveField(offset, stride=(pixels - 1 - offset) / cells, size=1)
     centres = field.centres(cells)
     upsampled = field.interpolation(cells, pixels) @ (slope * centres + 1)
-    position = torch.arange(pixels).clamp(float(centres[0]), float(centres[-1]))
+    position = (torch.arange(pixels) + 0.5).clamp(float(centres[0]), float(centres[-1]))
     assert torch.allclose(upsampled, slope * position + 1, atol=1e-3)
 
 
 def test_interpolation_puts_the_middle_of_a_peak_at_its_cells_centre() -> None:
-    weights = ReceptiveField(offset=7.5, stride=16, size=196).interpolation(14, 224)
+    weights = ReceptiveField(offset=8, stride=16, size=196).interpolation(14, 224)
     for cell in range(1, 13):
-        middle = (torch.arange(224) * weights[:, cell]).sum() / weights[:, cell].sum()
-        assert float(middle) == pytest.approx(7.5 + 16 * cell, abs=1e-3)
+        middle = ((torch.arange(224) + 0.5) * weights[:, cell]).sum() / weights[:, cell].sum()
+        assert float(middle) == pytest.approx(8 + 16 * cell, abs=1e-3)
 
 
 def test_tiling_cells_lie_in_the_middle_of_their_tiles() -> None:
     field = ReceptiveField.tiling(4, 16)
-    assert field.centres(4).tolist() == [1.5, 5.5, 9.5, 13.5]
+    assert field.centres(4).tolist() == [2, 6, 10, 14]
     assert field.size == 4
+
+
+class Joined(Residual):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.left(images), self.right(images)], dim=1)
+
+
+def test_maps_joined_along_channels_see_what_the_widest_sees() -> None:
+    joined = Joined(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 5, padding=2))
+    assert receptive_field(joined, 16) == ReceptiveField(offset=0.5, stride=1, size=5)
+    with pytest.raises(ValueError, match="centred apart"):
+        receptive_field(Joined(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=2)), 16)
+
+
+class OneUnder(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat((images, images), -1)
+
+
+class ByValue(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images if len(images) > 1 else images + 1
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [(OneUnder(), "joined along dimension -1"), (ByValue(), "the network cannot be traced: .*len")],
+)
+def test_a_call_without_geometry_is_named(module: nn.Module, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        receptive_field(module, 16)
+
+
+def test_a_hook_that_may_move_the_map_is_refused_with_its_layer() -> None:
+    network = chain(nn.Conv2d(1, 1, 3), nn.ReLU())
+    handle = network[0].register_forward_hook(lambda module, args, output: output[..., 2:, 2:])
+    with pytest.raises(ValueError, match=r"no receptive field: layer '0' \(Conv2d\) has a forward hook"):
+        receptive_field(network, 16)
+    handle.remove()
+    network[0].forward = lambda images: images
+    with pytest.raises(ValueError, match=r"layer '0' \(Conv2d\) has a forward of its own"):
+        receptive_field(network, 16)
+
+
+def test_a_layer_called_by_name_has_the_same_geometry() -> None:
+    class ByName(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.conv(input=images)
+
+    assert receptive_field(ByName(), 16) == receptive_field(nn.Conv2d(1, 1, 3), 16)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from partbench import Batch
+from partbench import Batch, Dataset, ImageSet
 
 
-class Squares:
+class Squares(ImageSet):
     """Noise in which a square of the class's colour stands somewhere."""
 
     def __init__(self, count: int, size: int, fingerprint: str) -> None:
@@ -32,16 +32,14 @@ class Squares:
         return image
 
 
-class SquaresDataset:
+class SquaresDataset(Dataset):
     name, version = "squares", "1"
-    default_performer, needs_root = "lite0_head", False
+    default_performer = "lite0_head"
     classes = ("cat", "dog", "other")
     categories = ("cat", "dog")
-    landmark_names: tuple[str, ...] = ()
-    part_names: tuple[str, ...] = ()
 
     def __init__(self, size: int, train: str) -> None:
-        self.size = size
+        super().__init__(None, size)
         self.train, self.test = Squares(24, size, train), Squares(6, size, "test")
 
 

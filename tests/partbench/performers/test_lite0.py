@@ -55,7 +55,7 @@ def test_folding_batch_norm_changes_nothing_but_rounding() -> None:
 def test_a_step_of_two_pads_less_before_than_after(kernel: int, before: int) -> None:
     unit = lite0.unit(3, 3, kernel, stride=2)
     assert unit(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 16, 16)
-    assert receptive_field(unit.eval(), 32).offset == (kernel - 1) / 2 - before
+    assert receptive_field(unit.eval(), 32).offset == kernel / 2 - before
 
 
 def test_it_has_the_published_size() -> None:

@@ -69,7 +69,7 @@ def test_maps_have_16_cells_that_see_parts_of_the_animal(performer: Performer, i
     assert performer.activations(images, ["target"])["target"].shape == (4, 64, 16, 16)
     assert performer.activations(images, ["top_conv"])["top_conv"].shape == (4, 48, 16, 16)
     field = performer.receptive_field("top_conv")
-    assert (field.offset, field.stride, field.size) == (1.5, 4, 36)
+    assert (field.offset, field.stride, field.size) == (2, 4, 36)
 
 
 def test_it_stays_as_it_was_when_used(performer: Performer, images: torch.Tensor) -> None:
@@ -81,5 +81,5 @@ def test_it_stays_as_it_was_when_used(performer: Performer, images: torch.Tensor
 
 
 def test_another_dataset_is_refused_with_what_to_use_instead() -> None:
-    with pytest.raises(InputError, match=r"fauna only; use --task cub/<category>@lite0_head"):
+    with pytest.raises(InputError, match=r"fauna only; use --task cub/multi:<category>@lite0_head"):
         SmallVgg.open(SimpleNamespace(name="cub"), CPU)

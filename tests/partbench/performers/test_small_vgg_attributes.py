@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load
 
-from partbench import InputError, Performer
+from partbench import Dataset, InputError, Performer
 from partbench.attribute_view import through_attribute
 from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, COEFFICIENTS, GLOBAL, LOCAL, attributes_of
@@ -94,6 +93,6 @@ def test_small_vgg_itself_keeps_its_six_outputs() -> None:
 
 @pytest.mark.parametrize("known", [{"name": "celeba", "attribute_names": ("Male",)}, {"name": "fauna"}])
 def test_what_it_cannot_tell_is_refused_with_what_to_use_instead(known: dict) -> None:
-    dataset = SimpleNamespace(**known)
+    dataset = type("Other", (Dataset,), known)()
     with pytest.raises(InputError, match="use --task fauna/attribute-<name>"):
         SmallVggAttributes.open(dataset, CPU)

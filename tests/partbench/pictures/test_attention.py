@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from toys import SIDE, toy_task
 
-from partbench import Explanation, NotApplicable
+from partbench import Explainer, Explanation, NotApplicable
 from partbench.pictures.attention import draw_attention, draw_attention_sheet, explain_attention
 from partbench.pictures.part_shares import GREY, draw_numbers, draw_pie, shares
 from partbench.pictures.sheet import PART_COLOURS
@@ -23,30 +23,30 @@ from partbench.registry import load
 from partbench.running.cell import fit
 
 
-class Headed:
+class Headed(Explainer):
     """Two maps, of which the logit is the sum of twice the first and the negative of the second."""
 
     name = "headed"
 
-    def explain(self, batch):
-        maps = torch.zeros(len(batch), 2, 4, 4)
+    def explain(self, images):
+        maps = torch.zeros(len(images), 2, 4, 4)
         maps[:, 0, 1, 2] = maps[:, 1, 3, 0] = 1
         return Explanation(maps, scores=maps.amax((2, 3)))
 
-    def head(self, batch):
+    def head(self, images):
         layer = nn.Linear(32, 1, bias=False)
         layer.weight.data[0] = torch.tensor([2.0, -1.0]).repeat_interleave(16)
         return nn.Sequential(nn.Flatten(), layer)
 
 
-class Parted:
+class Parted(Explainer):
     """Contributions of concepts that have parts, and no head."""
 
     name = "parted"
     contributions = (3.0, -1.0, 1.0, 0.5)
 
-    def explain(self, batch):
-        values = torch.tensor([self.contributions] * len(batch))
+    def explain(self, images):
+        values = torch.tensor([self.contributions] * len(images))
         return Explanation(contributions=values, parts=torch.tensor([1, 0, 1, -1]), logits=values.sum(1) + 2)
 
 
@@ -105,9 +105,9 @@ def test_each_image_of_a_task_of_all_logits_is_explained_for_its_own_category(tm
     sheet = explain_attention(View(of, explainer, rows, of.dataset))
     batch = of.batch("test", rows)
     assert sheet.categories == ["red", "both"]
-    logits = of.activations("logits", batch)
+    logits = batch.images.activations("logits")
     torch.testing.assert_close(sheet.attentions[0].logits, torch.stack([logits[0, 1], logits[1, 0]]))
-    own = explainer.explain(batch).logits
+    own = explainer.explain(batch.images).logits
     torch.testing.assert_close(sheet.attentions[1].logits, torch.stack([own[0, 1], own[1, 0]]))
 
 
@@ -125,7 +125,8 @@ def test_contributions_with_parts_get_a_pie_and_the_performers_grad_cam(task, tm
 
 def test_explainer_with_neither_head_nor_parts_gets_none(task, tmp_path: Path) -> None:
     class Plain(Headed):
-        head = None
+        def head(self, images):
+            return None
 
     with pytest.raises(NotApplicable, match="headed offers no head"):
         draw_attention(View(task, Plain(), [0], task.dataset), tmp_path / "gradcam.png")
@@ -139,6 +140,6 @@ def test_head_of_an_explainer_takes_its_maps_to_its_logits(tmp_path: Path, name:
     explainer = load().explainers[name].cls(epochs=1)
     fit(explainer, of)
     batch = of.batch("test", range(5))
-    explanation = explainer.explain(batch)
-    found = explainer.head(batch)(explanation.maps).detach()
+    explanation = explainer.explain(batch.images)
+    found = explainer.head(batch.images)(explanation.maps).detach()
     torch.testing.assert_close(found, explanation.logits.reshape(5, -1))

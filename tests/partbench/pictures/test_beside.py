@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from toys import SIDE, toy_task
 
-from partbench import Explanation, NotApplicable
+from partbench import Explainer, Explanation, NotApplicable
 from partbench.pictures.beside import OrdinaryFilters, draw_beside, draw_beside_sheet, same_maps
 from partbench.pictures.filters import OUTLINE, FilterSheet
 from partbench.pictures.sheet import outline
@@ -21,13 +21,13 @@ from partbench.registry import load
 from partbench.running.cell import fit
 
 
-class Planted:
+class Planted(Explainer):
     """Eight filters that see one cell each; they belong to no part, to the first and to the second in turn."""
 
     name = "planted"
 
-    def explain(self, batch):
-        maps = torch.zeros(len(batch), 8, 4, 4)
+    def explain(self, images):
+        maps = torch.zeros(len(images), 8, 4, 4)
         maps.flatten(2)[:, range(8), range(8)] = 1 + torch.arange(8.0)
         return Explanation(maps, scores=maps.amax((2, 3)), parts=torch.arange(8) % 3 - 1)
 
@@ -44,7 +44,7 @@ def test_ordinary_filters_are_the_activations_of_the_top_convolution(tmp_path: P
     ordinary, batch = OrdinaryFilters(task), task.batch("test", range(3))
     expected = task.performer.activations(batch.pixels, ["conv2"])["conv2"]
     assert ordinary.layer == "conv2"
-    torch.testing.assert_close(ordinary.explain(batch).maps, expected)
+    torch.testing.assert_close(ordinary.explain(batch.images).maps, expected)
 
 
 def test_each_row_names_its_filter_and_part_and_outlines_the_cell_it_sees() -> None:
@@ -75,6 +75,7 @@ def test_outline_encloses_the_mask() -> None:
 
 def test_picture_is_written_and_refused_where_the_filters_are_the_performers(tmp_path: Path, monkeypatch) -> None:
     task, path = toy_task(tmp_path), tmp_path / "beside.png"
+    task.dataset.part_names = ("head", "tail")
     made = []
     monkeypatch.setattr("partbench.pictures.beside.draw_beside_sheet", lambda *of: made.append(of) or Figure())
     monkeypatch.setattr("partbench.pictures.top_images.LEAST", 6)  # the toy has six filters

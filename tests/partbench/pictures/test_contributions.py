@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from partbench import Batch, Explanation, NotApplicable
+from partbench import Batch, Explainer, Explanation, NotApplicable
 from partbench.pictures.contributions import (
     ContributionSheet,
     concept_names,
@@ -22,7 +22,7 @@ COUNT, CONCEPTS = 3, 12
 
 
 class Plain:
-    """Test images 0 to 4, two of them of the category; concept k contributes k to each, or -k."""
+    """A task: test images 0 to 4, two of them of the category; concept k contributes k to each, or -k."""
 
     dataset = SimpleNamespace(part_names=("head", "tail"), landmark_names=(), size=8)
     name = "toy/both"
@@ -39,13 +39,16 @@ class Plain:
     def batches(self, split, size, rows):
         yield self.batch(split, rows)
 
+    def explain(self, explainer, batch):
+        return explainer.explain(batch.images).accepted(len(batch), torch.device("cpu"))
 
-class Counting:
+
+class Counting(Explainer):
     name = "counting"
 
-    def explain(self, batch):
-        values = torch.arange(CONCEPTS).float().expand(len(batch), -1)
-        return Explanation(torch.rand(len(batch), CONCEPTS, 2, 2), contributions=-values, scores=-values)
+    def explain(self, images):
+        values = torch.arange(CONCEPTS).float().expand(len(images), -1)
+        return Explanation(torch.rand(len(images), CONCEPTS, 2, 2), contributions=-values, scores=-values)
 
 
 def sheet(**changed):
@@ -84,13 +87,22 @@ def test_mean_shares_are_of_absolute_contributions_to_images_of_the_category():
 def test_concepts_are_called_as_the_explainer_says_or_by_number_and_part():
     explanation = Explanation(contributions=torch.rand(2, 3), parts=torch.tensor([1, -1, 0]))
     assert concept_names(Plain(), Counting(), explanation) == ["#0 tail", "#1", "#2 head"]
-    named = SimpleNamespace(concept_names=("horns", "hat", "collar"))
-    assert concept_names(Plain(), named, explanation) == ["horns", "hat", "collar"]
+
+    class Named(Counting):
+        def concept_names(self):
+            return ("horns", "hat", "collar")
+
+    assert concept_names(Plain(), Named(), explanation) == ["horns", "hat", "collar"]
 
 
 @pytest.mark.parametrize("contributions", [None, torch.rand(2, 3)])
 def test_explainer_of_few_contributions_gets_no_such_picture(contributions, tmp_path):
-    explainer = SimpleNamespace(name="few", explain=lambda batch: Explanation(contributions=contributions))
+    class Few(Explainer):
+        name = "few"
+
+        def explain(self, images):
+            return Explanation(contributions=contributions)
+
     with pytest.raises(NotApplicable, match="contributions"):
-        draw_contributions(View(Plain(), explainer, [0, 1], None), tmp_path / "picture.png")
+        draw_contributions(View(Plain(), Few(), [0, 1], None), tmp_path / "picture.png")
     assert not list(tmp_path.iterdir())

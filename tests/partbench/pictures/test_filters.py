@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from toys import SIDE, toy_task
 
-from partbench import Explanation, NotApplicable, ReceptiveField
-from partbench.functional.maps import peaks, strength
+from partbench import Explainer, Explanation, Images, NotApplicable, ReceptiveField
+from partbench.functional.maps import on_image, peaks, strength
 from partbench.pictures.filters import draw_filter_sheet, draw_filters, explain_filters, ring, spotlight
 from partbench.pictures.gallery import draw_pictures
 from partbench.pictures.tiles import Tile
@@ -27,20 +27,20 @@ from partbench.running.cell import fit
 FILTERS, CELLS = 9, 4
 
 
-class Planted:
-    """Maps drawn from the image's id, many of them with equal scores; filter 2 is dead. Optionally maskable."""
+class Planted(Explainer):
+    """Maps drawn from the images' pixels, many of them with equal scores; filter 2 is dead. Optionally maskable."""
 
     name = "planted"
 
     def __init__(self, filters: int = FILTERS, scored: bool = True) -> None:
         self.filters, self.scored = filters, scored
 
-    def explain(self, batch):
-        maps = torch.stack([self.maps_of(name) for name in batch.ids])
+    def explain(self, images):
+        maps = torch.stack([self.maps_of(pixels) for pixels in images.pixels])
         return Explanation(maps, scores=maps.amax((2, 3)) if self.scored else None)
 
-    def maps_of(self, name):
-        generator = torch.Generator().manual_seed(int(name.rpartition("/")[2]))
+    def maps_of(self, pixels):
+        generator = torch.Generator().manual_seed(int(1e6 * float(pixels.mean())))
         maps = torch.randint(0, 6, (self.filters, CELLS, CELLS), generator=generator).float() / 5
         maps *= torch.randint(1, 4, (self.filters, 1, 1), generator=generator)
         maps[2] = 0
@@ -50,9 +50,9 @@ class Planted:
 class Masked(Planted):
     """Says what its maps were before masks."""
 
-    def before_mask(self, batch):
-        masks = torch.ones(len(batch), self.filters, CELLS, CELLS)
-        return self.explain(batch).maps * masks, masks
+    def unmasked(self, images):
+        masks = torch.ones(len(images), self.filters, CELLS, CELLS)
+        return self.explain(images).maps * masks, masks
 
 
 def bench_of(task):
@@ -72,7 +72,7 @@ def test_top_images_are_those_of_a_literal_search(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("partbench.pictures.top_images.BATCH", 3)
     task, explainer = toy_task(tmp_path, "multi"), Planted()
     top = top_images(task, explainer, 4)
-    maps = {row: explainer.maps_of(task.dataset.test.ids[row]) for row in positives(task)}
+    maps = {row: explainer.maps_of(task.dataset.test.images[row]) for row in positives(task)}
     assert len(maps) > 6
     for number in range(FILTERS):
         expected = sorted(maps, key=lambda row: (-float(maps[row][number].max()), row))[:4]
@@ -115,7 +115,7 @@ def test_what_is_seen_of_an_image_contains_the_peak_and_the_rest_is_darker(seed,
     pixels = 32
     maps = torch.rand(1, 1, cells, cells, generator=torch.Generator().manual_seed(seed))
     centres = offset + stride * torch.arange(cells)
-    inside = (centres >= 0) & (centres <= pixels - 1)
+    inside = (centres >= 0.5) & (centres <= pixels - 0.5)
     maps *= inside[:, None] & inside  # a cell off the image may peak where no pixel shows it
     explanation = Explanation(maps, grid=ReceptiveField(offset, stride, stride))
     heat = explanation.heatmaps(pixels, pixels)[0, 0].numpy()
@@ -129,27 +129,21 @@ def test_what_is_seen_of_an_image_contains_the_peak_and_the_rest_is_darker(seed,
     assert (drawn[lit] == image[lit]).all()
     assert (drawn[~lit].sum(-1) < image[~lit].sum(-1)).all()
     if stride >= 2:  # else the nearest pixel may be far from it, in cells
-        px, py = peaks(explanation, pixels)[0, 0].round().int().tolist()
+        px, py = on_image(peaks(explanation, (pixels, pixels))[1], pixels)[0, 0].floor().int().tolist()
         assert lit[py, px]
-
-
-def test_peaks_stand_at_the_centre_of_the_strongest_cell() -> None:
-    maps = torch.zeros(2, 1, CELLS, CELLS)
-    maps[0, 0, 2, 1] = maps[1, 0, 0, 3] = 1
-    found = peaks(Explanation(maps, grid=ReceptiveField(offset=-2.0, stride=5.0, size=9.0)), 30)
-    assert found.tolist() == [[[3.0, 8.0]], [[13.0, 0.0]]]
-    assert peaks(Explanation(maps), 16).tolist() == [[[5.5, 9.5]], [[13.5, 1.5]]]
 
 
 def test_ring_stands_on_the_same_spot_of_a_larger_image() -> None:
     axis = Figure().subplots()
-    ring(Tile(axis, 10.0, 20.0, 9.0), torch.tensor([1.5, 0.0]), 3)
+    ring(Tile(axis, 10.0, 20.0, 9.0), torch.tensor([2.0, 0.5]), 3)
     (line,) = axis.lines
     assert (line.get_xdata()[0], line.get_ydata()[0]) == (16.0, 21.5)  # 2 px from the left edge are now 6, 0.5 are 1.5
 
 
 def test_votes_sum_to_the_relative_scores_of_active_filters_and_stand_at_their_peaks() -> None:
-    explanation = Planted().explain(SimpleNamespace(ids=("a/1", "a/2")))
+    explanation = Planted().explain(
+        Images(("a", "b"), torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)))
+    )
     best = torch.full((FILTERS,), 4.0)
     best[5] = 0
     found = votes(explanation, best)
@@ -168,7 +162,7 @@ def test_votes_sum_to_the_relative_scores_of_active_filters_and_stand_at_their_p
 def test_one_vote_becomes_a_gaussian_of_a_cell_around_it() -> None:
     maps = torch.zeros(1, 1, CELLS, CELLS)
     maps[0, 0, 1, 2] = 2.0
-    density = part_density(Explanation(maps, grid=ReceptiveField(3.0, 6.0, 6.0)), torch.tensor([4.0]), 27)[0]
+    density = part_density(Explanation(maps, grid=ReceptiveField(3.5, 6.0, 6.0)), torch.tensor([4.0]), 27)[0]
     assert density.argmax().item() == 9 * 27 + 15
     assert density[9, 15].item() == pytest.approx(0.5)
     assert density[15, 15].item() == pytest.approx(0.5 * np.exp(-0.5))
@@ -193,7 +187,7 @@ def test_sheet_shows_masks_only_where_the_explainer_offers_them(tmp_path: Path) 
         ]
     assert {"mask", "masked"} <= set(titles[Masked])
     assert not {"mask", "masked"} & set(titles[Planted])
-    strongest = Planted().maps_of(task.dataset.test.ids[rows[0]]).amax((1, 2)).argsort(descending=True, stable=True)
+    strongest = Planted().maps_of(task.dataset.test.images[rows[0]]).amax((1, 2)).argsort(descending=True, stable=True)
     named = [text for text in titles[Planted] if text.startswith("filter")][:6]
     assert named == [f"filter {number}" for number in strongest[:6].tolist()]
 
@@ -208,8 +202,8 @@ def test_explainer_without_enough_maps_or_without_an_active_filter_is_refused(tm
         draw_filters(view_of(task, Planted(filters=7)), tmp_path / "filters.png")
 
     class Dead(Planted):
-        def maps_of(self, name):
-            return 0 * super().maps_of(name)
+        def maps_of(self, pixels):
+            return 0 * super().maps_of(pixels)
 
     with pytest.raises(NotApplicable, match="no filter of planted is active"):
         draw_filters(view_of(task, Dead()), tmp_path / "filters.png")
@@ -232,8 +226,8 @@ def test_masked_maps_of_interp_cnn_are_its_maps_before_the_mask_times_the_mask(t
     explainer = load().explainers["interp_cnn"].cls(epochs=1, warm_up=0, filters=8, trunk="frozen", **options)
     fit(explainer, task)
     batch = task.batch("test", range(5))
-    before, masks = explainer.before_mask(batch)
-    maps = explainer.explain(batch).maps
+    before, masks = explainer.unmasked(batch.images)
+    maps = explainer.explain(batch.images).maps
     torch.testing.assert_close(before * masks, maps)
     assert masks.shape == maps.shape == (5, 8, SIDE // 2, SIDE // 2)
     assert (masks.amax((2, 3)) == 1).all()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from partbench import NotApplicable
+from partbench import Explainer, NotApplicable
 from partbench.pictures.layers import WHOLE, by_layer, draw_layer_sheet, draw_layers
 from partbench.pictures.view import View
 
@@ -15,8 +15,16 @@ REPORT = {"kept_share": 0.7, "error@fc1": 0.4, "error@fc2": 1.3, "seconds": 12.0
 TASK = SimpleNamespace(name="toy/both")
 
 
-def reporting(report):
-    return SimpleNamespace(name="some", report=lambda: report)
+class Silent(Explainer):
+    name = "some"
+
+
+class Reporting(Silent):
+    def __init__(self, report):
+        self.values = report
+
+    def report(self):
+        return self.values
 
 
 def test_values_of_layers_and_shares_are_drawn_and_nothing_else() -> None:
@@ -35,9 +43,9 @@ def test_bars_have_the_height_of_the_values_and_fit_the_axes() -> None:
 
 
 def test_picture_is_written_where_layers_are_reported_and_refused_elsewhere(tmp_path: Path) -> None:
-    path = draw_layers(View(TASK, reporting(REPORT), [0], None), tmp_path / "layers.png")
+    path = draw_layers(View(TASK, Reporting(REPORT), [0], None), tmp_path / "layers.png")
     assert path.read_bytes().startswith(b"\x89PNG")
-    for explainer in (reporting({"seconds": 12.0}), SimpleNamespace(name="some")):
+    for explainer in (Reporting({"seconds": 12.0}), Silent()):
         with pytest.raises(NotApplicable, match="some reports no values of layers"):
             draw_layers(View(TASK, explainer, [0], None), tmp_path / "other.png")
     assert not (tmp_path / "other.png").exists()

@@ -73,10 +73,10 @@ def test_parts_are_outlined_where_their_masks_are() -> None:
     masks[0, 0, 5:10, 3:8] = True
     batch = Batch(("a",), torch.zeros(1, 3, 20, 20), torch.zeros(1), masks=masks)
     axis = Figure().subplots()
-    draw_parts(Tile(axis, -0.5, -0.5, 20), np.zeros((20, 20, 3)), batch, 0)
+    draw_parts(Tile(axis, 0, 0, 20), np.zeros((20, 20, 3)), batch, 0)
     (line,) = axis.lines
-    assert (line.get_xdata().min(), line.get_xdata().max()) == (3, 7)
-    assert (line.get_ydata().min(), line.get_ydata().max()) == (5, 9)
+    assert (line.get_xdata().min(), line.get_xdata().max()) == (3.5, 7.5)
+    assert (line.get_ydata().min(), line.get_ydata().max()) == (5.5, 9.5)
 
 
 def test_a_concept_is_called_by_its_name_where_it_has_one() -> None:

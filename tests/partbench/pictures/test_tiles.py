@@ -41,7 +41,7 @@ def test_an_image_and_its_marks_are_drawn_where_the_square_is() -> None:
     pixels = np.frombuffer(buffer.getvalue(), np.uint8).reshape(100, 200, 4)[:, :, :3]
     red = (pixels[:, :, 0] > 200) & (pixels[:, :, 1] < 50)
     y, x = np.nonzero(red)
-    assert (x.mean() + 0.5, y.mean() + 0.5) == pytest.approx(50 * right.at(np.array([2.0, 1.0]), 4), abs=1)
+    assert (x.mean() + 0.5, y.mean() + 0.5) == pytest.approx(50 * right.at(np.array([2.5, 1.5]), 4), abs=1)
     side = 50 * left.side
     assert (pixels.sum(2) == 0).sum() == pytest.approx(side**2 * (1 + 15 / 16), rel=0.05)
 

@@ -9,19 +9,19 @@ import pytest
 import torch
 from toys import toy_task
 
-from partbench import Explanation, NotApplicable
+from partbench import Explainer, Explanation, NotApplicable
 from partbench.pictures.view import DISPLAY, View, view
 
 
-class Counting:
+class Counting(Explainer):
     name = "counting"
 
     def __init__(self, filters: int = 8) -> None:
         self.filters, self.batches = filters, 0
 
-    def explain(self, batch):
+    def explain(self, images):
         self.batches += 1
-        return Explanation(torch.rand(len(batch), self.filters, 4, 4))
+        return Explanation(torch.rand(len(images), self.filters, 4, 4))
 
 
 @pytest.fixture

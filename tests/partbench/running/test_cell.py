@@ -12,45 +12,54 @@ import pytest
 import torch
 from toys import toy_task
 
-from partbench import Batch, Explanation, NotApplicable, PerformerOutputs, Scores, Task
+from partbench import (
+    Batch,
+    Explainer,
+    Explanation,
+    Images,
+    Metric,
+    NotApplicable,
+    PerformerOutputs,
+    Scores,
+    TrainingTask,
+)
 from partbench.running.cell import part_effects, run_cell
+from partbench.types import opaque_id
 
 
 @dataclass
-class Means:
+class Means(Explainer):
     """Explains by the mean of each colour."""
 
     name: ClassVar[str] = "means"
     seen: list[str] = field(default_factory=list)
     lazy: list[int] = field(default_factory=list)
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         self.noise = torch.rand(1)
 
-    def explain(self, batch: Batch) -> Explanation:
-        self.seen += batch.ids
-        means = batch.pixels.mean((2, 3))
-        return Explanation(lambda: self._maps(batch), scores=means, logits=means.sum(1) + self.noise)
+    def explain(self, images: Images) -> Explanation:
+        self.seen += images.ids
+        means = images.pixels.mean((2, 3))
+        return Explanation(lambda: self._maps(images), scores=means, logits=means.sum(1) + self.noise)
 
-    def _maps(self, batch: Batch) -> torch.Tensor:
-        self.lazy.append(len(batch))
-        return batch.pixels
+    def _maps(self, images: Images) -> torch.Tensor:
+        self.lazy.append(len(images))
+        return images.pixels
 
     def report(self) -> dict[str, float]:
         return {"noise": float(self.noise)}
 
 
 @dataclass
-class Brightness:
+class Brightness(Metric):
     """The mean of a map, per image."""
 
     name: ClassVar[str] = "brightness"
     version: ClassVar[str] = "3"
     needs: ClassVar[tuple[str, ...]] = ("maps",)
-    images: ClassVar[str] = "positive"
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    unit: ClassVar[str] = "image"
     ids: list[str] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
@@ -95,7 +104,7 @@ def test_maps_are_computed_for_images_of_the_category_only(tmp_path: Path) -> No
     run_cell(explainer, task, [Brightness(), Everywhere()])
     positive = int(task.positive(task.labels("test")).sum())
     assert sum(explainer.lazy) == positive
-    assert sorted(explainer.seen) == sorted(task.dataset.test.ids)
+    assert sorted(explainer.seen) == sorted(map(opaque_id, task.dataset.test.ids))
 
 
 def test_images_that_no_metric_wants_are_not_explained(tmp_path: Path) -> None:
@@ -119,9 +128,9 @@ def test_what_an_explainer_reports_becomes_rows(tmp_path: Path) -> None:
 @dataclass
 class Broken(Means):
     name: ClassVar[str] = "broken"
-    error: type[Exception] = RuntimeError
+    error: type[BaseException] = RuntimeError
 
-    def fit(self, task: Task) -> None:
+    def fit(self, task: TrainingTask) -> None:
         raise self.error("no\nluck")
 
 
@@ -194,7 +203,7 @@ def test_part_effects_are_falls_of_the_performers_logit_and_nothing_is_explained
         ids = tuple(f"{name} without {part}" for name in batch.ids)
         return replace(batch, ids=ids, pixels=without[part](batch.pixels))
 
-    split.batch_without = batch_without
+    split.batch_without, split.has_removals = batch_without, True
     explainer = SimpleNamespace(explain=lambda batch: explained.append(batch))
     wanted = torch.tensor([[True, True], [False, True], [True, False]])
     falls = part_effects(explainer, task, [4, 5, 6], Explanation(scores=torch.ones(3, 1)))(wanted)

@@ -3,14 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from partbench_plugins.additive.concepts import Material
-from partbench_plugins.additive.training import AdditiveModel, Schedule, predicted, train
+from partbench_plugins.additive.concepts import ConceptTrainingSet
+from partbench_plugins.additive.training import AdditiveModel, predicted, train
 from partbench_plugins.additive.weight_network import weight_network
+from partbench_plugins.balanced_training import BalancedTraining
 
-PLAN = Schedule(beta=0.0, epochs=15, learning_rate=3e-3, batch_size=32)
+PLAN = BalancedTraining(epochs=15, learning_rate=3e-3, batch_size=32)
 
 
-def planted(positive: bool, count: int = 400) -> tuple[Material, torch.Tensor]:
+def planted(positive: bool, count: int = 400) -> tuple[ConceptTrainingSet, torch.Tensor]:
     """Weights that depend on the features: concept 0 counts where channel 0 is bright, concept 1 elsewhere."""
     generator = torch.Generator().manual_seed(0)
     features = torch.rand(count, 2, 8, 8, generator=generator) * 0.2
@@ -19,63 +20,66 @@ def planted(positive: bool, count: int = 400) -> tuple[Material, torch.Tensor]:
     values = torch.rand(count, 3, generator=generator) * 20
     truth = torch.stack([bright * 2.0, ~bright * 1.0, torch.zeros(count)], 1)
     truth = truth if positive else torch.where(bright[:, None], truth, -truth)
-    return Material(features, values, (truth * values).sum(1) - 4, truth.relu()), truth
+    return ConceptTrainingSet(features, values, (truth * values).sum(1) - 4, truth.relu()), truth
 
 
-def trained(material: Material, positive: bool, schedule: Schedule, with_bias: bool = True) -> AdditiveModel:
+def trained(
+    training_set: ConceptTrainingSet, positive: bool, training: BalancedTraining = PLAN, *, beta: float = 0.0,
+    with_bias: bool = True,
+) -> AdditiveModel:  # fmt: skip
     torch.manual_seed(0)
     model = AdditiveModel("small", 2, 3, positive)
-    model.start(material, with_bias)
-    train(model, material, schedule, lambda *_: None)
+    model.start(training_set, with_bias)
+    train(model, training_set, beta, training, lambda *_: None)
     return model
 
 
 @pytest.mark.parametrize("positive", [True, False])
 def test_planted_weights_that_depend_on_the_image_are_found(positive):
-    material, truth = planted(positive)
-    model = trained(material, positive, PLAN)
-    left = (predicted(model, material) - material.logit).var() / material.logit.var()
+    training_set, truth = planted(positive)
+    model = trained(training_set, positive, PLAN)
+    left = (predicted(model, training_set) - training_set.logit).var() / training_set.logit.var()
     assert float(left) < 0.1
-    alpha = model(material.features, material.values).alpha
+    alpha = model(training_set.features, training_set.values).alpha
     assert float(torch.corrcoef(torch.stack([alpha[:, :2].flatten(), truth[:, :2].flatten()]))[0, 1]) > 0.8
     assert not positive or float(alpha.min()) > 0
 
 
 def test_a_strong_prior_makes_weights_proportional_to_it():
-    material, _ = planted(positive=True)
-    prior = torch.tensor([0.2, 0.2, 0.6]).expand(len(material.values), 3)
+    training_set, _ = planted(positive=True)
+    prior = torch.tensor([0.2, 0.2, 0.6]).expand(len(training_set.values), 3)
     found = {}
     for beta in (0.0, 1e5):
-        model = trained(material._replace(prior=prior), True, Schedule(beta, 5, 3e-3, 32))
-        alpha = model(material.features, material.values).alpha
+        model = trained(training_set._replace(prior=prior), True, BalancedTraining(5, 3e-3, 32), beta=beta)
+        alpha = model(training_set.features, training_set.values).alpha
         found[beta] = float((alpha / alpha.sum(1, keepdim=True) - prior).abs().mean())
     assert found[1e5] < 0.1 < found[0.0]
 
 
 def test_contributions_and_bias_add_up_to_the_prediction():
-    material, _ = planted(positive=True)
+    training_set, _ = planted(positive=True)
     model = AdditiveModel("small", 2, 3, True).eval()
-    model.start(material)
-    alpha, logit = model(material.features, material.values)
-    torch.testing.assert_close((alpha * material.values).sum(1) + model.offset, logit)
+    model.start(training_set)
+    alpha, logit = model(training_set.features, training_set.values)
+    torch.testing.assert_close((alpha * training_set.values).sum(1) + model.offset, logit)
     assert float(model.offset) != 0
 
 
 def test_a_bias_held_at_zero_stays_there_while_a_learned_one_is_found():
-    material, _ = planted(positive=True)
-    assert float(trained(material, True, PLAN, with_bias=False).offset) == 0
-    assert float(trained(material, True, PLAN).offset) == pytest.approx(-4, abs=2)
+    training_set, _ = planted(positive=True)
+    assert float(trained(training_set, True, PLAN, with_bias=False).offset) == 0
+    assert float(trained(training_set, True, PLAN).offset) == pytest.approx(-4, abs=2)
 
 
 def test_at_the_start_concepts_add_up_to_about_a_deviation_of_the_logit_whatever_their_scale():
-    material, _ = planted(positive=True)
+    training_set, _ = planted(positive=True)
     for factor in (1e-3, 1.0, 1e3):
-        scaled = material._replace(values=material.values * factor)
+        scaled = training_set._replace(values=training_set.values * factor)
         model = AdditiveModel("small", 2, 3, True).eval()
         model.start(scaled)
         alpha = model.scale * torch.nn.functional.softplus(torch.zeros(1))
         added = (alpha * scaled.values).sum(1)
-        assert 0.3 < float(added.mean() / material.logit.std()) < 3
+        assert 0.3 < float(added.mean() / training_set.logit.std()) < 3
 
 
 @pytest.mark.parametrize("side", [6, 13, 14, 16, 28])

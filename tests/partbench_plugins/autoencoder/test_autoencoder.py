@@ -12,13 +12,13 @@ from partbench.running.cell import fit
 from partbench.testing import check_explainer
 from partbench_plugins.autoencoder.autoencoder import Autoencoder
 from partbench_plugins.autoencoder.autoencoder_cls import AutoencoderCls
-from partbench_plugins.autoencoder.decoder_head import ReadOut
+from partbench_plugins.autoencoder.decoder_head import DecoderHead
 from partbench_plugins.autoencoder.network import Design, ExplainerNetwork
 from partbench_plugins.autoencoder.training import (
-    _optimiser,
     known_labels,
-    reconstruction,
+    parameter_groups,
     reconstruction_errors,
+    reconstruction_loss,
     rescale,
 )
 from partbench_plugins.part_assignment import part_drops
@@ -55,9 +55,9 @@ def test_copies_start_as_the_layers_of_the_performer():
 def test_perfect_features_of_the_tracks_give_the_logits_of_the_performer(tmp_path):
     of = task(tmp_path)
     batch = of.batch("test", range(6))
-    pooled = of.activations("pool", batch)
-    read_out = ReadOut(network(of.performer), pooled, of)
-    torch.testing.assert_close(read_out(pooled)[:, 0], of.explained(batch))
+    pooled = batch.images.activations("pool")
+    head = DecoderHead(network(of.performer), pooled, of.training)
+    torch.testing.assert_close(head(pooled)[:, 0], of.explained(batch))
 
 
 def test_tracks_are_put_together_as_the_paper_says(tmp_path):
@@ -66,9 +66,9 @@ def test_tracks_are_put_together_as_the_paper_says(tmp_path):
     made.w_p.data.fill_(0.4)
     made.interp_norm.alpha.copy_(torch.arange(1.0, FILTERS + 1))
     made.ordinary_norm.alpha.fill_(3.0)
-    z = of.activations("target", of.batch("test", range(4)))
+    z = of.batch("test", range(4)).images.activations("target")
     with torch.no_grad():
-        seen = made(z)
+        rebuilt = made(z)
         pool, mask = nn.MaxPool2d(2), made.interp_2_parts.parts.mask
         first = made.interp_1_parts.mask(F.relu(made.interp_1[0](z)))
         interp = mask(pool(F.relu(made.interp_2[0](first)))) / torch.arange(1.0, FILTERS + 1)[:, None, None]
@@ -76,22 +76,22 @@ def test_tracks_are_put_together_as_the_paper_says(tmp_path):
         p = 1 / (1 + torch.exp(torch.tensor(-0.4)))
         fc1 = F.relu(made.fc_dec_1[0][1]((p * interp + (1 - p) * ordinary).flatten(1)))
         fc2 = F.relu(made.fc_dec_2[0][1](fc1))
-    for found, expected in zip(seen, (interp, ordinary, fc1, fc2), strict=True):
+    for found, expected in zip(rebuilt, (interp, ordinary, fc1, fc2), strict=True):
         torch.testing.assert_close(found, expected)
 
 
 def test_maps_before_the_mask_times_the_mask_are_the_maps(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of), of.batch("test", range(4))
-    maps, masks = explainer.before_mask(batch)
-    torch.testing.assert_close(maps * masks, explainer.explain(batch).maps)
+    maps, masks = explainer.unmasked(batch.images)
+    torch.testing.assert_close(maps * masks, explainer.explain(batch.images).maps)
     assert masks.max() == 1
 
 
 def test_norm_counts_images_of_the_category_only(tmp_path):
     of = task(tmp_path)
     made = network(of.performer).train()
-    z, labels = of.activations("target")[:8], torch.tensor([0, -1, 0, -1, -1, -1, 0, -1])
+    z, labels = of.training.activations("target")[:8], torch.tensor([0, -1, 0, -1, -1, -1, 0, -1])
     made(z, labels)
     with torch.no_grad():
         pooled = nn.functional.max_pool2d(made.ordinary(z), 2)
@@ -100,9 +100,9 @@ def test_norm_counts_images_of_the_category_only(tmp_path):
 
 def test_rescaled_norms_have_the_magnitude_of_the_performers_own_pooled_maps(tmp_path):
     of = task(tmp_path)
-    made, labels = network(of.performer), of.category_of(of.labels())
-    rescale(made, of, labels)
-    theirs = of.activations("pool")[labels == 0].sum((2, 3)).mean(0)
+    made, labels = network(of.performer), of.category_of(of.training.labels)
+    rescale(made, of.training, labels)
+    theirs = of.training.activations("pool")[labels == 0].sum((2, 3)).mean(0)
     least = 0.01 * theirs.mean()
     torch.testing.assert_close(made.interp_norm.scale, theirs.clamp(min=least))
     torch.testing.assert_close(made.ordinary_norm.scale, made.interp_norm.scale)
@@ -110,19 +110,19 @@ def test_rescaled_norms_have_the_magnitude_of_the_performers_own_pooled_maps(tmp
 
 def test_before_training_and_without_masks_it_rebuilds_the_features_of_the_performer_it_starts_from(tmp_path):
     of = task(tmp_path)
-    z, labels = of.activations("target"), torch.zeros(len(of.labels()), dtype=torch.long)
+    z, labels = of.training.activations("target"), torch.zeros(len(of.training.labels), dtype=torch.long)
     made = network(of.performer, start="performer").train()
     made.start(0)
-    rescale(made, of, labels)
-    seen = made(z, labels)
-    torch.testing.assert_close(seen.maps, of.activations("pool"), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(seen.fc1, of.activations("fc1"), atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(seen.fc2, of.activations("fc2"), atol=1e-4, rtol=1e-4)
+    rescale(made, of.training, labels)
+    rebuilt = made(z, labels)
+    torch.testing.assert_close(rebuilt.maps, of.training.activations("pool"), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(rebuilt.fc1, of.training.activations("fc1"), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(rebuilt.fc2, of.training.activations("fc2"), atol=1e-4, rtol=1e-4)
 
 
 def test_what_is_copied_learns_at_a_tenth_of_the_rate(tmp_path):
     made = network(task(tmp_path).performer)
-    rates = {id(p): group["lr"] for group in _optimiser(made, 1.0).param_groups for p in group["params"]}
+    rates = {id(p): group["lr"] for group in parameter_groups(made, 1.0) for p in group["params"]}
     assert rates.keys() == {id(p) for p in made.parameters()}
     assert {rates[id(p)] for p in made.fine_tuned} == {0.1}
     assert {rates[id(p)] for m in (made.interp_2, made.ordinary) for p in m.parameters()} == {1.0}
@@ -132,11 +132,11 @@ def test_reconstruction_loss_is_that_of_the_paper(tmp_path):
     of = task(tmp_path)
     made, rows = network(of.performer).eval(), torch.tensor([3, 5, 9])
     with torch.no_grad():
-        seen = made(of.activations("target")[rows])
-        found = reconstruction(of)(seen, rows)
+        rebuilt = made(of.training.activations("target")[rows])
+        found = reconstruction_loss(of.training)(rebuilt, rows)
     expected = 0.0
-    for layer, own in (("fc1", seen.fc1), ("fc2", seen.fc2)):
-        target = of.activations(layer)
+    for layer, own in (("fc1", rebuilt.fc1), ("fc2", rebuilt.fc2)):
+        target = of.training.activations(layer)
         length = sum(float(x.square().sum().sqrt()) for x in target) / len(target)
         expected += sum(float((own[i] - target[r]).square().sum()) for i, r in enumerate(rows)) / 3 / length
     assert float(found) == pytest.approx(expected, rel=1e-5)
@@ -151,12 +151,12 @@ def test_reconstruction_error_is_0_of_the_performers_features_and_1_of_their_mea
             self.features = features
 
         def forward(self, z):
-            return type("Seen", (), dict(zip(("fc1", "fc2"), self.features, strict=True)))
+            return type("Reconstruction", (), dict(zip(("fc1", "fc2"), self.features, strict=True)))
 
-    own = [of.activations(layer) for layer in ("fc1", "fc2")]
-    assert reconstruction_errors(Says(own), of) == {"fc1": 0.0, "fc2": 0.0}
+    own = [of.training.activations(layer) for layer in ("fc1", "fc2")]
+    assert reconstruction_errors(Says(own), of.training) == {"fc1": 0.0, "fc2": 0.0}
     means = [x.mean(0).expand_as(x) for x in own]
-    assert reconstruction_errors(Says(means), of) == pytest.approx({"fc1": 1.0, "fc2": 1.0})
+    assert reconstruction_errors(Says(means), of.training) == pytest.approx({"fc1": 1.0, "fc2": 1.0})
 
 
 def test_training_lowers_the_reconstruction_error(tmp_path):
@@ -175,11 +175,11 @@ def test_a_huge_eta_leaves_everything_to_the_interpretable_track(tmp_path):
 
 def test_predicted_labels_are_the_largest_logits_and_truth_the_images_own(tmp_path):
     single, several = task(tmp_path), task(tmp_path, "multi")
-    largest = single.activations("logits").argmax(1)
-    assert torch.equal(known_labels(single, "predicted"), torch.where(largest == 0, 0, -1))
-    assert torch.equal(known_labels(several, "predicted"), torch.where(largest < 2, largest, -1))
-    assert torch.equal(known_labels(several, "truth"), several.category_of(several.labels()))
-    assert len(set(known_labels(several, "predicted").tolist())) == 3
+    largest = single.training.activations("logits").argmax(1)
+    assert torch.equal(known_labels(single.training, "predicted"), torch.where(largest == 0, 0, -1))
+    assert torch.equal(known_labels(several.training, "predicted"), torch.where(largest < 2, largest, -1))
+    assert torch.equal(known_labels(several.training, "truth"), several.category_of(several.training.labels))
+    assert len(set(known_labels(several.training, "predicted").tolist())) == 3
 
 
 @BOTH
@@ -187,7 +187,7 @@ def test_predicted_labels_are_the_largest_logits_and_truth_the_images_own(tmp_pa
 def test_contract_is_kept(tmp_path, cls, category):
     of = task(tmp_path, category)
     check_explainer(cls, of, given=OPTIONS)
-    explanation = fitted(of, cls).explain(of.batch("test", range(5)))
+    explanation = fitted(of, cls).explain(of.batch("test", range(5)).images)
     assert explanation.maps.shape == (5, FILTERS, 3, 3)
     assert explanation.logits.shape == ((5,) if category == "both" else (5, 2))
     assert explanation.is_classifier == (cls is AutoencoderCls)
@@ -201,8 +201,8 @@ def test_contract_is_kept(tmp_path, cls, category):
 ])  # fmt: skip
 def test_every_option_trains(tmp_path, options):
     of = task(tmp_path)
-    explanation = fitted(of, **options).explain(of.batch("test", range(5)))
-    explanation.validate(5)
+    explanation = fitted(of, **options).explain(of.batch("test", range(5)).images)
+    explanation.accepted(5, torch.device("cpu"))
 
 
 @BOTH
@@ -212,7 +212,7 @@ def test_the_performer_is_untouched(tmp_path, cls):
     before = of.performer.logits(batch.pixels)
     weights = {f"{s}.{n}": v.clone() for s, m in of.performer.stages.items() for n, v in m.state_dict().items()}
     explainer = fitted(of, cls)
-    explainer.explain(batch)
+    explainer.explain(batch.images)
     assert torch.equal(of.performer.logits(batch.pixels), before)
     for stage, module in of.performer.stages.items():
         assert not module.training
@@ -224,28 +224,28 @@ def test_what_is_above_fc2_is_the_performers_own(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of), of.batch("test", range(5))
     with torch.no_grad():
-        features = explainer.network(of.activations("target", batch)).fc2
+        features = explainer.network(batch.images.activations("target")).fc2
         expected = of.performer.stages["logits"](features)[:, 0]
-    torch.testing.assert_close(explainer.explain(batch).logits, expected)
+    torch.testing.assert_close(explainer.explain(batch.images).logits, expected)
 
 
 def test_ablating_nothing_changes_nothing_and_all_leaves_the_ordinary_track(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of), of.batch("test", range(5))
-    torch.testing.assert_close(explainer.ablate(batch, []), explainer.explain(batch).logits)
-    seen = explainer.network(of.activations("target", batch))
-    x_enc = (1 - explainer.network.share) * seen.ordinary
+    torch.testing.assert_close(explainer.without(batch.images, []), explainer.explain(batch.images).logits)
+    rebuilt = explainer.network(batch.images.activations("target"))
+    x_enc = (1 - explainer.network.share) * rebuilt.ordinary
     features = explainer.network.fc_dec_2(explainer.network.fc_dec_1(x_enc))
     expected = of.performer.stages["logits"](features)[:, 0]
-    torch.testing.assert_close(explainer.ablate(batch, list(range(FILTERS))), expected)
+    torch.testing.assert_close(explainer.without(batch.images, list(range(FILTERS))), expected)
 
 
 def test_contributions_are_gradient_times_activation(tmp_path):
     of = task(tmp_path)
     explainer, batch = fitted(of, epochs=8), of.batch("test", range(5))
-    explanation, seen = explainer.explain(batch), explainer.network(of.activations("target", batch))
+    explanation, rebuilt = explainer.explain(batch.images), explainer.network(batch.images.activations("target"))
     gain = torch.ones(5, FILTERS, requires_grad=True)
-    logits = ReadOut(explainer.network, seen.ordinary, of)(seen.maps * gain[..., None, None])[:, 0]
+    logits = DecoderHead(explainer.network, rebuilt.ordinary, of)(rebuilt.maps * gain[..., None, None])[:, 0]
     (expected,) = torch.autograd.grad(logits.sum(), gain)  # d logit / d gain of each filter, at 1
     torch.testing.assert_close(explanation.contributions, expected)
 
@@ -255,16 +255,16 @@ def test_part_drops_are_falls_of_the_logit(tmp_path):
     explainer, batch = fitted(of, epochs=8), of.batch("test", range(5))
     parts = torch.tensor([1, -1, 1, 0, -1])
     explainer._fitted = explainer._fitted._replace(parts=parts)
-    seen, read_out = explainer._read(batch)
-    drops = part_drops(lambda maps: read_out(maps)[:, 0], seen.maps, parts, 3)
-    whole = explainer.ablate(batch, [])
+    rebuilt, head = explainer._read(batch.images)
+    drops = part_drops(lambda maps: head(maps)[:, 0], rebuilt.maps, parts, 3)
+    whole = explainer.without(batch.images, [])
     for part, filters in ((0, [3]), (1, [0, 2]), (2, [])):
-        torch.testing.assert_close(drops[:, part], whole - explainer.ablate(batch, filters))
+        torch.testing.assert_close(drops[:, part], whole - explainer.without(batch.images, filters))
 
 
 def test_maps_lie_where_the_layers_put_them(tmp_path):
     of = task(tmp_path)
-    grid = fitted(of).explain(of.batch("test", range(1))).grid
+    grid = fitted(of).explain(of.batch("test", range(1)).images).grid
     made = stages()
     layers = [made["conv1"], made["conv2"], nn.Conv2d(FILTERS, FILTERS, 3, padding=1), made["pool"]]
     assert grid == receptive_field(nn.Sequential(*layers), 12)
@@ -276,7 +276,7 @@ def test_trained_network_is_kept_and_used_again(tmp_path, cache):
     (file,) = (cache / "autoencoder").glob("*.safetensors")
     stamp = file.stat().st_mtime_ns
     again = fitted(of)
-    torch.testing.assert_close(again.explain(batch).maps, first.explain(batch).maps, rtol=0, atol=0)
+    torch.testing.assert_close(again.explain(batch.images).maps, first.explain(batch.images).maps, rtol=0, atol=0)
     assert again.report()["training_seconds"] == first.report()["training_seconds"] > 0
     fitted(of, eta=20.0)
     fitted(of, cls=AutoencoderCls)
@@ -289,7 +289,7 @@ def test_classification_learns_the_true_labels(tmp_path):
     of = task(tmp_path, train=200)
     explainer = fitted(of, cls=AutoencoderCls, epochs=15, learning_rate=2e-2)
     batch = of.batch("test", range(20))
-    explanation = explainer.explain(batch)
+    explanation = explainer.explain(batch.images)
     right = (explanation.logits > 0) == of.positive(batch.labels)
     assert right.float().mean() > 0.8
 
@@ -300,19 +300,19 @@ def test_classification_learns_the_true_labels(tmp_path):
 ])  # fmt: skip
 def test_a_performer_without_these_layers_is_not_applicable(tmp_path, of, reason):
     with pytest.raises(NotApplicable, match=reason):
-        Autoencoder().fit(toy_task(tmp_path, performer=of))
+        Autoencoder().fit(toy_task(tmp_path, performer=of).training)
 
 
 def test_a_performer_with_two_convolutions_above_the_target_is_not_applicable(tmp_path):
     two = nn.Sequential(nn.Conv2d(CHANNELS, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, FILTERS, 3, padding=1), nn.ReLU())
     with pytest.raises(NotApplicable, match="2 convolutions"):
-        Autoencoder().fit(task(tmp_path, of=performer(conv2=two)))
+        Autoencoder().fit(task(tmp_path, of=performer(conv2=two)).training)
 
 
 def test_a_convolution_that_shrinks_the_map_is_not_applicable(tmp_path):
     shrinking = nn.Sequential(nn.Conv2d(CHANNELS, FILTERS, 3, stride=2, padding=1), nn.ReLU())
     with pytest.raises(NotApplicable, match="same size"):
-        Autoencoder().fit(task(tmp_path, of=performer(conv2=shrinking)))
+        Autoencoder().fit(task(tmp_path, of=performer(conv2=shrinking)).training)
 
 
 def test_a_performer_that_sees_the_category_nowhere_is_not_applicable(tmp_path):
@@ -330,8 +330,8 @@ def test_a_single_logit_is_predicted_above_0(tmp_path):
     made = dict(whole.stages) | {"logits": nn.Linear(12, 1)}
     lone = Performer("lone", "1", 12, made, whole.roles, ("both",), {"both": 0, "red": 0}, "lone")
     of = task(tmp_path, of=lone)
-    logits = of.activations("logits")[:, 0]
-    assert torch.equal(known_labels(of, "predicted"), torch.where(logits > 0, 0, -1))
+    logits = of.training.activations("logits")[:, 0]
+    assert torch.equal(known_labels(of.training, "predicted"), torch.where(logits > 0, 0, -1))
     assert len(logits) == len(dataset.train)
 
 

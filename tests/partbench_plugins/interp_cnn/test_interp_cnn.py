@@ -8,9 +8,9 @@ from toys import CHANNELS, toy_performer, toy_task
 from partbench import InputError, NotApplicable, Performer
 from partbench.running.cell import fit
 from partbench.testing import check_explainer
-from partbench_plugins.interp_cnn.architecture import PartNetwork, anatomy, classifier
+from partbench_plugins.interp_cnn.architecture import PartNetwork, classifier, top_conv_surroundings
 from partbench_plugins.interp_cnn.interp_cnn import PROFILES, InterpCnn
-from partbench_plugins.interp_cnn.training import balanced, classification_loss
+from partbench_plugins.interp_cnn.training import classification_loss
 from partbench_plugins.top_conv import TopConv
 
 QUICK = {"epochs": 3, "warm_up": 1, "batch_size": 16, "trunk": "frozen"}
@@ -29,14 +29,14 @@ def fitted(task, **options):
 
 
 def test_anatomy_of_a_performer_names_what_lies_around_the_top_convolution():
-    below, top, pool, widths = anatomy(toy_performer())
+    below, top, pool, widths = top_conv_surroundings(toy_performer())
     assert (below, len(pool), widths) == ("conv1", 0, [24])
     assert isinstance(top[0], torch.nn.Conv2d)
 
 
 def test_network_without_a_top_convolution_is_not_applicable(tmp_path):
     with pytest.raises(NotApplicable, match="top_conv"):
-        InterpCnn().fit(toy_task(tmp_path, performer=toy_performer(without=["top_conv"])))
+        InterpCnn().fit(toy_task(tmp_path, performer=toy_performer(without=["top_conv"])).training)
 
 
 def test_top_convolution_starts_from_the_performers_weights(tmp_path):
@@ -50,7 +50,7 @@ def test_top_convolution_starts_from_the_performers_weights(tmp_path):
 def test_maps_are_zero_outside_the_mask_around_their_peak(tmp_path):
     task = toy_task(tmp_path)
     explainer = fitted(task)
-    maps = explainer.explain(task.batch("test", range(4))).maps
+    maps = explainer.explain(task.batch("test", range(4)).images).maps
     n = maps.shape[-1]
     peak = maps.flatten(2).argmax(2)
     cells = torch.arange(n * n)
@@ -63,11 +63,11 @@ def test_maps_are_zero_outside_the_mask_around_their_peak(tmp_path):
 def test_logits_follow_from_the_maps_and_ablating_nothing_changes_nothing(tmp_path):
     task = toy_task(tmp_path)
     explainer, batch = fitted(task), task.batch("test", range(5))
-    explanation = explainer.explain(batch)
-    torch.testing.assert_close(explainer.ablate(batch, []), explanation.logits)
+    explanation = explainer.explain(batch.images)
+    torch.testing.assert_close(explainer.without(batch.images, []), explanation.logits)
     with torch.no_grad():
         blind = explainer.network.classify(torch.zeros_like(explanation.maps))[:, 0]
-    torch.testing.assert_close(explainer.ablate(batch, list(range(CHANNELS))), blind)
+    torch.testing.assert_close(explainer.without(batch.images, list(range(CHANNELS))), blind)
 
 
 def test_mask_after_pool_gives_pooled_maps_at_their_place(tmp_path):
@@ -83,9 +83,9 @@ def test_mask_after_pool_gives_pooled_maps_at_their_place(tmp_path):
     task = toy_task(tmp_path, performer=performer)
     plain, after = fitted(task, mask_after_pool=False), fitted(task, mask_after_pool=True)
     batch = task.batch("test", range(2))
-    assert plain.explain(batch).maps.shape[-1] == 6
-    assert after.explain(batch).maps.shape[-1] == 3
-    assert after.explain(batch).grid.stride == 2 * plain.explain(batch).grid.stride
+    assert plain.explain(batch.images).maps.shape[-1] == 6
+    assert after.explain(batch.images).maps.shape[-1] == 3
+    assert after.explain(batch.images).grid.stride == 2 * plain.explain(batch.images).grid.stride
 
 
 @pytest.mark.parametrize("gradient", ["exact", "paper", "released"])
@@ -99,7 +99,7 @@ def test_several_categories_get_a_logit_each_in_their_order(tmp_path):
     explainer = fitted(task, epochs=12, learning_rate=3e-3, mask=False)  # too few cells for masks
     rows = [i for i, positive in enumerate(task.positive(task.labels("test"))) if positive]
     batch = task.batch("test", rows)
-    explanation = explainer.explain(batch)
+    explanation = explainer.explain(batch.images)
     assert explanation.logits.shape == (len(rows), 2)
     right = (explanation.logits.argmax(1) == task.category_of(batch.labels)).float().mean()
     assert right > 0.8
@@ -109,7 +109,7 @@ def test_network_learns_the_category_it_is_trained_on(tmp_path):
     task = toy_task(tmp_path, train=300)
     explainer = fitted(task, epochs=15, learning_rate=3e-3)
     batch = task.batch("test", range(20))
-    right = (explainer.explain(batch).logits > 0) == task.positive(batch.labels)
+    right = (explainer.explain(batch.images).logits > 0) == task.positive(batch.labels)
     assert right.float().mean() > 0.8
 
 
@@ -121,7 +121,7 @@ def test_filter_loss_raises_the_mutual_information_of_maps_and_templates(tmp_pat
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten().tolist()
 
     def information(**options):
-        maps = fitted(task, epochs=10, mask=False, **options).explain(task.batch("test", rows)).maps
+        maps = fitted(task, epochs=10, mask=False, **options).explain(task.batch("test", rows).images).maps
         maps = maps / maps.flatten(1).std().clamp(min=1e-6)
         return mutual_information(maps, templates(6, tau=8 / 36)).mean()
 
@@ -137,7 +137,7 @@ def test_trained_network_is_kept_and_used_again(tmp_path, cache):
     stamp = file.stat().st_mtime_ns
     again = fitted(task)
     batch = task.batch("test", range(3))
-    assert torch.equal(first.explain(batch).maps, again.explain(batch).maps)
+    assert torch.equal(first.explain(batch.images).maps, again.explain(batch.images).maps)
     fitted(task, rho=0.5)
     assert file.stat().st_mtime_ns == stamp
     assert len(list((cache / "interp_cnn").glob("*.safetensors"))) == 2
@@ -157,7 +157,7 @@ def test_broken_kept_file_is_made_again(tmp_path, cache):
     (file,) = (cache / "interp_cnn").glob("*.safetensors")
     file.write_bytes(b"no safetensors")
     batch = task.batch("test", range(3))
-    torch.testing.assert_close(fitted(task).explain(batch).maps, first.explain(batch).maps)
+    torch.testing.assert_close(fitted(task).explain(batch.images).maps, first.explain(batch.images).maps)
 
 
 def test_trained_trunk_starts_as_the_performer_and_leaves_it_alone(tmp_path):
@@ -182,8 +182,8 @@ def test_ordinary_top_conv_is_the_same_training_without_masks_and_loss(tmp_path)
     fit(ordinary, task)
     fit(bare, task)
     batch = task.batch("test", range(4))
-    assert torch.equal(ordinary.explain(batch).maps, bare.explain(batch).maps)
-    assert torch.equal(ordinary.explain(batch).logits, bare.explain(batch).logits)
+    assert torch.equal(ordinary.explain(batch.images).maps, bare.explain(batch.images).maps)
+    assert torch.equal(ordinary.explain(batch.images).logits, bare.explain(batch.images).logits)
 
 
 def test_profiles_fill_in_what_is_left_out_and_nothing_else():
@@ -192,16 +192,18 @@ def test_profiles_fill_in_what_is_left_out_and_nothing_else():
     assert {key for profile in PROFILES.values() for key in profile} == set(PROFILES["stable"])
 
 
-@pytest.mark.parametrize("options", [{"profile": "papre"}, {"rho": -1.0}, {"epochs": 0}])
-def test_bad_options_are_refused(options):
-    with pytest.raises(InputError, match="interp_cnn"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"profile": "papre"}, "profile is 'papre', expected one of stable, paper, released"),
+        ({"rho": -1.0}, "rho is -1.0, expected greater than or equal to 0"),
+        ({"epochs": 0}, "epochs is 0, expected greater than or equal to 1"),
+        ({"gradient": None}, "gradient is None, expected one of exact, paper, released"),
+    ],
+)
+def test_bad_options_are_refused(options, said):
+    with pytest.raises(InputError, match=f"^interp_cnn: {said}$"):
         InterpCnn(**options)
-
-
-def test_balanced_odds_draw_every_label_equally_often():
-    labels = torch.tensor([0, 0, 0, 1, -1, -1])
-    odds = balanced(labels)
-    assert [float(odds[labels == label].sum()) for label in (0, 1, -1)] == [1.0, 1.0, 1.0]
 
 
 def test_logistic_loss_of_one_output_is_that_of_the_paper():

@@ -10,7 +10,7 @@ import torch
 
 from partbench import InputError
 from partbench_plugins.srae.cae import Cae
-from partbench_plugins.srae.network import Autoencoder
+from partbench_plugins.srae.network import XLayerNetwork
 from partbench_plugins.srae.nn import Nn
 from partbench_plugins.srae.sae import Sae
 from partbench_plugins.srae.srae import Srae, degenerate
@@ -48,7 +48,7 @@ def predicted(explainer, z: torch.Tensor) -> torch.Tensor:
 def test_a_logit_linear_in_two_of_three_planted_factors_is_recovered(cls, tmp_path: Path):
     task, z, logits = planted(tmp_path)
     explainer = small(cls, epochs=80)
-    explainer.fit(task)
+    explainer.fit(task.training)
     assert (predicted(explainer, z) - logits).abs().mean() < 0.2 * logits.std()
 
 
@@ -56,8 +56,8 @@ def test_a_logit_linear_in_two_of_three_planted_factors_is_recovered(cls, tmp_pa
 def test_contributions_and_the_bias_make_the_logit(cls, tmp_path: Path):
     task = toy_task(tmp_path)
     explainer = small(cls)
-    explainer.fit(task)
-    explanation = explainer.explain(task.batch("test", range(6)))
+    explainer.fit(task.training)
+    explanation = explainer.explain(task.batch("test", range(6)).images)
     bias = explanation.logits - explanation.contributions.sum(1)
     torch.testing.assert_close(bias, explainer._x_layer.bias.expand(6), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(explanation.contributions, explanation.scores * explainer._x_layer.v)
@@ -68,7 +68,7 @@ def test_z_is_taken_in_its_own_units_after_training(tmp_path: Path):
     found = []
     for scale in (1.0, 128.0):  # a power of two, so that rounding is alike
         explainer = small(Srae, epochs=4)
-        explainer.fit(planted_task(tmp_path / str(scale), z * scale, lambda _: latents[:, 0]))
+        explainer.fit(planted_task(tmp_path / str(scale), z * scale, lambda _: latents[:, 0]).training)
         found.append(predicted(explainer, z * scale))
     torch.testing.assert_close(*found)
 
@@ -76,7 +76,7 @@ def test_z_is_taken_in_its_own_units_after_training(tmp_path: Path):
 def test_standardised_logits_are_mapped_back(tmp_path: Path):
     task, z, logits = planted(tmp_path)
     explainer = small(Nn, epochs=40, standardise=True)
-    explainer.fit(task)
+    explainer.fit(task.training)
     assert (predicted(explainer, z) - logits).abs().mean() < 0.2 * logits.std()
 
 
@@ -87,12 +87,12 @@ def test_cae_trains_its_encoder_without_the_logit_and_srae_with_it(tmp_path: Pat
         for column in (0, 1):
             explainer = small(cls)
             logits = 3 * latents[:, column]
-            explainer.fit(planted_task(tmp_path / f"{cls.name}{column}", z, lambda _, logits=logits: logits))
+            explainer.fit(planted_task(tmp_path / f"{cls.name}{column}", z, lambda _, logits=logits: logits).training)
             weights.append(explainer._x_layer.encoder[0].weight)
         assert torch.equal(*weights) is alike
 
 
-def spied(cls, learned: list[Autoencoder]):
+def spied(cls, learned: list[XLayerNetwork]):
     """The class, noting the networks it learns."""
 
     class Spied(cls):
@@ -105,9 +105,9 @@ def spied(cls, learned: list[Autoencoder]):
 
 def test_more_weight_on_reconstruction_rebuilds_z_better(tmp_path: Path):
     task, z, _ = planted(tmp_path)
-    learned: list[Autoencoder] = []
+    learned: list[XLayerNetwork] = []
     for beta in (0.0, 10.0):
-        small(spied(Sae, learned), beta=beta, epochs=24).fit(task)
+        small(spied(Sae, learned), beta=beta, epochs=24).fit(task.training)
     scaled = z / z.square().mean().sqrt()
     with torch.no_grad():  # encoders take Z as it is, decoders give it scaled
         errors = [float((network(z).reconstruction - scaled).square().mean()) for network in learned]
@@ -115,15 +115,15 @@ def test_more_weight_on_reconstruction_rebuilds_z_better(tmp_path: Path):
 
 
 def test_nn_has_no_decoder(tmp_path: Path):
-    learned: list[Autoencoder] = []
-    small(spied(Nn, learned)).fit(toy_task(tmp_path))
+    learned: list[XLayerNetwork] = []
+    small(spied(Nn, learned)).fit(toy_task(tmp_path).training)
     assert learned[0].decoder is None
 
 
 def test_srae_without_its_two_terms_predicts_as_well_as_nn(tmp_path: Path):
     task, z, logits = planted(tmp_path)
     for explainer in (small(Srae, beta=0.0, eta=0.0, epochs=30), small(Nn, epochs=30)):
-        explainer.fit(task)
+        explainer.fit(task.training)
         assert (predicted(explainer, z) - logits).abs().mean() < 0.2 * logits.std()
 
 
@@ -132,7 +132,7 @@ def test_pull_away_makes_x_features_more_orthogonal(tmp_path: Path):
     overlaps = []
     for eta in (0.0, 20.0):
         explainer = small(Srae, eta=eta, n=3)
-        explainer.fit(task)
+        explainer.fit(task.training)
         features = torch.nn.functional.normalize(explainer._x_layer.encoder(z), dim=0)
         overlaps.append(float((features.T @ features).square().sum() - features.square().sum()))
     assert overlaps[1] < 0.7 * overlaps[0]
@@ -163,7 +163,7 @@ def test_a_degenerate_result_is_trained_again_with_changed_weights_up_to_the_num
             return super()._attempt(examples, beta, eta)
 
     explainer = small(Spied, epochs=2, n=1, beta=10.0, eta=5.0, retries=3)  # one x-feature has no second
-    explainer.fit(toy_task(tmp_path))
+    explainer.fit(toy_task(tmp_path).training)
     assert tried == [pytest.approx((10 * 1.2**r, 5 * 0.8**r)) for r in range(4)]
     assert explainer.report()["retries"] == 3
     assert explainer.report()["degenerate"] == 1
@@ -172,7 +172,7 @@ def test_a_degenerate_result_is_trained_again_with_changed_weights_up_to_the_num
 def test_a_sound_result_is_not_trained_again(tmp_path: Path):
     task, *_ = planted(tmp_path)
     explainer = small(Srae, eta=0.0, nonnegative=True, retries=5, n=12)
-    explainer.fit(task)
+    explainer.fit(task.training)
     assert explainer.report()["degenerate"] == 0
     assert explainer.report()["retries"] < 5
 
@@ -180,9 +180,9 @@ def test_a_sound_result_is_not_trained_again(tmp_path: Path):
 def test_the_report_counts_living_and_contributing_x_features(tmp_path: Path):
     task = toy_task(tmp_path)
     explainer = small(Srae)
-    explainer.fit(task)
-    rows = torch.nonzero(task.positive(task.labels())).flatten().tolist()
-    explanation = explainer.explain(task.batch("train", rows))
+    explainer.fit(task.training)
+    rows = torch.nonzero(task.positive(task.training.labels)).flatten().tolist()
+    explanation = explainer.explain(task.batch("train", rows).images)
     assert explainer.report()["alive"] == (explanation.scores.mean(0) > 0).sum()
     assert explainer.report()["positively_contributing"] == (explanation.contributions.mean(0) > 0).sum()
 
@@ -207,16 +207,16 @@ def test_options_show_the_profile_as_resolved_and_explicit_ones_win():
 def test_the_released_profile_pretrains_and_fits(tmp_path: Path):
     task, z, logits = planted(tmp_path)
     explainer = Srae(profile="released", hidden=(32, 16), epochs=20, pretrain_epochs=2, retries=0)
-    explainer.fit(task)
+    explainer.fit(task.training)
     assert (predicted(explainer, z) - logits).abs().mean() < 0.5 * logits.std()
 
 
 def test_a_wrong_option_is_named():
-    with pytest.raises(InputError, match="no profile 'printed'; known: paper, released"):
+    with pytest.raises(InputError, match="srae: profile is 'printed', expected one of paper, released"):
         Srae(profile="printed")
     with pytest.raises(InputError, match="pull_away_along is 'rows'"):
         Srae(pull_away_along="rows")
-    with pytest.raises(InputError, match="x-features, is 0"):
+    with pytest.raises(InputError, match="nn: n is 0, expected greater than or equal to 1"):
         Nn(n=0)
     with pytest.raises(InputError, match="nonnegative"):
         Cae(nonnegative=True)

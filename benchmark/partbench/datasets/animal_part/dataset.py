@@ -18,16 +18,24 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from partbench import Batch, InputError, hookimpl
-from partbench.datasets.animal_part.layout import PARTS, Folder, Photo, category_photos, negative_photos, whole
+from partbench import Batch, Dataset, ImageSet, InputError, hookimpl
+from partbench.datasets.animal_part.layout import (
+    PARTS,
+    AnimalPartFolder,
+    Photo,
+    category_photos,
+    negative_photos,
+    whole,
+)
 from partbench.datasets.photograph import CropMemory, crop, decode
 
 WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}
 OTHER = "other"
 FRAME = 224  # px: the side of the frame in which parts are annotated
+MATLAB_SHIFT = 0.5  # px: MATLAB puts the centre of the first pixel at 1, a Batch puts it at 0.5
 
 
-class AnimalPartSet:
+class AnimalPartSet(ImageSet):
     """One split: photos cropped to the animal's box and stretched to `size` px.
 
     `centre_counts` (N, p): how many centres the truth files give; landmarks and part boxes are NaN unless it is 1.
@@ -37,7 +45,9 @@ class AnimalPartSet:
         self.photos, self.size, self.fingerprint, self._memory = photos, size, fingerprint, memory
         self.labels: Int[Tensor, "N"] = torch.tensor([photo.label for photo in photos])
         self.centre_counts: Int[Tensor, "N p"] = torch.from_numpy(np.stack([photo.found for photo in photos]))
-        self._centres: Float[Tensor, "N p 2"] = self._pixels(np.stack([photo.centres for photo in photos]) - 0.5)
+        self._centres: Float[Tensor, "N p 2"] = self._pixels(
+            np.stack([photo.centres for photo in photos]) - MATLAB_SHIFT
+        )
         self._extents: Float[Tensor, "N p 2"] = self._pixels(np.stack([photo.extents for photo in photos]))
 
     def __len__(self) -> int:
@@ -46,7 +56,7 @@ class AnimalPartSet:
     def batch(self, indices: Sequence[int]) -> Batch:
         """Crops as RGB in [0, 1]; the box is the whole crop, since the crop is the box.
 
-        Landmarks are x y in px, integer at pixel centres. Raises InputError naming the photo that cannot be decoded.
+        Landmarks are x y in px (docs/coordinates.md). Raises InputError naming the photo that cannot be decoded.
         """
         rows = list(indices)
         crops = [self._crop(self.photos[i]).transpose(2, 0, 1) for i in rows]
@@ -57,12 +67,12 @@ class AnimalPartSet:
             pixels=torch.from_numpy(pixels).float() / 255,
             labels=self.labels[rows],
             boxes=torch.tensor([[0.0, 0.0, self.size, self.size]]).repeat(len(rows), 1),
-            landmarks=self._centres[rows] - 0.5,
+            landmarks=self._centres[rows],
             part_boxes=self.part_boxes(rows),
         )
 
     def part_boxes(self, indices: Sequence[int]) -> Float[Tensor, "n p 4"]:
-        """Boxes x0 y0 x1 y1 of the parts in px, cut off at the crop; pixel i spans [i, i + 1). NaN where unknown."""
+        """Boxes x0 y0 x1 y1 of the parts in px, cut off at the crop; NaN where unknown."""
         centres, half = self._centres[list(indices)], self._extents[list(indices)] / 2
         return torch.cat([centres - half, centres + half], -1).clamp(0, self.size)
 
@@ -80,7 +90,7 @@ class AnimalPartSet:
             raise InputError(f"{photo.path}: {error}; copy the photo and its data.mat again") from error
 
 
-class AnimalPart:
+class AnimalPart(Dataset):
     """Photographs of cat, cattle, dog, horse and sheep with head and legs, and "other": photos of anything.
 
     Half of the photos of each class are for training, half for testing; no randomness. Raises InputError naming the
@@ -91,14 +101,14 @@ class AnimalPart:
     version: ClassVar[str] = "1"
     default_performer: ClassVar[str] = "lite0_head"
     needs_root: ClassVar[bool] = True
-    classes: ClassVar[tuple[str, ...]] = (*WNIDS, OTHER)
-    categories: ClassVar[tuple[str, ...]] = tuple(WNIDS)
+    classes: tuple[str, ...] = (*WNIDS, OTHER)
+    categories: tuple[str, ...] = tuple(WNIDS)
     landmark_names: tuple[str, ...] = PARTS
     part_names: tuple[str, ...] = PARTS
 
     def __init__(self, root: Path | None = None, size: int = FRAME) -> None:
-        self.size = size
-        folder = Folder(_checked(root))
+        super().__init__(root, size)
+        folder = AnimalPartFolder(_checked(root))
         photos = negative_photos(folder, self.classes.index(OTHER))
         for label, category in enumerate(self.categories):
             photos += category_photos(folder, category, WNIDS[category], label)
@@ -107,7 +117,7 @@ class AnimalPart:
         self.train = AnimalPartSet(train, size, self._fingerprint(folder, "train"), memory)
         self.test = AnimalPartSet(test, size, self._fingerprint(folder, "test"), memory)
 
-    def _fingerprint(self, folder: Folder, split: str) -> str:
+    def _fingerprint(self, folder: AnimalPartFolder, split: str) -> str:
         text = f"{self.name} {self.version} {self.size} {split} {folder.digest.hexdigest()}"
         return hashlib.sha256(text.encode()).hexdigest()
 

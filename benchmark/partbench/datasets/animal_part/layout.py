@@ -39,7 +39,7 @@ class Photo:
 
 
 @dataclass
-class Folder:
+class AnimalPartFolder:
     """The root folder; every file asked for enters `digest`, with its content (.mat) or its size (photos)."""
 
     root: Path
@@ -67,7 +67,7 @@ class Folder:
         self.digest.update(f"{path} {size}\n".encode() + content)
 
 
-def category_photos(folder: Folder, name: str, wnid: str, label: int) -> list[Photo]:
+def category_photos(folder: AnimalPartFolder, name: str, wnid: str, label: int) -> list[Photo]:
     """The photos of one category that have a box, in the order of their numbers.
 
     Boxes come from data.mat or, where it is absent, from the truth files. Raises InputError where a file is missing or
@@ -96,7 +96,7 @@ def category_photos(folder: Folder, name: str, wnid: str, label: int) -> list[Ph
     return photos
 
 
-def negative_photos(folder: Folder, label: int) -> list[Photo]:
+def negative_photos(folder: AnimalPartFolder, label: int) -> list[Photo]:
     """The photos of neg/: whole images without annotation."""
     nowhere, none = np.full((len(PARTS), 2), np.nan), np.zeros(len(PARTS), int)
     files = folder.photos("neg", ".JPEG")

@@ -17,15 +17,23 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from partbench import Batch, InputError, Register, hookimpl
-from partbench.datasets.celeba.layout import ATTRIBUTES, LANDMARKS, PARTITION_FILE, PARTITIONS, PHOTOS, Faces, Folder
+from partbench import Batch, Dataset, ImageSet, InputError, Register, hookimpl
+from partbench.datasets.celeba.layout import (
+    ATTRIBUTES,
+    LANDMARKS,
+    PARTITION_FILE,
+    PARTITIONS,
+    PHOTOS,
+    CelebaFolder,
+    Faces,
+)
 from partbench.datasets.photograph import CropMemory, crop, decode
 
 WIDTH, HEIGHT = 178, 218  # px of every aligned photo
 TRAIN, TEST = "0", "2"  # partition 1, for validation, is not used
 
 
-class CelebASet:
+class CelebASet(ImageSet):
     """The photos of one partition, each stretched to `size` x `size` px, which does not keep the aspect."""
 
     def __init__(self, folder: Path, faces: Faces, rows: list[int], size: int, fingerprint: str) -> None:
@@ -34,16 +42,17 @@ class CelebASet:
         self.labels: Int[Tensor, "N"] = torch.zeros(len(rows), dtype=torch.long)
         self.attributes: Float[Tensor, "N 40"] = torch.from_numpy(faces.attributes[rows]).float()
         scale = torch.tensor([size / WIDTH, size / HEIGHT])
-        self._landmarks: Float[Tensor, "N 5 2"] = (torch.from_numpy(faces.landmarks[rows]).float() + 0.5) * scale - 0.5
+        self._landmarks: Float[Tensor, "N 5 2"] = (torch.from_numpy(faces.landmarks[rows]).float() + 0.5) * scale
         self._memory = CropMemory()
 
     def __len__(self) -> int:
         return len(self.names)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Photos as RGB in [0, 1]; landmarks are x y in px, whole numbers at pixel centres.
+        """Photos as RGB in [0, 1]; landmarks are x y in px (docs/coordinates.md).
 
-        The published pixel numbers are taken as counted from 0. Raises InputError naming a photo that cannot be read.
+        Published pixel numbers count from 0: pixel i has its centre at i + 0.5. Raises InputError naming a photo that
+        cannot be read.
         """
         rows = list(indices)
         photos = [self._photo(self.names[i]) for i in rows]
@@ -68,7 +77,7 @@ class CelebASet:
         return crop(photo, None, self.size)
 
 
-class CelebA:
+class CelebA(Dataset):
     """Photographs of faces, whose attributes are explained by other attributes: attractive, heavy_makeup, male, young.
 
     Partition 0 of the official split is for training, 2 for testing. Raises InputError naming file and line if
@@ -80,23 +89,23 @@ class CelebA:
     version: ClassVar[str] = "1"
     default_performer: ClassVar[str] = "lite0_head"
     needs_root: ClassVar[bool] = True
-    classes: ClassVar[tuple[str, ...]] = ("face",)
-    categories: ClassVar[tuple[str, ...]] = ()
-    attribute_names: ClassVar[tuple[str, ...]] = ATTRIBUTES
-    attribute_tasks: ClassVar[Mapping[str, str]] = {
-        name.lower(): name for name in ("Attractive", "Heavy_Makeup", "Male", "Young")
+    classes: tuple[str, ...] = ("face",)
+    categories: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ATTRIBUTES
+    attribute_tasks: Mapping[str, str] = {
+        f"attribute-{name.lower()}": name for name in ("Attractive", "Heavy_Makeup", "Male", "Young")
     }
     landmark_names: tuple[str, ...] = LANDMARKS
     part_names: tuple[str, ...] = ()
 
     def __init__(self, root: Path | None = None, size: int = 224) -> None:
-        self.size = size
-        folder = Folder(_checked(root))
+        super().__init__(root, size)
+        folder = CelebaFolder(_checked(root))
         faces, found = folder.faces(), folder.photo_sizes()
         self.train = self._split(folder, faces, found, TRAIN)
         self.test = self._split(folder, faces, found, TEST)
 
-    def _split(self, folder: Folder, faces: Faces, found: Mapping[str, int], partition: str) -> CelebASet:
+    def _split(self, folder: CelebaFolder, faces: Faces, found: Mapping[str, int], partition: str) -> CelebASet:
         rows = [i for i, part in enumerate(faces.partition) if part == partition]
         if not rows:
             path = folder.root / PARTITION_FILE

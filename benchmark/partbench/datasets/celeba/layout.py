@@ -107,7 +107,7 @@ class Faces:
 
 
 @dataclass
-class Folder:
+class CelebaFolder:
     """The root folder; the content of every text file read enters `digest`."""
 
     root: Path

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partbench import Batch, Register, cache_folder, hookimpl
+from partbench import Batch, Dataset, ImageSet, Progress, Register, cache_folder, hookimpl, silent
 from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, ATTRIBUTES_VERSION, GLOBAL, attributes_of
 from partbench.datasets.fauna.render import (
@@ -34,11 +35,10 @@ ATTRIBUTE_SEEDS = 3, 4  # of the attribute scenes for training and testing
 TRAIN_IMAGES, TEST_IMAGES = 1800, 600
 MANY = 64  # images from which on the whole split is rendered and kept
 KEPT_SIDE = 128  # px up to which a split is kept on disk
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
-class FaunaSet:
+class FaunaSet(ImageSet):
     """Scenes 0 .. count - 1 of a seed at `size` px; `without` names parts left out of every rendering.
 
     A few images are rendered when asked for. When many are, the whole split is rendered once and kept in the cache
@@ -49,7 +49,7 @@ class FaunaSet:
     count: int
     size: int
     without: tuple[str, ...] = ()
-    progress: Progress | None = field(default=None, repr=False, compare=False)
+    progress: Progress = field(default=silent, repr=False, compare=False)
     kind: ClassVar[str] = "fauna"
     scenes: ClassVar[dict[str, Any]] = {}  # options of `render`
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
@@ -59,16 +59,11 @@ class FaunaSet:
     def __len__(self) -> int:
         return self.count
 
-    @property
-    def fingerprint(self) -> str:
-        """What determines the pixels."""
+    def __post_init__(self) -> None:
         numbers = f"{FAUNA_VERSION}-{self.seed}-{self.count}-{self.size}"
-        return f"{self.kind}-{numbers}{''.join(f'-{part}' for part in self.without)}"
-
-    @property
-    def labels(self) -> Int[Tensor, "N"]:
-        """Categories are dealt in turn."""
-        return torch.arange(self.count) % len(CATEGORIES)
+        self.has_removals = True
+        self.fingerprint = f"{self.kind}-{numbers}{''.join(f'-{part}' for part in self.without)}"
+        self.labels: Int[Tensor, "N"] = torch.arange(self.count) % len(CATEGORIES)  # categories are dealt in turn
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """These scenes, with boxes, landmarks and part masks."""
@@ -80,7 +75,7 @@ class FaunaSet:
             pixels=images.float() / 255,
             labels=torch.from_numpy(data["label"]).long(),
             boxes=torch.from_numpy(data["box"]).float(),
-            landmarks=torch.from_numpy(data["landmarks"]).float() - 0.5,  # pixel centres are whole numbers in a Batch
+            landmarks=torch.from_numpy(data["landmarks"]).float(),
             masks=torch.from_numpy(data["masks"]),
         )
 
@@ -118,9 +113,9 @@ class FaunaSet:
     def _render_all(self, path: Path) -> dict[str, np.ndarray]:
         samples = []
         options = {"without": self.without, **self.scenes}
-        for sample in rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options):
-            samples.append(sample)
-            if self.progress:
+        with closing(rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options)) as drawn:
+            for sample in drawn:
+                samples.append(sample)
                 self.progress(f"rendering {self.kind}, seed {self.seed}", len(samples), self.count)
         arrays = stack(samples)
         arrays["masks"] = np.packbits(arrays["masks"], axis=-1)
@@ -138,7 +133,7 @@ class AttributeSet(FaunaSet):
     scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_attribute_scene}
 
     @cached_property
-    def attributes(self) -> Float[Tensor, "N a"]:
+    def attributes(self) -> Float[Tensor, "N a"]:  # type: ignore[override]
         """+1 or -1 for each of ATTRIBUTE_NAMES."""
         return torch.from_numpy(attributes_of(self.seed, self.count)).float()
 
@@ -156,44 +151,44 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         return {}
 
 
-class FaunaAttributes:
+class FaunaAttributes(Dataset):
     """Attribute scenes of fauna, for the tasks that explain a global attribute by local ones."""
 
     name: ClassVar[str] = "fauna"
     version: ClassVar[str] = f"{FAUNA_VERSION}.{ATTRIBUTES_VERSION}"
     default_performer: ClassVar[str] = "small_vgg_attributes"
     needs_root: ClassVar[bool] = False
-    classes: ClassVar[tuple[str, ...]] = CATEGORIES
-    categories: ClassVar[tuple[str, ...]] = ()
-    attribute_names: ClassVar[tuple[str, ...]] = ATTRIBUTE_NAMES
-    attribute_tasks: ClassVar[Mapping[str, str]] = {f"attribute-{name}": name for name in GLOBAL}
-    landmark_names = ALL_LANDMARKS
-    part_names = PART_NAMES
-    located: ClassVar[tuple[str, ...]] = ("head", "neck", "torso")
+    classes: tuple[str, ...] = CATEGORIES
+    categories: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ATTRIBUTE_NAMES
+    attribute_tasks: Mapping[str, str] = {f"attribute-{name}": name for name in GLOBAL}
+    landmark_names: tuple[str, ...] = ALL_LANDMARKS
+    part_names: tuple[str, ...] = PART_NAMES
+    located: tuple[str, ...] = ("head", "neck", "torso")
 
     def __init__(self, root: Path | None = None, size: int = 64) -> None:
-        self.size = size
+        super().__init__(root, size)
         self.train = AttributeSet(ATTRIBUTE_SEEDS[0], TRAIN_IMAGES, size)
         self.test = AttributeSet(ATTRIBUTE_SEEDS[1], TEST_IMAGES, size)
 
 
-class Fauna:
+class Fauna(Dataset):
     """Animals of six categories in front of anything, with exact part masks, landmarks and boxes; no files needed."""
 
     name: ClassVar[str] = "fauna"
     version: ClassVar[str] = FAUNA_VERSION
     default_performer: ClassVar[str] = "small_vgg"
     needs_root: ClassVar[bool] = False
-    classes: ClassVar[tuple[str, ...]] = CATEGORIES
-    categories: ClassVar[tuple[str, ...]] = CATEGORIES
-    attribute_tasks: ClassVar[Mapping[str, str]] = FaunaAttributes.attribute_tasks
-    attribute_images: ClassVar[type] = FaunaAttributes
-    landmark_names = ALL_LANDMARKS
-    part_names = PART_NAMES
-    located: ClassVar[tuple[str, ...]] = ("head", "neck", "torso")  # as on Pascal-Part (Interpretable CNN, section 5)
+    classes: tuple[str, ...] = CATEGORIES
+    categories: tuple[str, ...] = CATEGORIES
+    attribute_tasks: Mapping[str, str] = FaunaAttributes.attribute_tasks
+    attribute_images: ClassVar[type[Dataset] | None] = FaunaAttributes
+    landmark_names: tuple[str, ...] = ALL_LANDMARKS
+    part_names: tuple[str, ...] = PART_NAMES
+    located: tuple[str, ...] = ("head", "neck", "torso")  # as on Pascal-Part (Interpretable CNN, section 5)
 
     def __init__(self, root: Path | None = None, size: int = 64) -> None:
-        self.size = size
+        super().__init__(root, size)
         self.train = FaunaSet(TRAIN_SEED, TRAIN_IMAGES, size)
         self.test = FaunaSet(TEST_SEED, TEST_IMAGES, size)
 

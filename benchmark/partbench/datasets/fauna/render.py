@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
-from functools import lru_cache, partial
-from multiprocessing import get_context
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -17,6 +16,7 @@ from numpy import ndarray
 from .backdrop import cast_shadow, paint_backdrop, paint_occluder
 from .body import Material
 from .coat import UNMARKED, field, marked
+from .render_pool import chunks_in_order
 from .scene import Light, Scene, draw_scene
 from .surface import FAR, NOTHING, Surface, softened_normals, visible_surface
 from .vocabulary import (
@@ -107,19 +107,26 @@ def render(
 
 
 def rendered(
-    seed: int, indices: Sequence[int], size: int = 64, workers: int | None = None, **options: Any
-) -> Iterator[Sample]:
-    """Samples of several indices, in order, one by one; `options` are further ones of `render`.
+    seed: int,
+    indices: Sequence[int],
+    size: int = 64,
+    workers: int | None = None,
+    without: Sequence[str] = (),
+    scene_of: SceneOf = draw_scene,
+) -> Generator[Sample, None, None]:
+    """Samples of several indices, in order, one by one; see `render`.
 
-    `workers` processes, or this one if None; the result does not depend on them.
+    `workers` processes draw them, or this one if None; the samples do not depend on it. The processes import `scene_of`
+    by name and nothing else of the caller.
     """
-    draw = partial(render, seed, size=size, **options)
     if not workers or workers < 2:
-        yield from map(draw, map(int, indices))
+        yield from (render(seed, int(index), size, tuple(without), scene_of) for index in indices)
         return
-    # not forked: OpenCV's and torch's threads do not survive a fork
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(draw, map(int, indices), chunksize=32)
+    name = f"{scene_of.__module__}:{scene_of.__qualname__}"
+    job = {"seed": int(seed), "size": int(size), "without": list(without), "scene_of": name}
+    with closing(chunks_in_order(job, [int(index) for index in indices], workers)) as chunks:
+        for chunk in chunks:
+            yield from unstack(chunk)
 
 
 def render_many(
@@ -127,6 +134,12 @@ def render_many(
 ) -> dict[str, ndarray]:
     """The same, stacked: image, label, box, landmarks, masks, each (n, ...)."""
     return stack(list(rendered(seed, indices, size, workers, **options)))
+
+
+def unstack(arrays: Mapping[str, ndarray]) -> Iterator[Sample]:
+    """The samples that `stack` stacked."""
+    for image, label, box, landmarks, masks in zip(*(arrays[f.name] for f in fields(Sample)), strict=True):
+        yield Sample(image, int(label), box, landmarks, masks)
 
 
 def stack(samples: Sequence[Sample]) -> dict[str, ndarray]:

@@ -1,7 +1,5 @@
-"""Statistics without torch: resampling, entropy, classification."""
+"""Statistics without torch: classification, entropy, means, ranks, resampling."""
 
-from partbench.functional.statistics.classification import agreement, best_threshold, hits
-from partbench.functional.statistics.entropy import entropy
-from partbench.functional.statistics.resampling import bootstrap, interval, resampling_weights
+import lazy_loader
 
-__all__ = ["agreement", "best_threshold", "bootstrap", "entropy", "hits", "interval", "resampling_weights"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

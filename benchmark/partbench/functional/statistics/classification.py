@@ -42,3 +42,32 @@ def best_threshold(logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n
     thresholds = np.clip(0.0, below, np.nextafter(above, -np.inf))
     best = thresholds[right == right.max()]
     return float(best[np.abs(best).argmin()])
+
+
+def one_against_rest(
+    logits: Float[np.ndarray, "n c"], target: int, positive: Bool[np.ndarray, "n"]
+) -> Float[np.ndarray, "n"]:
+    """1 where logit `target` is the largest on a positive image and is not on another, else 0; NaN for a NaN.
+
+    A single logit is the largest where it is above 0.
+    """
+    if logits.shape[1] == 1:
+        return agreement(logits[:, 0], positive, 0.0)
+    return np.where(np.isfinite(logits).all(1), (logits.argmax(1) == target) == positive, np.nan)
+
+
+def replace_logit(
+    logits: Float[np.ndarray, "n c"], target: int, predicted: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n c"]:
+    """The logits with logit `target` replaced by a prediction of it."""
+    others = logits.copy()
+    others[:, target] = predicted
+    return others
+
+
+def class_unchanged(
+    logits: Float[np.ndarray, "n c"], target: int, predicted: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n"]:
+    """1 where the largest logit stays the same after logit `target` is replaced, else 0; NaN for a NaN."""
+    same = replace_logit(logits, target, predicted).argmax(1) == logits.argmax(1)
+    return np.where(np.isnan(predicted), np.nan, same)

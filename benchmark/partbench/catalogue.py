@@ -1,0 +1,188 @@
+"""What plugins there are, as plain data: kept in the cache folder, so that listing and completing names import none.
+
+The catalogue is read from its file while no module that it describes has changed (path, time, size); else, and where
+the file is damaged, the plugins are loaded and it is written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from partbench import __version__, hookspecs
+from partbench.cache import cache_folder
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from partbench.registry import Entry, Registry
+
+FORMAT = "1"
+NEWEST = 16  # catalogues kept: of other environments, plugin files and earlier texts of the modules
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A plugin: `owner` is its module or file; `options` are name, default and type of each, as text."""
+
+    kind: str
+    name: str
+    version: str
+    owner: str
+    distribution: str
+    distribution_version: str
+    what: str = ""
+    options: list[dict[str, str]] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    attribute_tasks: list[str] = field(default_factory=list)
+    default_performer: str = ""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All plugins, the tasks on default performers as {"name", "performer"}, the broken as {"plugin", "error"}."""
+
+    plugins: list[Listed]
+    tasks: list[dict[str, str]]
+    broken: list[dict[str, str]]
+
+    def of(self, kind: str) -> list[Listed]:
+        """The plugins of a kind ("explainers", ...), by name."""
+        return sorted((plugin for plugin in self.plugins if plugin.kind == kind), key=lambda plugin: plugin.name)
+
+
+def catalogue(files: Sequence[Path] = ()) -> Catalogue:
+    """What is registered, with the plugins of `files`. Raises InputError for a broken file, as `registry.load` does."""
+    path = cache_folder() / "catalogue" / f"{_state(files)}.json"
+    found = _read(path)
+    if found is None:
+        from partbench.registry import load
+
+        with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints must not mix with a list for scripts
+            found = described(load(files))
+        _write(path, found)
+    return found
+
+
+def described(registry: Registry) -> Catalogue:
+    """A registry as plain data."""
+    from partbench.registry import KINDS
+
+    plugins = [_listed(kind, entry) for kind in KINDS for entry in getattr(registry, kind).values()]
+    tasks = [{"name": name, "performer": registry.default_performer(name)} for name in registry.tasks()]
+    return Catalogue(plugins, tasks, [{"plugin": b.plugin, "error": b.error} for b in registry.broken])
+
+
+def _listed(kind: str, entry: Entry) -> Listed:
+    cls = entry.cls
+    of_dataset: dict[str, Any] = {}
+    if kind == "datasets":
+        of_dataset = {
+            "categories": list(cls.categories),
+            "attribute_tasks": list(cls.attribute_tasks),
+            "default_performer": str(cls.default_performer),
+        }
+    lines = (cls.__doc__ or "").strip().splitlines() or [""]
+    version = entry.version if kind == "explainers" else str(cls.version)
+    names = entry.name, version, entry.owner, entry.distribution, entry.version
+    return Listed(kind, *names, lines[0], _options(kind, cls), **of_dataset)
+
+
+def _options(kind: str, cls: Any) -> list[dict[str, str]]:
+    if kind not in ("explainers", "metrics") or not dataclasses.is_dataclass(cls):
+        return []
+    import inspect
+
+    options = []
+    for option in (f for f in dataclasses.fields(cls) if f.init):
+        factory = option.default_factory
+        default = option.default if factory is dataclasses.MISSING else factory()
+        text = option.type if isinstance(option.type, str) else inspect.formatannotation(option.type)
+        options.append({"name": option.name, "default": str(default), "type": text})
+    return options
+
+
+def _read(path: Path) -> Catalogue | None:
+    """The catalogue of a file; None if there is none or it is damaged."""
+    try:
+        digest, _, text = path.read_text().partition("\n")
+        if digest != _digest(text):
+            return None
+        data = json.loads(text)
+        return Catalogue([Listed(**plugin) for plugin in data["plugins"]], data["tasks"], data["broken"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _write(path: Path, found: Catalogue) -> None:
+    """Keep a catalogue, whole or not at all; where the folder cannot be written, it is made anew each time."""
+    text = json.dumps(dataclasses.asdict(found))
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(f"{_digest(text)}\n{text}")
+        os.replace(temporary, path)
+        kept = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        for old in kept[NEWEST:]:
+            old.unlink(missing_ok=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _state(files: Sequence[Path]) -> str:
+    """A hash of all that decides what is found: versions, entry points, and the modules by path, time and size."""
+    points = hookspecs.entry_points()
+    folders = [Path(__file__).parent, *_places("partbench_plugins")]
+    modules = [module for folder in folders for module in _modules(folder)]
+    for point in points:
+        modules += _modules_of(point)
+    for file in files:
+        modules += [file.resolve(), *file.resolve().parent.glob("*.py")]
+    # a package that is installed or removed changes the time of its folder, and may mend or break a plugin
+    modules += [Path(folder) for folder in sys.path if folder.endswith("-packages")]
+    named = [(point.name, point.value, point.dist.version if point.dist else "") for point in points]
+    state = [FORMAT, __version__, sys.version, sys.prefix, named, *map(_stat, sorted(set(modules)))]
+    return _digest(json.dumps(state))[:24]
+
+
+def _modules_of(point: EntryPoint) -> Iterator[Path]:
+    """The modules of the distribution of an entry point, wherever an editable install may have left them."""
+    yield from (Path(str(file.locate())) for file in (point.dist and point.dist.files) or () if file.suffix == ".py")
+    for place in _places(point.value.partition(":")[0].partition(".")[0]):
+        yield from _modules(place)
+
+
+def _places(module: str) -> list[Path]:
+    """The file of a top-level module, or the folders of a package; none if there is no such module."""
+    import importlib.util
+
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return []
+    if spec is None:
+        return []
+    return [Path(place) for place in spec.submodule_search_locations or filter(None, [spec.origin])]
+
+
+def _modules(place: Path) -> Iterable[Path]:
+    return place.rglob("*.py") if place.is_dir() else [place]
+
+
+def _stat(path: Path) -> list[Any]:
+    try:
+        found = path.stat()
+    except OSError:
+        return [str(path), 0, 0]
+    return [str(path), found.st_mtime_ns, found.st_size]

@@ -1,0 +1,85 @@
+"""`bench list` and `bench doctor`: what there is, and what is odd."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from partbench.cli.parameters import data_root_option, json_option, path_option
+
+if TYPE_CHECKING:
+    from partbench.catalogue import Catalogue, Listed
+
+KINDS = ("explainers", "metrics", "datasets", "tasks", "performers")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@path_option
+@json_option
+def list_(kind: str | None, files: tuple[Path, ...], as_json: bool) -> None:
+    """What is registered, with versions and owners, and the plugins that are broken.
+
+    \b
+    Examples:
+      bench list
+      bench list metrics --json
+    """
+    from partbench.catalogue import catalogue
+
+    found = catalogue(files)
+    listing = {name: _rows(found, name) for name in ([kind] if kind else KINDS)}
+    if as_json:
+        click.echo(json.dumps({**listing, "broken": found.broken}, indent=1))
+        return
+    from partbench.cli.tables import print_table
+
+    for name, rows in listing.items():
+        print_table(name, [{key: row[key] for key in row if key not in ("module", "options")} for row in rows])
+    if found.broken:
+        print_table("broken plugins", found.broken)
+
+
+def _rows(found: Catalogue, kind: str) -> list[dict[str, Any]]:
+    if kind == "tasks":
+        return list(found.tasks)
+    return [_row(plugin) for plugin in found.of(kind)]
+
+
+def _row(plugin: Listed) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": plugin.name,
+        "version": plugin.version,
+        "owner": f"{plugin.distribution} {plugin.distribution_version}",
+        "module": plugin.owner,
+        "what": plugin.what,
+    }
+    return row | ({"options": plugin.options} if plugin.kind in ("explainers", "metrics") else {})
+
+
+@click.command()
+@path_option
+@data_root_option
+@json_option
+def doctor(files: tuple[Path, ...], data_root: Path | None, as_json: bool) -> None:
+    """The environment, the data found and the plugins broken: what to look at when something is odd.
+
+    \b
+    Example:
+      bench doctor --data-root ~/data
+    """
+    from partbench.cli.doctor import examine
+    from partbench.cli.tables import print_table
+
+    found = examine(files, data_root)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        for title, rows in found.items():
+            print_table(title, rows)
+    if any(row["status"] == "broken" for rows in found.values() for row in rows):
+        sys.exit(1)

@@ -1,0 +1,40 @@
+"""Options that several commands share, and completion of names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of Parquet files; leaderboards/ and pictures/ are written beside it.",
+)
+data_root_option = click.option(
+    "--data-root", type=click.Path(path_type=Path), help="Folder of real data, or one that holds a folder per dataset."
+)
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+path_option = click.option(
+    "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), help="Load plugins from a file too."
+)
+
+
+def completion_of(*kinds: str) -> Any:
+    """Completion of the names of these kinds ("explainers", ..., "tasks"), read from the catalogue."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        from partbench.catalogue import catalogue
+
+        found = catalogue()
+        names = [plugin.name for kind in kinds for plugin in found.of(kind)]
+        names += [task["name"] for task in found.tasks] if "tasks" in kinds else []
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete

@@ -1,0 +1,40 @@
+"""What the commands that compute open first: the plugins and a workbench, with progress on a terminal."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from partbench.cli.console import Reporter
+    from partbench.opening import Workbench
+    from partbench.registry import Registry
+
+
+def open_workbench(device: str, data_root: Path | None, files: Sequence[str | Path] = ()) -> tuple[Registry, Workbench]:
+    """All plugins, those of `files` too, and a workbench on a device."""
+    gc.disable()  # what is imported stays: a fifth of the time went into looking for garbage in it
+    try:
+        from partbench.nn.torch_setup import choose_device, keep_freed_memory
+        from partbench.opening import Workbench
+        from partbench.registry import load
+
+        keep_freed_memory()
+        registry = load(files)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return registry, Workbench(registry, data_root, choose_device(device))
+
+
+@contextmanager
+def progress_of(workbench: Workbench) -> Iterator[Reporter]:
+    """Show the progress of whatever the workbench opens."""
+    from partbench.cli.console import Reporter
+
+    with Reporter(1, quiet=False) as reporter:
+        workbench.progress = reporter.progress
+        yield reporter

@@ -1,0 +1,77 @@
+"""What a class must declare to be registered: a name that users can type, defaults, and the methods of its kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from typing import Any
+
+from partbench.plugin import Dataset, Explainer, Metric, PerformerPlugin
+
+LONGEST_NAME = 100
+SEPARATORS = r"\s/\\@:*?\[\]=,"
+BASES: dict[str, type] = {
+    "explainers": Explainer, "metrics": Metric, "datasets": Dataset, "performers": PerformerPlugin,
+}  # fmt: skip
+METHODS = {
+    "explainers": ("fit", "explain"), "metrics": ("update", "compute"), "datasets": (), "performers": ("open",),
+}  # fmt: skip
+ATTRIBUTES = {
+    "explainers": (), "metrics": ("higher_is_better",), "datasets": ("default_performer",),
+    "performers": ("input_size",),
+}  # fmt: skip
+
+
+def fault(kind: str, cls: Any) -> str:
+    """Why a class cannot be registered as one of `kind` ("explainers", ...), in one line; "" if it can."""
+    if not isinstance(cls, type):
+        return f"registered {cls!r:.60}, expected a class".replace("\n", " ")
+    found = _fault_of_name(kind, getattr(cls, "name", None)) or _missing(kind, cls) or _fault_of_fields(kind, cls)
+    return f"class {cls.__name__}: {found}" if found else ""
+
+
+def in_one_line(error: BaseException) -> str:
+    """The kind and text of an exception."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _fault_of_name(kind: str, name: Any) -> str:
+    if not isinstance(name, str):
+        found = "there is none" if name is None else f"it is {name!r:.60}"
+        return f"expected a class attribute `name`, a text; {found}"
+    if not 0 < len(name) <= LONGEST_NAME:
+        return f"its name has {len(name)} characters, expected 1 to {LONGEST_NAME}"
+    separators = SEPARATORS.replace(":", "") if kind == "performers" else SEPARATORS  # as in timm:resnet18
+    if re.search(f"[{separators}]", name) or not name.isprintable() or name.startswith("-"):
+        return f"its name is {name!r}; expected no spaces, separators or control characters"
+    if name == "all" or name.endswith(".py"):
+        return f"its name is {name!r}, which `--plugin` takes for something else"
+    return ""
+
+
+def _missing(kind: str, cls: type) -> str:
+    base = BASES[kind]
+    if not issubclass(cls, base):
+        return f"expected a subclass of partbench.{base.__name__}"
+    absent = [f"{name}()" for name in METHODS[kind] if vars(base)[name] is inspect.getattr_static(cls, name)]
+    absent += [f"`{name}`" for name in ATTRIBUTES[kind] if not hasattr(cls, name)]
+    if absent:
+        return f"expected of {kind.removesuffix('s')}s, and not there: {', '.join(absent)}"
+    if issubclass(cls, Dataset) and not _names(cls.categories):
+        return "expected `categories`, a tuple of names"
+    return ""
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(name, str) for name in value)
+
+
+def _fault_of_fields(kind: str, cls: type) -> str:
+    """Explainers and metrics are built without arguments: each field needs a default."""
+    if kind not in ("explainers", "metrics") or not dataclasses.is_dataclass(cls):
+        return ""
+    missing = dataclasses.MISSING
+    bare = [f.name for f in dataclasses.fields(cls) if f.init and f.default is missing is f.default_factory]
+    return f"expected a default for each field; {', '.join(bare)} lack one" if bare else ""

@@ -1,0 +1,16 @@
+from .classification import agreement as agreement
+from .classification import best_threshold as best_threshold
+from .classification import class_unchanged as class_unchanged
+from .classification import hits as hits
+from .classification import one_against_rest as one_against_rest
+from .classification import replace_logit as replace_logit
+from .histograms import entropies_of_means as entropies_of_means
+from .histograms import entropy as entropy
+from .histograms import entropy_fraction as entropy_fraction
+from .means import mean_of_known as mean_of_known
+from .means import relative_deviations as relative_deviations
+from .means import relative_errors as relative_errors
+from .ranks import rank_agreement as rank_agreement
+from .resampling import bootstrap as bootstrap
+from .resampling import interval as interval
+from .resampling import resampling_weights as resampling_weights

@@ -1,0 +1,127 @@
+"""Where results come from: the commit of the source, the machine, and a digest of a plugin's code."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+_DIGITS = 16
+_SOURCE = Path(__file__).resolve().parents[1]
+_DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@functools.cache
+def source_commit() -> str:
+    """The git commit of the source tree that partbench runs from, with `+dirty` where source files differ from it.
+
+    "" where partbench is installed without its git history. Read once in a process.
+    """
+    return commit_of(_SOURCE)
+
+
+def commit_of(package: Path) -> str:
+    """The commit of the working tree that tracks a package's `__init__.py`, with `+dirty` where its source differs.
+
+    Source is every file of the package and every Python file of the tree; results, pages and pictures are not. "" where
+    no working tree tracks the package, so that the history of a project that has it installed is not mistaken for it.
+    """
+    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return ""
+    commit = _git(package, "rev-parse", "HEAD")
+    changed = _git(package, "status", "--porcelain", "--", ".", ":(top,glob)**/*.py")
+    return f"{commit}{'+dirty' if changed else ''}" if commit and changed is not None else ""
+
+
+def host() -> str:
+    """The name of this machine in the network; "" if it has none."""
+    return platform.node()
+
+
+def digest(module: str) -> str:
+    """16 hex digits of the code that a plugin's module is made of, whatever its comments, docstrings and layout.
+
+    SHA-256 over the syntax trees of the module and of the modules that it imports from its own top-level package,
+    transitively; of a plugin given by file, from the files beside it. Imports are found in the syntax trees (wherever
+    they stand but under `if TYPE_CHECKING`), so nothing is executed but what finding the module itself needs. Compiled
+    modules and data files do not enter. The same on all Python versions that can parse the code; "" for a module
+    without a Python source file.
+    """
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        return ""
+    trees = _reachable(spec.name, Path(spec.origin))
+    code = "\n".join(f"{name} {_canonical(trees[name])}" for name in sorted(trees))
+    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git prints about the tree that a folder is in; None if it fails or is not installed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=20, env=environment, check=True)
+    try:
+        return str(run(["git", "-C", str(folder), *words]).stdout).strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _reachable(name: str, path: Path) -> dict[str, ast.Module]:
+    """Syntax trees by name of a module and of all that it imports from the same place."""
+    package = path.name == "__init__.py"
+    by_hand = not package and path.stem != name.rpartition(".")[2]  # a file loaded under another name than its own
+    folder = path.parent if by_hand else path.parents[name.count(".") + package]  # of the top-level package
+    found: dict[str, ast.Module] = {}
+    waiting = [(path.stem if by_hand else name, path)]
+    top = name.partition(".")[0]
+    while waiting:
+        name, path = waiting.pop()
+        if name in found:
+            continue
+        found[name] = ast.parse(path.read_bytes())
+        for wanted in _imported(found[name], name if path.name == "__init__.py" else name.rpartition(".")[0]):
+            if (by_hand or wanted.partition(".")[0] == top) and (place := _source(folder, wanted)):
+                waiting.append((wanted, place))
+    return found
+
+
+def _imported(tree: ast.AST, package: str) -> Iterator[str]:
+    """Names of modules that a tree imports; `from a import b` may be of `a.b` and is of `a`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join(filter(None, [*parts, node.module]))
+            yield from (name for alias in node.names for name in (f"{base}.{alias.name}".lstrip("."), base))
+        yield from _imported(node, package)
+
+
+def _source(folder: Path, name: str) -> Path | None:
+    if not name:
+        return None
+    stem = folder.joinpath(*name.split("."))
+    candidates = (stem / "__init__.py", stem.with_name(f"{stem.name}.py"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _canonical(node: object) -> str:
+    """A syntax tree as text, without docstrings and without fields that are empty (they differ between versions)."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_canonical, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in ast.iter_fields(node) if value is not None and value != []]
+    if isinstance(node, _DEFINITIONS) and ast.get_docstring(node, clean=False) is not None:
+        fields = [(name, value[1:] if name == "body" else value) for name, value in fields]
+    return f"{type(node).__name__}({','.join(f'{name}={_canonical(value)}' for name, value in fields)})"

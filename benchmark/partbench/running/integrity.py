@@ -1,0 +1,126 @@
+"""What a plugin must leave as it was: a cell that leaves the performer changed has failed, and the change is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from partbench.performer import Performer
+
+HOOKS = (
+    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
+)  # fmt: skip
+
+
+class PerformerChanged(Exception):
+    """A plugin changed the performer: its weights, hooks, mode or structure."""
+
+
+@dataclass(frozen=True)
+class ModuleState:
+    """A module as it was: what it holds, a copy of its own tensors, and everything else that is its own."""
+
+    module: nn.Module
+    tensors: dict[str, Tensor]
+    copies: dict[str, Tensor]
+    wanted_gradients: dict[str, bool]
+    hooks: dict[str, dict[int, Any]]
+    children: dict[str, nn.Module | None]
+    rest: dict[str, Any]
+
+
+@contextmanager
+def unchanged(performer: Performer) -> Iterator[None]:
+    """Raise PerformerChanged on leaving if the performer's stages are not as they were; they then are again."""
+    before = {
+        f"{stage}.{name}".rstrip("."): state_of(module)
+        for stage, root in performer.stages.items()
+        for name, module in root.named_modules()
+    }
+    stages = dict(performer.stages)
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as raised:  # told only after the performer is as it was
+        error = raised
+    finally:
+        changed = [f"{name} ({what})" for name, state in before.items() for what in restore(state)]
+        if dict(performer.stages) != stages:
+            performer.stages = stages
+            changed.append("its stages")
+    if changed:
+        raise PerformerChanged(f"the explainer changed the performer: {', '.join(changed[:3])}") from error
+    if error is not None:
+        raise error
+
+
+def state_of(module: nn.Module) -> ModuleState:
+    """A module as it is, without its children."""
+    tensors = {n: v for n, v in (*module._parameters.items(), *module._buffers.items()) if v is not None}
+    return ModuleState(
+        module, tensors,
+        copies={name: value.detach().clone() for name, value in tensors.items()},
+        wanted_gradients={name: value.requires_grad for name, value in tensors.items()},
+        hooks={name: dict(getattr(module, name)) for name in HOOKS},
+        children=dict(module._modules),
+        rest={name: value for name, value in vars(module).items() if not name.startswith("_")},
+    )  # fmt: skip
+
+
+def restore(state: ModuleState) -> list[str]:
+    """Put a module back as it was; returns what had changed, in words."""
+    module, changed = state.module, []
+    if any(dict(getattr(module, name)) != hooks for name, hooks in state.hooks.items()):
+        changed.append("hooks")
+        for name, hooks in state.hooks.items():
+            getattr(module, name).clear()
+            getattr(module, name).update(hooks)
+    if dict(module._modules) != state.children:
+        changed.append("modules")
+        module._modules.clear()
+        module._modules.update(state.children)
+    if any(not same(state, name) for name in state.tensors) or set(state.tensors) != set(state_names(module)):
+        changed.append("weights")
+        restore_tensors(state)
+    rest = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    if rest.keys() != state.rest.keys() or any(rest[name] is not value for name, value in state.rest.items()):
+        changed.append("mode" if rest.get("training") != state.rest.get("training") else "attributes")
+        for name in rest.keys() - state.rest.keys():
+            delattr(module, name)
+        vars(module).update(state.rest)
+    return changed
+
+
+def state_names(module: nn.Module) -> list[str]:
+    """Names of a module's own tensors."""
+    return [n for n, v in (*module._parameters.items(), *module._buffers.items()) if v is not None]
+
+
+def same(state: ModuleState, name: str) -> bool:
+    """Whether a tensor of a module is the one it was, with the values and the wish for gradients that it had."""
+    module = state.module
+    now: Tensor | None = module._parameters.get(name)
+    now = module._buffers.get(name) if now is None else now
+    if now is None or now is not state.tensors[name] or now.requires_grad != state.wanted_gradients[name]:
+        return False
+    return now.dtype == state.copies[name].dtype and torch.equal(now.detach(), state.copies[name])
+
+
+def restore_tensors(state: ModuleState) -> None:
+    """Put the tensors of a module back, with their values."""
+    module = state.module
+    for held in (module._parameters, module._buffers):
+        for name in [name for name, value in held.items() if value is not None and name not in state.tensors]:
+            del held[name]
+    for name, value in state.tensors.items():
+        value.requires_grad_(False)
+        value.data = state.copies[name].clone()
+        value.requires_grad_(state.wanted_gradients[name])
+        held = module._parameters if isinstance(value, nn.Parameter) else module._buffers
+        held[name] = value  # type: ignore[assignment]

@@ -1,0 +1,96 @@
+"""Running cells from a script or a notebook, in this process."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from partbench.errors import InputError
+from partbench.opening import Workbench
+from partbench.plugin import Explainer
+from partbench.registry import Entry, Registry, load
+from partbench.results.schema import AGGREGATE
+from partbench.results.store import read_cell
+from partbench.running.jobs import Campaign, Job, check_writable, plan
+
+Plugin = str | Path | type[Explainer]
+
+
+def run(
+    plugins: Plugin | Sequence[Plugin], tasks: str | Sequence[str] = "fauna/multi:*", seeds: int | Sequence[int] = 0,
+    options: Mapping[str, Any] | None = None, results: str | Path | None = None, jobs: int = 1,
+    data_root: str | Path | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Fit, explain and score: the aggregate rows of all cells, one a metric and reading (see the results schema).
+
+    `plugins` are names, files or Explainer classes, `options` values by option, or by "explainer.option". With a
+    folder `results` cells are written there as by `bench run`, and finished ones are read; with None nothing is
+    written. Everything runs in this process on one thread; the setting of the caller is put back. Raises InputError for
+    a wrong name, option or task; the failure of a plugin is a row of status "failed".
+    """
+    if jobs != 1:
+        raise InputError(f"jobs is {jobs}; cells run one at a time from Python, expected 1")
+    given = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
+    if not given:
+        raise InputError("no plugin to run; give a name, a file, an Explainer class, or a list of them")
+    workbench = Workbench(registry_of(given), None if data_root is None else Path(data_root))
+    names = workbench.expand([tasks] if isinstance(tasks, str) else list(tasks))
+    several = [seeds] if isinstance(seeds, int) else list(seeds)
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (options or {}).items()}
+    planned = plan(workbench.registry, [name_of(plugin) for plugin in given], names, several, texts)
+    if results is not None:
+        check_writable(Path(results))
+    with one_thread():
+        return pd.concat(_rows(workbench, planned, results), ignore_index=True)
+
+
+def name_of(plugin: Plugin) -> str:
+    """What a plugin is called in a plan."""
+    return plugin.name if isinstance(plugin, type) else str(plugin)
+
+
+def registry_of(plugins: Sequence[Plugin]) -> Registry:
+    """All that is registered, files among the plugins, and explainer classes defined in a script or notebook.
+
+    A class takes the place of a registered explainer of its name.
+    """
+    registry = load(list(map(str, filter(is_file, plugins))))
+    for cls in plugins:
+        if isinstance(cls, type):
+            registry.explainers[cls.name] = Entry(cls.name, cls, cls.__module__, cls.__module__, "0")
+    return registry
+
+
+def is_file(plugin: Plugin) -> bool:
+    """Whether a plugin is given as a file."""
+    return not isinstance(plugin, type) and str(plugin).endswith(".py")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, so that values do not depend on the machine's cores; as before on leaving."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _rows(workbench: Workbench, planned: Sequence[Job], results: str | Path | None) -> list[pd.DataFrame]:
+    if results is not None:
+        return [read_cell(outcome.path) for outcome in Campaign(workbench, planned, Path(results))]
+    run_id, frames = uuid.uuid4().hex[:12], []
+    for job in planned:
+        task = workbench.task(job.task).with_seed(job.seed)
+        done, cell = job.run(workbench, task, run_id), job.cell(task)
+        rows = [row | cell.columns for row in done.rows if row["unit"] == AGGREGATE]
+        frames.append(pd.DataFrame(rows))
+    return frames

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from partbench import Explanation, ReceptiveField
+from partbench.functional import (
+    correlation,
+    covariances,
+    excess_norm,
+    jackknife_error,
+    mean_covariance,
+    negative_logdet,
+)
+from partbench.functional.orthogonality import RIDGE
+
+
+def random(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)).double()
+
+
+def test_identity_correlation_gives_zero_without_any_trace_of_the_ridge():
+    matrix = correlation(torch.diag(torch.tensor([1.0, 4.0, 9.0]).double()))
+    assert torch.equal(matrix, torch.eye(3).double())
+
+
+@pytest.mark.parametrize("grid", [None, ReceptiveField(offset=1.5, stride=3, size=7)])
+def test_covariances_are_those_of_the_upsampled_maps_scaled_to_mean_1(grid):
+    maps = random(3, 4, 5, 4)
+    maps[1, 2] = 0
+    explanation = Explanation(maps, grid=grid)
+    found, mass = covariances(maps, *explanation.upsampling(12, 16))
+    heat = explanation.heatmaps(12, 16).flatten(2)
+    scaled = heat / heat.mean(2, keepdim=True).where(heat.mean(2, keepdim=True) > 0, torch.tensor(1.0))
+    expected = np.stack([np.cov(image, ddof=0) for image in scaled.numpy()])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert mass.tolist() == [[1, 1, 1, 1], [1, 1, 0, 1], [1, 1, 1, 1]]
+    assert not found[1, 2].any()
+
+
+def test_correlation_divides_by_the_deviations_and_has_a_diagonal_of_exactly_1():
+    matrix = correlation(torch.tensor([[4.0, 3.0], [3.0, 9.0]]).double())
+    assert matrix.tolist() == [[1, pytest.approx(0.5 / (1 + RIDGE))], [pytest.approx(0.5 / (1 + RIDGE)), 1]]
+
+
+def test_a_concept_without_variance_correlates_with_none_and_one_of_nan_variance_is_nan():
+    matrix = correlation(torch.tensor([[1e-13, 1e-7], [1e-7, 1.0]]).double())
+    assert torch.equal(matrix, torch.eye(2).double())
+    assert correlation(torch.tensor([[math.nan]]).double()).isnan().all()
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_mean_covariance_weights_groups_by_their_images(pooled):
+    """Groups of one and of three images; twice the weight on the second is its images twice."""
+    values = random(4, 3, 50)
+    centred = values - values.mean(2, keepdim=True)
+    each, first = centred @ centred.mT / 50, values.mean(2)
+    if pooled:
+        each = values @ values.mT / 50
+    groups = [slice(0, 1), slice(1, 4)]
+    sums = [torch.stack([of[group].sum(0) for group in groups]) for of in (each, first)]
+    found = mean_covariance(*sums, torch.tensor([1.0, 3]).double(), torch.tensor([[1.0, 1], [1, 2]]).double(), pooled)
+    for weighted, rows in zip(found, ([0, 1, 2, 3], [0, 1, 2, 3, 1, 2, 3]), strict=True):
+        pixels = np.concatenate(values[rows].numpy(), axis=1)
+        expected = np.cov(pixels, ddof=0) if pooled else each[rows].mean(0)
+        np.testing.assert_allclose(weighted, expected, atol=1e-12)
+
+
+def test_excess_norm_runs_from_0_for_the_identity_to_k_less_its_root_for_equal_maps():
+    matrices = torch.stack([torch.eye(4), torch.ones(4, 4)]).double()
+    assert excess_norm(matrices).tolist() == pytest.approx([0, 2])
+    assert excess_norm(torch.eye(3).double()[None] * (1 - 1e-9)).item() == 0  # rounding does not go below 0
+
+
+def test_negative_logdet_is_that_of_the_matrix_and_never_below_0():
+    matrix = torch.tensor([[1.0, 0.6], [0.6, 1.0]]).double()
+    assert negative_logdet(matrix[None]).item() == pytest.approx(-math.log(1 - 0.36))
+    assert negative_logdet((1 + 1e-9) * torch.eye(2).double()[None]).item() == 0
+
+
+def test_jackknife_error_of_a_mean_is_its_standard_error():
+    values = random(9)
+    left = (values.sum() - values) / 8
+    assert jackknife_error(left) == pytest.approx(values.std().item() / 3)

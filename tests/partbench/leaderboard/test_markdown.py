@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partbench.leaderboard.markdown import escape, grid
+
+HOSTILE = "<script>alert(1)</script> | a\nb *x* [l](u) `c`"
+
+
+def test_hostile_names_and_reasons_cannot_break_a_table() -> None:
+    line = grid(["a"], [[escape(HOSTILE)]]).splitlines()[-1]
+    assert "<" not in line
+    assert line.replace(r"\|", "").count("|") == 2
+    assert r"\*x\* \[l\](u) \`c\`" in line
+    assert escape("random_maps __init__") == r"random_maps \_\_init\_\_"
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_any_escaped_text_is_one_cell_of_one_line(text: str) -> None:
+    escaped = escape(text)
+    assert len(escaped.splitlines()) <= 1
+    assert "<" not in escaped
+    unescaped = escaped.replace("\\\\", "")  # a backslash that is itself escaped protects nothing
+    assert unescaped.count("|") == unescaped.count("\\|")

@@ -1,0 +1,236 @@
+"""Running cells from Python: `partbench.run` in a script as users write it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import pandas as pd
+import pytest
+import torch
+from annotated_types import Ge
+
+import partbench
+from partbench import Explainer, Explanation, Images, InputError, TrainingTask
+from partbench.results.schema import COLUMNS
+from partbench.results.store import load_results
+from partbench.running.run import one_thread, registry_of
+
+TASK = "fauna/multi:bird"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "partbench-saliency" / "partbench_saliency.py"
+
+SCRIPT = '''
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import partbench
+from partbench import Explainer, Explanation, Images, TrainingTask
+
+torch.set_num_threads(2)
+
+@dataclass
+class Mine(Explainer):
+    """Scores by the mean of each colour."""
+
+    name: ClassVar[str] = "mine"
+    power: float = 1.0
+
+    def fit(self, task: TrainingTask) -> None:
+        self.threads = torch.get_num_threads()
+
+    def explain(self, images: Images) -> Explanation:
+        assert self.threads == torch.get_num_threads() == 1
+        return Explanation(scores=images.pixels.mean((2, 3)) ** self.power)
+
+    def report(self) -> dict[str, float]:
+        return {"power": self.power}
+
+frame = partbench.run([Mine, "random_maps"], "fauna/multi:bird", seeds=[0, 3], options={"mine.power": 0.5})
+print(frame[["explainer", "task", "seed", "variant", "metric", "status", "value"]].to_json(orient="records"))
+print(torch.get_num_threads())
+'''
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame, str]:
+    """A script without `if __name__ == "__main__"`: its folder, the frame it printed, and its last line."""
+    folder = tmp_path_factory.mktemp("script")
+    (folder / "script.py").write_text(SCRIPT)
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    result = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    *_, table, last = result.stdout.splitlines()
+    return folder, pd.DataFrame(json.loads(table)), last
+
+
+def test_a_bare_script_runs_its_own_explainer_beside_a_registered_one(scripted) -> None:
+    frame = scripted[1]
+    cells = frame[["explainer", "seed"]].drop_duplicates()
+    assert sorted(map(tuple, cells.to_numpy().tolist())) == [
+        ("mine", 0),
+        ("mine", 3),
+        ("random_maps", 0),
+        ("random_maps", 3),
+    ]
+    assert set(frame["task"]) == {TASK}
+    assert "failed" not in set(frame["status"])
+    assert ((frame["explainer"] == "random_maps") & (frame["status"] == "ok")).any()
+
+
+def test_options_of_a_script_reach_the_explainer_they_name(scripted) -> None:
+    frame = scripted[1]
+    own = frame[frame["explainer"] == "mine"]
+    assert set(own["variant"]) == {"power=0.5"}
+    assert own[own["metric"] == "power"]["value"].tolist() == [0.5, 0.5]
+    assert set(frame[frame["explainer"] == "random_maps"]["variant"]) == {""}
+
+
+def test_a_script_that_names_no_results_folder_leaves_no_file(scripted) -> None:
+    assert [path.name for path in scripted[0].iterdir()] == ["script.py"]
+
+
+def test_cells_run_on_one_thread_and_the_script_gets_its_own_back(scripted) -> None:
+    assert scripted[2] == "2"
+
+
+def interrupted(threads: int) -> None:
+    assert threads == 1
+    raise KeyboardInterrupt
+
+
+def test_the_thread_count_is_put_back_when_a_cell_is_interrupted() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(KeyboardInterrupt), one_thread():
+            interrupted(torch.get_num_threads())
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass
+class Counted(Explainer):
+    """Counts how often it was fitted; has options of several types."""
+
+    name: ClassVar[str] = "counted"
+    fitted: ClassVar[list[dict[str, Any]]] = []
+    count: Annotated[int, Ge(1)] = 1
+    layers: tuple[str, ...] = ("fc1",)
+    label: str | None = None
+    exact: bool = False
+
+    def fit(self, task: TrainingTask) -> None:
+        Counted.fitted.append({name: getattr(self, name) for name in ("count", "layers", "label", "exact")})
+
+    def explain(self, images: Images) -> Explanation:
+        return Explanation(scores=images.pixels.mean((2, 3)))
+
+
+@pytest.fixture(autouse=True)
+def nothing_fitted() -> None:
+    Counted.fitted.clear()
+
+
+def test_options_are_python_values_or_texts() -> None:
+    partbench.run(Counted, TASK, options={"count": 3, "layers": ["fc1", "fc2"], "label": None, "exact": True})
+    partbench.run(Counted, TASK, options={"count": "3", "layers": "fc1,fc2", "label": "none", "exact": "true"})
+    expected = {"count": 3, "layers": ("fc1", "fc2"), "label": None, "exact": True}
+    assert Counted.fitted == [expected, expected]
+
+
+def test_the_frame_has_the_aggregates_of_every_cell_with_their_identity() -> None:
+    frame = partbench.run([Counted, "random_maps"], TASK, seeds=2)
+    assert set(frame["unit"]) == {"all"}
+    assert set(frame["seed"]) == {2}
+    assert set(frame.columns) <= set(COLUMNS)
+    assert frame.groupby("explainer")["cell"].nunique().to_dict() == {"counted": 1, "random_maps": 1}
+    assert set(frame["dataset"]) == {"fauna"}
+    assert set(frame[frame["explainer"] == "random_maps"]["control"]) == {"floor"}
+
+
+def test_a_results_folder_is_written_as_by_the_command_line_and_read_again(tmp_path: Path) -> None:
+    first = partbench.run(Counted, TASK, results=tmp_path / "results")
+    (path,) = (tmp_path / "results").rglob("*.parquet")
+    before = path.stat().st_mtime_ns
+    again = partbench.run(Counted, TASK, results=str(tmp_path / "results"))
+    assert len(Counted.fitted) == 1
+    assert path.stat().st_mtime_ns == before
+    pd.testing.assert_frame_equal(first, again)
+    kept = load_results(tmp_path / "results", aggregates_only=True)
+    assert set(kept["explainer"]) == {"counted"}
+    assert kept["value"].equals(first["value"])
+
+
+def test_values_are_the_same_whether_they_are_written_or_not(tmp_path: Path) -> None:
+    kept, shown = (partbench.run("random_maps", TASK, results=folder) for folder in (tmp_path / "results", None))
+    same = ["cell", "metric", "status", "value", "low", "high", "variant", "control"]
+    left, right = (frame[same].astype(dict.fromkeys(same, object)) for frame in (kept, shown))
+    pd.testing.assert_frame_equal(left.fillna("-").reset_index(drop=True), right.fillna("-").reset_index(drop=True))
+
+
+def test_an_explainer_in_a_file_is_run_by_its_path() -> None:
+    for path in (EXAMPLE, str(EXAMPLE)):
+        frame = partbench.run(path, TASK)
+        assert set(frame["explainer"]) == {"saliency"}
+        assert "failed" not in set(frame["status"])
+
+
+def test_a_class_takes_the_place_of_a_registered_explainer_of_its_name() -> None:
+    class Own(Counted):
+        """Stands in for the random maps."""
+
+        name = "random_maps"
+
+    assert registry_of([Own]).find("explainers", "random_maps").cls is Own
+    assert registry_of(["random_maps"]).find("explainers", "random_maps").cls is not Own
+
+
+def test_a_failure_of_an_explainer_is_rows_and_the_others_go_on() -> None:
+    class Bad(Counted):
+        """Fails."""
+
+        name = "bad"
+
+        def fit(self, task: TrainingTask) -> None:
+            raise RuntimeError("out of cheese")
+
+    frame = partbench.run([Bad, "random_maps"], TASK)
+    assert set(frame[frame["explainer"] == "bad"]["status"]) == {"failed"}
+    assert frame[frame["explainer"] == "bad"]["reason"].str.contains("out of cheese").all()
+    assert set(frame[frame["explainer"] == "random_maps"]["status"]) == {"ok", "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"plugins": "srea"}, "did you mean 'srae'"),
+        ({"tasks": "fauna/multi:brid"}, "did you mean 'fauna/multi:bird'"),
+        ({"tasks": "fauna/*"}, r"try 'fauna/multi:\*'"),
+        ({"options": {"coun": 2}}, "did you mean 'count'"),
+        ({"options": {"count": 0}}, "count=0: expected greater than or equal to 1"),
+        ({"options": {"counted.count": "many"}}, "count=many: expected int"),
+        ({"jobs": 2}, "jobs is 2; cells run one at a time from Python, expected 1"),
+        ({"plugins": "./none.py"}, r"no plugin file .*none\.py"),
+    ],
+)
+def test_mistakes_end_before_anything_is_fitted(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        partbench.run(**{"plugins": Counted, "tasks": TASK} | given)
+    assert "\n" not in str(error.value)
+    assert not Counted.fitted
+
+
+def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_is_fitted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write results to"):
+        partbench.run(Counted, TASK, results=tmp_path / "file" / "results")
+    assert not Counted.fitted

@@ -1,0 +1,148 @@
+"""Opening tasks by name: which names there are, what stars stand for, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from partbench import InputError, open_task
+from partbench.opening import Workbench
+from partbench.registry import Registry, load
+from partbench.task import TaskName
+
+CATEGORIES = ("bird", "cat", "cow", "dog", "horse", "sheep")
+ATTRIBUTES = ["fauna/attribute-wild", "fauna/attribute-tame", "fauna/attribute-ornate", "fauna/attribute-young"]
+LOGITS = [f"fauna/multi:{name}" for name in CATEGORIES]
+REGISTRY: Registry = load()
+
+
+@pytest.fixture
+def workbench() -> Workbench:
+    return Workbench(REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("fauna/multi", TaskName("fauna", "multi", "multi", "small_vgg")),
+        ("fauna/multi:bird", TaskName("fauna", "logit", "bird", "small_vgg")),
+        ("fauna/multi:bird@lite0_head", TaskName("fauna", "logit", "bird", "lite0_head")),
+        ("fauna/attribute-wild", TaskName("fauna", "attribute", "attribute-wild", "small_vgg_attributes")),
+        ("fauna/attribute-wild@lite0_head", TaskName("fauna", "attribute", "attribute-wild", "lite0_head")),
+        ("animal_part/multi:cat", TaskName("animal_part", "logit", "cat", "lite0_head")),
+    ],
+)
+def test_a_name_is_read_with_the_performer_it_means(workbench: Workbench, name: str, expected: TaskName) -> None:
+    assert workbench.parse(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["fauna/multi:*"], LOGITS),
+        (["fauna/multi:*@lite0_head"], [f"{name}@lite0_head" for name in LOGITS]),
+        (["fauna/multi:c*"], ["fauna/multi:cat", "fauna/multi:cow"]),
+        (["fauna/multi*"], [*LOGITS, "fauna/multi"]),
+        (["fauna/attribute-*"], ATTRIBUTES),
+        (["fauna/**"], [*LOGITS, "fauna/multi", *ATTRIBUTES]),
+        (["fauna/multi:cat", "fauna/multi:c*", "fauna/multi:cat"], ["fauna/multi:cat", "fauna/multi:cow"]),
+        (["fauna/multi", "animal_part/multi:dog"], ["fauna/multi", "animal_part/multi:dog"]),
+        ([], []),
+    ],
+)
+def test_stars_stand_for_what_they_match_and_nothing_is_named_twice(
+    workbench: Workbench, patterns: list[str], expected: list[str]
+) -> None:
+    assert workbench.expand(patterns) == expected
+
+
+def mistake(workbench: Workbench, *names: str) -> str:
+    with pytest.raises(InputError) as error:
+        workbench.expand(names)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_category_against_other_images_is_refused_with_what_there_is(workbench: Workbench) -> None:
+    for name in ("fauna/bird", "fauna/bird:others", "fauna/bird@lite0_head"):
+        said = mistake(workbench, name)
+        assert said.startswith(f"{name}, one category against other images")
+        assert "not there yet" in said
+        assert said.endswith("fauna/multi:bird explains one logit")
+    for pattern in ("fauna/*", "fauna/b*", "fauna/*:others", "fauna/*@lite0_head"):
+        assert mistake(workbench, pattern).endswith("try 'fauna/multi:*'")
+
+
+def test_unknown_names_are_answered_with_the_nearest(workbench: Workbench) -> None:
+    assert (
+        mistake(workbench, "fauna/multi:brid") == "no task named 'fauna/multi:brid'; did you mean 'fauna/multi:bird'?"
+    )
+    assert "did you mean 'fauna/attribute-wild'?" in mistake(workbench, "fauna/attribute-wlid")
+    assert "no dataset named 'fuana'; did you mean 'fauna'?" in mistake(workbench, "fuana/multi")
+    assert "no dataset named 'fuana'" in mistake(workbench, "fuana/multi:*")
+    assert "no performer named 'lite1'; did you mean 'lite0'?" in mistake(workbench, "fauna/multi@lite1")
+
+
+def test_a_dataset_alone_is_answered_with_its_tasks(workbench: Workbench) -> None:
+    said = mistake(workbench, "fauna")
+    assert said.startswith("task 'fauna' does not say what is explained; one of: fauna/multi:bird, ")
+    assert all(name in said for name in (*LOGITS, "fauna/multi", *ATTRIBUTES))
+
+
+def test_a_star_that_matches_nothing_is_answered_with_what_there_is(workbench: Workbench) -> None:
+    assert mistake(workbench, "fauna/multi:z*").startswith(
+        "no task matches 'fauna/multi:z*'; known: fauna/multi:bird, "
+    )
+
+
+def test_dataset_and_performer_are_opened_once_for_all_their_tasks(workbench: Workbench) -> None:
+    bird, cat, all_of_them = map(workbench.task, ("fauna/multi:bird", "fauna/multi:cat@small_vgg", "fauna/multi"))
+    assert bird.activation_cache is cat.activation_cache is all_of_them.activation_cache
+    wild, young = map(workbench.task, ("fauna/attribute-wild", "fauna/attribute-young"))
+    assert wild.dataset.dataset is young.dataset.dataset
+    assert wild.dataset.dataset is not bird.dataset
+
+
+def test_a_task_on_its_default_performer_has_a_name_without_it(workbench: Workbench) -> None:
+    assert workbench.task("fauna/multi:cat@small_vgg").name == "fauna/multi:cat"
+    assert workbench.task("fauna/attribute-wild").name == "fauna/attribute-wild"
+
+
+def test_a_performer_that_cannot_serve_the_task_is_refused(workbench: Workbench) -> None:
+    with pytest.raises(InputError, match="small_vgg has no output for attribute-wild"):
+        workbench.task("fauna/attribute-wild@small_vgg")
+
+
+def test_steps_that_take_long_tell_whoever_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTBENCH_CACHE", str(tmp_path))
+    told: list[str] = []
+    workbench = Workbench(REGISTRY, progress=lambda what, done, total: told.append(what))
+    workbench.task("fauna/multi:bird").training.progress("a step", 1, 2)
+    assert "a step" in told
+
+
+@pytest.mark.parametrize("folder", ["animal_part", "animal-part", "."])
+def test_data_lie_in_the_root_or_in_a_folder_of_the_datasets_name(tmp_path: Path, folder: str) -> None:
+    place = tmp_path / folder
+    place.mkdir(exist_ok=True)
+    assert Workbench(REGISTRY, tmp_path).root_of("animal_part") == place
+    assert Workbench(REGISTRY).root_of("animal_part") is None
+
+
+def test_open_task_gives_what_an_explainer_is_fitted_on() -> None:
+    task = open_task("fauna/multi:bird", device="cpu")
+    assert task.name == task.training.name == "fauna/multi:bird"
+    assert task.device == torch.device("cpu")
+    assert len(task.training.labels) == len(task.dataset.train)
+    with pytest.raises(InputError, match="did you mean 'fauna/multi:bird'"):
+        open_task("fauna/multi:brid")
+    with pytest.raises(InputError, match="--data-root"):
+        open_task("animal_part/multi:cat")
+
+
+def test_open_task_takes_the_data_root_as_text_or_path(tmp_path: Path) -> None:
+    for root in (tmp_path / "none", str(tmp_path / "none")):
+        with pytest.raises(InputError, match="none"):
+            open_task("animal_part/multi:cat", root)

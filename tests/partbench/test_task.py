@@ -1,0 +1,234 @@
+"""Tasks: how they are named, what an explainer is handed to learn from, and what is made of its answers."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from toys import toy_task
+
+from partbench import Explainer, Explanation, Images, InputError, NotApplicable, Task
+from partbench.task import TaskName
+
+WORDS = st.text("abcdefgh_-0123456789é *", min_size=1, max_size=12)
+PERFORMERS = st.one_of(st.just(""), WORDS)
+CATEGORIES = WORDS.filter(lambda word: word != "multi" and not word.startswith("attribute-"))
+
+
+@st.composite
+def names(draw: st.DrawFn) -> TaskName:
+    """Any task name: of each form, with and without a performer."""
+    form = draw(st.sampled_from(["single", "others", "multi", "logit", "attribute"]))
+    category = {"multi": st.just("multi"), "attribute": WORDS.map("attribute-{}".format)}.get(form, CATEGORIES)
+    return TaskName(draw(WORDS), form, draw(category), draw(PERFORMERS))
+
+
+@given(names())
+def test_a_name_that_is_written_and_read_is_the_same(name: TaskName) -> None:
+    assert TaskName.parse(str(name)) == name
+
+
+@given(st.text("ab:/@*- multi", max_size=20))
+def test_every_text_is_a_name_that_is_written_as_it_was_or_a_mistake_in_one_line(text: str) -> None:
+    with contextlib.suppress(InputError):
+        assert str(TaskName.parse(text)) == text
+        return
+    with pytest.raises(InputError) as error:
+        TaskName.parse(text)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("fauna/multi", TaskName("fauna", "multi", "multi")),
+        ("fauna/multi:bird", TaskName("fauna", "logit", "bird")),
+        ("fauna/multi:bird@lite0", TaskName("fauna", "logit", "bird", "lite0")),
+        ("fauna/multi@lite0", TaskName("fauna", "multi", "multi", "lite0")),
+        ("fauna/bird", TaskName("fauna", "single", "bird")),
+        ("fauna/bird:others@lite0", TaskName("fauna", "others", "bird", "lite0")),
+        ("celeba/attribute-male", TaskName("celeba", "attribute", "attribute-male")),
+        ("a/b/c@d", TaskName("a", "single", "b/c", "d")),
+        ("a/multi:x@y@z", TaskName("a", "logit", "x@y", "z")),
+        ("a/multi:others", TaskName("a", "logit", "others")),
+        ("a/multi:b:c", TaskName("a", "logit", "b:c")),
+    ],
+)
+def test_names_say_what_is_explained_and_for_which_network(text: str, name: TaskName) -> None:
+    assert TaskName.parse(text) == name
+    assert str(name) == text
+
+
+@pytest.mark.parametrize("text", ["", "fauna", "fauna/", "/multi", "/", "fauna/@lite0", "fauna/multi@", "fauna/bird@"])
+def test_texts_without_dataset_category_or_the_performer_they_announce_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"is no task; expected dataset/what\[@performer\], as in fauna/multi:bird"):
+        TaskName.parse(text)
+
+
+@pytest.mark.parametrize("text", ["fauna/multi:", "fauna/:bird", "fauna/bird:", "fauna/bird:cats", "fauna/bird:multi"])
+def test_texts_with_a_colon_for_nothing_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="after fauna/ comes multi, multi:CATEGORY, CATEGORY or attribute-X"):
+        TaskName.parse(text)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    return toy_task(tmp_path)
+
+
+@pytest.fixture
+def of_all(tmp_path: Path) -> Task:
+    return toy_task(tmp_path, "multi")
+
+
+def test_a_task_of_an_unknown_category_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no category of squares named 'bth'; did you mean 'both'"):
+        toy_task(tmp_path, "bth")
+
+
+def test_a_task_has_the_name_it_is_opened_by(task: Task, of_all: Task) -> None:
+    assert (task.name, of_all.name) == ("squares/multi:both", "squares/multi")
+    task.performer.name = "other"
+    assert task.name == "squares/multi:both@other"
+    assert TaskName.parse(task.name).form == task.form == "logit"
+
+
+def test_the_explained_category_is_one_or_all_in_the_order_of_the_dataset(task: Task, of_all: Task) -> None:
+    assert (task.explained_categories, task.targets, task.target) == (("both",), (0,), 0)
+    assert (of_all.explained_categories, of_all.targets, of_all.target) == (("both", "red"), (0, 1), None)
+
+
+def test_images_have_the_index_of_their_category_among_those_explained(task: Task, of_all: Task) -> None:
+    labels = torch.tensor([2, 1, 0, 0])
+    assert task.category_of(labels).tolist() == [-1, -1, 0, 0]
+    assert of_all.category_of(labels).tolist() == [-1, 1, 0, 0]
+    assert of_all.training.category_of(labels).tolist() == [-1, 1, 0, 0]
+    assert of_all.positive(labels).tolist() == [False, True, True, True]
+    assert task.category_of(labels[:0]).tolist() == []
+
+
+def test_rivals_of_a_category_are_all_logits_and_of_an_attribute_its_absence(task: Task) -> None:
+    logits = torch.tensor([[5.0, 1.0, 9.0], [-5.0, -1.0, -9.0]])
+    rivals, places = task.training.rivals(logits)
+    assert torch.equal(rivals, logits)
+    assert places == (0,)
+    task.dataset.attribute_tasks = {"both": "an attribute"}
+    attribute = Task(task.dataset, task.performer, "both", task.activation_cache)
+    assert attribute.form == "attribute"
+    rivals, places = attribute.training.rivals(logits)
+    assert rivals.tolist() == [[0, 5], [0, -5]]
+    assert places == (1,)
+
+
+def test_the_explained_logit_is_that_of_the_performer(task: Task) -> None:
+    training = task.training
+    logits = task.performer.logits(task.dataset.train.images)
+    torch.testing.assert_close(training.explained(), logits[:, 0], atol=1e-5, rtol=1e-5)
+    batch = training.batch([3, 5])
+    torch.testing.assert_close(training.explained(batch.images), logits[[3, 5], 0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(task.explained(batch), logits[[3, 5], 0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(task.category_logits(batch), logits[[3, 5], :1], atol=1e-5, rtol=1e-5)
+
+
+def test_where_all_logits_are_explained_there_is_no_single_one(of_all: Task) -> None:
+    with pytest.raises(ValueError, match="squares/multi explains all logits, not one"):
+        of_all.training.explained()
+    assert of_all.training.category_logits().shape == (120, 2)
+
+
+def test_what_is_learned_from_is_the_training_split_and_a_copy_of_it(task: Task) -> None:
+    training = task.training
+    labels, batch, logits = training.labels, training.batch([0, 1]), training.activations("logits")
+    before = labels.clone(), batch.pixels.clone(), logits.clone()
+    for value in (labels, batch.pixels, batch.labels, logits):
+        value.zero_()
+    assert torch.equal(training.labels, before[0])
+    assert torch.equal(training.batch([0, 1]).pixels, before[1])
+    assert torch.equal(training.batch([0, 1]).labels, before[0][:2])
+    assert torch.equal(training.activations("logits"), before[2])
+    assert torch.equal(task.dataset.train.labels, before[0])
+
+
+def test_batches_are_the_training_images_in_order_or_those_asked_for(task: Task) -> None:
+    ids = [name for batch in task.training.batches(50) for name in batch.ids]
+    assert ids == list(task.dataset.train.ids)
+    some = [batch.ids for batch in task.training.batches(2, [7, 3, 9])]
+    assert some == [("train/007", "train/003"), ("train/009",)]
+    assert [len(batch) for batch in task.batches("test", 8)] == [8, 8, 4]
+
+
+def test_seeds_change_nothing_but_the_seed(task: Task) -> None:
+    other = task.with_seed(7)
+    assert (other.seed, other.training.seed, task.training.seed) == (7, 7, 0)
+    assert other.activation_cache is task.activation_cache
+    assert other.training.fingerprint == task.training.fingerprint
+
+
+def test_the_fingerprint_follows_the_training_images_and_the_performer(task: Task, tmp_path: Path) -> None:
+    more = toy_task(tmp_path, train=121)
+    assert more.training.fingerprint != task.training.fingerprint
+    task.performer.fingerprint = "other"
+    assert Task(task.dataset, task.performer, "both", task.activation_cache).training.fingerprint.endswith("other")
+
+
+def test_what_an_explainer_is_handed_cannot_be_assigned_to(task: Task) -> None:
+    with pytest.raises(AttributeError):
+        task.training.seed = 3  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        task.training.split.token = "x"  # type: ignore[misc]
+
+
+@dataclass
+class Answers(Explainer):
+    """Returns what it was made with."""
+
+    name: ClassVar[str] = "answers"
+    answer: Any = None
+
+    def explain(self, images: Images) -> Any:
+        self.seen = images
+        return self.answer
+
+
+def test_an_explainer_sees_images_and_its_answer_is_accepted(task: Task) -> None:
+    explainer = Answers(Explanation(scores=torch.ones(2, 3).double()))
+    found = task.explain(explainer, task.batch("test", [4, 1]))
+    assert isinstance(explainer.seen, Images)
+    assert torch.equal(explainer.seen.pixels, task.dataset.test.images[[4, 1]])
+    assert found.scores.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "answers.explain returned a NoneType, expected an Explanation"),
+        (torch.ones(2, 3), "answers.explain returned a Tensor, expected an Explanation"),
+        (Explanation(scores=torch.ones(3, 3)), r"scores are \(3, 3\), expected \(2, k\)"),
+        (Explanation(parts=torch.tensor([0, 2])), "parts hold 2, expected at most 1: the dataset names 2 parts"),
+    ],
+)
+def test_an_answer_that_breaks_the_contract_is_refused(answer: Any, message: str, task: Task) -> None:
+    task.dataset.part_names = ("head", "tail")
+    with pytest.raises(ValueError, match=message):
+        task.explain(Answers(answer), task.batch("test", [4, 1]))
+
+
+def test_parts_are_those_the_dataset_names_or_else_its_landmarks(task: Task) -> None:
+    explainer, batch = Answers(Explanation(parts=torch.tensor([2]))), task.batch("test", [0])
+    task.dataset.landmark_names = ("eye", "beak", "foot")
+    assert task.explain(explainer, batch).parts.tolist() == [2]
+    task.dataset.part_names = ("head", "tail")
+    with pytest.raises(ValueError, match="the dataset names 2 parts"):
+        task.explain(explainer, batch)
+
+
+def test_images_without_a_part_are_refused_where_a_dataset_has_none(task: Task) -> None:
+    with pytest.raises(NotApplicable, match="cannot be had without a part"):
+        task.batch_without("test", [0], "head")
