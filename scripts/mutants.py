@@ -3,12 +3,14 @@
     make mutants
     make mutants MODULES="functional/location nn" JOBS=1
 
-mutmut changes one expression of a function at a time (`<` to `<=`, `a + b` to `a - b`, an argument to None) and runs the
-tests. A module is tested only by the file that mirrors it: functional/location.py by tests/partbench/functional/test_location.py.
-mutmut does not change constants of a module, nor functions with a decorator other than staticmethod and classmethod.
+mutmut changes one expression of a function at a time (`<` to `<=`, `a + b` to `a - b`, an argument to None) and runs
+tests. A module is tested only by the file that mirrors it: functional/location.py by
+tests/partbench/functional/test_location.py. mutmut does not change constants of a module, nor functions with a
+decorator other than staticmethod and classmethod.
 
 Each module has a folder in out/mutants, where `mutmut show NAME` prints a mutant. A run that was stopped goes on from
-there; a module starts anew when it or its test file has changed.
+there; a module starts anew when it or its test file has changed. Mutants of functions that the test file never calls
+count as survived, but `--show` does not print them.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def tested(module: str, jobs: int, show: bool) -> Counter[str]:
         found = statuses(folder)
     if set(found.values()) <= {UNTESTED}:
         sys.exit(f"mutmut tested no mutant of {module}; {log} says why")
-    for name in [name for name, status in found.items() if show and status in MISSED]:
+    for name in [name for name, status in found.items() if show and status == "survived"]:
         subprocess.run(mutmut("show", name), cwd=folder)
     return Counter(found.values())
 

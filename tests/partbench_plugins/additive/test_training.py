@@ -62,7 +62,7 @@ def test_the_weight_of_the_prior_loss_falls_with_the_root_of_the_epoch(monkeypat
     def losses_of_epochs(self, loss, parameters, labels, before_epoch, after_epoch):
         for epoch in (1, 4, 9):
             before_epoch(epoch)
-            losses.append(float(loss(torch.arange(64))))
+            losses.append(loss(torch.arange(64)).item())
 
     monkeypatch.setattr(BalancedTraining, "minimise", losses_of_epochs)
     training_set, _ = planted(positive=True)
