@@ -9,7 +9,7 @@ tests/partbench/functional/test_location.py. mutmut does not change constants of
 decorator other than staticmethod and classmethod.
 
 Each module has a folder in out/mutants, where `mutmut show NAME` prints a mutant. A run that was stopped goes on from
-there; a module starts anew when it or its test file has changed. Mutants of functions that the test file never calls
+there; a module starts anew when it, its test file or a setting has changed. Mutants of functions that the test file never calls
 count as survived, but `--show` does not print them.
 """
 
@@ -40,7 +40,7 @@ SETTINGS = """
 source_paths = ["partbench"]
 only_mutate = ["partbench/{module}.py"]
 pytest_add_cli_args_test_selection = ["tests/partbench/{test}"]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile", "mutants"]
 process_isolation = "forkserver"
 timeout_multiplier = 10.0
 use_git_change_detection = false
@@ -99,8 +99,9 @@ def workbench(module: str, test: Path) -> Path:
     mutmut takes the path of a file for the name of its module, which two roots of sources do not give.
     """
     folder = OUT / module.replace("/", ".")
+    project = (REPOSITORY / "pyproject.toml").read_text() + SETTINGS.format(module=module, test=test)
     files = (CORE / module).with_suffix(".py"), TESTS / test
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    digest = hashlib.sha256(project.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
     mark = folder / "digest"
     if mark.is_file() and mark.read_text() == digest:
         return folder
@@ -108,8 +109,7 @@ def workbench(module: str, test: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "partbench").symlink_to(CORE)
     (folder / "tests").symlink_to(REPOSITORY / "tests")
-    project = (REPOSITORY / "pyproject.toml").read_text()
-    (folder / "pyproject.toml").write_text(project + SETTINGS.format(module=module, test=test))
+    (folder / "pyproject.toml").write_text(project)
     mark.write_text(digest)
     return folder
 

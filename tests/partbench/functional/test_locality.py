@@ -58,6 +58,13 @@ def test_cells_and_context_cover_every_pixel_once_and_ties_go_to_the_first_landm
     assert owned[-1].sum() == 11 * 11 - 9 * 9
 
 
+def test_a_box_holds_pixels_whose_centre_is_on_its_low_edges_and_not_those_on_its_high_edges():
+    weights = voronoi_weights(torch.tensor([[2.0, 2.0]]), torch.tensor([1.5, 0.5, 4.5, 3.5]), (6, 7))
+    inside = torch.zeros(6, 7, dtype=torch.bool)
+    inside[0:3, 1:4] = True
+    assert torch.equal(weights[-1] == 0, inside)
+
+
 def test_cell_of_a_single_pixel_has_full_weight():
     weights = voronoi_weights(torch.tensor([[3.9, 3.5]]), torch.tensor([3.0, 3.0, 4.0, 4.0]), (6, 6))
     assert weights[0, 3, 3] == 1
