@@ -9,8 +9,8 @@ tests/partbench/functional/test_location.py. mutmut does not change constants of
 decorator other than staticmethod and classmethod.
 
 Each module has a folder in out/mutants, where `mutmut show NAME` prints a mutant. A run that was stopped goes on from
-there; a module starts anew when it, its test file or a setting has changed. Mutants of functions that the test file never calls
-count as survived, but `--show` does not print them.
+there; a module starts anew when it, its test file or a setting has changed. Mutants of functions that the test file
+never calls count as survived, but `--show` does not print them.
 """
 
 from __future__ import annotations

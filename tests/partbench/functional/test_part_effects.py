@@ -47,3 +47,11 @@ def test_a_part_that_shows_one_pixel_beyond_another_is_outermost():
 def test_a_concept_without_heat_contributes_through_no_part():
     masks = torch.ones(1, 2, SIZE, SIZE, dtype=torch.bool)
     assert heat_contributions(Explanation(torch.zeros(1, 1, 4, 4)), torch.ones(1, 1), masks).tolist() == [[0, 0]]
+
+
+def test_a_concept_of_little_heat_still_contributes_all_of_its_contribution():
+    masks = torch.zeros(1, 2, 12, 8, dtype=torch.bool)
+    masks[0, 0, :6], masks[0, 1, 6:] = True, True
+    maps = torch.full((1, 1, 4, 4), 1e-9)
+    found = heat_contributions(Explanation(maps), torch.tensor([[3.0]]), masks)
+    assert found[0].tolist() == pytest.approx([1.5, 1.5])
