@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -48,14 +49,17 @@ use_git_change_detection = false
 
 
 def main() -> None:
-    """Run module after module, then print the table; a module without tests of its own is named."""
+    """Run module after module, then print the table, of the modules so far if interrupted."""
     parser = argparse.ArgumentParser(description="mutation testing of partbench")
     parser.add_argument("modules", nargs="*", default=PACKAGES, help="such as functional/location, or nn")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants tested at the same time")
     parser.add_argument("--show", action="store_true", help="print each mutant that survived")
     options = parser.parse_args()
     modules = [module for name in options.modules for module in modules_of(name)]
-    counts = {module: tested(module, options.jobs, options.show) for module in modules}
+    counts: dict[str, Counter[str]] = {}
+    with suppress(KeyboardInterrupt):
+        for module in modules:
+            counts[module] = tested(module, options.jobs, options.show)
     print("\n".join(table(counts)))
 
 
@@ -64,7 +68,7 @@ def modules_of(name: str) -> list[str]:
     path = CORE / name
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
     if not files[0].is_file():
-        sys.exit(f"no module {name!r} in {CORE}; expected a path such as functional/location, or nn")
+        sys.exit(f"no module {name!r} in benchmark/partbench; expected a path such as functional/location, or nn")
     return [str(file.relative_to(CORE).with_suffix("")) for file in files if file.name != "__init__.py"]
 
 
@@ -72,7 +76,8 @@ def tested(module: str, jobs: int, show: bool) -> Counter[str]:
     """Number of mutants of a module by what became of them."""
     test = Path(module).with_name(f"test_{Path(module).name}.py")
     if not (TESTS / test).is_file():
-        return Counter({"without a test file": 1})
+        print(f"{module} has no tests/partbench/{test}, so nothing tests its mutants", flush=True)
+        return Counter()
     folder = workbench(module, test)
     print(f"{module}, tested by {test}", flush=True)
     log, found = folder / "mutmut.log", statuses(folder)
@@ -81,7 +86,7 @@ def tested(module: str, jobs: int, show: bool) -> Counter[str]:
             subprocess.run(mutmut("run", "--max-children", str(jobs)), cwd=folder, stdout=stream, stderr=stream)
         found = statuses(folder)
     if set(found.values()) <= {UNTESTED}:
-        sys.exit(f"mutmut tested no mutant of {module}; {log} says why")
+        print(f"mutmut tested no mutant of {module}; {log} says why", flush=True)
     for name in [name for name, status in found.items() if show and status == "survived"]:
         subprocess.run(mutmut("show", name), cwd=folder)
     return Counter(found.values())

@@ -65,6 +65,18 @@ def test_a_box_holds_pixels_whose_centre_is_on_its_low_edges_and_not_those_on_it
     assert torch.equal(weights[-1] == 0, inside)
 
 
+def test_a_box_without_visible_landmarks_has_no_weight_for_any():
+    weights = voronoi_weights(torch.full((2, 2), NAN), torch.tensor([1.0, 1.0, 3.0, 3.0]), (4, 4))
+    assert not weights[:2].any()
+    assert (weights[2].sum(), weights[2, 1:3, 1:3].sum()) == (12, 0)
+
+
+def test_a_box_as_large_as_the_image_leaves_no_context():
+    weights = voronoi_weights(torch.tensor([[1.5, 1.5], [9.5, 1.5]]), torch.tensor([0.0, 0.0, 4.0, 4.0]), (4, 4))
+    assert weights[0, 1, 1] == 1
+    assert not weights[1:].any()
+
+
 def test_cell_of_a_single_pixel_has_full_weight():
     weights = voronoi_weights(torch.tensor([[3.9, 3.5]]), torch.tensor([3.0, 3.0, 4.0, 4.0]), (6, 6))
     assert weights[0, 3, 3] == 1
