@@ -72,7 +72,9 @@ def test_a_box_without_visible_landmarks_has_no_weight_for_any():
 
 
 def test_a_box_as_large_as_the_image_leaves_no_context():
-    weights = voronoi_weights(torch.tensor([[1.5, 1.5], [9.5, 1.5]]), torch.tensor([0.0, 0.0, 4.0, 4.0]), (4, 4))
+    weights = voronoi_weights(
+        torch.tensor([[1.5, 1.5], [9.5, 1.5], [1.5, 9.5]]), torch.tensor([0.0, 0.0, 4.0, 4.0]), (4, 4)
+    )
     assert weights[0, 1, 1] == 1
     assert not weights[1:].any()
 
