@@ -104,3 +104,15 @@ def test_shares_are_weighted_sums_of_the_upsampled_maps_scaled_to_sum_1(grid):
     found = torch.stack(list(region_shares(explanation, iter(weights), (12, 16))))
     assert found[1, 2].isnan().all()
     torch.testing.assert_close(found, expected, equal_nan=True)
+
+
+def test_shares_do_not_depend_on_the_size_of_maps_or_the_precision_of_weights():
+    maps = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+    [large], [small] = (list(region_shares(Explanation(maps * scale), weights, (8, 8))) for scale in (1, 1e-6))
+    torch.testing.assert_close(small, large)
+
+
+def test_images_without_weights_are_an_error():
+    with pytest.raises(ValueError, match="shorter"):
+        list(region_shares(Explanation(torch.ones(2, 1, 4, 4)), torch.ones(1, 2, 8, 8), (8, 8)))
