@@ -55,3 +55,19 @@ def test_a_concept_of_little_heat_still_contributes_all_of_its_contribution():
     maps = torch.full((1, 1, 4, 4), 1e-9)
     found = heat_contributions(Explanation(maps), torch.tensor([[3.0]]), masks)
     assert found[0].tolist() == pytest.approx([1.5, 1.5])
+
+
+def test_a_part_of_a_single_pixel_shows():
+    masks = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
+    masks[0, 0, 1, 2] = True
+    assert outermost(masks)[0].tolist() == [True, False]
+
+
+def test_a_part_within_a_later_one_is_not_ranked_either():
+    masks = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
+    masks[0, 0, 1, 1] = masks[0, 1, :2, :2] = True
+    assert outermost(masks)[0].tolist() == [False, True]
+
+
+def test_an_image_that_shows_no_part_has_none_to_rank():
+    assert not outermost(torch.zeros(1, 3, 4, 4, dtype=torch.bool)).any()
