@@ -69,7 +69,7 @@ def test_an_interval_that_touches_0_separates_nothing(difference: float, higher:
     rows += [row("nn", "t", value, seed=seed) for seed, value in enumerate(shared)]
     found = comparisons(frame(rows).assign(higher_is_better=higher), "srae", ["nn"]).iloc[0]
     assert found[["low", "high"]].tolist() == pytest.approx([difference] * 2)
-    assert found["verdict"] == verdict
+    assert (found["verdict"], found["wins"]) == (verdict, 6 if verdict == "better" else 0)
 
 
 def test_resampled_means_resample_the_seeds_of_each_task_and_the_tasks() -> None:
