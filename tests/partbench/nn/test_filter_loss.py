@@ -1,4 +1,4 @@
-"""The regulariser: what it adds to the gradient of the task, and the weights."""
+"""The loss, and what the regulariser adds to the gradient of the task."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench.nn.filter_gradients import filter_gradient
-from partbench.nn.filter_loss import FilterRegulariser
+from partbench.nn.filter_loss import FilterLoss, FilterRegulariser
 from partbench.nn.filter_weights import ActivationWeight, EpochWeight, NormMatching
+from partbench.nn.mutual_information import mutual_information
 from partbench.nn.templates import templates
 
 quick = settings(max_examples=25, deadline=None)
@@ -36,6 +37,41 @@ def norms(gradient: torch.Tensor) -> torch.Tensor:
     return gradient.pow(2).sum(dim=(0, 2, 3)).sqrt()
 
 
+def planted() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Maps, the templates, and which images are of the category of each filter."""
+    generator = torch.Generator().manual_seed(7)
+    maps = torch.rand(5, FILTERS, 5, 5, generator=generator).double()
+    return maps, templates(5, tau=8 / 25).double(), torch.rand(5, FILTERS, generator=generator) > 0.5
+
+
+@pytest.mark.parametrize("name", ["exact", "paper", "released"])
+def test_loss_hands_its_gradient_back_times_the_incoming_one(name):
+    maps, bank, positive = planted()
+    expected = filter_gradient(name, bank, FILTERS)(maps, positive)
+    variable = maps.clone().requires_grad_()
+    loss = FilterLoss(bank, FILTERS, name)(variable, positive)
+    (3 * loss).backward()
+    assert torch.allclose(variable.grad, 3 * expected)
+    assert loss.item() == pytest.approx(-mutual_information(maps, bank).sum().item())
+
+
+def test_options_of_a_loss_go_to_its_gradient_which_is_the_exact_one_by_default():
+    maps, bank, positive = planted()
+    variable = maps.clone().requires_grad_()
+    FilterLoss(bank, FILTERS)(variable, positive).backward()
+    assert torch.allclose(variable.grad, filter_gradient("exact", bank, FILTERS)(maps, positive))
+    with pytest.raises(TypeError, match="unheard_of"):
+        FilterLoss(bank, FILTERS, unheard_of=1)
+
+
+def test_maps_that_need_no_gradient_have_a_loss_and_do_not_move_running_state():
+    maps, bank, positive = planted()
+    loss = FilterLoss(bank, FILTERS, "paper")
+    before = loss.gradient.log_z.clone()
+    assert loss(maps, positive).item() == pytest.approx(-mutual_information(maps, bank).sum().item())
+    torch.testing.assert_close(loss.gradient.log_z, before, equal_nan=True)
+
+
 @pytest.mark.parametrize("name", ["exact", "paper", "released"])
 @quick
 @given(seed=st.integers(0, 2**16), rho=st.floats(0.1, 10), n=st.integers(3, 7))
@@ -47,12 +83,11 @@ def test_the_filter_gradient_is_rho_times_as_long_as_the_task_gradient_and_keeps
     assert torch.allclose(cosine, torch.ones(FILTERS).double())
 
 
-@pytest.mark.parametrize(("schedule", "ratio"), [("constant", 2.0), ("1/t", 0.5)])
-def test_rho_follows_its_schedule(schedule, ratio):
-    module = regulariser(NormMatching(2.0, schedule))
+def test_weights_follow_the_epoch_that_the_training_loop_sets():
+    module = regulariser(NormMatching(2.0, "1/t"))
     module.epoch = 4
     task, arrived, _ = backward(module, 1)
-    assert torch.allclose(norms(arrived - task) / norms(task), torch.tensor(ratio).double())
+    assert torch.allclose(norms(arrived - task) / norms(task), torch.tensor(0.5).double())
 
 
 def test_a_filter_without_filter_gradient_gets_the_task_gradient_alone():
@@ -74,21 +109,6 @@ def test_eval_mode_and_epoch_zero_leave_the_task_gradient_alone():
     assert torch.equal(task, arrived)
 
 
-def test_paper_weight_is_scale_over_t_times_the_mean_peak_and_remembers_nine_tenths():
-    weight = ActivationWeight(2, scale=0.01)
-    first, second = torch.zeros(2, 2, 3, 3), torch.zeros(2, 2, 3, 3)
-    first[0, 0, 1, 1], first[1, 0, 2, 0], second[:, 1, 0, 0] = 4.0, 2.0, 5.0
-    assert weight(first, first, first, 1).tolist() == pytest.approx([0.03, 0.0])
-    assert weight(second, second, second, 5).tolist() == pytest.approx([0.01 / 5 * 2.7, 0.01 / 5 * 0.5])
-    weight.eval()(first, first, first, 1)
-    assert weight.peaks.tolist() == pytest.approx([2.7, 0.5])
-
-
-def test_released_weight_is_1e_minus_6_over_t_and_the_batch():
-    maps = torch.rand(8, 3, 4, 4)
-    assert EpochWeight()(maps, maps, maps, 5).tolist() == pytest.approx([1e-6 / 5 / 8] * 3, rel=1e-5)
-
-
 @pytest.mark.parametrize("weight", [ActivationWeight(FILTERS, scale=0.5).double(), EpochWeight(10.0)])
 def test_weighted_filter_gradient_is_added_filter_by_filter(weight):
     task, arrived, filter_grad = backward(regulariser(weight), 3)
@@ -96,11 +116,6 @@ def test_weighted_filter_gradient_is_added_filter_by_filter(weight):
     peaks = torch.rand(4, FILTERS, 5, 5, generator=generator).double().amax(dim=(2, 3)).mean(dim=0)
     expected = 0.5 * peaks if isinstance(weight, ActivationWeight) else torch.full((FILTERS,), 0.25).double()
     assert torch.allclose(arrived - task, filter_grad * expected[:, None, None])
-
-
-def test_unknown_schedule_is_refused():
-    with pytest.raises(ValueError, match="no schedule 'cosine'; expected 'constant' or '1/t'"):
-        NormMatching(1.0, "cosine")
 
 
 def test_running_state_travels_with_the_state_dict():
