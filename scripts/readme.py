@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Picture(NamedTuple):
-    """A picture in README: the cell, the suffix of the file that `bench show` writes, its place in docs/, the caption."""
+    """A picture in README: the cell, the suffix of the file of `bench show`, where it is kept, the caption."""
 
     explainer: str
     task: str
@@ -79,10 +79,9 @@ def excerpt(page: str) -> str:
     found = re.search(rf"^{heading}\n.*?^### Overview\n\n(.*?)\n\n(\|.*?)\n\n", page, re.S | re.M)
     if found is None:
         sys.exit(f"leaderboards/fauna.md has no overview of {BOARD}; run `bench leaderboard`")
-    note = "Mean over six categories and the seeds listed on the page, ± half the width of the 95 % interval. **Bold**: the"
-    note += (
-        " interval overlaps that of the best value. †: not separated from the better control, or worse. —: no value."
-    )
+    note = "Mean over six categories and the seeds listed on the page, ± half the width of the 95 % interval."
+    note += " **Bold**: the interval overlaps that of the best value."
+    note += " †: not separated from the better control, or worse. —: no value."
     rows = [line.strip("|").split("|") for line in found[2].splitlines()]
     kept = [0, *(at for name in METRICS for at, heading in enumerate(rows[0]) if heading.split()[0] == name)]
     rows = [row for row in rows if "," not in row[0]]  # no more than one option apart from the default
