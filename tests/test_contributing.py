@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from partbench import check_explainer, check_metric, open_task
+from partbench import Explanation, check_explainer, check_metric, open_task
 from partbench.plugin_files import import_file
+from partbench.running.cell import outputs_of
 
 TEXT = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text()
 IMPORTS = """
@@ -26,4 +27,5 @@ def test_the_examples_keep_the_contract(tmp_path: Path) -> None:
     found = check_explainer(examples.Occlusion, task, given={"side": 32})
     assert found is not None
     assert float(found.maps.max()) > 0
-    check_metric(examples.LogitError, task)
+    batch = task.batch("test", range(6))
+    check_metric(examples.LogitError(), batch, Explanation(logits=task.explained(batch) + 1), outputs_of(task, batch))

@@ -43,7 +43,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]
 
 
 def test_the_python_of_the_readme_has_ten_lines() -> None:
-    assert len(python_of(README).splitlines()) == 10
+    assert len(list(filter(None, python_of(README).splitlines()))) == 10
 
 
 def test_the_python_of_the_readme_runs_as_a_bare_script_on_a_cold_cache(scripted: tuple[Path, Path, str]) -> None:

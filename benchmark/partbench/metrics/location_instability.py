@@ -97,11 +97,11 @@ class LocationInstability(FilterLocations):
 class PartFollowing(FilterLocations):
     """How much lower a filter's location instability is than that of its positions shuffled; higher is better.
 
-    Ours; a companion of `location_instability`, which rewards positions that never move. The deviation D_f expected if
-    the filter's positions were dealt to the images at random, less the measured one, in units of the diagonal of the
-    input: 0 for a position that is constant or independent of the object, higher for one that moves with it, lower for one
-    that moves against it. In a task with many categories, a filter is judged in the one whose images activate it most:
-    a choice by the lowest D would lift independent positions above 0.
+    Ours; a companion of `location_instability`, which rewards positions that never move. The value: the deviation D_f
+    expected if the filter's positions were dealt to the images at random, less the measured one, in units of the
+    diagonal of the input. It is 0 for a position that is constant or independent of the object, higher for one that
+    moves with it, lower for one that moves against it. In a task with many categories, a filter is judged in the one
+    whose images activate it most: a choice by the lowest D would lift independent positions above 0.
     """
 
     name = "part_following"
