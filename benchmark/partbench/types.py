@@ -35,11 +35,11 @@ class ActivationSource(Protocol):
 
 
 class Images:
-    """What an explainer sees of n images: pixels, ids that tell nothing, and activations of the performer.
+    """n images as an explainer gets them: pixels, ids without meaning, and activations of the performer.
 
-    `pixels` are (n, 3, H, W), RGB in [0, 1]; they are a copy, which belongs to whoever got it. `ids` are the same for
-    the same image in every run, and hold no class, path, scene or place in a split. Images of other pixels, such as
-    occluded ones, are made by `with_pixels`.
+    `pixels` are (n, 3, H, W), RGB in [0, 1]. They are a copy that the explainer may write into. `ids` hold no class,
+    path, scene or position in the split; an image has the same id in every run. `with_pixels` makes images with other
+    pixels, such as occluded ones.
     """
 
     __slots__ = ("_source", "ids", "pixels")
@@ -63,17 +63,17 @@ class Images:
         return self.pixels.shape[-2], self.pixels.shape[-1]
 
     def activations(self, layer: str) -> Tensor:
-        """The performer's activations (n, ...) at a layer (role or name), on its device, of these very pixels.
+        """The performer's activations (n, ...) of these pixels at a layer (role or name), on the performer's device.
 
-        They are looked up where these are unchanged images of a split, and computed otherwise. Raises ValueError for
-        images of no task, InputError for a layer that the performer lacks.
+        Cached for unchanged images of a split, computed for all others. Raises ValueError for images that belong to no
+        task, InputError for a layer that the performer lacks.
         """
         if self._source is None:
             raise ValueError("these images belong to no task: there is no performer to ask for activations")
         return self._source.activations(self, layer)
 
     def with_pixels(self, pixels: Float[Tensor, "m 3 H W"]) -> Images:
-        """Other pixels for the same performer, any number of them that is a multiple of n: ids are repeated."""
+        """Images with other pixels for the same performer. m is a multiple of n; each id is repeated m / n times."""
         times, rest = divmod(len(pixels), max(1, len(self)))
         if rest or (len(pixels) and not len(self)):
             raise ValueError(f"{len(pixels)} images, expected a multiple of {len(self)}")
@@ -81,18 +81,18 @@ class Images:
 
 
 def opaque_id(text: str) -> str:
-    """16 hex digits that tell an image from others and nothing else: a keyed hash of its readable id."""
+    """16 hex digits: a keyed hash of the readable id of an image."""
     return hashlib.blake2b(text.encode(), digest_size=8, key=b"partbench images").hexdigest()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images and what is known of them; None where the dataset does not know it. Explainers get `images` only.
+    """n images with their annotations; None for annotations that the dataset lacks. Explainers get `images` only.
 
     Coordinates are in px of these images: pixel i spans [i, i + 1) and has its centre at i + 0.5 (docs/coordinates.md).
     pixels are RGB in [0, 1]; boxes are x0 y0 x1 y1; landmarks are x y, NaN where absent; masks say which pixels show
-    each part; part_boxes are x0 y0 x1 y1 of the parts, NaN where absent, of datasets that know no masks; attributes are
-    +1 / -1, NaN where unknown. `source` is where activations come from, of batches of a task.
+    each part; part_boxes are x0 y0 x1 y1 of the parts, NaN where absent, for datasets without masks; attributes are
+    +1 / -1, NaN where unknown. `source` gives the activations of a batch of a task.
     """
 
     ids: tuple[str, ...]
@@ -115,7 +115,7 @@ class Batch:
 
     @property
     def images(self) -> Images:
-        """What an explainer may see of this batch: a fresh copy at every call."""
+        """The part of this batch that an explainer may see; a new copy at every call."""
         return Images([opaque_id(text) for text in self.ids], self.pixels.clone(), self.source)
 
     def __getitem__(self, index: slice) -> Batch:
@@ -132,13 +132,13 @@ class Batch:
         return Batch(**changed)
 
 
-FIELDS = ("scores", "contributions", "logits", "explained")  # of an Explanation, given at once
-LAZY = ("maps", "part_drops")  # may be functions
-SELF_REPORTED = ("explained", "parts", "part_drops")  # what an explainer says of itself and nobody can measure
+FIELDS = ("scores", "contributions", "logits", "explained")  # fields of an Explanation that are always tensors
+LAZY = ("maps", "part_drops")  # fields of an Explanation that may be functions
+SELF_REPORTED = ("explained", "parts", "part_drops")  # claims of an explainer that partbench cannot measure
 
 
 class Explanation:
-    """What an explainer returns for n images; everything may be None. It cannot be changed.
+    """What an explainer returns for n images. It is immutable, and every field may be None.
 
     maps (n, k, h, w) >= 0, or a function without arguments that returns them: for maps that are not at hand but have to
     be attributed, such as those of units of vector layers (called at most once, and only if a metric or a picture needs
@@ -330,7 +330,7 @@ def _expect_parts(parts: Tensor, count: int | None) -> None:
 
 @dataclass(frozen=True)
 class PerformerOutputs:
-    """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index; names.
+    """What the performer computes for a batch: all logits (n, c), the explained logit (n,) and its index.
 
     Of an attribute, the logits are those of "has it not", always 0, and "has it", index 1: other attributes are no
     rivals. `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained

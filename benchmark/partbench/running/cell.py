@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class MetricState:
-    """A metric at work in one cell: what it has seen, and why it stopped, if it did."""
+    """A metric in one cell: how many images it got, its time, and why it stopped, if it did."""
 
     metric: Metric
     images: int = 0
@@ -47,7 +47,7 @@ class MetricState:
     note: str = ""
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-        """Feed a batch; what the metric raises ends this metric, not the cell."""
+        """Add a batch. An exception of the metric ends this metric, not the cell."""
         started = time.perf_counter()
         try:
             self._require(batch, explanation)
@@ -101,7 +101,7 @@ class MetricState:
     def _row(
         self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
     ) -> Row:  # fmt: skip
-        bounds = (None, None) if "@" in name else self.metric.bounds  # readings may leave the bounds of their metric
+        bounds = (None, None) if "@" in name else self.metric.bounds  # variants may have other bounds
         return {
             "metric": name,
             "metric_version": self.metric.version,
@@ -136,9 +136,9 @@ def unmet(needs: Sequence[str], explanation: Explanation, batch: Batch) -> str:
 
 
 def self_reported(metric: Metric, explanation: Explanation) -> str:
-    """Which fields that a metric reads say something of the explainer that nobody can measure; "" if none does.
+    """A note that names the self-reported fields of the explanation that a metric reads; "" if there are none.
 
-    `explained` counts where the explainer says which logit it explains and predicts another.
+    `explained` is among them if the explainer supplies the explained logit itself and is no classifier.
     """
     read = [name for name in SELF_REPORTED if name in metric.needs and explanation.has(name)]
     if explanation.has("explained") and not explanation.is_classifier and {"logits", "contributions"} & {*metric.needs}:
@@ -148,7 +148,7 @@ def self_reported(metric: Metric, explanation: Explanation) -> str:
 
 @dataclass
 class CellRun:
-    """What one cell gave: rows without identity, and the fitted explainer if it got that far."""
+    """The result of one cell: rows without the identity columns, and the explainer, fitted unless `fit` failed."""
 
     rows: list[Row]
     explainer: Explainer
@@ -220,7 +220,7 @@ def peak_memory(device: torch.device) -> float:
 def _explain_all(
     explainer: Explainer, task: Task, scores: Sequence[MetricState], timing: Timing, progress: Progress | None
 ) -> None:
-    """Explained category first, so that maps are computed for those images only."""
+    """Images of the explained category come first, so that maps are computed for those only."""
     positive = task.positive(task.labels("test"))
     done, total = 0, len(positive)
     for wanted, size in ((True, POSITIVE_BATCH), (False, OTHER_BATCH)):
@@ -251,7 +251,7 @@ def _explain_batch(
 
 
 def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
-    """What the performer says of a batch, without part effects."""
+    """What the performer computes for a batch, without part effects."""
     logits = batch.images.activations("logits")
     explained = None if task.target is None else logits[:, task.target]
     rivals, places = task.training.rivals(logits)

@@ -1,4 +1,4 @@
-"""What a plugin must leave as it was: a cell that leaves the performer changed has failed, and the change is undone."""
+"""Detects explainers that change the performer, and undoes the change; the cell of such an explainer fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PerformerChanged(Exception):
 
 @dataclass(frozen=True)
 class ModuleState:
-    """A module as it was: what it holds, a copy of its own tensors, and everything else that is its own."""
+    """A snapshot of a module without its children: tensors, their copies, hooks and all other attributes."""
 
     module: nn.Module
     tensors: dict[str, Tensor]
@@ -37,7 +37,7 @@ class ModuleState:
 
 @contextmanager
 def unchanged(performer: Performer) -> Iterator[None]:
-    """Raise PerformerChanged on leaving if the performer's stages are not as they were; they then are again."""
+    """On leaving, restore the performer's stages and raise PerformerChanged if they were changed."""
     before = {
         f"{stage}.{name}".rstrip("."): state_of(module)
         for stage, root in performer.stages.items()
@@ -47,7 +47,7 @@ def unchanged(performer: Performer) -> Iterator[None]:
     error: Exception | None = None
     try:
         yield
-    except Exception as raised:  # told only after the performer is as it was
+    except Exception as raised:  # raised again after the performer is restored
         error = raised
     finally:
         changed = [f"{name} ({what})" for name, state in before.items() for what in restore(state)]
@@ -61,7 +61,7 @@ def unchanged(performer: Performer) -> Iterator[None]:
 
 
 def state_of(module: nn.Module) -> ModuleState:
-    """A module as it is, without its children."""
+    """A snapshot of a module."""
     tensors = {n: v for n, v in (*module._parameters.items(), *module._buffers.items()) if v is not None}
     return ModuleState(
         module, tensors,
@@ -74,7 +74,7 @@ def state_of(module: nn.Module) -> ModuleState:
 
 
 def restore(state: ModuleState) -> list[str]:
-    """Put a module back as it was; returns what had changed, in words."""
+    """Restore a module; returns descriptions of what had changed."""
     module, changed = state.module, []
     if any(dict(getattr(module, name)) != hooks for name, hooks in state.hooks.items()):
         changed.append("hooks")
@@ -103,7 +103,7 @@ def state_names(module: nn.Module) -> list[str]:
 
 
 def same(state: ModuleState, name: str) -> bool:
-    """Whether a tensor of a module is the one it was, with the values and the wish for gradients that it had."""
+    """Whether a tensor of a module is the same object with the same values and `requires_grad`."""
     module = state.module
     now: Tensor | None = module._parameters.get(name)
     now = module._buffers.get(name) if now is None else now

@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 
 from partbench.datasets.fauna import attribute_scene
 from partbench.datasets.fauna.adornment import DRAWN, adorn
-from partbench.datasets.fauna.anatomy import Anatomy
 from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, COEFFICIENTS, GLOBAL, LOCAL, attributes_of
-from partbench.datasets.fauna.body import Body, Material, vector
-from partbench.datasets.fauna.dataset import AttributeSet, Fauna, FaunaAttributes, FaunaSet
+from partbench.datasets.fauna.body import Body, Material
 from partbench.datasets.fauna.pose import draw_pose
 from partbench.datasets.fauna.render import CATEGORIES, render, render_many
 from partbench.datasets.fauna.scene import Scene, animal
@@ -48,11 +46,6 @@ def test_the_scenes_without_attributes_are_those_of_before() -> None:
     if hashlib.sha256(images.tobytes()).hexdigest() != BEFORE:  # another OpenCV may round otherwise, and no more
         means = images.reshape(12, SIZE * SIZE, 3).mean(1)
         np.testing.assert_allclose(means, BEFORE_MEANS, atol=0.02)
-
-
-def test_the_fingerprint_of_fauna_is_that_of_before() -> None:
-    assert Fauna().train.fingerprint == "fauna-1-1-1800-64"
-    assert FaunaSet(3, 4, 16, ("head",)).fingerprint == "fauna-1-3-4-16-head"
 
 
 def scene_with(shown: set[str], seed: int, index: int, monkeypatch: pytest.MonkeyPatch) -> Scene:
@@ -171,50 +164,6 @@ def test_attributes_and_pixels_follow_from_seed_and_index(seed: int, index: int)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PARTBENCH_CACHE", str(tmp_path))
     return tmp_path
-
-
-def test_a_batch_has_the_attributes_of_its_images(folder: Path) -> None:
-    images = AttributeSet(41, 12, 24)
-    batch = images.batch([5, 2])
-    assert batch.attributes is not None
-    assert batch.attributes.tolist() == images.attributes[[5, 2]].tolist()
-    assert batch.attributes.shape == (2, len(ATTRIBUTE_NAMES))
-    assert set(batch.attributes.unique().tolist()) == {-1.0, 1.0}
-    assert batch.ids == ("fauna-attributes-1/41/5", "fauna-attributes-1/41/2")
-    assert batch.masks is not None
-    assert batch.masks.any((2, 3))[:, 0].all()
-
-
-def test_attribute_scenes_and_other_scenes_share_no_id_and_no_kept_file(folder: Path) -> None:
-    ours, theirs = FaunaAttributes(size=24), Fauna(size=24)
-    prints = [s.fingerprint for d in (ours, theirs) for s in (d.train, d.test)]
-    assert len(set(prints)) == 4
-    assert not set(ours.test.batch([0]).ids) & set(theirs.test.batch([0]).ids)
-
-
-def capsule() -> Body:
-    body = Body()
-    body.cone("torso", vector(-1, 0, 0), vector(1, 0, 0), (0.2, 0.4))
-    body.ellipsoid("head", vector(0, 2, 0), np.diag((0.1, 0.3, 0.5)))
-    return body
-
-
-@given(t=st.floats(-0.9, 0.9), turn=st.floats(0, 6.28))
-def test_the_skin_of_a_tapered_capsule_is_at_its_radius(t: float, turn: float) -> None:
-    point = Anatomy(capsule()).skin(("torso",), vector(t, 0, 0), vector(0, np.cos(turn), np.sin(turn)))
-    assert point[0] == pytest.approx(t)
-    assert np.hypot(point[1], point[2]) == pytest.approx(0.3 + 0.1 * t, abs=0.011)
-
-
-@pytest.mark.parametrize(("axis", "half"), [(0, 0.1), (1, 0.3), (2, 0.5)])
-def test_the_skin_of_an_ellipsoid_is_at_its_half_axes(axis: int, half: float) -> None:
-    direction = np.eye(3)[axis] * 7  # its length does not matter
-    point = Anatomy(capsule()).skin(("head",), vector(0, 2, 0), direction)
-    assert point[axis] - (0, 2, 0)[axis] == pytest.approx(half, abs=0.011)
-
-
-def test_a_ray_that_meets_nothing_stays_where_it_was() -> None:
-    assert Anatomy(capsule()).skin(("tail",), vector(1, 2, 3), vector(0, 1, 0)).tolist() == [1, 2, 3]
 
 
 def test_white_and_black_can_be_told_from_the_coat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,9 @@ from partbench.datasets.animal_part import AnimalPart
 from partbench.datasets.animal_part.dataset import WNIDS, AnimalPartSet, halves
 from partbench.datasets.animal_part.layout import TRUTH_FOLDER, Photo
 from partbench.datasets.animal_part.matlab import MatFile
-from partbench.datasets.photograph import CropMemory, crop
+from partbench.datasets.photograph import CropMemory
 
-REAL = Path(__file__).resolve().parents[3] / "../shared/data/animal-part"
+REAL = Path(__file__).resolve().parents[4] / "../shared/data/animal-part"
 needs_photos = pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not beside the repository")
 ENCODINGS = ("v5", "v7.3")
 CAT = WNIDS["cat"]
@@ -298,20 +298,6 @@ def test_negatives_are_whole_images_labelled_other_without_landmarks(tiny: TinyF
     assert green[:, 18:].min() > 0.9
 
 
-def test_a_crop_holds_exactly_the_pixels_of_the_box():
-    image = np.arange(12 * 10 * 3, dtype=np.uint8).reshape(12, 10, 3)
-    assert np.array_equal(crop(image, (3, 5, 6, 8), 4), image[4:8, 2:6])
-    assert np.array_equal(crop(image, (-3, -2, 4, 4), 4), image[:4, :4])  # what lies outside is cut off
-    assert np.array_equal(crop(image, (7, 9, 99, 99), 4), image[8:, 6:])
-    with pytest.raises(ValueError, match="outside the image of 10 x 12 px"):
-        crop(image, (11, 1, 15, 4), 4)
-
-
-def test_shrinking_averages_over_areas():
-    board = (np.indices((8, 8)).sum(0) % 2 * 200).astype(np.uint8)[..., None].repeat(3, 2)
-    assert np.array_equal(crop(board, None, 4), np.full((4, 4, 3), 100))
-
-
 def test_batches_are_the_same_at_every_call_whether_remembered_or_not(tiny: TinyFolder):
     noise = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
     tiny.photo(f"{CAT}_obj/img/img/00001.jpg", noise)
@@ -326,20 +312,6 @@ def test_batches_are_the_same_at_every_call_whether_remembered_or_not(tiny: Tiny
     assert torch.equal(first.batch([1, 0]).pixels, once.pixels.flip(0))
     assert len(first.batch([])) == 0
     assert first.batch([]).pixels.shape == (0, 3, 64, 64)
-
-
-def test_memory_of_crops_stays_within_its_limit():
-    made = []
-    memory = CropMemory(limit=250)
-
-    def make(key: str) -> np.ndarray:
-        made.append(key)
-        return np.zeros(100, np.uint8)
-
-    for key in "abcabc":
-        memory.get(key, lambda key=key: make(key))
-    assert memory.bytes == 200
-    assert made == ["a", "b", "c", "c"]
 
 
 def truncate(path: Path, share: float = 0.6) -> None:
