@@ -173,7 +173,7 @@ class FaunaAttributes(Dataset):
 
 
 class Fauna(Dataset):
-    """Rendered animals of six categories on random backgrounds, with exact part masks, landmarks and boxes; embedded."""
+    """Rendered animals of six categories on random backgrounds, with part masks, landmarks and boxes; embedded."""
 
     name: ClassVar[str] = "fauna"
     version: ClassVar[str] = FAUNA_VERSION
