@@ -5,11 +5,13 @@ Axes: n images, k concepts, h w cells of a concept map, H W pixels, p parts, l l
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
@@ -116,7 +118,7 @@ class Batch:
     @property
     def images(self) -> Images:
         """The part of this batch that an explainer may see; a new copy at every call."""
-        return Images([opaque_id(text) for text in self.ids], self.pixels.clone(), self.source)
+        return Images([opaque_id(text) for text in self.ids], self.pixels.clone(), copy.copy(self.source))
 
     def __getitem__(self, index: slice) -> Batch:
         return self._map(lambda value: value[index])
@@ -223,21 +225,24 @@ class Explanation:
         return found
 
     def accepted(self, n: int, device: torch.device, parts: int | None = None) -> Explanation:
-        """This explanation of n images, checked and on a device; lazy fields are checked when they are evaluated.
+        """A copy of this explanation of n images, checked and on a device; lazy fields are checked when evaluated.
 
-        `parts` is how many parts the dataset names. Raises ValueError, saying what was expected and found, for a wrong
-        shape, a value that is NaN or infinite, a negative map, or an index that is no part's.
+        It shares no memory with the tensors that the explainer holds. `parts` is how many parts the dataset names.
+        Raises ValueError, saying what was expected and found, for a wrong shape, a value that is NaN or infinite, a
+        negative map, an index that is no part's, or a threshold or grid of another type.
         """
         if self.parts is not None:
             _expect_parts(self.parts, parts)
         self._expect_shapes(n)
-        if self.threshold is not None and not math.isfinite(self.threshold):
-            raise ValueError(f"the threshold is {self.threshold}, expected a finite number")
-        fields: dict[str, Any] = {name: _moved(getattr(self, name), device) for name in FIELDS}
+        if self.threshold is not None and not (isinstance(self.threshold, Real) and math.isfinite(self.threshold)):
+            raise ValueError(f"the threshold is {self.threshold!r:.60}, expected a finite number")
+        if self.grid is not None and not isinstance(self.grid, ReceptiveField):
+            raise ValueError(f"the grid is a {type(self.grid).__name__}, expected a ReceptiveField")
+        fields: dict[str, Any] = {name: _copied(getattr(self, name), device) for name in FIELDS}
         if self.is_classifier:
             fields["explained"] = fields["logits"]
         fields |= {name: self._accepted_lazily(name, n, device) for name in LAZY if self.has(name)}
-        return Explanation(grid=self.grid, parts=_moved(self.parts, device), threshold=self.threshold, **fields)
+        return Explanation(grid=self.grid, parts=_copied(self.parts, device), threshold=self.threshold, **fields)
 
     def _expect_shapes(self, n: int) -> None:
         concepts = {}
@@ -265,7 +270,7 @@ class Explanation:
             check(found, n)
             if name == "maps" and self.scores is not None and self.scores.shape[1] != found.shape[1]:
                 raise ValueError(f"maps have {found.shape[1]} concepts, scores {self.scores.shape[1]}")
-            return found.to(device)
+            return found.to(device, copy=True)
 
         return accepted if callable(value) else accepted()
 
@@ -293,11 +298,14 @@ def as_float32(name: str, value: Any) -> Tensor:
     if not value.dtype.is_floating_point:
         kind = str(value.dtype).removeprefix("torch.")
         raise ValueError(f"{name} are {kind}, expected floating point numbers; convert them with .float()")
+    if value.layout is not torch.strided or value.is_meta:
+        kind = "without values (meta)" if value.is_meta else str(value.layout).removeprefix("torch.")
+        raise ValueError(f"{name} are {kind}, expected a dense tensor")
     return value.detach().float()
 
 
-def _moved(value: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if value is None else value.to(device)
+def _copied(value: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if value is None else value.to(device, copy=True)
 
 
 def _expect(name: str, value: Tensor, n: int, axes: str) -> None:

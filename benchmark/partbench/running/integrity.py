@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,25 +35,65 @@ class ModuleState:
     rest: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class PerformerState:
+    """A performer as it was: its own attributes, copies of those that are mappings, and its modules by place."""
+
+    performer: Performer
+    own: dict[str, Any]
+    mappings: dict[str, dict[Any, Any]]
+    modules: dict[str, ModuleState]
+
+    @staticmethod
+    def of(performer: Performer) -> PerformerState:
+        """The performer as it is now."""
+        own = dict(vars(performer))
+        mappings = {name: dict(value) for name, value in own.items() if isinstance(value, Mapping)}
+        modules = {
+            f"{stage}.{name}".rstrip("."): state_of(module)
+            for stage, root in performer.stages.items()
+            for name, module in root.named_modules()
+        }
+        return PerformerState(performer, own, mappings, modules)
+
+    def restore(self) -> list[str]:
+        """Put the performer back as it was; returns what had changed, in words."""
+        changed = [f"{name} ({what})" for name, state in self.modules.items() for what in restore(state)]
+        now = vars(self.performer)
+        changed += [f"its {name}" for name in {**self.own, **now} if not self._same(name, now)]
+        now.clear()
+        now.update(self.own)
+        for name, items in self.mappings.items():
+            if dict(now[name]) != items:
+                now[name] = items.copy()
+        return changed
+
+    def check(self) -> None:
+        """Raise PerformerChanged, once it is undone, if the performer is not as it was."""
+        if changed := self.restore():
+            raise PerformerChanged(f"the explainer changed the performer: {', '.join(changed[:3])}")
+
+    def _same(self, name: str, now: Mapping[str, Any]) -> bool:
+        if name not in self.own or name not in now:
+            return False
+        known = self.mappings.get(name)
+        return now[name] is self.own[name] and (known is None or dict(now[name]) == known)
+
+
 @contextmanager
-def unchanged(performer: Performer) -> Iterator[None]:
-    """On leaving, restore the performer's stages and raise PerformerChanged if they were changed."""
-    before = {
-        f"{stage}.{name}".rstrip("."): state_of(module)
-        for stage, root in performer.stages.items()
-        for name, module in root.named_modules()
-    }
-    stages = dict(performer.stages)
+def unchanged(performer: Performer) -> Iterator[Callable[[], None]]:
+    """On leaving, restore the performer and raise PerformerChanged if it was changed.
+
+    Gives a function that does so at once.
+    """
+    before = PerformerState.of(performer)
     error: Exception | None = None
     try:
-        yield
+        yield before.check
     except Exception as raised:  # raised again after the performer is restored
         error = raised
     finally:
-        changed = [f"{name} ({what})" for name, state in before.items() for what in restore(state)]
-        if dict(performer.stages) != stages:
-            performer.stages = stages
-            changed.append("its stages")
+        changed = before.restore()
     if changed:
         raise PerformerChanged(f"the explainer changed the performer: {', '.join(changed[:3])}") from error
     if error is not None:
