@@ -26,13 +26,13 @@ Plugin = str | Path | type[Explainer]
 def run(
     plugins: Plugin | Sequence[Plugin], tasks: str | Sequence[str] = "fauna/multi:*", seeds: int | Sequence[int] = 0,
     options: Mapping[str, Any] | None = None, results: str | Path | None = None, jobs: int = 1,
-    data_root: str | Path | None = None,
+    data_root: str | Path | None = None, other: str | Path | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Fit, explain and score: the aggregate rows of all cells, one a metric and reading (see the results schema).
 
     `plugins` are names, files or Explainer classes, `options` values by option, or by "explainer.option". With a
     folder `results` cells are written there as by `bench run`, and finished ones are read; with None nothing is
-    written. Everything runs in this process on one thread; the setting of the caller is put back. Raises InputError for
+    written. `other` is a folder of random photographs, for single tasks of datasets that have none. Everything runs in this process on one thread; the setting of the caller is put back. Raises InputError for
     a wrong name, option or task; the failure of a plugin is a row of status "failed".
     """
     if jobs != 1:
@@ -40,7 +40,8 @@ def run(
     given = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
     if not given:
         raise InputError("no plugin to run; give a name, a file, an Explainer class, or a list of them")
-    workbench = Workbench(registry_of(given), None if data_root is None else Path(data_root))
+    roots = [None if folder is None else Path(folder) for folder in (data_root, other)]
+    workbench = Workbench(registry_of(given), roots[0], other=roots[1])
     names = workbench.expand([tasks] if isinstance(tasks, str) else list(tasks))
     several = [seeds] if isinstance(seeds, int) else list(seeds)
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (options or {}).items()}

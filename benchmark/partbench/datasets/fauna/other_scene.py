@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 
 from .coat import draw_coat
@@ -11,6 +12,7 @@ from .vocabulary import CATEGORIES
 
 OTHER_VERSION = "1"
 OTHER_LABEL = len(CATEGORIES)
+LARGER = 1.06  # than animals: things fill less of their box
 
 
 @lru_cache(maxsize=4)
@@ -18,4 +20,6 @@ def draw_other_scene(seed: int, index: int) -> Scene:
     """Scene `index` of a seed that shows no animal; its label is OTHER_LABEL."""
     stream = partial(random_stream, seed, index)
     thing = draw_thing(stream(Stream.THING))
-    return stage(OTHER_LABEL, thing, draw_camera(stream(Stream.CAMERA)), draw_coat(stream(Stream.COAT)), stream)
+    camera = draw_camera(stream(Stream.CAMERA))
+    camera = replace(camera, size=LARGER * camera.size)
+    return stage(OTHER_LABEL, thing, camera, draw_coat(stream(Stream.COAT)), stream)

@@ -20,10 +20,24 @@ Rng = np.random.Generator
 
 
 def draw_thing(rng: Rng) -> Body:
-    """One of THINGS, each equally often."""
+    """One of THINGS, with the odds given there; some of those that stand on little stand on stilts."""
+    kinds, odds = list(THINGS), np.array(list(THINGS.values()))
     body = Body()
-    THINGS[rng.integers(len(THINGS))](body, rng)
+    kind = kinds[rng.choice(len(kinds), p=odds / odds.sum())]
+    kind(body, rng)
+    if kind in (_vessel, _cart, _stones, _mushrooms) and rng.random() < 0.5:
+        _stilts(body, rng)
     return body
+
+
+def _stilts(body: Body, rng: Rng) -> None:
+    """Two to four slanted legs under a body that reaches down to about 0."""
+    length, spread = rng.uniform(0.35, 0.8), rng.uniform(0.15, 0.4)
+    body.feet.clear()
+    for sign in (-1, 1):
+        for across in (-1, 1)[: rng.integers(1, 3)]:
+            foot = vector(sign * spread + rng.normal(0, 0.2) * length, -length, across * 0.2)
+            _leg(body, foot, vector(sign * spread, 0.15, across * 0.15), rng)
 
 
 def _polar(radius: float, height: float, turn: float) -> Point:
@@ -32,7 +46,7 @@ def _polar(radius: float, height: float, turn: float) -> Point:
 
 def _leg(body: Body, foot: Point, hip: Point, rng: Rng, material: Material = COAT) -> None:
     """A bent support of two segments, thick or thin."""
-    thick = rng.uniform(0.05, 0.13)
+    thick = rng.uniform(0.05, 0.12)
     knee = (hip + foot) / 2 + vector(rng.normal(0, 0.06), 0, rng.normal(0, 0.03))
     body.cone(THING, hip, knee, (thick, 0.7 * thick))
     body.cone(THING, knee, foot, (0.7 * thick, 0.55 * thick), material)
@@ -53,7 +67,7 @@ def _stones(body: Body, rng: Rng) -> None:
 
 def _tree(body: Body, rng: Rng) -> None:
     """A trunk with branches that end in crowns, or bare."""
-    height, leaning = rng.uniform(0.6, 1.2), rng.normal(0, 0.12)
+    height, leaning = rng.uniform(0.6, 1.2), rng.normal(0, 0.3)
     top = vector(leaning, height, 0)
     body.cone(THING, vector(0, 0, 0), top, (rng.uniform(0.07, 0.16), 0.06), SECOND)
     body.feet.append(vector(0, 0, 0))
@@ -81,12 +95,14 @@ def _herb(body: Body, rng: Rng) -> None:
 def _cactus(body: Body, rng: Rng) -> None:
     """A thick column with arms that bend upwards."""
     height, thick = rng.uniform(0.7, 1.2), rng.uniform(0.12, 0.2)
-    body.cone(THING, vector(0, 0, 0), vector(0, height, 0), (thick, 0.85 * thick))
+    lean = rng.normal(0, 0.35)
+    body.cone(THING, vector(0, 0, 0), vector(lean * height, height, 0), (thick, 0.85 * thick))
     for sign in (-1, 1)[: rng.integers(1, 3)]:
         at, reach = rng.uniform(0.25, 0.6) * height, thick + rng.uniform(0.15, 0.35)
-        elbow = vector(sign * reach, at + 0.04, rng.normal(0, 0.1))
-        tip = elbow + vector(0, rng.uniform(0.2, 0.5), 0)
-        body.chain(THING, [vector(0, at, 0), elbow, tip], [0.7 * thick, 0.65 * thick, 0.55 * thick])
+        root = vector(lean * at, at, 0)
+        elbow = root + vector(sign * reach, 0.04, rng.normal(0, 0.1))
+        tip = elbow + vector(rng.normal(lean, 0.3) * 0.3, rng.uniform(0.2, 0.5), 0)
+        body.chain(THING, [root, elbow, tip], [0.7 * thick, 0.65 * thick, 0.55 * thick])
     body.feet.append(vector(0, 0, 0))
 
 
@@ -107,11 +123,11 @@ def _table(body: Body, rng: Rng) -> None:
     thick = rng.uniform(0.05, 0.26)
     body.ellipsoid(THING, vector(0, height, 0), np.diag((1.15 * long, thick, 1.2 * wide)))
     body.cone(THING, vector(-0.8 * long, height, 0), vector(0.8 * long, height, 0), (thick, thick))
-    splay = rng.uniform(-0.05, 0.15)
+    splay, shear = rng.uniform(-0.1, 0.3) * height, rng.normal(0, 0.15) * height
     for across in (-1, 1):
         for along in (-1, 1):
             hip = vector(along * 0.8 * long, height, across * 0.75 * wide)
-            foot = vector(along * (0.8 * long + splay), 0, across * 0.75 * wide)
+            foot = vector(along * (0.8 * long + splay) + shear, 0, across * 0.75 * wide)
             radius = rng.uniform(0.03, 0.1)
             body.cone(THING, hip, foot, (radius, 0.7 * radius), SECOND if rng.random() < 0.3 else COAT)
             body.feet.append(foot)
@@ -160,19 +176,22 @@ def _snake(body: Body, rng: Rng) -> None:
     """A creeping, coiled or rearing rope with stripes of its own."""
     waves, wide, thick = rng.uniform(1, 2.5), rng.uniform(0.12, 0.35), rng.uniform(0.07, 0.15)
     along = np.linspace(0, 1, 26)
-    rise = rng.uniform(0, 0.7) * np.clip((along - 0.7) / 0.3, 0, 1)
-    points = [vector(1.8 * t - 0.9, thick + up + 0.5 * wide * (1 + sin(waves * tau * t)), wide * cos(waves * tau * t))
-              for t, up in zip(along, rise, strict=True)]  # fmt: skip
+    points = [vector(1.8 * t - 0.9, thick + 0.5 * wide * (1 + sin(waves * tau * t)), wide * cos(waves * tau * t))
+              for t in along]  # fmt: skip
+    if rng.random() < 0.6:
+        lean = frame(rng.uniform(0.9, 1.9), 0.0)
+        points = [lean @ point for point in points]
     radii = thick * np.minimum(1, 0.25 + 3.5 * along)
     for k in range(len(points) - 1):
         material = SECOND if k % 5 == 4 else COAT
         body.cone(THING, points[k], points[k + 1], (radii[k], radii[k + 1]), material)
-    body.feet += [points[0] * (1, 0, 1), points[-1] * (1, 0, 1)]
+    body.feet.append(min(points, key=lambda point: float(point[1])))
 
 
 def _fish(body: Body, rng: Rng) -> None:
     """A spindle with fins that swims or lies; it has neither neck nor legs."""
-    pitch = frame(rng.normal(0, 0.3), 0.0)
+    leaps = rng.random() < 0.5
+    pitch = frame(rng.choice((-1, 1)) * rng.uniform(0.9, 1.5) if leaps else rng.normal(0, 0.3), 0.0)
     deep = rng.uniform(0.16, 0.4)
     body.ellipsoid(THING, pitch @ vector(0, 0, 0), pitch * (0.7, deep, rng.uniform(0.12, 0.25)))
     for sign in (-1, 1):
@@ -207,17 +226,19 @@ def _insect(body: Body, rng: Rng) -> None:
 
 
 def _headless(body: Body, rng: Rng) -> None:
-    """A trunk on legs and nothing more: neither head nor tail, legs anywhere along it."""
-    half, girth, height = rng.uniform(0.25, 0.6), rng.uniform(0.18, 0.36), rng.uniform(0.35, 0.85)
-    ends = vector(-half, height, 0), vector(half, height + rng.normal(0, 0.1), 0)
-    middle = vector(rng.normal(0, 0.1), height + rng.normal(0, 0.07), 0)
+    """A trunk on legs and nothing more: neither head nor tail, two to four pairs of legs anywhere along it."""
+    half, tall = rng.uniform(0.25, 0.55), rng.random() < 0.6
+    girth, height = (rng.uniform(0.15, 0.26), rng.uniform(0.8, 1.2)) if tall else rng.uniform((0.26, 0.3), (0.38, 0.5))
+    ends = vector(-half, height, 0), vector(half, height + rng.normal(0, 0.04), 0)
+    middle = vector(rng.normal(0, 0.1), height + rng.normal(0, 0.05), 0)
     body.chain(THING, [ends[0], middle, ends[1]], list(girth * rng.uniform(0.75, 1.15, 3)))
     hoofed = rng.random() < 0.5
-    for at in rng.uniform(-1, 1, rng.integers(3, 7)):
-        side = rng.choice((-0.5, 0.5)) * girth
-        foot = vector(at * half + rng.normal(0, 0.1), 0, side)
-        _leg(body, foot, vector(at * half, height - 0.5 * girth, side), rng, KERATIN if hoofed else COAT)
-    if rng.random() < 0.4:
+    for at in rng.uniform(-1, 1, rng.integers(2, 5)):
+        for sign in (-1, 1):
+            side = sign * 0.5 * girth
+            foot = vector(at * half + rng.normal(0, 0.25) * height, 0, side)
+            _leg(body, foot, vector(at * half, height - 0.4 * girth, side), rng, KERATIN if hoofed else COAT)
+    if rng.random() < 0.3:
         for _ in range(18):
             away = rng.normal(size=3)
             body.ball(THING, middle + girth * away / np.linalg.norm(away) * (1.5, 0.95, 0.95), 0.11)
@@ -251,7 +272,8 @@ def _scaffold(body: Body, rng: Rng) -> None:
     body.feet.append(lowest)
 
 
-THINGS: tuple[Callable[[Body, Rng], None], ...] = (
-    _stones, _tree, _herb, _cactus, _mushrooms, _table, _vessel, _cart, _snake, _fish, _insect, _headless, _octopus,
-    _scaffold,
-)  # fmt: skip
+# How often each is drawn, relative to the others: such that edges point as those of animals do.
+THINGS: dict[Callable[[Body, Rng], None], float] = {
+    _stones: 0.6, _tree: 0.5, _herb: 0.8, _cactus: 0.6, _mushrooms: 0.5, _table: 2.7, _vessel: 0.8, _cart: 0.6,
+    _snake: 1.1, _fish: 1.3, _insect: 1.5, _headless: 2.0, _octopus: 1.8, _scaffold: 0.7,
+}  # fmt: skip
