@@ -274,6 +274,6 @@ def _scaffold(body: Body, rng: Rng) -> None:
 
 # How often each is drawn, relative to the others: such that edges point as those of animals do.
 THINGS: dict[Callable[[Body, Rng], None], float] = {
-    _stones: 0.6, _tree: 0.5, _herb: 0.8, _cactus: 0.6, _mushrooms: 0.5, _table: 2.7, _vessel: 0.8, _cart: 0.6,
-    _snake: 1.1, _fish: 1.3, _insect: 1.5, _headless: 2.0, _octopus: 1.8, _scaffold: 0.7,
+    _stones: 0.6, _tree: 0.5, _herb: 0.8, _cactus: 0.7, _mushrooms: 0.5, _table: 2.7, _vessel: 0.8, _cart: 0.6,
+    _snake: 1.1, _fish: 1.3, _insect: 1.8, _headless: 2.3, _octopus: 1.4, _scaffold: 0.7,
 }  # fmt: skip
