@@ -77,14 +77,14 @@ class Registry:
         return [task for dataset in self.datasets for task in self.tasks_of(dataset)]
 
     def tasks_of(self, dataset: str) -> list[str]:
-        """Names of the tasks of a dataset on default performers: single ones, logits, all logits, attributes.
+        """Names of the tasks of a dataset on default performers: logits, all logits, single ones, attributes.
 
         Those with the other categories among the negatives are not listed: see `tasks_with_others`. Raises InputError
         for an unknown dataset.
         """
         cls = self.find("datasets", dataset).cls
         logits = [f"multi:{category}" for category in cls.categories]
-        whats = (*cls.categories, *logits, *(["multi"] if logits else []), *cls.attribute_tasks)
+        whats = (*logits, *(["multi"] if logits else []), *cls.categories, *cls.attribute_tasks)
         return [f"{dataset}/{what}" for what in whats]
 
     def tasks_with_others(self, dataset: str) -> list[str]:

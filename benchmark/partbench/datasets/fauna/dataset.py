@@ -33,7 +33,7 @@ from partbench.datasets.fauna.render import (
 
 TRAIN_SEED, TEST_SEED = 1, 2
 ATTRIBUTE_SEEDS = 3, 4  # of the attribute scenes for training and testing
-OTHER_SEEDS = 5, 6  # of the scenes of no animal
+OTHER_SEEDS = 7, 8  # of the scenes of no animal
 TRAIN_IMAGES, TEST_IMAGES = 1800, 600
 OTHER_IMAGES = 1000, 300
 MANY = 64  # images from which on the whole split is rendered and kept
