@@ -34,7 +34,13 @@ class CategorySplit(ImageSet):
         further = torch.zeros(0 if random is None else len(random), dtype=torch.long)
         self.labels: Int[Tensor, "N"] = torch.cat([shown[self.rows].long(), further])
         self.has_removals = images.has_removals
-        known = ["single", images.fingerprint, str(category), str(sorted(negatives)), random.fingerprint if random else ""]
+        known = [
+            "single",
+            images.fingerprint,
+            str(category),
+            str(sorted(negatives)),
+            random.fingerprint if random else "",
+        ]
         self.fingerprint = hashlib.sha256("|".join(known).encode()).hexdigest()
 
     def __len__(self) -> int:

@@ -140,18 +140,21 @@ class Workbench:
 
     def _random_images(self, dataset: Dataset) -> RandomImages | None:
         """Random images of a dataset or from the folder `other`, opened once; None for those of a class of its own."""
-        cls, key = type(dataset), (type(dataset), dataset.size)
+        key = type(dataset), dataset.size
         if OTHER in dataset.classes:
             return None
         if key not in self._random:
-            if not cls.offers_random_images and self.other is None:
-                raise InputError(f"{dataset.name} {NO_RANDOM}")
-            self._random[key] = (
-                dataset.random_images() if cls.offers_random_images else random_photographs(self.other, dataset.size)
-            )
+            self._random[key] = self._opened_random_images(dataset)
             for split in self._random[key]:
                 split.progress = self.progress
         return self._random[key]
+
+    def _opened_random_images(self, dataset: Dataset) -> RandomImages:
+        if dataset.offers_random_images:
+            return dataset.random_images()
+        if self.other is None:
+            raise InputError(f"{dataset.name} {NO_RANDOM}")
+        return random_photographs(self.other, dataset.size)
 
     def resized(self, task: Task, size: int) -> Dataset:
         """The dataset of a task at another image size."""

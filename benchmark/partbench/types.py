@@ -332,8 +332,8 @@ def _expect_parts(parts: Tensor, count: int | None) -> None:
 class PerformerOutputs:
     """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index; names.
 
-    Of an attribute, and of a category told by a binary performer, the logits are 0 for "no" and the log-odds for "yes",
-    index 1: other attributes are no rivals. `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained
+    Of an attribute, and of a category that a binary performer tells, the logits are 0 for "no" and the log-odds for
+    "yes", index 1: other attributes are no rivals. `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained
     category. `predict` runs the untouched performer on other images of the same size. `category` is the index of each
     image's category among those explained, -1 for none; `category_logits` are the logits of these categories. `parts`
     names the parts of Batch.masks or part_boxes, `located` the landmarks that metrics of location use (None: all).

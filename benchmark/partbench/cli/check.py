@@ -41,7 +41,9 @@ def check(
       bench check ./my_metric.py --task fauna/multi:cat
       bench check animal_part --data-root ~/data
     """
-    registry, workbench = open_workbench(device, data_root, [*files, *([plugin] if plugin.endswith(".py") else [])], other)
+    registry, workbench = open_workbench(
+        device, data_root, [*files, *([plugin] if plugin.endswith(".py") else [])], other
+    )
     from partbench import options
     from partbench.cli.plugin_kit import Trial
     from partbench.testing import ContractError

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from partbench.cli.pages import write_pages_of
-from partbench.cli.parameters import completion_of, data_root_option, device_option, other_option, json_option, results_option
+from partbench.cli.parameters import (
+    completion_of,
+    data_root_option,
+    device_option,
+    json_option,
+    other_option,
+    results_option,
+)
 from partbench.cli.workbench import open_workbench
 
 if TYPE_CHECKING:

@@ -99,7 +99,9 @@ class SmallVgg(PerformerPlugin):
             roles={"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"},
             outputs=outputs,
             targets={name: i for i, name in enumerate(outputs)},
-            fingerprint=hashlib.sha256(weights + (head_name(dataset) if dataset.negatives else "").encode()).hexdigest(),
+            fingerprint=hashlib.sha256(
+                weights + (head_name(dataset) if dataset.negatives else "").encode()
+            ).hexdigest(),
             device=device,
         )
 
@@ -107,7 +109,9 @@ class SmallVgg(PerformerPlugin):
 def head(dataset: Dataset) -> dict[str, Tensor]:
     """The parameters of the binary head for a dataset as a single task sees it."""
     start = f"{head_name(dataset)}/"
-    return {name.removeprefix(start): v for name, v in load(heads_file().read_bytes()).items() if name.startswith(start)}
+    return {
+        name.removeprefix(start): v for name, v in load(heads_file().read_bytes()).items() if name.startswith(start)
+    }
 
 
 def head_name(dataset: Dataset) -> str:

@@ -53,7 +53,7 @@ def test_the_fingerprint_follows_names_sizes_and_the_size_of_images(folder: Path
 
 
 def test_a_folder_that_is_missing_or_holds_no_images_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no folder .*; --other must name a folder of random photographs"):
+    with pytest.raises(InputError, match=r"no folder .*; --other must name a folder of random photographs"):
         halves(tmp_path / "none", 16)
     with pytest.raises(InputError, match="holds 0 images"):
         halves(tmp_path, 16)

@@ -73,8 +73,8 @@ def test_an_unknown_logit_is_left_out_of_its_side(score, make_outputs, aggregate
 
 
 def test_one_side_alone_is_refused(score, make_outputs):
+    outputs = make_outputs(np.zeros((4, 2)), target=1, positive=[True] * 4)
     with pytest.raises(NotApplicable, match="one side"):
-        outputs = make_outputs(np.zeros((4, 2)), target=1, positive=[True] * 4)
         score(BalancedAccuracy(), Explanation(logits=torch.zeros(4)), outputs)
 
 
