@@ -95,7 +95,7 @@ def explains_attribute(dataset: Dataset) -> bool:
 
 
 def output_names(dataset: Dataset) -> tuple[str, ...]:
-    """What the head has a logit for: all attributes in an attribute task, the category in a single task, else classes."""
+    """What the head has a logit for: attributes in an attribute task, the category in a single task, else classes."""
     if dataset.negatives:
         return tuple(dataset.categories)
     return tuple(dataset.attribute_names if explains_attribute(dataset) else dataset.classes)
@@ -163,7 +163,7 @@ def descend(model: nn.Module, maps: Maps, truth: Truth) -> None:
 
 
 def loss(logits: Float[Tensor, "b c"], truth: Truth) -> Float[Tensor, ""]:
-    """Cross-entropy of classes; binary cross-entropy of attributes (+1 / -1) where they are known, or of a lone logit."""
+    """Cross-entropy of classes; binary cross-entropy of a lone logit, or of attributes (+1 / -1) where known."""
     if truth.ndim == 1 and logits.shape[1] == 1:
         return F.binary_cross_entropy_with_logits(logits[:, 0], truth.float())
     if truth.ndim == 1:

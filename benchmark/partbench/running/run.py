@@ -30,10 +30,11 @@ def run(
 ) -> pd.DataFrame:  # fmt: skip
     """Fit, explain and score: the aggregate rows of all cells, one a metric and reading (see the results schema).
 
-    `plugins` are names, files or Explainer classes, `options` values by option, or by "explainer.option". With a
-    folder `results` cells are written there as by `bench run`, and finished ones are read; with None nothing is
-    written. `other` is a folder of random photographs, for single tasks of datasets that have none. Everything runs in this process on one thread; the setting of the caller is put back. Raises InputError for
-    a wrong name, option or task; the failure of a plugin is a row of status "failed".
+    `plugins` are names, files or Explainer classes, `options` values by option, or by "explainer.option". With a folder
+    `results` cells are written there as by `bench run`, and finished ones are read; with None nothing is written.
+    `other` is a folder of random photographs, for single tasks of datasets that have none. Everything runs in this
+    process on one thread; the setting of the caller is put back. Raises InputError for a wrong name, option or task;
+    the failure of a plugin is a row of status "failed".
     """
     if jobs != 1:
         raise InputError(f"jobs is {jobs}; cells run one at a time from Python, expected 1")
