@@ -99,12 +99,13 @@ class Workbench:
         known = self.registry.tasks_of(dataset)
         matching = [name for name in self._meant(pattern) if what == "**" or fnmatch.fnmatchcase(name, pattern)]
         lacking = [name for name in matching if self.lacks_negatives(TaskName.parse(name))]
-        if lacking:
-            warnings.warn(f"skipped {lacking[0]} and {len(lacking) - 1} more: {dataset} {NO_RANDOM}", stacklevel=3)
         found = [name for name in matching if name not in lacking]
         if not found:
             reason = f"{dataset} {NO_RANDOM}" if lacking else f"known: {', '.join(known)}"
             raise InputError(f"no task matches '{pattern}'; {reason}")
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            warnings.warn(f"skipped {lacking[0]}{more}: {dataset} {NO_RANDOM}", stacklevel=3)
         return found
 
     def _meant(self, pattern: str) -> list[str]:
