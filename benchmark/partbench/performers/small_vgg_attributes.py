@@ -48,7 +48,7 @@ class SmallVggAttributes(PerformerPlugin):
             name=SmallVggAttributes.name,
             version=SmallVggAttributes.version,
             input_size=SmallVggAttributes.input_size,
-            stages=dict(trained(weights, len(names)).named_children()),
+            stages=dict(trained(load(weights), len(names)).named_children()),
             roles=ROLES,
             outputs=tuple(names),
             targets={task: names.index(name) for task, name in tasks.items()},
