@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from safetensors.torch import load
 
 from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.small_vgg import ROLES, trained
