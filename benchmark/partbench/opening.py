@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import torch
 
 from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
+from partbench.declaration import in_one_line
 from partbench.errors import InputError, unknown
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
 from partbench.plugin import Dataset, Progress, silent
 from partbench.registry import Registry, load
 from partbench.task import ATTRIBUTE, MULTI, Task, TaskName
+from partbench.types import NotApplicable
 
 LATER = "a task of its own, with a binary performer, that is not there yet"
 
@@ -101,9 +104,11 @@ class Workbench:
         attribute = category in registered.attribute_tasks
         cls = (registered.attribute_images or registered) if attribute else registered
         if (cls, size) not in self._datasets:
-            self._datasets[cls, size] = dataset = cls(self.root_of(name), size)
-            for split in (dataset.train, dataset.test):
-                split.progress = self.progress
+            with one_line(f"dataset {name}"):
+                dataset = cls(self.root_of(name), size)
+                for split in (dataset.train, dataset.test):
+                    split.progress = self.progress
+            self._datasets[cls, size] = dataset
         opened = self._datasets[cls, size]
         return through_attribute(opened, category) if attribute else opened
 
@@ -121,10 +126,25 @@ class Workbench:
     def _open(self, dataset_name: str, view: str, performer_name: str) -> Activations:
         plugin = self.registry.find("performers", performer_name).cls
         dataset = self.dataset(dataset_name, plugin.input_size, view)
-        performer: Performer = plugin.open(dataset, self.device)
+        with one_line(f"performer {performer_name} for {dataset_name}"):
+            performer = plugin.open(dataset, self.device)
+            if not isinstance(performer, Performer):
+                raise TypeError(f"open() returned a {type(performer).__name__}, expected a Performer")
+            performer.layer("logits")
         cache = Activations(dataset, performer)
         cache.progress = self.progress
         return cache
+
+
+@contextmanager
+def one_line(what: str) -> Iterator[None]:
+    """Turn what a plugin raises while it opens data or networks into an InputError."""
+    try:
+        yield
+    except (InputError, NotApplicable):
+        raise
+    except Exception as error:
+        raise InputError(f"{what} cannot be opened: {in_one_line(error)}") from error
 
 
 def open_task(name: str, data_root: str | Path | None = None, device: str = "cpu") -> Task:
