@@ -72,6 +72,8 @@ def _fault_of_fields(kind: str, cls: type) -> str:
     """Explainers and metrics are built without arguments: each field needs a default."""
     if kind not in ("explainers", "metrics") or not dataclasses.is_dataclass(cls):
         return ""
+    if "name" in [f.name for f in dataclasses.fields(cls)]:
+        return "`name` is a field, and so an option; write `name: ClassVar[str] = ...`"
     missing = dataclasses.MISSING
     bare = [f.name for f in dataclasses.fields(cls) if f.init and f.default is missing is f.default_factory]
     return f"expected a default for each field; {', '.join(bare)} lack one" if bare else ""

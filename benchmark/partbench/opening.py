@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import torch
 from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
 from partbench.category_view import RandomImages, has_random_images, through_category
+from partbench.declaration import in_one_line
 from partbench.errors import InputError, unknown
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
 from partbench.plugin import OTHER, Dataset, Negatives, Progress, silent
 from partbench.registry import Registry, load
 from partbench.task import ATTRIBUTE, MULTI, SINGLE_VERSION, Task, TaskName
+from partbench.types import NotApplicable
 
 OTHERS = ":others"
 VIEWS = ("attribute", "single", "others")  # forms of tasks that see a dataset in their own way
@@ -128,9 +131,11 @@ class Workbench:
         attribute = what in registered.attribute_tasks
         cls = (registered.attribute_images or registered) if attribute else registered
         if (cls, size) not in self._datasets:
-            self._datasets[cls, size] = dataset = cls(self.root_of(name), size)
-            for split in (dataset.train, dataset.test):
-                split.progress = self.progress
+            with one_line(f"dataset {name}"):
+                dataset = cls(self.root_of(name), size)
+                for split in (dataset.train, dataset.test):
+                    split.progress = self.progress
+            self._datasets[cls, size] = dataset
         opened, category = self._datasets[cls, size], what.removesuffix(OTHERS)
         if attribute:
             return through_attribute(opened, what)
@@ -172,7 +177,11 @@ class Workbench:
     def _open(self, dataset_name: str, what: str, performer_name: str) -> Activations:
         plugin = self.registry.find("performers", performer_name).cls
         dataset = self.dataset(dataset_name, plugin.input_size, what)
-        performer: Performer = plugin.open(dataset, self.device)
+        with one_line(f"performer {performer_name} for {dataset_name}"):
+            performer = plugin.open(dataset, self.device)
+            if not isinstance(performer, Performer):
+                raise TypeError(f"open() returned a {type(performer).__name__}, expected a Performer")
+            performer.layer("logits")
         if dataset.negatives and len(performer.outputs) != 1:
             raise InputError(
                 f"{performer_name} has {len(performer.outputs)} outputs, expected one for {dataset_name}/{what}, the "
@@ -181,6 +190,17 @@ class Workbench:
         cache = Activations(dataset, performer)
         cache.progress = self.progress
         return cache
+
+
+@contextmanager
+def one_line(what: str) -> Iterator[None]:
+    """Turn what a plugin raises while it opens data or networks into an InputError."""
+    try:
+        yield
+    except (InputError, NotApplicable):
+        raise
+    except Exception as error:
+        raise InputError(f"{what} cannot be opened: {in_one_line(error)}") from error
 
 
 def random_photographs(folder: Path, size: int) -> RandomImages:

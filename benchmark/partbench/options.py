@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from partbench.errors import InputError, unknown
 
@@ -96,8 +96,10 @@ def build(cls: type, given: Mapping[str, str]) -> Any:
     values = {name: _convert(name, text, _options(cls)[name]) for name, text in given.items()}
     try:
         return cls(**values)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{_title(cls)}: {error}") from error
+    except InputError:
+        raise
+    except Exception as error:  # of a __post_init__ of the explainer's own
+        raise InputError(f"{_title(cls)}: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def resolved(explainer: Any) -> dict[str, Any]:
@@ -116,8 +118,12 @@ def _title(cls: type) -> str:
 
 @functools.cache
 def _options(cls: type) -> dict[str, Option]:
-    hints = typing.get_type_hints(cls, include_extras=True)
-    return {name: Option(hints[name], TypeAdapter(hints[name], config=FINITE)) for name in names(cls)}
+    try:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        return {name: Option(hints[name], TypeAdapter(hints[name], config=FINITE)) for name in names(cls)}
+    except (NameError, PydanticUserError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise InputError(f"{_title(cls)}: the type of an option cannot be checked: {reason}") from error
 
 
 def _convert(name: str, text: str, option: Option) -> Any:

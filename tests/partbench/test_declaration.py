@@ -67,6 +67,14 @@ def test_a_field_without_a_default_is_a_fault_by_name() -> None:
     assert "epochs lack" in fault("explainers", Bare)
 
 
+def test_a_name_that_is_a_field_is_a_fault() -> None:
+    @dataclass
+    class Optional(Explains):
+        name: str = "optional"
+
+    assert "write `name: ClassVar[str]" in fault("explainers", Optional)
+
+
 NEEDED = [
     ("explainers", Explainer, "explain()"), ("metrics", Metric, "compute()"),
     ("datasets", Dataset, "`default_performer`"), ("performers", PerformerPlugin, "open()"),

@@ -217,3 +217,48 @@ def test_open_task_takes_the_data_root_as_text_or_path(tmp_path: Path) -> None:
     for root in (tmp_path / "none", str(tmp_path / "none")):
         with pytest.raises(InputError, match="none"):
             open_task("animal_part/multi:cat", root)
+
+
+class Vanished(Dataset):
+    """A dataset whose disk is gone."""
+
+    name = "vanished"
+    default_performer = "small_vgg"
+    categories = ("bird",)
+
+    def __init__(self, root: Path | None = None, size: int = 64) -> None:
+        raise OSError("no such disk")
+
+
+class Empty(Vanished):
+    """A dataset without splits."""
+
+    def __init__(self, root: Path | None = None, size: int = 64) -> None:
+        super(Vanished, self).__init__(root, size)
+
+
+@pytest.mark.parametrize(("cls", "reason"), [(Vanished, "OSError: no such disk"), (Empty, "AttributeError: ")])
+def test_a_dataset_that_raises_is_one_line(cls: type, reason: str) -> None:
+    registry = load()
+    registry.datasets["vanished"] = Entry("vanished", cls, "here", "here", "0")
+    with pytest.raises(InputError, match=f"dataset vanished cannot be opened: {reason}"):
+        Workbench(registry).task("vanished/multi:bird")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda: None, "TypeError: open.. returned a NoneType, expected a Performer"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_performer_that_is_none_or_raises_is_one_line(answer, reason: str) -> None:
+    class Odd(PerformerPlugin):
+        name = "odd"
+        input_size = 64
+        open = staticmethod(lambda dataset, device: answer())
+
+    registry = load()
+    registry.performers["odd"] = Entry("odd", Odd, "here", "here", "0")
+    with pytest.raises(InputError, match=f"performer odd for fauna cannot be opened: {reason}"):
+        Workbench(registry).task("fauna/multi:bird@odd")

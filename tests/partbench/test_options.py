@@ -150,3 +150,11 @@ def test_option_texts_need_an_equals_sign():
     for text in ("a", "=3", " =3"):
         with pytest.raises(InputError, match="expected option=value"):
             options.parse([text])
+
+
+@pytest.mark.parametrize("hint", ["Nowhere", object()])
+def test_a_type_that_cannot_be_checked_is_one_line(hint: Any) -> None:
+    cls = dataclass(type("Odd", (), {"name": "odd", "__annotations__": {"size": hint}, "size": 1}))
+    with pytest.raises(InputError, match="odd: the type of an option cannot be checked") as raised:
+        options.build(cls, {"size": "2"})
+    assert "\n" not in str(raised.value)

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from partbench.cli.tables import print_table
+from partbench.declaration import in_one_line
 from partbench.results.schema import AGGREGATE
 from partbench.results.store import read_cell
 
@@ -62,6 +63,10 @@ class Reporter:
         """Note where a picture went."""
         self.console.print(escape(f"      picture {picture}"), soft_wrap=True, style="dim")
 
+    def not_drawn(self, error: Exception) -> None:
+        """Note that what an explainer shows could not be drawn, and why; its scores stand."""
+        self.console.print(escape(f"      no pictures, {in_one_line(error)}"), soft_wrap=True)
+
     def summary(
         self, outcomes: Sequence[Outcome], metrics: Sequence[str], pages: Sequence[Path], as_json: bool
     ) -> None:
@@ -99,7 +104,7 @@ def verdict(outcome: Outcome) -> str:
     if run.skipped:
         return f"skipped, {run.skipped}"
     rows = [row for row in run.rows if row["unit"] == AGGREGATE]
-    failed = [row["metric"] for row in rows if row["status"] == "failed"]
+    failed = [f"{row['metric']} ({row['reason']})" for row in rows if row["status"] == "failed"]
     scoring = {row["metric"].partition("@")[0]: row["score_seconds"] for row in rows}
     seconds = rows[0]["fit_seconds"] + rows[0]["explain_seconds"] + sum(scoring.values())
     text = f"done in {seconds:.0f} s" if seconds < MINUTE else f"done in {seconds / MINUTE:.1f} min"

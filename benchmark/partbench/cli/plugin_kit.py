@@ -47,7 +47,7 @@ class Trial:
         except (ContractError, InputError, KeyboardInterrupt):
             raise
         except BaseException as error:  # of the plugin, which may call sys.exit
-            raise ContractError(f"it raised {describe(error)}") from error  # type: ignore[arg-type]
+            raise ContractError(f"it raised {describe(error)}") from error
 
     def _explainer(self, name: str) -> list[str]:
         cls = self.workbench.registry.find("explainers", name).cls

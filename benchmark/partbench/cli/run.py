@@ -89,8 +89,11 @@ def run(
             outcomes.append(outcome)
             if pictures and outcome.run and not (outcome.run.failed or outcome.run.skipped):
                 path = picture_path(results.parent / "pictures", outcome.cell.columns)
-                for picture in draw_pictures(workbench, outcome.task, outcome.run.explainer, path):
-                    reporter.drawn(picture)
+                try:
+                    for picture in draw_pictures(workbench, outcome.task, outcome.run.explainer, path):
+                        reporter.drawn(picture)
+                except Exception as error:  # such as of a head() that raises
+                    reporter.not_drawn(error)
     pages = write_pages_of(results, {outcome.cell.dataset for outcome in outcomes})
     reporter.summary(outcomes, chosen.metrics, pages, as_json)
     if outcomes and all(outcome.run and outcome.run.failed for outcome in outcomes):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from partbench.types import (
 
 POSITIVE_BATCH = 32
 MIXED_BATCH = 64
+ROUNDING = 1e-4  # of float32, by which a value may leave its bounds
 Row = dict[str, Any]
 Progress = Callable[[str, int, int], None]
 
@@ -54,29 +56,35 @@ class MetricState:
             self.note = self_reported(self.metric, explanation)
             self.metric.update(batch, explanation, outputs)
             self.images += len(batch)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.stop(error)
         self.seconds += time.perf_counter() - started
 
-    def stop(self, error: Exception) -> None:
+    def stop(self, error: BaseException) -> None:
         """Record why there is no score: skipped where it does not apply, failed otherwise."""
         self.status = "skipped" if isinstance(error, NotApplicable) else "failed"
         self.reason = describe(error)
 
     def rows(self) -> Iterator[Row]:
         """One row per unit value and an aggregate per name; a single row with the reason if there is no score."""
-        found: dict[str, Scores] = {}
+        found: list[Row] = []
         if self.status == "ok" and not self.images:
             self.status, self.reason = "skipped", "the task has no test images for it"
         if self.status == "ok":
             try:
-                found = self.metric.compute()
-            except Exception as error:
+                found = [row for name, scores in self._computed().items() for row in self._scored(name, scores)]
+            except (Exception, SystemExit) as error:
                 self.stop(error)
-        if not found:
-            yield self._row(self.metric.name, "all", float("nan"))
-        for name, scores in found.items():
-            yield from self._scored(name, scores)
+        yield from found or [self._row(self.metric.name, "all", float("nan"))]
+
+    def _computed(self) -> dict[str, Scores]:
+        """What the metric computes. Raises ValueError for what is no scores under its name."""
+        found, own = self.metric.compute(), self.metric.name
+        if not (isinstance(found, dict) and found and all(isinstance(scores, Scores) for scores in found.values())):
+            raise ValueError(f"compute() returned {found!r:.60}, expected a dict of Scores by name")
+        if other := [name for name in found if name.partition("@")[0] != own]:
+            raise ValueError(f"compute() returned scores named {other[0]!r:.60}, expected {own} or {own}@variant")
+        return found
 
     def _scored(self, name: str, scores: Scores) -> Iterator[Row]:
         values = np.asarray(scores.values, dtype=float)
@@ -87,6 +95,7 @@ class MetricState:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
         if low is None or high is None:
             low, high = bootstrap(values) if len(values) > 1 else (None, None)
+        self._expect_in_bounds(name, [float(value), *values])
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
             reason = "there is no value" if self.metric.of == "all" else f"no {self.metric.of} has a value"
@@ -97,6 +106,13 @@ class MetricState:
         yield row
         for unit, unit_value in zip(scores.units, values, strict=True):
             yield self._row(name, unit, float(unit_value), kind=scores.of or self.metric.of)
+
+    def _expect_in_bounds(self, name: str, values: Sequence[float]) -> None:
+        """Raise ValueError for a value of the metric itself that its bounds exclude; variants may leave them."""
+        low, high = self.metric.bounds
+        outside = [value for value in values if value < low - ROUNDING or value > high + ROUNDING]
+        if outside and "@" not in name:
+            raise ValueError(f"{name} is {outside[0]:.6g}, outside its bounds {self.metric.bounds}")
 
     def _row(
         self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
@@ -185,8 +201,8 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
             work.fit = time.perf_counter() - started
             work.untouched()
             _explain_all(work, scores)
-            reported = _report(explainer)
-    except Exception as error:
+            reported = _report(explainer, {metric.name for metric in metrics})
+    except (Exception, SystemExit) as error:
         reported = []
         if isinstance(error, NotApplicable):
             run.skipped = describe(error)
@@ -211,7 +227,7 @@ def fit(explainer: Explainer, task: Task) -> None:
     explainer.fit(replace(task.training))  # its own, whatever it writes there
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """An exception in one line; NotApplicable is its reason alone."""
     text = " ".join(str(error).split())[:300]
     return text if isinstance(error, NotApplicable) else f"{type(error).__name__}: {text}"
@@ -319,7 +335,15 @@ def _located(dataset: Dataset) -> tuple[int, ...] | None:
     return tuple(dataset.landmark_names.index(name) for name in dataset.located)
 
 
-def _report(explainer: Explainer) -> list[Row]:
+def _report(explainer: Explainer, taken: Container[str]) -> list[Row]:
+    found = explainer.report()
+    if not isinstance(found, dict):
+        raise ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name")
+    for name, value in found.items():
+        if not isinstance(name, str) or name.partition("@")[0] in taken:
+            raise ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name")
+        if not isinstance(value, Real):
+            raise ValueError(f"report() gives {value!r:.60} as {name}, expected a number")
     blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
     blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
-    return [blank | {"metric": name, "value": float(value)} for name, value in explainer.report().items()]
+    return [blank | {"metric": name, "value": float(value)} for name, value in found.items()]

@@ -9,14 +9,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from partbench import __version__, options
 from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
-from partbench.plugin import Explainer
+from partbench.plugin import Control, Explainer
 from partbench.registry import Entry, Registry
 from partbench.results.provenance import digest, host, source_commit
 from partbench.results.schema import Cell, label, variant
@@ -129,6 +129,18 @@ def rival(registry: Registry, explainer: Explainer) -> str:
     return label(name, variant(options.resolved(cls(**given)), options.resolved(cls())))
 
 
+def check_declared(registry: Registry, explainer: Explainer) -> None:
+    """Raise InputError if what a fresh explainer says of itself cannot be written in its rows."""
+    try:
+        control = explainer.control()
+        rival(registry, explainer)
+    except Exception as error:
+        found = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise InputError(f"{explainer.name}: control() or compared_with() fails before fit: {found}") from error
+    if control not in get_args(Control):
+        raise InputError(f"{explainer.name}: control() is {control!r:.60}, expected one of {get_args(Control)}")
+
+
 def has_failed(path: Path) -> bool:
     """Whether a cell holds a failure: it is tried again, since a failure is not a result."""
     return bool((read_cell(path)["status"] == "failed").any())
@@ -152,7 +164,7 @@ def plan(
             known = {option for entry in entries for option in options.names(entry.cls)}
             raise unknown(f"option of {', '.join(shares)}", name, known)
     for entry in entries:
-        options.build(entry.cls, shares[entry.name])
+        check_declared(registry, options.build(entry.cls, shares[entry.name]))
     return [Job(entry, shares[entry.name], task, seed) for task in tasks for entry in entries for seed in seeds]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from partbench.declaration import fault
 from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.plugin import Explainer
@@ -61,11 +62,13 @@ def name_of(plugin: Plugin) -> str:
 def registry_of(plugins: Sequence[Plugin]) -> Registry:
     """All that is registered, files among the plugins, and explainer classes defined in a script or notebook.
 
-    A class takes the place of a registered explainer of its name.
+    A class takes the place of a registered explainer of its name. Raises InputError for one that is no explainer.
     """
     registry = load(list(map(str, filter(is_file, plugins))))
     for cls in plugins:
         if isinstance(cls, type):
+            if wrong := fault("explainers", cls):
+                raise InputError(wrong)
             registry.explainers[cls.name] = Entry(cls.name, cls, cls.__module__, cls.__module__, "0")
     return registry
 

@@ -141,7 +141,7 @@ def register_explainers(register):
     [
         ("raise RuntimeError('out of cheese')", "out of cheese"),
         ("return Explanation(scores=torch.full((len(images), 2), float('nan')))", "NaN"),
-        ("return Explanation(torch.ones(len(images), 2, 4))", "expected (32, k, h, w)"),
+        ("return Explanation(torch.ones(len(images), 2, 4))", "expected (64, k, h, w)"),
         ("return Explanation(-torch.ones(len(images), 2, 4, 4))", "must not be negative"),
         ("return Explanation(lambda: -torch.ones(len(images), 2, 4, 4))", "must not be negative"),
         ("return 1 / 0", "ZeroDivisionError"),
@@ -165,6 +165,18 @@ def test_a_misbehaving_plugin_fails_its_own_cells_and_the_others_go_on(tmp_path:
     assert set(bad["status"]) == {"failed"}
     assert bad["reason"].str.contains(reason, regex=False).all()
     assert (frame[frame["explainer"] == "centre_map"]["status"] == "ok").any()
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_score(tmp_path: Path) -> None:
+    body = """return Explanation(images.pixels, scores=images.pixels.mean((2, 3)))
+    def concept_names(self):
+        return ("one of three",)"""
+    (tmp_path / "bad.py").write_text(RAISES.format(body=body))
+    words = ["run", "--plugin", str(tmp_path / "bad.py"), *FAST, "--results", str(tmp_path / "results")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert "no pictures, IndexError" in result.output
+    assert (load_results(tmp_path / "results")["status"] == "ok").any()
 
 
 def test_ctrl_c_keeps_finished_cells_and_says_so(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ class Everywhere(Brightness):
     name: ClassVar[str] = "everywhere"
     needs: ClassVar[tuple[str, ...]] = ("logits",)
     images: ClassVar[str] = "all"
+    bounds: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         self.ids += batch.ids
@@ -253,6 +254,75 @@ def test_a_metric_that_raises_fails_alone(tmp_path: Path) -> None:
     assert rows_of(run, "brightness")[0]["status"] == "ok"
 
 
+def test_a_metric_and_an_explainer_that_exit_lose_their_own_cell(tmp_path: Path) -> None:
+    class Exits(Brightness):
+        name = "exits"
+
+        def compute(self) -> dict[str, Scores]:
+            raise SystemExit("no licence")
+
+    run = run_cell(Means(), toy_task(tmp_path), [Exits(), Brightness()])
+    assert rows_of(run, "exits")[0]["reason"] == "SystemExit: no licence"
+    assert rows_of(run, "brightness")[0]["status"] == "ok"
+    assert run_cell(Broken(error=SystemExit), toy_task(tmp_path), []).failed == "SystemExit: no luck"
+
+
+@pytest.mark.parametrize(
+    ("computed", "reason"),
+    [
+        (None, "compute() returned None, expected a dict of Scores by name"),
+        ({}, "compute() returned {}, expected a dict of Scores by name"),
+        ({"odd": 0.5}, "compute() returned {'odd': 0.5}, expected a dict of Scores by name"),
+        ({"accuracy": Scores(value=0.5)}, "compute() returned scores named 'accuracy', expected odd or odd@variant"),
+        ({"odd": Scores(value="much")}, "could not convert string to float: 'much'"),
+        ({"odd": Scores(["a"], [1.0, 0.5])}, "zip() argument 2 is longer than argument 1"),
+        ({"odd": Scores(value=1.5)}, "odd is 1.5, outside its bounds (0.0, 1.0)"),
+        ({"odd": Scores(["a", "b"], [0.5, -0.5])}, "odd is -0.5, outside its bounds (0.0, 1.0)"),
+    ],
+)
+def test_scores_that_cannot_be_rows_fail_their_metric_alone(tmp_path: Path, computed: object, reason: str) -> None:
+    class Odd(Brightness):
+        name = "odd"
+
+        def compute(self) -> dict[str, Scores]:
+            return computed
+
+    run = run_cell(Means(), toy_task(tmp_path), [Odd(), Brightness()])
+    (row,) = rows_of(run, "odd")
+    assert (row["status"], row["reason"]) == ("failed", f"ValueError: {reason}")
+    assert rows_of(run, "brightness")[0]["status"] == "ok"
+
+
+def test_variants_may_leave_the_bounds_of_their_metric(tmp_path: Path) -> None:
+    class Varied(Brightness):
+        name = "varied"
+
+        def compute(self) -> dict[str, Scores]:
+            return {"varied": Scores(value=1.0), "varied@difference": Scores(value=-3.0)}
+
+    run = run_cell(Means(), toy_task(tmp_path), [Varied()])
+    assert [row["value"] for row in run.rows if row["metric"].startswith("varied")] == [1.0, -3.0]
+
+
+@pytest.mark.parametrize(
+    ("reported", "reason"),
+    [
+        (None, "report() returned a NoneType, expected a dict of numbers by name"),
+        ({"loss": "small"}, "report() gives 'small' as loss, expected a number"),
+        ({3: 1.0}, "report() names a value 3, expected a text that is no metric's name"),
+        ({"brightness": 1.0}, "report() names a value 'brightness', expected a text that is no metric's name"),
+    ],
+)
+def test_a_report_that_is_no_numbers_by_name_fails_the_cell(tmp_path: Path, reported: object, reason: str) -> None:
+    class Reports(Means):
+        def report(self) -> dict[str, float]:
+            return reported
+
+    run = run_cell(Reports(), toy_task(tmp_path), [Brightness()])
+    assert run.failed == f"ValueError: {reason}"
+    assert {row["status"] for row in run.rows} == {"failed"}
+
+
 def test_ctrl_c_is_not_swallowed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_cell(Broken(error=KeyboardInterrupt), toy_task(tmp_path), [Brightness()])
@@ -279,10 +349,10 @@ def test_units_without_a_value_are_counted(tmp_path: Path) -> None:
         name = "partial"
 
         def compute(self) -> dict[str, Scores]:
-            return {self.name: Scores(["a", "b", "c"], [1.0, float("nan"), 2.0])}
+            return {self.name: Scores(["a", "b", "c"], [0.25, float("nan"), 1.0])}
 
     row = run_cell(Means(), toy_task(tmp_path), [Partial()]).rows[0]
-    assert row["value"] == 1.5
+    assert row["value"] == 0.625
     assert row["reason"] == "1 of 3 images have no value"
 
 

@@ -234,3 +234,56 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_is_f
     with pytest.raises(InputError, match="cannot write results to"):
         partbench.run(Counted, TASK, results=tmp_path / "file" / "results")
     assert not Counted.fitted
+
+
+@dataclass
+class Says(Explainer):
+    """Says of itself what it is made with."""
+
+    name: ClassVar[str] = "says"
+    said: ClassVar[Any] = ""
+    rival: ClassVar[Any] = None
+
+    def fit(self, task: TrainingTask) -> None: ...
+
+    def explain(self, images: Images) -> Explanation:
+        return Explanation(scores=images.pixels.mean((2, 3)))
+
+    def control(self) -> Any:
+        return self.said
+
+    def compared_with(self) -> Any:
+        return self.rival
+
+
+class Nameless(Says):
+    name = property(lambda self: "nameless")  # type: ignore[assignment]
+
+
+class Unprepared(Says):
+    def __post_init__(self) -> None:
+        raise RuntimeError("no licence")
+
+
+class Refitted(Says):
+    def control(self) -> Any:
+        return self.known_after_fit
+
+
+@pytest.mark.parametrize(
+    ("cls", "members", "message"),
+    [
+        (Says, {"said": "perhaps"}, "says: control() is 'perhaps', expected one of"),
+        (Says, {"rival": "srae"}, "says: control() or compared_with() fails before fit: ValueError"),
+        (Says, {"rival": ("srae", {"sizes": 3})}, "says: control() or compared_with() fails before fit: TypeError"),
+        (Refitted, {}, "says: control() or compared_with() fails before fit: AttributeError"),
+        (Unprepared, {}, "says: no licence"),
+        (Nameless, {}, "expected a class attribute `name`, a text"),
+        (type("Alone", (), {"name": "alone"}), {}, "expected a subclass of partbench.Explainer"),
+    ],
+)
+def test_a_class_that_is_no_sound_explainer_is_one_line(cls: type, members: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        partbench.run(type(cls.__name__, (cls,), members), TASK)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
