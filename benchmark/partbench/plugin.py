@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from partbench.task import TrainingTask
 
 Control = Literal["", "floor", "ablation", "baseline"]
+
+
+class Remarked(NamedTuple):
+    """A reported value, and what a reader of it must know in a few words ("at chance")."""
+
+    value: float
+    remark: str
+
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -54,8 +63,8 @@ class Explainer:
         """Explain images; the same for an image alone or among others."""
         raise NotImplementedError
 
-    def report(self) -> dict[str, float]:
-        """Scalars of its own by name, after `fit`.
+    def report(self) -> Mapping[str, float | Remarked]:
+        """Scalars of its own by name, after `fit`; a `Remarked` one comes with words on what a reader must know.
 
         `name@layer` is the value of one layer, a name that ends in `_share` a fraction of 1: a report with values of
         layers is drawn.

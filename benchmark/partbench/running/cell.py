@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench.functional.statistics import bootstrap
-from partbench.plugin import Dataset, Explainer, Metric
+from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.integrity import unchanged
 from partbench.task import Task
 from partbench.types import (
@@ -307,4 +307,8 @@ def _located(dataset: Dataset) -> tuple[int, ...] | None:
 def _report(explainer: Explainer) -> list[Row]:
     blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
     blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
-    return [blank | {"metric": name, "value": float(value)} for name, value in explainer.report().items()]
+    rows = []
+    for name, reported in explainer.report().items():
+        value, remark = reported if isinstance(reported, Remarked) else (reported, "")
+        rows.append(blank | {"metric": name, "value": float(value), "reason": remark})
+    return rows
