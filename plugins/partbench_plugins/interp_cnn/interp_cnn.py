@@ -196,7 +196,7 @@ class InterpCnn(Explainer):
         return logits if task.target is None else logits[:, 0]
 
     def report(self) -> dict[str, float | Remarked]:
-        """training_balanced_accuracy: mean recall of the sides, or of the categories, on training images (at most 1000).
+        """training_balanced_accuracy: mean recall of the sides, or of the categories, on at most 1000 training images.
 
         It is remarked on where the network is at chance: in the lowest fifth of what lies between chance and 1.
         dead_filters_share: filters of the added convolution that no training image activates. gradient_ratio@layer: the
