@@ -1,4 +1,4 @@
-.PHONY: bench test lint speed clean
+.PHONY: bench test lint speed mutants clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -15,6 +15,13 @@ lint: .venv/installed
 
 speed: .venv/installed  ## ratios against naive references, measured in one run
 	$(BIN)/pytest tests/speed -s -p no:xdist
+
+mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" for a part, JOBS for the number at once
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(MODULES)
+
+.venv/mutants: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	touch $@
 
 # torchvision is installed by itself: its own requirement would replace a CPU build of torch
 .venv/installed: pyproject.toml constraints.txt

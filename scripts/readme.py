@@ -1,9 +1,9 @@
-"""Puts pictures and the leaderboard excerpt into README, from results and leaderboards as they are.
+"""Write the pictures and the excerpt of the leaderboard into README.md, from results/ and leaderboards/.
 
     python scripts/readme.py
 
-The pictures are of cells with default options and seed 0, refitted; the excerpt is the overview of
-one board of leaderboards/fauna.md.
+A picture shows a cell with default options and seed 0, fitted anew. The excerpt is the overview table of one board of
+leaderboards/fauna.md, without the columns and explainers that are not listed here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Picture(NamedTuple):
-    """A place in README: the cell drawn, which of the files of `bench show`, where to keep it, and what to say."""
+    """A picture in README: the cell, the suffix of the file of `bench show`, where it is kept, the caption."""
 
     explainer: str
     task: str
@@ -39,7 +39,7 @@ METRICS = (
     "faithfulness_regression", "relative_deviation", "part_effect_agreement", "location_instability", "part_following",
     "accuracy",
 )  # fmt: skip
-# README says why: their settings are not yet those of the papers.
+# README says why: they were not run in the settings of their papers.
 WITHDRAWN = ("interp_cnn", "autoencoder", "autoencoder_cls", "additive", "additive_no_prior")
 PICTURES = {
     "picture": Picture(
@@ -47,16 +47,11 @@ PICTURES = {
         "What `srae` shows of `fauna/multi:bird` (test images, seed 0): the image with its parts, Excitation BP on the"
         " logit, and the x-features with their contributions.",
     ),
-    "attributes": Picture(
-        "additive", "fauna/attribute-wild", "-contributions", "docs/additive-attribute-wild.png",
-        "What `additive` says makes an animal wild (seed 0). In truth the odds rise with horns, stripes, spikes and a"
-        " mane and fall with a collar and a hat; the network explained cannot tell horns.",
-    ),
 }  # fmt: skip
 
 
 def main() -> None:
-    """Draw, then rewrite the marked places."""
+    """Draw the pictures, then replace the text between the markers."""
     readme = REPOSITORY / "README.md"
     text = readme.read_text()
     rows = load_results(REPOSITORY / "results", datasets=["fauna"])
@@ -67,7 +62,7 @@ def main() -> None:
 
 
 def draw(picture: Picture, rows: pd.DataFrame) -> None:
-    """The picture of the newest cell with default options and seed 0, by the same command that users have."""
+    """Draw the newest cell with default options and seed 0, by `bench show`."""
     wanted = {"explainer": picture.explainer, "task": picture.task, "variant": "", "seed": 0}
     cells = rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)].sort_values("created_at")
     if cells.empty:
@@ -79,23 +74,24 @@ def draw(picture: Picture, rows: pd.DataFrame) -> None:
 
 
 def excerpt(page: str) -> str:
-    """The overview table of one board, the columns that say most."""
+    """The overview table of one board, reduced to the columns METRICS and to few rows."""
     heading = re.escape(f"## {escape(BOARD)}")
     found = re.search(rf"^{heading}\n.*?^### Overview\n\n(.*?)\n\n(\|.*?)\n\n", page, re.S | re.M)
     if found is None:
         sys.exit(f"leaderboards/fauna.md has no overview of {BOARD}; run `bench leaderboard`")
-    note = "Mean over six categories and the seeds that the page lists, ± half the 95 % interval;"
-    note += " **bold**: not separated from the best;"
+    note = "Mean over six categories and the seeds listed on the page, ± half the width of the 95 % interval."
+    note += " **Bold**: the interval overlaps that of the best value."
+    note += " †: not separated from the better control, or worse. —: no value."
     rows = [line.strip("|").split("|") for line in found[2].splitlines()]
     kept = [0, *(at for name in METRICS for at, heading in enumerate(rows[0]) if heading.split()[0] == name)]
     rows = [row for row in rows if "," not in row[0]]  # no more than one option apart from the default
     rows = [row for row in rows if row[0].split()[0].strip("*") not in WITHDRAWN]
     table = "\n".join(f"|{'|'.join(row[at] for at in kept)}|" for row in rows)
-    return f"{note} †: not separated from the best floor. [All metrics](leaderboards/fauna.md).\n\n{table}"
+    return f"{note} [All metrics](leaderboards/fauna.md).\n\n{table}"
 
 
 def place(text: str, name: str, content: str) -> str:
-    """The text with what stands between the markers of that name replaced."""
+    """`text` with `content` between the markers `<!-- name -->` and `<!-- /name -->`."""
     marked = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.S)
     return marked.sub(lambda found: f"{found[1]}\n{content}\n{found[2]}", text)
 

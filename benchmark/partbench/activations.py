@@ -1,4 +1,4 @@
-"""Activations of a frozen performer on a dataset: computed once, shared by all explainers and tasks, kept on disk."""
+"""Activations of a frozen performer on a dataset: computed once, cached on disk, shared by explainers and tasks."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from partbench.types import Batch, Images, Split, opaque_id
 CHUNK = 64
 
 
-# What is open, by the token that handles hold: an explainer that follows attributes from what it is handed arrives at
-# a text, never at a dataset.
+# Open activations by token. The objects that explainers get hold the token, not the activations, so that no chain of
+# attributes leads from them to the dataset.
 _OPEN: dict[str, Activations] = {}
 
 
 class Activations:
     """Activations of `performer` on both splits of `dataset`, one memory-mapped file per split and layer.
 
-    Layers above the explained map are computed from it, so that images are read and the trunk is run once.
+    Layers above `target` are computed from the cached target maps, so that each image is read and run through the
+    lower layers once.
     """
 
     def __init__(self, dataset: Dataset, performer: Performer, folder: Path | None = None) -> None:
@@ -57,7 +58,7 @@ class Activations:
         return self._layers[split, layer]
 
     def mapped(self, split: Split, layer: str) -> Tensor:
-        """The same in a mapping of its own: what is written into it is seen by nobody else."""
+        """As `of_split`, in a private copy-on-write mapping: writing into it changes nothing else."""
         layer = self.performer.layer(layer)
         path = self.folder / f"{split}-{layer}.npy"
         if not path.exists():
@@ -65,18 +66,18 @@ class Activations:
         return torch.from_numpy(np.load(path, mmap_mode="c"))
 
     def batch(self, split: Split, indices: Sequence[int]) -> Batch:
-        """Images of a split, with all that is known of them, on the performer's device; their activations are known."""
+        """Images of a split with their annotations, on the performer's device; their activations can be looked up."""
         batch = self.split(split).batch(indices)
         for row, image_id, pixels in zip(indices, batch.ids, batch.pixels, strict=True):
             self._known[opaque_id(image_id)] = Known(split, row, checksum(pixels))
         return self.adopt(batch)
 
     def adopt(self, batch: Batch) -> Batch:
-        """A batch of any images on the performer's device, whose `images` can ask this performer for activations."""
+        """The batch on the performer's device, with this performer as the source of its activations."""
         return replace(batch, source=ActivationHandle(self.token)).to(self.performer.device)
 
     def known(self, images: Images) -> list[Known] | None:
-        """The places of these images in one split; None unless all of them are of it, with their pixels unchanged."""
+        """The split of these images and their indices in it; None unless all are unchanged images of one split."""
         found = [self._known.get(image_id) for image_id in images.ids]
         places = [place for place in found if place is not None]
         if len(places) < len(found) or len({place.split for place in places}) != 1:
@@ -128,7 +129,7 @@ class Activations:
 
 @dataclass(frozen=True)
 class Known:
-    """An image of a split: where it is there, and the checksum of its pixels."""
+    """An image of a split: its index and the checksum of its pixels."""
 
     split: Split
     row: int
@@ -137,7 +138,7 @@ class Known:
 
 @dataclass(frozen=True)
 class ActivationHandle:
-    """Asks for activations of images, through a token: it leads to no dataset."""
+    """The source of activations that `Images` hold: a token, which leads to no dataset."""
 
     token: str
 
@@ -148,7 +149,7 @@ class ActivationHandle:
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """The training split through a token: labels, activations and batches with their truth, and nothing of the test."""
+    """The training split behind a token: labels, activations and annotated batches; nothing of the test split."""
 
     token: str
 
@@ -158,15 +159,15 @@ class TrainingImages:
         return _OPEN[self.token].split("train").labels.clone()
 
     def activations(self, layer: str) -> Tensor:
-        """Activations (N, ...) on the CPU, memory-mapped, in a mapping of the caller's own."""
+        """Activations (N, ...) on the CPU, in a private memory mapping."""
         return _OPEN[self.token].mapped("train", layer)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Training images with their truth, on the performer's device."""
+        """Training images with their annotations, on the performer's device."""
         return _OPEN[self.token].batch("train", indices)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Tell whoever watches how far a long step is."""
+        """Report that `done` of `total` steps of `what` are done."""
         _OPEN[self.token].progress(what, done, total)
 
 

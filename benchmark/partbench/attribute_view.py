@@ -1,4 +1,4 @@
-"""A dataset seen through one of its attributes: the images that have it, and those that have it not."""
+"""A dataset as seen by an attribute task: two classes, images with the attribute and images without."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from partbench.types import Batch
 
 
 class AttributeSplit(ImageSet):
-    """A split with other labels: 1 where the image has attribute `column`, 0 where it has not or nobody knows.
+    """A split relabelled by attribute `column`: 1 if the image has it, 0 if it lacks it or if that is unknown.
 
-    Its fingerprint is that of the images, so that activations kept for one attribute serve them all. Raises ValueError
+    Its fingerprint is that of the images, so that all attributes share cached activations. Raises ValueError
     for a split without attributes.
     """
 
@@ -35,7 +35,7 @@ class AttributeSplit(ImageSet):
         return self._labelled(self.images.batch(indices), indices)
 
     def batch_without(self, indices: Sequence[int], part: str) -> Batch:
-        """The same of images without a part."""
+        """The same images without a part, labelled by the attribute."""
         return self._labelled(self.images.batch_without(indices, part), indices)
 
     def _labelled(self, batch: Batch, indices: Sequence[int]) -> Batch:
@@ -43,7 +43,7 @@ class AttributeSplit(ImageSet):
 
 
 class AttributeView(Dataset):
-    """`dataset` as one of its attribute tasks needs it: its only category is the task, label 1."""
+    """`dataset` for one of its attribute tasks, which is its only category (label 1)."""
 
     def __init__(self, dataset: Dataset, category: str) -> None:
         super().__init__(None, dataset.size)

@@ -1,4 +1,4 @@
-"""The folder of what can be recomputed."""
+"""The cache folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plugins there are, as plain data: kept in the cache folder, so that listing and completing names import none.
+"""The registered plugins as plain data, cached so that listing and completing names import no plugin.
 
 The catalogue is read from its file while no module that it describes has changed (path, time, size); else, and where
 the file is damaged, the plugins are loaded and it is written anew.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from partbench.registry import Entry, Registry
 
 FORMAT = "1"
-NEWEST = 16  # catalogues kept: of other environments, plugin files and earlier texts of the modules
+NEWEST = 16  # cached catalogues that are not deleted; each environment and set of plugin files has its own
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _read(path: Path) -> Catalogue | None:
 
 
 def _write(path: Path, found: Catalogue) -> None:
-    """Keep a catalogue, whole or not at all; where the folder cannot be written, it is made anew each time."""
+    """Cache a catalogue, whole or not at all; do nothing if the folder cannot be written."""
     text = json.dumps(dataclasses.asdict(found))
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     with contextlib.suppress(OSError):

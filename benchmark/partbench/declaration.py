@@ -1,4 +1,4 @@
-"""What a class must declare to be registered: a name that users can type, defaults, and the methods of its kind."""
+"""What a class must declare to be registered: a valid name, defaults for its fields, and the methods of its kind."""
 
 from __future__ import annotations
 

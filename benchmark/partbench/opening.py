@@ -1,4 +1,4 @@
-"""Opening what a task name names: dataset and performer are opened once and shared by all tasks of a run."""
+"""Opening tasks by name. Tasks of a run share one dataset and one performer object each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Workbench:
         return Task(cache.dataset, cache.performer, wanted.category, cache)
 
     def parse(self, name: str) -> TaskName:
-        """A task name with its performer, each part of it checked against what is registered.
+        """The parsed task name, with its performer filled in and every part checked against the registry.
 
         Raises InputError for a name that is wrong, and for one category against others, which is not there yet.
         """
@@ -66,7 +66,7 @@ class Workbench:
         return replace(wanted, performer=performer)
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """Task names, each checked; `d/multi:*`, `d/attribute-*` and `d/**` (all) stand for what they match.
+        """Checked task names, with the globs `d/multi:*`, `d/attribute-*` and `d/**` (all tasks) expanded.
 
         `d/*` means the categories one at a time, which are not there yet: an InputError, unless a dataset has attribute
         tasks alone.
@@ -93,9 +93,9 @@ class Workbench:
         return matching
 
     def dataset(self, name: str, size: int, category: str = "") -> Dataset:
-        """The dataset of that name at an image size, opened once; seen through `category` where that is an attribute.
+        """The dataset at an image size, opened once. If `category` is an attribute task, the view for that attribute.
 
-        Then the images may be others than those of the other tasks.
+        Attribute tasks may have images of their own, see `Dataset.attribute_images`.
         """
         registered = self.registry.find("datasets", name).cls
         attribute = category in registered.attribute_tasks
@@ -128,7 +128,7 @@ class Workbench:
 
 
 def open_task(name: str, data_root: str | Path | None = None, device: str = "cpu") -> Task:
-    """A task by its name: its dataset and performer, and as `.training` what explainers are fitted on.
+    """Open a task by name. `task.training` is what `Explainer.fit` takes.
 
     Raises InputError for a name that is wrong or data that are missing.
     """

@@ -1,4 +1,4 @@
-"""Options of an explainer: the fields of its dataclass, whose types say which values they may have."""
+"""Options of explainers and metrics: the fields of a dataclass. Their types hold the bounds of the values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Option(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """Stands for the value of an option that was left out, until `resolve_options` puts the value in its place."""
+    """Placeholder of an option that was left out; `resolve_options` replaces it by a value."""
 
     choose: Callable[[Any, str], Any]
 
@@ -131,7 +131,7 @@ def _convert(name: str, text: str, option: Option) -> Any:
 
 
 def _readings(text: str, hint: Any) -> Iterator[Any]:
-    """What a text may stand for, the likeliest first: JSON, None, the text itself; for tuples also without brackets."""
+    """The values that a text may mean, likeliest first: JSON, None, the text itself; tuples also without brackets."""
     listed = "tuple" in str(hint) and not text.startswith("[")
     try:
         yield json.loads(f"[{text}]" if listed else text)

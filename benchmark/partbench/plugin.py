@@ -1,6 +1,6 @@
 """The base classes of the four kinds of plugin, and of a split of a dataset.
 
-Whatever is optional is a method or an attribute here, with a default that is true of a plugin which does not offer it.
+Each optional capability is a method or an attribute of a base class, with a default for plugins that lack it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
+    """Ignore progress."""
 
 
 class Explainer:
@@ -51,28 +51,30 @@ class Explainer:
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        """Options that were left out get their values, and all are checked: see `resolve_options`."""
+        """Set the options that were left out and check all options: see `resolve_options`."""
         if dataclasses.is_dataclass(self):
             resolve_options(self)
 
     def fit(self, task: TrainingTask) -> None:
-        """Learn what there is to learn."""
+        """Learn from the training images. Raises NotApplicable for a task that cannot be explained this way."""
         raise NotImplementedError
 
     def explain(self, images: Images) -> Explanation:
-        """Explain images; the same for an image alone or among others."""
+        """The explanation of n images. That of an image must not depend on the others in the batch."""
         raise NotImplementedError
 
     def report(self) -> Mapping[str, float | Remarked]:
-        """Scalars of its own by name, after `fit`; a `Remarked` one comes with words on what a reader must know.
+        """Numbers by name that the explainer reports of itself after `fit`; they become rows of the results.
 
-        `name@layer` is the value of one layer, a name that ends in `_share` a fraction of 1: a report with values of
-        layers is drawn.
+        A `Remarked` number comes with words on what a reader must know ("the network is at chance").
+
+        `name@layer` is the value of one layer; `bench show` draws these. A name that ends in `_share` is a fraction in
+        [0, 1].
         """
         return {}
 
     def concept_names(self) -> tuple[str, ...]:
-        """After `fit`: what to call the concepts in pictures; empty for their numbers."""
+        """Names of the concepts for pictures, after `fit`; empty to show their numbers."""
         return ()
 
     def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None:
@@ -95,10 +97,10 @@ class Explainer:
         return None
 
     def control(self) -> Control:
-        """What its scores control, with these options.
+        """What this explainer, with its present options, is a control for.
 
-        "floor": it sees nothing of the network. "ablation": a method without what it is about. "baseline": an ordinary
-        network. "" for explainers.
+        "floor": its maps do not depend on the image. "ablation": a method without one of its components. "baseline": an
+        ordinary network. "": no control.
         """
         return ""
 
@@ -111,7 +113,7 @@ class ImageSet:
     """A split of a dataset: labels at hand, images read on demand.
 
     `fingerprint` changes when the data changes. `labels` are (N,), indices into the dataset's classes. `attributes` are
-    (N, a), +1 / -1, NaN where unknown, of datasets that know attributes. `progress` is told how long steps go.
+    (N, a), +1 / -1, NaN where unknown, for datasets with attributes. Long steps report to `progress`.
     """
 
     fingerprint: str
@@ -170,7 +172,7 @@ class Dataset:
 
 
 class Metric:
-    """Base of metrics: a dataclass whose fields are its options; it streams over batches and never keeps pixels.
+    """Base of metrics: a dataclass whose fields are its options. It gets batch after batch and never stores pixels.
 
     `needs` lists the fields of Explanation and Batch without which there is no score. `images` says which images the
     metric is fed: those of the explained category or all. `bounds` is the range of its values; those of a variant may
@@ -189,7 +191,7 @@ class Metric:
     of: ClassVar[Literal["image", "concept", "part", "pair", "all"]] = "image"
 
     def __post_init__(self) -> None:
-        """Options are checked: see `resolve_options`."""
+        """Check the options: see `resolve_options`."""
         if dataclasses.is_dataclass(self):
             resolve_options(self)
 
@@ -204,7 +206,7 @@ class Metric:
 
 @dataclass
 class ImageMetric(Metric):
-    """Base of metrics with a value for each image: a subclass gives the values of a batch, by reading.
+    """Base of metrics with one value per image: a subclass returns the values of each batch, by reading.
 
     A reading is "" for the metric itself or "@variant" for a variant of it.
     """
@@ -244,7 +246,7 @@ class ImageMetric(Metric):
 
 
 class PerformerPlugin:
-    """A performer plugin: opens a performer for a dataset, training and caching what it must."""
+    """Opens a performer for a dataset. A performer that has to be trained is trained once and cached."""
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"

@@ -1,4 +1,4 @@
-"""A task: the images of a dataset, a performer, and the logits of it that are explained."""
+"""A task: the images of a dataset, a performer, and the logits of the performer that are explained."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Form = Literal["single", "others", "multi", "logit", "attribute"]
 
 @dataclass(frozen=True)
 class TaskName:
-    """What a task name says: `dataset/what[@performer]`, split at the first `/`, then at the last `@`.
+    """A task name, `dataset/what[@performer]`: split at the first `/`, then at the last `@`.
 
     `what` is `multi` (form "multi"), `multi:category` ("logit"), `attribute-x` ("attribute"), `category` ("single") or
     `category:others` ("others"). `category` is the category or the attribute task, "multi" for all; `performer` is ""
@@ -67,11 +67,11 @@ class TaskName:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What an explainer's `fit` gets: the performer, and the training images with all that is known of them.
+    """What an explainer's `fit` gets: the performer, and the training images with their annotations.
 
     `explained_categories` are those whose logits are explained, `targets` the index of each among the performer's
-    outputs. `seed` is what an explainer draws its randomness from; torch and numpy are seeded with it too. Nothing that
-    can be reached from here holds the truth about a test image.
+    outputs. An explainer draws its random numbers from `seed`; torch and numpy are seeded with it before `fit`.
+    No attribute leads to annotations of a test image.
     """
 
     name: str
@@ -104,11 +104,11 @@ class TrainingTask:
 
     @property
     def explains_attribute(self) -> bool:
-        """Whether an attribute is explained: the performer's outputs are then log-odds, each for itself."""
+        """Whether an attribute is explained: the performer's outputs are then log-odds of independent attributes."""
         return self.form == "attribute"
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Tell whoever watches how far a long step is."""
+        """Report that `done` of `total` steps of `what` are done."""
         self.split.progress(what, done, total)
 
     @property
@@ -150,9 +150,9 @@ class TrainingTask:
         return self.activations("logits") if images is None else images.activations("logits")
 
     def rivals(self, logits: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "n r"], tuple[int, ...]]:
-        """The logits whose largest tells the class of an image, and the index among them of each explained category.
+        """The logits that compete for an image, and the index among them of the logit of each explained category.
 
-        All of them; but of an attribute, 0 for its absence and its own: other attributes are no rivals.
+        For categories, all logits. For an attribute, 0 (the image lacks it) and its own logit.
         """
         if not self.explains_attribute:
             return logits, self.targets
@@ -160,11 +160,11 @@ class TrainingTask:
         return torch.stack((torch.zeros_like(own), own), 1), (1,)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """The training images at these places, with all that is known of them."""
+        """The training images at these indices, with their annotations."""
         return self.split.batch(indices)
 
     def batches(self, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
-        """The training images, or those of them at `indices`, in order, with all that is known of them."""
+        """The training images, or those at `indices`, with their annotations, in batches of `size`, in order."""
         rows = range(len(self.labels)) if indices is None else indices
         for start in range(0, len(rows), size):
             yield self.split.batch(rows[start : start + size])
@@ -172,7 +172,7 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class Task:
-    """A dataset, a performer, and what of it is explained: running, metrics and pictures know all of it.
+    """A dataset, a performer, and which logits are explained. Running, metrics and pictures use it; explainers do not.
 
     `category` is the category (or attribute task) whose logit is explained, "multi" for those of all categories.
     """
@@ -191,7 +191,7 @@ class Task:
 
     @property
     def form(self) -> Form:
-        """Which kind of task it is, see TaskName."""
+        """The form of the task's name, see TaskName."""
         return "multi" if self.category == MULTI else "attribute" if self.explains_attribute else "logit"
 
     @property
@@ -202,7 +202,7 @@ class Task:
 
     @cached_property
     def training(self) -> TrainingTask:
-        """What of this task an explainer may see."""
+        """The part of this task that an explainer's `fit` may see."""
         dataset = self.dataset
         return TrainingTask(
             name=self.name, version=self.version, performer=self.performer, form=self.form,
@@ -216,7 +216,7 @@ class Task:
 
     @property
     def explains_attribute(self) -> bool:
-        """Whether an attribute is explained: the performer's outputs are then log-odds, each for itself."""
+        """Whether an attribute is explained: the performer's outputs are then log-odds of independent attributes."""
         return self.category in self.dataset.attribute_tasks
 
     def with_seed(self, seed: int) -> Task:
@@ -256,22 +256,22 @@ class Task:
         return self.training.positive(labels)
 
     def batch(self, split: Split, indices: Sequence[int]) -> Batch:
-        """Images of a split, with all that is known of them, on `device`."""
+        """Images of a split with their annotations, on `device`."""
         return self.activation_cache.batch(split, indices)
 
     def batches(self, split: Split, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
-        """A split, or the images of it at `indices`, batch by batch in order."""
+        """A split, or its images at `indices`, in batches of `size`, in order."""
         rows = range(len(self.labels(split))) if indices is None else indices
         for start in range(0, len(rows), size):
             yield self.batch(split, rows[start : start + size])
 
     def explain(self, explainer: Explainer, batch: Batch) -> Explanation:
-        """What a fitted explainer makes of a batch: it sees `batch.images`, and what it returns is checked.
+        """The checked explanation that a fitted explainer returns for `batch.images`.
 
         Raises ValueError for an explanation that does not keep the contract, see `Explanation.accepted`.
         """
         found = explainer.explain(batch.images)
-        if not isinstance(found, Explanation):
+        if type(found) is not Explanation:  # a subclass could check itself
             raise ValueError(f"{explainer.name}.explain returned a {type(found).__name__}, expected an Explanation")
         parts = self.dataset.part_names or self.dataset.landmark_names
         return found.accepted(len(batch), self.device, len(parts))
@@ -285,5 +285,5 @@ class Task:
         return self.training.category_logits(batch.images)
 
     def batch_without(self, split: Split, indices: Sequence[int], part: str) -> Batch:
-        """The same images with a part not in the picture, on `device`. Raises NotApplicable where there is no such."""
+        """The same images without a part, on `device`. Raises NotApplicable if the dataset has no such images."""
         return self.activation_cache.adopt(self.activation_cache.split(split).batch_without(indices, part))

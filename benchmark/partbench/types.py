@@ -5,11 +5,13 @@ Axes: n images, k concepts, h w cells of a concept map, H W pixels, p parts, l l
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
@@ -35,11 +37,11 @@ class ActivationSource(Protocol):
 
 
 class Images:
-    """What an explainer sees of n images: pixels, ids that tell nothing, and activations of the performer.
+    """n images as an explainer gets them: pixels, ids without meaning, and activations of the performer.
 
-    `pixels` are (n, 3, H, W), RGB in [0, 1]; they are a copy, which belongs to whoever got it. `ids` are the same for
-    the same image in every run, and hold no class, path, scene or place in a split. Images of other pixels, such as
-    occluded ones, are made by `with_pixels`.
+    `pixels` are (n, 3, H, W), RGB in [0, 1]. They are a copy that the explainer may write into. `ids` hold no class,
+    path, scene or position in the split; an image has the same id in every run. `with_pixels` makes images with other
+    pixels, such as occluded ones.
     """
 
     __slots__ = ("_source", "ids", "pixels")
@@ -63,17 +65,17 @@ class Images:
         return self.pixels.shape[-2], self.pixels.shape[-1]
 
     def activations(self, layer: str) -> Tensor:
-        """The performer's activations (n, ...) at a layer (role or name), on its device, of these very pixels.
+        """The performer's activations (n, ...) of these pixels at a layer (role or name), on the performer's device.
 
-        They are looked up where these are unchanged images of a split, and computed otherwise. Raises ValueError for
-        images of no task, InputError for a layer that the performer lacks.
+        Cached for unchanged images of a split, computed for all others. Raises ValueError for images that belong to no
+        task, InputError for a layer that the performer lacks.
         """
         if self._source is None:
             raise ValueError("these images belong to no task: there is no performer to ask for activations")
         return self._source.activations(self, layer)
 
     def with_pixels(self, pixels: Float[Tensor, "m 3 H W"]) -> Images:
-        """Other pixels for the same performer, any number of them that is a multiple of n: ids are repeated."""
+        """Images with other pixels for the same performer. m is a multiple of n; each id is repeated m / n times."""
         times, rest = divmod(len(pixels), max(1, len(self)))
         if rest or (len(pixels) and not len(self)):
             raise ValueError(f"{len(pixels)} images, expected a multiple of {len(self)}")
@@ -81,18 +83,18 @@ class Images:
 
 
 def opaque_id(text: str) -> str:
-    """16 hex digits that tell an image from others and nothing else: a keyed hash of its readable id."""
+    """16 hex digits: a keyed hash of the readable id of an image."""
     return hashlib.blake2b(text.encode(), digest_size=8, key=b"partbench images").hexdigest()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images and what is known of them; None where the dataset does not know it. Explainers get `images` only.
+    """n images with their annotations; None for annotations that the dataset lacks. Explainers get `images` only.
 
     Coordinates are in px of these images: pixel i spans [i, i + 1) and has its centre at i + 0.5 (docs/coordinates.md).
     pixels are RGB in [0, 1]; boxes are x0 y0 x1 y1; landmarks are x y, NaN where absent; masks say which pixels show
-    each part; part_boxes are x0 y0 x1 y1 of the parts, NaN where absent, of datasets that know no masks; attributes are
-    +1 / -1, NaN where unknown. `source` is where activations come from, of batches of a task.
+    each part; part_boxes are x0 y0 x1 y1 of the parts, NaN where absent, for datasets without masks; attributes are
+    +1 / -1, NaN where unknown. `source` gives the activations of a batch of a task.
     """
 
     ids: tuple[str, ...]
@@ -115,8 +117,8 @@ class Batch:
 
     @property
     def images(self) -> Images:
-        """What an explainer may see of this batch: a fresh copy at every call."""
-        return Images([opaque_id(text) for text in self.ids], self.pixels.clone(), self.source)
+        """The part of this batch that an explainer may see; a new copy at every call."""
+        return Images([opaque_id(text) for text in self.ids], self.pixels.clone(), copy.copy(self.source))
 
     def __getitem__(self, index: slice) -> Batch:
         return self._map(lambda value: value[index])
@@ -132,13 +134,13 @@ class Batch:
         return Batch(**changed)
 
 
-FIELDS = ("scores", "contributions", "logits", "explained")  # of an Explanation, given at once
-LAZY = ("maps", "part_drops")  # may be functions
-SELF_REPORTED = ("explained", "parts", "part_drops")  # what an explainer says of itself and nobody can measure
+FIELDS = ("scores", "contributions", "logits", "explained")  # fields of an Explanation that are always tensors
+LAZY = ("maps", "part_drops")  # fields of an Explanation that may be functions
+SELF_REPORTED = ("explained", "parts", "part_drops")  # claims of an explainer that partbench cannot measure
 
 
 class Explanation:
-    """What an explainer returns for n images; everything may be None. It cannot be changed.
+    """What an explainer returns for n images. It is immutable, and every field may be None.
 
     maps (n, k, h, w) >= 0, or a function without arguments that returns them: for maps that are not at hand but have to
     be attributed, such as those of units of vector layers (called at most once, and only if a metric or a picture needs
@@ -223,21 +225,24 @@ class Explanation:
         return found
 
     def accepted(self, n: int, device: torch.device, parts: int | None = None) -> Explanation:
-        """This explanation of n images, checked and on a device; lazy fields are checked when they are evaluated.
+        """A copy of this explanation of n images, checked and on a device; lazy fields are checked when evaluated.
 
-        `parts` is how many parts the dataset names. Raises ValueError, saying what was expected and found, for a wrong
-        shape, a value that is NaN or infinite, a negative map, or an index that is no part's.
+        It shares no memory with the tensors that the explainer holds. `parts` is how many parts the dataset names.
+        Raises ValueError, saying what was expected and found, for a wrong shape, a value that is NaN or infinite, a
+        negative map, an index that is no part's, or a threshold or grid of another type.
         """
         if self.parts is not None:
             _expect_parts(self.parts, parts)
         self._expect_shapes(n)
-        if self.threshold is not None and not math.isfinite(self.threshold):
-            raise ValueError(f"the threshold is {self.threshold}, expected a finite number")
-        fields: dict[str, Any] = {name: _moved(getattr(self, name), device) for name in FIELDS}
+        if self.threshold is not None and not (isinstance(self.threshold, Real) and math.isfinite(self.threshold)):
+            raise ValueError(f"the threshold is {self.threshold!r:.60}, expected a finite number")
+        if self.grid is not None and not isinstance(self.grid, ReceptiveField):
+            raise ValueError(f"the grid is a {type(self.grid).__name__}, expected a ReceptiveField")
+        fields: dict[str, Any] = {name: _copied(getattr(self, name), device) for name in FIELDS}
         if self.is_classifier:
             fields["explained"] = fields["logits"]
         fields |= {name: self._accepted_lazily(name, n, device) for name in LAZY if self.has(name)}
-        return Explanation(grid=self.grid, parts=_moved(self.parts, device), threshold=self.threshold, **fields)
+        return Explanation(grid=self.grid, parts=_copied(self.parts, device), threshold=self.threshold, **fields)
 
     def _expect_shapes(self, n: int) -> None:
         concepts = {}
@@ -265,7 +270,7 @@ class Explanation:
             check(found, n)
             if name == "maps" and self.scores is not None and self.scores.shape[1] != found.shape[1]:
                 raise ValueError(f"maps have {found.shape[1]} concepts, scores {self.scores.shape[1]}")
-            return found.to(device)
+            return found.to(device, copy=True)
 
         return accepted if callable(value) else accepted()
 
@@ -293,11 +298,14 @@ def as_float32(name: str, value: Any) -> Tensor:
     if not value.dtype.is_floating_point:
         kind = str(value.dtype).removeprefix("torch.")
         raise ValueError(f"{name} are {kind}, expected floating point numbers; convert them with .float()")
+    if value.layout is not torch.strided or value.is_meta:
+        kind = "without values (meta)" if value.is_meta else str(value.layout).removeprefix("torch.")
+        raise ValueError(f"{name} are {kind}, expected a dense tensor")
     return value.detach().float()
 
 
-def _moved(value: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if value is None else value.to(device)
+def _copied(value: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if value is None else value.to(device, copy=True)
 
 
 def _expect(name: str, value: Tensor, n: int, axes: str) -> None:
@@ -330,7 +338,7 @@ def _expect_parts(parts: Tensor, count: int | None) -> None:
 
 @dataclass(frozen=True)
 class PerformerOutputs:
-    """What the performer says of a batch: all logits (n, c), the explained one (n,) and its index; names.
+    """What the performer computes for a batch: all logits (n, c), the explained logit (n,) and its index.
 
     Of an attribute, the logits are those of "has it not", always 0, and "has it", index 1: other attributes are no
     rivals. `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained

@@ -1,4 +1,4 @@
-"""What an explainer asks of a task before it starts."""
+"""Checks of a task at the beginning of `fit`, and of the fitted state in `explain`."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Loss = Callable[[Int[Tensor, "b"]], Float[Tensor, ""]]  # of the images at these positions
-Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]  # or groups of them, as torch's optimisers take
+Loss = Callable[[Int[Tensor, "b"]], Float[Tensor, ""]]  # takes positions in `labels`
+Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]  # parameters, or parameter groups of torch's optimisers
 
 
 def unobserved(epoch: int) -> None:

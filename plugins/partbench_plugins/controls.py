@@ -17,7 +17,7 @@ from partbench_plugins.applicability import fitted, require_layers
 
 
 class MapGeometry(NamedTuple):
-    """Where the maps of a layer lie: their cells, the receptive field of a cell, the side of the image in px."""
+    """Geometry of the maps of a layer: numbers of cells, receptive field of a cell, side of the image in px."""
 
     task: TrainingTask
     height: int
@@ -27,7 +27,7 @@ class MapGeometry(NamedTuple):
 
     @staticmethod
     def of(task: TrainingTask, layer: str) -> MapGeometry:
-        """That of a layer, by running the performer once. Raises NotApplicable where it lacks the layer."""
+        """The geometry of a layer, from one run of the performer. Raises NotApplicable where it lacks the layer."""
         require_layers(task, layer)
         pixels = task.performer.input_size
         blank = task.performer.activations(torch.zeros(1, 3, pixels, pixels), [layer])[layer]
@@ -39,8 +39,9 @@ class MapGeometry(NamedTuple):
 class RandomMaps(Explainer):
     """`concepts` random maps an image, drawn from the image's id and the task's seed; scores are their maxima.
 
-    Control: no explainer should score like it. Each map is exp of a Gaussian field of unit variance: > 0, with a few
-    peaks. It is the same whatever batch the image comes in. Scores also pass for contributions, to no logit.
+    A floor. Each map is exp of a Gaussian field of unit variance: > 0, with a few
+    peaks. It does not depend on the batch. The scores are also returned as contributions, so that metrics of
+    contributions have a floor.
 
     smoothness: standard deviation of the blur of the field, in cells of `layer`; 0 for independent cells.
     """
@@ -60,7 +61,7 @@ class RandomMaps(Explainer):
         return "floor"
 
     def explain(self, images: Images) -> Explanation:
-        """The maps that belong to the ids of a batch."""
+        """The maps of the images, drawn from their ids."""
         geometry = fitted(self._geometry)
         maps = torch.stack([self._draw(geometry, image_id) for image_id in images.ids]).to(geometry.task.device)
         scores = maps.amax((2, 3))
@@ -77,8 +78,8 @@ class RandomMaps(Explainer):
 class CentreMap(Explainer):
     """One map, the same for every image: a Gaussian bump at the centre of the image, 1 at its peak; the score is 1.
 
-    Control: photographs are centred on their subject, so that location metrics reward standing still. The score also
-    passes for a contribution, to no logit.
+    A floor. Photographs are centred on their subject, so that metrics of location reward maps that never move. The
+    score is also returned as a contribution, so that metrics of contributions have a floor.
 
     spread: standard deviation of the bump, as a fraction of the side of the image.
     """

@@ -13,11 +13,11 @@ from partbench_plugins.unit_maps import UnitMaps
 
 @dataclass
 class ExcitationBackprop(Explainer):
-    """One concept: the explained logit, with its c-MWP read at `read_layer` as the map and itself as the score.
+    """One concept: the explained logit, with its c-MWP at `read_layer` as the map and its value as the score.
 
     Source: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016; a baseline of SRAE
     (Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", section 4.2).
-    It predicts nothing: no contributions, no logits.
+    It predicts no logit and gives no contributions.
     """
 
     name: ClassVar[str] = "excitation_bp"

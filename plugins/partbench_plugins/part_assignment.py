@@ -1,4 +1,4 @@
-"""Which part of the object each concept stands for."""
+"""Assignment of concepts to parts of the object, from annotated training images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from partbench import Batch, Explanation, Images, TrainingTask
 from partbench.functional import PartOverlap, on_image, peaks
 
 MOST = 1000  # images that are looked at
-TOP = 100  # of these, that speak for a concept by its peaks
+TOP = 100  # of these, the images with the highest scores of a concept, whose peaks count
 BATCH = 64
 
 

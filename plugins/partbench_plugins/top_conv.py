@@ -1,4 +1,4 @@
-"""The performer's own filters: the ordinary baseline."""
+"""The performer's own filters as an explainer: the ordinary baseline."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class TopConv(Explainer):
     at the top convolutional layer. Its logits are the performer's.
 
     layer: a role or the name of a layer whose output is >= 0.
-    network: "performer", or "ordinary" for what becomes of the performer when it gets the added convolution and the
-        training of `interp_cnn`, but neither masks nor filter loss: as deep as that one. `layer` is then ignored.
+    network: "performer", or "ordinary": the network of `interp_cnn`, which is one convolution deeper, trained in the
+        same way without masks and without filter loss. `layer` is then ignored.
     """
 
     name: ClassVar[str] = "top_conv"
@@ -39,7 +39,7 @@ class TopConv(Explainer):
         self._fitted = task, task.performer.receptive_field(self.layer)
 
     def control(self) -> Control:
-        """The baseline of explainers that train filters."""
+        """A baseline of explainers that train filters."""
         return "baseline"
 
     def explain(self, images: Images) -> Explanation:

@@ -1,4 +1,4 @@
-"""Maps of units high in a network, read at one of its convolutional layers by Excitation Backprop."""
+"""Maps of units of vector layers, computed by Excitation Backprop at a convolutional layer."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ class UnitMaps:
             return self._backprop.maps(x, self.units)
 
     def later(self, images: Images) -> Callable[[], Float[Tensor, "n t h w"]]:
-        """The maps of a batch, computed when called."""
+        """A function that computes the maps of a batch."""
         return partial(self.maps, images)

@@ -1,4 +1,4 @@
-"""Units of the first fully-connected layer, as they are."""
+"""Units of the first fully-connected layer as concepts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Z(Explainer):
 
     Source: Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", table 1, column Z: there, a mean
     over all 4096 units. Here `units` of them are drawn, with the task's seed, among those active on some training image
-    of the category. They are not a model of the logit: no contributions.
+    of the category. They do not predict the logit, so there are no contributions.
     """
 
     name: ClassVar[str] = "z"

@@ -185,6 +185,13 @@ def test_what_an_explainer_is_handed_cannot_be_assigned_to(task: Task) -> None:
         task.training.split.token = "x"  # type: ignore[misc]
 
 
+class Lenient(Explanation):
+    """An explanation that would accept itself."""
+
+    def accepted(self, *_: Any, **__: Any) -> Explanation:
+        return self
+
+
 @dataclass
 class Answers(Explainer):
     """Returns what it was made with."""
@@ -210,6 +217,7 @@ def test_an_explainer_sees_images_and_its_answer_is_accepted(task: Task) -> None
     [
         (None, "answers.explain returned a NoneType, expected an Explanation"),
         (torch.ones(2, 3), "answers.explain returned a Tensor, expected an Explanation"),
+        (Lenient(-torch.ones(2, 1, 3, 3)), "answers.explain returned a Lenient, expected an Explanation"),
         (Explanation(scores=torch.ones(3, 3)), r"scores are \(3, 3\), expected \(2, k\)"),
         (Explanation(parts=torch.tensor([0, 2])), "parts hold 2, expected at most 1: the dataset names 2 parts"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -94,6 +95,37 @@ def test_values_that_are_not_finite_are_counted_and_refused(name: str, bad: floa
 def test_half_precision_that_overflows_is_refused() -> None:
     with pytest.raises(ValueError, match="scores hold 12 values that are NaN or infinite"):
         accepted(scores=torch.full((N, K), 1e5).half())
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"), [(Tensor.to_sparse, "sparse_coo"), (lambda value: value.to("meta"), "without values")]
+)
+def test_tensors_that_are_not_dense_are_refused(make: Callable[[Tensor], Tensor], kind: str) -> None:
+    with pytest.raises(ValueError, match=f"scores are {kind}.*, expected a dense tensor"):
+        Explanation(scores=make(torch.ones(N, K)))
+
+
+@pytest.mark.parametrize("bad", ["0.5", torch.tensor(0.5), math.nan])
+def test_a_threshold_that_is_no_finite_number_is_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match="expected a finite number"):
+        accepted(logits=torch.ones(N), threshold=bad)
+
+
+def test_a_grid_of_another_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="the grid is a str, expected a ReceptiveField"):
+        accepted(maps=torch.ones(SHAPES["maps"]), grid="even")
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_what_was_accepted_shares_no_memory_with_what_the_explainer_holds(lazily: bool) -> None:
+    maps, logits, parts = torch.ones(SHAPES["maps"]), torch.ones(N), torch.zeros(K, dtype=torch.long)
+    explanation = accepted(maps=(lambda: maps) if lazily else maps, logits=logits, parts=parts)
+    before = explanation.maps.clone()
+    for held in (maps, logits, parts):
+        held.fill_(7)
+    assert torch.equal(explanation.maps, before)
+    assert torch.equal(explanation.logits, torch.ones(N))
+    assert not explanation.parts.any()
 
 
 def test_negative_maps_are_refused_with_the_smallest_value() -> None:

@@ -1,13 +1,11 @@
-"""What every explainer of part 1 owes its caller, on a toy task."""
+"""What holds for all explainers of one file and for the family of srae, on a toy task."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from partbench import Explanation, NotApplicable, Task, contrastive_maps
 from partbench_plugins.controls import CentreMap, RandomMaps
@@ -39,11 +37,6 @@ ONE_LOGIT = ("srae", "nn", "sae", "cae", "lasso", "excitation_bp", "z")
 PREDICTING = ("srae", "nn", "sae", "cae", "lasso")
 CLASSIFYING = ("top_conv",)
 PRETENDING = ("random_maps", "centre_map")  # controls of metrics of contributions
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
-    return toy_task(tmp_path_factory.mktemp("toy"))
 
 
 def explained(name: str, task: Task, rows: range = range(7)) -> Explanation:
@@ -152,87 +145,3 @@ def test_maps_of_x_features_are_the_contrastive_maps_through_encoder_and_perform
     x = batch.images.activations("target")
     modules = [task.performer.segment("target", "fc1"), explainer._x_layer.encoder]
     torch.testing.assert_close(explainer.explain(batch.images).maps, contrastive_maps(modules, x))
-
-
-def test_pooled_features_have_the_plain_excitation_map_as_nothing_speaks_against_them(tmp_path: Path):
-    performer = toy_performer()
-    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    stages = dict(performer.stages) | {"fc1": pooled, "logits": nn.Linear(CHANNELS, 3)}
-    task = toy_task(tmp_path, performer=replace(performer, stages=stages, fingerprint="pooled"))
-    explainer = Z(units=CHANNELS, read_layer="top_conv")
-    explainer.fit(task.training)
-    batch = task.batch("test", range(5))
-    x = batch.images.activations("conv2")[:, explainer._drawn]
-    torch.testing.assert_close(explainer.explain(batch.images).maps, x / x.sum((2, 3), keepdim=True).clamp(min=1e-12))
-
-
-def test_maps_can_be_read_at_another_layer(task: Task):
-    batch = task.batch("test", range(5))
-    explainer = ExcitationBackprop(read_layer="top_conv")
-    explainer.fit(task.training)
-    segment = task.performer.segment("conv2", "logits")
-    expected = contrastive_maps(segment, batch.images.activations("conv2"), [0])
-    explanation = explainer.explain(batch.images)
-    torch.testing.assert_close(explanation.maps, expected)
-    assert explanation.grid == task.performer.receptive_field("conv2")
-
-
-def test_excitation_bp_scores_the_explained_logit(task: Task):
-    explanation = explained("excitation_bp", task)
-    torch.testing.assert_close(
-        explanation.scores[:, 0], task.activation_cache.of_split("test", "logits")[:, task.target][:7]
-    )
-
-
-def test_z_draws_living_units_and_scores_their_activations(task: Task):
-    explainer = Z(units=6)
-    explainer.fit(task.training)
-    positive = task.training.activations("fc1")[task.positive(task.training.labels)]
-    assert len(set(explainer._drawn)) == 6
-    assert (positive[:, explainer._drawn] > 0).any(0).all()
-    scores = explainer.explain(task.batch("test", range(4)).images).scores
-    torch.testing.assert_close(scores, task.activation_cache.of_split("test", "fc1")[:4][:, explainer._drawn])
-
-
-def test_z_gives_all_living_units_where_there_are_fewer_than_asked_for(task: Task):
-    explainer = Z(units=10_000)
-    explainer.fit(task.training)
-    alive = (task.training.activations("fc1")[task.positive(task.training.labels)] > 0).any(0)
-    assert explainer._drawn == torch.nonzero(alive).flatten().tolist()
-
-
-def test_top_conv_shows_the_activations_and_their_maxima(task: Task):
-    explanation = explained("top_conv", task)
-    assert torch.equal(explanation.maps, task.activation_cache.of_split("test", "conv2")[:7])
-    assert torch.equal(explanation.scores, explanation.maps.flatten(2).max(2).values)
-    assert explanation.grid == task.performer.receptive_field("conv2")
-
-
-def test_random_maps_belong_to_the_image_not_to_its_place(task: Task):
-    explainer = RandomMaps()
-    explainer.fit(task.training)
-    forward = explainer.explain(task.batch("test", [0, 1, 2]).images).maps
-    backward = explainer.explain(task.batch("test", [2, 1, 0]).images).maps
-    assert torch.equal(forward, backward.flip(0))
-    assert not torch.equal(forward[0], forward[1])
-
-
-def test_smooth_random_maps_vary_less_from_cell_to_cell_than_independent_ones(task: Task):
-    steps = []
-    for smoothness in (0.0, 1.5):
-        explainer = RandomMaps(smoothness=smoothness, concepts=40)
-        explainer.fit(task.training)
-        field = explainer.explain(task.batch("test", range(5)).images).maps.log()
-        assert float(field.var()) == pytest.approx(1, rel=0.25)
-        steps.append(float(field.diff(dim=3).var()))
-    assert steps[0] == pytest.approx(2, rel=0.2)
-    assert steps[1] < 0.5 * steps[0]
-
-
-def test_the_centre_map_peaks_at_the_centre_of_every_image_and_falls_off(task: Task):
-    heatmaps = explained("centre_map", task).heatmaps(SIDE, SIDE)[:, 0]
-    assert torch.equal(heatmaps, heatmaps[:1].expand_as(heatmaps))
-    rows, columns = torch.nonzero(heatmaps[0] == heatmaps[0].max(), as_tuple=True)
-    assert float(rows.float().mean()) == pytest.approx((SIDE - 1) / 2, abs=1)
-    assert float(columns.float().mean()) == pytest.approx((SIDE - 1) / 2, abs=1)
-    assert float(heatmaps[0, 0, 0]) < 0.2 * float(heatmaps[0].max())

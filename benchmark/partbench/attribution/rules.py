@@ -42,7 +42,7 @@ Rule = Callable[[Tensor], tuple[Tensor, ...]]  # mass on the output (t, n, ...) 
 
 
 def full(values: Tensor) -> Tensor:
-    """Halves in single precision: EPS is 0 in float16. Others as they are."""
+    """The tensor, in single precision if it is half: EPS is 0 in float16."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 

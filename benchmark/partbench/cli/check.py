@@ -1,4 +1,4 @@
-"""`bench check`: whether a plugin keeps the contract, in plain words."""
+"""`bench check`: which rules of the contract a plugin breaks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument(
     "plugin", metavar="FILE|NAME", shell_complete=completion_of("explainers", "metrics", "datasets", "performers")
 )
-@click.option("--task", metavar="DATASET/CATEGORY[@PERFORMER]", shell_complete=completion_of("tasks"),
-              help="Task to check an explainer, metric or performer on; by default one on embedded data.")  # fmt: skip
+@click.option("--task", metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
+              help="Task to check an explainer, metric or performer on. Default: a task on embedded data.")  # fmt: skip
 @click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option of the explainer.")
 @path_option
 @device_option
@@ -29,7 +29,7 @@ def check(
     plugin: str, task: str | None, option_texts: tuple[str, ...], files: tuple[Path, ...], device: str,
     data_root: Path | None,
 ) -> None:  # fmt: skip
-    """Try a plugin on a few images and say what is wrong with it, and which metrics an explainer has nothing for.
+    """Check a plugin on a few images: which rules it breaks, and which metrics cannot score it.
 
     Exit code 1 if it does not keep the contract.
 

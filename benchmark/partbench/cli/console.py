@@ -1,4 +1,4 @@
-"""What a person sees while cells run and when they are done. Progress and lines go to stderr, tables to stdout."""
+"""Output while cells run and afterwards: progress and one line per cell to stderr, tables to stdout."""
 
 from __future__ import annotations
 

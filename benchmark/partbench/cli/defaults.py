@@ -1,4 +1,4 @@
-"""What the command line does where it is told nothing: data of the first-party plugins, so that the core names none."""
+"""Default tasks and explainers of the command line. They are data of partbench_plugins: the core names no plugin."""
 
 from __future__ import annotations
 

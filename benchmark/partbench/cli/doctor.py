@@ -1,4 +1,4 @@
-"""What to look at when something is odd: the environment, the data, the plugins."""
+"""The checks of `bench doctor`: environment, data, plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench list` and `bench doctor`: what there is, and what is odd."""
+"""`bench list` and `bench doctor`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = ("explainers", "metrics", "datasets", "tasks", "performers")
 @path_option
 @json_option
 def list_(kind: str | None, files: tuple[Path, ...], as_json: bool) -> None:
-    """What is registered, with versions and owners, and the plugins that are broken.
+    """List the plugins and tasks, with versions and owners, and the broken plugins.
 
     \b
     Examples:
@@ -66,7 +66,7 @@ def _row(plugin: Listed) -> dict[str, Any]:
 @data_root_option
 @json_option
 def doctor(files: tuple[Path, ...], data_root: Path | None, as_json: bool) -> None:
-    """The environment, the data found and the plugins broken: what to look at when something is odd.
+    """Check the environment, the data and the plugins.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The command line: `bench`. Thin, and quick to start: what is heavy is imported inside the commands."""
+"""The command line `bench`. Commands import heavy modules when they run, so that `bench` starts quickly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Program(click.Group):
     """A group whose commands end a user's mistake in one line with exit code 2, and Ctrl-C with 130."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run a command; finished cells survive an interrupt because each is on disk already."""
+        """Run a command. Finished cells survive an interrupt because they are already on disk."""
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
@@ -42,14 +42,14 @@ class Program(click.Group):
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="partbench")
 def main() -> None:
-    """partbench: which explainers of image classifiers deserve trust.
+    """partbench: a benchmark of explainers of image classifiers.
 
     \b
-    bench run --plugin srae                      numbers and pictures on embedded data
+    bench run --plugin srae                      score an explainer on embedded data
     bench run --plugin ./mine.py --task fauna/multi:bird
-    bench check ./mine.py                        is it a plugin as it should be
-    bench list explainers                        what there is
-    bench leaderboard                            rebuild the pages from results/
+    bench check ./mine.py                        does the plugin keep the contract?
+    bench list explainers                        names, versions, descriptions
+    bench leaderboard                            rebuild leaderboards/ from results/
     bench completion bash >> ~/.bashrc           complete names with TAB
     """
 
@@ -72,7 +72,7 @@ def completion(shell: str) -> None:
     complete = get_completion_class(shell)
     if complete is None:
         raise InputError(f"no completion for {shell}")
-    if shell == "bash":  # which ends words at a colon, and names of tasks have one
+    if shell == "bash":  # bash splits words at colons, which task names contain
         click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")
     click.echo(complete(main, {}, "bench", "_BENCH_COMPLETE").source())
 

@@ -1,4 +1,4 @@
-"""`bench leaderboard`: pages from results."""
+"""`bench leaderboard`: pages computed from results."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from partbench.errors import InputError
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Only check: fail if the pages do not match the results.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a page does not match the results.")
 @results_option
 def leaderboard(check: bool, results: Path) -> None:
-    """Rebuild the pages of leaderboards/ from results alone.
+    """Rebuild leaderboards/ from results/.
 
     \b
     Examples:

@@ -30,7 +30,7 @@ class Trial:
     given: Mapping[str, str]
 
     def check(self, kind: str, name: str) -> list[str]:
-        """What is worth knowing about a plugin that keeps the contract.
+        """Check a plugin and return notes on it, such as metrics that cannot score it.
 
         Raises ContractError if it does not, InputError where it cannot be tried.
         """

@@ -1,4 +1,4 @@
-"""`bench run`: from plugins to rows, pages and pictures."""
+"""`bench run`: fit, explain, score; write results, leaderboards and pictures."""
 
 from __future__ import annotations
 
@@ -20,19 +20,25 @@ if TYPE_CHECKING:
 @click.option(
     "--plugin", "plugins", multiple=True, required=True, metavar="NAME|FILE.py",
     shell_complete=completion_of("explainers"),
-    help="Explainer to run, by name, or a file with any plugin; may be repeated. `all` runs every explainer.",
+    help="Explainer to run, or a file with plugins of any kind; may be repeated. `all`: every explainer.",
 )  # fmt: skip
 @click.option(
     "--task", "tasks", multiple=True, metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
-    help="Task; may be repeated. Default: `fauna/multi:*`, every category; of a dataset in a file: its own.",
+    help="Task; may be repeated. Default: `fauna/multi:*`; for a dataset in a file, all of its tasks.",
 )  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated. Default: 0.")
-@click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option, or plugin.option=value.")
+@click.option(
+    "-o",
+    "option_texts",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Option of the explainers; `EXPLAINER.OPTION=VALUE` for one of them.",
+)
 @click.option(
     "--metric", "metrics", multiple=True, shell_complete=completion_of("metrics"), help="Print these metrics only."
 )
-@click.option("--overwrite", is_flag=True, help="Do finished cells again.")
-@click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw what the explainers show.")
+@click.option("--overwrite", is_flag=True, help="Run finished cells again.")
+@click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the explanations of new cells.")
 @json_option
 @results_option
 @device_option
@@ -42,7 +48,7 @@ def run(
     metrics: tuple[str, ...], overwrite: bool, pictures: bool, as_json: bool, results: Path, device: str,
     data_root: Path | None,
 ) -> None:  # fmt: skip
-    """Fit explainers, score them, update the leaderboards of their data, draw the pictures.
+    """Fit explainers, score them, update leaderboards and draw pictures.
 
     \b
     Examples:
@@ -51,7 +57,7 @@ def run(
       bench run --plugin srae -o profile=released -o epochs=30
       bench run --plugin srae --task 'animal_part/multi:*' --data-root ~/data
       bench run --plugin ./my_explainer.py --task fauna/multi:cat
-      bench run --plugin ./my_metric.py               scores the controls and srae
+      bench run --plugin ./my_metric.py               score the controls and srae
     """
     registry, workbench = open_workbench(device, data_root, [name for name in plugins if name.endswith(".py")])
     from partbench import options

@@ -1,4 +1,4 @@
-"""What a run is of: the explainers, tasks and metrics that the plugins given by name or file ask for."""
+"""Which explainers, tasks and metrics a run has, from the plugins given by name or file."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ from partbench.errors import InputError
 @click.command()
 @click.argument("cell")
 @click.option("--images", default=4, show_default=True, type=click.IntRange(1, 32), help="How many images.")
-@click.option("--image", "indices", multiple=True, type=click.IntRange(min=0), help="This test image; may be repeated.")
+@click.option(
+    "--image", "indices", multiple=True, type=click.IntRange(min=0), help="Index of a test image; may be repeated."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="PNG to write.  [default: in pictures/]")
 @path_option
 @results_option
@@ -24,11 +26,12 @@ def show(
     cell: str, images: int, indices: tuple[int, ...], out: Path | None, files: tuple[Path, ...], results: Path,
     device: str, data_root: Path | None,
 ) -> None:  # fmt: skip
-    """Draw what an explainer shows: refits CELL (a key, its beginning, or a Parquet file) and writes a PNG.
+    """Fit the explainer of CELL again and draw its explanations. CELL: a key, its beginning, or a Parquet file.
 
-    Beside it, where the explainer has what they show: *-filters.png, what its filters see (maps of 8 concepts or more);
-    *-beside.png, the same next to the performer's filters; *-gradcam.png, Grad-CAM of both and the shares of parts in
-    the logit; *-layers.png, what it reports of layers; *-contributions.png, contributions of more than 6 concepts.
+    Further pictures, if the explainer has the data for them: *-filters.png, the images that activate its filters most
+    (8 concepts or more); *-beside.png, the same beside the performer's filters; *-gradcam.png, Grad-CAM of both
+    networks and the shares of parts in the logit; *-layers.png, numbers that it reports of layers;
+    *-contributions.png, contributions of more than 6 concepts.
 
     \b
     Examples:

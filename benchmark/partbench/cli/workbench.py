@@ -1,4 +1,4 @@
-"""What the commands that compute open first: the plugins and a workbench, with progress on a terminal."""
+"""Plugins and a workbench for the commands that compute, with progress on a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def open_workbench(device: str, data_root: Path | None, files: Sequence[str | Path] = ()) -> tuple[Registry, Workbench]:
     """All plugins, those of `files` too, and a workbench on a device."""
-    gc.disable()  # what is imported stays: a fifth of the time went into looking for garbage in it
+    gc.disable()  # imported modules stay: collecting garbage among them took a fifth of the time
     try:
         from partbench.nn.torch_setup import choose_device, keep_freed_memory
         from partbench.opening import Workbench

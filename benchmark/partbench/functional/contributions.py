@@ -1,4 +1,4 @@
-"""Contributions of concepts to a logit: their sums over parts, and what the sums are by ablation."""
+"""Contributions of concepts to a logit: their sums over parts, and the same found by ablation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def sum_over_parts(contributions: Float[Tensor, "n k"], parts: Int[Tensor, "k"],
 def ablated_contributions(
     y: Float[Tensor, "n"], drops: Float[Tensor, "n p"], least_drop: float = 0.0
 ) -> Float[Tensor, "n p"]:
-    """y*_p = y drop_p / sum_p' drop_p': the logit shared out by what the removal of each part takes; sums to y.
+    """y*_p = y drop_p / sum_p' drop_p': the logit in proportion to the fall caused by removing each part; sums to y.
 
-    NaN for images where |sum drops| <= least_drop |y|: they do not tell what the logit rests on.
+    NaN for images where |sum drops| <= least_drop |y|: there the shares are ill-defined.
     """
     total = drops.sum(1, keepdim=True)
     told = total.abs() > least_drop * y.abs()[:, None]

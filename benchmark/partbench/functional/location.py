@@ -1,4 +1,4 @@
-"""Whether the distance from a filter's position to the landmarks of the object stays the same over images."""
+"""How much the distance from a filter's position to the landmarks varies over images."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shuffle_gap(entries: Float[Tensor, "4 r n"], seed: int = 0) -> Float[Tensor,
         found = standard_deviation(torch.hypot(x, y).flatten(1)[:, pairs])
         gaps.append(found[:, 1:].mean(1) - found[:, 0])
     still = (entries[:2] == entries[:2, :, :1]).all(0).all(-1)
-    return torch.cat(gaps).masked_fill(still, 0.0)  # nothing but rounding there
+    return torch.cat(gaps).masked_fill(still, 0.0)  # equal positions differ by rounding only
 
 
 @dataclass
@@ -60,7 +60,7 @@ class TopLocations:
 
     @staticmethod
     def empty(filters: int, landmarks: int) -> TopLocations:
-        """No image yet."""
+        """The state before the first image."""
         images = torch.zeros(landmarks, dtype=torch.long)
         return TopLocations(torch.zeros(5, filters, landmarks, 0), images, torch.zeros(filters, dtype=torch.float64))
 

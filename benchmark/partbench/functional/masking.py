@@ -1,4 +1,4 @@
-"""Which pixels of an image a concept marks, and the image with all others painted over."""
+"""Which pixels of an image a concept marks, and the image with all other pixels inpainted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which parts of an image can be ranked by their effect, and what concepts contribute through each part."""
+"""Which parts of an image can be ranked by their effect, and the contributions of concepts shared out over parts."""
 
 from __future__ import annotations
 

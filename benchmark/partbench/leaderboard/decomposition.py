@@ -1,4 +1,4 @@
-"""What an explainer gains over the one it is to be compared with, and how much of that is following parts."""
+"""The gain of an explainer over the one that it is compared with, and how much of it is due to following parts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ COLUMNS += ["gain", "lower_null", "part_following", "part_following_low", "part_
 COLUMNS += ["accuracy", "accuracy_low", "accuracy_high"]
 _FIELDS = {"against": "other", "lower null": "lower_null", "accuracy difference": "accuracy"}
 _TEXT = f"""\
-Each explainer against the one that it names to be compared with, on the tasks and seeds that both have. Ratio: the
-mean of the explainer over that of the other; published: that of the paper, mean and range over its networks. Gain:
-the other less the explainer, the sum of how much lower the explainer's shuffled null is and of how much larger its
-part_following is. Accuracy difference: the explainer less the other. In brackets 95 % intervals that resample tasks
-and seeds; with fewer than {MIN_CELLS} pairs they are rough. Ablations come last."""
+Each explainer is compared with the one that it names, on the tasks and seeds that both have. Ratio: mean of the
+explainer / mean of the other. Published: the ratio in the paper, mean and range over its networks. Gain: instability
+of the other - instability of the explainer. The gain is the sum of two terms: how much lower the explainer's shuffled
+null is, and how much larger its part_following is. Accuracy difference: explainer - other. Brackets: 95 % intervals
+from resampled tasks and seeds; they are rough with fewer than {MIN_CELLS} pairs. Ablations come last."""
 _REST = """\
-Rest: with many categories, location_instability takes each filter in the category where it is lowest, part_following
-in the one that activates it most; rest is what this choice adds to the gain."""
+Rest: with several categories, location_instability of a filter is that of the category where it is lowest, and
+part_following that of the category that activates the filter most. Rest is the part of the gain due to this."""
 
 
 def gain_decomposition(frame: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def _partners(rows: pd.DataFrame) -> list[tuple[str, str, str, str]]:
 def _compared(mine: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> dict[str, float]:
     """Of two tables of the same cells, sorted (task, seed); a column per metric."""
     more = mine - theirs
-    with np.errstate(divide="ignore", invalid="ignore"):  # where the other marks no part at all
+    with np.errstate(divide="ignore", invalid="ignore"):  # the ratio is infinite or NaN if the other marks no part
         ratio, ratios = _mean(mine[metric]) / _mean(theirs[metric]), _draws(mine[metric]) / _draws(theirs[metric])
     found = _named("ratio", ratio, ratios)
     found |= _named("accuracy", _mean(more[ACCURACY]), _draws(more[ACCURACY]))

@@ -1,4 +1,4 @@
-"""Standings as GitHub Markdown: overview, a ranked table per metric, variants, directions, and what was not scored."""
+"""The page of a dataset in GitHub Markdown: overview, rankings, variants, comparisons, and cells without a score."""
 
 from __future__ import annotations
 
@@ -18,23 +18,21 @@ from partbench.results.schema import label
 Row = Mapping[Hashable, Any]
 HEADER = "<!-- Generated from the results by `bench leaderboard`; do not edit. -->"
 _READING = f"""\
-How to read it. A value is the mean over seeds per task, then over tasks; it is missing ({ABSENT}) unless every task
-that any explainer covers with this metric is covered, and the coverage says how many are. ↑: higher is better,
-↓: lower is. Intervals are 95 %: seeds are resampled within each task, and the uncertainty from the images, which all
-seeds share, is added to every task. **Bold**: the best value and those whose intervals overlap its interval; they
-share rank 1. † not separated from the best floor, or worse than it: such a score is no evidence of explaining. Read
-raw instability beside its null (the same positions, shuffled over the images), part_following and accuracy."""
+How to read this page. A value is a mean over seeds for each task, then over tasks. An explainer has a value only if
+it has a score on every task on which any explainer has one; coverage gives the number of tasks. {ABSENT}: no value.
+↑: higher is better. ↓: lower is better. Intervals are 95 % intervals: seeds are resampled within each task, and the
+uncertainty due to the finite number of images is added for each task, since all seeds share the images. **Bold**: the
+best value, and values whose intervals overlap that of the best; they share rank 1. †: not separated from the best
+floor, or worse; such a score is no evidence that the explainer explains anything. location_instability depends on
+where a filter's positions lie, whatever the image shows: compare it with its shuffled null (the same positions, dealt
+to other images), with part_following and with accuracy."""
 _CONTROLS = {
-    FLOOR: "Floors know nothing of what the network sees in an image",
-    ABLATION: "Ablations lack a part of a method, to show what that part does",
+    FLOOR: "Floors are explainers whose maps do not depend on what an image shows",
+    ABLATION: "Ablations are methods without one of their components",
 }
-_WITHDRAWN = """\
-**Withdrawn**: what these rows seem to say about the papers on interpretable CNNs, on explainer auto-encoders and on
-additive explainers. They come from settings of ours that are not the papers': single categories told from other
-animals, networks at chance, a filter loss without effect, receptive fields of one cell, weights hardly trained."""
 _FIRST, _LAST = ["rank", "explainer", "value", "95 % interval"], ["coverage", "seeds", "images"]
 _MISSING = r"^\d+ of \d+ \S+ have no value(?:; |$)"
-# Metrics that stand beside others, by the heading of their column.
+# For a metric, the columns of other metrics in its table, by heading.
 _BESIDE = {
     INSTABILITY: {"shuffled null": NULL, f"{FOLLOWING} ↑": FOLLOWING, f"{ACCURACY} ↑": ACCURACY},
     FOLLOWING: {f"{ACCURACY} ↑": ACCURACY},
@@ -44,14 +42,14 @@ _BESIDE = {
 
 def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
     """The page of a dataset. `standings` are those of `standings.standings`, `rows` those of `standings.current`."""
-    parts = [HEADER, f"# {escape(dataset)}", _READING, *_controls(rows), _WITHDRAWN]
+    parts = [HEADER, f"# {escape(dataset)}", _READING, *_controls(rows)]
     for board in sorted(set(standings["board"]), key=lambda board: ("/multi" in board, board)):
         parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board])
     return "\n\n".join(parts) + "\n"
 
 
 def _controls(rows: pd.DataFrame) -> list[str]:
-    """What the floors and ablations are that these rows hold, by name."""
+    """One paragraph that names the floors and ablations among the rows."""
     lines = []
     for kind, meaning in _CONTROLS.items():
         if names := sorted(set(rows.loc[rows["control"] == kind, "label"])):
@@ -66,7 +64,7 @@ def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]
     main, variants = standings[ranked], standings[~ranked]
     measured = sorted(set(main.loc[main["tasks"] > 0, "metric"]))
     if measured:
-        parts += ["### Overview", "± half the width of the interval.", _overview(main, measured)]
+        parts += ["### Overview", "±: half the width of the interval.", _overview(main, measured)]
     for metric in measured:
         table = main[main["metric"] == metric]
         parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0], standings)]
@@ -76,7 +74,7 @@ def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]
 
 
 def _explained(board: str, rows: pd.DataFrame) -> str:
-    """What the tasks of a board explain."""
+    """What the tasks of a board explain, in words."""
     kind = board.partition("@")[0].partition("/")[2]
     if kind == "multi":
         return "all categories explained at once"
@@ -106,7 +104,7 @@ def _by_explainer(table: pd.DataFrame, metrics: list[str]) -> list[list[str]]:
 
 
 def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
-    """One metric, best first, floors and ablations last; with what belongs beside it, of ours and of papers."""
+    """The table of one metric, best first, floors and ablations last; with related metrics and published values."""
     direction = -1 if table["higher_is_better"].iloc[-1] else 1
     keys = {"unranked": table["control"].isin(UNRANKED), "order": direction * table["value"]}
     order = table.assign(**keys).sort_values(["unranked", "rank", "order", "explainer", "variant"]).to_dict("records")
@@ -131,7 +129,7 @@ def _ranking_row(row: Row) -> list[str]:
 
 
 def _notes(rows: pd.DataFrame) -> list[str]:
-    """What scored rows of one metric say of themselves, but for how many units have no value."""
+    """The notes of scored rows of one metric, without the numbers of missing values."""
     reasons = rows.loc[rows["scored"], "reason"].str.replace(_MISSING, "", regex=True)
     return [f"Note: {_reason(text)}." for text in sorted(set(reasons) - {""})]
 
@@ -141,8 +139,8 @@ def _in_detail(variants: pd.DataFrame) -> list[str]:
     if measured.empty:
         return []
     text = (
-        "Variants of metrics, and what explainers report of themselves. Not ranked; ± half the width of the interval,"
-        " of reports that of the seeds alone."
+        "Variants of metrics, and numbers that explainers report of themselves. They have no rank. ±: half the width of"
+        " the interval; for reported numbers, it reflects the seeds alone."
     )
     parts, names = ["### In detail", text], measured["metric"]
     for _, table in measured.groupby(names.str.partition("@")[0].where(names.str.contains("@"), ""), sort=True):
@@ -156,9 +154,10 @@ def _directions(rows: pd.DataFrame) -> list[str]:
     if found.empty:
         return []
     text = (
-        "Differences between a paper's own explainer and those it compares with, paired over tasks and seeds; the"
-        f" interval resamples tasks and seeds. Fewer than {MIN_CELLS} pairs are never separated. Wins: pairs where the"
-        " paper's own explainer is better. Published: its verdict in the paper's tables, whatever the data and network."
+        "Difference: a paper's own explainer - the one that the paper compares it with, over the tasks and seeds that"
+        " both have. The interval is from resampled tasks and seeds; with fewer than"
+        f" {MIN_CELLS} pairs, no difference is called separated. Wins: pairs in which the paper's own explainer is"
+        " better. Published: the verdict of the paper's tables, on any data and network. Holds: whether both agree."
     )
     columns = ["explainer", "against", "metric", "difference", "95 % interval", "wins", "here", "published", "holds"]
     cells = []
@@ -175,8 +174,8 @@ def _elsewhere(standings: pd.DataFrame) -> list[str]:
         return []
     data = ", ".join(sorted(set(found["dataset"])))
     text = (
-        "Other images, other networks: compare orders and directions, never numbers. Published values are means over"
-        " the paper's categories and over the networks named."
+        "Images and networks differ from ours: compare the order of explainers, not the values. Published values are"
+        " means over the paper's categories and over the networks named."
     )
     columns = ["metric", "explainer", "ours", "published", "dataset", "setting", "networks", "source"]
     cells = []

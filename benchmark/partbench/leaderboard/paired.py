@@ -1,4 +1,4 @@
-"""Paired comparisons: does one explainer differ from another on the same tasks and seeds, and as the paper says?"""
+"""Paired comparisons of explainers on the same tasks and seeds, and whether they agree with the papers."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _with_published(compared: pd.DataFrame, printed: pd.DataFrame, rows: pd.Data
 
 
 def _printed(differences: Float[np.ndarray, "n"]) -> str:
-    """What a paper found, from its differences, greater always better."""
+    """A paper's verdict from its differences, signed so that positive is better."""
     better, worse, n = int((differences > 0).sum()), int((differences < 0).sum()), len(differences)
     if not n:
         return ""

@@ -1,4 +1,4 @@
-"""The numbers printed in the papers, joined to the names of partbench; never mixed with measured values."""
+"""The numbers printed in the papers, under the names of partbench; never mixed with measured values."""
 
 from __future__ import annotations
 

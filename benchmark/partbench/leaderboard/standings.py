@@ -1,4 +1,4 @@
-"""From rows to standings: which cells count, means over equal sets of tasks, intervals, ranks and ties."""
+"""Standings: which rows count, means over equal sets of tasks, intervals, ranks and ties."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ _TEXTS = [
     "control",
     "coverage",
     "seeds",
-]  # plain strings: Arrow's are slow to look at one by one
+]  # Python strings: Arrow's are slow to read one by one
 
 
 def _standings(rows: pd.DataFrame, covered: Bool[np.ndarray, "n"]) -> Iterator[dict[str, object]]:
@@ -176,7 +176,7 @@ def _ranked(group: pd.DataFrame) -> pd.DataFrame:
     if len(group) and "@" not in group["metric"].iloc[0] and group["higher_is_better"].notna().all():
         sign = 1 if group["higher_is_better"].iloc[-1] else -1
         value, *ends = sign * group[["value", "low", "high"]].to_numpy(float).T
-        exact = floor & np.isnan(ends[0])  # one map, the same for all images: nothing varies, the value is exact
+        exact = floor & np.isnan(ends[0])  # a value without an interval is exact: the map is the same for all images
         low, high = np.sort(np.where(exact, value, ends), axis=0)
         better = low[:, None] > high[None, :]  # [i, j]: the interval of i is better than and apart from that of j
         known = ~np.isnan(low)

@@ -1,4 +1,4 @@
-"""How well the explainer's logit tells the explained category from the others, beside the performer's own."""
+"""Accuracy of classification by the explainer's logits, compared with the performer's."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from partbench.functional.statistics import agreement, hits
 class Accuracy(ImageMetric):
     """Share of images that the explainer's logits classify correctly, in [0, 1]; higher is better.
 
-    One logit: its cut at its best threshold tells the explained category from all else. Source: additive explainer,
-    section 4 "prediction accuracy" and its supplement: the threshold is the one that maximises accuracy on the
-    evaluated images, so the value is optimistic on few images. `@train_threshold` cuts where the explainer says,
-    which chose on training data; it is not optimistic, is never above the value, and is there only where a threshold
-    is given. All logits: the largest is that of the image's category, over images of an explained category
-    (Interpretable CNN, section 5), and there is no threshold. `@performer` is the explained network's own
-    accuracy on the same terms (deviation: the paper cuts it at 0, which means nothing for one logit of many); of an
-    explainer that is a classifier itself, the task performer's. `@difference` is explainer minus performer, paired per
-    image, in [-1, 1]: outside the bounds of the other two.
+    Tasks with one logit: an image is classified by whether the logit exceeds a threshold. The threshold is the one that
+    maximises accuracy on the evaluated images, so the value is optimistic on few images. Source: additive explainer,
+    section 4 "prediction accuracy" and its supplement. `@train_threshold` uses the explainer's threshold, chosen on
+    training data; it is not optimistic, is never above the value, and is absent if the explainer gives no threshold.
+    Tasks with all logits: the share of images whose largest logit is that of their category, among images of an
+    explained category (Interpretable CNN, section 5); there is no threshold.
+
+    `@performer` is the accuracy of the network explained, found in the same way. Deviation: the paper uses a threshold
+    of 0 for it, which has no meaning for one logit of many. If the explainer is a classifier itself, `@performer` is
+    that of the task's performer. `@difference` is explainer - performer, paired per image, in [-1, 1].
     """
 
     name = "accuracy"

@@ -1,4 +1,4 @@
-"""How often a classification by the explainer's logits is wrong, beside the performer's own."""
+"""Error rate of classification by the explainer's logits, compared with the performer's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How evenly the concepts share in the explained logit."""
+"""Entropy of the contributions: how evenly they are spread over the concepts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partbench.functional.statistics import entropy, entropy_fraction
 class ContributionEntropy(ImageMetric):
     """Mean over images of H = -sum c ln c (nats), c_i = |C_i| / sum |C|; higher is better.
 
-    C are the contributions of the k concepts; H is 0 where one has them all, ln k where all are equal. Source: additive
+    C are the contributions of the k concepts; H is 0 if a single one is not 0, ln k if all are equal. Source: additive
     explainer, section 4.1 and Table 1, which names no base; its values come close to ln k and none is above. More is
     better in the sense of that paper: an explainer that mimics the logit from a few of the concepts at hand is biased,
     and prior weights, which spread the contributions, are to cure it. It is an indirect sign: equal contributions that
@@ -29,7 +29,7 @@ class ContributionEntropy(ImageMetric):
     bounds = (0.0, float("inf"))
 
     def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
-        """H of each image, and its share of what the number of concepts allows."""
+        """H of each image, and H / ln k."""
         if explanation.contributions is None:
             raise ValueError("the explanation has no contributions")
         sizes = explanation.contributions.detach().double().abs().cpu().numpy()

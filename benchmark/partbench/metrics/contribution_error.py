@@ -1,4 +1,4 @@
-"""How far the contributions of parts are from the fall of the logit when the part's concepts are removed."""
+"""Difference between the contribution of a part and the fall of the logit when the part's concepts are removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partbench.functional.statistics import interval, relative_errors, resamplin
 
 @dataclass
 class ContributionError(Metric):
-    """Mean over parts of E|Contri_p - y*_p| / E[y], 0 where ablation finds the same contributions; lower is better.
+    """Mean over parts of E|Contri_p - y*_p| / E[y], 0 if ablation gives the same contributions; lower is better.
 
     Source: additive explainer, section 4.1 and Table 3. Contri_p is the sum of the contributions of the concepts
     assigned to part p, y the explained logit, y*_p = y drop_p / sum drops its true share, drop_p the fall of y when the
@@ -24,7 +24,7 @@ class ContributionError(Metric):
     of the mean logit. There is a value for each part that has concepts.
 
     The y*_p sum to all of y, contributions need not: a bias, and concepts without a part, are an error even of an exact
-    explainer. Few parts are easier to be right about: of a single one, y* = y. Drops of either sign can cancel and make
+    explainer. With few parts the error is lower: of a single one, y* = y. Drops of either sign can cancel and make
     y* large: images where their sum is at most `least_drop` times |y| are left out (the paper does not say what it
     does) and counted in the note. The interval is from resampled images.
     """

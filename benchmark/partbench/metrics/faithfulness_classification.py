@@ -1,4 +1,4 @@
-"""Whether the explainer's logit, put in the performer's place, leaves the classification as it was: F_cls."""
+"""F_cls: whether an image keeps its class when the explainer's logit replaces the performer's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the explainer's logit is from the performer's: F_reg."""
+"""F_reg: mean absolute error of the predicted logit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Over how many parts of the object a concept spreads: locality."""
+"""Locality: over how many parts of the object a concept's heatmap spreads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a filter keeps its distance to the landmarks of the object, and whether it moves with them."""
+"""Whether a filter's distance to the landmarks is constant, and whether the filter moves with them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FilterLocations(Metric):
     needs = ("maps", "landmarks")
     of = "concept"
 
-    top: Annotated[int, Ge(2)] = 100  # a deviation takes two images
+    top: Annotated[int, Ge(2)] = 100  # a standard deviation needs two images
     alive_only: bool = True
 
     _top: dict[int, TopLocations] = field(init=False, default_factory=dict, repr=False)
@@ -68,7 +68,7 @@ class LocationInstability(FilterLocations):
     categories a filter gets that of its lowest D (paper, table 6), the value under the plain name; under
     `@max_activation` that whose images activate it most on average (the released code), of those with a landmark.
 
-    Standing still scores well: a constant position at the centre of the image beats published interpretable networks.
+    A position that never moves scores well: the centre of the image beats published interpretable networks.
     `@shuffled` is D_f expected if the filter's positions were dealt to the images at random, in the category of the
     plain name; what follows a part lies below it. Where that category was the lowest of several, some of the
     difference is selection: `part_following` is free of it. `@images` counts the images entered, mean over landmarks.
@@ -95,13 +95,13 @@ class LocationInstability(FilterLocations):
 
 @dataclass
 class PartFollowing(FilterLocations):
-    """How much more a filter keeps its distance to the landmarks than its own positions, shuffled, would.
+    """How much lower a filter's location instability is than that of its positions shuffled; higher is better.
 
-    Ours; a companion of `location_instability`, which rewards standing still. The deviation D_f expected if the
-    filter's positions were dealt to the images at random, less the measured one, in units of the diagonal of the input:
-    0 for a position that is constant or independent of the object, higher for one that moves with it, lower for one
-    that moves against it. In a task with many categories, a filter is judged in the one whose images activate it most:
-    a choice by the lowest D would lift independent positions above 0.
+    Ours; a companion of `location_instability`, which rewards positions that never move. The value: the deviation D_f
+    expected if the filter's positions were dealt to the images at random, less the measured one, in units of the
+    diagonal of the input. It is 0 for a position that is constant or independent of the object, higher for one that
+    moves with it, lower for one that moves against it. In a task with many categories, a filter is judged in the one
+    whose images activate it most: a choice by the lowest D would lift independent positions above 0.
     """
 
     name = "part_following"

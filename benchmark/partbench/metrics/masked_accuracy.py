@@ -1,4 +1,4 @@
-"""Whether the pixels that the concepts mark are enough for the performer to recognise the image."""
+"""Whether the performer recognises an image from the pixels that the concepts mark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether concepts look at different places: O1 and O2, from the correlations of their heatmaps."""
+"""O1 and O2: whether concepts mark different regions, from the correlations of their heatmaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether parts rank by their contributions as they do by what the network loses when they are not in the picture."""
+"""Whether the contributions of parts rank like the true fall of the logit when a part is not drawn."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from partbench.functional.statistics import rank_agreement
 class PartEffectAgreement(ImageMetric):
     """Rank correlation per image of the parts' contributions with the true fall of the logit; 1 is best.
 
-    The truth: each test image is rendered anew without the part, and the network whose logit is explained sees it. Its
-    fall (original minus image without the part) is what the part is worth to it there, and no explainer has a hand in
-    it. The contribution of a part is the sum over concepts of contribution times the share of the concept's heatmap on
-    the part; Spearman's correlation over the parts that show and lie within no other, in [-1, 1]. Ours: none of the
-    papers had such a truth.
+    The true effect of a part on an image: the explained logit on the image minus that on the image rendered without the
+    part. It does not depend on the explainer. The contribution of a part: the sum over concepts of contribution times
+    the share of the concept's heatmap on the part. The value: Spearman's correlation of the two over the visible parts
+    that lie within no other part, in [-1, 1]. Ours: no paper has such images.
 
     `@assigned` sums the contributions of the concepts assigned to the part instead, as the additive explainer does
     (section 4.1), where the explainer assigns them. `@area` is a control: the part's visible area as its contribution.

@@ -1,4 +1,4 @@
-"""Whether a filter marks one part of the object: part interpretability."""
+"""Part interpretability: whether a filter marks one part of the object."""
 
 from __future__ import annotations
 

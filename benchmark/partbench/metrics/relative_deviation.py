@@ -1,4 +1,4 @@
-"""The explainer's error as a share of the range of the performer's logit."""
+"""Absolute error of the predicted logit, relative to the range of the explained logit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How strongly the filter loss pulls beside the task: weights lambda of Eq. (3) (CVPR 2018), one per filter.
+"""Weights lambda of the filter loss relative to the loss of the task, one per filter (CVPR 2018, Eq. 3).
 
 Each is a module that maps (filter gradient, task gradient, maps, epoch t >= 1) to the weights (c,), which multiply the
 filter gradient. The task gradient is that of a loss averaged over the batch.

@@ -1,6 +1,6 @@
-"""A layer whose filters are made to follow parts: the filter loss in its backward pass, then the mask.
+"""The interpretable layer: filter loss in the backward pass, then the mask.
 
-The pieces are those of `templates`, `filter_loss`, `filter_weights` and `categories`; here they are put together.
+It combines `templates`, `filter_loss`, `filter_weights` and `categories`.
 """
 
 from __future__ import annotations

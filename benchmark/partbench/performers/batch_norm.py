@@ -1,4 +1,4 @@
-"""Networks without their batch norm: in evaluation it is an affine map, part of the layer before it."""
+"""Folding batch norm, an affine map in evaluation mode, into the layer before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first stage of every performer: from RGB in [0, 1] to what the network was trained on."""
+"""The first stage of every performer: from RGB in [0, 1] to the input that the network was trained on."""
 
 from __future__ import annotations
 

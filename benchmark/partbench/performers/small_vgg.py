@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from partbench import Dataset
 
 OUTPUTS = ("bird", "cat", "cow", "dog", "horse", "sheep")
+ROLES = {"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"}
 
 
 def weights_file() -> Traversable:
@@ -58,6 +59,14 @@ def convolution(channels: int, filters: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU())
 
 
+def trained(weights: bytes, outputs: int) -> nn.Sequential:
+    """The network with the weights of a safetensors file; torch's random generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        stages = network(outputs)
+    stages.load_state_dict(load(weights))
+    return stages
+
+
 class SmallVgg(PerformerPlugin):
     """The default performer of fauna: 0.9 million weights, 64 px, a map of 16 x 16 cells that see 36 px each."""
 
@@ -72,15 +81,12 @@ class SmallVgg(PerformerPlugin):
             instead = f"{dataset.name}/multi:<category>@lite0_head"
             raise InputError(f"small_vgg is trained on fauna only; use --task {instead}")
         weights = weights_file().read_bytes()
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
-            trained = network()
-        trained.load_state_dict(load(weights))
         return Performer(
             name=SmallVgg.name,
             version=SmallVgg.version,
             input_size=SmallVgg.input_size,
-            stages=dict(trained.named_children()),
-            roles={"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"},
+            stages=dict(trained(weights, len(OUTPUTS)).named_children()),
+            roles=ROLES,
             outputs=OUTPUTS,
             targets={name: i for i, name in enumerate(OUTPUTS)},
             fingerprint=hashlib.sha256(weights).hexdigest(),

@@ -12,10 +12,9 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from safetensors.torch import load
 
 from partbench import InputError, Performer, PerformerPlugin, hookimpl
-from partbench.performers.small_vgg import network
+from partbench.performers.small_vgg import ROLES, trained
 
 if TYPE_CHECKING:
     from partbench import Dataset
@@ -45,15 +44,12 @@ class SmallVggAttributes(PerformerPlugin):
                 "small_vgg_attributes is trained on fauna's attributes only; use --task fauna/attribute-<name>"
             )
         weights = weights_file().read_bytes()
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
-            trained = network(len(names))
-        trained.load_state_dict(load(weights))
         return Performer(
             name=SmallVggAttributes.name,
             version=SmallVggAttributes.version,
             input_size=SmallVggAttributes.input_size,
-            stages=dict(trained.named_children()),
-            roles={"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"},
+            stages=dict(trained(weights, len(names)).named_children()),
+            roles=ROLES,
             outputs=tuple(names),
             targets={task: names.index(name) for task, name in tasks.items()},
             fingerprint=hashlib.sha256(weights).hexdigest(),

@@ -1,1 +1,1 @@
-"""Pictures of what explainers show; `gallery` draws all that apply to one."""
+"""Pictures of explanations; `gallery` draws all kinds that apply to an explainer."""

@@ -1,4 +1,4 @@
-"""Filters of an explainer beside the performer's own: test images that activate them most, what is seen outlined.
+"""Filters of an explainer beside the performer's: the test images that activate them most, with their regions outlined.
 
 The layout is that of Fig. 4 of Zhang et al., "Unsupervised Learning of Neural Networks to Explain Neural Networks".
 """
@@ -21,7 +21,7 @@ from partbench.types import Explanation, Images, NotApplicable
 
 
 class OrdinaryFilters(Explainer):
-    """The filters of the performer's top convolution (or else its target layer), looked at like an explainer's."""
+    """The filters of the performer's top convolution (or of its target layer, if it has none) as an explainer."""
 
     name: ClassVar[str] = "the performer"
 

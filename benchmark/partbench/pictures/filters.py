@@ -1,4 +1,4 @@
-"""What filters see: images that activate each one most, maps and masks, and where on an image all of them see parts.
+"""Filters: the images that activate each one most, maps and masks, and where on an image filters are active.
 
 The panels are those of Figs. 5, 4 and 6 of Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018.
 """
@@ -43,7 +43,7 @@ class FilterSheet:
 
 
 def draw_filters(view: View, path: Path) -> Path:
-    """Draw what the filters of a fitted explainer see; returns where the PNG went.
+    """Draw the filters of a fitted explainer; returns the path of the PNG.
 
     The first four images of the view are those whose maps and part locations are shown. Where the
     explainer has maps before they were masked, these and the masks are drawn too.

@@ -1,4 +1,4 @@
-"""What an explainer reports of layers, as bars: how well each is rebuilt, and how much it owes to the concepts."""
+"""Bars of the numbers that an explainer reports of layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of the object add to an explained logit, and its picture: a pie, with the numbers beside it."""
+"""Contributions of the parts of the object to the explained logit, drawn as a pie with numbers beside it."""
 
 from __future__ import annotations
 

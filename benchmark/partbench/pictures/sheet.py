@@ -29,7 +29,7 @@ PART_COLOURS = mpl.colormaps["tab10"]
 
 @dataclass(frozen=True)
 class Sheet:
-    """What one picture needs: test images as the performer sees them and as people like to see them, explained."""
+    """Data of one picture: test images at the performer's size and at the size drawn, and their explanation."""
 
     batch: Batch
     display: Batch
@@ -45,7 +45,7 @@ def draw(view: View, path: Path) -> Path:
 
 
 def explain_sheet(view: View) -> Sheet:
-    """What the picture shows of a view."""
+    """The data of the picture, from a view."""
     task, batch = view.task, view.batch
     logit_maps = logits = None
     names = view.explainer.concept_names()

@@ -1,4 +1,4 @@
-"""A panel of square pictures with captions, all on one axis: an axis of its own takes longer to make than a picture."""
+"""A panel of square pictures with captions, all on one axis: matplotlib needs more time for an axis than a picture."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What filters respond to: the images that activate each one most, and where on an image each one peaks.
+"""The images that activate each filter most, and where on an image each filter peaks.
 
-A filter is a concept of an explainer that has maps of many at hand, such as the channels of a convolutional layer. Maps
-that are given on demand are attributions of units without a place: no filters, and dear.
+A filter is a concept with a map at hand, such as a channel of a convolutional layer. Units of vector layers have no
+location: their maps are attributed on demand, which is slow, and they do not count as filters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from partbench.plugin import Explainer
 from partbench.task import Task
 from partbench.types import Explanation, NotApplicable
 
-LEAST = 8  # concepts that count as filters
+LEAST = 8  # least number of concepts for pictures of filters
 BATCH = 32
 
 
@@ -39,7 +39,7 @@ class TopImages:
         return TopImages(self.scores[filters, order], self.rows[filters, order], self.maps[filters, order])
 
     def add(self, later: TopImages) -> TopImages:
-        """Both; `later` comes after."""
+        """The top images of both; ties go to these before `later`."""
         pairs = ((self.scores, later.scores), (self.rows, later.rows), (self.maps, later.maps))
         return TopImages(*(torch.cat(pair, dim=1) for pair in pairs))
 

@@ -1,4 +1,4 @@
-"""What the pictures of one explainer share: the images to show, and what it makes of them, found out once."""
+"""What the pictures of one explainer share: the images shown and their explanation, computed once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class View:
 
     @property
     def title(self) -> str:
-        """Of what this is a view."""
+        """The title of the pictures: explainer and task."""
         return f"{self.explainer.name} on {self.task.name}"
 
     @property
@@ -48,12 +48,12 @@ class View:
 
     @cached_property
     def shown(self) -> Batch:
-        """The images as people like to see them."""
+        """The images at the size that they are drawn at."""
         return self.display.test.batch(self.rows)
 
     @cached_property
     def explanation(self) -> Explanation:
-        """Of the images."""
+        """The explanation of the images."""
         return self.task.explain(self.explainer, self.batch)
 
     @cached_property

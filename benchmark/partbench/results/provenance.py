@@ -40,7 +40,7 @@ def commit_of(package: Path) -> str:
 
 
 def host() -> str:
-    """The name of this machine in the network; "" if it has none."""
+    """The host name of this machine; "" if it has none."""
     return platform.node()
 
 

@@ -1,4 +1,4 @@
-"""What a row of results holds, and what a cell is: one explainer with its options, on one task, with one seed."""
+"""The columns of results, and the identity of a cell: an explainer with its options, a task and a seed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
 TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == _TEXT]
 FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
-# What the files hold: plain strings (Parquet has dictionaries of its own), read back as SCHEMA says.
+# In the files, text columns are plain strings; they are read back as the dictionaries of SCHEMA.
 FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
 _PLAIN = re.compile(r"[a-z0-9_+=@-]+(:[a-z0-9_+=@-]+)*")
 
@@ -63,7 +63,7 @@ def variant(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 
 
 def label(explainer: str, variant: str = "") -> str:
-    """How an explainer is shown: `srae`, or `srae (profile=released)` where its options differ from the defaults."""
+    """The display name of an explainer: `srae`, or `srae (profile=released)` if options differ from the defaults."""
     return f"{explainer} ({variant})" if variant else explainer
 
 
@@ -116,7 +116,7 @@ class Cell:
 
     @property
     def columns(self) -> dict[str, str | int]:
-        """The columns that are the same on all rows of this cell because they are its identity."""
+        """The identity columns, which are the same in all rows of this cell."""
         names = ["explainer", "distribution", "plugin_version", "plugin_digest", "device", "seed"]
         names += ["task", "task_version", "dataset", "category", "performer"]
         return {"cell": self.key, "options": canonical(dict(self.options)), **{n: getattr(self, n) for n in names}}

@@ -30,14 +30,14 @@ from partbench.types import (
 )
 
 POSITIVE_BATCH = 32
-OTHER_BATCH = 128
+MIXED_BATCH = 64
 Row = dict[str, Any]
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass
 class MetricState:
-    """A metric at work in one cell: what it has seen, and why it stopped, if it did."""
+    """A metric in one cell: how many images it got, its time, and why it stopped, if it did."""
 
     metric: Metric
     images: int = 0
@@ -47,7 +47,7 @@ class MetricState:
     note: str = ""
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-        """Feed a batch; what the metric raises ends this metric, not the cell."""
+        """Add a batch. An exception of the metric ends this metric, not the cell."""
         started = time.perf_counter()
         try:
             self._require(batch, explanation)
@@ -101,7 +101,7 @@ class MetricState:
     def _row(
         self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
     ) -> Row:  # fmt: skip
-        bounds = (None, None) if "@" in name else self.metric.bounds  # readings may leave the bounds of their metric
+        bounds = (None, None) if "@" in name else self.metric.bounds  # variants may have other bounds
         return {
             "metric": name,
             "metric_version": self.metric.version,
@@ -136,9 +136,9 @@ def unmet(needs: Sequence[str], explanation: Explanation, batch: Batch) -> str:
 
 
 def self_reported(metric: Metric, explanation: Explanation) -> str:
-    """Which fields that a metric reads say something of the explainer that nobody can measure; "" if none does.
+    """A note that names the self-reported fields of the explanation that a metric reads; "" if there are none.
 
-    `explained` counts where the explainer says which logit it explains and predicts another.
+    `explained` is among them if the explainer supplies the explained logit itself and is no classifier.
     """
     read = [name for name in SELF_REPORTED if name in metric.needs and explanation.has(name)]
     if explanation.has("explained") and not explanation.is_classifier and {"logits", "contributions"} & {*metric.needs}:
@@ -148,7 +148,7 @@ def self_reported(metric: Metric, explanation: Explanation) -> str:
 
 @dataclass
 class CellRun:
-    """What one cell gave: rows without identity, and the fitted explainer if it got that far."""
+    """The result of one cell: rows without the identity columns, and the explainer, fitted unless `fit` failed."""
 
     rows: list[Row]
     explainer: Explainer
@@ -157,9 +157,16 @@ class CellRun:
 
 
 @dataclass
-class Timing:
-    """Seconds spent fitting and explaining."""
+class Work:
+    """An explainer at work on a task, seconds spent fitting and explaining, and who watches.
 
+    `untouched` raises PerformerChanged if the explainer has changed the performer.
+    """
+
+    explainer: Explainer
+    task: Task
+    untouched: Callable[[], None] = lambda: None
+    progress: Progress | None = None
     fit: float = 0.0
     explain: float = 0.0
 
@@ -169,14 +176,15 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
 
     Exceptions of the explainer fail (NotApplicable: skip) every metric of the cell; KeyboardInterrupt passes through.
     """
-    scores, timing = [MetricState(metric) for metric in metrics], Timing()
+    scores, work = [MetricState(metric) for metric in metrics], Work(explainer, task, progress=progress)
     run = CellRun([], explainer)
     try:
-        with unchanged(task.performer):
+        with unchanged(task.performer) as work.untouched:
             started = time.perf_counter()
             fit(explainer, task)
-            timing.fit = time.perf_counter() - started
-            _explain_all(explainer, task, scores, timing, progress)
+            work.fit = time.perf_counter() - started
+            work.untouched()
+            _explain_all(work, scores)
             reported = _report(explainer)
     except Exception as error:
         reported = []
@@ -187,8 +195,8 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
         for score in scores:
             score.stop(error)
     measured = {
-        "fit_seconds": timing.fit,
-        "explain_seconds": timing.explain,
+        "fit_seconds": work.fit,
+        "explain_seconds": work.explain,
         "peak_memory_mb": peak_memory(task.device),
     }
     rows = [row for score in scores for row in score.rows()] + reported
@@ -200,7 +208,7 @@ def fit(explainer: Explainer, task: Task) -> None:
     """Fit with torch's and numpy's global randomness seeded by the task's seed."""
     torch.manual_seed(task.seed)
     np.random.seed(task.seed)
-    explainer.fit(task.training)
+    explainer.fit(replace(task.training))  # its own, whatever it writes there
 
 
 def describe(error: Exception) -> str:
@@ -217,33 +225,40 @@ def peak_memory(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def _explain_all(
-    explainer: Explainer, task: Task, scores: Sequence[MetricState], timing: Timing, progress: Progress | None
-) -> None:
-    """Explained category first, so that maps are computed for those images only."""
-    positive = task.positive(task.labels("test"))
-    done, total = 0, len(positive)
-    for wanted, size in ((True, POSITIVE_BATCH), (False, OTHER_BATCH)):
-        rows = torch.nonzero(positive == wanted).flatten().tolist()
-        active = [s for s in scores if wanted or s.metric.images == "all"]
+def _explain_all(work: Work, scores: Sequence[MetricState]) -> None:
+    """All images, then those of the explained category once more, for the metrics that need each.
+
+    All images come mixed, in batches of one size: neither place nor size tells which are of the category. What is
+    predicted of them is scored before the second pass, in which all are. Only there are maps needed, so that they are
+    computed for these images alone.
+    """
+    positive = work.task.positive(work.task.labels("test"))
+    every = [score for score in scores if score.metric.images == "all"]
+    of_category = [score for score in scores if score.metric.images != "all"]
+    mixed = np.random.default_rng(0).permutation(len(positive)).tolist()
+    own = torch.nonzero(positive).flatten().tolist()
+    passes = [(mixed, MIXED_BATCH, every), (own, POSITIVE_BATCH, of_category)]
+    if positive.all():
+        passes = [(own, POSITIVE_BATCH, [*scores])]
+    done, total = 0, sum(len(rows) for rows, _, active in passes if active)
+    for rows, size, active in passes:
         for start in range(0, len(rows) if active else 0, size):
-            _explain_batch(explainer, task, rows[start : start + size], active, timing)
+            _explain_batch(work, rows[start : start + size], active)
             done += len(rows[start : start + size])
-            if progress:
-                progress("explaining and scoring", done, total)
+            if work.progress:
+                work.progress("explaining and scoring", done, total)
 
 
-def _explain_batch(
-    explainer: Explainer, task: Task, rows: Sequence[int], scores: Sequence[MetricState], timing: Timing
-) -> None:
-    batch = task.batch("test", rows)
+def _explain_batch(work: Work, rows: Sequence[int], scores: Sequence[MetricState]) -> None:
+    explainer, task, batch = work.explainer, work.task, work.task.batch("test", rows)
     started = time.perf_counter()
     explanation = task.explain(explainer, batch)
     working = [score for score in scores if score.status == "ok"]
     for name in LAZY:
         if explanation.has(name) and any(name in score.metric.needs for score in working):
             getattr(explanation, name)
-    timing.explain += time.perf_counter() - started
+    work.explain += time.perf_counter() - started
+    work.untouched()
     effects = part_effects(explainer, task, rows, explanation)
     outputs = replace(outputs_of(task, batch), part_effects=effects)
     for score in working:
@@ -251,7 +266,7 @@ def _explain_batch(
 
 
 def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
-    """What the performer says of a batch, without part effects."""
+    """What the performer computes for a batch, without part effects."""
     logits = batch.images.activations("logits")
     explained = None if task.target is None else logits[:, task.target]
     rivals, places = task.training.rivals(logits)

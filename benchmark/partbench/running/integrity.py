@@ -1,8 +1,8 @@
-"""What a plugin must leave as it was: a cell that leaves the performer changed has failed, and the change is undone."""
+"""Detects explainers that change the performer, and undoes the change; the cell of such an explainer fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class PerformerChanged(Exception):
 
 @dataclass(frozen=True)
 class ModuleState:
-    """A module as it was: what it holds, a copy of its own tensors, and everything else that is its own."""
+    """A snapshot of a module without its children: tensors, their copies, hooks and all other attributes."""
 
     module: nn.Module
     tensors: dict[str, Tensor]
@@ -35,25 +35,65 @@ class ModuleState:
     rest: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class PerformerState:
+    """A performer as it was: its own attributes, copies of those that are mappings, and its modules by place."""
+
+    performer: Performer
+    own: dict[str, Any]
+    mappings: dict[str, dict[Any, Any]]
+    modules: dict[str, ModuleState]
+
+    @staticmethod
+    def of(performer: Performer) -> PerformerState:
+        """The performer as it is now."""
+        own = dict(vars(performer))
+        mappings = {name: dict(value) for name, value in own.items() if isinstance(value, Mapping)}
+        modules = {
+            f"{stage}.{name}".rstrip("."): state_of(module)
+            for stage, root in performer.stages.items()
+            for name, module in root.named_modules()
+        }
+        return PerformerState(performer, own, mappings, modules)
+
+    def restore(self) -> list[str]:
+        """Put the performer back as it was; returns what had changed, in words."""
+        changed = [f"{name} ({what})" for name, state in self.modules.items() for what in restore(state)]
+        now = vars(self.performer)
+        changed += [f"its {name}" for name in {**self.own, **now} if not self._same(name, now)]
+        now.clear()
+        now.update(self.own)
+        for name, items in self.mappings.items():
+            if dict(now[name]) != items:
+                now[name] = items.copy()
+        return changed
+
+    def check(self) -> None:
+        """Raise PerformerChanged, once it is undone, if the performer is not as it was."""
+        if changed := self.restore():
+            raise PerformerChanged(f"the explainer changed the performer: {', '.join(changed[:3])}")
+
+    def _same(self, name: str, now: Mapping[str, Any]) -> bool:
+        if name not in self.own or name not in now:
+            return False
+        known = self.mappings.get(name)
+        return now[name] is self.own[name] and (known is None or dict(now[name]) == known)
+
+
 @contextmanager
-def unchanged(performer: Performer) -> Iterator[None]:
-    """Raise PerformerChanged on leaving if the performer's stages are not as they were; they then are again."""
-    before = {
-        f"{stage}.{name}".rstrip("."): state_of(module)
-        for stage, root in performer.stages.items()
-        for name, module in root.named_modules()
-    }
-    stages = dict(performer.stages)
+def unchanged(performer: Performer) -> Iterator[Callable[[], None]]:
+    """On leaving, restore the performer and raise PerformerChanged if it was changed.
+
+    Gives a function that does so at once.
+    """
+    before = PerformerState.of(performer)
     error: Exception | None = None
     try:
-        yield
-    except Exception as raised:  # told only after the performer is as it was
+        yield before.check
+    except Exception as raised:  # raised again after the performer is restored
         error = raised
     finally:
-        changed = [f"{name} ({what})" for name, state in before.items() for what in restore(state)]
-        if dict(performer.stages) != stages:
-            performer.stages = stages
-            changed.append("its stages")
+        changed = before.restore()
     if changed:
         raise PerformerChanged(f"the explainer changed the performer: {', '.join(changed[:3])}") from error
     if error is not None:
@@ -61,7 +101,7 @@ def unchanged(performer: Performer) -> Iterator[None]:
 
 
 def state_of(module: nn.Module) -> ModuleState:
-    """A module as it is, without its children."""
+    """A snapshot of a module."""
     tensors = {n: v for n, v in (*module._parameters.items(), *module._buffers.items()) if v is not None}
     return ModuleState(
         module, tensors,
@@ -74,7 +114,7 @@ def state_of(module: nn.Module) -> ModuleState:
 
 
 def restore(state: ModuleState) -> list[str]:
-    """Put a module back as it was; returns what had changed, in words."""
+    """Restore a module; returns descriptions of what had changed."""
     module, changed = state.module, []
     if any(dict(getattr(module, name)) != hooks for name, hooks in state.hooks.items()):
         changed.append("hooks")
@@ -103,7 +143,7 @@ def state_names(module: nn.Module) -> list[str]:
 
 
 def same(state: ModuleState, name: str) -> bool:
-    """Whether a tensor of a module is the one it was, with the values and the wish for gradients that it had."""
+    """Whether a tensor of a module is the same object with the same values and `requires_grad`."""
     module = state.module
     now: Tensor | None = module._parameters.get(name)
     now = module._buffers.get(name) if now is None else now

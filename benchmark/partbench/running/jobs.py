@@ -1,4 +1,4 @@
-"""A run of many cells: which there are, which are finished, and doing the others one by one."""
+"""A run of many cells: planning them, skipping finished ones, running the others one by one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from partbench.task import Task
 
 @dataclass(frozen=True)
 class Job:
-    """One cell to be: an explainer with its options, on a task, with a seed."""
+    """A planned cell: an explainer with its options, a task and a seed."""
 
     entry: Entry
     given: Mapping[str, str]
@@ -59,7 +59,7 @@ class Job:
         return run
 
     def cell(self, task: Task) -> Cell:
-        """The identity under which its result is kept."""
+        """The identity of its result."""
         dataset = task.dataset
         data = "|".join([dataset.train.fingerprint, dataset.test.fingerprint, task.performer.fingerprint])
         return Cell(
@@ -81,7 +81,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What became of a job: its file, and the run itself unless it was finished before."""
+    """The outcome of a job: its file, and its run; no run if the cell was finished before."""
 
     job: Job
     task: Task
@@ -94,7 +94,7 @@ class Outcome:
 class Campaign:
     """Jobs, done in order on one workbench, each written to `results` as soon as it ends.
 
-    A cell that is finished is not done again unless `overwrite`; an interrupted campaign loses the cell at work only.
+    Finished cells are skipped unless `overwrite`. An interrupted campaign loses the cell in progress only.
     """
 
     workbench: Workbench
@@ -183,7 +183,7 @@ def _share(entry: Entry, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError now rather than after the first cell if results cannot be written to `folder`."""
+    """Raise InputError if results cannot be written to `folder`, before any cell is computed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".partbench-{uuid.uuid4().hex}"

@@ -28,12 +28,12 @@ def run(
     options: Mapping[str, Any] | None = None, results: str | Path | None = None, jobs: int = 1,
     data_root: str | Path | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Fit, explain and score: the aggregate rows of all cells, one a metric and reading (see the results schema).
+    """Run explainers on tasks and return the aggregate rows: one per cell, metric and variant (docs/results.md).
 
-    `plugins` are names, files or Explainer classes, `options` values by option, or by "explainer.option". With a
-    folder `results` cells are written there as by `bench run`, and finished ones are read; with None nothing is
-    written. Everything runs in this process on one thread; the setting of the caller is put back. Raises InputError for
-    a wrong name, option or task; the failure of a plugin is a row of status "failed".
+    `plugins` are names, files or Explainer classes. `options` maps "option" or "explainer.option" to a value. If
+    `results` is a folder, finished cells are read from it and new cells are written to it, as by `bench run`; if it is
+    None, nothing is written. Cells run in this process on one thread; the number of threads is restored afterwards.
+    Raises InputError for a wrong name, option or task. A plugin that fails gives rows with status "failed".
     """
     if jobs != 1:
         raise InputError(f"jobs is {jobs}; cells run one at a time from Python, expected 1")

@@ -1,7 +1,6 @@
 """The contract, as checks that plugin authors run on their own classes.
 
-Each raises `ContractError`, saying what was expected and found; a plugin that passes can be trusted to run in any
-campaign. `bench check` runs them on a file or a name.
+Each raises `ContractError`, saying what was expected and found. `bench check` runs them on a file or a name.
 """
 
 import lazy_loader

@@ -1,7 +1,6 @@
 """The contract, as checks that plugin authors run on their own classes.
 
-Each raises `ContractError`, saying what was expected and found; an explainer or metric that passes can be trusted to
-run in any campaign.
+Each raises `ContractError`, saying what was expected and found.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def expect(condition: bool, message: str) -> None:
 def check_explainer(
     cls: type, task: Task, images: int = 6, given: Mapping[str, Any] | None = None
 ) -> Explanation | None:
-    """Fit an explainer, with these options where its defaults take long, on a task and check what it returns.
+    """Fit an explainer on a task and check what it returns. `given` are options, for explainers that train for long.
 
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
     logits that move when the pixels are blanked; options that are plain JSON; the performer left as it was. A public
@@ -110,7 +109,7 @@ def check_declaration(cls: type) -> None:
 
 
 def misspelt(cls: type) -> list[tuple[str, str]]:
-    """Public methods of an explainer class whose names are nearly those of capabilities, with these."""
+    """Public methods of an explainer class whose names resemble those of capabilities, each with that capability."""
     offered = [name for name in vars(Explainer) if not name.startswith("_")]
     own = [name for name in dir(cls) if not name.startswith("_") and name not in dir(Explainer)]
     near = {

@@ -57,7 +57,7 @@ class Additive(Explainer):
     (Case 1): the network explained is an interpretable CNN, trained on the task or loaded from the cache (`interp_cnn`
     with its default options), y_i the sum of masked map i, alpha > 0. Or they are "outputs" (Case 2): the network
     explained is the performer, y_i its other logits, alpha of either sign. "auto" takes outputs where those of the
-    performer are attributes of the dataset. Prior weights from derivatives keep the sum from resting on few concepts.
+    performer are attributes of the dataset. A prior on the weights, from derivatives, spreads the sum.
     Labels are used for `threshold` only. The trained weights of g are cached and used again.
 
     beta: of the weight beta / sqrt(epoch) of the prior loss, in units of the squared logit; by default 10 for filters,
@@ -132,7 +132,7 @@ class Additive(Explainer):
         return "additive_no_prior", {}
 
     def baseline(self) -> Additive | None:
-        """The same without prior on the same task, if it was ever fitted; else None, and where there is no prior."""
+        """The explainer without prior for the same task, if its weights are cached; None otherwise, or if beta is 0."""
         task, concepts, *_ = fitted(self._fitted)
         options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         no_prior = AdditiveNoPrior(**(options | {"beta": 0.0}))

@@ -1,4 +1,4 @@
-"""The concepts that a logit is added up from: filters of an interpretable CNN, or other outputs of the network."""
+"""The concepts of the additive explainer: filters of an interpretable CNN, or other outputs of the network."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class FilterConcepts:
         self.parts = assign_parts(task, self.interpretable.explain)
 
     def training_set(self) -> ConceptTrainingSet:
-        """Of all training images; their masked maps go to a file of no name."""
+        """Of all training images; their masked maps go to an unlinked temporary file."""
         network, source = self.interpretable.network, inputs(self.interpretable.network, self.task)
         features, rest = _on_disk(len(self.task.labels), self.cells), []
         for rows in torch.arange(len(features)).split(BATCH):
@@ -126,7 +126,7 @@ class OutputConcepts:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the concepts are."""
+        """The names of the outputs."""
         return tuple(self.task.performer.outputs[i] for i in self.others)
 
     def training_set(self) -> ConceptTrainingSet:
@@ -154,7 +154,7 @@ class OutputConcepts:
         return {"maps": maps, "grid": grid}
 
     def without(self, images: Images, concepts: list[int]) -> None:
-        """An output of the network does not go into another: none can be removed."""
+        """None: outputs cannot be removed, as no output is an input of another."""
         return None
 
     def head(self, images: Images) -> None:
@@ -169,5 +169,5 @@ class OutputConcepts:
 def _on_disk(count: int, shape: torch.Size) -> Tensor:
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:  # mapped, it lives on without a name
+    with tempfile.TemporaryFile(dir=folder) as file:  # the mapping keeps the unlinked file
         return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=(count, *shape)))

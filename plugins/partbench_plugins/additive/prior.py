@@ -1,4 +1,4 @@
-"""Prior weights: what concepts are roughly worth to a logit, from its derivatives, and losses that hold g to them.
+"""Prior weights of concepts, from derivatives of the logit, and losses that keep g near them.
 
 Source: additive explainer, section 3.1 and equation 4.
 """

@@ -15,7 +15,7 @@ Maps = Float[Tensor, "n k h w"]
 class DecoderHead(nn.Module):
     """From maps of the interpretable track to logits of the explained categories (n, c).
 
-    The ordinary track is held as it is for these n images; what stands above fc2 is the performer's own.
+    The ordinary track of these n images is fixed. The layers above fc2 are those of the performer.
     """
 
     def __init__(self, network: ExplainerNetwork, ordinary: Maps, task: TrainingTask) -> None:

@@ -1,4 +1,4 @@
-"""Filters made to follow parts by a filter loss on their mixture with the ordinary track."""
+"""The filter loss on a mixture of the interpretable and the ordinary track."""
 
 from __future__ import annotations
 

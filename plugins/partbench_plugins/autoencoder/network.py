@@ -84,8 +84,8 @@ def stages(performer: Performer) -> Stages:
 class ExplainerNetwork(nn.Module):
     """Encoder and decoder, of which conv-interp-1, fc-dec-1 and fc-dec-2 start as copies of the performer's layers.
 
-    `categories` and `images` are how many of them it will be trained on. Copied layers stay in evaluation mode: what
-    they drop out or normalise in training is the performer's business.
+    `categories` and `images` are how many of them it will be trained on. Copied layers stay in evaluation mode: their
+    dropout and batch norm were for the training of the performer.
     """
 
     def __init__(self, performer: Performer, design: Design, *, categories: int, images: int) -> None:
@@ -114,7 +114,7 @@ class ExplainerNetwork(nn.Module):
         return self.w_p.sigmoid()
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode of what learns from more than gradients: the norms and the part layers."""
+        """Set training mode of the norms and part layers only; copied layers stay in evaluation mode."""
         super().train(mode)
         for copied in (self.interp_1, self.pool, self.fc_dec_1, self.fc_dec_2):
             copied.eval()

@@ -1,4 +1,4 @@
-"""The norm layer: every channel of a track is of the same magnitude, so that the share of a track means something."""
+"""The norm layer: it gives all channels of a track the same magnitude, so that p is the share of the track."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of an ExplainerNetwork: what it is to learn, from which images, and how."""
+"""Training of an ExplainerNetwork: objectives, images and optimiser."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from partbench_plugins.autoencoder.norm import magnitude
 from partbench_plugins.interp_cnn.training import TRUNK_RATE, PartTraining
 from partbench_plugins.part_assignment import sample
 
-Objective = Callable[
-    [Reconstruction, Int[Tensor, "b"]], Float[Tensor, ""]
-]  # of images at these rows of the training split
+Objective = Callable[[Reconstruction, Int[Tensor, "b"]], Float[Tensor, ""]]  # takes rows of the training split
 SHARE_RATE = 50  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
 
 

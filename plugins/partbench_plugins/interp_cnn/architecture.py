@@ -112,7 +112,7 @@ class PartNetwork(nn.Module):
 
     @property
     def above(self) -> nn.Sequential:
-        """What stands above the masked maps, up to the logits."""
+        """The layers above the masked maps, up to the logits."""
         return nn.Sequential(self.head) if self.design.mask_after_pool else nn.Sequential(self.pool, self.head)
 
     def classify(self, maps: Float[Tensor, "b c n n"]) -> Float[Tensor, "b o"]:

@@ -73,7 +73,7 @@ class InterpCnn(Explainer):
     trunk: "frozen" (activations below the top convolution are computed once) or "trained" with the rest at a tenth of
         the rate; by default trained if there is a GPU.
     filters: of the added convolution; 0 for as many as the top convolution has, at most 512.
-    trained: False leaves the network with its initial weights: a control.
+    trained: False leaves the network with its initial weights (an ablation).
     learning_rate, batch_size: of Adam; at higher rates filters of small data die (the paper gives none).
     """
 

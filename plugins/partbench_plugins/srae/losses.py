@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-TINY = 1e-8  # below this norm a vector has no direction
+TINY = 1e-8  # a vector with a smaller norm counts as 0
 
 
 def faithfulness(

@@ -1,4 +1,4 @@
-"""The fully-connected network baseline: faithful, and nothing else."""
+"""The fully-connected network baseline: it minimises the error of the logit only."""
 
 from __future__ import annotations
 

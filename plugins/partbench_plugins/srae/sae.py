@@ -1,4 +1,4 @@
-"""The stacked autoencoder baseline: faithful, and reconstructing all of Z."""
+"""The stacked autoencoder baseline: it minimises the errors of the logit and of all of Z."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What srae, nn, sae and cae have in common: all that is not their objective."""
+"""The base of srae, nn, sae and cae, which differ in their objective only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class XLayer:
 class XLayerExplainer(Explainer):
     """Explains one logit by n x-features E_l >= 0, learned from Z, the performer's first fully-connected layer.
 
-    Scores are E_l, contributions v_l E_l; logits are their sum plus the predictor's bias, which is no x-feature's. Maps
+    Scores are E_l, contributions v_l E_l; logits are their sum plus the predictor's bias. Maps
     are the c-MWP of the x-features (SRAE, section 2.4), >= 0, read at `read_layer`, computed only where asked for.
 
     Z is divided by its root mean square over the training split; the encoder kept after training takes Z as it is.

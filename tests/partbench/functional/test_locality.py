@@ -58,6 +58,27 @@ def test_cells_and_context_cover_every_pixel_once_and_ties_go_to_the_first_landm
     assert owned[-1].sum() == 11 * 11 - 9 * 9
 
 
+def test_a_box_holds_pixels_whose_centre_is_on_its_low_edges_and_not_those_on_its_high_edges():
+    weights = voronoi_weights(torch.tensor([[2.0, 2.0]]), torch.tensor([1.5, 0.5, 4.5, 3.5]), (6, 7))
+    inside = torch.zeros(6, 7, dtype=torch.bool)
+    inside[0:3, 1:4] = True
+    assert torch.equal(weights[-1] == 0, inside)
+
+
+def test_a_box_without_visible_landmarks_has_no_weight_for_any():
+    weights = voronoi_weights(torch.full((2, 2), NAN), torch.tensor([1.0, 1.0, 3.0, 3.0]), (4, 4))
+    assert not weights[:2].any()
+    assert (weights[2].sum(), weights[2, 1:3, 1:3].sum()) == (12, 0)
+
+
+def test_a_box_as_large_as_the_image_leaves_no_context():
+    weights = voronoi_weights(
+        torch.tensor([[1.5, 1.5], [9.5, 1.5], [1.5, 9.5]]), torch.tensor([0.0, 0.0, 4.0, 4.0]), (4, 4)
+    )
+    assert weights[0, 1, 1] == 1
+    assert not weights[1:].any()
+
+
 def test_cell_of_a_single_pixel_has_full_weight():
     weights = voronoi_weights(torch.tensor([[3.9, 3.5]]), torch.tensor([3.0, 3.0, 4.0, 4.0]), (6, 6))
     assert weights[0, 3, 3] == 1
@@ -83,3 +104,15 @@ def test_shares_are_weighted_sums_of_the_upsampled_maps_scaled_to_sum_1(grid):
     found = torch.stack(list(region_shares(explanation, iter(weights), (12, 16))))
     assert found[1, 2].isnan().all()
     torch.testing.assert_close(found, expected, equal_nan=True)
+
+
+def test_shares_do_not_depend_on_the_size_of_maps_or_the_precision_of_weights():
+    maps = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+    [large], [small] = (list(region_shares(Explanation(maps * scale), weights, (8, 8))) for scale in (1, 1e-6))
+    torch.testing.assert_close(small, large)
+
+
+def test_images_without_weights_are_an_error():
+    with pytest.raises(ValueError, match="shorter"):
+        list(region_shares(Explanation(torch.ones(2, 1, 4, 4)), torch.ones(1, 2, 8, 8), (8, 8)))

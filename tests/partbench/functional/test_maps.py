@@ -4,6 +4,7 @@ import torch
 
 from partbench import Explanation, ReceptiveField
 from partbench.functional import on_image, peaks, strength
+from partbench.functional.maps import centres
 
 CELLS = 4
 
@@ -40,3 +41,13 @@ def test_strength_is_the_score_where_there_is_one_else_the_largest_cell() -> Non
     scores = -torch.ones(3, 2)
     assert torch.equal(strength(Explanation(maps)), maps.amax((2, 3)))
     assert torch.equal(strength(Explanation(maps, scores=scores)), scores)
+
+
+def test_without_a_grid_rows_and_columns_tile_a_square_image_each_by_its_own_number() -> None:
+    rows, columns = centres(Explanation(torch.zeros(1, 1, 2, 4)), 16)
+    assert (rows.centres(2).tolist(), columns.centres(4).tolist()) == ([4, 12], [2, 6, 10, 14])
+
+
+def test_a_grid_is_that_of_rows_and_of_columns() -> None:
+    grid = ReceptiveField(offset=1.0, stride=3.0, size=5.0)
+    assert centres(Explanation(torch.zeros(1, 1, 2, 4), grid=grid), 16) == (grid, grid)

@@ -47,3 +47,27 @@ def test_a_part_that_shows_one_pixel_beyond_another_is_outermost():
 def test_a_concept_without_heat_contributes_through_no_part():
     masks = torch.ones(1, 2, SIZE, SIZE, dtype=torch.bool)
     assert heat_contributions(Explanation(torch.zeros(1, 1, 4, 4)), torch.ones(1, 1), masks).tolist() == [[0, 0]]
+
+
+def test_a_concept_of_little_heat_still_contributes_all_of_its_contribution():
+    masks = torch.zeros(1, 2, 12, 8, dtype=torch.bool)
+    masks[0, 0, :6], masks[0, 1, 6:] = True, True
+    maps = torch.full((1, 1, 4, 4), 1e-9)
+    found = heat_contributions(Explanation(maps), torch.tensor([[3.0]]), masks)
+    assert found[0].tolist() == pytest.approx([1.5, 1.5])
+
+
+def test_a_part_of_a_single_pixel_shows():
+    masks = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
+    masks[0, 0, 1, 2] = True
+    assert outermost(masks)[0].tolist() == [True, False]
+
+
+def test_a_part_within_a_later_one_is_not_ranked_either():
+    masks = torch.zeros(1, 2, 4, 4, dtype=torch.bool)
+    masks[0, 0, 1, 1] = masks[0, 1, :2, :2] = True
+    assert outermost(masks)[0].tolist() == [False, True]
+
+
+def test_an_image_that_shows_no_part_has_none_to_rank():
+    assert not outermost(torch.zeros(1, 3, 4, 4, dtype=torch.bool)).any()

@@ -81,3 +81,53 @@ def test_boxes_stand_in_for_masks_and_landmarks_do_not():
     assert overlap.from_boxes
     with pytest.raises(NotApplicable, match="landmarks but no part masks or boxes"):
         overlap.add(batch(1, landmarks=torch.zeros(1, 1, 2)), Explanation(torch.rand(1, 2, 4, 4)))
+
+
+def literal_regions(explanation, limits, size, region, radius):
+    """Pixel by pixel: where the upsampled map exceeds its limit, or a cell that does is at most `radius` away."""
+    if region == "upsampled":
+        return explanation.heatmaps(*size).numpy() > limits[:, None, None]
+    maps = explanation.maps.numpy()
+    n, k, h, w = maps.shape
+    y, x = (np.arange(side) + 0.5 for side in size)
+    found = np.zeros((n, k, *size), dtype=bool)
+    for image, f, i, j in np.argwhere(maps > limits[:, None, None]):
+        centre = (i + 0.5) * size[0] / h, (j + 0.5) * size[1] / w
+        found[image, f] |= (y[:, None] - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+    return found
+
+
+@pytest.mark.parametrize(("region", "radius", "used"), [("upsampled", None, 0), ("disk", None, 6), ("disk", 6.5, 6.5)])
+@pytest.mark.parametrize("overlap", [0.0, 0.15, 0.4])
+def test_shares_are_those_of_regions_made_pixel_by_pixel(region, radius, used, overlap):
+    """Maps of 4 x 3 cells on 12 x 18 px; a radius that is not told is the longer step of the cells."""
+    rng, n, size = np.random.default_rng(0), 8, (12, 18)
+    masks = np.zeros((n, 4, *size), dtype=bool)
+    for image, part in np.ndindex(n, 3):  # the fourth part is on no image
+        y, x = rng.integers(0, 9, 2)
+        masks[image, part, y : y + rng.integers(0, 8), x : x + rng.integers(1, 11)] = True
+    maps = torch.from_numpy(rng.random((n, 5, 4, 3)).astype(np.float32))
+    maps[0] = 0
+    found = PartOverlap(quantile=0.15, overlap=overlap, region=region, radius=radius)
+    for part in (slice(0, 3), slice(3, n)):
+        pixels, labels = torch.zeros(n, 3, *size)[part], torch.zeros(n, dtype=torch.long)[part]
+        ids = tuple(map(str, range(n)))[part]
+        found.add(Batch(ids, pixels, labels, masks=torch.from_numpy(masks[part])), Explanation(maps[part]))
+    limits = np.quantile(maps.numpy().swapaxes(0, 1).reshape(5, -1), 0.85, axis=1, method="inverted_cdf")
+    regions = literal_regions(Explanation(maps), limits, size, region, used)[:, :, None]
+    common, either = ((how(regions, masks[:, None])).sum((3, 4)) for how in (np.logical_and, np.logical_or))
+    hits = common > overlap * either
+    with np.errstate(invalid="ignore"):
+        expected = hits.sum(0) / masks.any((2, 3)).sum(0)
+    np.testing.assert_allclose(found.shares(), expected)
+    assert 0 < np.nanmean(expected) < 1
+
+
+def test_an_overlap_as_large_as_the_limit_is_not_above_it():
+    masks = torch.zeros(2, 1, SIZE, SIZE, dtype=torch.bool)
+    masks[:, 0, :2, :2] = True
+    maps = torch.zeros(2, 1, SIZE, SIZE)
+    maps[:, 0, :2, 0], maps[1, 0, 0, 1] = 1, 1  # IoU 1/2 and 3/4
+    overlap = PartOverlap(quantile=0.05, overlap=0.5)
+    overlap.add(batch(2, masks=masks), Explanation(maps, grid=ReceptiveField(0.5, 1, 1)))
+    assert overlap.shares().tolist() == [[0.5]]

@@ -93,7 +93,7 @@ def test_instability_stands_beside_its_null_part_following_and_accuracy(category
         assert "| 95 % interval | accuracy ↑ | coverage |" in part(page, heading)
         assert "| 0.900 | 1/1 |" in part(page, heading)
     assert "| 95 % interval | coverage |" in part(page, "accuracy ↑")
-    assert "Read raw instability beside its null" in " ".join(page.split())
+    assert "compare it with its shuffled null" in " ".join(page.split())
 
 
 def test_notes_of_scored_rows_stand_under_the_table_once_and_missing_values_do_not() -> None:

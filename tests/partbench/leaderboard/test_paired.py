@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from planted_results import INSTABILITY, ORDINARY, cells, frame, located, row
 
-from partbench.leaderboard.paired import MIN_CELLS, comparisons, directions
+from partbench.leaderboard.paired import MIN_CELLS, _holds, _printed, comparisons, directions, resampled_means
 
 
 def planted(difference: Callable[[int, int], float], tasks: int = 4, seeds: int = 3) -> pd.DataFrame:
@@ -49,6 +49,67 @@ def test_a_verdict_takes_as_many_pairs_as_a_sign_test(pairs: int, verdict: str) 
 
 def test_the_smallest_number_of_pairs_is_the_first_that_a_sign_test_can_reject_with() -> None:
     assert 2 * 0.5**MIN_CELLS < 0.05 < 2 * 0.5 ** (MIN_CELLS - 1)
+
+
+def test_the_difference_is_the_mean_over_seeds_then_tasks_and_equal_values_are_no_win() -> None:
+    rows = [row(name, "t0", value) for name, value in (("srae", 1.0), ("nn", 4.0))]
+    for seed in range(2):
+        rows += [row("srae", "t1", 3.0 + seed, seed=seed), row("nn", "t1", 3.0, seed=seed)]
+    found = comparisons(frame(rows), "srae", ["nn"]).iloc[0]
+    assert (found["difference"], found["wins"], found["cells"]) == ((-3 + 0.5) / 2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("difference", "higher", "verdict"),
+    [(0.0, True, "not separated"), (0.0, False, "not separated"), (0.1, True, "better"), (0.1, False, "worse")],
+)
+def test_an_interval_that_touches_0_separates_nothing(difference: float, higher: bool, verdict: str) -> None:
+    shared = [2.0, 7.0, 1.0, 8.0, 2.0, 8.0]
+    rows = [row("srae", "t", value + difference, seed=seed) for seed, value in enumerate(shared)]
+    rows += [row("nn", "t", value, seed=seed) for seed, value in enumerate(shared)]
+    found = comparisons(frame(rows).assign(higher_is_better=higher), "srae", ["nn"]).iloc[0]
+    assert found[["low", "high"]].tolist() == pytest.approx([difference] * 2)
+    assert (found["verdict"], found["wins"]) == (verdict, 6 if verdict == "better" else 0)
+
+
+def test_resampled_means_resample_the_seeds_of_each_task_and_the_tasks() -> None:
+    random = np.random.default_rng(0)
+    tasks = [random.normal(size=5), random.normal(10, 1, size=3)]
+    drawn = resampled_means(tasks)
+    sd = np.sqrt(sum(task.var() / len(task) for task in tasks) * 3 / 8 + np.ptp([t.mean() for t in tasks]) ** 2 / 8)
+    assert drawn.mean() == pytest.approx(np.mean([task.mean() for task in tasks]), abs=0.2)
+    assert drawn.std() == pytest.approx(sd, rel=0.1)
+    np.testing.assert_allclose(resampled_means([2 * task for task in tasks]), 2 * drawn)
+
+
+@pytest.mark.parametrize(
+    ("differences", "said"),
+    [
+        ([], ""),
+        ([0.5], "better (1 of 1)"),
+        ([-1.0, -0.1], "worse (2 of 2)"),
+        ([1.0, -1.0, 2.0], "mixed (better in 2 of 3)"),
+        ([1.0, 0.0], "mixed (better in 1 of 2)"),
+        ([0.0, -1.0], "mixed (better in 0 of 2)"),
+    ],
+)
+def test_what_a_paper_found_counts_its_tables(differences: list[float], said: str) -> None:
+    assert _printed(np.array(differences)) == said
+
+
+@pytest.mark.parametrize(
+    ("verdict", "published", "holds"),
+    [
+        ("better", "better (2 of 2)", "yes"),
+        ("worse", "better (2 of 2)", "no"),
+        ("worse", "worse (1 of 1)", "yes"),
+        ("not separated", "worse (1 of 1)", "not separated"),
+        ("better", "mixed (better in 1 of 2)", ""),
+        ("better", "", ""),
+    ],
+)
+def test_a_published_direction_holds_where_the_verdict_is_the_same(verdict: str, published: str, holds: str) -> None:
+    assert _holds(verdict, published) == holds
 
 
 def test_only_tasks_and_seeds_of_both_are_compared() -> None:

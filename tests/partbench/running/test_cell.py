@@ -23,6 +23,7 @@ from partbench import (
     Scores,
     TrainingTask,
 )
+from partbench.running import cell
 from partbench.running.cell import part_effects, run_cell
 from partbench.types import opaque_id
 
@@ -104,7 +105,100 @@ def test_maps_are_computed_for_images_of_the_category_only(tmp_path: Path) -> No
     run_cell(explainer, task, [Brightness(), Everywhere()])
     positive = int(task.positive(task.labels("test")).sum())
     assert sum(explainer.lazy) == positive
+    everything, category = explainer.seen[:-positive], explainer.seen[-positive:]
+    assert sorted(everything) == sorted(map(opaque_id, task.dataset.test.ids))
+    assert set(category) < set(everything)
+
+
+@dataclass
+class Sized(Means):
+    """Keeps the size of each batch."""
+
+    name: ClassVar[str] = "sized"
+    sizes: list[int] = field(default_factory=list)
+
+    def explain(self, images: Images) -> Explanation:
+        self.sizes.append(len(images))
+        return super().explain(images)
+
+
+def test_neither_place_nor_size_of_a_batch_tells_the_category_before_predictions_are_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cell, "MIXED_BATCH", 5)
+    task, explainer, metric = toy_task(tmp_path), Sized(), Everywhere()
+    run_cell(explainer, task, [Brightness(), metric])
+    assert explainer.sizes[:4] == [5, 5, 5, 5]
+    positive = task.positive(task.labels("test")).numpy()
+    shown = positive[[task.dataset.test.ids.index(name) for name in metric.ids]]
+    expected = 2 * positive.mean() * (1 - positive.mean()) * (len(positive) - 1)  # of independent draws
+    assert (shown[1:] != shown[:-1]).sum() > expected / 2
+
+
+def test_images_of_the_category_are_explained_once_where_all_images_are(tmp_path: Path) -> None:
+    task, explainer = toy_task(tmp_path), Means()
+    task.dataset.test.labels.zero_()
+    run_cell(explainer, task, [Brightness(), Everywhere()])
     assert sorted(explainer.seen) == sorted(map(opaque_id, task.dataset.test.ids))
+
+
+@dataclass
+class Passing(Means):
+    """Empties the performer while it explains, and puts it back when it reports."""
+
+    name: ClassVar[str] = "passing"
+
+    def fit(self, task: TrainingTask) -> None:
+        super().fit(task)
+        self.weight = next(task.performer.stages["logits"].parameters())
+        self.kept = self.weight.clone()
+
+    def explain(self, images: Images) -> Explanation:
+        self.weight.data.zero_()
+        return super().explain(images)
+
+    def report(self) -> dict[str, float]:
+        self.weight.data.copy_(self.kept)
+        return {}
+
+
+def test_a_change_of_the_performer_is_found_before_metrics_use_it(tmp_path: Path) -> None:
+    task = toy_task(tmp_path)
+    before = next(task.performer.stages["logits"].parameters()).clone()
+    run = run_cell(Passing(), task, [Brightness()])
+    assert "changed the performer: logits" in run.failed
+    assert torch.equal(next(task.performer.stages["logits"].parameters()), before)
+
+
+@dataclass
+class Forger(Means):
+    """Forces other values into the frozen task that it is handed and into where activations come from."""
+
+    name: ClassVar[str] = "forger"
+
+    def fit(self, task: TrainingTask) -> None:
+        self.noise = torch.zeros(1)
+        object.__setattr__(task, "explained_categories", ("red",))
+        object.__setattr__(task, "classes", ("red", "both", "green"))
+
+    def explain(self, images: Images) -> Explanation:
+        object.__setattr__(images._source, "token", "")
+        return Explanation(scores=images.pixels.mean((2, 3)), logits=images.pixels.mean((1, 2, 3)))
+
+
+def test_forging_the_task_and_the_source_of_activations_changes_nothing_that_metrics_read(tmp_path: Path) -> None:
+    task, honest, forged = toy_task(tmp_path), Everywhere(), Everywhere()
+
+    class Fair(Forger):
+        def fit(self, task: TrainingTask) -> None:
+            self.noise = torch.zeros(1)
+
+        def explain(self, images: Images) -> Explanation:
+            return Explanation(scores=images.pixels.mean((2, 3)), logits=images.pixels.mean((1, 2, 3)))
+
+    assert not run_cell(Fair(), task, [honest]).failed
+    assert not run_cell(Forger(), task, [forged]).failed
+    assert (honest.ids, honest.values) == (forged.ids, forged.values)
 
 
 def test_images_that_no_metric_wants_are_not_explained(tmp_path: Path) -> None:

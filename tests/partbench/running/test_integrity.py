@@ -131,6 +131,26 @@ def another_stage(performer: Performer) -> None:
     performer.stages["more"] = nn.Identity()  # type: ignore[index]
 
 
+def targets(performer: Performer) -> None:
+    performer.targets["both"] = 2  # type: ignore[index]
+
+
+def other_roles(performer: Performer) -> None:
+    performer.roles = {**performer.roles, "logits": "conv1"}
+
+
+def outputs(performer: Performer) -> None:
+    performer.outputs = ("one",)
+
+
+def method(performer: Performer) -> None:
+    performer.logits = torch.zeros_like  # type: ignore[method-assign]
+
+
+def attribute_gone(performer: Performer) -> None:
+    del performer.fingerprint
+
+
 CHANGES: list[tuple[Callable[[Performer], None], str]] = [
     (in_place, r"conv1\.0 \(weights\)"),
     (one_number, r"conv1\.0 \(weights\)"),
@@ -156,12 +176,18 @@ CHANGES: list[tuple[Callable[[Performer], None], str]] = [
     (setting, r"conv1\.0 \(attributes\)"),
     (stage, "stages"),
     (another_stage, "stages"),
+    (targets, "its targets"),
+    (other_roles, "its roles"),
+    (outputs, "its outputs"),
+    (method, "its logits"),
+    (attribute_gone, "its fingerprint"),
 ]
 
 
 def state(performer: Performer) -> dict[str, object]:
-    """What can be seen of a performer's modules."""
-    seen: dict[str, object] = {}
+    """What can be seen of a performer and of its modules."""
+    seen: dict[str, object] = {name: value for name, value in vars(performer).items() if name != "stages"}
+    seen |= {name: dict(getattr(performer, name)) for name in ("targets", "roles")}
     for name, root in performer.stages.items():
         for inner, module in root.named_modules():
             place = f"{name}.{inner}"
@@ -181,6 +207,16 @@ def test_a_change_is_named_and_undone(performer: Performer, change: Callable, na
     assert torch.equal(performer.logits(PIXELS), logits)
     with unchanged(performer):  # nothing is left to find
         pass
+
+
+def test_a_change_is_found_and_undone_as_soon_as_one_asks(performer: Performer) -> None:
+    before = state(performer)
+    with unchanged(performer) as check:
+        check()
+        in_place(performer)
+        with pytest.raises(PerformerChanged, match=r"conv1\.0 \(weights\)"):
+            check()
+        assert state(performer) == before
 
 
 def test_using_a_performer_is_no_change(performer: Performer) -> None:

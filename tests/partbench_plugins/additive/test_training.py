@@ -56,6 +56,23 @@ def test_a_strong_prior_makes_weights_proportional_to_it():
     assert found[1e5] < 0.1 < found[0.0]
 
 
+def test_the_weight_of_the_prior_loss_falls_with_the_root_of_the_epoch(monkeypatch):
+    losses = []
+
+    def losses_of_epochs(self, loss, parameters, labels, before_epoch, after_epoch):
+        for epoch in (1, 4, 9):
+            before_epoch(epoch)
+            losses.append(loss(torch.arange(64)).item())
+
+    monkeypatch.setattr(BalancedTraining, "minimise", losses_of_epochs)
+    training_set, _ = planted(positive=True)
+    for beta in (0.0, 50.0):
+        trained(training_set, True, beta=beta)
+    of_prior = [with_prior - losses[0] for with_prior in losses[3:]]
+    assert of_prior[0] > 0.01
+    assert [value / of_prior[0] for value in of_prior] == pytest.approx([1, 1 / 2, 1 / 3], rel=1e-3)
+
+
 def test_contributions_and_bias_add_up_to_the_prediction():
     training_set, _ = planted(positive=True)
     model = AdditiveModel("small", 2, 3, True).eval()

@@ -91,7 +91,7 @@ class AnimalPartSet(ImageSet):
 
 
 class AnimalPart(Dataset):
-    """Photographs of cat, cattle, dog, horse and sheep with head and legs, and "other": photos of anything.
+    """Photographs of cat, cattle, dog, horse and sheep with head and legs, and random photographs ("other").
 
     Half of the photos of each class are for training, half for testing; no randomness. Raises InputError naming the
     file if the folder is missing, half-copied or broken; warns of single truncated photos, which are left out.

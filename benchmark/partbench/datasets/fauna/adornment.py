@@ -1,4 +1,4 @@
-"""What each local attribute looks like: solids of bright dyes on a body of any category."""
+"""The local attributes as solids of bright colours on a body of any category."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where on the body of any animal things can be put: axes of head, neck and trunk, and points of the skin."""
+"""Where attributes are placed on a body: axes of head, neck and trunk, and points of the skin."""
 
 from __future__ import annotations
 

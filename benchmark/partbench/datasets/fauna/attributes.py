@@ -1,4 +1,4 @@
-"""Attributes of the attribute scenes: local ones, which are drawn, and global ones, which follow from them by chance.
+"""Attributes of the attribute scenes: local ones, which are drawn, and global ones, random given the local ones.
 
 The two kinds are those of face attributes in "Explaining Neural Networks Semantically and Quantitatively" (Chen et
 al., ICCV 2019, section 4.2): "global features can usually be described by local visual concepts".

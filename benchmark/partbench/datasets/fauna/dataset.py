@@ -127,7 +127,7 @@ class FaunaSet(ImageSet):
 
 
 class AttributeSet(FaunaSet):
-    """The same of attribute scenes: every animal wears its own mixture of the local attributes."""
+    """A split of attribute scenes: every animal has its own mixture of the local attributes."""
 
     kind: ClassVar[str] = f"fauna-attributes-{ATTRIBUTES_VERSION}"
     scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_attribute_scene}
@@ -173,7 +173,7 @@ class FaunaAttributes(Dataset):
 
 
 class Fauna(Dataset):
-    """Animals of six categories in front of anything, with exact part masks, landmarks and boxes; no files needed."""
+    """Rendered animals of six categories on random backgrounds, with part masks, landmarks and boxes; embedded."""
 
     name: ClassVar[str] = "fauna"
     version: ClassVar[str] = FAUNA_VERSION

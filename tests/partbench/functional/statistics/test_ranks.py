@@ -22,6 +22,13 @@ def test_agreement_is_spearmans_correlation(rows):
         assert value == pytest.approx(spearmanr(found[0], truth[0]).statistic)
 
 
+def test_values_that_do_not_differ_agree_with_nothing_and_a_truth_that_does_not_differ_ranks_nothing():
+    constant, rising = np.ones((1, 4)), np.arange(4.0)[None]
+    used = np.ones((1, 4), dtype=bool)
+    assert rank_agreement(constant, rising, used).tolist() == [0]
+    assert np.isnan(rank_agreement(rising, constant, used)).all()
+
+
 def test_only_the_columns_used_are_ranked_and_two_are_too_few():
     found, truth = np.array([[1.0, 2, 3, 9]] * 3), np.array([[10.0, 20, 30, -5]] * 3)
     used = np.array([[True, True, True, False], [True] * 4, [True, True, False, False]])

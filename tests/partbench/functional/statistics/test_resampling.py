@@ -39,3 +39,16 @@ def test_bootstrap_is_as_wide_as_the_standard_error_of_the_mean_says():
 def test_bootstrap_of_nothing_is_nan_and_of_equal_values_is_that_value():
     assert np.isnan(bootstrap(np.array([np.nan, np.nan]))).all()
     assert bootstrap(np.full(9, 2.5)) == pytest.approx((2.5, 2.5))
+
+
+def test_bootstrap_is_the_interval_of_the_resampled_means_of_its_seed_0_unless_told():
+    values = np.random.default_rng(0).normal(size=9)
+    for seed, draws in ((0, 1000), (4, 50)):
+        assert bootstrap(values, draws, seed) == interval(resampling_weights(9, draws, seed) @ values)
+    assert bootstrap(values) == bootstrap(values, 1000, 0) != bootstrap(values, 1000, 1)
+
+
+def test_columns_of_objects_are_read_as_numbers_and_none_as_nan():
+    column = np.array([0, 50, 100, None], dtype=object)
+    assert interval(column) == pytest.approx((2.5, 97.5))
+    assert bootstrap(column) == bootstrap(np.array([0.0, 50, 100]))
