@@ -41,14 +41,15 @@ def main() -> None:
 
 
 def parse(
-    text: str, name: str, *, train_seed: int, held_out_seed: int, images: int, epochs: int, rate: float
-) -> argparse.Namespace:
+    text: str, name: str, *, train_seed: int, held_out_seed: int, images: int, epochs: int, rate: float,
+    held_out: int = 2_000,
+) -> argparse.Namespace:  # fmt: skip
     """The options; the defaults made the weights in the package. Seeds torch, for results that come out again."""
     parser = argparse.ArgumentParser(description=text.splitlines()[0])
     parser.add_argument("--train-seed", type=int, default=train_seed, help="seed of the training images")
     parser.add_argument("--held-out-seed", type=int, default=held_out_seed, help="seed of the images it is measured on")
     parser.add_argument("--images", type=int, default=images, help="training images")
-    parser.add_argument("--held-out", type=int, default=2_000, help="images it is measured on")
+    parser.add_argument("--held-out", type=int, default=held_out, help="images it is measured on")
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--rate", type=float, default=rate, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the initial weights and the order of images")

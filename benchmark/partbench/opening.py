@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,44 +12,52 @@ import torch
 
 from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
+from partbench.category_view import RandomImages, has_random_images, through_category
 from partbench.errors import InputError, unknown
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
-from partbench.plugin import Dataset, Progress, silent
+from partbench.plugin import OTHER, Dataset, Negatives, Progress, silent
 from partbench.registry import Registry, load
-from partbench.task import ATTRIBUTE, MULTI, Task, TaskName
+from partbench.task import ATTRIBUTE, MULTI, SINGLE_VERSION, Task, TaskName
 
-LATER = "a task of its own, with a binary performer, that is not there yet"
+OTHERS = ":others"
+VIEWS = ("attribute", "single", "others")  # forms of tasks that see a dataset in their own way
+NO_RANDOM = "has no random images to tell a category from; name a folder of them with --other FOLDER"
 
 
 @dataclass
 class Workbench:
-    """Tasks by name, on one device, with data from one root folder."""
+    """Tasks by name, on one device, with data from one root folder.
+
+    `other` is a folder of random photographs, for single tasks of datasets that have none.
+    """
 
     registry: Registry
     data_root: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     progress: Progress = silent
+    other: Path | None = None
     _opened: dict[tuple[str, str, str], Activations] = field(default_factory=dict, repr=False)
     _datasets: dict[tuple[type, int], Dataset] = field(default_factory=dict, repr=False)
+    _random: dict[tuple[type, int], RandomImages] = field(default_factory=dict, repr=False)
 
     def task(self, name: str) -> Task:
         """Open a task. Raises InputError for an unknown dataset, category or performer, or broken data."""
         wanted = self.parse(name)
-        view = wanted.category if wanted.form == "attribute" else ""
-        key = (wanted.dataset, view, wanted.performer)
+        key = (wanted.dataset, wanted.what if wanted.form in VIEWS else "", wanted.performer)
         if key not in self._opened:
             self._opened[key] = self._open(*key)
         cache = self._opened[key]
         if wanted.category not in (*cache.performer.targets, MULTI):
             known = ", ".join(cache.performer.targets)
             raise InputError(f"{wanted.performer} has no output for {wanted.category}, task {name}; it knows {known}")
-        return Task(cache.dataset, cache.performer, wanted.category, cache)
+        version = SINGLE_VERSION if cache.dataset.negatives else "1"
+        return Task(cache.dataset, cache.performer, wanted.category, cache, version=version)
 
     def parse(self, name: str) -> TaskName:
         """The parsed task name, with its performer filled in and every part checked against the registry.
 
-        Raises InputError for a name that is wrong, and for one category against others, which is not there yet.
+        Raises InputError for a name that is wrong, and for a single task of a dataset without random images.
         """
         dataset = name.partition("/")[0]
         known = self.registry.tasks_of(dataset)
@@ -56,20 +65,26 @@ class Workbench:
             raise InputError(f"task '{name}' does not say what is explained; one of: {', '.join(known)}")
         wanted = TaskName.parse(name)
         plain = str(replace(wanted, performer=""))
-        if wanted.form in ("single", "others") and f"{dataset}/{MULTI}:{wanted.category}" in known:
-            instead = f"{dataset}/{MULTI}:{wanted.category}"
-            raise InputError(f"{name}, one category against other images, is {LATER}; {instead} explains one logit")
-        if plain not in known:
+        if plain not in (*known, *self.registry.tasks_with_others(dataset)):
             raise unknown("task", plain, known)
+        if self.lacks_negatives(wanted):
+            raise InputError(f"task {name}: {dataset} {NO_RANDOM}")
         performer = wanted.performer or self.registry.default_performer(plain)
         self.registry.find("performers", performer)
         return replace(wanted, performer=performer)
 
-    def expand(self, names: Sequence[str]) -> list[str]:
-        """Checked task names, with the globs `d/multi:*`, `d/attribute-*` and `d/**` (all tasks) expanded.
+    def lacks_negatives(self, task: TaskName) -> bool:
+        """Whether a task tells a category from random images, and there are none."""
+        if task.form not in ("single", "others") or self.other is not None:
+            return False
+        return not has_random_images(self.registry.find("datasets", task.dataset).cls)
 
-        `d/*` means the categories one at a time, which are not there yet: an InputError, unless a dataset has attribute
-        tasks alone.
+    def expand(self, names: Sequence[str]) -> list[str]:
+        """Task names, each checked. Patterns stand for what they match.
+
+        `d/*` means single tasks (`d/*:others` those with the other categories among the negatives), `d/multi:*` logits,
+        `d/attribute-*` attributes, `d/**` all of these without `:others`. Of a pattern, single tasks that lack
+        random images are left out with a warning.
         """
         expanded: list[str] = []
         for name in names:
@@ -82,34 +97,70 @@ class Workbench:
     def _matching(self, pattern: str) -> list[str]:
         dataset, _, what = pattern.partition("/")
         known = self.registry.tasks_of(dataset)
+        matching = [name for name in self._meant(pattern) if what == "**" or fnmatch.fnmatchcase(name, pattern)]
+        lacking = [name for name in matching if self.lacks_negatives(TaskName.parse(name))]
+        found = [name for name in matching if name not in lacking]
+        if not found:
+            reason = f"{dataset} {NO_RANDOM}" if lacking else f"known: {', '.join(known)}"
+            raise InputError(f"no task matches '{pattern}'; {reason}")
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            warnings.warn(f"skipped {lacking[0]}{more}: {dataset} {NO_RANDOM}", stacklevel=3)
+        return found
+
+    def _meant(self, pattern: str) -> list[str]:
+        """The tasks of a dataset among which a pattern may match."""
+        dataset, _, what = pattern.partition("/")
+        known = self.registry.tasks_of(dataset)
         if what == "**":
             return known
-        if not what.startswith((MULTI, ATTRIBUTE)):
-            hint = f"{dataset}/{MULTI}:*" if f"{dataset}/{MULTI}" in known else f"{dataset}/{ATTRIBUTE}*"
-            raise InputError(f"{pattern} stands for each category against other images, {LATER}; try '{hint}'")
-        matching = fnmatch.filter(known, pattern)
-        if not matching:
-            raise InputError(f"no task matches '{pattern}'; known: {', '.join(known)}")
-        return matching
+        if what.endswith(OTHERS):
+            return self.registry.tasks_with_others(dataset)
+        several = what.startswith((MULTI, ATTRIBUTE))
+        return [name for name in known if (TaskName.parse(name).form != "single") == several]
 
-    def dataset(self, name: str, size: int, category: str = "") -> Dataset:
-        """The dataset at an image size, opened once. If `category` is an attribute task, the view for that attribute.
+    def dataset(self, name: str, size: int, what: str = "") -> Dataset:
+        """The dataset of that name at an image size, opened once; as the task `what` sees it (see TaskName).
 
-        Attribute tasks may have images of their own, see `Dataset.attribute_images`.
+        The images of an attribute task may be others than those of the other tasks.
         """
         registered = self.registry.find("datasets", name).cls
-        attribute = category in registered.attribute_tasks
+        attribute = what in registered.attribute_tasks
         cls = (registered.attribute_images or registered) if attribute else registered
         if (cls, size) not in self._datasets:
             self._datasets[cls, size] = dataset = cls(self.root_of(name), size)
             for split in (dataset.train, dataset.test):
                 split.progress = self.progress
-        opened = self._datasets[cls, size]
-        return through_attribute(opened, category) if attribute else opened
+        opened, category = self._datasets[cls, size], what.removesuffix(OTHERS)
+        if attribute:
+            return through_attribute(opened, what)
+        if category not in registered.categories:
+            return opened
+        negatives: Negatives = "others" if what.endswith(OTHERS) else "random"
+        return through_category(opened, category, negatives, self._random_images(opened))
+
+    def _random_images(self, dataset: Dataset) -> RandomImages | None:
+        """Random images of a dataset or from the folder `other`, opened once; None for those of a class of its own."""
+        key = type(dataset), dataset.size
+        if OTHER in dataset.classes:
+            return None
+        if key not in self._random:
+            self._random[key] = self._opened_random_images(dataset)
+            for split in self._random[key]:
+                split.progress = self.progress
+        return self._random[key]
+
+    def _opened_random_images(self, dataset: Dataset) -> RandomImages:
+        if dataset.offers_random_images:
+            return dataset.random_images()
+        if self.other is None:
+            raise InputError(f"{dataset.name} {NO_RANDOM}")
+        return random_photographs(self.other, dataset.size)
 
     def resized(self, task: Task, size: int) -> Dataset:
         """The dataset of a task at another image size."""
-        return self.dataset(task.dataset.name, size, task.category)
+        wanted = TaskName.parse(task.name)
+        return self.dataset(wanted.dataset, size, wanted.what if wanted.form in VIEWS else "")
 
     def root_of(self, name: str) -> Path | None:
         """The folder of a dataset: DATA_ROOT/<name> where there is one (also written with -), else DATA_ROOT itself."""
@@ -118,19 +169,34 @@ class Workbench:
         candidates = (self.data_root / name, self.data_root / name.replace("_", "-"))
         return next((path for path in candidates if path.is_dir()), self.data_root)
 
-    def _open(self, dataset_name: str, view: str, performer_name: str) -> Activations:
+    def _open(self, dataset_name: str, what: str, performer_name: str) -> Activations:
         plugin = self.registry.find("performers", performer_name).cls
-        dataset = self.dataset(dataset_name, plugin.input_size, view)
+        dataset = self.dataset(dataset_name, plugin.input_size, what)
         performer: Performer = plugin.open(dataset, self.device)
+        if dataset.negatives and len(performer.outputs) != 1:
+            raise InputError(
+                f"{performer_name} has {len(performer.outputs)} outputs, expected one for {dataset_name}/{what}, the "
+                f"log-odds of the category; use a binary performer, such as {dataset.default_performer}"
+            )
         cache = Activations(dataset, performer)
         cache.progress = self.progress
         return cache
 
 
-def open_task(name: str, data_root: str | Path | None = None, device: str = "cpu") -> Task:
-    """Open a task by name. `task.training` is what `Explainer.fit` takes.
+def random_photographs(folder: Path, size: int) -> RandomImages:
+    """The photographs of a folder, half for training and half for testing. Raises InputError if it holds none."""
+    from partbench.datasets.random_photographs import halves  # reads images as datasets of photographs do
 
-    Raises InputError for a name that is wrong or data that are missing.
+    return halves(folder, size)
+
+
+def open_task(
+    name: str, data_root: str | Path | None = None, device: str = "cpu", other: str | Path | None = None
+) -> Task:
+    """A task by its name: its dataset and performer, and as `.training` what explainers are fitted on.
+
+    `other` is a folder of random photographs, for a single task of a dataset that has none. Raises InputError for a
+    name that is wrong or data that are missing.
     """
-    root = None if data_root is None else Path(data_root)
-    return Workbench(load(), root, choose_device(device)).task(name)
+    roots = [None if folder is None else Path(folder) for folder in (data_root, other)]
+    return Workbench(load(), roots[0], choose_device(device), other=roots[1]).task(name)

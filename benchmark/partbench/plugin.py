@@ -35,6 +35,8 @@ class Remarked(NamedTuple):
 
 
 Progress = Callable[[str, int, int], None]
+Negatives = Literal["", "random", "others"]  # of a single task: random images; images of all other classes too
+OTHER = "other"  # the class of random images, in datasets that have one
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -149,6 +151,10 @@ class Dataset:
     `attribute_names` name the axis of Batch.attributes. `attribute_tasks` map tasks "attribute-..." to the attribute
     explained: an image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the
     class of the dataset to open for them; it may have another default performer.
+
+    Random images, of none of the categories, are the negatives of single tasks: those of a class `other`, or else what
+    `random_images` gives where a dataset offers them. `negatives` is "" but for a dataset as a single task sees it:
+    then it has one category, label 1, and a performer opened for it has one output, the log-odds of the category.
     """
 
     name: ClassVar[str]
@@ -163,12 +169,21 @@ class Dataset:
     attribute_names: tuple[str, ...] = ()
     attribute_tasks: Mapping[str, str] = {}
     attribute_images: ClassVar[type[Dataset] | None] = None
+    offers_random_images: ClassVar[bool] = False
+    negatives: Negatives = ""
     size: int
     train: ImageSet
     test: ImageSet
 
     def __init__(self, root: Path | None = None, size: int = 64) -> None:
         self.size = size
+
+    def random_images(self) -> tuple[ImageSet, ImageSet]:
+        """Random images for training and for testing, of `size` px; their labels are not used.
+
+        Raises NotApplicable where the dataset offers none.
+        """
+        raise NotApplicable(f"{self.name} has no random images of its own")
 
 
 class Metric:

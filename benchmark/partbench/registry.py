@@ -77,16 +77,22 @@ class Registry:
         return [task for dataset in self.datasets for task in self.tasks_of(dataset)]
 
     def tasks_of(self, dataset: str) -> list[str]:
-        """Names of the tasks of a dataset on default performers: its logits one at a time, all of them, attributes.
+        """Names of the tasks of a dataset on default performers: logits, all logits, single ones, attributes.
 
-        Raises InputError for an unknown dataset.
+        Those with the other categories among the negatives are not listed: see `tasks_with_others`. Raises InputError
+        for an unknown dataset.
         """
         cls = self.find("datasets", dataset).cls
         logits = [f"multi:{category}" for category in cls.categories]
-        return [f"{dataset}/{what}" for what in (*logits, *(["multi"] if logits else []), *cls.attribute_tasks)]
+        whats = (*logits, *(["multi"] if logits else []), *cls.categories, *cls.attribute_tasks)
+        return [f"{dataset}/{what}" for what in whats]
+
+    def tasks_with_others(self, dataset: str) -> list[str]:
+        """Names of the single tasks of a dataset with the other categories among the negatives."""
+        return [f"{dataset}/{category}:others" for category in self.find("datasets", dataset).cls.categories]
 
     def default_performer(self, task: str) -> str:
-        """The performer of a task of `tasks_of`."""
+        """The performer of a task of `tasks_of` or `tasks_with_others`."""
         dataset, _, what = task.partition("/")
         cls = self.find("datasets", dataset).cls
         opened = (cls.attribute_images or cls) if what in cls.attribute_tasks else cls

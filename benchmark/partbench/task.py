@@ -14,12 +14,15 @@ from torch import Tensor
 from partbench.activations import Activations, TrainingImages
 from partbench.errors import InputError, unknown
 from partbench.performer import Performer
-from partbench.plugin import Dataset, Explainer
+from partbench.plugin import Dataset, Explainer, Negatives
 from partbench.types import Batch, Explanation, Images, Split
 
 MULTI = "multi"
 ATTRIBUTE = "attribute-"
 Form = Literal["single", "others", "multi", "logit", "attribute"]
+LOG_ODDS: tuple[Form, ...] = ("attribute", "single", "others")  # forms whose explained logit has no rivals
+SINGLE: dict[Negatives, Form] = {"random": "single", "others": "others"}  # form of a task, by its negatives
+SINGLE_VERSION = "2"  # version 1 of fauna/bird was what fauna/multi:bird is now
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,9 @@ class TrainingTask:
         return None if self.form == "multi" else self.targets[0]
 
     @property
-    def explains_attribute(self) -> bool:
-        """Whether an attribute is explained: the performer's outputs are then log-odds of independent attributes."""
-        return self.form == "attribute"
+    def explains_log_odds(self) -> bool:
+        """Whether the explained logit stands for itself: above 0 means yes. So do attributes and single tasks."""
+        return self.form in LOG_ODDS
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `what` are done."""
@@ -152,9 +155,9 @@ class TrainingTask:
     def rivals(self, logits: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "n r"], tuple[int, ...]]:
         """The logits that compete for an image, and the index among them of the logit of each explained category.
 
-        For categories, all logits. For an attribute, 0 (the image lacks it) and its own logit.
+        All of them; but of log-odds, 0 for "no" and the explained logit: other attributes are no rivals.
         """
-        if not self.explains_attribute:
+        if not self.explains_log_odds:
             return logits, self.targets
         own = logits[:, self.target]
         return torch.stack((torch.zeros_like(own), own), 1), (1,)
@@ -191,8 +194,10 @@ class Task:
 
     @property
     def form(self) -> Form:
-        """The form of the task's name, see TaskName."""
-        return "multi" if self.category == MULTI else "attribute" if self.explains_attribute else "logit"
+        """Which kind of task it is, see TaskName."""
+        if self.category == MULTI:
+            return "multi"
+        return "attribute" if self.explains_attribute else SINGLE.get(self.dataset.negatives, "logit")
 
     @property
     def name(self) -> str:

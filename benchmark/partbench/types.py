@@ -340,11 +340,12 @@ def _expect_parts(parts: Tensor, count: int | None) -> None:
 class PerformerOutputs:
     """What the performer computes for a batch: all logits (n, c), the explained logit (n,) and its index.
 
-    Of an attribute, the logits are those of "has it not", always 0, and "has it", index 1: other attributes are no
-    rivals. `target` and `explained` are None where a task explains all logits. `positive` marks images of the explained
-    category. `predict` runs the untouched performer on other images of the same size. `category` is the index of each
-    image's category among those explained, -1 for none; `category_logits` are the logits of these categories. `parts`
-    names the parts of Batch.masks or part_boxes, `located` the landmarks that metrics of location use (None: all).
+    Of an attribute, and of a category that a binary performer tells, the logits are 0 for "no" and the log-odds for
+    "yes", index 1: other attributes are no rivals. `target` and `explained` are None where a task explains all logits.
+    `positive` marks images of the explained category. `predict` runs the untouched performer on other images of the
+    same size. `category` is the index of each image's category among those explained, -1 for none; `category_logits`
+    are the logits of these categories. `parts` names the parts of Batch.masks or part_boxes, `located` the landmarks
+    that metrics of location use (None: all).
     `part_effects` gives how much the explained logit truly falls when a part is not in the picture, in its units and
     NaN for parts not asked for; None where images cannot be had without a part (see ImageSet).
     """

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY / "plugins"}
 
 BOTTOM = {"cache", "errors", "options", "nn", "attribution", "functional"}
-NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view"}
+NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
     {"cli"}, {"testing"}, {"running"}, {"pictures"}, {"opening"}, {"catalogue"}, {"registry"}, {"plugin_files"},
     {"hookspecs", "declaration"} | NOUNS, {"plugin"}, {"types"},
@@ -37,6 +37,7 @@ for _place, _floor in enumerate(FLOORS):
     ALLOWED |= {room: _below | (NOUNS if room in NOUNS else set()) for room in _floor}
 ALLOWED["types"] = {"nn"}
 ALLOWED["running"] |= {"results"}
+ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
 ALLOWED["cli"] |= {"results", "leaderboard"}
 PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 

@@ -87,7 +87,7 @@ def handed(task: Task) -> Looker:
     return looker
 
 
-@pytest.mark.parametrize("name", ["fauna/multi:bird", "fauna/multi", "fauna/attribute-wild"])
+@pytest.mark.parametrize("name", ["fauna/multi:bird", "fauna/multi", "fauna/bird", "fauna/attribute-wild"])
 def test_nothing_that_can_be_reached_from_what_an_explainer_is_handed_holds_test_truth(
     name: str, workbench: Workbench
 ) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
-from partbench import InputError, open_task
+from partbench import Dataset, InputError, Performer, PerformerPlugin, open_task
 from partbench.opening import Workbench
-from partbench.registry import Registry, load
+from partbench.registry import Entry, Registry, load
 from partbench.task import TaskName
 
 CATEGORIES = ("bird", "cat", "cow", "dog", "horse", "sheep")
 ATTRIBUTES = ["fauna/attribute-wild", "fauna/attribute-tame", "fauna/attribute-ornate", "fauna/attribute-young"]
 LOGITS = [f"fauna/multi:{name}" for name in CATEGORIES]
+SINGLE = [f"fauna/{name}" for name in CATEGORIES]
 REGISTRY: Registry = load()
 
 
@@ -32,6 +36,8 @@ def workbench() -> Workbench:
         ("fauna/attribute-wild", TaskName("fauna", "attribute", "attribute-wild", "small_vgg_attributes")),
         ("fauna/attribute-wild@lite0_head", TaskName("fauna", "attribute", "attribute-wild", "lite0_head")),
         ("animal_part/multi:cat", TaskName("animal_part", "logit", "cat", "lite0_head")),
+        ("fauna/bird", TaskName("fauna", "single", "bird", "small_vgg")),
+        ("animal_part/cat:others@lite0", TaskName("animal_part", "others", "cat", "lite0")),
     ],
 )
 def test_a_name_is_read_with_the_performer_it_means(workbench: Workbench, name: str, expected: TaskName) -> None:
@@ -46,7 +52,12 @@ def test_a_name_is_read_with_the_performer_it_means(workbench: Workbench, name: 
         (["fauna/multi:c*"], ["fauna/multi:cat", "fauna/multi:cow"]),
         (["fauna/multi*"], [*LOGITS, "fauna/multi"]),
         (["fauna/attribute-*"], ATTRIBUTES),
-        (["fauna/**"], [*LOGITS, "fauna/multi", *ATTRIBUTES]),
+        (["fauna/**"], [*LOGITS, "fauna/multi", *SINGLE, *ATTRIBUTES]),
+        (["fauna/*"], SINGLE),
+        (["fauna/*@lite0_head"], [f"{name}@lite0_head" for name in SINGLE]),
+        (["fauna/c*"], ["fauna/cat", "fauna/cow"]),
+        (["fauna/*:others"], [f"{name}:others" for name in SINGLE]),
+        (["fauna/c*:others", "fauna/cat"], ["fauna/cat:others", "fauna/cow:others", "fauna/cat"]),
         (["fauna/multi:cat", "fauna/multi:c*", "fauna/multi:cat"], ["fauna/multi:cat", "fauna/multi:cow"]),
         (["fauna/multi", "animal_part/multi:dog"], ["fauna/multi", "animal_part/multi:dog"]),
         ([], []),
@@ -65,14 +76,74 @@ def mistake(workbench: Workbench, *names: str) -> str:
     return str(error.value)
 
 
-def test_a_category_against_other_images_is_refused_with_what_there_is(workbench: Workbench) -> None:
-    for name in ("fauna/bird", "fauna/bird:others", "fauna/bird@lite0_head"):
-        said = mistake(workbench, name)
-        assert said.startswith(f"{name}, one category against other images")
-        assert "not there yet" in said
-        assert said.endswith("fauna/multi:bird explains one logit")
-    for pattern in ("fauna/*", "fauna/b*", "fauna/*:others", "fauna/*@lite0_head"):
-        assert mistake(workbench, pattern).endswith("try 'fauna/multi:*'")
+def without_random_images() -> Registry:
+    """The registry with a dataset `bare` that has no random images."""
+
+    class Bare(Dataset):
+        """Animals and nothing else."""
+
+        name, default_performer = "bare", "lite0_head"
+        classes = categories = ("cat", "dog")
+
+        def __init__(self, root: Path | None, size: int) -> None:
+            super().__init__(root, size)
+            whole = REGISTRY.datasets["fauna"].cls(None, size)
+            self.train, self.test = whole.train, whole.test
+
+    return replace(REGISTRY, datasets=REGISTRY.datasets | {"bare": Entry("bare", Bare, "o", "d", "1")})
+
+
+def test_a_single_task_without_random_images_is_refused_and_left_out_of_patterns(tmp_path: Path) -> None:
+    workbench = Workbench(without_random_images())
+    for name in ("bare/cat", "bare/dog:others", "bare/*", "bare/c*:others"):
+        assert mistake(workbench, name).endswith("bare has no random images to tell a category from; name a folder "
+                                                 "of them with --other FOLDER")  # fmt: skip
+    with pytest.warns(UserWarning, match="skipped bare/cat and 1 more: bare has no random images"):
+        assert workbench.expand(["bare/**"]) == ["bare/multi:cat", "bare/multi:dog", "bare/multi"]
+    assert Workbench(without_random_images(), other=tmp_path).expand(["bare/*"]) == ["bare/cat", "bare/dog"]
+
+
+def test_a_folder_gives_the_random_images_of_a_dataset_without_and_of_no_other(tmp_path: Path) -> None:
+    for i in range(4):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((30, 50, 3), 40 * i, np.uint8))
+    workbench = Workbench(without_random_images(), other=tmp_path)
+    view = workbench.dataset("bare", 24, "cat")
+    assert view.test.batch([len(view.test) - 1]).ids == ("other/3.png",)
+    assert len(view.train) == 300 + 2
+    before = view.train.fingerprint
+    cv2.imwrite(str(tmp_path / "4.png"), np.zeros((9, 9, 3), np.uint8))
+    assert Workbench(workbench.registry, other=tmp_path).dataset("bare", 24, "cat").train.fingerprint != before
+    own = workbench.dataset("fauna", 24, "cat")
+    assert own.test.batch([len(own.test) - 1]).ids[0].startswith("fauna-other")
+
+
+def test_a_performer_of_many_outputs_is_refused_in_a_single_task(workbench: Workbench) -> None:
+    class Many(PerformerPlugin):
+        """The network that tells all categories apart, whatever it is opened for."""
+
+        name, input_size = "many", 64
+
+        @staticmethod
+        def open(dataset: Dataset, device: torch.device) -> Performer:
+            return REGISTRY.performers["small_vgg"].cls.open(REGISTRY.datasets["fauna"].cls(None, 64), device)
+
+    performers = REGISTRY.performers | {"many": Entry("many", Many, "o", "d", "1")}
+    workbench = Workbench(replace(REGISTRY, performers=performers))
+    with pytest.raises(InputError, match="many has 6 outputs, expected one for fauna/cat, the log-odds"):
+        workbench.task("fauna/cat@many")
+
+
+def test_single_tasks_have_a_performer_activations_and_a_version_of_their_own(workbench: Workbench) -> None:
+    tasks = [workbench.task(name) for name in ("fauna/cat", "fauna/cat:others", "fauna/cow", "fauna/multi:cat")]
+    assert [task.name for task in tasks] == ["fauna/cat", "fauna/cat:others", "fauna/cow", "fauna/multi:cat"]
+    assert [task.form for task in tasks] == ["single", "others", "single", "logit"]
+    assert [task.version for task in tasks] == ["2", "2", "2", "1"]
+    assert len({task.performer.fingerprint for task in tasks}) == 4
+    assert len({task.activation_cache.folder for task in tasks}) == 4
+    assert workbench.task("fauna/cat").activation_cache is tasks[0].activation_cache
+    assert tasks[0].performer.outputs == ("cat",)
+    assert (len(tasks[0].training.labels), len(tasks[1].training.labels)) == (1300, 2800)
+    assert workbench.resized(tasks[1], 32).test.labels.tolist() == tasks[1].labels("test").tolist()
 
 
 def test_unknown_names_are_answered_with_the_nearest(workbench: Workbench) -> None:

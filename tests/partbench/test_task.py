@@ -127,6 +127,17 @@ def test_rivals_of_a_category_are_all_logits_and_of_an_attribute_its_absence(tas
     assert places == (1,)
 
 
+@pytest.mark.parametrize(("negatives", "form"), [("random", "single"), ("others", "others")])
+def test_the_logit_of_a_binary_performer_is_compared_with_0(task: Task, negatives: str, form: str) -> None:
+    task.dataset.negatives = negatives
+    assert task.form == task.training.form == form
+    assert task.training.explains_log_odds
+    assert TaskName.parse(task.name).form == form
+    rivals, places = task.training.rivals(torch.tensor([[5.0], [-5.0]]))
+    assert rivals.tolist() == [[0, 5], [0, -5]]
+    assert places == (1,)
+
+
 def test_the_explained_logit_is_that_of_the_performer(task: Task) -> None:
     training = task.training
     logits = task.performer.logits(task.dataset.train.images)

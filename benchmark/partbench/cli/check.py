@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from partbench.cli.parameters import completion_of, data_root_option, device_option, path_option
+from partbench.cli.parameters import completion_of, data_root_option, device_option, other_option, path_option
 from partbench.cli.workbench import open_workbench, progress_of
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @path_option
 @device_option
 @data_root_option
+@other_option
 def check(
     plugin: str, task: str | None, option_texts: tuple[str, ...], files: tuple[Path, ...], device: str,
-    data_root: Path | None,
+    data_root: Path | None, other: Path | None,
 ) -> None:  # fmt: skip
     """Check a plugin on a few images: which rules it breaks, and which metrics cannot score it.
 
@@ -40,7 +41,9 @@ def check(
       bench check ./my_metric.py --task fauna/multi:cat
       bench check animal_part --data-root ~/data
     """
-    registry, workbench = open_workbench(device, data_root, [*files, *([plugin] if plugin.endswith(".py") else [])])
+    registry, workbench = open_workbench(
+        device, data_root, [*files, *([plugin] if plugin.endswith(".py") else [])], other
+    )
     from partbench import options
     from partbench.cli.plugin_kit import Trial
     from partbench.testing import ContractError

@@ -17,6 +17,10 @@ results_option = click.option(
 data_root_option = click.option(
     "--data-root", type=click.Path(path_type=Path), help="Folder of real data, or one that holds a folder per dataset."
 )
+other_option = click.option(
+    "--other", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    help="Folder of random photographs: what single tasks tell a category from, where a dataset has none.",
+)  # fmt: skip
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
 )

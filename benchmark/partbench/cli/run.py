@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from partbench.cli.pages import write_pages_of
-from partbench.cli.parameters import completion_of, data_root_option, device_option, json_option, results_option
+from partbench.cli.parameters import (
+    completion_of,
+    data_root_option,
+    device_option,
+    json_option,
+    other_option,
+    results_option,
+)
 from partbench.cli.workbench import open_workbench
 
 if TYPE_CHECKING:
@@ -43,10 +50,11 @@ if TYPE_CHECKING:
 @results_option
 @device_option
 @data_root_option
+@other_option
 def run(
     plugins: tuple[str, ...], tasks: tuple[str, ...], seeds: tuple[int, ...], option_texts: tuple[str, ...],
     metrics: tuple[str, ...], overwrite: bool, pictures: bool, as_json: bool, results: Path, device: str,
-    data_root: Path | None,
+    data_root: Path | None, other: Path | None,
 ) -> None:  # fmt: skip
     """Fit explainers, score them, update leaderboards and draw pictures.
 
@@ -59,7 +67,7 @@ def run(
       bench run --plugin ./my_explainer.py --task fauna/multi:cat
       bench run --plugin ./my_metric.py               score the controls and srae
     """
-    registry, workbench = open_workbench(device, data_root, [name for name in plugins if name.endswith(".py")])
+    registry, workbench = open_workbench(device, data_root, [name for name in plugins if name.endswith(".py")], other)
     from partbench import options
     from partbench.cli.console import Reporter
     from partbench.cli.selection import selected

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from partbench.cli.parameters import data_root_option, device_option, path_option, results_option
+from partbench.cli.parameters import data_root_option, device_option, other_option, path_option, results_option
 from partbench.cli.workbench import open_workbench, progress_of
 from partbench.errors import InputError
 
@@ -22,9 +22,10 @@ from partbench.errors import InputError
 @results_option
 @device_option
 @data_root_option
+@other_option
 def show(
     cell: str, images: int, indices: tuple[int, ...], out: Path | None, files: tuple[Path, ...], results: Path,
-    device: str, data_root: Path | None,
+    device: str, data_root: Path | None, other: Path | None,
 ) -> None:  # fmt: skip
     """Fit the explainer of CELL again and draw its explanations. CELL: a key, its beginning, or a Parquet file.
 
@@ -38,7 +39,7 @@ def show(
       bench show 3fa9
       bench show results/fauna/multi.bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
-    registry, workbench = open_workbench(device, data_root, files)
+    registry, workbench = open_workbench(device, data_root, files, other)
     from partbench.pictures.gallery import draw_pictures
     from partbench.pictures.view import choose_images
     from partbench.results.schema import picture_path

@@ -55,7 +55,10 @@ def head(outputs: int) -> nn.Sequential:
 
 
 class Lite0Head(PerformerPlugin):
-    """EfficientNet-lite0 up to 14 x 14 cells and a small VGG-style head of the dataset's own classes."""
+    """EfficientNet-lite0 up to 14 x 14 cells and a small VGG-style head of the dataset's own classes.
+
+    In a single task the head is binary: one logit, trained on evenly drawn images of the category and its negatives.
+    """
 
     name: ClassVar[str] = "lite0_head"
     version: ClassVar[str] = "1"
@@ -92,7 +95,9 @@ def explains_attribute(dataset: Dataset) -> bool:
 
 
 def output_names(dataset: Dataset) -> tuple[str, ...]:
-    """What the head has a logit for: the dataset's attributes in an attribute task, else its classes."""
+    """What the head has a logit for: attributes in an attribute task, the category in a single task, else classes."""
+    if dataset.negatives:
+        return tuple(dataset.categories)
     return tuple(dataset.attribute_names if explains_attribute(dataset) else dataset.classes)
 
 
@@ -158,7 +163,9 @@ def descend(model: nn.Module, maps: Maps, truth: Truth) -> None:
 
 
 def loss(logits: Float[Tensor, "b c"], truth: Truth) -> Float[Tensor, ""]:
-    """Cross-entropy of classes; binary cross-entropy of attributes (+1 / -1) where they are known."""
+    """Cross-entropy of classes; binary cross-entropy of a lone logit, or of attributes (+1 / -1) where known."""
+    if truth.ndim == 1 and logits.shape[1] == 1:
+        return F.binary_cross_entropy_with_logits(logits[:, 0], truth.float())
     if truth.ndim == 1:
         return F.cross_entropy(logits, truth)
     known = truth.isfinite()

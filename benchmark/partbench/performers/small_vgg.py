@@ -1,6 +1,8 @@
 """SmallVgg: a VGG-like network for fauna at 64 px, whose weights ship with partbench.
 
-`scripts/train_small_vgg.py` made the weights; `weights/small_vgg.md` says how well they do.
+`scripts/train_small_vgg.py` made the weights; `weights/small_vgg.md` says how well they do. In a single task it is a
+binary network: fc7 and fc8 of its own, made by `scripts/train_small_vgg_single.py`, on the layers below, which are
+shared and frozen.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from safetensors.torch import load
-from torch import nn
+from torch import Tensor, nn
 
 from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.normalise import Normalise
@@ -22,13 +24,19 @@ from partbench.performers.normalise import Normalise
 if TYPE_CHECKING:
     from partbench import Dataset
 
-OUTPUTS = ("bird", "cat", "cow", "dog", "horse", "sheep")
+OUTPUTS: tuple[str, ...] = ("bird", "cat", "cow", "dog", "horse", "sheep")
 ROLES = {"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"}
+OWN = ("fc7", "fc8")  # layers that each binary network has of its own
 
 
 def weights_file() -> Traversable:
     """The weights in the installed package: half-precision safetensors, one entry a parameter of `network`."""
     return resources.files("partbench.performers") / "weights" / "small_vgg.safetensors"
+
+
+def heads_file() -> Traversable:
+    """The binary heads: half-precision safetensors, an entry a parameter, named "bird/" or "bird:others/" and it."""
+    return resources.files("partbench.performers") / "weights" / "small_vgg_single.safetensors"
 
 
 def network(outputs: int = len(OUTPUTS)) -> nn.Sequential:
@@ -59,11 +67,11 @@ def convolution(channels: int, filters: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU())
 
 
-def trained(weights: bytes, outputs: int) -> nn.Sequential:
-    """The network with the weights of a safetensors file; torch's random generator is left as it was."""
+def trained(weights: dict[str, Tensor], outputs: int) -> nn.Sequential:
+    """The network with these weights; torch's random generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         stages = network(outputs)
-    stages.load_state_dict(load(weights))
+    stages.load_state_dict(weights)
     return stages
 
 
@@ -76,22 +84,45 @@ class SmallVgg(PerformerPlugin):
 
     @staticmethod
     def open(dataset: Dataset, device: torch.device) -> Performer:
-        """The trained network. Raises InputError for any other dataset than fauna."""
+        """The trained network. Raises InputError for any other dataset than fauna.
+
+        In a single task its one output is the log-odds of the category, above 0 for yes.
+        """
         if dataset.name != "fauna":
             instead = f"{dataset.name}/multi:<category>@lite0_head"
             raise InputError(f"small_vgg is trained on fauna only; use --task {instead}")
         weights = weights_file().read_bytes()
+        state, outputs = load(weights), OUTPUTS
+        if dataset.negatives:
+            outputs = dataset.categories
+            weights += heads_file().read_bytes()
+            state = {name: value for name, value in state.items() if not name.startswith(OWN)} | head(dataset)
         return Performer(
             name=SmallVgg.name,
             version=SmallVgg.version,
             input_size=SmallVgg.input_size,
-            stages=dict(trained(weights, len(OUTPUTS)).named_children()),
+            stages=dict(trained(state, len(outputs)).named_children()),
             roles=ROLES,
-            outputs=OUTPUTS,
-            targets={name: i for i, name in enumerate(OUTPUTS)},
-            fingerprint=hashlib.sha256(weights).hexdigest(),
+            outputs=outputs,
+            targets={name: i for i, name in enumerate(outputs)},
+            fingerprint=hashlib.sha256(
+                weights + (head_name(dataset) if dataset.negatives else "").encode()
+            ).hexdigest(),
             device=device,
         )
+
+
+def head(dataset: Dataset) -> dict[str, Tensor]:
+    """The parameters of the binary head for a dataset as a single task sees it."""
+    start = f"{head_name(dataset)}/"
+    return {
+        name.removeprefix(start): v for name, v in load(heads_file().read_bytes()).items() if name.startswith(start)
+    }
+
+
+def head_name(dataset: Dataset) -> str:
+    """Which head: "bird" against random images, "bird:others" against the other categories too."""
+    return dataset.categories[0] + (":others" if dataset.negatives == "others" else "")
 
 
 @hookimpl

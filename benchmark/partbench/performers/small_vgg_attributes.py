@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from safetensors.torch import load
 
 from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.small_vgg import ROLES, trained
@@ -48,7 +49,7 @@ class SmallVggAttributes(PerformerPlugin):
             name=SmallVggAttributes.name,
             version=SmallVggAttributes.version,
             input_size=SmallVggAttributes.input_size,
-            stages=dict(trained(weights, len(names)).named_children()),
+            stages=dict(trained(load(weights), len(names)).named_children()),
             roles=ROLES,
             outputs=tuple(names),
             targets={task: names.index(name) for task, name in tasks.items()},

@@ -26,21 +26,23 @@ Plugin = str | Path | type[Explainer]
 def run(
     plugins: Plugin | Sequence[Plugin], tasks: str | Sequence[str] = "fauna/multi:*", seeds: int | Sequence[int] = 0,
     options: Mapping[str, Any] | None = None, results: str | Path | None = None, jobs: int = 1,
-    data_root: str | Path | None = None,
+    data_root: str | Path | None = None, other: str | Path | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Run explainers on tasks and return the aggregate rows: one per cell, metric and variant (docs/results.md).
 
     `plugins` are names, files or Explainer classes. `options` maps "option" or "explainer.option" to a value. If
     `results` is a folder, finished cells are read from it and new cells are written to it, as by `bench run`; if it is
-    None, nothing is written. Cells run in this process on one thread; the number of threads is restored afterwards.
-    Raises InputError for a wrong name, option or task. A plugin that fails gives rows with status "failed".
+    None, nothing is written. `other` is a folder of random photographs, for single tasks of datasets that have none.
+    Cells run in this process on one thread; the number of threads is restored afterwards. Raises InputError for a wrong
+    name, option or task. A plugin that fails gives rows with status "failed".
     """
     if jobs != 1:
         raise InputError(f"jobs is {jobs}; cells run one at a time from Python, expected 1")
     given = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
     if not given:
         raise InputError("no plugin to run; give a name, a file, an Explainer class, or a list of them")
-    workbench = Workbench(registry_of(given), None if data_root is None else Path(data_root))
+    roots = [None if folder is None else Path(folder) for folder in (data_root, other)]
+    workbench = Workbench(registry_of(given), roots[0], other=roots[1])
     names = workbench.expand([tasks] if isinstance(tasks, str) else list(tasks))
     several = [seeds] if isinstance(seeds, int) else list(seeds)
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (options or {}).items()}

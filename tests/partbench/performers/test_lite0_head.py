@@ -9,6 +9,7 @@ import torch
 
 from partbench import InputError, Performer
 from partbench.attribute_view import through_attribute
+from partbench.category_view import through_category
 from partbench.performers import lite0_head
 from partbench.performers.lite0_head import Lite0Head, fingerprint, loss, standardisation, train
 
@@ -141,6 +142,28 @@ def test_the_head_of_an_attribute_task_has_a_logit_for_each_attribute(cache: Pat
     assert fingerprint(male) == fingerprint(young) != fingerprint(squares(train="faces"))
     batch = faces.train.batch(range(24))
     assert ((opened.logits(batch.pixels) > 0) == (faces.train.attributes > 0)).float().mean() > 0.75
+
+
+def test_in_a_single_task_it_is_a_binary_network_of_its_own(cache: Path, squares: Callable) -> None:
+    dataset = squares()
+    view = through_category(dataset, "cat", "random")
+    opened = Lite0Head.open(view, CPU)
+    assert (opened.outputs, opened.targets) == (("cat",), {"cat": 0})
+    assert fingerprint(view) not in (fingerprint(dataset), fingerprint(through_category(dataset, "cat", "others")))
+    batch = view.train.batch(range(len(view.train)))
+    assert ((opened.logits(batch.pixels)[:, 0] > 0) == (batch.labels > 0)).float().mean() > 0.9
+
+
+def test_a_rare_category_is_told_by_a_lone_logit_as_well_as_its_negatives() -> None:
+    torch.manual_seed(0)
+    labels = (torch.arange(64) % 16 == 0).long()
+    maps = torch.randn(64, 112, 14, 14)
+    maps[labels == 1, 5, 4:8, 4:8] += 6
+    model = train(maps.half(), labels, outputs=1)
+    with torch.no_grad():
+        said = model(maps)[:, 0] > 0
+    for side in (0, 1):
+        assert (said == labels)[labels == side].float().mean() >= 0.9
 
 
 def same_weights(one: Performer, other: Performer) -> bool:

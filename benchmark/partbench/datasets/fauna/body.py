@@ -116,14 +116,14 @@ class Body:
 
     def seen_from(self, view: Frame) -> Solids:
         """The body under an orthogonal map from body to image axes."""
-        axes = view @ np.array([e[3] for e in self.ellipsoids])
+        axes = view @ np.array([e[3] for e in self.ellipsoids]).reshape(-1, 3, 3)
         covariance = axes @ axes.transpose(0, 2, 1)
         solids = (*self.cones, *self.ellipsoids)
         return Solids(
-            np.array([c[2] for c in self.cones]) @ view.T,
-            np.array([c[3] for c in self.cones]) @ view.T,
-            np.array([c[4] for c in self.cones]),
-            np.array([e[2] for e in self.ellipsoids]) @ view.T,
+            np.array([c[2] for c in self.cones]).reshape(-1, 3) @ view.T,
+            np.array([c[3] for c in self.cones]).reshape(-1, 3) @ view.T,
+            np.array([c[4] for c in self.cones]).reshape(-1, 2),
+            np.array([e[2] for e in self.ellipsoids]).reshape(-1, 3) @ view.T,
             np.linalg.inv(covariance),
             np.sqrt(covariance[:, (0, 1, 2), (0, 1, 2)]),
             tuple(s[0] for s in solids),

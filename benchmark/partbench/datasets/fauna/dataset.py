@@ -20,6 +20,7 @@ from torch import Tensor
 from partbench import Batch, Dataset, ImageSet, Progress, Register, cache_folder, hookimpl, silent
 from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, ATTRIBUTES_VERSION, GLOBAL, attributes_of
+from partbench.datasets.fauna.other_scene import OTHER_LABEL, OTHER_VERSION, draw_other_scene
 from partbench.datasets.fauna.render import (
     ALL_LANDMARKS,
     CATEGORIES,
@@ -32,7 +33,9 @@ from partbench.datasets.fauna.render import (
 
 TRAIN_SEED, TEST_SEED = 1, 2
 ATTRIBUTE_SEEDS = 3, 4  # of the attribute scenes for training and testing
+OTHER_SEEDS = 7, 8  # of the scenes of no animal
 TRAIN_IMAGES, TEST_IMAGES = 1800, 600
+OTHER_IMAGES = 1000, 300
 MANY = 64  # images from which on the whole split is rendered and kept
 KEPT_SIDE = 128  # px up to which a split is kept on disk
 
@@ -142,6 +145,18 @@ class AttributeSet(FaunaSet):
         return replace(super().batch(indices), attributes=self.attributes[list(indices)])
 
 
+class OtherSet(FaunaSet):
+    """The same of scenes of no animal: boxes and masks are empty, landmarks NaN, and no part can be left out."""
+
+    kind: ClassVar[str] = f"fauna-other-{OTHER_VERSION}"
+    scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_other_scene}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.has_removals = False
+        self.labels = torch.full((self.count,), OTHER_LABEL)
+
+
 def _load(path: Path) -> dict[str, np.ndarray]:
     """The arrays kept at a path; empty if there are none, or they cannot be read (they are then rendered again)."""
     try:
@@ -186,11 +201,17 @@ class Fauna(Dataset):
     landmark_names: tuple[str, ...] = ALL_LANDMARKS
     part_names: tuple[str, ...] = PART_NAMES
     located: tuple[str, ...] = ("head", "neck", "torso")  # as on Pascal-Part (Interpretable CNN, section 5)
+    offers_random_images: ClassVar[bool] = True
 
     def __init__(self, root: Path | None = None, size: int = 64) -> None:
         super().__init__(root, size)
         self.train = FaunaSet(TRAIN_SEED, TRAIN_IMAGES, size)
         self.test = FaunaSet(TEST_SEED, TEST_IMAGES, size)
+
+    def random_images(self) -> tuple[ImageSet, ImageSet]:
+        """Scenes of no animal: plants, stones, furniture, vessels, other creatures."""
+        train, test = (OtherSet(seed, n, self.size) for seed, n in zip(OTHER_SEEDS, OTHER_IMAGES, strict=True))
+        return train, test
 
 
 @hookimpl

@@ -19,6 +19,7 @@ from .coat import UNMARKED, field, marked
 from .render_pool import chunks_in_order
 from .scene import Light, Scene, draw_scene
 from .surface import FAR, NOTHING, Surface, softened_normals, visible_surface
+from .things import THING
 from .vocabulary import (
     ALL_LANDMARKS,
     BOX_LANDMARKS,
@@ -26,6 +27,7 @@ from .vocabulary import (
     CUB_LANDMARKS,
     FINE_PARTS,
     LANDMARK_NAMES,
+    OTHER,
     PART_NAMES,
     merged_part,
     removed_fine_parts,
@@ -48,8 +50,9 @@ FAUNA_VERSION = "1"
 SceneOf = Callable[[int, int], Scene]
 _SUPER = 2  # samples per pixel and axis
 _FINE = tuple(dict.fromkeys(fine for parts in FINE_PARTS.values() for fine in parts))
-_FINE_ID = {fine: k + 1 for k, fine in enumerate(_FINE)}  # 0 is not the animal
-_MERGED_OF_FINE = np.array([0] + [PART_NAMES.index(merged_part(fine)) + 1 for fine in _FINE], np.uint8)
+_CLASSES = (*CATEGORIES, OTHER)
+_FINE_ID = {fine: k + 1 for k, fine in enumerate((*_FINE, THING))}  # 0 is nothing; what is no animal has no parts
+_MERGED_OF_FINE = np.array([0, *(PART_NAMES.index(merged_part(fine)) + 1 for fine in _FINE), 0], np.uint8)
 _HOLLOW = 0.025  # of the frame: how far around a pixel the surface counts in its shading
 _LEAST_AREA = 3e-4  # of the frame: a part that shows less has no landmark
 
@@ -59,7 +62,7 @@ class Sample:
     """One rendered image and its truth.
 
     image: (H, W, 3) uint8, red green blue.
-    label: index into CATEGORIES.
+    label: index into CATEGORIES; len(CATEGORIES) in a scene of no animal, which has no box, landmarks or masks.
     box: (4,) float32 x0 y0 x1 y1 in px, tight around the visible animal; all zero if nothing of it is visible.
     landmarks: (len(ALL_LANDMARKS), 2) float32 x, y in px (pixel i spans i to i + 1); NaN where absent: not a landmark
         of the category, outside the frame, behind the occluder or another part, or left out.
@@ -96,7 +99,7 @@ def render(
     if seed < 0 or index < 0 or size < 8:
         raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
     scene, layer, ground = (_whole if without else _whole.__wrapped__)(scene_of, int(seed), int(index), size * _SUPER)
-    removed = removed_fine_parts(CATEGORIES[scene.label], without, set(scene.solids.parts))
+    removed = removed_fine_parts(_CLASSES[scene.label], without, set(scene.solids.parts))
     if removed:
         layer = _uncover(scene, layer, removed)
     picture, fine = _compose(scene, layer, ground)
@@ -284,7 +287,7 @@ def _landmarks(scene: Scene, layer: _Layer, removed: frozenset[str]) -> Float[nd
         if part not in removed and _seen(layer, _FINE_ID[part], point):
             found[ALL_LANDMARKS.index(name)] = point[:2] * (size / _SUPER)
     merged = _MERGED_OF_FINE[layer.fine]
-    for name in (n for n in BOX_LANDMARKS if n in LANDMARK_NAMES[CATEGORIES[scene.label]]):
+    for name in (n for n in BOX_LANDMARKS if n in LANDMARK_NAMES.get(_CLASSES[scene.label], ())):
         if name in scene.solids.landmarks:
             continue
         mask = layer.fine == _FINE_ID[name] if name in ("neck", "torso") else merged == PART_NAMES.index(name) + 1

@@ -35,6 +35,7 @@ class Stream(IntEnum):
     OCCLUDER = 5
     ATTRIBUTES = 6
     ADORNMENT = 7
+    THING = 8
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def draw_scene(seed: int, index: int) -> Scene:
     stream = partial(random_stream, seed, index)
     label = index % len(CATEGORIES)
     body = animal(CATEGORIES[label], draw_pose(stream(Stream.POSE)))
-    return stage(label, body, _draw_camera(stream(Stream.CAMERA)), draw_coat(stream(Stream.COAT)), stream)
+    return stage(label, body, draw_camera(stream(Stream.CAMERA)), draw_coat(stream(Stream.COAT)), stream)
 
 
 def random_stream(seed: int, index: int, which: Stream) -> np.random.Generator:
@@ -103,7 +104,8 @@ def animal(category: str, pose: Pose) -> Body:
     return bird(pose) if category == "bird" else quadruped(category, pose)
 
 
-def _draw_camera(rng: np.random.Generator) -> Camera:
+def draw_camera(rng: np.random.Generator) -> Camera:
+    """From the side or obliquely in front; in a fifth of the images the animal is cut off by the frame."""
     yaw = rng.uniform(-0.3, 0.85)
     facing_left = rng.random() < 0.5
     angles = (np.pi - yaw if facing_left else yaw, rng.uniform(0.0, 0.3), rng.normal(0.0, 0.06))

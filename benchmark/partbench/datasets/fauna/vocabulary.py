@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable
 
 CATEGORIES = ("bird", "cat", "cow", "dog", "horse", "sheep")
+OTHER = "other"  # scenes of none of the categories
 PART_NAMES = ("head", "torso", "legs", "front_legs", "back_legs", "tail")
 SIDES = ("left", "right")
 
@@ -94,7 +95,7 @@ def _known_names() -> set[str]:
 
 
 def removed_fine_parts(category: str, without: Iterable[str], worn: Iterable[str] = ()) -> frozenset[str]:
-    """Fine parts of a category named by `without`: merged names, fine names, or a pair such as "ears".
+    """Fine parts of a category named by `without` (none of OTHER): merged names, fine names, or a pair such as "ears".
 
     `worn` are fine parts that the animal at hand has too: in attribute scenes any animal may have horns.
 
@@ -106,6 +107,8 @@ def removed_fine_parts(category: str, without: Iterable[str], worn: Iterable[str
         if name not in _known_names():
             close = difflib.get_close_matches(name, sorted(_known_names()), n=1)
             raise ValueError(f"no part named {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        if category == OTHER:
+            continue
         members = PAIRS.get(name, (name,))
         removed.update(
             fine

@@ -1,4 +1,5 @@
 from .classification import agreement as agreement
+from .classification import balanced as balanced
 from .classification import best_threshold as best_threshold
 from .classification import class_unchanged as class_unchanged
 from .classification import hits as hits

@@ -27,6 +27,19 @@ def hits(logits: Float[np.ndarray, "n k"], category: Int[np.ndarray, "n"]) -> Fl
     return np.where(np.isfinite(logits).all(1), (logits.argmax(1) == category).astype(float), np.nan)
 
 
+def balanced(right: Float[np.ndarray, "n"], side: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """Values weighted so that their mean is the mean over sides of the mean of each side; NaN for an unknown value.
+
+    All are NaN where nothing is known of a side.
+    """
+    known = np.isfinite(right)
+    sides, at = np.unique(side, return_inverse=True)
+    counts = np.bincount(at[known], minlength=len(sides))
+    if not counts.all():
+        return np.full(len(right), np.nan)
+    return right * known.sum() / (len(sides) * counts[at])
+
+
 def best_threshold(logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:
     """The threshold tau for which `logits > tau` agrees most often with `positive`; of equals the nearest to 0.
 
