@@ -78,7 +78,7 @@ class FilterRegulariser(nn.Module):
     def measure(self, added: Tensor, task: Tensor) -> None:
         """Take a batch into `ratio`, a running mean: the length of what the filter loss adds over that of the task."""
         length = torch.linalg.vector_norm(task)
-        found = torch.where(length > 0, torch.linalg.vector_norm(added) / length, torch.nan)
+        found = torch.where(length > 0, torch.linalg.vector_norm(added) / length, torch.nan).to(self.ratio)
         moved = torch.where(self.ratio.isnan(), found, self.ratio.lerp(found, 1 - self.decay))
         self.ratio.copy_(torch.where(found.isnan(), self.ratio, moved))
 
