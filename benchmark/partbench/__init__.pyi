@@ -9,6 +9,7 @@ from .attribution.rules import NoContrast as NoContrast
 from .cache import cache_folder as cache_folder
 from .errors import InputError as InputError
 from .hookspecs import Register as Register
+from .nn.filter_gradients import category_balance as category_balance
 from .nn.part_layer import PartLayer as PartLayer
 from .nn.part_layer import PartSettings as PartSettings
 from .nn.receptive_field import ReceptiveField as ReceptiveField
@@ -28,6 +29,7 @@ from .plugin import ImageSet as ImageSet
 from .plugin import Metric as Metric
 from .plugin import PerformerPlugin as PerformerPlugin
 from .plugin import Progress as Progress
+from .plugin import Remarked as Remarked
 from .plugin import silent as silent
 from .results.store import load_results as load_results
 from .running.run import run as run

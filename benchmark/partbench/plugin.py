@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from partbench.task import TrainingTask
 
 Control = Literal["", "floor", "ablation", "baseline"]
+
+
+class Remarked(NamedTuple):
+    """A reported value, and what a reader of it must know in a few words ("at chance")."""
+
+    value: float
+    remark: str
+
+
 Progress = Callable[[str, int, int], None]
 Negatives = Literal["", "random", "others"]  # of a single task: random images; images of all other classes too
 OTHER = "other"  # the class of random images, in datasets that have one
@@ -56,8 +65,10 @@ class Explainer:
         """The explanation of n images. That of an image must not depend on the others in the batch."""
         raise NotImplementedError
 
-    def report(self) -> dict[str, float]:
+    def report(self) -> Mapping[str, float | Remarked]:
         """Numbers by name that the explainer reports of itself after `fit`; they become rows of the results.
+
+        A `Remarked` number comes with words on what a reader must know ("the network is at chance").
 
         `name@layer` is the value of one layer; `bench show` draws these. A name that ends in `_share` is a fraction in
         [0, 1].

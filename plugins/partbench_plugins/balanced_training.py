@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -21,15 +21,17 @@ def unobserved(epoch: int) -> None:
 
 @dataclass(frozen=True)
 class BalancedTraining:
-    """Adam, with a rate that falls to 0 along a cosine, on batches in which each label is equally likely.
+    """Adam or SGD, with a rate that falls to 0 along a cosine, on batches in which each label is equally likely.
 
     Images are drawn with replacement. An epoch draws so many that each image of the rarest label comes once on average.
-    `batch_size` is the most a batch holds; the batches of an epoch differ by one image at most.
+    `batch_size` is the most a batch holds; the batches of an epoch differ by one image at most. SGD has momentum 0.9.
     """
 
     epochs: int
     learning_rate: float
     batch_size: int
+    optimiser: Literal["adam", "sgd"] = "adam"
+    weight_decay: float = 0.0
 
     def minimise(
         self, loss: Loss, parameters: Parameters, labels: Int[Tensor, "N"],
@@ -42,7 +44,7 @@ class BalancedTraining:
         odds = balanced_odds(labels)
         drawn = round(float(odds.sum() / odds.max()))
         batches = math.ceil(drawn / self.batch_size)
-        optimiser = torch.optim.Adam(parameters, self.learning_rate, fused=True)
+        optimiser = self._optimiser(parameters)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.epochs * batches)
         for epoch in range(1, self.epochs + 1):
             before_epoch(epoch)
@@ -52,6 +54,11 @@ class BalancedTraining:
                 optimiser.step()
                 cosine.step()
             after_epoch(epoch)
+
+    def _optimiser(self, parameters: Parameters) -> torch.optim.Optimizer:
+        if self.optimiser == "sgd":
+            return torch.optim.SGD(parameters, self.learning_rate, 0.9, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay, fused=True)
 
 
 def balanced_odds(labels: Int[Tensor, "N"]) -> Float[Tensor, "N"]:

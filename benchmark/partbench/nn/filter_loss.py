@@ -62,13 +62,25 @@ class FilterRegulariser(nn.Module):
 
     `gradient` is a module of `filter_gradients`, `weight` one of `filter_weights`. `epoch` is t of the schedules; the
     training loop sets it, counting from 1, and 0 switches the filter loss off (warm-up). In eval mode, or when nothing
-    below is trained, maps pass untouched. Put it after the ReLU and before the mask.
+    below is trained, maps pass untouched. Put it after the ReLU and before the mask. `ratio` says how strong the filter
+    loss is beside the task in the last batches; NaN before the first.
     """
 
-    def __init__(self, gradient: nn.Module, weight: nn.Module) -> None:
+    ratio: Tensor
+
+    def __init__(self, gradient: nn.Module, weight: nn.Module, decay: float = 0.98) -> None:
         super().__init__()
-        self.gradient, self.weight = gradient, weight
+        self.gradient, self.weight, self.decay = gradient, weight, decay
         self.epoch = 1
+        self.register_buffer("ratio", torch.tensor(torch.nan))
+
+    @torch.no_grad()
+    def measure(self, added: Tensor, task: Tensor) -> None:
+        """Take a batch into `ratio`, a running mean: the length of what the filter loss adds over that of the task."""
+        length = torch.linalg.vector_norm(task)
+        found = torch.where(length > 0, torch.linalg.vector_norm(added) / length, torch.nan).to(self.ratio)
+        moved = torch.where(self.ratio.isnan(), found, self.ratio.lerp(found, 1 - self.decay))
+        self.ratio.copy_(torch.where(found.isnan(), self.ratio, moved))
 
     def forward(self, maps: Float[Tensor, "b c n n"], positive: Bool[Tensor, "b c"]) -> Float[Tensor, "b c n n"]:
         """`maps`, with the filter gradient waiting in its backward."""
@@ -93,4 +105,6 @@ class _AddFilterGradient(torch.autograd.Function):
         regulariser = ctx.regulariser
         gradient = regulariser.gradient(maps, positive)
         weight = regulariser.weight(gradient, task, maps, regulariser.epoch)
-        return torch.addcmul(task, gradient, weight[:, None, None]), None, None
+        added = gradient.mul_(weight[:, None, None])
+        regulariser.measure(added, task)
+        return task + added, None, None

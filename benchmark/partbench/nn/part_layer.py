@@ -6,7 +6,7 @@ It combines `templates`, `filter_loss`, `filter_weights` and `categories`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ class PartSettings:
     gradient (see NormMatching, with `schedule`), or as "published" for that gradient (ActivationWeight for "exact" and
     "paper", EpochWeight for "released"). position: where the mask is put; height: tau in units of 1 / n^2; beta: width
     of the templates. category: of each filter by the "mean" of its sums (paper) or by a running "peak" (released code).
-    mask, loss: switch either off.
+    mask, loss: switch either off. balance: weights (w_pos, w_neg) of the "released" gradient, see `category_balance`.
     """
 
     gradient: GradientName = "exact"
@@ -41,6 +41,7 @@ class PartSettings:
     category: Literal["mean", "peak"] = "mean"
     mask: bool = True
     loss: bool = True
+    balance: tuple[float, float] = (1.0, 1.0)
 
     def layer(self, filters: int, cells: int, categories: int = 1, images: int = 1) -> PartLayer:
         """The layer for maps of cells x cells; `images` is the size of the training set."""
@@ -62,7 +63,9 @@ class PartLayer(nn.Module):
         self.mask = PartMask(bank, settings.position) if settings.mask else nn.Identity()
         self.regulariser: FilterRegulariser | None = None
         if settings.loss:
-            options = {"images": images} if settings.gradient == "paper" else {}
+            options: dict[str, Any] = {"images": images} if settings.gradient == "paper" else {}
+            if settings.gradient == "released":
+                options = {"balance": settings.balance, "position": settings.position}
             gradient = filter_gradient(settings.gradient, bank, filters, **options)
             self.regulariser = FilterRegulariser(gradient, _weight(settings, filters))
         self.epoch = 1

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from partbench.pictures.sheet import save
 from partbench.pictures.view import View
+from partbench.plugin import Remarked
 from partbench.types import NotApplicable
 
 WHOLE = "whole network"  # the bar of a share that belongs to no single layer
@@ -29,13 +30,14 @@ def draw_layers(view: View, path: Path) -> Path:
     return save(draw_layer_sheet(panels, view.title), path)
 
 
-def by_layer(report: Mapping[str, float]) -> dict[str, dict[str, float]]:
+def by_layer(report: Mapping[str, float | Remarked]) -> dict[str, dict[str, float]]:
     """Values `name@layer` of a report by name and layer, in its order, and names ending in `_share` without a layer.
 
     Empty where there are no values of layers. Values that are not finite are left out.
     """
     panels: dict[str, dict[str, float]] = {}
-    for key, value in report.items():
+    for key, reported in report.items():
+        value = reported.value if isinstance(reported, Remarked) else reported
         name, _, layer = key.partition("@")
         if math.isfinite(value) and (layer or name.endswith("_share")):
             panels.setdefault(name, {})[layer or WHOLE] = float(value)

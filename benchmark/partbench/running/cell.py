@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench.functional.statistics import bootstrap
-from partbench.plugin import Dataset, Explainer, Metric
+from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.integrity import unchanged
 from partbench.task import Task
 from partbench.types import (
@@ -336,14 +336,16 @@ def _located(dataset: Dataset) -> tuple[int, ...] | None:
 
 
 def _report(explainer: Explainer, taken: Container[str]) -> list[Row]:
-    found = explainer.report()
+    found, rows = explainer.report(), []
     if not isinstance(found, dict):
         raise ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name")
-    for name, value in found.items():
+    blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
+    blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
+    for name, reported in found.items():
+        value, remark = reported if isinstance(reported, Remarked) else (reported, "")
         if not isinstance(name, str) or name.partition("@")[0] in taken:
             raise ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name")
         if not isinstance(value, Real):
             raise ValueError(f"report() gives {value!r:.60} as {name}, expected a number")
-    blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
-    blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
-    return [blank | {"metric": name, "value": float(value)} for name, value in found.items()]
+        rows.append(blank | {"metric": name, "value": float(value), "reason": str(remark)})
+    return rows

@@ -192,7 +192,7 @@ class Autoencoder(Explainer):
 
     @property
     def _training(self) -> PartTraining:
-        return PartTraining(self.epochs, self.learning_rate, self.batch_size, self.warm_up)
+        return PartTraining(self.epochs, self.learning_rate, self.batch_size, warm_up=self.warm_up)
 
     def _started(self, task: TrainingTask) -> ExplainerNetwork:
         torch.manual_seed(task.seed)

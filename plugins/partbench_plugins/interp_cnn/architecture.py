@@ -7,8 +7,9 @@ the top convolutional layer is dropped, a convolution of as many filters is adde
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -26,39 +27,66 @@ class PartNetworkOutputs(NamedTuple):
     logits: Float[Tensor, "b o"]
 
 
+@dataclass(frozen=True)
+class PartDesign:
+    """What the network is made of.
+
+    parts: how filters are made to follow parts. loss_layers, mask_layers: which convolutions have the filter loss and
+    the masks: the "added" one, or "both" (the top convolution too). mask_after_pool: the part layer of the added
+    convolution stands after the pool on it. start: of convolutions and fully-connected layers, "he" (He et al.),
+    "published" (N(0, 0.01^2)), or "performer", which is "he" but for the top convolution, a copy of the performer's.
+    batch_norm: between convolutions and their ReLU. filters: of the added convolution, 0 for those of the top one.
+    """
+
+    parts: PartSettings
+    loss_layers: Literal["added", "both"] = "added"
+    mask_layers: Literal["added", "both"] = "added"
+    mask_after_pool: bool = False
+    start: Literal["he", "published", "performer"] = "he"
+    batch_norm: bool = True
+    dropout: float = 0.5
+    filters: int = 0
+    trained_trunk: bool = False
+
+    @property
+    def top_parts(self) -> PartSettings:
+        """The settings of the top convolution's part layer."""
+        return replace(
+            self.parts, loss=self.parts.loss and self.loss_layers == "both",
+            mask=self.parts.mask and self.mask_layers == "both",
+        )  # fmt: skip
+
+
 class PartNetwork(nn.Module):
     """The layers of a performer from layer `base` on, made anew for `outputs` logits.
 
-    `top` starts from the performer's own weights; what is new starts as He et al. say, with dropout before the fully-
-    connected layers but the first. The two part layers stand after the ReLU of `top` and of `added`, the second one
-    after the pool with `mask_after_pool` (as the released code has it). `trunk` is what lies below: empty if frozen.
+    The two part layers stand after the ReLU of `top` and of `added`, the second one after the pool with
+    `mask_after_pool` (as the released code has it). `trunk` is what lies below: empty if frozen. Raises NotApplicable
+    for a performer without a top convolution whose maps are square.
     """
 
-    def __init__(
-        self, performer: Performer, outputs: int, settings: PartSettings, *, images: int, dropout: float = 0.5,
-        filters: int = 0, mask_after_pool: bool = False, trained_trunk: bool = False,
-    ) -> None:  # fmt: skip
+    def __init__(self, performer: Performer, outputs: int, design: PartDesign, *, images: int) -> None:
         super().__init__()
         below, top, pool, widths = top_conv_surroundings(performer)
-        self.base = below
-        self.trunk = copy.deepcopy(performer.segment("images", below)) if trained_trunk else nn.Sequential()
-        self.top = copy.deepcopy(top)
+        self.base, self.design = below, design
+        self.trunk = copy.deepcopy(performer.segment("images", below)) if design.trained_trunk else nn.Sequential()
+        self.top = with_batch_norm(copy.deepcopy(top)) if design.batch_norm else copy.deepcopy(top)
         with torch.no_grad():
             blank = torch.zeros(1, 3, performer.input_size, performer.input_size)
-            maps = self.top(performer.activations(blank, [below])[below])
+            maps = top(performer.activations(blank, [below])[below])
         channels, cells = _square(maps, performer)
-        filters = filters or min(channels, MOST_FILTERS)
-        self.added = nn.Sequential(nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU()).to(maps.device)
+        filters = design.filters or min(channels, MOST_FILTERS)
+        added = nn.Sequential(nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU())
+        self.added = (with_batch_norm(added) if design.batch_norm else added).to(maps.device)
         self.pool = copy.deepcopy(pool)
         with torch.no_grad():
-            pooled = self.pool(self.added(maps))
-        self.head = classifier([pooled[0].numel(), *widths, outputs], dropout)
-        for layer in (self.added, self.head):
-            layer.apply(_start)
-        self.mask_after_pool = mask_after_pool
-        added_cells = _square(pooled, performer)[1] if mask_after_pool else cells
-        self.top_parts = settings.layer(channels, cells, outputs, images)
-        self.parts = settings.layer(filters, added_cells, outputs, images)
+            pooled = self.pool(maps.new_zeros(1, filters, cells, cells))
+        self.head = classifier([pooled[0].numel(), *widths, outputs], design.dropout)
+        for layer in (self.added, self.head, *([] if design.start == "performer" else [self.top])):
+            layer.apply(_start_published if design.start == "published" else _start)
+        added_cells = _square(pooled, performer)[1] if design.mask_after_pool else cells
+        self.top_parts = design.top_parts.layer(channels, cells, outputs, images)
+        self.parts = design.parts.layer(filters, added_cells, outputs, images)
         self.requires_grad_(True)
 
     @property
@@ -74,7 +102,7 @@ class PartNetwork(nn.Module):
     def unmasked(self, values: Tensor, labels: Int[Tensor, "b"] | None = None) -> Float[Tensor, "b c n n"]:
         """What the part layer of the added convolution takes."""
         maps: Tensor = self.added(self.top_parts(self.top(self.trunk(values)), labels))
-        return self.pool(maps) if self.mask_after_pool else maps
+        return self.pool(maps) if self.design.mask_after_pool else maps
 
     def masks(self, maps: Float[Tensor, "b c n n"]) -> Float[Tensor, "b c n n"]:
         """The masks in [0, 1] that the added convolution's part layer puts on these maps: a constant factor to it."""
@@ -85,7 +113,7 @@ class PartNetwork(nn.Module):
     @property
     def above(self) -> nn.Sequential:
         """The layers above the masked maps, up to the logits."""
-        return nn.Sequential(self.head) if self.mask_after_pool else nn.Sequential(self.pool, self.head)
+        return nn.Sequential(self.head) if self.design.mask_after_pool else nn.Sequential(self.pool, self.head)
 
     def classify(self, maps: Float[Tensor, "b c n n"]) -> Float[Tensor, "b o"]:
         """The logits that follow from masked maps."""
@@ -95,7 +123,7 @@ class PartNetwork(nn.Module):
     def grid(self, performer: Performer) -> ReceptiveField:
         """Where a cell of the added convolution's maps lies on the image."""
         layers = [performer.segment("images", self.base), self.top, self.added]
-        layers += [self.pool] if self.mask_after_pool else []
+        layers += [self.pool] if self.design.mask_after_pool else []
         return receptive_field(nn.Sequential(*layers), performer.input_size)
 
 
@@ -133,6 +161,16 @@ def classifier(widths: list[int], dropout: float) -> nn.Sequential:
     return nn.Sequential(*layers[:-2])
 
 
+def with_batch_norm(stage: nn.Module) -> nn.Sequential:
+    """A convolutional stage with batch norm after each convolution, on its device."""
+    layers: list[nn.Module] = []
+    for layer in stage.children() if isinstance(stage, nn.Sequential) else [stage]:
+        layers.append(layer)
+        if isinstance(layer, nn.Conv2d):
+            layers.append(nn.BatchNorm2d(layer.out_channels).to(layer.weight.device))
+    return nn.Sequential(*layers)
+
+
 def _square(maps: Tensor, performer: Performer) -> tuple[int, int]:
     if maps.ndim != 4 or maps.shape[2] != maps.shape[3]:
         raise NotApplicable(f"the maps of {performer.name} to be masked are {tuple(maps.shape)}, expected square maps")
@@ -142,5 +180,12 @@ def _square(maps: Tensor, performer: Performer) -> tuple[int, int]:
 def _start(layer: nn.Module) -> None:
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def _start_published(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.normal_(layer.weight, std=0.01)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

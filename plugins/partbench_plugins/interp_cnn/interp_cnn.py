@@ -18,8 +18,10 @@ from partbench import (
     Images,
     PartSettings,
     ReceptiveField,
+    Remarked,
     TrainingTask,
     cached_weights,
+    category_balance,
     default_from,
     hookimpl,
     of_profile,
@@ -27,21 +29,31 @@ from partbench import (
     training_seconds,
 )
 from partbench_plugins.applicability import fitted
-from partbench_plugins.interp_cnn.architecture import PartNetwork, PartNetworkOutputs
-from partbench_plugins.interp_cnn.training import PartTraining, TaskLoss, finish, train
+from partbench_plugins.interp_cnn.architecture import PartDesign, PartNetwork, PartNetworkOutputs
+from partbench_plugins.interp_cnn.training import PartTraining, TaskLoss, finish, train, training_state
 
 PROFILES: dict[str, dict[str, str | float | bool]] = {
     "stable": {
-        "gradient": "exact", "weight": "matched", "position": "argmax", "height": 8.0, "mask_after_pool": False,
+        "gradient": "released", "weight": "matched", "rho": 0.3, "position": "centroid", "height": 8.0, "mask": False,
+        "mask_after_pool": False, "loss_layers": "added", "mask_layers": "added", "start": "he", "batch_norm": True,
+        "epochs": 36, "warm_up": 3, "optimiser": "adam", "weight_decay": 0.0, "dropout": 0.5, "mirrored": True,
     },
     "paper": {
-        "gradient": "paper", "weight": "published", "position": "argmax", "height": 0.5, "mask_after_pool": False,
+        "gradient": "paper", "weight": "published", "rho": 1.0, "position": "argmax", "height": 0.5, "mask": True,
+        "mask_after_pool": False, "loss_layers": "both", "mask_layers": "both", "start": "performer",
+        "batch_norm": False, "epochs": 36, "warm_up": 0, "optimiser": "adam", "weight_decay": 0.0, "dropout": 0.5,
+        "mirrored": True,
     },
     "released": {
-        "gradient": "released", "weight": "published", "position": "centroid", "height": 2.0, "mask_after_pool": True,
+        "gradient": "released", "weight": "published", "rho": 1.0, "position": "centroid", "height": 2.0, "mask": True,
+        "mask_after_pool": True, "loss_layers": "both", "mask_layers": "both", "start": "published",
+        "batch_norm": False, "epochs": 50, "warm_up": 0, "optimiser": "sgd", "weight_decay": 5e-4, "dropout": 0.8,
+        "mirrored": True,
     },
 }  # fmt: skip
-RECIPE = "1"  # raise it when the same options no longer give the same weights
+LEARNING_RATES = {"adam": 1e-3, "sgd": 1e-2}
+RECIPE = "2"  # raise it when the same options no longer give the same weights
+AT_CHANCE = 0.2  # share of what lies between chance and 1 up to which a network counts as at chance
 
 
 @dataclass
@@ -70,34 +82,52 @@ class InterpCnn(Explainer):
     profile: Literal["stable", "paper", "released"] = "stable"
     gradient: Literal["exact", "paper", "released"] = of_profile()
     weight: Literal["matched", "published"] = of_profile()
-    rho: Annotated[float, Ge(0)] = 0.1
+    rho: Annotated[float, Ge(0)] = of_profile()
     schedule: Literal["constant", "1/t"] = "constant"
     position: Literal["argmax", "centroid"] = of_profile()
     height: Annotated[float, Gt(0)] = of_profile()
-    mask: bool = True
+    mask: bool = of_profile()
     loss: bool = True
     mask_after_pool: bool = of_profile()
+    loss_layers: Literal["added", "both"] = of_profile()
+    mask_layers: Literal["added", "both"] = of_profile()
+    start: Literal["he", "published", "performer"] = of_profile()
+    batch_norm: bool = of_profile()
     task_loss: TaskLoss = "softmax"
     trunk: Literal["frozen", "trained"] = default_from(lambda _: "trained" if torch.cuda.is_available() else "frozen")
     filters: Annotated[int, Ge(0)] = 0
-    epochs: Annotated[int, Ge(1)] = 12
-    warm_up: Annotated[int, Ge(0)] = 3
-    learning_rate: Annotated[float, Gt(0)] = 3e-4
-    batch_size: Annotated[int, Ge(1)] = 16
-    dropout: Annotated[float, Ge(0), Le(1)] = 0.5
+    epochs: Annotated[int, Ge(1)] = of_profile()
+    warm_up: Annotated[int, Ge(0)] = of_profile()
+    optimiser: Literal["adam", "sgd"] = of_profile()
+    learning_rate: Annotated[float, Gt(0)] = default_from(lambda given: LEARNING_RATES[given.optimiser])
+    weight_decay: Annotated[float, Ge(0)] = of_profile()
+    batch_size: Annotated[int, Ge(1)] = 64
+    dropout: Annotated[float, Ge(0), Le(1)] = of_profile()
+    mirrored: bool = of_profile()
     trained: bool = True
     _fitted: tuple[TrainingTask, PartNetwork, ReceptiveField] | None = field(
         init=False, repr=False, compare=False, default=None
     )
     _seconds: float | None = field(init=False, repr=False, compare=False, default=None)
 
-    @property
-    def part_settings(self) -> PartSettings:
-        """How the filters are made to follow parts."""
+    def design(self, categories: int) -> PartDesign:
+        """What the network is made of, for so many categories."""
         category: Literal["mean", "peak"] = "peak" if self.gradient == "released" else "mean"
-        return PartSettings(
+        parts = PartSettings(
             self.gradient, self.weight, self.rho, self.schedule, self.position, self.height, category=category,
-            mask=self.mask, loss=self.loss,
+            mask=self.mask, loss=self.loss, balance=category_balance(categories),
+        )  # fmt: skip
+        return PartDesign(
+            parts, self.loss_layers, self.mask_layers, self.mask_after_pool, self.start, self.batch_norm, self.dropout,
+            self.filters, self.trunk == "trained",
+        )  # fmt: skip
+
+    @property
+    def training(self) -> PartTraining:
+        """How the network is trained."""
+        return PartTraining(
+            self.epochs, self.learning_rate, self.batch_size, self.optimiser, self.weight_decay, self.warm_up,
+            self.mirrored,
         )  # fmt: skip
 
     @property
@@ -112,14 +142,13 @@ class InterpCnn(Explainer):
 
     def fit(self, task: TrainingTask) -> None:
         """Train the network, or load its cached weights for this task, these options and this seed."""
-        training = PartTraining(self.epochs, self.learning_rate, self.batch_size, self.warm_up)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             network = self._started(task)
             if self.trained:
                 identity = training_identity(self, task, RECIPE)
-                network.load_state_dict(cached_weights(self.name, identity, self._maker(task, training)))
-        finish(network, training)
+                network.load_state_dict(cached_weights(self.name, identity, self._maker(task)))
+        finish(network, self.training)
         self._fitted = task, network, network.grid(task.performer)
         self._seconds = training_seconds(self.name, training_identity(self, task, RECIPE)) if self.trained else 0.0
 
@@ -166,26 +195,40 @@ class InterpCnn(Explainer):
         logits = network.classify(maps)
         return logits if task.target is None else logits[:, 0]
 
-    def report(self) -> dict[str, float]:
-        """training_seconds: how long the training took, also where an earlier run did it; left out if unknown."""
-        return {} if self._seconds is None else {"training_seconds": self._seconds}
+    def report(self) -> dict[str, float | Remarked]:
+        """training_balanced_accuracy: mean recall of the sides, or of the categories, on at most 1000 training images.
+
+        It is remarked on where the network is at chance: in the lowest fifth of what lies between chance and 1.
+        dead_filters_share: filters of the added convolution that no training image activates. gradient_ratio@layer: the
+        length of the filter loss's gradient over that of the task's, in the last batches. training_seconds: how long
+        the training took, also where an earlier run did it; left out if unknown.
+        """
+        task, network, _ = fitted(self._fitted)
+        recall, dead = training_state(network, task)
+        chance = 1 / max(2, len(task.explained_categories))
+        poor = recall < chance + AT_CHANCE * (1 - chance)
+        found: dict[str, float | Remarked] = {
+            "training_balanced_accuracy": Remarked(recall, "the network is at chance" if poor else ""),
+            "dead_filters_share": dead,
+        }
+        for name, layer in (("top_conv", network.top_parts), ("added", network.parts)):
+            if layer.regulariser is not None:
+                found[f"gradient_ratio@{name}"] = float(layer.regulariser.ratio)
+        return found | ({} if self._seconds is None else {"training_seconds": self._seconds})
 
     def _values(self, task: TrainingTask, images: Images) -> Tensor:
         network = self.network
         return images.pixels.to(task.device) if len(network.trunk) else images.activations(network.base)
 
     def _started(self, task: TrainingTask) -> PartNetwork:
-        return PartNetwork(
-            task.performer, len(task.explained_categories), self.part_settings, images=len(task.labels),
-            dropout=self.dropout, filters=self.filters, mask_after_pool=self.mask_after_pool,
-            trained_trunk=self.trunk == "trained",
-        ).to(task.device)  # fmt: skip
+        outputs = len(task.explained_categories)
+        return PartNetwork(task.performer, outputs, self.design(outputs), images=len(task.labels)).to(task.device)
 
-    def _maker(self, task: TrainingTask, training: PartTraining) -> Callable[[], dict[str, Tensor]]:
+    def _maker(self, task: TrainingTask) -> Callable[[], dict[str, Tensor]]:
         def make() -> dict[str, Tensor]:
             torch.manual_seed(task.seed)
             network = self._started(task)
-            train(network, task, self.task_loss, training)
+            train(network, task, self.task_loss, self.training)
             return network.state_dict()
 
         return make

@@ -21,9 +21,13 @@ TRUNK_RATE = 0.1  # relative to the learning rate, for layers that the performer
 
 @dataclass(frozen=True)
 class PartTraining(BalancedTraining):
-    """Balanced training of a network with part layers: the first `warm_up` epochs have neither mask nor filter loss."""
+    """Balanced training of a network with part layers: the first `warm_up` epochs have neither mask nor filter loss.
+
+    mirrored: half of the images drawn are mirrored; of a frozen trunk its maps are, as if the images had been.
+    """
 
     warm_up: int = 0
+    mirrored: bool = False
 
     def part_epoch(self, epoch: int) -> int:
         """The epoch of the part layers, which count from 1 after the warm-up; 0 during it."""
@@ -48,7 +52,11 @@ def train(network: PartNetwork, task: TrainingTask, task_loss: TaskLoss, trainin
     def loss(positions: Int[Tensor, "b"]) -> Float[Tensor, ""]:
         drawn = rows[positions]
         known = labels[drawn].to(task.device)
-        return classification_loss(network(source(drawn), known).logits, known, task_loss)
+        values = source(drawn)
+        if training.mirrored:
+            flipped = (torch.rand(len(drawn)) < 0.5).to(values.device)
+            values = torch.where(flipped[:, None, None, None], values.flip(-1), values)
+        return classification_loss(network(values, known).logits, known, task_loss)
 
     def before_epoch(epoch: int) -> None:
         for layer in network.part_layers:
@@ -60,6 +68,27 @@ def train(network: PartNetwork, task: TrainingTask, task_loss: TaskLoss, trainin
     network.train()
     training.minimise(loss, parameter_groups(network, training), labels[rows], before_epoch, after_epoch)
     finish(network, training)
+
+
+@torch.no_grad()
+def training_state(network: PartNetwork, task: TrainingTask, most: int = 1000) -> tuple[float, float]:
+    """Mean recall of the sides (one logit, cut at 0) or categories, and the share of dead filters, on training images.
+
+    At most `most` evenly spaced images are looked at.
+    """
+    labels = task.category_of(task.labels)
+    several = len(task.explained_categories) > 1
+    rows = torch.nonzero(labels >= 0).flatten() if several else torch.arange(len(labels))
+    rows = rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).long()]
+    source, right, alive = inputs(network, task), [], []
+    for some in rows.split(64):
+        maps, logits = network(source(some))
+        predicted = logits.argmax(1) if several else torch.where(logits[:, 0] > 0, 0, -1)
+        right.append(predicted.cpu() == labels[some])
+        alive.append((maps.amax((2, 3)) > 0).any(0).cpu())
+    hits = torch.cat(right).float()
+    recalls = [float(hits[labels[rows] == label].mean()) for label in labels[rows].unique()]
+    return sum(recalls) / len(recalls), 1 - float(torch.stack(alive).any(0).float().mean())
 
 
 def finish(network: PartNetwork, training: PartTraining) -> None:

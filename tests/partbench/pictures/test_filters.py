@@ -223,7 +223,8 @@ def test_gallery_draws_filters_beside_concepts_where_there_are_filters(tmp_path:
 @pytest.mark.parametrize("options", [{}, {"position": "centroid"}, {"mask_after_pool": True}, {"mask": False}])
 def test_masked_maps_of_interp_cnn_are_its_maps_before_the_mask_times_the_mask(tmp_path: Path, options) -> None:
     task = toy_task(tmp_path)
-    explainer = load().explainers["interp_cnn"].cls(epochs=1, warm_up=0, filters=8, trunk="frozen", **options)
+    given = {"mask": True, "position": "argmax", "epochs": 1, "warm_up": 0, "filters": 8, "trunk": "frozen"}
+    explainer = load().explainers["interp_cnn"].cls(**(given | options))
     fit(explainer, task)
     batch = task.batch("test", range(5))
     before, masks = explainer.unmasked(batch.images)

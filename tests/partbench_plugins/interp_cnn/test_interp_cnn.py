@@ -41,15 +41,38 @@ def test_network_without_a_top_convolution_is_not_applicable(tmp_path):
 
 def test_top_convolution_starts_from_the_performers_weights(tmp_path):
     task = toy_task(tmp_path)
-    network = PartNetwork(task.performer, 1, InterpCnn().part_settings, images=10)
-    theirs = task.performer.stages["conv2"].state_dict()
-    assert all(torch.equal(value, theirs[name]) for name, value in network.top.state_dict().items())
-    assert network.top[0].weight is not task.performer.stages["conv2"][0].weight
+    copied, new = (PartNetwork(task.performer, 1, InterpCnn(start=s).design(1), images=10) for s in ("performer", "he"))
+    theirs = task.performer.stages["conv2"][0].weight
+    assert torch.equal(copied.top[0].weight, theirs)
+    assert copied.top[0].weight is not theirs
+    assert not torch.equal(new.top[0].weight, theirs)
+
+
+def test_a_published_start_has_the_deviation_of_the_released_code(tmp_path):
+    network = PartNetwork(toy_task(tmp_path).performer, 1, InterpCnn(start="published").design(1), images=10)
+    assert float(network.head[1].weight.std()) == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize("layers", ["added", "both"])
+def test_the_filter_loss_and_the_masks_stand_on_the_layers_asked_for(tmp_path, layers):
+    design = InterpCnn(mask=True, loss_layers=layers, mask_layers=layers).design(1)
+    network = PartNetwork(toy_task(tmp_path).performer, 1, design, images=10)
+    assert network.parts.regulariser is not None
+    assert (network.top_parts.regulariser is not None) == (layers == "both")
+    assert isinstance(network.top_parts.mask, torch.nn.Identity) == (layers == "added")
+
+
+def test_batch_norm_stands_between_convolutions_and_their_relu(tmp_path):
+    performer = toy_task(tmp_path).performer
+    for batch_norm in (True, False):
+        network = PartNetwork(performer, 1, InterpCnn(batch_norm=batch_norm).design(1), images=10)
+        for stage in (network.top, network.added):
+            assert isinstance(stage[1], torch.nn.BatchNorm2d) == batch_norm
 
 
 def test_maps_are_zero_outside_the_mask_around_their_peak(tmp_path):
     task = toy_task(tmp_path)
-    explainer = fitted(task)
+    explainer = fitted(task, mask=True, position="argmax")
     maps = explainer.explain(task.batch("test", range(4)).images).maps
     n = maps.shape[-1]
     peak = maps.flatten(2).argmax(2)
@@ -119,9 +142,11 @@ def test_filter_loss_raises_the_mutual_information_of_maps_and_templates(tmp_pat
 
     task = toy_task(tmp_path, train=300)
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten().tolist()
+    gentle = {"mask": False, "gradient": "exact", "rho": 0.1, "loss_layers": "both", "start": "performer"}
+    gentle |= {"batch_norm": False, "learning_rate": 3e-4, "mirrored": False}
 
     def information(**options):
-        maps = fitted(task, epochs=10, mask=False, **options).explain(task.batch("test", rows).images).maps
+        maps = fitted(task, epochs=10, **gentle, **options).explain(task.batch("test", rows).images).maps
         maps = maps / maps.flatten(1).std().clamp(min=1e-6)
         return mutual_information(maps, templates(6, tau=8 / 36)).mean()
 
@@ -133,7 +158,8 @@ def test_trained_network_is_kept_and_used_again(tmp_path, cache):
     first = fitted(task)
     (file,) = (cache / "interp_cnn").glob("*.safetensors")
     kept = load_file(file)
-    assert all(torch.equal(value, kept[name]) for name, value in first.network.state_dict().items())
+    for name, value in first.network.state_dict().items():
+        torch.testing.assert_close(value, kept[name], rtol=0, atol=0, equal_nan=True)
     stamp = file.stat().st_mtime_ns
     again = fitted(task)
     batch = task.batch("test", range(3))
@@ -148,7 +174,24 @@ def test_report_tells_how_long_the_kept_network_was_trained(tmp_path):
     first, again = fitted(task).report(), fitted(task).report()
     assert first["training_seconds"] > 0
     assert again == first
-    assert fitted(task, trained=False).report() == {"training_seconds": 0.0}
+    assert fitted(task, trained=False).report()["training_seconds"] == 0.0
+
+
+def test_report_says_in_words_that_an_untrained_network_is_at_chance(tmp_path):
+    task = toy_task(tmp_path, train=300)
+    recall, remark = fitted(task, trained=False).report()["training_balanced_accuracy"]
+    assert 0.3 < recall < 0.6
+    assert remark == "the network is at chance"
+    recall, remark = fitted(task, epochs=15, learning_rate=3e-3).report()["training_balanced_accuracy"]
+    assert recall > 0.8
+    assert not remark
+
+
+def test_report_gives_the_share_of_dead_filters_and_the_strength_of_the_filter_loss(tmp_path):
+    report = fitted(toy_task(tmp_path), rho=0.3).report()
+    assert report["gradient_ratio@added"] == pytest.approx(0.3, rel=0.05)
+    assert "gradient_ratio@top_conv" not in report
+    assert 0 <= report["dead_filters_share"] <= 1
 
 
 def test_broken_kept_file_is_made_again(tmp_path, cache):
@@ -171,7 +214,7 @@ def test_trained_trunk_starts_as_the_performer_and_leaves_it_alone(tmp_path):
 
 def test_untrained_network_keeps_its_start(tmp_path, cache):
     task = toy_task(tmp_path)
-    explainer = fitted(task, trained=False)
+    explainer = fitted(task, trained=False, start="performer")
     assert torch.equal(explainer.network.top[0].weight, task.performer.stages["conv2"][0].weight)
     assert not (cache / "interp_cnn").exists()
 
