@@ -12,7 +12,8 @@ from partbench import options
 from partbench.cli.defaults import defaults
 from partbench.errors import InputError
 from partbench.opening import Workbench
-from partbench.running.cell import describe, outputs_of, unmet
+from partbench.running.cell import outputs_of
+from partbench.running.scoring import describe, unmet
 from partbench.task import Task
 from partbench.testing import ContractError, check_dataset, check_explainer, check_metric, check_performer
 from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs

@@ -96,5 +96,5 @@ def run(
                     reporter.not_drawn(error)
     pages = write_pages_of(results, {outcome.cell.dataset for outcome in outcomes})
     reporter.summary(outcomes, chosen.metrics, pages, as_json)
-    if outcomes and all(outcome.run and outcome.run.failed for outcome in outcomes):
+    if any(outcome.failed for outcome in outcomes):
         sys.exit(1)

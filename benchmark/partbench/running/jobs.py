@@ -89,6 +89,12 @@ class Outcome:
     path: Path
     run: CellRun | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether the cell failed in this run, or one of its metrics did."""
+        rows = self.run.rows if self.run else []
+        return any(row["status"] == "failed" for row in rows)
+
 
 @dataclass
 class Campaign:

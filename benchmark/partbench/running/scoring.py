@@ -1,0 +1,157 @@
+"""A metric at work in one cell: what it is fed, why it has no score where it has none, and its rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from partbench.functional.statistics import bootstrap
+from partbench.plugin import Metric
+from partbench.types import (
+    FIELDS,
+    LAZY,
+    SELF_REPORTED,
+    Batch,
+    Explanation,
+    NotApplicable,
+    PerformerOutputs,
+    Scores,
+)
+
+ROUNDING = 1e-4  # of float32, by which a value may leave its bounds
+Row = dict[str, Any]
+
+
+@dataclass
+class MetricState:
+    """A metric in one cell: how many images it got, its time, and why it stopped, if it did."""
+
+    metric: Metric
+    images: int = 0
+    seconds: float = 0.0
+    status: str = "ok"
+    reason: str = ""
+    note: str = ""
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+        """Add a batch. An exception of the metric ends this metric, not the cell."""
+        started = time.perf_counter()
+        try:
+            self._require(batch, explanation)
+            self.note = self_reported(self.metric, explanation)
+            self.metric.update(batch, explanation, outputs)
+            self.images += len(batch)
+        except (Exception, SystemExit) as error:
+            self.stop(error)
+        self.seconds += time.perf_counter() - started
+
+    def stop(self, error: BaseException) -> None:
+        """Record why there is no score: skipped where it does not apply, failed otherwise."""
+        self.status = "skipped" if isinstance(error, NotApplicable) else "failed"
+        self.reason = describe(error)
+
+    def rows(self) -> Iterator[Row]:
+        """One row per unit value and an aggregate per name; a single row with the reason if there is no score."""
+        found: list[Row] = []
+        if self.status == "ok" and not self.images:
+            self.status, self.reason = "skipped", "the task has no test images for it"
+        if self.status == "ok":
+            try:
+                found = [row for name, scores in self._computed().items() for row in self._scored(name, scores)]
+            except (Exception, SystemExit) as error:
+                self.stop(error)
+        yield from found or [self._row(self.metric.name, "all", float("nan"))]
+
+    def _computed(self) -> dict[str, Scores]:
+        """What the metric computes. Raises ValueError for what is no scores under its name."""
+        found, own = self.metric.compute(), self.metric.name
+        if not (isinstance(found, dict) and found and all(isinstance(scores, Scores) for scores in found.values())):
+            raise ValueError(f"compute() returned {found!r:.60}, expected a dict of Scores by name")
+        if other := [name for name in found if name.partition("@")[0] != own]:
+            raise ValueError(f"compute() returned scores named {other[0]!r:.60}, expected {own} or {own}@variant")
+        return found
+
+    def _scored(self, name: str, scores: Scores) -> Iterator[Row]:
+        values = np.asarray(scores.values, dtype=float)
+        missing = int(np.isnan(values).sum())
+        value, low, high = scores.value, scores.low, scores.high
+        images = len(values) if self.metric.of == "image" and len(values) else self.images
+        if value is None:
+            value = float(np.nanmean(values)) if missing < len(values) else float("nan")
+        if low is None or high is None:
+            low, high = bootstrap(values) if len(values) > 1 else (None, None)
+        self._expect_in_bounds(name, [float(value), *values])
+        row = self._row(name, "all", float(value), low, high) | {"images": images}
+        if np.isnan(value) and row["status"] == "ok":
+            reason = "there is no value" if self.metric.of == "all" else f"no {self.metric.of} has a value"
+            row |= {"status": "skipped", "reason": reason}
+        elif missing:
+            row["reason"] = f"{missing} of {len(values)} {self.metric.of}s have no value"
+        row["reason"] = "; ".join(text for text in (row["reason"], scores.note, self.note) if text)
+        yield row
+        for unit, unit_value in zip(scores.units, values, strict=True):
+            yield self._row(name, unit, float(unit_value), kind=scores.of or self.metric.of)
+
+    def _expect_in_bounds(self, name: str, values: Sequence[float]) -> None:
+        """Raise ValueError for a value of the metric itself that its bounds exclude; variants may leave them."""
+        low, high = self.metric.bounds
+        outside = [value for value in values if value < low - ROUNDING or value > high + ROUNDING]
+        if outside and "@" not in name:
+            raise ValueError(f"{name} is {outside[0]:.6g}, outside its bounds {self.metric.bounds}")
+
+    def _row(
+        self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
+    ) -> Row:  # fmt: skip
+        bounds = (None, None) if "@" in name else self.metric.bounds  # variants may have other bounds
+        return {
+            "metric": name,
+            "metric_version": self.metric.version,
+            "unit": unit,
+            "unit_kind": kind,
+            "low_bound": bounds[0],
+            "high_bound": bounds[1],
+            "value": value,
+            "low": low,
+            "high": high,
+            "higher_is_better": self.metric.higher_is_better,
+            "status": self.status,
+            "reason": self.reason,
+            "images": self.images,
+            "score_seconds": self.seconds,
+        }
+
+    def _require(self, batch: Batch, explanation: Explanation) -> None:
+        if reason := unmet(self.metric.needs, explanation, batch):
+            raise NotApplicable(reason)
+
+
+def unmet(needs: Sequence[str], explanation: Explanation, batch: Batch) -> str:
+    """Why a metric with these needs is skipped for this explanation of this batch; "" if it is not."""
+    for name in needs:
+        if name in (*FIELDS, *LAZY, "parts"):
+            if not explanation.has(name):
+                return f"the explanation has no {name}"
+        elif getattr(batch, name) is None:
+            return f"the dataset has no {name}"
+    return ""
+
+
+def self_reported(metric: Metric, explanation: Explanation) -> str:
+    """A note that names the self-reported fields of the explanation that a metric reads; "" if there are none.
+
+    `explained` is among them if the explainer supplies the explained logit itself and is no classifier.
+    """
+    read = [name for name in SELF_REPORTED if name in metric.needs and explanation.has(name)]
+    if explanation.has("explained") and not explanation.is_classifier and {"logits", "contributions"} & {*metric.needs}:
+        read.insert(0, "explained")
+    return f"self-reported: {', '.join(read)}" if read else ""
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line; NotApplicable is its reason alone."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, NotApplicable) else f"{type(error).__name__}: {text}"
