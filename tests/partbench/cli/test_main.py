@@ -159,7 +159,7 @@ def test_a_misbehaving_plugin_fails_its_own_cells_and_the_others_go_on(tmp_path:
         str(tmp_path / "results"),
     ]
     result = CliRunner().invoke(main, words)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     frame = load_results(tmp_path / "results").astype({"explainer": str, "status": str, "reason": str})
     bad = frame[frame["explainer"] == "bad"]
     assert set(bad["status"]) == {"failed"}
