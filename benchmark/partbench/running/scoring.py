@@ -84,7 +84,7 @@ class MetricState:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
         if low is None or high is None:
             low, high = bootstrap(values) if len(values) > 1 else (None, None)
-        self._expect_in_bounds(name, [float(value), *values])
+        self._expect_in_bounds(name, float(value))
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
             reason = "there is no value" if self.metric.of == "all" else f"no {self.metric.of} has a value"
@@ -96,12 +96,14 @@ class MetricState:
         for unit, unit_value in zip(scores.units, values, strict=True):
             yield self._row(name, unit, float(unit_value), kind=scores.of or self.metric.of)
 
-    def _expect_in_bounds(self, name: str, values: Sequence[float]) -> None:
-        """Raise ValueError for a value of the metric itself that its bounds exclude; variants may leave them."""
+    def _expect_in_bounds(self, name: str, value: float) -> None:
+        """Raise ValueError for an aggregate of the metric itself that its bounds exclude.
+
+        Variants may leave the bounds, and values of single images may: weights can make their mean the aggregate.
+        """
         low, high = self.metric.bounds
-        outside = [value for value in values if value < low - ROUNDING or value > high + ROUNDING]
-        if outside and "@" not in name:
-            raise ValueError(f"{name} is {outside[0]:.6g}, outside its bounds {self.metric.bounds}")
+        if "@" not in name and (value < low - ROUNDING or value > high + ROUNDING):
+            raise ValueError(f"{name} is {value:.6g}, outside its bounds {self.metric.bounds}")
 
     def _row(
         self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"

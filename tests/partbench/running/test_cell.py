@@ -277,7 +277,7 @@ def test_a_metric_and_an_explainer_that_exit_lose_their_own_cell(tmp_path: Path)
         ({"odd": Scores(value="much")}, "could not convert string to float: 'much'"),
         ({"odd": Scores(["a"], [1.0, 0.5])}, "zip() argument 2 is longer than argument 1"),
         ({"odd": Scores(value=1.5)}, "odd is 1.5, outside its bounds (0.0, 1.0)"),
-        ({"odd": Scores(["a", "b"], [0.5, -0.5])}, "odd is -0.5, outside its bounds (0.0, 1.0)"),
+        ({"odd": Scores(["a", "b"], [0.5, -1.5])}, "odd is -0.5, outside its bounds (0.0, 1.0)"),
     ],
 )
 def test_scores_that_cannot_be_rows_fail_their_metric_alone(tmp_path: Path, computed: object, reason: str) -> None:
@@ -291,6 +291,18 @@ def test_scores_that_cannot_be_rows_fail_their_metric_alone(tmp_path: Path, comp
     (row,) = rows_of(run, "odd")
     assert (row["status"], row["reason"]) == ("failed", f"ValueError: {reason}")
     assert rows_of(run, "brightness")[0]["status"] == "ok"
+
+
+def test_values_of_single_images_may_leave_the_bounds_if_their_mean_does_not(tmp_path: Path) -> None:
+    class Weighted(Brightness):
+        name = "weighted"
+
+        def compute(self) -> dict[str, Scores]:
+            return {self.name: Scores(["a", "b", "c"], [3.0, 0.0, 0.0])}
+
+    aggregate, *units = rows_of(run_cell(Means(), toy_task(tmp_path), [Weighted()]), "weighted")
+    assert (aggregate["status"], aggregate["value"]) == ("ok", 1.0)
+    assert [row["value"] for row in units] == [3.0, 0.0, 0.0]
 
 
 def test_variants_may_leave_the_bounds_of_their_metric(tmp_path: Path) -> None:
