@@ -65,16 +65,20 @@ class InterpCnn(Explainer):
     labels of the task. The network is a classifier of its own: its logits do not predict the performer's. Its weights
     are cached and used again. Maps are masked, scores their maxima.
 
-    profile: the values of options that are left out. "stable": -MI itself and gradient lengths matched (ours, with
-        settings that keep accuracy on small data); "paper": as printed; "released": as in the authors' MATLAB code.
-    gradient, weight, rho, schedule, position, height, mask, loss: see PartSettings.
-    mask_after_pool: mask the added convolution after the pool on it (released code) rather than after its ReLU (paper).
+    profile: the values of options that are left out. "stable" (ours): settings that train on small data; the gradient
+        of the released code, 0.3 times as long as the task's, on the added convolution only, without masks, with batch
+        norm. "paper": as printed. "released": as in the authors' MATLAB code, but for its learned beta, its learning
+        rates, which differ between networks, and the scale of its softmax loss.
+    gradient, weight, rho, schedule, position, height, mask, loss: see PartSettings. With several categories the
+        "released" gradient has the weights of `category_balance`.
+    mask_after_pool, loss_layers, mask_layers, start, batch_norm, filters: see PartDesign. The released code masks the
+        added convolution after the pool on it, the paper's text after its ReLU.
     task_loss: of tasks with several categories; a single one has a logistic loss.
     trunk: "frozen" (activations below the top convolution are computed once) or "trained" with the rest at a tenth of
         the rate; by default trained if there is a GPU.
-    filters: of the added convolution; 0 for as many as the top convolution has, at most 512.
-    trained: False leaves the network with its initial weights (an ablation).
-    learning_rate, batch_size: of Adam; at higher rates filters of small data die (the paper gives none).
+    trained: False leaves the network with its initial weights: a control.
+    epochs, warm_up, optimiser, learning_rate, weight_decay, batch_size, mirrored: see PartTraining; the paper gives
+        none. The rate is 1e-3 for Adam and 1e-2 for SGD.
     """
 
     name: ClassVar[str] = "interp_cnn"
