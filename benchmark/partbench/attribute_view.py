@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench.plugin import Dataset, ImageSet
+from partbench.plugin import Dataset, DatasetView, ImageSet
 from partbench.types import Batch
 
 
@@ -42,18 +42,12 @@ class AttributeSplit(ImageSet):
         return replace(batch, labels=self.labels[torch.tensor(list(indices), dtype=torch.long)])
 
 
-class AttributeView(Dataset):
+class AttributeView(DatasetView):
     """`dataset` for one of its attribute tasks, which is its only category (label 1)."""
 
     def __init__(self, dataset: Dataset, category: str) -> None:
-        super().__init__(None, dataset.size)
-        self.dataset = dataset
-        self.name, self.version = dataset.name, dataset.version  # type: ignore[misc]
-        self.default_performer = dataset.default_performer  # type: ignore[misc]
-        self.landmark_names, self.part_names, self.located = (
-            dataset.landmark_names, dataset.part_names, dataset.located,
-        )  # fmt: skip
-        self.attribute_names, self.attribute_tasks = dataset.attribute_names, dataset.attribute_tasks
+        super().__init__(dataset)
+        self.attribute_tasks = dataset.attribute_tasks
         self.classes, self.categories = (f"not {category}", category), (category,)
         column = dataset.attribute_names.index(dataset.attribute_tasks[category])
         self.train, self.test = AttributeSplit(dataset.train, column), AttributeSplit(dataset.test, column)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench.plugin import OTHER, Dataset, ImageSet, Negatives
+from partbench.plugin import OTHER, Dataset, DatasetView, ImageSet, Negatives
 from partbench.types import Batch
 
 RandomImages = tuple[ImageSet, ImageSet]  # for training, for testing
@@ -103,7 +103,7 @@ def joined(first: Batch, second: Batch, order: Int[Tensor, "n"]) -> Batch:
     return Batch(**fields | {"ids": tuple(ids[i] for i in order.tolist())})
 
 
-class CategoryView(Dataset):
+class CategoryView(DatasetView):
     """`dataset` as the single task of a category sees it: the category is label 1, its negatives are label 0.
 
     Negatives "random": the random images, which are those of the dataset's class `other`, or else `random`. "others":
@@ -111,13 +111,8 @@ class CategoryView(Dataset):
     """
 
     def __init__(self, dataset: Dataset, category: str, negatives: Negatives, random: RandomImages | None) -> None:
-        super().__init__(None, dataset.size)
-        self.dataset, self.negatives = dataset, negatives
-        self.name, self.version = dataset.name, dataset.version  # type: ignore[misc]
-        self.default_performer = dataset.default_performer  # type: ignore[misc]
-        self.landmark_names, self.part_names, self.located, self.attribute_names = (
-            dataset.landmark_names, dataset.part_names, dataset.located, dataset.attribute_names,
-        )  # fmt: skip
+        super().__init__(dataset)
+        self.negatives = negatives
         self.classes, self.categories = (OTHER if negatives == "random" else f"not {category}", category), (category,)
         place, classes = dataset.classes.index(category), range(len(dataset.classes))
         least = {dataset.classes.index(OTHER)} if OTHER in dataset.classes else set()

@@ -186,6 +186,24 @@ class Dataset:
         raise NotApplicable(f"{self.name} has no random images of its own")
 
 
+class DatasetView(Dataset):
+    """An opened dataset as a task of another kind needs it.
+
+    Name, version, size, landmarks, parts and names of attributes are those of `dataset`; a subclass says which classes,
+    categories and splits it has.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__(None, dataset.size)
+        self.dataset = dataset
+        self.name, self.version = dataset.name, dataset.version  # type: ignore[misc]
+        self.default_performer = dataset.default_performer  # type: ignore[misc]
+        self.landmark_names, self.part_names, self.located = (
+            dataset.landmark_names, dataset.part_names, dataset.located,
+        )  # fmt: skip
+        self.attribute_names = dataset.attribute_names
+
+
 class Metric:
     """Base of metrics: a dataclass whose fields are its options. It gets batch after batch and never stores pixels.
 
