@@ -385,6 +385,10 @@ class Scores:
     over units. A metric whose natural unit is the whole set gives no units, and its own value and bounds. `note` is
     what a reader of the aggregate must know ("part boxes stand in for masks"). `of` is what one value is of ("image",
     "concept", "part", "pair") where that is not what the metric says.
+
+    `evidence` holds what each image says of the aggregate: its mean over the images that have a value is the aggregate
+    (see `functional.statistics.pseudovalues`). `images` are their ids. Where units are images, their values are the
+    evidence and nothing need be given. With evidence, the interval is bootstrapped over images.
     """
 
     units: Sequence[str] = ()
@@ -394,3 +398,5 @@ class Scores:
     high: float | None = None
     note: str = ""
     of: str | None = None
+    images: Sequence[str] = ()
+    evidence: Float[np.ndarray, "n"] | Sequence[float] = ()

@@ -23,6 +23,7 @@ from partbench.types import (
 )
 
 ROUNDING = 1e-4  # of float32, by which a value may leave its bounds
+EVIDENCE_ROUNDING = 1e-6  # by which the mean of the evidence may differ from the aggregate
 Row = dict[str, Any]
 
 
@@ -82,8 +83,10 @@ class MetricState:
         images = len(values) if self.metric.of == "image" and len(values) else self.images
         if value is None:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
+        evidence = self._evidence(name, float(value), scores)
         if low is None or high is None:
-            low, high = bootstrap(values) if len(values) > 1 else (None, None)
+            sample = evidence if len(evidence) else values
+            low, high = bootstrap(sample) if len(sample) > 1 else (None, None)
         self._expect_in_bounds(name, float(value))
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
@@ -95,6 +98,19 @@ class MetricState:
         yield row
         for unit, unit_value in zip(scores.units, values, strict=True):
             yield self._row(name, unit, float(unit_value), kind=scores.of or self.metric.of)
+        for image, of_image in zip(scores.images, evidence, strict=True):
+            yield self._row(name, image, float(of_image), kind="image")
+
+    def _evidence(self, name: str, value: float, scores: Scores) -> np.ndarray:
+        """The evidence of the images. Raises ValueError where its mean is not the aggregate."""
+        evidence = np.asarray(scores.evidence, dtype=float)
+        if len(evidence) != len(scores.images):
+            raise ValueError(f"{name} has evidence of {len(evidence)} images and {len(scores.images)} ids of images")
+        if len(evidence) and not np.isnan(evidence).all():
+            mean = float(np.nanmean(evidence))
+            if not np.isclose(mean, value, rtol=EVIDENCE_ROUNDING, atol=EVIDENCE_ROUNDING):
+                raise ValueError(f"{name} is {value:.9g}, but the mean of its evidence per image is {mean:.9g}")
+        return evidence
 
     def _expect_in_bounds(self, name: str, value: float) -> None:
         """Raise ValueError for an aggregate of the metric itself that its bounds exclude.

@@ -5,6 +5,7 @@ from .classification import class_unchanged as class_unchanged
 from .classification import hits as hits
 from .classification import one_against_rest as one_against_rest
 from .classification import replace_logit as replace_logit
+from .evidence import pseudovalues as pseudovalues
 from .histograms import entropies_of_means as entropies_of_means
 from .histograms import entropy as entropy
 from .histograms import entropy_fraction as entropy_fraction
