@@ -1,4 +1,4 @@
-"""What each image says of a statistic of all images: values whose mean is the statistic and whose spread is its error."""
+"""What each image says of a statistic of all images: values with the statistic as mean and its error as spread."""
 
 from __future__ import annotations
 
