@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from partbench import Control, Explainer, Explanation, Images, ReceptiveField, TrainingTask, hookimpl
+from partbench import Control, Explainer, Explanation, Images, ReceptiveField, TrainingTask, default_from, hookimpl
 from partbench_plugins.applicability import fitted, require_layers
-from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
+from partbench_plugins.interp_cnn.interp_cnn import PROFILES, InterpCnn
 
 
 @dataclass
@@ -21,18 +21,23 @@ class TopConv(Explainer):
     layer: a role or the name of a layer whose output is >= 0.
     network: "performer", or "ordinary": the network of `interp_cnn`, which is one convolution deeper, trained in the
         same way without masks and without filter loss. `layer` is then ignored.
+    profile: of `interp_cnn`, the settings that the ordinary network is trained with.
+    after_pool: the ordinary network's maps are read after the pool on its added convolution, as are those of
+        `interp_cnn` with `mask_after_pool`; by default where the profile does so.
     """
 
     name: ClassVar[str] = "top_conv"
     layer: str = "top_conv"
     network: Literal["performer", "ordinary"] = "performer"
+    profile: Literal["stable", "paper", "released"] = "stable"
+    after_pool: bool = default_from(lambda given: bool(PROFILES[given.profile]["mask_after_pool"]))
     _fitted: tuple[TrainingTask, ReceptiveField] | None = field(init=False, repr=False, compare=False, default=None)
     _ordinary: InterpCnn | None = field(init=False, repr=False, compare=False, default=None)
 
     def fit(self, task: TrainingTask) -> None:
         """Nothing is learned, unless the network is "ordinary". Raises NotApplicable where there is no such layer."""
         if self.network == "ordinary":
-            self._ordinary = InterpCnn(mask=False, loss=False)
+            self._ordinary = InterpCnn(self.profile, mask=False, loss=False, mask_after_pool=self.after_pool)
             self._ordinary.fit(task)
             return
         require_layers(task, self.layer)

@@ -19,6 +19,7 @@ from partbench.nn.mutual_information import pointwise, traces
 from partbench.nn.templates import POSITIONS, Position, argmax_position, check_maps, peak
 
 GradientName = Literal["exact", "paper", "released"]
+Marginal = Literal["largest", "own"]
 
 
 class ExactGradient(nn.Module):
@@ -49,20 +50,28 @@ class ExactGradient(nn.Module):
 
 
 class PaperGradient(nn.Module):
-    """The second line of Eq. (4): one template per image, running Z_T, and a constant p(x) (footnote 2).
+    """The second line of Eq. (4): one template per image, and a running Z_T.
 
     T^ is T_mu_hat for images of the filter's category and T- for others;
-    g = -p(T^) T^ / Z_T^ * exp(tr) * (tr - log Z_T^ - log p), p = sum_T p(T) max_x exp(tr(x.T)) / Z_T over the batch.
-    Z_T is an average, with weight `decay` on the past, of `images` * mean_x exp(tr(x.T)), kept as `log_z`; the first
-    training batch sets it, and in eval mode it stays. `images` is the size of the training set: Z_T is a sum over it.
+    g = -p(T^) T^ / Z_T^ * exp(tr) * (tr - log Z_T^ - log p(x)). Z_T is an average, with weight `decay` on the past, of
+    `images` * mean_x exp(tr(x.T)), kept as `log_z`; the first training batch sets it, and in eval mode it stays.
+    `images` is the size of the training set: Z_T is a sum over it.
+
+    p(x) is with `marginal` "largest" a constant of the filter, sum_T p(T) max_x exp(tr(x.T)) / Z_T over the batch
+    (footnote 2). That is more than the p(x) of any image, and of a map that has no strong peak it makes the last factor
+    negative: descending such a gradient lowers the peak. With "own" it is sum_T p(T) exp(tr(x.T)) / Z_T of the image
+    itself, as Eq. (1) says.
     """
 
     bank: Tensor
     log_z: Tensor
 
-    def __init__(self, bank: Float[Tensor, "t n n"], filters: int, *, images: int = 1, decay: float = 0.9) -> None:
+    def __init__(
+        self, bank: Float[Tensor, "t n n"], filters: int, *, images: int = 1, decay: float = 0.9,
+        marginal: Marginal = "largest",
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.images, self.decay = images, decay
+        self.images, self.decay, self.marginal = images, decay, marginal
         self.register_buffer("bank", bank)
         self.register_buffer("log_z", bank.new_full((filters, bank.shape[0]), -math.inf))
 
@@ -76,7 +85,8 @@ class PaperGradient(nn.Module):
         chosen = torch.where(positive, argmax_position(maps), negative)
         fit = trace.gather(2, chosen[:, :, None])[:, :, 0]
         chosen_z = log_z.expand_as(trace).gather(2, chosen[:, :, None])[:, :, 0]
-        log_p = (trace.amax(dim=0) - log_z).logsumexp(dim=1) - math.log(self.bank.shape[0])
+        seen = trace.amax(dim=0) if self.marginal == "largest" else trace
+        log_p = (seen - log_z).logsumexp(dim=-1) - math.log(self.bank.shape[0])
         strength = (fit - chosen_z).exp() * (fit - chosen_z - log_p) / self.bank.shape[0]
         return self.bank[chosen] * -strength[:, :, None, None]
 

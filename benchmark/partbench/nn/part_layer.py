@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from partbench.nn.categories import FilterCategories, MeanCategories, PeakCategories
-from partbench.nn.filter_gradients import GradientName, filter_gradient
+from partbench.nn.filter_gradients import GradientName, Marginal, filter_gradient
 from partbench.nn.filter_loss import FilterRegulariser
 from partbench.nn.filter_weights import ActivationWeight, EpochWeight, NormMatching, RhoSchedule
 from partbench.nn.templates import PartMask, Position, templates
@@ -29,6 +29,7 @@ class PartSettings:
     "paper", EpochWeight for "released"). position: where the mask is put; height: tau in units of 1 / n^2; beta: width
     of the templates. category: of each filter by the "mean" of its sums (paper) or by a running "peak" (released code).
     mask, loss: switch either off. balance: weights (w_pos, w_neg) of the "released" gradient, see `category_balance`.
+    marginal: p(x) of the "paper" gradient, see PaperGradient.
     """
 
     gradient: GradientName = "exact"
@@ -42,6 +43,7 @@ class PartSettings:
     mask: bool = True
     loss: bool = True
     balance: tuple[float, float] = (1.0, 1.0)
+    marginal: Marginal = "largest"
 
     def layer(self, filters: int, cells: int, categories: int = 1, images: int = 1) -> PartLayer:
         """The layer for maps of cells x cells; `images` is the size of the training set."""
@@ -63,7 +65,9 @@ class PartLayer(nn.Module):
         self.mask = PartMask(bank, settings.position) if settings.mask else nn.Identity()
         self.regulariser: FilterRegulariser | None = None
         if settings.loss:
-            options: dict[str, Any] = {"images": images} if settings.gradient == "paper" else {}
+            options: dict[str, Any] = {}
+            if settings.gradient == "paper":
+                options = {"images": images, "marginal": settings.marginal}
             if settings.gradient == "released":
                 options = {"balance": settings.balance, "position": settings.position}
             gradient = filter_gradient(settings.gradient, bank, filters, **options)

@@ -34,18 +34,21 @@ from partbench_plugins.interp_cnn.training import PartTraining, TaskLoss, finish
 
 PROFILES: dict[str, dict[str, str | float | bool]] = {
     "stable": {
-        "gradient": "released", "weight": "matched", "rho": 0.3, "position": "centroid", "height": 8.0, "mask": False,
+        "gradient": "released", "marginal": "own", "weight": "matched", "rho": 0.3, "position": "centroid",
+        "height": 8.0, "mask": False,
         "mask_after_pool": False, "loss_layers": "added", "mask_layers": "added", "start": "he", "batch_norm": True,
         "epochs": 36, "warm_up": 3, "optimiser": "adam", "weight_decay": 0.0, "dropout": 0.5, "mirrored": True,
     },
     "paper": {
-        "gradient": "paper", "weight": "published", "rho": 1.0, "position": "argmax", "height": 0.5, "mask": True,
+        "gradient": "paper", "marginal": "largest", "weight": "published", "rho": 1.0, "position": "argmax",
+        "height": 0.5, "mask": True,
         "mask_after_pool": False, "loss_layers": "both", "mask_layers": "both", "start": "performer",
         "batch_norm": False, "epochs": 36, "warm_up": 0, "optimiser": "adam", "weight_decay": 0.0, "dropout": 0.5,
         "mirrored": True,
     },
     "released": {
-        "gradient": "released", "weight": "published", "rho": 1.0, "position": "centroid", "height": 2.0, "mask": True,
+        "gradient": "released", "marginal": "own", "weight": "published", "rho": 1.0, "position": "centroid",
+        "height": 2.0, "mask": True,
         "mask_after_pool": True, "loss_layers": "both", "mask_layers": "both", "start": "published",
         "batch_norm": False, "epochs": 50, "warm_up": 0, "optimiser": "sgd", "weight_decay": 5e-4, "dropout": 0.8,
         "mirrored": True,
@@ -69,8 +72,9 @@ class InterpCnn(Explainer):
         of the released code, 0.3 times as long as the task's, on the added convolution only, without masks, with batch
         norm. "paper": as printed. "released": as in the authors' MATLAB code, but for its learned beta, its learning
         rates, which differ between networks, and the scale of its softmax loss.
-    gradient, weight, rho, schedule, position, height, mask, loss: see PartSettings. With several categories the
-        "released" gradient has the weights of `category_balance`.
+    gradient, marginal, weight, rho, schedule, position, height, mask, loss: see PartSettings. With several categories
+        the "released" gradient has the weights of `category_balance`. The "paper" gradient with marginal=largest, as
+        printed, lowers the peaks that it should raise.
     mask_after_pool, loss_layers, mask_layers, start, batch_norm, filters: see PartDesign. The released code masks the
         added convolution after the pool on it, the paper's text after its ReLU.
     task_loss: of tasks with several categories; a single one has a logistic loss.
@@ -85,6 +89,7 @@ class InterpCnn(Explainer):
     profiles: ClassVar[Mapping[str, Mapping[str, object]]] = PROFILES
     profile: Literal["stable", "paper", "released"] = "stable"
     gradient: Literal["exact", "paper", "released"] = of_profile()
+    marginal: Literal["largest", "own"] = of_profile()
     weight: Literal["matched", "published"] = of_profile()
     rho: Annotated[float, Ge(0)] = of_profile()
     schedule: Literal["constant", "1/t"] = "constant"
@@ -119,7 +124,7 @@ class InterpCnn(Explainer):
         category: Literal["mean", "peak"] = "peak" if self.gradient == "released" else "mean"
         parts = PartSettings(
             self.gradient, self.weight, self.rho, self.schedule, self.position, self.height, category=category,
-            mask=self.mask, loss=self.loss, balance=category_balance(categories),
+            mask=self.mask, loss=self.loss, balance=category_balance(categories), marginal=self.marginal,
         )  # fmt: skip
         return PartDesign(
             parts, self.loss_layers, self.mask_layers, self.mask_after_pool, self.start, self.batch_norm, self.dropout,
@@ -183,8 +188,9 @@ class InterpCnn(Explainer):
         return "" if self.trained and self.loss else "ablation"
 
     def compared_with(self) -> tuple[str, Mapping[str, Any]]:
-        """The ordinary network of equal depth, trained alike (section 5, "ordinary CNNs")."""
-        return "top_conv", {"network": "ordinary"}
+        """The ordinary network of equal depth, trained alike and read on the same grid (section 5, "ordinary CNNs")."""
+        options: dict[str, Any] = {"network": "ordinary", "profile": self.profile, "after_pool": self.mask_after_pool}
+        return "top_conv", options
 
     def head(self, images: Images) -> nn.Module:
         """From masked maps to the network's logits of the explained categories; the same for all images."""

@@ -102,6 +102,31 @@ def test_paper_gradient_follows_equation_4_with_a_running_z(seed, n):
         assert torch.allclose(found[:, f], paper_by_hand(second[:, f], bank, positive[:, f], log_z), atol=1e-10)
 
 
+def test_paper_gradient_can_take_p_of_x_from_the_image_itself():
+    bank, x, positive = bank64(4), random_maps(3, 4), random_positive(3)
+    found = PaperGradient(bank, 2, images=1000, marginal="own")(x, positive)
+    for f in range(2):
+        z = torch.stack([1000 * (x[:, f] * t).sum(dim=(1, 2)).exp().mean() for t in bank])
+        for image, is_positive, gradient in zip(x[:, f], positive[:, f], found[:, f], strict=True):
+            likelihood = torch.stack([(image * t).sum().exp() for t in bank]) / z
+            chosen = int(image.argmax()) if is_positive else len(bank) - 1
+            ratio = likelihood[chosen] / likelihood.mean()
+            expected = -bank[chosen] / len(bank) * likelihood[chosen] * ratio.log()
+            assert torch.allclose(gradient, expected, atol=1e-12)
+
+
+def test_paper_gradient_as_printed_lowers_weak_peaks_and_raises_them_with_p_of_x_of_the_image():
+    bank, x = bank64(8), torch.rand(64, 2, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    positive = torch.ones(x.shape[:2], dtype=torch.bool)
+    peak = x.flatten(2).argmax(2, keepdim=True)
+    at_peak = {
+        marginal: PaperGradient(bank, 2, marginal=marginal)(x, positive).flatten(2).gather(2, peak)
+        for marginal in ("largest", "own")
+    }
+    assert (at_peak["largest"] > 0).float().mean() > 0.8  # descending lowers the peak
+    assert (at_peak["own"] < 0).float().mean() > 0.5
+
+
 def test_paper_gradient_leaves_its_z_alone_in_eval_mode():
     gradient = PaperGradient(bank64(4), 2)
     gradient(random_maps(0, 4), random_positive(0))
