@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from functools import cached_property
 from math import floor
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +15,16 @@ from jaxtyping import Bool, Float, Int, UInt8
 from partbench.nn.receptive_field import ReceptiveField
 from partbench.types import Batch, Explanation, NotApplicable
 
+TABLE = 2**26  # bytes that the disks around all cells may take
+_ONES = np.array([value.bit_count() for value in range(256)], np.uint8)
+
 
 def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) -> Float[np.ndarray, "k"]:
     """The smallest cell value T of each filter with at most a share `quantile` of all its cells above it.
 
     Exact: the order statistic that numpy calls the "inverted_cdf" quantile at 1 - quantile. Where values are tied, as
-    the zeros of a sparse filter are, fewer cells than the share may lie above it.
+    the zeros of a sparse filter are, fewer cells than the share may lie above it. Where no cell does, the cells that
+    are tied at the maximum go in: T is then half-way to the next smaller value. Only a constant has no cell above T.
     """
     cells = sum(part[:, 0].size for part in maps)
     rank = cells - 1 - floor(quantile * cells + 1e-9)
@@ -28,8 +32,18 @@ def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) ->
     for f in range(maps[0].shape[1]):
         values = np.concatenate([part[:, f].ravel() for part in maps])
         values.partition(rank)
-        found.append(values[rank])
+        found.append(_below_ties(values, rank))
     return np.array(found)
+
+
+def _below_ties(values: Float[np.ndarray, "n"], rank: int) -> np.floating:
+    """The value at `rank`, from values partitioned there; half-way to the next smaller one if none is larger."""
+    at = values[rank]
+    if (values[rank:] > at).any() or not (smaller := values[values < at]).size:
+        return at
+    below = smaller.max()
+    middle = below + (at - below) / 2
+    return middle if middle < at else below
 
 
 def filled(boxes: Float[np.ndarray, "*n 4"], height: int, width: int) -> Bool[np.ndarray, "*n H W"]:
@@ -39,6 +53,17 @@ def filled(boxes: Float[np.ndarray, "*n 4"], height: int, width: int) -> Bool[np
     return ((y0 <= y) & (y < y1))[..., :, None] & ((x0 <= x) & (x < x1))[..., None, :]
 
 
+def packed(pixels: Bool[np.ndarray, "*n H W"]) -> UInt8[np.ndarray, "*n bytes"]:
+    """Masks at one bit a pixel; each row of pixels is filled up with zeros to whole bytes."""
+    rows = np.packbits(pixels, axis=-1)
+    return rows.reshape(*rows.shape[:-2], -1)
+
+
+def ones(bits: UInt8[np.ndarray, "*n bytes"]) -> Int[np.ndarray, "*n"]:
+    """How many bits are set."""
+    return _ONES[bits].sum(-1, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Upsampled:
     """Where an upsampled map exceeds 0; `rows` and `columns` interpolate from cells to the pixels of each axis."""
@@ -46,72 +71,82 @@ class Upsampled:
     rows: Float[np.ndarray, "H h"]
     columns: Float[np.ndarray, "W w"]
 
-    def reach(self, axis: Float[np.ndarray, "P c"]) -> Bool[np.ndarray, "P c"]:
-        """Which pixels along an axis can lie in the region because of each cell."""
-        return axis > 0
-
-    def region(self, excess: Float[np.ndarray, "h w"], y: slice, x: slice) -> Bool[np.ndarray, "y x"]:
-        """The part of the region in a block of pixels, from a map less its threshold."""
-        return self.rows[y] @ (excess @ self.columns[x].T) > 0
+    def regions(self, excess: Float[np.ndarray, "k h w"]) -> UInt8[np.ndarray, "k bytes"]:
+        """The regions of maps less their thresholds, packed."""
+        return np.stack([packed(self.rows @ (each @ self.columns.T) > 0) for each in excess])
 
 
 @dataclass(frozen=True)
 class Disks:
-    """Disks of `radius` px around active cells; `rows` and `columns` are squared px from pixels to cell centres."""
+    """Disks of `radius` px around cells above 0; `rows` and `columns` are squared px from pixels to cell centres."""
 
     rows: Float[np.ndarray, "H h"]
     columns: Float[np.ndarray, "W w"]
     radius: float
 
-    def reach(self, axis: Float[np.ndarray, "P c"]) -> Bool[np.ndarray, "P c"]:
-        """Which pixels along an axis can lie in the region because of each cell."""
-        return axis <= self.radius**2
-
-    def region(self, excess: Float[np.ndarray, "h w"], y: slice, x: slice) -> Bool[np.ndarray, "y x"]:
-        """The part of the region in a block of pixels, from a map less its threshold."""
+    def regions(self, excess: Float[np.ndarray, "k h w"]) -> UInt8[np.ndarray, "k bytes"]:
+        """The regions of maps less their thresholds, packed; each map has a cell above 0."""
         active = excess > 0
+        if active[0].size * packed(np.empty((len(self.rows), len(self.columns)), bool)).size > TABLE:
+            return np.stack([packed(self._union(each)) for each in active])
+        filters, cells = np.nonzero(active.reshape(len(active), -1))
+        starts = np.searchsorted(filters, np.arange(len(active)))
+        return np.bitwise_or.reduceat(self._table[cells], starts, axis=0)
+
+    @cached_property
+    def _table(self) -> UInt8[np.ndarray, "cells bytes"]:
+        """The disk around every cell."""
+        of_row = (packed(row[:, None] + self.columns.T[:, None] <= self.radius**2) for row in self.rows.T)
+        return np.concatenate(list(of_row))
+
+    def _union(self, active: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "H W"]:
         some = active.any(1)
-        nearest = np.where(active[some], self.columns[x, None], np.inf).min(2)  # (x, h) within each row of cells
-        return (self.rows[y, None, some] + nearest <= self.radius**2).any(2)
+        nearest = np.where(active[some], self.columns[:, None], np.inf).min(2)  # (W, h) within each row of cells
+        return (self.rows[:, None, some] + nearest <= self.radius**2).any(2)
 
 
 Regions = Upsampled | Disks
 
 
-def spans(
-    reach: Bool[np.ndarray, "P c"], active: Bool[np.ndarray, "k h w"], across: int
-) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
-    """First pixel along an axis that active cells reach, and the one after the last, taken across the other axis."""
-    pixels, some = len(reach), reach.any(0)
-    first = np.where(some, reach.argmax(0), pixels)
-    end = np.where(some, pixels - reach[::-1].argmax(0), 0)
-    along = np.any(active, axis=across)
-    return np.where(along, first, pixels).min(1), np.where(along, end, 0).max(1)
-
-
 def associated(
-    excess: Float[np.ndarray, "k h w"], masks: Bool[np.ndarray, "p H W"], regions: Regions, overlap: float
+    excess: Float[np.ndarray, "k h w"], masks: UInt8[np.ndarray, "p bytes"], regions: Regions, overlap: float
 ) -> Bool[np.ndarray, "k p"]:
     """Whether the region of each filter and each part of one image have an IoU above `overlap`; not if either is empty.
 
-    `excess` are the maps less their thresholds. Exact, but regions are made only where the answer is open, and there
-    only the block of pixels that active cells reach: a region lies within their reach, so it has no more pixels of a
-    part than they reach one by one, and the IoU is at most that over the size of the part.
+    `excess` are the maps less their thresholds, masks are packed.
     """
-    active, sizes = excess > 0, np.array([np.count_nonzero(mask) for mask in masks])
-    y_reach, x_reach = regions.reach(regions.rows), regions.reach(regions.columns)
-    reached = y_reach.T.astype(np.float32) @ masks.astype(np.float32) @ x_reach.astype(np.float32)
-    most = active.reshape(len(active), -1).astype(float) @ reached.reshape(len(masks), -1).T
-    undecided = most > overlap * sizes
-    filters = np.flatnonzero(undecided.any(1))
-    blocks = np.stack([*spans(y_reach, active[filters], 2), *spans(x_reach, active[filters], 1)], 1)
-    common, area = np.zeros(most.shape), np.zeros((len(most), 1))
-    for f, (y0, y1, x0, x1), parts in zip(filters, blocks.tolist(), undecided[filters].tolist(), strict=True):
-        region = regions.region(excess[f], slice(y0, y1), slice(x0, x1))
-        area[f] = np.count_nonzero(region)
-        for k in compress(range(len(sizes)), parts):
-            common[f, k] = np.count_nonzero(region & masks[k, y0:y1, x0:x1])
-    return common / np.maximum(area + sizes - common, 1) > overlap
+    found = np.zeros((len(excess), len(masks)), bool)
+    some = (excess > 0).any((1, 2))
+    if some.any():
+        region, sizes = regions.regions(excess[some]), ones(masks)
+        common = np.stack([ones(region & mask) for mask in masks], 1)
+        found[some] = common / np.maximum(ones(region)[:, None] + sizes - common, 1) > overlap
+    return found
+
+
+class Marks(NamedTuple):
+    """Which parts filters mark on which images, and which images show the parts."""
+
+    hits: Bool[np.ndarray, "n k p"]
+    shown: Bool[np.ndarray, "n p"]
+
+    @property
+    def shares(self) -> Float[np.ndarray, "k p"]:
+        """P_fk in [0, 1]; NaN for parts that no image shows."""
+        hits, shown = self.hits.sum(0).astype(float), self.shown.sum(0)
+        return np.divide(hits, shown, out=np.full_like(hits, np.nan), where=shown > 0)
+
+    def evidence(self, parts: Int[np.ndarray, "k"]) -> Float[np.ndarray, "n"]:
+        """What each image says of the mean over filters f of P_fk, with k = parts[f]: see `Scores.evidence`.
+
+        Of image i of N: the mean over f of P_fk + [i is among the n images of k] (N / n) (whether f marks k - P_fk).
+        """
+        hits, shown = self.hits[:, np.arange(len(parts)), parts], self.shown[:, parts]
+        images = shown.sum(0)
+        shares = hits.sum(0) / images
+        effects = np.where(shown, hits - shares, 0.0) * (len(shown) / images)
+        evidence: Float[np.ndarray, "n"] = (shares + effects).mean(1)
+        return evidence
 
 
 @dataclass
@@ -119,9 +154,8 @@ class PartOverlap:
     """P_fk: how often filter f marks part k, over the images that show the part, gathered batch by batch.
 
     Source: paper on interpretable CNNs, section 5.2.1, after Network Dissection. T_f is the threshold that a share
-    `quantile` of all cells of the filter's maps exceed (strictly; exact, see `thresholds`). A filter marks a part of an
-    image where the region above T_f and the part have an IoU above `overlap`. On n images of h x w cells with
-    quantile * n h w < 1 nothing exceeds T_f, and no part is marked.
+    `quantile` of all cells of the filter's maps exceed (strictly; exact, see `thresholds`, also for ties). A filter
+    marks a part of an image where the region above T_f and the part have an IoU above `overlap`.
 
     region="upsampled" takes bilinear interpolation of the map, cells at the centres of their receptive fields, above
     T_f (Network Dissection). "disk" takes a round field around every cell above T_f (the paper's footnote 5, which
@@ -138,8 +172,9 @@ class PartOverlap:
     radius: float | None = None
     from_boxes: bool = field(init=False, default=False)  # whether boxes of parts stood in for masks
     _maps: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
-    _masks: list[UInt8[np.ndarray, "n p H bytes"]] = field(init=False, default_factory=list, repr=False)
-    _regions: Regions = field(init=False, repr=False)  # of the first batch; all have the same geometry
+    _masks: list[UInt8[np.ndarray, "n p bytes"]] = field(init=False, default_factory=list, repr=False)
+    _grid: ReceptiveField | None = field(init=False, default=None, repr=False)  # of the first batch, as is the size
+    _size: tuple[int, int] = field(init=False, default=(0, 0), repr=False)
 
     @property
     def images(self) -> int:
@@ -161,36 +196,39 @@ class PartOverlap:
         else:
             raise NotApplicable("the dataset has landmarks but no part masks or boxes")
         if not self._maps:
-            self._regions = self._geometry(explanation, height, width)
-        self._masks.append(np.packbits(masks, axis=-1))
+            self._grid, self._size = explanation.grid, (height, width)
+        self._masks.append(packed(masks))
         self._maps.append(np.array(explanation.maps.detach().float().cpu().numpy(), order="C"))
 
     def shares(self) -> Float[np.ndarray, "k p"]:
         """P_fk in [0, 1]; NaN for parts that no image shows. Some images must have been added."""
+        return self.marks([self.radius])[0].shares
+
+    def marks(self, radii: Sequence[float | None]) -> list[Marks]:
+        """Which filters mark which parts, image by image, with disks of each of these radii."""
         limits = thresholds(self._maps, self.quantile)[:, None, None]
-        hits, shown = np.zeros((len(limits), self.parts)), np.zeros(self.parts)
-        for maps, masks in self._images():
+        shown = np.concatenate(self._masks).any(-1)
+        found = []
+        for regions in map(self._regions, radii):
             # a map less its threshold: pixels among cells equal to it are exactly 0, whatever the rounding
-            hits += associated(maps - limits, masks, self._regions, self.overlap)
-            shown += masks.any((1, 2))
-        return np.divide(hits, shown, out=np.full_like(hits, np.nan), where=shown > 0)
+            hits = [associated(maps - limits, masks, regions, self.overlap) for maps, masks in self._images()]
+            found.append(Marks(np.stack(hits), shown))
+        return found
 
-    def _geometry(self, explanation: Explanation, height: int, width: int) -> Regions:
-        maps = explanation.maps[:1].detach().float().cpu()
+    def _regions(self, radius: float | None) -> Regions:
+        cells = self._maps[0].shape[-2:]
         if self.region == "upsampled":
-            rows, columns = Explanation(maps, grid=explanation.grid).upsampling(height, width)
+            one = Explanation(torch.zeros(1, 1, *cells), grid=self._grid)
+            rows, columns = one.upsampling(*self._size)
             return Upsampled(rows.numpy(), columns.numpy())
-        sides = list(zip(maps.shape[-2:], (height, width), strict=True))
-        fields = [explanation.grid or ReceptiveField.tiling(*side) for side in sides]
-        radius = self.radius or max(axis.stride for axis in fields)
+        sides = list(zip(cells, self._size, strict=True))
+        fields = [self._grid or ReceptiveField.tiling(*side) for side in sides]
         rows, columns = (
-            (torch.arange(pixels)[:, None] + 0.5 - axis.centres(cells)) ** 2
-            for axis, (cells, pixels) in zip(fields, sides, strict=True)
+            (torch.arange(pixels)[:, None] + 0.5 - axis.centres(count)) ** 2
+            for axis, (count, pixels) in zip(fields, sides, strict=True)
         )
-        return Disks(rows.numpy(), columns.numpy(), radius)
+        return Disks(rows.numpy(), columns.numpy(), radius or max(axis.stride for axis in fields))
 
-    def _images(self) -> Iterator[tuple[Float[np.ndarray, "k h w"], Bool[np.ndarray, "p H W"]]]:
-        width = len(self._regions.columns)
+    def _images(self) -> Iterator[tuple[Float[np.ndarray, "k h w"], UInt8[np.ndarray, "p bytes"]]]:
         for maps, masks in zip(self._maps, self._masks, strict=True):
-            for image, packed in zip(maps, masks, strict=True):
-                yield image, np.unpackbits(packed, axis=-1, count=width).view(bool)
+            yield from zip(maps, masks, strict=True)
