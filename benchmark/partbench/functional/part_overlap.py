@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from itertools import compress
 from math import floor
 from typing import Literal, NamedTuple
 
@@ -14,9 +14,6 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from partbench.nn.receptive_field import ReceptiveField
 from partbench.types import Batch, Explanation, NotApplicable
-
-TABLE = 2**26  # bytes that the disks around all cells may take
-_ONES = np.array([value.bit_count() for value in range(256)], np.uint8)
 
 
 def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) -> Float[np.ndarray, "k"]:
@@ -53,17 +50,6 @@ def filled(boxes: Float[np.ndarray, "*n 4"], height: int, width: int) -> Bool[np
     return ((y0 <= y) & (y < y1))[..., :, None] & ((x0 <= x) & (x < x1))[..., None, :]
 
 
-def packed(pixels: Bool[np.ndarray, "*n H W"]) -> UInt8[np.ndarray, "*n bytes"]:
-    """Masks at one bit a pixel; each row of pixels is filled up with zeros to whole bytes."""
-    rows = np.packbits(pixels, axis=-1)
-    return rows.reshape(*rows.shape[:-2], -1)
-
-
-def ones(bits: UInt8[np.ndarray, "*n bytes"]) -> Int[np.ndarray, "*n"]:
-    """How many bits are set."""
-    return _ONES[bits].sum(-1, dtype=np.int64)
-
-
 @dataclass(frozen=True)
 class Upsampled:
     """Where an upsampled map exceeds 0; `rows` and `columns` interpolate from cells to the pixels of each axis."""
@@ -71,57 +57,72 @@ class Upsampled:
     rows: Float[np.ndarray, "H h"]
     columns: Float[np.ndarray, "W w"]
 
-    def regions(self, excess: Float[np.ndarray, "k h w"]) -> UInt8[np.ndarray, "k bytes"]:
-        """The regions of maps less their thresholds, packed."""
-        return np.stack([packed(self.rows @ (each @ self.columns.T) > 0) for each in excess])
+    def reach(self, axis: Float[np.ndarray, "P c"]) -> Bool[np.ndarray, "P c"]:
+        """Which pixels along an axis can lie in the region because of each cell."""
+        return axis > 0
+
+    def region(self, excess: Float[np.ndarray, "h w"], y: slice, x: slice) -> Bool[np.ndarray, "y x"]:
+        """The part of the region in a block of pixels, from a map less its threshold."""
+        return self.rows[y] @ (excess @ self.columns[x].T) > 0
 
 
 @dataclass(frozen=True)
 class Disks:
-    """Disks of `radius` px around cells above 0; `rows` and `columns` are squared px from pixels to cell centres."""
+    """Disks of `radius` px around active cells; `rows` and `columns` are squared px from pixels to cell centres."""
 
     rows: Float[np.ndarray, "H h"]
     columns: Float[np.ndarray, "W w"]
     radius: float
 
-    def regions(self, excess: Float[np.ndarray, "k h w"]) -> UInt8[np.ndarray, "k bytes"]:
-        """The regions of maps less their thresholds, packed; each map has a cell above 0."""
+    def reach(self, axis: Float[np.ndarray, "P c"]) -> Bool[np.ndarray, "P c"]:
+        """Which pixels along an axis can lie in the region because of each cell."""
+        return axis <= self.radius**2
+
+    def region(self, excess: Float[np.ndarray, "h w"], y: slice, x: slice) -> Bool[np.ndarray, "y x"]:
+        """The part of the region in a block of pixels, from a map less its threshold."""
         active = excess > 0
-        if active[0].size * packed(np.empty((len(self.rows), len(self.columns)), bool)).size > TABLE:
-            return np.stack([packed(self._union(each)) for each in active])
-        filters, cells = np.nonzero(active.reshape(len(active), -1))
-        starts = np.searchsorted(filters, np.arange(len(active)))
-        return np.bitwise_or.reduceat(self._table[cells], starts, axis=0)
-
-    @cached_property
-    def _table(self) -> UInt8[np.ndarray, "cells bytes"]:
-        """The disk around every cell."""
-        of_row = (packed(row[:, None] + self.columns.T[:, None] <= self.radius**2) for row in self.rows.T)
-        return np.concatenate(list(of_row))
-
-    def _union(self, active: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "H W"]:
         some = active.any(1)
-        nearest = np.where(active[some], self.columns[:, None], np.inf).min(2)  # (W, h) within each row of cells
-        return (self.rows[:, None, some] + nearest <= self.radius**2).any(2)
+        nearest = np.where(active[some], self.columns[x, None], np.inf).min(2)  # (x, h) within each row of cells
+        return (self.rows[y, None, some] + nearest <= self.radius**2).any(2)
 
 
 Regions = Upsampled | Disks
 
 
+def spans(
+    reach: Bool[np.ndarray, "P c"], active: Bool[np.ndarray, "k h w"], across: int
+) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
+    """First pixel along an axis that active cells reach, and the one after the last, taken across the other axis."""
+    pixels, some = len(reach), reach.any(0)
+    first = np.where(some, reach.argmax(0), pixels)
+    end = np.where(some, pixels - reach[::-1].argmax(0), 0)
+    along = np.any(active, axis=across)
+    return np.where(along, first, pixels).min(1), np.where(along, end, 0).max(1)
+
+
 def associated(
-    excess: Float[np.ndarray, "k h w"], masks: UInt8[np.ndarray, "p bytes"], regions: Regions, overlap: float
+    excess: Float[np.ndarray, "k h w"], masks: Bool[np.ndarray, "p H W"], regions: Regions, overlap: float
 ) -> Bool[np.ndarray, "k p"]:
     """Whether the region of each filter and each part of one image have an IoU above `overlap`; not if either is empty.
 
-    `excess` are the maps less their thresholds, masks are packed.
+    `excess` are the maps less their thresholds. Exact, but regions are made only where the answer is open, and there
+    only the block of pixels that active cells reach: a region lies within their reach, so it has no more pixels of a
+    part than they reach one by one, and the IoU is at most that over the size of the part.
     """
-    found = np.zeros((len(excess), len(masks)), bool)
-    some = (excess > 0).any((1, 2))
-    if some.any():
-        region, sizes = regions.regions(excess[some]), ones(masks)
-        common = np.stack([ones(region & mask) for mask in masks], 1)
-        found[some] = common / np.maximum(ones(region)[:, None] + sizes - common, 1) > overlap
-    return found
+    active, sizes = excess > 0, np.array([np.count_nonzero(mask) for mask in masks])
+    y_reach, x_reach = regions.reach(regions.rows), regions.reach(regions.columns)
+    reached = y_reach.T.astype(np.float32) @ masks.astype(np.float32) @ x_reach.astype(np.float32)
+    most = active.reshape(len(active), -1).astype(float) @ reached.reshape(len(masks), -1).T
+    undecided = most > overlap * sizes
+    filters = np.flatnonzero(undecided.any(1))
+    blocks = np.stack([*spans(y_reach, active[filters], 2), *spans(x_reach, active[filters], 1)], 1)
+    common, area = np.zeros(most.shape), np.zeros((len(most), 1))
+    for f, (y0, y1, x0, x1), parts in zip(filters, blocks.tolist(), undecided[filters].tolist(), strict=True):
+        region = regions.region(excess[f], slice(y0, y1), slice(x0, x1))
+        area[f] = np.count_nonzero(region)
+        for k in compress(range(len(sizes)), parts):
+            common[f, k] = np.count_nonzero(region & masks[k, y0:y1, x0:x1])
+    return common / np.maximum(area + sizes - common, 1) > overlap
 
 
 class Marks(NamedTuple):
@@ -172,7 +173,7 @@ class PartOverlap:
     radius: float | None = None
     from_boxes: bool = field(init=False, default=False)  # whether boxes of parts stood in for masks
     _maps: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
-    _masks: list[UInt8[np.ndarray, "n p bytes"]] = field(init=False, default_factory=list, repr=False)
+    _masks: list[UInt8[np.ndarray, "n p H bytes"]] = field(init=False, default_factory=list, repr=False)
     _grid: ReceptiveField | None = field(init=False, default=None, repr=False)  # of the first batch, as is the size
     _size: tuple[int, int] = field(init=False, default=(0, 0), repr=False)
 
@@ -197,7 +198,7 @@ class PartOverlap:
             raise NotApplicable("the dataset has landmarks but no part masks or boxes")
         if not self._maps:
             self._grid, self._size = explanation.grid, (height, width)
-        self._masks.append(packed(masks))
+        self._masks.append(np.packbits(masks, axis=-1))
         self._maps.append(np.array(explanation.maps.detach().float().cpu().numpy(), order="C"))
 
     def shares(self) -> Float[np.ndarray, "k p"]:
@@ -207,7 +208,7 @@ class PartOverlap:
     def marks(self, radii: Sequence[float | None]) -> list[Marks]:
         """Which filters mark which parts, image by image, with disks of each of these radii."""
         limits = thresholds(self._maps, self.quantile)[:, None, None]
-        shown = np.concatenate(self._masks).any(-1)
+        shown = np.concatenate(self._masks).any((2, 3))
         found = []
         for regions in map(self._regions, radii):
             # a map less its threshold: pixels among cells equal to it are exactly 0, whatever the rounding
@@ -229,6 +230,7 @@ class PartOverlap:
         )
         return Disks(rows.numpy(), columns.numpy(), radius or max(axis.stride for axis in fields))
 
-    def _images(self) -> Iterator[tuple[Float[np.ndarray, "k h w"], UInt8[np.ndarray, "p bytes"]]]:
+    def _images(self) -> Iterator[tuple[Float[np.ndarray, "k h w"], Bool[np.ndarray, "p H W"]]]:
         for maps, masks in zip(self._maps, self._masks, strict=True):
-            yield from zip(maps, masks, strict=True)
+            for image, packed in zip(maps, masks, strict=True):
+                yield image, np.unpackbits(packed, axis=-1, count=self._size[1]).view(bool)
