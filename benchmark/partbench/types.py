@@ -409,9 +409,9 @@ class Scores:
 
     `units` names the units (image ids, filters, pairs); `values` are NaN where a unit has no value. Without `value`
     the aggregate is the mean over units that have one. `low`, `high` bound it; without them they are bootstrapped
-    over images, and left out where neither units nor evidence are of images. A metric whose natural unit is the whole set gives no units, and its own value and bounds. `note` is
-    what a reader of the aggregate must know ("part boxes stand in for masks"). `of` is what one value is of ("image",
-    "concept", "part", "pair") where that is not what the metric says.
+    over images, and left out where neither units nor evidence are of images. A metric whose natural unit is the whole
+    set gives no units, and its own value. `note` is what a reader of the aggregate must know ("part boxes stand in for
+    masks"). `of` is what one value is of ("image", "concept", "part", "pair") where that is not what the metric says.
 
     `evidence` holds what each image says of the aggregate: its mean over the images that have a value is the aggregate
     (see `functional.statistics.pseudovalues`). `images` are their ids. Where units are images, their values are the

@@ -208,7 +208,7 @@ class PartOverlap:
     def marks(self, radii: Sequence[float | None]) -> list[Marks]:
         """Which filters mark which parts, image by image, with disks of each of these radii."""
         limits = thresholds(self._maps, self.quantile)[:, None, None]
-        shown = np.concatenate(self._masks).any((2, 3))
+        shown = np.concatenate([masks.any((2, 3)) for masks in self._masks])
         found = []
         for regions in map(self._regions, radii):
             # a map less its threshold: pixels among cells equal to it are exactly 0, whatever the rounding

@@ -26,14 +26,14 @@ def compare_explainers(
     """
     rows = current(frame)
     rows = rows[(rows["board"] == board) & (rows["metric"] == metric) & rows["scored"]]
-    sides = [evidence(frame, rows[rows["label"] == label]) for label in (explainer, other)]
-    for label, side in zip((explainer, other), sides, strict=True):
+    mine, theirs = (evidence(frame, rows[rows["label"] == label]) for label in (explainer, other))
+    for label, side in ((explainer, mine), (other, theirs)):
         if not side:
             raise InputError(f"no evidence per image of '{label}' for {metric} on {board}; load the results with "
                              "aggregates_only=False, or run the explainer anew")  # fmt: skip
     higher = bool(rows["higher_is_better"].dropna().eq(True).all())
     try:
-        return compare(*sides, pairing or Pairing(higher_is_better=higher))
+        return compare(mine, theirs, pairing or Pairing(higher_is_better=higher))
     except ValueError as error:
         raise InputError(f"{explainer} and {other} cannot be compared on {board}: {error}") from error
 

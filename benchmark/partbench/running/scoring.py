@@ -85,8 +85,10 @@ class MetricState:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
         evidence = self._evidence(name, float(value), scores)
         if low is None or high is None:
-            of_images = (scores.of or self.metric.of) == "image"
-            sample = evidence if len(evidence) else values if of_images else ()  # concepts are no random sample
+            if not len(evidence) and (scores.of or self.metric.of) == "image":
+                sample = values
+            else:  # concepts are no random sample
+                sample = evidence
             low, high = bootstrap(sample) if len(sample) > 1 else (None, None)
         self._expect_in_bounds(name, float(value))
         row = self._row(name, "all", float(value), low, high) | {"images": images}
