@@ -135,7 +135,8 @@ def test_units_without_a_value_are_counted_and_none_with_one_is_a_skip() -> None
 
 def test_an_aggregate_outside_of_the_bounds_fails_and_evidence_outside_of_them_does_not() -> None:
     wide = EVIDENCE + np.where(np.arange(20) % 2, 5.0, -5.0)
-    assert rows_of(evident(evidence=wide))[0]["status"] == "ok"
+    aggregate = rows_of(evident(evidence=wide))[0]
+    assert (aggregate["status"], aggregate["low"], aggregate["high"]) == ("ok", 0.0, 1.0)
     (row,) = rows_of(Scores(FILTERS, [1.5] * 3))
     assert "planted is 1.5, outside its bounds (0.0, 1.0)" in row["reason"]
 
