@@ -31,9 +31,11 @@ def shuffle_gap(entries: Float[Tensor, "4 r n"], seed: int = 0) -> tuple[Float[T
     for part in entries.split(max(BLOCK // n**2, 1), dim=1):
         x, y = part[:2, :, None] - part[2:, :, :, None]
         distances = torch.hypot(x, y).flatten(1)
-        found = standard_deviation(distances[:, met])
-        gaps.append(found[:, 1:].mean(1) - found[:, 0])
-        left = _left_out(distances, met, held, joined)
+        distances -= distances.mean(1, keepdim=True)  # deviations stay, sums of squares lose fewer digits
+        dealt_distances = distances[:, met]
+        gaps.append(_gap(standard_deviation(dealt_distances)))
+        single = distances.float()  # twice as fast, and effects need no more digits
+        left = _left_out(dealt_distances.float(), single[:, held], single[:, joined]).double()
         effects.append((n - 1) * (left.mean(1, keepdim=True) - left))
     still = (entries[:2] == entries[:2, :, :1]).all(0).all(-1)  # equal positions differ by rounding only
     return torch.cat(gaps).masked_fill(still, 0.0), torch.cat(effects).masked_fill(still[:, None], 0.0)
@@ -46,14 +48,20 @@ def shuffles(n: int, seed: int) -> Int[Tensor, "n+1 n"]:
     return torch.cat([steps[None], first[(steps[:, None] + steps) % n]])
 
 
+def _gap(deviations: Float[Tensor, "r s *n"]) -> Float[Tensor, "r *n"]:
+    """The mean over the shuffles less the first, that of the positions as they are."""
+    return deviations[:, 1:].mean(1) - deviations[:, 0]
+
+
 def _left_out(
-    distances: Float[Tensor, "r nn"], met: Int[Tensor, "s n"], held: Int[Tensor, "s n"], joined: Int[Tensor, "s n"]
+    met: Float[Tensor, "r s n"], held: Float[Tensor, "r s n"], joined: Float[Tensor, "r s n"]
 ) -> Float[Tensor, "r n"]:
-    """The gap without each entry: two distances are lost and one is gained, but where an entry met itself."""
-    n = met.shape[1]
-    centred = distances - distances.mean(1, keepdim=True)
-    lost, also, gained = centred[:, met], centred[:, held], centred[:, joined]
-    total = lost.sum(-1, keepdim=True) - lost - also + gained
-    squares = lost.square().sum(-1, keepdim=True) - lost.square() - also.square() + gained.square()
-    found = ((squares - total.square() / (n - 1)).clamp(min=0) / (n - 2)).sqrt()
-    return found[:, 1:].mean(1) - found[:, 0]
+    """The gap without each entry: the distances at its landmark and at its position are lost, one is gained.
+
+    Where an entry met itself the three are one distance, which is lost.
+    """
+    n = met.shape[2]
+    total = met.sum(-1, keepdim=True) - (met + held - joined)
+    squares = met.square().addcmul_(held, held).addcmul_(joined, joined, value=-1)
+    squares = met.square().sum(-1, keepdim=True) - squares
+    return _gap(squares.addcmul_(total, total, value=-1 / (n - 1)).div_(n - 2).clamp_(min=0).sqrt_())
