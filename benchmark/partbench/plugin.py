@@ -80,7 +80,10 @@ class Explainer:
         return ()
 
     def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None:
-        """Maps before they were masked, and the masks in [0, 1]: their product is `maps`. None without masks."""
+        """Maps before they were masked, and the masks in [0, 1]: their product is `maps`. None without masks.
+
+        They are drawn, and metrics of location read these maps too (`location_instability@unmasked`).
+        """
         return None
 
     def head(self, images: Images) -> nn.Module | None:

@@ -279,7 +279,7 @@ class Task:
         if type(found) is not Explanation:  # a subclass could check itself
             raise ValueError(f"{explainer.name}.explain returned a {type(found).__name__}, expected an Explanation")
         parts = self.dataset.part_names or self.dataset.landmark_names
-        return found.accepted(len(batch), self.device, len(parts))
+        return found.accepted(len(batch), self.device, len(parts), lambda: explainer.unmasked(batch.images))
 
     def explained(self, batch: Batch) -> Float[Tensor, "n"]:
         """The performer's explained logit of a batch. Raises ValueError for "multi"."""

@@ -136,6 +136,7 @@ class Batch:
 
 FIELDS = ("scores", "contributions", "logits", "explained")  # fields of an Explanation that are always tensors
 LAZY = ("maps", "part_drops")  # fields of an Explanation that may be functions
+Masking = tuple[Tensor, Tensor] | None  # maps before they were masked and the masks, see `Explainer.unmasked`
 SELF_REPORTED = ("explained", "parts", "part_drops")  # claims of an explainer that partbench cannot measure
 
 
@@ -155,6 +156,9 @@ class Explanation:
     names no parts), -1 for none; the same for every image. part_drops (n, p), or a function that returns them: how much
     the explained logit falls when the concepts of part p are removed. threshold: where the explainer cuts its logit,
     chosen on training data.
+
+    unmasked (n, k, h, w): the maps before they were masked. Explainers do not give it: `Task.explain` takes it from
+    `Explainer.unmasked`, which is called at most once and only if a metric reads it. None for maps without masks.
 
     Tensors of any floating type become float32 without gradient. Raises ValueError for other types.
     """
@@ -180,13 +184,14 @@ class Explanation:
         parts: Int[Tensor, "k"] | None = None,
         part_drops: Float[Tensor, "n p"] | Callable[[], Float[Tensor, "n p"]] | None = None,
         threshold: float | None = None,
+        unmasked: Float[Tensor, "n k h w"] | Callable[[], Float[Tensor, "n k h w"] | None] | None = None,
     ) -> None:
         same = logits is not None and logits is explained
         given = {"scores": scores, "contributions": contributions, "logits": logits, "explained": explained}
         values: dict[str, Any] = {n: None if value is None else as_float32(n, value) for n, value in given.items()}
         if same:
             values["explained"] = values["logits"]
-        for name, lazy in (("maps", maps), ("part_drops", part_drops)):
+        for name, lazy in (("maps", maps), ("part_drops", part_drops), ("unmasked", unmasked)):
             values[f"_{name}"] = lazy if lazy is None or callable(lazy) else as_float32(name, lazy)
         values |= {"grid": grid, "parts": parts, "threshold": threshold, "maps_on_demand": callable(maps)}
         self.__dict__.update(values)
@@ -216,18 +221,27 @@ class Explanation:
         """The fall of the explained logit without the concepts of each part, evaluated once; None if not given."""
         return self._evaluated("part_drops")
 
+    @property
+    def unmasked(self) -> Float[Tensor, "n k h w"] | None:
+        """The maps before they were masked, evaluated once; None without masks."""
+        return self._evaluated("unmasked")
+
     def _evaluated(self, name: str) -> Tensor | None:
         value = self.__dict__[f"_{name}"]
         if callable(value):
-            value = as_float32(name, value())
+            made = value()
+            value = None if made is None and name == "unmasked" else as_float32(name, made)
             self.__dict__[f"_{name}"] = value
         found: Tensor | None = value
         return found
 
-    def accepted(self, n: int, device: torch.device, parts: int | None = None) -> Explanation:
+    def accepted(
+        self, n: int, device: torch.device, parts: int | None = None, masking: Callable[[], Masking] | None = None
+    ) -> Explanation:
         """A copy of this explanation of n images, checked and on a device; lazy fields are checked when evaluated.
 
         It shares no memory with the tensors that the explainer holds. `parts` is how many parts the dataset names.
+        `masking` is `Explainer.unmasked` for these images; the copy takes its `unmasked` maps from there.
         Raises ValueError, saying what was expected and found, for a wrong shape, a value that is NaN or infinite, a
         negative map, an index that is no part's, or a threshold or grid of another type.
         """
@@ -242,6 +256,8 @@ class Explanation:
         if self.is_classifier:
             fields["explained"] = fields["logits"]
         fields |= {name: self._accepted_lazily(name, n, device) for name in LAZY if self.has(name)}
+        if masking is not None:
+            fields["unmasked"] = lambda: _before_masks(masking(), n, device)
         return Explanation(grid=self.grid, parts=_copied(self.parts, device), threshold=self.threshold, **fields)
 
     def _expect_shapes(self, n: int) -> None:
@@ -304,6 +320,14 @@ def as_float32(name: str, value: Any) -> Tensor:
     return value.detach().float()
 
 
+def _before_masks(masking: Masking, n: int, device: torch.device) -> Tensor | None:
+    if masking is None:
+        return None
+    maps = as_float32("unmasked maps", masking[0])
+    _expect("unmasked maps", maps, n, "n k h w")
+    return maps.to(device, copy=True)
+
+
 def _copied(value: Tensor | None, device: torch.device) -> Tensor | None:
     return None if value is None else value.to(device, copy=True)
 
@@ -348,6 +372,8 @@ class PerformerOutputs:
     that metrics of location use (None: all).
     `part_effects` gives how much the explained logit truly falls when a part is not in the picture, in its units and
     NaN for parts not asked for; None where images cannot be had without a part (see ImageSet).
+    `measured_field` gives the diameter in px of what a cell of the maps was measured to see, None where that is
+    unknown: see `running.fields`.
     """
 
     logits: Float[Tensor, "n c"]
@@ -360,6 +386,7 @@ class PerformerOutputs:
     parts: tuple[str, ...] = ()
     located: tuple[int, ...] | None = None
     part_effects: Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]] | None = None
+    measured_field: Callable[[], float | None] = lambda: None
 
     def predicted_and_explained(self, explanation: Explanation) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
         """What the explainer predicts and the logit it explains: its own where it gives one, else the performer's.
@@ -382,13 +409,13 @@ class Scores:
 
     `units` names the units (image ids, filters, pairs); `values` are NaN where a unit has no value. Without `value`
     the aggregate is the mean over units that have one. `low`, `high` bound it; without them they are bootstrapped
-    over units. A metric whose natural unit is the whole set gives no units, and its own value and bounds. `note` is
-    what a reader of the aggregate must know ("part boxes stand in for masks"). `of` is what one value is of ("image",
-    "concept", "part", "pair") where that is not what the metric says.
+    over images, and left out where neither units nor evidence are of images. A metric whose natural unit is the whole
+    set gives no units, and its own value. `note` is what a reader of the aggregate must know ("part boxes stand in for
+    masks"). `of` is what one value is of ("image", "concept", "part", "pair") where that is not what the metric says.
 
     `evidence` holds what each image says of the aggregate: its mean over the images that have a value is the aggregate
     (see `functional.statistics.pseudovalues`). `images` are their ids. Where units are images, their values are the
-    evidence and nothing need be given. With evidence, the interval is bootstrapped over images.
+    evidence and nothing need be given.
     """
 
     units: Sequence[str] = ()

@@ -375,3 +375,23 @@ def test_slices_of_a_batch_keep_what_is_known_and_what_is_not() -> None:
     assert part.labels.tolist() == [1, 2]
     assert part.masks is None
     assert len(part.images) == 2
+
+
+def test_maps_before_masks_are_those_of_the_explainers_masking_evaluated_once_and_checked() -> None:
+    maps, masks = torch.rand(N, K, 2, 2).double().requires_grad_(), torch.ones(N, K, 2, 2)
+    lazy = Lazy((maps, masks))
+    explanation = Explanation(torch.ones(N, K, 2, 2)).accepted(N, CPU, masking=lazy)
+    assert lazy.calls == 0
+    assert explanation.unmasked is explanation.unmasked
+    assert lazy.calls == 1
+    torch.testing.assert_close(explanation.unmasked, maps.detach().float())
+    wrong = Explanation(torch.ones(N, K, 2, 2)).accepted(N, CPU, masking=lambda: (torch.ones(2, K, 2, 2), masks))
+    with pytest.raises(ValueError, match=r"unmasked maps are \(2, 4, 2, 2\), expected \(3, k, h, w\)"):
+        _ = wrong.unmasked
+
+
+def test_without_masks_there_are_no_maps_before_them_whatever_an_explanation_claims() -> None:
+    claimed = Explanation(torch.ones(N, K, 2, 2), unmasked=torch.ones(N, K, 2, 2))
+    assert claimed.accepted(N, CPU, masking=lambda: None).unmasked is None
+    assert claimed.accepted(N, CPU).unmasked is None
+    assert Explanation(torch.ones(N, K, 2, 2)).unmasked is None

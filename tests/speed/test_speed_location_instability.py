@@ -2,7 +2,8 @@
 
 512 filters of 14 x 14 cells on 1000 images of 224 px with 3 landmarks, one thread. The maps are those of lite0's last
 such layer on real photographs where they are at hand, else smooth noise; the landmarks are random, a tenth absent. The
-loop runs over a few filters and its time is multiplied.
+loop runs over a few filters and its time is multiplied. The metric also gives the evidence of the images, which the loop
+does not.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from partbench.performers.lite0 import Lite0
 IMAGES, FILTERS, CELLS, SIZE, LANDMARKS, BATCH, TOP = 1000, 512, 14, 224, 3, 32, 100
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "animal-part"
 GRID = ReceptiveField.tiling(CELLS, SIZE)
+D = "location_instability"
 SAMPLE = (0, 100, 200, 300, 400, 500)
 
 
@@ -71,7 +73,7 @@ def literal(maps: np.ndarray, marks: np.ndarray) -> tuple[float, float]:
     spreads, nulls = [], []
     for found in entries:
         best = sorted(found, key=lambda entry: entry[:2])[:TOP]
-        if len(best) < 2:
+        if len(best) < 10:
             return math.nan, math.nan
         positions, points = (np.array([entry[part] for entry in best], dtype=float) for part in (2, 3))
         n = len(best)
@@ -92,7 +94,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_location_instability_is_at_least_twenty_times_faster_than_loops_and_equal() -> None:
+def test_location_instability_with_evidence_is_ten_times_faster_than_loops_without_and_equal() -> None:
     torch.manual_seed(0)
     marks = torch.rand(IMAGES, LANDMARKS, 2) * SIZE
     marks[torch.rand(IMAGES, LANDMARKS) < 0.1] = torch.nan
@@ -119,10 +121,10 @@ def test_location_instability_is_at_least_twenty_times_faster_than_loops_and_equ
     started = time.perf_counter()
     expected = [literal(maps, marks.numpy()) for maps in chosen]
     slow = (time.perf_counter() - started) * FILTERS / len(SAMPLE)
-    values = [[found[name].values[f] for name in found if "images" not in name] for f in SAMPLE]
+    values = [[found[name].values[f] for name in (D, f"{D}@shuffled")] for f in SAMPLE]
     np.testing.assert_allclose(values, expected, rtol=1e-6)
     fast = updating + computing
     alive = np.isfinite(found["location_instability"].values).mean()
     print(f"\n{source}, {alive:.0%} of the filters alive: {slow / fast:.1f} times faster")
     print(f"({updating:.2f} s of updates and {computing:.2f} s of computing against {slow:.1f} s)")
-    assert slow / fast >= 20
+    assert slow / fast >= 10

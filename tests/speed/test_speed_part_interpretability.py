@@ -70,7 +70,7 @@ def measured(scenes):
     logits = torch.zeros(BATCH, 2)
     outputs = PerformerOutputs(logits, torch.ones(BATCH, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
     images, labels = torch.zeros(BATCH, 3, SIZE, SIZE), torch.zeros(BATCH, dtype=torch.long)
-    metric = PartInterpretability()
+    metric = PartInterpretability(region="upsampled")
     for number, (maps, masks) in enumerate(scenes):
         batch = Batch(tuple(f"{number}/{i}" for i in range(BATCH)), images, labels, masks=masks)
         metric.update(batch, Explanation(maps), outputs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from math import floor
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) ->
     """The smallest cell value T of each filter with at most a share `quantile` of all its cells above it.
 
     Exact: the order statistic that numpy calls the "inverted_cdf" quantile at 1 - quantile. Where values are tied, as
-    the zeros of a sparse filter are, fewer cells than the share may lie above it.
+    the zeros of a sparse filter are, fewer cells than the share may lie above it. Where no cell does, the cells that
+    are tied at the maximum go in: T is then half-way to the next smaller value. Only a constant has no cell above T.
     """
     cells = sum(part[:, 0].size for part in maps)
     rank = cells - 1 - floor(quantile * cells + 1e-9)
@@ -28,8 +29,18 @@ def thresholds(maps: Sequence[Float[np.ndarray, "n k h w"]], quantile: float) ->
     for f in range(maps[0].shape[1]):
         values = np.concatenate([part[:, f].ravel() for part in maps])
         values.partition(rank)
-        found.append(values[rank])
+        found.append(_below_ties(values, rank))
     return np.array(found)
+
+
+def _below_ties(values: Float[np.ndarray, "n"], rank: int) -> np.floating:
+    """The value at `rank`, from values partitioned there; half-way to the next smaller one if none is larger."""
+    at = values[rank]
+    if (values[rank:] > at).any() or not (smaller := values[values < at]).size:
+        return at
+    below = smaller.max()
+    middle = below + (at - below) / 2
+    return middle if middle < at else below
 
 
 def filled(boxes: Float[np.ndarray, "*n 4"], height: int, width: int) -> Bool[np.ndarray, "*n H W"]:
@@ -114,14 +125,38 @@ def associated(
     return common / np.maximum(area + sizes - common, 1) > overlap
 
 
+class Marks(NamedTuple):
+    """Which parts filters mark on which images, and which images show the parts."""
+
+    hits: Bool[np.ndarray, "n k p"]
+    shown: Bool[np.ndarray, "n p"]
+
+    @property
+    def shares(self) -> Float[np.ndarray, "k p"]:
+        """P_fk in [0, 1]; NaN for parts that no image shows."""
+        hits, shown = self.hits.sum(0).astype(float), self.shown.sum(0)
+        return np.divide(hits, shown, out=np.full_like(hits, np.nan), where=shown > 0)
+
+    def evidence(self, parts: Int[np.ndarray, "k"]) -> Float[np.ndarray, "n"]:
+        """What each image says of the mean over filters f of P_fk, with k = parts[f]: see `Scores.evidence`.
+
+        Of image i of N: the mean over f of P_fk + [i is among the n images of k] (N / n) (whether f marks k - P_fk).
+        """
+        hits, shown = self.hits[:, np.arange(len(parts)), parts], self.shown[:, parts]
+        images = shown.sum(0)
+        shares = hits.sum(0) / images
+        effects = np.where(shown, hits - shares, 0.0) * (len(shown) / images)
+        evidence: Float[np.ndarray, "n"] = (shares + effects).mean(1)
+        return evidence
+
+
 @dataclass
 class PartOverlap:
     """P_fk: how often filter f marks part k, over the images that show the part, gathered batch by batch.
 
     Source: paper on interpretable CNNs, section 5.2.1, after Network Dissection. T_f is the threshold that a share
-    `quantile` of all cells of the filter's maps exceed (strictly; exact, see `thresholds`). A filter marks a part of an
-    image where the region above T_f and the part have an IoU above `overlap`. On n images of h x w cells with
-    quantile * n h w < 1 nothing exceeds T_f, and no part is marked.
+    `quantile` of all cells of the filter's maps exceed (strictly; exact, see `thresholds`, also for ties). A filter
+    marks a part of an image where the region above T_f and the part have an IoU above `overlap`.
 
     region="upsampled" takes bilinear interpolation of the map, cells at the centres of their receptive fields, above
     T_f (Network Dissection). "disk" takes a round field around every cell above T_f (the paper's footnote 5, which
@@ -139,7 +174,8 @@ class PartOverlap:
     from_boxes: bool = field(init=False, default=False)  # whether boxes of parts stood in for masks
     _maps: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _masks: list[UInt8[np.ndarray, "n p H bytes"]] = field(init=False, default_factory=list, repr=False)
-    _regions: Regions = field(init=False, repr=False)  # of the first batch; all have the same geometry
+    _grid: ReceptiveField | None = field(init=False, default=None, repr=False)  # of the first batch, as is the size
+    _size: tuple[int, int] = field(init=False, default=(0, 0), repr=False)
 
     @property
     def images(self) -> int:
@@ -161,36 +197,40 @@ class PartOverlap:
         else:
             raise NotApplicable("the dataset has landmarks but no part masks or boxes")
         if not self._maps:
-            self._regions = self._geometry(explanation, height, width)
+            self._grid, self._size = explanation.grid, (height, width)
         self._masks.append(np.packbits(masks, axis=-1))
         self._maps.append(np.array(explanation.maps.detach().float().cpu().numpy(), order="C"))
 
     def shares(self) -> Float[np.ndarray, "k p"]:
         """P_fk in [0, 1]; NaN for parts that no image shows. Some images must have been added."""
-        limits = thresholds(self._maps, self.quantile)[:, None, None]
-        hits, shown = np.zeros((len(limits), self.parts)), np.zeros(self.parts)
-        for maps, masks in self._images():
-            # a map less its threshold: pixels among cells equal to it are exactly 0, whatever the rounding
-            hits += associated(maps - limits, masks, self._regions, self.overlap)
-            shown += masks.any((1, 2))
-        return np.divide(hits, shown, out=np.full_like(hits, np.nan), where=shown > 0)
+        return self.marks([self.radius])[0].shares
 
-    def _geometry(self, explanation: Explanation, height: int, width: int) -> Regions:
-        maps = explanation.maps[:1].detach().float().cpu()
+    def marks(self, radii: Sequence[float | None]) -> list[Marks]:
+        """Which filters mark which parts, image by image, with disks of each of these radii."""
+        limits = thresholds(self._maps, self.quantile)[:, None, None]
+        shown = np.concatenate([masks.any((2, 3)) for masks in self._masks])
+        found = []
+        for regions in map(self._regions, radii):
+            # a map less its threshold: pixels among cells equal to it are exactly 0, whatever the rounding
+            hits = [associated(maps - limits, masks, regions, self.overlap) for maps, masks in self._images()]
+            found.append(Marks(np.stack(hits), shown))
+        return found
+
+    def _regions(self, radius: float | None) -> Regions:
+        cells = self._maps[0].shape[-2:]
         if self.region == "upsampled":
-            rows, columns = Explanation(maps, grid=explanation.grid).upsampling(height, width)
+            one = Explanation(torch.zeros(1, 1, *cells), grid=self._grid)
+            rows, columns = one.upsampling(*self._size)
             return Upsampled(rows.numpy(), columns.numpy())
-        sides = list(zip(maps.shape[-2:], (height, width), strict=True))
-        fields = [explanation.grid or ReceptiveField.tiling(*side) for side in sides]
-        radius = self.radius or max(axis.stride for axis in fields)
+        sides = list(zip(cells, self._size, strict=True))
+        fields = [self._grid or ReceptiveField.tiling(*side) for side in sides]
         rows, columns = (
-            (torch.arange(pixels)[:, None] + 0.5 - axis.centres(cells)) ** 2
-            for axis, (cells, pixels) in zip(fields, sides, strict=True)
+            (torch.arange(pixels)[:, None] + 0.5 - axis.centres(count)) ** 2
+            for axis, (count, pixels) in zip(fields, sides, strict=True)
         )
-        return Disks(rows.numpy(), columns.numpy(), radius)
+        return Disks(rows.numpy(), columns.numpy(), radius or max(axis.stride for axis in fields))
 
     def _images(self) -> Iterator[tuple[Float[np.ndarray, "k h w"], Bool[np.ndarray, "p H W"]]]:
-        width = len(self._regions.columns)
         for maps, masks in zip(self._maps, self._masks, strict=True):
             for image, packed in zip(maps, masks, strict=True):
-                yield image, np.unpackbits(packed, axis=-1, count=width).view(bool)
+                yield image, np.unpackbits(packed, axis=-1, count=self._size[1]).view(bool)

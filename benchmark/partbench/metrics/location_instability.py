@@ -12,8 +12,22 @@ from annotated_types import Ge
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
-from partbench.functional import TopLocations, location_deviations, most_active, peaks, shuffle_gaps
+from partbench import Batch, Explanation, InputError, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
+from partbench.functional import (
+    LEAST,
+    FilterValues,
+    Measure,
+    Seen,
+    TopLocations,
+    distance_deviation,
+    location_deviations,
+    measured,
+    most_active,
+    peaks,
+    shuffle_gap,
+)
+
+UNMASKED = "@unmasked"
 
 
 @dataclass
@@ -23,38 +37,82 @@ class FilterLocations(Metric):
     A filter's position on an image is the centre of the receptive field of the first cell where its map is largest,
     its score the value there. Of the images that have a landmark, the `top` by score enter, of equals the earlier.
     Images where the map is zero show no position and, with `alive_only`, do not enter.
+
+    A landmark on fewer than `least` images of a category does not count. A filter for which fewer than `least` images
+    enter for one that counts has no value: few entries deviate less (the expected deviation of 2 is .80 of the true
+    one), and a filter alive on a few images that look alike would score well.
+
+    Where the explainer has maps before their masks, `@unmasked` is the reading of these maps, as in the released code.
     """
 
     needs = ("maps", "landmarks")
     of = "concept"
 
-    top: Annotated[int, Ge(2)] = 100  # a standard deviation needs two images
+    top: Annotated[int, Ge(3)] = 100
     alive_only: bool = True
+    least: Annotated[int, Ge(3)] = LEAST  # the evidence of an image needs the deviation of two others
 
-    _top: dict[int, TopLocations] = field(init=False, default_factory=dict, repr=False)
+    _top: dict[str, dict[int, TopLocations]] = field(init=False, default_factory=dict, repr=False)
+    _ids: list[str] = field(init=False, default_factory=list, repr=False)
     _many: bool = field(init=False, default=False, repr=False)
-    _diagonal: float = field(init=False, default=float("nan"), repr=False)
+    _size: tuple[int, int] = field(init=False, default=(0, 0), repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.top < self.least:
+            raise InputError(f"{self.name}: top is {self.top}, expected at least least, which is {self.least}")
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no landmark is to be used."""
-        size = batch.size
-        scores, places = peaks(explanation, size)
         marks = _marks(batch, outputs)
-        enters = scores > 0 if self.alive_only else ~scores.isnan()
         category = torch.zeros(len(batch)) if outputs.category is None else outputs.category.cpu()
         self._many = outputs.category_logits is not None and outputs.category_logits.shape[1] > 1
-        self._diagonal = math.hypot(*size)
+        self._size = batch.size
+        numbers = len(self._ids) + torch.arange(len(batch))
+        self._ids += batch.ids
+        self._add("", explanation, marks, category, numbers)
+        if explanation.unmasked is not None:
+            before = Explanation(explanation.unmasked, grid=explanation.grid)
+            self._add(UNMASKED, before, marks, category, numbers)
+
+    def _add(
+        self, reading: str, explanation: Explanation, marks: Float[Tensor, "2 n l"], category: Float[Tensor, "n"],
+        numbers: Int[Tensor, "n"],
+    ) -> None:  # fmt: skip
+        scores, places = peaks(explanation, self._size)
+        enters = scores > 0 if self.alive_only else ~scores.isnan()
+        found = self._top.setdefault(reading, {})
         for index in category[category >= 0].unique().int().tolist():
             rows = category == index
-            top = self._top.setdefault(index, TopLocations.empty(scores.shape[1], marks.shape[2]))
-            top.add(scores[rows], places[rows].movedim(-1, 0), marks[:, rows], enters[rows], self.top)
+            top = found.setdefault(index, TopLocations.empty(scores.shape[1], marks.shape[2], self.least))
+            of_category = Seen(scores[rows], places[rows].movedim(-1, 0), marks[:, rows], enters[rows], numbers[rows])
+            top.add(of_category, self.top)
 
-    def _categories(self) -> list[TopLocations]:
-        """The categories that have a landmark on two images. Raises NotApplicable if there is none."""
-        found = [self._top[index] for index in sorted(self._top) if self._top[index].counted.any()]
+    def _categories(self, reading: str = "") -> list[TopLocations]:
+        """The categories that have a landmark on enough images. Raises NotApplicable if there is none."""
+        tops = self._top[reading]
+        found = [tops[index] for index in sorted(tops) if tops[index].counted.any()]
         if not found:
-            raise NotApplicable("no landmark is on two images of a category")
+            raise NotApplicable(f"no landmark is on {self.least} images of a category")
         return found
+
+    def _instability(self, reading: str = "") -> tuple[FilterValues, Int[Tensor, "k"]]:
+        """D of each filter in the category where it is lowest, in units of the diagonal, and that category."""
+        categories = self._categories(reading)
+        lowest = location_deviations(categories).nan_to_num(nan=torch.inf).argmin(0)
+        return self._measured(categories, lowest, distance_deviation), lowest
+
+    def _following(self, reading: str = "") -> FilterValues:
+        """The gap of each filter in the category that activates it most, in units of the diagonal."""
+        categories = self._categories(reading)
+        return self._measured(categories, most_active(categories), shuffle_gap)
+
+    def _measured(self, categories: list[TopLocations], chosen: Int[Tensor, "k"], measure: Measure) -> FilterValues:
+        return measured(categories, chosen, measure, len(self._ids)).over(math.hypot(*self._size))
+
+    def _scores(self, found: FilterValues) -> Scores:
+        units = [str(i) for i in range(len(found.values))]
+        return Scores(units, found.values.numpy(), images=self._ids, evidence=found.evidence.numpy())
 
 
 @dataclass
@@ -63,34 +121,38 @@ class LocationInstability(FilterLocations):
 
     Source: Zhang, Wu and Zhu, "Interpretable Convolutional Neural Networks", section 5.2.2. D_f = mean over landmarks
     of the standard deviation (n - 1 degrees of freedom) of the distance in px of the network's input, over the diagonal
-    of that input, on the 100 images of highest score that have the landmark. A landmark on fewer than two images of a
-    category does not count; a filter with fewer than two entries for one that counts has no value. In a task with many
-    categories a filter gets that of its lowest D (paper, table 6), the value under the plain name; under
+    of that input, on the 100 images of highest score that have the landmark. Ours: `least` (theirs is 2). In a task
+    with many categories a filter gets that of its lowest D (paper, table 6), the value under the plain name; under
     `@max_activation` that whose images activate it most on average (the released code), of those with a landmark.
 
     A position that never moves scores well: the centre of the image beats published interpretable networks.
     `@shuffled` is D_f expected if the filter's positions were dealt to the images at random, in the category of the
     plain name; what follows a part lies below it. Where that category was the lowest of several, some of the
     difference is selection: `part_following` is free of it. `@images` counts the images entered, mean over landmarks.
+    `@few_entries` is the share of filters that have no value because fewer than `least` images entered.
     """
 
     name = "location_instability"
+    version = "2"
     higher_is_better = False
     bounds = (0.0, 1.0)
 
     def compute(self) -> dict[str, Scores]:
-        """D per filter, and its variants. Raises NotApplicable if no landmark is on two images."""
+        """D per filter, and its variants. Raises NotApplicable if no landmark is on enough images."""
         categories = self._categories()
-        measured = location_deviations(categories) / self._diagonal
-        lowest = measured.nan_to_num(nan=torch.inf).argmin(0)
-        instability = _of(lowest, measured)
+        instability, lowest = self._instability()
         found = {"": instability}
         if self._many:
-            found["@max_activation"] = _of(most_active(categories), measured)
-        found["@shuffled"] = instability + shuffle_gaps(categories, lowest) / self._diagonal
-        entered = [top.entered[:, top.counted].double().mean(-1) for top in categories]
-        found["@images"] = _of(lowest, torch.stack(entered))
-        return {f"{self.name}{variant}": _scores(values) for variant, values in found.items()}
+            found["@max_activation"] = self._measured(categories, most_active(categories), distance_deviation)
+        if UNMASKED in self._top:
+            found[UNMASKED] = self._instability(UNMASKED)[0]
+        found["@shuffled"] = instability + self._measured(categories, lowest, shuffle_gap)
+        scores = {f"{self.name}{variant}": self._scores(values) for variant, values in found.items()}
+        entered = torch.stack([top.entered[:, top.counted].double().mean(-1) for top in categories])
+        of_lowest = entered.gather(0, lowest[None])[0].numpy()
+        scores[f"{self.name}@images"] = Scores([str(i) for i in range(len(of_lowest))], of_lowest)
+        few = float(instability.values.isnan().double().mean())
+        return scores | {f"{self.name}@few_entries": Scores(value=few)}
 
 
 @dataclass
@@ -105,13 +167,13 @@ class PartFollowing(FilterLocations):
     """
 
     name = "part_following"
+    version = "2"
     higher_is_better = True
     bounds = (-1.0, 1.0)
 
     def compute(self) -> dict[str, Scores]:
-        """The gap per filter. Raises NotApplicable if no landmark is on two images."""
-        categories = self._categories()
-        return {self.name: _scores(shuffle_gaps(categories, most_active(categories)) / self._diagonal)}
+        """The gap per filter. Raises NotApplicable if no landmark is on enough images."""
+        return {f"{self.name}{reading}": self._scores(self._following(reading)) for reading in self._top}
 
 
 def _marks(batch: Batch, outputs: PerformerOutputs) -> Float[Tensor, "2 n l"]:
@@ -122,14 +184,6 @@ def _marks(batch: Batch, outputs: PerformerOutputs) -> Float[Tensor, "2 n l"]:
     if not marks.shape[1]:
         raise NotApplicable("the dataset names no landmarks for metrics of location")
     return marks.float().cpu().movedim(-1, 0)
-
-
-def _of(chosen: Int[Tensor, "k"], values: Float[Tensor, "c k"]) -> Float[Tensor, "k"]:
-    return values.gather(0, chosen[None])[0]
-
-
-def _scores(values: Float[Tensor, "k"]) -> Scores:
-    return Scores([str(i) for i in range(len(values))], values.numpy())
 
 
 @hookimpl

@@ -8,13 +8,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from jaxtyping import Float
+from jaxtyping import Int
 
 from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
-from partbench.functional import PartOverlap
-from partbench.functional.statistics import bootstrap
+from partbench.functional import Marks, PartOverlap
 
 STAND_IN = "part boxes stand in for masks"
+UNMEASURED = "the receptive field could not be measured: .31 of the width"
+SHARE = 0.31  # of the width: the field that Zhou et al. measured for the fifth layer of AlexNet, 70 of 227 px
+TIMES = (0.75, 1.5)  # the measured field, in the variants
 
 
 @dataclass
@@ -27,12 +29,20 @@ class PartInterpretability(Metric):
     task that explains many categories takes the images of all of them (paper: of the one that activates the filter
     most).
 
-    A unit is named after its best part ("3 head"; no part where P_f = 0; the first of equals). `@part=<name>` is the
-    mean over filters of P_fk, `@best=<name>` the share of filters whose best part it is. Parts on no image are left
-    out. Where the dataset has boxes of parts only, filled boxes are the masks, and a note says so.
+    region: "field", disks as wide as the measured receptive field of the performer's layer nearest to the maps (the
+        paper's footnote 5, which cites Zhou et al.); "disk", disks of `radius` px (none: one stride of the cells);
+        "upsampled", the interpolated map (Network Dissection). The last two mark nothing where cells are far smaller
+        than parts.
+
+    `@field` is the diameter of the disks in px; where it cannot be measured it is .31 of the width, and a note says so.
+    `@field=0.75` and `@field=1.5` are P_f with disks so many times as wide. A unit is named after its best part ("3
+    head"; no part where P_f = 0; the first of equals). `@part=<name>` is the mean over filters of P_fk, `@best=<name>`
+    the share of filters whose best part it is. Parts on no image are left out. Where the dataset has boxes of parts
+    only, filled boxes are the masks, and a note says so. In the evidence of images, the best parts are held fixed.
     """
 
     name = "part_interpretability"
+    version = "2"
     needs = ("maps",)
     higher_is_better = True
     bounds = (0.0, 1.0)
@@ -40,47 +50,72 @@ class PartInterpretability(Metric):
 
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.005
     overlap: Annotated[float, Ge(0), Lt(1)] = 0.2
-    region: Literal["upsampled", "disk"] = "upsampled"
-    radius: Annotated[float, Gt(0)] | None = None  # px; none is one stride
+    region: Literal["field", "disk", "upsampled"] = "field"
+    radius: Annotated[float, Gt(0)] | None = None
 
     _overlap: PartOverlap = field(init=False, repr=False)
+    _ids: list[str] = field(init=False, default_factory=list, repr=False)
     _parts: tuple[str, ...] = field(init=False, default=(), repr=False)
+    _diameter: float = field(init=False, default=0.0, repr=False)
+    _unmeasured: bool = field(init=False, default=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._overlap = PartOverlap(self.quantile, self.overlap, self.region, self.radius)
+        region: Literal["disk", "upsampled"] = "upsampled" if self.region == "upsampled" else "disk"
+        self._overlap = PartOverlap(self.quantile, self.overlap, region, self.radius)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where the dataset knows no extent of parts."""
         self._overlap.add(batch, explanation)
+        self._ids += batch.ids
         self._parts = tuple(outputs.parts) or tuple(str(k) for k in range(self._overlap.parts))
+        if self.region == "field" and not self._diameter:
+            measured = outputs.measured_field()
+            self._unmeasured = measured is None
+            self._diameter = SHARE * batch.size[1] if measured is None else measured
 
     def compute(self) -> dict[str, Scores]:
-        """P_f per filter, then the mean over filters of P_fk and the share of best filters of each part.
+        """P_f per filter, with other disks too, then the mean of P_fk and the share of best filters of each part.
 
         Raises NotApplicable if no image shows a part.
         """
-        shares = self._overlap.shares()
-        seen = np.flatnonzero(~np.isnan(shares[0]))
+        radii = [times * self._diameter / 2 for times in (1.0, *TIMES)] if self._diameter else [self.radius]
+        marks, *others = self._overlap.marks(radii)
+        seen = np.flatnonzero(marks.shown.any(0))
         if not len(seen):
             raise NotApplicable(f"none of {self._overlap.images} images shows a part")
-        shares, parts = shares[:, seen], [self._parts[k] for k in seen]
-        best, values = shares.argmax(1), shares.max(1)
-        units = [f"{f} {parts[k]}" if value else str(f) for f, (k, value) in enumerate(zip(best, values, strict=True))]
-        found = {self.name: Scores(units, values, note=self._note)}
-        for k, part in enumerate(parts):
-            found[f"{self.name}@part={part}"] = self._mean(shares[:, k])
-        for k, part in enumerate(parts):
-            found[f"{self.name}@best={part}"] = self._mean(((best == k) & (values > 0)).astype(float))
-        return found
+        found = {"": self._of_best(marks, seen)}
+        if others:
+            found["@field"] = Scores(value=self._diameter, note=self._note)
+        for times, of_times in zip(TIMES, others, strict=False):
+            found[f"@field={times}"] = self._of_best(of_times, seen)
+        scores = found | self._by_part(marks, seen)
+        return {f"{self.name}{variant}": of_variant for variant, of_variant in scores.items()}
+
+    def _of_best(self, marks: Marks, seen: Int[np.ndarray, "q"]) -> Scores:
+        """P_f per filter, of the parts that some image shows."""
+        shares = marks.shares[:, seen]
+        best, values = seen[shares.argmax(1)], shares.max(1)
+        named = zip(best, values, strict=True)
+        units = [f"{f} {self._parts[k]}" if value else str(f) for f, (k, value) in enumerate(named)]
+        return Scores(units, values, note=self._note, images=self._ids, evidence=marks.evidence(best))
+
+    def _by_part(self, marks: Marks, seen: Int[np.ndarray, "q"]) -> dict[str, Scores]:
+        """The mean of P_fk and the share of filters whose best part it is, by variant."""
+        shares = marks.shares
+        best, values = seen[shares[:, seen].argmax(1)], shares[:, seen].max(1)
+        means, best_of = {}, {}
+        for k in seen:
+            evidence = marks.evidence(np.full(len(shares), k))
+            mean, share = float(shares[:, k].mean()), float(((best == k) & (values > 0)).mean())
+            means[f"@part={self._parts[k]}"] = Scores(value=mean, note=self._note, images=self._ids, evidence=evidence)
+            best_of[f"@best={self._parts[k]}"] = Scores(value=share, note=self._note)
+        return means | best_of
 
     @property
     def _note(self) -> str:
-        return STAND_IN if self._overlap.from_boxes else ""
-
-    def _mean(self, values: Float[np.ndarray, "k"]) -> Scores:
-        low, high = bootstrap(values)
-        return Scores(value=float(values.mean()), low=low, high=high, note=self._note)
+        notes = [STAND_IN] * self._overlap.from_boxes + [UNMEASURED] * self._unmeasured
+        return "; ".join(notes)
 
 
 @hookimpl

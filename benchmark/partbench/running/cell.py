@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 
 import numpy as np
@@ -15,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
+from partbench.running.fields import field_of
 from partbench.running.integrity import unchanged
 from partbench.running.scoring import MetricState, Row, describe
 from partbench.task import Task
@@ -139,13 +141,14 @@ def _explain_batch(work: Work, rows: Sequence[int], scores: Sequence[MetricState
     work.explain += time.perf_counter() - started
     work.untouched()
     effects = part_effects(explainer, task, rows, explanation)
-    outputs = replace(outputs_of(task, batch), part_effects=effects)
+    field = partial(field_of, task, explanation.grid)
+    outputs = replace(outputs_of(task, batch), part_effects=effects, measured_field=field)
     for score in working:
         score.update(batch, explanation, outputs)
 
 
 def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
-    """What the performer computes for a batch, without part effects."""
+    """What the performer computes for a batch, without part effects and measured field."""
     logits = batch.images.activations("logits")
     explained = None if task.target is None else logits[:, task.target]
     rivals, places = task.training.rivals(logits)

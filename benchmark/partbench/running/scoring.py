@@ -85,8 +85,9 @@ class MetricState:
             value = float(np.nanmean(values)) if missing < len(values) else float("nan")
         evidence = self._evidence(name, float(value), scores)
         if low is None or high is None:
-            sample = evidence if len(evidence) else values
-            low, high = bootstrap(sample) if len(sample) > 1 else (None, None)
+            of_images = (scores.of or self.metric.of) == "image"  # concepts are no random sample
+            sample = values if of_images and not len(evidence) else evidence
+            low, high = self._within(name, *bootstrap(sample)) if len(sample) > 1 else (None, None)
         self._expect_in_bounds(name, float(value))
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
@@ -111,6 +112,13 @@ class MetricState:
             if not np.isclose(mean, value, rtol=EVIDENCE_ROUNDING, atol=EVIDENCE_ROUNDING):
                 raise ValueError(f"{name} is {value:.9g}, but the mean of its evidence per image is {mean:.9g}")
         return evidence
+
+    def _within(self, name: str, low: float, high: float) -> tuple[float, float]:
+        """An interval cut at the bounds of the metric: the evidence of single images may leave them."""
+        if "@" in name:
+            return low, high
+        bounds = self.metric.bounds
+        return min(max(low, bounds[0]), bounds[1]), min(max(high, bounds[0]), bounds[1])
 
     def _expect_in_bounds(self, name: str, value: float) -> None:
         """Raise ValueError for an aggregate of the metric itself that its bounds exclude.

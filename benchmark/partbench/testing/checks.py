@@ -185,6 +185,8 @@ def _pick(explanation: Explanation, i: int) -> Explanation:
     if explanation.is_classifier:
         values["explained"] = values["logits"]
     values |= {name: getattr(explanation, name) for name in SAME_FOR_ALL}
+    if explanation.unmasked is not None:
+        values["unmasked"] = explanation.unmasked[i : i + 1]
     return Explanation(grid=explanation.grid, **values)
 
 

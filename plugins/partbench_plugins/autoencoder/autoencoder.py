@@ -144,10 +144,9 @@ class Autoencoder(Explainer):
         return self._read(images)[1]
 
     @torch.no_grad()
-    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
-        """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
-        network = self.network
-        return network.unmasked(images.activations("target"))
+    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None:
+        """Maps before they are masked, and the masks in [0, 1]: their product is `maps`. None without `mask`."""
+        return self.network.unmasked(images.activations("target")) if self.mask else None
 
     def compared_with(self) -> tuple[str, Mapping[str, Any]]:
         """The performer's own filters (section 4)."""

@@ -177,8 +177,10 @@ class InterpCnn(Explainer):
         return outputs
 
     @torch.no_grad()
-    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
-        """Maps before they are masked, and the masks in [0, 1] (all 1 without `mask`): their product is `maps`."""
+    def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None:
+        """Maps before they are masked, and the masks in [0, 1]: their product is `maps`. None without `mask`."""
+        if not self.mask:
+            return None
         task, network, _ = fitted(self._fitted)
         maps = network.unmasked(self._values(task, images))
         return maps, network.masks(maps)

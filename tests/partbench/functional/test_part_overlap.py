@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Batch, Explanation, NotApplicable, ReceptiveField
-from partbench.functional import PartOverlap
+from partbench.functional import Marks, PartOverlap
 from partbench.functional.part_overlap import filled, thresholds
 
 SIZE = 16
@@ -22,9 +22,19 @@ def test_threshold_is_the_smallest_value_with_at_most_the_share_of_cells_above_i
     cells = np.array(values, np.float32)
     maps = [part[None, None, None] for part in np.array_split(cells, min(batches, len(cells)))]
     (found,) = thresholds(maps, quantile)
-    assert found in cells
-    assert np.mean(cells > found) <= quantile + 1e-9
-    assert all(np.mean(cells > smaller) > quantile for smaller in cells[cells < found])
+    strict = min(value for value in cells if np.mean(cells > value) <= quantile + 1e-9)
+    if strict < cells.max() or cells.min() == cells.max():
+        assert found == strict
+    else:  # nothing exceeds it: the cells tied at the maximum go in, no others
+        assert ((cells > found) == (cells == cells.max())).all()
+
+
+@pytest.mark.parametrize("high", [1.0, np.nextafter(np.float32(0.5), np.float32(1))])
+def test_cells_tied_at_the_maximum_exceed_a_threshold_half_way_to_the_next_value(high):
+    maps = np.array([0.25, 0.5, high, high], np.float32).reshape(1, 1, 2, 2)
+    (found,) = thresholds([maps], 0.25)
+    assert found == (0.75 if high == 1 else 0.5)
+    assert (maps > found).sum() == 2
 
 
 def test_thresholds_are_numpys_quantiles_over_all_images_of_all_batches():
@@ -131,3 +141,42 @@ def test_an_overlap_as_large_as_the_limit_is_not_above_it():
     overlap = PartOverlap(quantile=0.05, overlap=0.5)
     overlap.add(batch(2, masks=masks), Explanation(maps, grid=ReceptiveField(0.5, 1, 1)))
     assert overlap.shares().tolist() == [[0.5]]
+
+
+def random_marks(images=40, filters=5):
+    rng = np.random.default_rng(0)
+    shown = rng.random((images, 3)) < [0.9, 0.4, 1.0]
+    return Marks((rng.random((images, filters, 3)) < 0.4) & shown[:, None], shown)
+
+
+def test_evidence_of_the_images_is_the_share_and_differs_for_those_that_show_the_part():
+    marks, parts = random_marks(), np.array([0, 1, 1, 2, 0])
+    evidence = marks.evidence(parts)
+    assert evidence.mean() == pytest.approx(marks.shares[np.arange(5), parts].mean(), abs=1e-12)
+    of_one = marks.evidence(np.full(5, 1))
+    np.testing.assert_allclose(of_one[~marks.shown[:, 1]], marks.shares[:, 1].mean())
+    assert of_one[marks.shown[:, 1]].std() > 0.1
+
+
+def test_standard_error_of_the_evidence_is_near_that_of_the_jackknife():
+    marks, parts = random_marks(), np.array([0, 1, 1, 2, 0])
+    left = [
+        Marks(np.delete(marks.hits, i, 0), np.delete(marks.shown, i, 0)).shares[np.arange(5), parts].mean()
+        for i in range(40)
+    ]
+    jackknife = np.sqrt(39 / 40 * np.square(left - np.mean(left)).sum())
+    assert marks.evidence(parts).std(ddof=1) / np.sqrt(40) == pytest.approx(jackknife, rel=0.06)
+
+
+def test_marks_with_disks_of_several_radii_are_those_of_each_alone():
+    rng = np.random.default_rng(0)
+    masks, maps = torch.from_numpy(rng.random((6, 2, SIZE, SIZE)) < 0.6), torch.from_numpy(rng.random((6, 4, 4, 4)))
+    found = []
+    for radius in (2.0, 6.0):
+        overlap = PartOverlap(quantile=0.1, region="disk", radius=radius)
+        overlap.add(batch(6, masks=masks), Explanation(maps))
+        found.append(overlap.shares())
+    together = overlap.marks([2.0, 6.0])
+    for alone, of_radius in zip(found, together, strict=True):
+        np.testing.assert_array_equal(of_radius.shares, alone)
+    assert (found[0] != found[1]).any()

@@ -40,12 +40,13 @@ def literal_entries(maps, marks, centres, top=100, alive_only=True):
     return table
 
 
-def literal_instability(table, marks, diagonal, spread):
-    """D_f from the pairs, with `spread(pairs)` for each landmark that two images have."""
-    counted = [k for k in range(marks.shape[1]) if sum(not math.isnan(x) for x in marks[:, k].sum(-1).tolist()) >= 2]
+def literal_instability(table, marks, diagonal, spread, least=3):
+    """D_f from the pairs, with `spread(pairs)` for each landmark that enough images have."""
+    having = (~marks.isnan().any(-1)).sum(0).tolist()
+    counted = [k for k in range(marks.shape[1]) if having[k] >= least]
     values = []
     for row in table:
-        enough = all(len(row[k]) >= 2 for k in counted)
+        enough = all(len(row[k]) >= least for k in counted)
         values.append(statistics.mean(spread(row[k]) for k in counted) / diagonal if enough else NAN)
     entered = [statistics.mean(len(row[k]) for k in counted) for row in table]
     return values, entered
@@ -110,14 +111,16 @@ def measured(make_batch, make_outputs):
 
 @pytest.mark.parametrize("grid", [None, ReceptiveField(offset=-1.0, stride=4.5, size=9)])
 @pytest.mark.parametrize("alive_only", [True, False])
-@given(st.integers(0, 10_000), st.integers(3, 12), st.integers(2, 6), st.sampled_from([(16, 16), (12, 20)]))
+@given(st.integers(0, 10_000), st.integers(4, 12), st.integers(3, 6), st.sampled_from([(16, 16), (12, 20)]))
 @settings(max_examples=12, deadline=None)
 def test_values_equal_those_of_the_pseudo_code_loop_by_loop(measured, grid, alive_only, seed, images, top, size):
     maps, marks = scene(seed, images, 4, 3)
-    if (~marks.isnan().any(-1)).sum(0).max() < 2:
+    if (~marks.isnan().any(-1)).sum(0).max() < 3:
         return
-    found = measured(LocationInstability(top=top, alive_only=alive_only), maps, marks, grid, size=size)
-    following = measured(PartFollowing(top=top, alive_only=alive_only), maps, marks, grid, size=size)[FOLLOWING]
+    found = measured(LocationInstability(least=3, top=top, alive_only=alive_only), maps, marks, grid, size=size)
+    following = measured(PartFollowing(least=3, top=top, alive_only=alive_only), maps, marks, grid, size=size)[
+        FOLLOWING
+    ]
     table = literal_entries(maps, marks, centres_of(grid, (3, 4), size), top, alive_only)
     values, entered = literal_instability(table, marks, math.hypot(*size), own_spread)
     shuffled, _ = literal_instability(table, marks, math.hypot(*size), shuffled_spread)
@@ -132,8 +135,8 @@ def test_values_equal_those_of_the_pseudo_code_loop_by_loop(measured, grid, aliv
 def test_values_of_many_categories_equal_the_pseudo_code_for_both_assignments(measured, seed):
     maps, marks = scene(seed, 48, 5, 2)
     category = torch.arange(48) % 4 - 1
-    found = measured(LocationInstability(top=6), maps, marks, category=category, many=3)
-    following = measured(PartFollowing(top=6), maps, marks, category=category, many=3)[FOLLOWING].values
+    found = measured(LocationInstability(least=3, top=6), maps, marks, category=category, many=3)
+    following = measured(PartFollowing(least=3, top=6), maps, marks, category=category, many=3)[FOLLOWING].values
     values, shuffled, activation = [], [], []
     for c in range(3):
         of = category == c
@@ -154,7 +157,7 @@ def test_values_of_many_categories_equal_the_pseudo_code_for_both_assignments(me
 def test_instability_is_zero_for_a_detector_at_a_constant_offset(measured):
     marks = random_places(40, 1, size=10)
     maps = peaked(torch.cat([marks + torch.tensor(offset) for offset in ((0.0, 0.0), (5.0, 2.0), (1.0, 6.0))], 1))
-    found = measured(LocationInstability(), maps, marks)
+    found = measured(LocationInstability(least=3), maps, marks)
     np.testing.assert_allclose(found[D].values, 0, atol=1e-12)
     assert min(found[f"{D}@shuffled"].values) > 0.1
 
@@ -166,8 +169,8 @@ def test_moving_positions_and_landmarks_together_changes_nothing(measured, seed,
     move = torch.tensor([float(right), float(down)])
     for metric in METRICS:
         before, after = (
-            measured(metric(), peaked(places), marks),
-            measured(metric(), peaked(places + move), marks + move),
+            measured(metric(least=3), peaked(places), marks),
+            measured(metric(least=3), peaked(places + move), marks + move),
         )
         for name, scores in before.items():
             np.testing.assert_allclose(after[name].values, scores.values, atol=1e-12)
@@ -178,51 +181,64 @@ def test_of_equal_scores_the_earlier_images_enter_and_of_equal_cells_the_first(m
     maps[:, 0, 1, 2] = maps[:, 0, 2, 1] = 1
     maps[4] = 2 * maps[4]
     marks = torch.tensor([3.0, 5.0, 9.0, 14.0, 7.0])[:, None, None].expand(5, 1, 2)
-    found = measured(LocationInstability(top=3), maps, marks, ReceptiveField(offset=0, stride=4, size=4))
+    found = measured(LocationInstability(least=3, top=3), maps, marks, ReceptiveField(offset=0, stride=4, size=4))
     distances = [math.dist((8, 4), (at, at)) for at in (3, 5, 7)]
     assert found[D].values[0] == pytest.approx(statistics.stdev(distances) / math.hypot(16, 16))
     assert list(found[f"{D}@images"].values) == [3]
 
 
 def test_only_images_that_have_the_landmark_compete_for_its_entries(measured):
-    """The two images of highest score lack the second landmark, which takes the next two."""
+    """The two images of highest score lack the second landmark, which takes the next three."""
     maps = peaked(random_places(6, 1)) * torch.arange(6, 0, -1).float()[:, None, None, None]
     marks = random_places(6, 2, seed=1)
     marks[:2, 1] = NAN
-    table = literal_entries(maps, marks, ([i + 0.5 for i in range(16)],) * 2, top=2)
-    assert [table[0][1][i][1] for i in (0, 1)] == [tuple(marks[i, 1].tolist()) for i in (2, 3)]
-    found = measured(LocationInstability(top=2), maps, marks)[D].values[0]
+    table = literal_entries(maps, marks, ([i + 0.5 for i in range(16)],) * 2, top=3)
+    assert [table[0][1][i][1] for i in (0, 1, 2)] == [tuple(marks[i, 1].tolist()) for i in (2, 3, 4)]
+    found = measured(LocationInstability(least=3, top=3), maps, marks)[D].values[0]
     assert found == pytest.approx(literal_instability(table, marks, math.hypot(16, 16), own_spread)[0][0])
 
 
 def test_dead_filter_has_no_value_unless_maps_without_a_peak_are_let_in(measured):
     maps, marks = peaked(random_places(10, 2)), random_places(10, 1, seed=1)
     maps[:, 1] = 0
-    found = measured(LocationInstability(), maps, marks)
+    found = measured(LocationInstability(least=3), maps, marks)
     assert np.isnan(found[D].values).tolist() == [False, True]
     assert list(found[f"{D}@images"].values) == [10, 0]
-    assert np.isnan(measured(PartFollowing(), maps, marks)[FOLLOWING].values).tolist() == [False, True]
+    assert np.isnan(measured(PartFollowing(least=3), maps, marks)[FOLLOWING].values).tolist() == [False, True]
     corner = torch.zeros(10, 1, 16, 16)
     corner[:, 0, 0, 0] = 1
-    let_in = measured(LocationInstability(alive_only=False), maps, marks)[D].values[1]
-    assert let_in == measured(LocationInstability(), corner, marks)[D].values[0]
+    let_in = measured(LocationInstability(least=3, alive_only=False), maps, marks)[D].values[1]
+    assert let_in == measured(LocationInstability(least=3), corner, marks)[D].values[0]
 
 
-def test_filter_alive_on_one_image_with_a_landmark_is_dropped(measured):
+def test_filter_alive_on_too_few_images_with_one_of_the_landmarks_has_no_value(measured):
     maps, marks = peaked(random_places(6, 2)), random_places(6, 2, seed=1)
     marks[3:, 1] = NAN
-    maps[1:3, 1] = 0
-    found = measured(LocationInstability(), maps, marks)
+    maps[0, 1] = 0
+    found = measured(LocationInstability(least=3), maps, marks)
     assert np.isnan(found[D].values).tolist() == [False, True]
-    assert list(found[f"{D}@images"].values) == [4.5, 2.5]
+    assert list(found[f"{D}@images"].values) == [4.5, 3.5]
+    assert found[f"{D}@few_entries"].value == 0.5
 
 
-@pytest.mark.parametrize("images_with_it", [0, 1])
-def test_landmark_on_fewer_than_two_images_does_not_count(measured, images_with_it):
+def test_ten_images_must_enter_unless_told(measured):
+    """A filter that is alive on nine images that look alike would have an instability of 0."""
+    maps, marks = peaked(torch.full((40, 2, 2), 8.0)), random_places(40, 1)
+    marks[:10] = 3
+    maps[9:, 0] = 0
+    maps[10:, 1] = 0
+    np.testing.assert_allclose(measured(LocationInstability(least=9), maps, marks)[D].values, [0, 0], atol=1e-12)
+    found = measured(LocationInstability(), maps, marks)
+    np.testing.assert_allclose(found[D].values, [NAN, 0], atol=1e-12)
+    assert found[f"{D}@few_entries"].value == 0.5
+
+
+@pytest.mark.parametrize("images_with_it", [0, 1, 2])
+def test_landmark_on_too_few_images_does_not_count(measured, images_with_it):
     maps, marks = peaked(random_places(8, 3)), random_places(8, 2, seed=1)
     marks[images_with_it:, 1] = NAN
     for metric in METRICS:
-        without, found = measured(metric(), maps, marks[:, :1]), measured(metric(), maps, marks)
+        without, found = measured(metric(least=3), maps, marks[:, :1]), measured(metric(least=3), maps, marks)
         for name, scores in without.items():
             np.testing.assert_array_equal(found[name].values, scores.values)
 
@@ -230,7 +246,10 @@ def test_landmark_on_fewer_than_two_images_does_not_count(measured, images_with_
 @pytest.mark.parametrize("metric", METRICS)
 def test_located_landmarks_alone_are_used(measured, metric):
     maps, marks = peaked(random_places(8, 3)), random_places(8, 3, seed=1)
-    found, expected = measured(metric(), maps, marks, located=(2, 0)), measured(metric(), maps, marks[:, [2, 0]])
+    found, expected = (
+        measured(metric(least=3), maps, marks, located=(2, 0)),
+        measured(metric(least=3), maps, marks[:, [2, 0]]),
+    )
     np.testing.assert_array_equal(found[metric.name].values, expected[metric.name].values)
 
 
@@ -238,16 +257,24 @@ def test_located_landmarks_alone_are_used(measured, metric):
 def test_without_landmarks_to_use_it_is_not_applicable(measured, metric):
     maps, marks = peaked(random_places(3, 1)), random_places(3, 1)
     with pytest.raises(NotApplicable, match="names no landmarks"):
-        measured(metric(), maps, marks, located=())
-    with pytest.raises(NotApplicable, match="on two images"):
-        measured(metric(), maps, torch.full_like(marks, NAN))
-    with pytest.raises(NotApplicable, match="on two images"):
-        measured(metric(), maps, marks, category=torch.arange(3), many=3)
+        measured(metric(least=3), maps, marks, located=())
+    with pytest.raises(NotApplicable, match="no landmark is on 3 images of a category"):
+        measured(metric(least=3), maps, torch.full_like(marks, NAN))
+    with pytest.raises(NotApplicable, match="no landmark is on 3 images of a category"):
+        measured(metric(least=3), maps, marks, category=torch.arange(3), many=3)
 
 
-def test_top_of_one_is_refused():
-    with pytest.raises(InputError, match="location_instability: top is 1, expected greater than or equal to 2"):
-        LocationInstability(top=1)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top": 1}, "top is 1, expected greater than or equal to 3"),
+        ({"least": 2}, "least is 2, expected greater than or equal to 3"),
+        ({"top": 9}, "top is 9, expected at least least, which is 10"),
+    ],
+)
+def test_too_few_entries_are_refused(options, message):
+    with pytest.raises(InputError, match=f"location_instability: {message}"):
+        LocationInstability(**options)
 
 
 def test_filter_that_follows_one_category_and_fires_on_the_other_is_told_by_the_two_assignments(measured):
@@ -255,15 +282,15 @@ def test_filter_that_follows_one_category_and_fires_on_the_other_is_told_by_the_
     category = torch.arange(80) % 2
     places = torch.where(category[:, None, None] == 0, marks, random_places(80, 1, seed=1))
     maps = peaked(places) * (1 + category)[:, None, None, None]
-    found = measured(LocationInstability(), maps, marks, category=category, many=2)
+    found = measured(LocationInstability(least=3), maps, marks, category=category, many=2)
     other = category == 1
-    alone = measured(LocationInstability(), maps[other], marks[other])[D].values
+    alone = measured(LocationInstability(least=3), maps[other], marks[other])[D].values
     assert found[D].values[0] == pytest.approx(0, abs=1e-12)
     assert found[f"{D}@shuffled"].values[0] > 0.1
     np.testing.assert_array_equal(found[f"{D}@max_activation"].values, alone)
-    following = measured(PartFollowing(), maps, marks, category=category, many=2)[FOLLOWING]
+    following = measured(PartFollowing(least=3), maps, marks, category=category, many=2)[FOLLOWING]
     np.testing.assert_array_equal(
-        following.values, measured(PartFollowing(), maps[other], marks[other])[FOLLOWING].values
+        following.values, measured(PartFollowing(least=3), maps[other], marks[other])[FOLLOWING].values
     )
 
 
@@ -271,21 +298,21 @@ def test_task_of_one_category_has_no_assignment_and_images_of_none_are_left_out(
     maps, marks = peaked(random_places(9, 2)), random_places(9, 1, seed=1)
     category = torch.tensor([0, -1, 0] * 3)
     found, expected = (
-        measured(LocationInstability(), maps, marks, category=category),
-        measured(LocationInstability(), maps[category == 0], marks[category == 0]),
+        measured(LocationInstability(least=3), maps, marks, category=category),
+        measured(LocationInstability(least=3), maps[category == 0], marks[category == 0]),
     )
-    assert list(found) == [D, f"{D}@shuffled", f"{D}@images"]
+    assert list(found) == [D, f"{D}@shuffled", f"{D}@images", f"{D}@few_entries"]
     for name, scores in expected.items():
         np.testing.assert_array_equal(found[name].values, scores.values)
 
 
-@given(st.integers(0, 10_000), st.integers(2, 130), st.integers(0, 15), st.integers(0, 15))
+@given(st.integers(0, 10_000), st.integers(3, 130), st.integers(0, 15), st.integers(0, 15))
 @settings(max_examples=25, deadline=None)
 def test_constant_position_follows_exactly_nothing(measured, seed, images, x, y):
     marks = torch.rand(images, 3, 2, generator=torch.Generator().manual_seed(seed)) * 16
     maps = peaked(torch.tensor([float(x), float(y)]).expand(images, 2, 2))
-    assert list(measured(PartFollowing(), maps, marks)[FOLLOWING].values) == [0, 0]
-    found = measured(LocationInstability(), maps, marks)
+    assert list(measured(PartFollowing(least=3), maps, marks)[FOLLOWING].values) == [0, 0]
+    found = measured(LocationInstability(least=3), maps, marks)
     np.testing.assert_array_equal(found[f"{D}@shuffled"].values, found[D].values)
 
 
@@ -293,8 +320,8 @@ def test_perfect_tracker_beats_a_noisy_one_which_beats_random_places_which_beat_
     marks = random_places(100, 1)
     noisy = (marks + random_places(100, 30, seed=1, size=7) - 3).clamp(0, 15)
     cases = marks.expand(100, 30, 2), noisy, random_places(100, 30, seed=2), 15 - marks.expand(100, 30, 2)
-    following = [aggregate(measured(PartFollowing(), peaked(places), marks)[FOLLOWING]) for places in cases]
-    instability = [aggregate(measured(LocationInstability(), peaked(places), marks)[D]) for places in cases]
+    following = [aggregate(measured(PartFollowing(least=3), peaked(places), marks)[FOLLOWING]) for places in cases]
+    instability = [aggregate(measured(LocationInstability(least=3), peaked(places), marks)[D]) for places in cases]
     assert following == sorted(following, reverse=True)
     assert instability == sorted(instability)
     assert following[1] > 0.05
@@ -305,18 +332,18 @@ def test_perfect_tracker_beats_a_noisy_one_which_beats_random_places_which_beat_
 def test_standing_still_at_the_centre_beats_random_places_in_instability_but_follows_nothing(measured, aggregate):
     marks, centre = random_places(100, 1), torch.full((100, 30, 2), 8.0)
     still, spread = (
-        aggregate(measured(LocationInstability(), peaked(places), marks)[D])
+        aggregate(measured(LocationInstability(least=3), peaked(places), marks)[D])
         for places in (centre, random_places(100, 30, seed=1))
     )
     assert still < 0.75 * spread
-    assert aggregate(measured(PartFollowing(), peaked(centre), marks)[FOLLOWING]) == 0
+    assert aggregate(measured(PartFollowing(least=3), peaked(centre), marks)[FOLLOWING]) == 0
 
 
 def test_random_places_follow_nothing_in_many_categories_though_their_lowest_instability_lies_below_its_null(measured):
     marks, maps = random_places(200, 1), peaked(random_places(200, 150, seed=1))
     category = torch.arange(200) % 10
-    found = measured(LocationInstability(), maps, marks, category=category, many=10)
-    following = np.array(measured(PartFollowing(), maps, marks, category=category, many=10)[FOLLOWING].values)
+    found = measured(LocationInstability(least=3), maps, marks, category=category, many=10)
+    following = np.array(measured(PartFollowing(least=3), maps, marks, category=category, many=10)[FOLLOWING].values)
     selected = np.subtract(found[f"{D}@shuffled"].values, found[D].values)
     assert abs(following.mean()) < 3 * following.std() / math.sqrt(len(following))
     assert selected.mean() > 5 * selected.std() / math.sqrt(len(selected))
@@ -328,7 +355,7 @@ def test_random_places_follow_nothing_in_many_categories_though_their_lowest_ins
 def test_any_split_into_batches_gives_the_same_scores(measured, metric, seed, cuts, many):
     maps, marks = scene(seed, 20, 4, 2)
     category = torch.randint(0, many, (20,), generator=torch.Generator().manual_seed(seed))
-    whole, parts = metric(top=4), metric(top=4)
+    whole, parts = metric(least=3, top=4), metric(least=3, top=4)
     try:
         expected = measured(whole, maps, marks, category=category, many=many)
     except NotApplicable:
@@ -345,11 +372,64 @@ def test_any_split_into_batches_gives_the_same_scores(measured, metric, seed, cu
 
 
 def test_state_does_not_grow_with_images(measured):
-    metric, sizes = LocationInstability(top=5), []
+    metric, sizes = LocationInstability(least=3, top=5), []
     for seed in range(4):
         measured(metric, *scene(seed, 50, 3, 2))
-        sizes.append(sum(t.numel() for top in metric._top.values() for t in vars(top).values() if torch.is_tensor(t)))
-    assert sizes[0] == sizes[-1] == 5 * 3 * 2 * 5 + 2 + 3
+        tops = metric._top[""].values()
+        sizes.append(sum(t.numel() for top in tops for t in vars(top).values() if torch.is_tensor(t)))
+    assert sizes[0] == sizes[-1] == 6 * 3 * 2 * 5 + 2 + 3
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("many", [1, 3])
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=8, deadline=None)
+def test_evidence_of_the_images_has_the_aggregate_as_its_mean(measured, aggregate, metric, many, seed):
+    maps, marks = scene(seed, 40, 5, 3)
+    category = torch.arange(40) % many
+    found = measured(metric(least=3, top=8), maps, marks, category=category, many=many)
+    with_evidence = {name: scores for name, scores in found.items() if len(scores.evidence)}
+    assert {D, f"{D}@shuffled", FOLLOWING} & {*found} <= {*with_evidence}
+    for scores in with_evidence.values():
+        assert list(scores.images) == [f"image {i}" for i in range(40)]
+        assert np.mean(scores.evidence) == pytest.approx(aggregate(scores), abs=1e-9, nan_ok=True)
+
+
+def test_an_image_that_enters_nowhere_says_the_aggregate(measured, aggregate):
+    maps, marks = peaked(random_places(20, 3)), random_places(20, 1, seed=1)
+    marks[4] = NAN
+    for metric in METRICS:
+        scores = measured(metric(), maps, marks)[metric.name]
+        assert scores.evidence[4] == pytest.approx(aggregate(scores))
+        assert np.std(scores.evidence) > 0.1 * abs(aggregate(scores))
+
+
+def before_masks(places):
+    """Maps with a second, lower peak at these places that a mask has removed."""
+    return 0.5 * peaked(places)
+
+
+def test_maps_before_their_masks_are_read_too(make_batch, make_outputs, measured, aggregate):
+    """A mask that stands still hides a filter that follows the landmark."""
+    marks = random_places(40, 1)
+    unmasked, masked = before_masks(marks), peaked(torch.full((40, 1, 2), 8.0))
+    for metric, still, moving in ((LocationInstability(), 0.2, 0.0), (PartFollowing(), 0.0, 0.2)):
+        explanation = Explanation(masked, unmasked=lambda: unmasked)
+        metric.update(make_batch(40, landmarks=marks), explanation, make_outputs(torch.zeros(40, 2)))
+        found = metric.compute()
+        plain, before = (found[f"{metric.name}{reading}"] for reading in ("", "@unmasked"))
+        assert aggregate(plain) == pytest.approx(still, abs=0.1)
+        assert aggregate(before) == pytest.approx(moving, abs=0.1)
+        assert aggregate(before) == aggregate(measured(type(metric)(), unmasked, marks)[metric.name])
+        assert np.mean(before.evidence) == pytest.approx(aggregate(before), abs=1e-9)
+
+
+def test_without_masks_there_is_no_reading_before_them(make_batch, make_outputs):
+    for metric in (LocationInstability(), PartFollowing()):
+        explanation = Explanation(peaked(random_places(12, 1)), unmasked=lambda: None)
+        batch = make_batch(12, landmarks=random_places(12, 1, seed=1))
+        metric.update(batch, explanation, make_outputs(torch.zeros(12, 2)))
+        assert not [name for name in metric.compute() if "unmasked" in name]
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -360,5 +440,5 @@ def test_public_contract_check_passes(make_batch, metric, many):
     outputs = PerformerOutputs(logits, torch.ones(12, dtype=torch.bool), 0, logits[:, 0], lambda images: logits)
     if many:
         outputs = dataclasses.replace(outputs, category=torch.arange(12) % many, category_logits=logits[:, :many])
-    check_metric(metric(top=4), make_batch(12, landmarks=marks), Explanation(maps), outputs)
-    assert isinstance(metric(), Metric)
+    check_metric(metric(least=3, top=4), make_batch(12, landmarks=marks), Explanation(maps), outputs)
+    assert isinstance(metric(least=3), Metric)

@@ -74,10 +74,15 @@ def literal_shares(maps, masks, grid, quantile, overlap, radius):
 
 @pytest.fixture(scope="module")
 def run(score, make_batch, make_outputs):
-    """`run(maps, known, parts=(), grid=None, **options)`: the Scores of one batch with the fields `known`."""
+    """`run(maps, known, parts=(), grid=None, measured=None, **options)`: Scores of a batch with the fields `known`.
 
-    def work(maps, known, parts=(), grid=None, **options):
-        outputs = dataclasses.replace(make_outputs(torch.zeros(len(maps), 2)), parts=parts)
+    The region is the upsampled map unless told.
+    """
+
+    def work(maps, known, parts=(), grid=None, measured=None, **options):
+        options = {"region": "upsampled"} | options
+        outputs = make_outputs(torch.zeros(len(maps), 2))
+        outputs = dataclasses.replace(outputs, parts=parts, measured_field=lambda: measured)
         shape = known["masks"].shape[-2:] if "masks" in known else (SIZE, SIZE)
         batch = make_batch(len(maps), images=torch.zeros(len(maps), 3, *shape), **known)
         return score(PartInterpretability(**options), Explanation(maps, grid=grid), outputs, batch)
@@ -133,11 +138,14 @@ def test_share_is_a_mean_over_the_images_that_show_the_part_not_a_maximum(run):
     assert run(maps, {"masks": part}, quantile=0.02)["part_interpretability"].values[0] == pytest.approx(2 / 3)
 
 
-def test_cells_equal_to_the_threshold_are_not_in_the_region(run):
-    """A detector that is equally sure of more cells than the share allows has no cell above its threshold."""
+def test_cells_equal_to_the_threshold_are_in_the_region_only_if_no_cell_exceeds_it(run):
+    """A detector that is equally sure of more cells than the share allows marks its part all the same."""
     part = squares([(2, 2), (20, 5)])
-    assert run(part.float(), {"masks": part}, quantile=9 / 1024)["part_interpretability"].values[0] == 1
-    assert run(part.float(), {"masks": part}, quantile=8 / 1024)["part_interpretability"].values[0] == 0
+    for quantile in (9 / 1024, 8 / 1024, 1 / 9999):
+        assert run(part.float(), {"masks": part}, quantile=quantile)["part_interpretability"].values[0] == 1
+    surer = part.float()
+    surer[:, :, 0, 0] = 2  # the two cells that the share allows are no part's
+    assert run(surer, {"masks": part}, quantile=2 / 2048)["part_interpretability"].values[0] == 0
 
 
 @given(st.floats(0, 0.9375, width=32), st.sampled_from(GRIDS[:2]))
@@ -159,11 +167,6 @@ def test_constant_map_marks_nothing(run, region, value):
     assert list(found["part_interpretability"].values) == [0, 0]
     assert list(found["part_interpretability"].units) == ["0", "1"]
     assert found["part_interpretability@best=a"].value == 0
-
-
-def test_too_few_cells_for_the_share_mark_nothing(run):
-    part = squares([(2, 2)], size=8)
-    assert run(part.float(), {"masks": part}, quantile=0.005)["part_interpretability"].values[0] == 0
 
 
 def test_intersection_over_union_must_exceed_the_overlap(run):
@@ -204,17 +207,64 @@ def test_best_part_names_the_unit_and_ties_go_to_the_first(run):
     assert list(run(maps, {"masks": masks}, quantile=0.01)["part_interpretability"].units) == ["0 1", "1 0", "2"]
 
 
-def test_variants_have_a_value_and_an_interval_and_no_units(run):
+def test_variants_have_a_value_and_no_units_and_shares_of_parts_have_evidence(run, aggregate):
     rng = np.random.default_rng(1)
     found = run(smooth(rng, 6, 20, 4, 4), {"masks": blobs(rng, 6, 2)}, ("a", "b"), quantile=0.05)
     main, *variants = found.values()
     assert next(iter(found)) == "part_interpretability"
     assert main.value is None
+    assert np.mean(main.evidence) == pytest.approx(aggregate(main), abs=1e-9)
     assert len(variants) == 4
-    for scores in variants:
-        assert len(scores.units) == len(scores.values) == 0
-        assert 0 <= scores.low <= scores.value <= scores.high <= 1
-        assert scores.note == ""
+    for name, scores in found.items():
+        if "@" in name:
+            assert len(scores.units) == len(scores.values) == 0
+            assert scores.low is None
+            assert 0 <= scores.value <= 1
+            assert scores.note == ""
+        if "@part" in name:
+            assert list(scores.images) == [f"image {i}" for i in range(6)]
+            assert np.mean(scores.evidence) == pytest.approx(scores.value, abs=1e-9)
+
+
+def test_disks_are_as_wide_as_the_measured_field_and_variants_narrower_and_wider(run, aggregate):
+    rng = np.random.default_rng(2)
+    maps, known = smooth(rng, 8, 10, 4, 4), {"masks": blobs(rng, 8, 2)}
+    found = run(maps, known, measured=10.0, region="field", quantile=0.05)
+    assert found["part_interpretability@field"].value == 10
+    seen = set()
+    for times, name in ((1.0, ""), (0.75, "@field=0.75"), (1.5, "@field=1.5")):
+        alone = run(maps, known, region="disk", radius=times * 5, quantile=0.05)["part_interpretability"]
+        scores = found[f"part_interpretability{name}"]
+        np.testing.assert_array_equal(scores.values, alone.values)
+        assert np.mean(scores.evidence) == pytest.approx(aggregate(scores), abs=1e-9)
+        seen.add(aggregate(scores))
+    assert len(seen) == 3
+    assert not [name for name in run(maps, known, measured=10.0, region="disk") if "@field" in name]
+
+
+def test_field_that_cannot_be_measured_is_a_share_of_the_width_and_a_note_says_so(run):
+    maps, known = torch.rand(3, 2, 4, 4), {"masks": torch.ones(3, 1, SIZE, 21, dtype=torch.bool)}
+    found = run(maps, known, region="field")
+    assert found["part_interpretability@field"].value == pytest.approx(0.31 * 21)
+    assert found["part_interpretability"].note == "the receptive field could not be measured: .31 of the width"
+    assert run(maps, known, region="field", measured=4.0)["part_interpretability"].note == ""
+
+
+def test_standard_error_of_the_evidence_is_near_that_of_the_jackknife(run):
+    """The jackknife chooses thresholds and best parts anew."""
+    rng = np.random.default_rng(0)
+    part = torch.cat([squares([*rng.integers(0, 13, (30, 2))], 16), squares([*rng.integers(0, 13, (30, 2))], 16)], 1)
+    noise = torch.from_numpy(rng.random((30, 8, 16, 16))).float()
+    maps = noise + part[:, torch.arange(8) % 2].float() * torch.from_numpy(rng.random((30, 8, 1, 1)) < 0.6)
+
+    def value(rows):
+        found = run(maps[rows], {"masks": part[rows]}, region="disk", radius=2.0, quantile=0.01)
+        return found["part_interpretability"]
+
+    left = np.array([np.mean(value([j for j in range(30) if j != i]).values) for i in range(30)])
+    jackknife = np.sqrt(29 / 30 * np.square(left - left.mean()).sum())
+    whole = np.std(value(list(range(30))).evidence) / np.sqrt(30)
+    assert whole == pytest.approx(jackknife, rel=0.15)
 
 
 def test_part_on_no_image_is_left_out_and_no_part_at_all_is_not_applicable(run):
@@ -281,7 +331,7 @@ def test_state_is_maps_at_cell_resolution_and_one_bit_per_pixel_and_part(make_ba
 
 def test_maps_changed_by_their_explainer_afterwards_do_not_change_the_score(make_batch, make_outputs):
     part = squares([(2, 2), (9, 9)])
-    maps, metric = part.float(), PartInterpretability(quantile=0.02)
+    maps, metric = part.float(), PartInterpretability(quantile=0.02, region="upsampled")
     batch: Batch = make_batch(2, size=32, masks=part)
     metric.update(batch, Explanation(maps), make_outputs(torch.zeros(2, 2)))
     maps.zero_()
@@ -293,7 +343,7 @@ def test_maps_changed_by_their_explainer_afterwards_do_not_change_the_score(make
     [
         ({"quantile": 0.0}, "part_interpretability: quantile is 0.0, expected greater than 0"),
         ({"overlap": 1.0}, "overlap is 1.0, expected less than 1"),
-        ({"region": "square"}, "region is 'square', expected one of upsampled, disk"),
+        ({"region": "square"}, "region is 'square', expected one of field, disk, upsampled"),
         ({"radius": 0.0}, "radius is 0.0, expected greater than 0"),
     ],
 )

@@ -86,6 +86,7 @@ def test_maps_before_the_mask_times_the_mask_are_the_maps(tmp_path):
     maps, masks = explainer.unmasked(batch.images)
     torch.testing.assert_close(maps * masks, explainer.explain(batch.images).maps)
     assert masks.max() == 1
+    assert fitted(of, mask=False).unmasked(batch.images) is None
 
 
 def test_norm_counts_images_of_the_category_only(tmp_path):

@@ -12,6 +12,11 @@ from .histograms import entropy_fraction as entropy_fraction
 from .means import mean_of_known as mean_of_known
 from .means import relative_deviations as relative_deviations
 from .means import relative_errors as relative_errors
+from .paired import Comparison as Comparison
+from .paired import Estimate as Estimate
+from .paired import Evidence as Evidence
+from .paired import Pairing as Pairing
+from .paired import compare as compare
 from .ranks import rank_agreement as rank_agreement
 from .resampling import bootstrap as bootstrap
 from .resampling import interval as interval

@@ -1,0 +1,51 @@
+"""Two explainers compared image by image, from results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from partbench.errors import InputError
+from partbench.functional.statistics import Comparison, Evidence, Pairing, compare
+from partbench.leaderboard.standings import current
+
+IMAGE = "image"
+
+
+def compare_explainers(
+    frame: pd.DataFrame, board: str, metric: str, explainer: str, other: str, pairing: Pairing | None = None
+) -> Comparison:
+    """`explainer` against `other` on the tasks of a board that both have, by the evidence of each image.
+
+    `frame` is what `load_results(folder, aggregates_only=False)` gives. Boards are named as on the leaderboards
+    (`fauna/multi:*`), explainers by their labels (`srae`, `srae (profile=released)`). Without `pairing`, neither is
+    deterministic and the metric's direction is that of its rows. Raises InputError where one of them has no evidence,
+    or no task has two images on which both have a value.
+    """
+    rows = current(frame)
+    rows = rows[(rows["board"] == board) & (rows["metric"] == metric) & rows["scored"]]
+    mine, theirs = (evidence(frame, rows[rows["label"] == label]) for label in (explainer, other))
+    for label, side in ((explainer, mine), (other, theirs)):
+        if not side:
+            raise InputError(f"no evidence per image of '{label}' for {metric} on {board}; load the results with "
+                             "aggregates_only=False, or run the explainer anew")  # fmt: skip
+    higher = bool(rows["higher_is_better"].dropna().eq(True).all())
+    try:
+        return compare(mine, theirs, pairing or Pairing(higher_is_better=higher))
+    except ValueError as error:
+        raise InputError(f"{explainer} and {other} cannot be compared on {board}: {error}") from error
+
+
+def evidence(frame: pd.DataFrame, cells: pd.DataFrame) -> Mapping[str, Evidence]:
+    """The evidence of an explainer by task, seeds in order, from the aggregate rows of its cells of one metric."""
+    keys = cells[["cell", "metric"]].astype(object)
+    rows = frame[(frame["unit_kind"] == IMAGE) & frame["cell"].isin(keys["cell"])]
+    rows = rows[["cell", "metric", "task", "seed", "unit", "value"]].astype({"cell": object, "metric": object})
+    rows = rows.merge(keys, on=["cell", "metric"]).astype({"task": object, "unit": object})
+    found = {}
+    for task, of_task in rows.groupby("task", sort=True):
+        table = of_task.pivot(index="seed", columns="unit", values="value").sort_index()
+        found[str(task)] = Evidence(tuple(map(str, table.columns)), table.to_numpy(np.float64))
+    return found
