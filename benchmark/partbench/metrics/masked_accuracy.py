@@ -29,8 +29,9 @@ class MaskedAccuracy(ImageMetric):
     everything scores as the original, so read both together. `@random` keeps as many pixels where a smooth random map
     is highest.
 
-    The paper names no inpainting. `inpainting="diffusion"` fills from the kept pixels by a pull-push pyramid and takes
-    a millisecond an image; "telea" (Telea 2004, radius 3 px) took 15 to 70 ms at 224 px.
+    The paper names no inpainting. "diffusion" fills from the kept pixels by a pull-push pyramid, in 3 ms at 224 px;
+    "telea" (Telea 2004, radius 3 px) takes 15 to 70 ms. On three tasks of fauna and five explainers, the main
+    values differ by at most .02 (accuracies of .86 to 1).
 
     limit: images used, the first ones. gamma_limit: those of them on which the other gammas are tried.
     """
@@ -57,36 +58,43 @@ class MaskedAccuracy(ImageMetric):
         if outputs.target is None:
             raise NotApplicable("all logits are explained, not one: no class to be recognised as")
         main, *others = self.gammas
+        original = _recognised(outputs.logits[: len(batch)], outputs.target)
         prominent = np.stack(list(_prominent(batch, explanation)))
         keep = prominent >= main
         chance = np.stack([random_keep(*of_image) for of_image in zip(batch.ids, keep, strict=True)])
-        original = _recognised(outputs.logits[: len(batch)], outputs.target)
-        found = {"": self._masked(batch, keep, outputs), "@random": self._masked(batch, chance, outputs)}
-        tried = slice(max(0, self.gamma_limit - len(self._ids)))
+        found = {"": original.copy(), "@random": original.copy()}
+        self._mask(found[""], batch.pixels, keep, outputs)
+        self._mask(found["@random"], batch.pixels, chance, outputs)
+        tried = max(0, self.gamma_limit - len(self._ids))
         for gamma in others:
-            values = np.ma.masked_all(len(batch))
-            values[tried] = self._masked(batch[tried], prominent[tried] >= gamma, outputs)
-            found[f"@gamma={gamma:g}"] = values
+            values = original.copy()
+            self._mask(values[:tried], batch.pixels[:tried], prominent[:tried] >= gamma, outputs)
+            found[f"@gamma={gamma:g}"] = np.ma.masked_array(values, np.arange(len(batch)) >= tried)
         return found | {"@original": original, "@kept": keep.mean((1, 2))}
 
     def compute(self) -> dict[str, Scores]:
         """1 or 0 per image, of the gammas that were tried."""
         return {name: of for name, of in super().compute().items() if len(of.values)}
 
-    def _masked(
-        self, batch: Batch, keep: Bool[np.ndarray, "n H W"], outputs: PerformerOutputs
-    ) -> Float[np.ndarray, "n"]:
-        """1 where an image is recognised from the pixels that are kept, else 0."""
-        if outputs.target is None or not len(batch):
-            return np.zeros(0)
-        shown = torch.from_numpy(keep).to(batch.pixels.device)
+    def _mask(
+        self, right: Float[np.ndarray, "n"], pixels: Float[Tensor, "n 3 H W"], keep: Bool[np.ndarray, "n H W"],
+        outputs: PerformerOutputs,
+    ) -> None:  # fmt: skip
+        """Set `right` to 1 where an image is recognised from the pixels that are kept, else 0.
+
+        Images of which all pixels are kept are left as they are.
+        """
+        masked = np.flatnonzero(~keep.all((1, 2)))
+        if len(masked) and outputs.target is not None:
+            shown = self._inpainted(pixels[torch.from_numpy(masked).to(pixels.device)], keep[masked])
+            right[masked] = _recognised(outputs.predict(shown), outputs.target)
+
+    def _inpainted(self, pixels: Float[Tensor, "n 3 H W"], keep: Bool[np.ndarray, "n H W"]) -> Float[Tensor, "n 3 H W"]:
         if self.inpainting == "diffusion":
-            painted = diffuse(batch.pixels, shown)
-        else:
-            images = batch.pixels.permute(0, 2, 3, 1).float().cpu().numpy()
-            filled = np.stack([inpaint(*of_image) for of_image in zip(images, keep, strict=True)])
-            painted = torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous().to(batch.pixels)
-        return _recognised(outputs.predict(painted), outputs.target)
+            return diffuse(pixels, torch.from_numpy(keep).to(pixels.device))
+        images = pixels.permute(0, 2, 3, 1).float().cpu().numpy()
+        filled = np.stack([inpaint(*of_image) for of_image in zip(images, keep, strict=True)])
+        return torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous().to(pixels)
 
 
 def _prominent(batch: Batch, explanation: Explanation) -> Iterator[Float[np.ndarray, "H W"]]:
