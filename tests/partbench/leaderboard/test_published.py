@@ -29,6 +29,22 @@ def test_published_thresholds_and_options_have_our_names() -> None:
     assert "alpha=2.5" in set(table.loc[table["explainer"] == "lasso", "variant"])
 
 
+def test_values_are_published_under_the_variant_that_reads_them_as_the_paper_does() -> None:
+    """Entropies in nats, and accuracies at the threshold that is best on the images scored."""
+    additive = published()[published()["paper"] == "additive-explainer"]
+    assert {"contribution_entropy@nats", "accuracy@fitted_threshold"} <= set(additive["metric"])
+    assert not {"contribution_entropy", "accuracy"} & set(additive["metric"])
+    assert additive.loc[additive["metric"] == "contribution_entropy@nats", "value"].max() > 1  # no share of ln k
+    others = published()[published()["paper"] != "additive-explainer"]
+    assert "accuracy" in set(others["metric"])  # with a threshold of 0
+
+
+def test_a_published_entropy_stands_beside_ours_in_nats_only() -> None:
+    assert same_data(one("additive", metric="contribution_entropy", dataset="pascal_part")) == ""
+    text = same_data(one("additive", metric="contribution_entropy@nats", dataset="pascal_part"))
+    assert float(text.split()[0]) > 1
+
+
 def one(explainer: str, task: str = "{}", **changes: Any) -> pd.Series:
     """The standing of an explainer on cat and dog; `task` is the pattern of their names."""
     where = {"metric": "location_instability", "dataset": "fauna", **changes}
