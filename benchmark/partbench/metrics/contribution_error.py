@@ -21,8 +21,9 @@ class ContributionError(Metric):
     Source: additive explainer, section 4.1 and Table 3. Contri_p is the sum of the contributions of the concepts
     assigned to part p, y the explained logit, y*_p = y drop_p / sum drops its true share, drop_p the fall of y when the
     concepts of p are removed; E is over the images of the category (the paper: of dogs). Dimensionless: 0.1 is a tenth
-    of the mean logit. There is a value for each part that has concepts. At least two parts need concepts: of a single
-    one, y* = y whatever ablation finds.
+    of the mean logit. There is a value for each part that has concepts. At least two parts need concepts that take
+    `least_share` of the fall or more (mean over images of |drop_p| / sum |drops|): of a single one, y* = y whatever
+    ablation finds.
 
     The y*_p sum to all of y, contributions need not: a bias, and concepts without a part, are an error even of an exact
     explainer. With few parts the error is lower. Drops of either sign can cancel and make y* large: images where their
@@ -39,8 +40,11 @@ class ContributionError(Metric):
 
     least_drop: Annotated[float, Ge(0)] = 1e-3
 
+    least_share: Annotated[float, Ge(0)] = 0.01
+
     _ids: list[str] = field(init=False, default_factory=list, repr=False)
     _errors: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
+    _shares: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
     _logits: list[float] = field(init=False, default_factory=list, repr=False)
     _parts: set[int] = field(init=False, default_factory=set, repr=False)
     _names: tuple[str, ...] = field(init=False, default=(), repr=False)
@@ -58,6 +62,7 @@ class ContributionError(Metric):
         y, contributions, drops = (value.detach().double().cpu() for value in (y, contributions, drops))
         truth = ablated_contributions(y, drops, self.least_drop)
         self._errors += list((sum_over_parts(contributions, parts.cpu(), drops.shape[1]) - truth).abs().numpy())
+        self._shares += list((drops.abs() / drops.abs().sum(1, keepdim=True)).numpy())
         self._logits += y.tolist()
         self._parts |= assigned
         self._ids += batch.ids
@@ -67,7 +72,8 @@ class ContributionError(Metric):
     def compute(self) -> dict[str, Scores]:
         """The error of each part, NaN for one without concepts, their mean, and what each image says of it.
 
-        Raises NotApplicable where no image can be used, or the mean logit of those used is not positive.
+        Raises NotApplicable where no image can be used, the mean logit of those used is not positive, or all parts but
+        one take next to nothing of it.
         """
         errors, y = np.stack(self._errors), np.array(self._logits)
         used = np.isfinite(errors).all(1)
@@ -78,6 +84,9 @@ class ContributionError(Metric):
             raise NotApplicable(
                 f"the mean logit is {y[used].mean():.3g}, expected above 0: there is no scale for the errors"
             )
+        share = np.stack(self._shares)[used].mean(0)
+        if (taking := int((share >= self.least_share).sum())) < 2:
+            raise NotApplicable(f"{taking} part(s) take {self.least_share:g} of the fall or more, expected two or more")
         chosen, evidence = sorted(self._parts), np.full(len(used), np.nan)
         values, without_each = relative_errors(errors[used], y[used])
         values[[p for p in range(len(values)) if p not in self._parts]] = np.nan

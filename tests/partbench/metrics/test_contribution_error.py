@@ -128,6 +128,18 @@ def test_concepts_all_of_one_part_have_no_value_rather_than_no_error(scored):
         scored(contributions, torch.zeros_like(parts), drops, y)
 
 
+@pytest.mark.parametrize(("of_all", "told"), [(0.0, False), (0.005, False), (0.02, True)])
+def test_a_second_part_of_next_to_no_effect_does_not_make_up_for_one_part(scored, of_all, told):
+    y = torch.ones(20)
+    contributions = y[:, None] * torch.tensor([1 - of_all, of_all])
+    drops = torch.cat([contributions, torch.zeros(20, 2)], 1)
+    if told:
+        assert scored(contributions, torch.tensor([0, 1]), drops, y).value == pytest.approx(0, abs=1e-6)
+    else:
+        with pytest.raises(NotApplicable, match=r"1 part\(s\) take 0.01 of the fall or more, expected two or more"):
+            scored(contributions, torch.tensor([0, 1]), drops, y)
+
+
 def test_the_logit_an_explanation_names_is_the_one_shared_out(make_batch):
     contributions, parts, drops, y = additive_scene()
     metric = ContributionError()
