@@ -50,7 +50,7 @@ class ContributionError(Metric):
     _names: tuple[str, ...] = field(init=False, default=(), repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-        """Add a batch. Raises NotApplicable where no single logit is explained, or fewer than two parts are assigned."""
+        """Add a batch. Raises NotApplicable where no one logit is explained, or fewer than two parts have concepts."""
         y = outputs.explained if explanation.explained is None else explanation.explained
         contributions, parts, drops = explanation.contributions, explanation.parts, explanation.part_drops
         if y is None or y.ndim > 1:
