@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -32,7 +33,8 @@ def decisions(explanation: Explanation, outputs: PerformerOutputs) -> Decisions:
     One logit says "the category" where it is above the explainer's threshold, chosen on training data; without one,
     above 0, the rule of log-odds; without one and where it predicts one logit of a performer with several, where it is
     the largest among them. Of all logits the largest decides. The network explained follows the same rules, without a
-    threshold; of an explainer that is a classifier itself, the task's performer is compared.
+    threshold; of an explainer that is a classifier itself, the task's performer is compared. A logit that is the
+    performer's own follows the performer's rule, whoever gives it.
 
     Raises NotApplicable where nothing is predicted, or not for every explained category.
     """
@@ -48,11 +50,13 @@ def decisions(explanation: Explanation, outputs: PerformerOutputs) -> Decisions:
     logits = _numpy(explanation.logits), _numpy(explained)
     if explained.ndim > 1:
         return Decisions(*logits, side, hits(logits[0], side), hits(logits[1], side))
+    given = explanation.explained
+    alone = given is not None and own is not None and not torch.equal(given, own.to(given))
     if explanation.threshold is not None:
         right = agreement(logits[0], side > 0, explanation.threshold)
     else:
-        right = _one_logit(logits[0], side, outputs, alone=explanation.explained is not None)
-    return Decisions(*logits, side, right, _one_logit(logits[1], side, outputs, alone=another))
+        right = _one_logit(logits[0], side, outputs, alone)
+    return Decisions(*logits, side, right, _one_logit(logits[1], side, outputs, alone and another))
 
 
 def _one_logit(

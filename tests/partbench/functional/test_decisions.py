@@ -44,6 +44,13 @@ def test_a_classifier_is_compared_with_the_tasks_performer():
     assert found.performer.tolist() == [0, 0]
 
 
+def test_a_classifier_whose_logit_is_the_performers_follows_the_performers_rule():
+    outputs = of_one([[2.0, 3.0], [-2.0, -3.0]])
+    own = outputs.explained.clone()
+    found = decisions(Explanation(logits=own, explained=own), outputs)
+    assert found.explainer.tolist() == found.performer.tolist() == [0, 0]
+
+
 def test_of_all_logits_the_largest_is_to_be_that_of_the_category():
     own = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     category = torch.tensor([0, 1, -1])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from planted_results import INSTABILITY, frame, row
 
-from partbench.leaderboard.published import proposed, published, published_pairs, published_ratio, same_data
+from partbench.leaderboard.published import elsewhere, proposed, published, published_pairs, published_ratio, same_data
 from partbench.leaderboard.standings import standings
 
 
@@ -43,6 +43,10 @@ def test_a_published_entropy_stands_beside_ours_in_nats_only() -> None:
     assert same_data(one("additive", metric="contribution_entropy", dataset="pascal_part")) == ""
     text = same_data(one("additive", metric="contribution_entropy@nats", dataset="pascal_part"))
     assert float(text.split()[0]) > 1
+    assert elsewhere(pd.DataFrame([one("additive", metric="contribution_entropy")])).empty
+    found = elsewhere(pd.DataFrame([one("additive", metric="contribution_entropy@nats")]))
+    assert (found["published"] > 1).all()
+    assert len(found) >= 2
 
 
 def one(explainer: str, task: str = "{}", **changes: Any) -> pd.Series:
