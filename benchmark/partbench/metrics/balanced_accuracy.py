@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import decisions
-from partbench.functional.statistics import balanced
+from partbench.functional.statistics import balanced, pseudovalues
 
 SIDE = "side"  # the reading that says which side an image is of
 
@@ -23,11 +24,12 @@ class BalancedAccuracy(ImageMetric):
     network at chance scores .5, whatever the share of the larger side. `@performer` is the explained network's own on
     the same terms; of an explainer that is a classifier itself, the task performer's.
 
-    The value of an image is 1 or 0 times (all images) / (sides x images of its side): the aggregate is the mean.
+    The evidence of an image is the jackknife's: the value without it is found for each image. An image of a small side
+    says more.
     """
 
     name = "balanced_accuracy"
-    version = "2"  # 1 did not know the explainer's threshold
+    version = "2"  # 1 did not know the explainer's threshold, and weighted the values of images
     needs = ("logits",)
     images = "all"
     higher_is_better = True
@@ -43,18 +45,25 @@ class BalancedAccuracy(ImageMetric):
         return {name: np.ma.masked_array(of_each, found.side < 0) for name, of_each in values.items()}
 
     def compute(self) -> dict[str, Scores]:
-        """Weighted values per image. Raises NotApplicable if all images are of one side."""
+        """The mean over sides, and what each image says of it. Raises NotApplicable if all images are of one side."""
         side = self.gathered(SIDE)
         counted = ~np.ma.getmaskarray(side)
         if len(np.unique(side[counted])) < 2:
             raise NotApplicable("all images are of one side: nothing to tell apart")
+        images = [self._ids[i] for i in np.flatnonzero(counted)]
         found = {}
         for reading in ("", "@performer"):
-            values = self.gathered(reading)
-            weighted = np.ma.masked_array(np.full(len(values), np.nan), ~counted)
-            weighted[counted] = balanced(np.ma.getdata(values)[counted], np.ma.getdata(side)[counted])
-            found[self.name + reading] = self.scores(weighted)
+            right = np.ma.getdata(self.gathered(reading))[counted]
+            value, left_out = balanced(right, np.ma.getdata(side)[counted])
+            found[self.name + reading] = Scores(value=value, images=images, evidence=_evidence(value, left_out))
         return found
+
+
+def _evidence(value: float, left_out: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """Of the images that count; NaN for all others."""
+    evidence, known = np.full(len(left_out), np.nan), ~np.isnan(left_out)
+    evidence[known] = pseudovalues(value, left_out[known])
+    return evidence
 
 
 @hookimpl

@@ -38,6 +38,7 @@ for module in MODULES:
     module.register_metrics(METRICS.append)
 OF_ALL_IMAGES = [
     (average_precision.AveragePrecision, {}),
+    (balanced_accuracy.BalancedAccuracy, {}),
     (contribution_error.ContributionError, {}),
     (locality.Locality, {}),
     (locality.Locality, {"absent": "skip"}),

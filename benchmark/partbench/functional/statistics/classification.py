@@ -27,17 +27,21 @@ def hits(logits: Float[np.ndarray, "n k"], category: Int[np.ndarray, "n"]) -> Fl
     return np.where(np.isfinite(logits).all(1), (logits.argmax(1) == category).astype(float), np.nan)
 
 
-def balanced(right: Float[np.ndarray, "n"], side: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Values weighted so that their mean is the mean over sides of the mean of each side; NaN for an unknown value.
+def balanced(right: Float[np.ndarray, "n"], side: Int[np.ndarray, "n"]) -> tuple[float, Float[np.ndarray, "n"]]:
+    """The mean over sides of the mean of each side, and the same without each of the images.
 
-    All are NaN where nothing is known of a side.
+    Unknown values (NaN) do not count and are NaN. NaN also where nothing is known of a side.
     """
     known = np.isfinite(right)
     sides, at = np.unique(side, return_inverse=True)
     counts = np.bincount(at[known], minlength=len(sides))
+    left_out = np.full(len(right), np.nan)
     if not counts.all():
-        return np.full(len(right), np.nan)
-    return right * known.sum() / (len(sides) * counts[at])
+        return float("nan"), left_out
+    means = np.bincount(at[known], right[known], minlength=len(sides)) / counts
+    fall = np.divide(right - means[at], counts[at] - 1, out=np.full(len(right), np.nan), where=counts[at] > 1)
+    left_out[known] = means.mean() - fall[known] / len(sides)
+    return float(means.mean()), left_out
 
 
 def best_threshold(logits: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]) -> float:

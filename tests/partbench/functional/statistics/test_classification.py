@@ -10,6 +10,7 @@ from partbench.functional.statistics import (
     agreement,
     average_precision,
     average_precisions_left_out,
+    balanced,
     best_threshold,
     class_unchanged,
     hits,
@@ -119,3 +120,22 @@ def test_average_precisions_without_each_image_are_those_of_the_others(pairs):
     logits, positive = (np.array(values) for values in zip(*pairs, strict=True))
     others = [average_precision(np.delete(logits, i), np.delete(positive, i)) for i in range(len(pairs))]
     np.testing.assert_allclose(average_precisions_left_out(logits, positive), others)
+
+
+SIDES = st.lists(st.tuples(st.sampled_from([0.0, 1.0, np.nan]), st.integers(0, 2)), min_size=1, max_size=12)
+
+
+def literal_balance(right, side):
+    shares = [right[(side == own) & ~np.isnan(right)] for own in np.unique(side)]
+    return np.mean([share.mean() for share in shares]) if shares and all(map(len, shares)) else np.nan
+
+
+@given(SIDES)
+def test_balanced_is_the_mean_over_sides_also_without_each_image_of_a_side_that_has_others(pairs):
+    right, side = (np.array(column) for column in zip(*pairs, strict=True))
+    value, left_out = balanced(right, side)
+    assert value == pytest.approx(literal_balance(right, side), nan_ok=True)
+    for i, found in enumerate(left_out):
+        alone = ((side == side[i]) & ~np.isnan(right)).sum() < 2
+        without = literal_balance(np.delete(right, i), np.delete(side, i))
+        assert found == pytest.approx(np.nan if np.isnan(right[i]) or alone else without, nan_ok=True)
