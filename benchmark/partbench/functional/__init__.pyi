@@ -1,6 +1,8 @@
 from . import statistics as statistics
 from .contributions import ablated_contributions as ablated_contributions
 from .contributions import sum_over_parts as sum_over_parts
+from .decisions import Decisions as Decisions
+from .decisions import decisions as decisions
 from .locality import mask_weights as mask_weights
 from .locality import region_shares as region_shares
 from .locality import voronoi_weights as voronoi_weights
@@ -16,6 +18,7 @@ from .location import most_active as most_active
 from .maps import on_image as on_image
 from .maps import peaks as peaks
 from .maps import strength as strength
+from .masking import diffuse as diffuse
 from .masking import inpaint as inpaint
 from .masking import prominence as prominence
 from .masking import random_keep as random_keep
@@ -23,7 +26,6 @@ from .orthogonality import FLAT as FLAT
 from .orthogonality import correlation as correlation
 from .orthogonality import covariances as covariances
 from .orthogonality import excess_norm as excess_norm
-from .orthogonality import jackknife_error as jackknife_error
 from .orthogonality import mean_covariance as mean_covariance
 from .orthogonality import negative_logdet as negative_logdet
 from .part_effects import heat_contributions as heat_contributions

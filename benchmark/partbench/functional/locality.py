@@ -50,6 +50,7 @@ def region_shares(
     cells and no heatmap is made.
     """
     maps = explanation.maps.float()
+    maps = maps / maps.amax((2, 3), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)  # sums stay finite
     rows, columns = (matrix.float() for matrix in explanation.upsampling(*size))
     mass = torch.einsum("nkhw,h,w->nk", maps, rows.sum(0), columns.sum(0))
     mass = torch.where(mass > 0, mass, torch.nan)

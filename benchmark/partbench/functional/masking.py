@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional
 
 RADIUS = 3  # px, of Telea's neighbourhood
 CHUNK = 16  # concepts brought to image resolution at once; few, so that they stay in the cache
@@ -24,6 +25,27 @@ def prominence(
         peaks = heatmaps.amax((1, 2), keepdim=True)
         best = torch.maximum(best, heatmaps.div_(torch.where(peaks > 0, peaks, 1.0)).amax(0))
     return best.cpu().numpy()
+
+
+def diffuse(pixels: Float[Tensor, "n 3 H W"], keep: Bool[Tensor, "n H W"]) -> Float[Tensor, "n 3 H W"]:
+    """The images where they are kept, elsewhere filled in smoothly from there; black if nothing is kept.
+
+    Means of the kept pixels over ever larger squares fill what smaller squares leave open, the larger interpolated
+    (the pull-push pyramid of Gortler et al., "The Lumigraph", 1996).
+    """
+    weight = keep[:, None].to(pixels)
+    pyramid = [(pixels * weight, weight)]
+    while max(pyramid[-1][1].shape[2:]) > 1:
+        colour, weight = (functional.avg_pool2d(level, 2, ceil_mode=True) for level in pyramid[-1])
+        full = (4 * weight).clamp(max=1)  # a square is filled by one of its four parts
+        pyramid.append((colour * full / weight.clamp(min=1e-12), full))
+    colour, weight = pyramid.pop()
+    filled = colour / weight.clamp(min=1e-12)
+    while pyramid:
+        colour, weight = pyramid.pop()
+        wider = functional.interpolate(filled, colour.shape[2:], mode="bilinear", align_corners=False)
+        filled = colour + (1 - weight) * wider
+    return torch.where(keep[:, None], pixels, filled)
 
 
 def inpaint(image: Float[np.ndarray, "H W 3"], keep: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 3"]:

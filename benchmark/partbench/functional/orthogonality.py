@@ -42,20 +42,17 @@ def correlation(covariance: Float[Tensor, "*d k k"]) -> Float[Tensor, "*d k k"]:
 
 
 def mean_covariance(
-    second: Float[Tensor, "g k k"], first: Float[Tensor, "g k"], counts: Float[Tensor, "g"],
-    weights: Float[Tensor, "d g"], pooled: bool = False,
-) -> Float[Tensor, "d k k"]:  # fmt: skip
-    """The mean covariance of an image, from sums over groups of images that are weighted in d ways.
+    second: Float[Tensor, "*d k k"], first: Float[Tensor, "*d k"], images: int, pooled: bool = False
+) -> Float[Tensor, "*d k k"]:
+    """The mean covariance of an image, from the sums over images of what `covariances` returns.
 
-    `second` and `first` are the sums of what `covariances` returns, `counts` the images of each group. With `pooled`,
-    `second` are sums of second moments, and the covariance is that over the pixels of all images together.
+    With `pooled`, `second` are sums of second moments, and the covariance is that over the pixels of all images
+    together.
     """
-    images = weights @ counts
-    mean = torch.einsum("dg,gij->dij", weights, second) / images[:, None, None]
     if not pooled:
-        return mean
-    centre = weights @ first / images[:, None]
-    return mean - centre[:, :, None] * centre[:, None, :]
+        return second / images
+    centre = first / images
+    return second / images - centre[..., :, None] * centre[..., None, :]
 
 
 def excess_norm(correlated: Float[Tensor, "d k k"]) -> Float[Tensor, "d"]:
@@ -66,8 +63,3 @@ def excess_norm(correlated: Float[Tensor, "d k k"]) -> Float[Tensor, "d"]:
 def negative_logdet(correlated: Float[Tensor, "d k k"]) -> Float[Tensor, "d"]:
     """O2 = -ln det P of correlation matrices P: 0 for the identity, up to 13.8 more for each dependent direction."""
     return -torch.linalg.slogdet(correlated).logabsdet.clamp(max=0)
-
-
-def jackknife_error(left: Float[Tensor, "g"]) -> float:
-    """Standard error of a value from the values found with one group of images left out at a time."""
-    return float(((len(left) - 1) * left.var(correction=0).item()) ** 0.5)

@@ -11,6 +11,11 @@ from typing import Any
 import pandas as pd
 
 MAIN_GAMMA = 0.05  # masked_accuracy without a variant
+# By paper and metric: the variant here that reads a printed value as the paper does.
+_VARIANTS = {
+    ("additive-explainer", "accuracy"): "accuracy@fitted_threshold",
+    ("additive-explainer", "contribution_entropy"): "contribution_entropy@nats",
+}
 _NAME = ["explainer", "variant", "metric"]
 _SETTING = ["paper", "table", "dataset", "setting", "board", "performer", "metric"]
 
@@ -19,15 +24,16 @@ _SETTING = ["paper", "table", "dataset", "setting", "board", "performer", "metri
 def published() -> pd.DataFrame:
     """All published values but those on training data, as printed in the papers.
 
-    `explainer(a=b)` is split into `explainer` and `variant`; `metric` is ours (`masked_accuracy@gamma=0.1`); `board` is
-    the kind of our boards that a setting belongs to (`*`: binary networks; `multi:*`: one logit of a network of many
-    classes); the mean over the parts of a category (`dog/mean`) counts as a mean. published_settings.csv says which
-    settings are of which boards; those on training data are of none, since partbench scores test images only.
+    `explainer(a=b)` is split into `explainer` and `variant`; `metric` is ours (`masked_accuracy@gamma=0.1`,
+    `contribution_entropy@nats`); `board` is the kind of our boards that a setting belongs to (`*`: binary networks;
+    `multi:*`: one logit of a network of many classes); the mean over the parts of a category (`dog/mean`) counts as a
+    mean. published_settings.csv says which settings are of which boards; those on training data are of none, since
+    partbench scores test images only.
     """
     table = _data("published.csv").astype({"value": float}).merge(_data("published_settings.csv"), on="setting")
     table = table[table["board"] != ""].reset_index(drop=True)
     names = table["explainer"].str.extract(r"^([^(]+)(?:\((.*)\))?$")
-    metric = [_metric(*row) for row in zip(table["metric"], table["setting"], strict=True)]
+    metric = [_metric(*row) for row in zip(table["paper"], table["metric"], table["setting"], strict=True)]
     category = table["category"].str.replace(r"^[^/]+/mean$", "mean", regex=True)
     return table.assign(explainer=names[0], variant=names[1].fillna(""), metric=metric, category=category)
 
@@ -142,7 +148,8 @@ def _data(name: str) -> pd.DataFrame:
         return pd.read_csv(file, keep_default_na=False, dtype=str)
 
 
-def _metric(metric: str, setting: str) -> str:
+def _metric(paper: str, metric: str, setting: str) -> str:
+    metric = _VARIANTS.get((paper, metric), metric)
     gamma = re.fullmatch(r"gamma=([\d.]+)%", setting)
     if gamma is None or float(gamma[1]) / 100 == MAIN_GAMMA:
         return metric

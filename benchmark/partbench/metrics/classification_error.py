@@ -1,4 +1,4 @@
-"""Error rate of classification by the explainer's logits, compared with the performer's."""
+"""Error of the performer's decision when the explainer's logits replace its own."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ Right = Float[np.ndarray, "n"]
 
 @dataclass
 class ClassificationError(ImageMetric):
-    """Share of images that the explainer's logits classify wrongly, in [0, 1]; lower is better.
+    """Share of images that the performer gets wrong with the explainer's logits as its own, in [0, 1]; lower is better.
 
     Source: explainer auto-encoder, Table 3 and appendix Table 7: features that the explainer has reconstructed are sent
-    through the rest of the performer and classified by its own decision rule. No threshold is tuned, unlike in
-    `accuracy`. One logit of a performer with several: the explainer's takes the place of the explained one, and an
-    image is called positive where it is the largest; the other logits stay the performer's and so does their share in
-    being right. A logit that stands alone (the performer has one output, or the
-    explainer gives the logit it explains): positive above 0, as for the logistic logits of the paper. All logits: the
-    largest is to be that of the image's category, over images of an explained category.
+    through the rest of the performer and classified by its decision rule. `accuracy` goes by the explainer's own rule
+    instead, which may have a threshold from training data.
+
+    One logit of a performer with several: the explainer's takes the place of the explained one, and an image is called
+    positive where it is the largest; the other logits stay the performer's and so does their share in being right. A
+    logit that stands alone (the performer has one output, or the explainer gives the logit it explains): positive above
+    0, as for the logistic logits of the paper. All logits: the largest is to be that of the image's category, over
+    images of an explained category.
 
     `@performer` is the error of the logits explained, by the same rule; of an explainer that is a classifier itself,
     the task performer's, by its own rule. `@difference` is explainer minus performer, paired per image, in [-1, 1]: the

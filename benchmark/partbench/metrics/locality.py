@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import mask_weights, region_shares, voronoi_weights
-from partbench.functional.statistics import entropies_of_means, interval, mean_of_known, resampling_weights
+from partbench.functional.statistics import entropies_left_out, entropies_of_means, mean_of_known, pseudovalues
+
+Kind = Literal["masks", "landmarks"]
+
+
+@dataclass
+class Shares:
+    """Of each image, the shares (k, r) of the concepts' heatmaps in each region, and which parts (p) it shows."""
+
+    of_images: list[np.ndarray] = field(default_factory=list)
+    shown: list[np.ndarray] = field(default_factory=list)
 
 
 @dataclass
@@ -22,16 +33,20 @@ class Locality(Metric):
     Source: SRAE paper, section 4.1 and appendix, Algorithm 1. Heatmaps are scaled to sum 1; S_p is their weighted sum
     over part p, averaged over the images of the category, then H = -sum s ln s with s = S / sum S. From 0 (one part) to
     ln(parts + 1). Parts are masks (weight 1 on the part) or, without masks, Voronoi cells of the landmarks in the box,
-    weighted by closeness; `regions` forces either. A part that an image does not show counts 0 in the average
-    (`absent="skip"`: is left out of it). The paper leaves both choices open.
+    weighted by closeness; `regions` forces either. Where the data has both, `@landmarks` (or `@masks`) is the same with
+    the other. A part that an image does not show counts 0 in the average (`absent="skip"`: is left out of it). The
+    paper leaves both choices open.
 
     A concept whose map is zero (or NaN) on an image has no share there: the image is left out for that concept, and
-    `@empty_maps` is the share of such concepts per image. Images without any visible part are left out for all
-    concepts; `@images_without_parts` counts them (1 or 0 per image).
+    `@empty_maps` is the share of such concepts per image. A mean over few images spreads less: a concept with shares on
+    fewer than `least_images` of the images (all, where there are fewer) has no value. Images without any visible part
+    are left out for all concepts; `@images_without_parts` counts them (1 or 0 per image).
+
+    The evidence of an image is the jackknife's: the value without it is found for each image.
     """
 
     name = "locality"
-    version = "2"  # 1 counted the pixels beyond the far edges of the box to the box
+    version = "3"  # 2 had no least number of images; 1 counted the pixels beyond the far edges of the box to the box
     needs = ("maps",)
     higher_is_better = False
     bounds = (0.0, float("inf"))
@@ -39,55 +54,80 @@ class Locality(Metric):
 
     regions: Literal["auto", "masks", "landmarks"] = "auto"
     absent: Literal["zero", "skip"] = "zero"
+    least_images: Annotated[int, Ge(1)] = 10
 
     _ids: list[str] = field(init=False, default_factory=list, repr=False)
-    _shares: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
-    _shown: list[np.ndarray] = field(init=False, default_factory=list, repr=False)
+    _shares: dict[Kind, Shares] = field(init=False, default_factory=dict, repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where the dataset knows no parts."""
-        weights, shown = self._regions(batch)
-        shares = region_shares(explanation, weights, batch.size)
-        self._shares += [of_image.double().cpu().numpy() for of_image in shares]
-        self._shown += list(shown.cpu().numpy())
+        for kind in self._kinds(batch):
+            weights, shown = _regions(batch, kind)
+            state = self._shares.setdefault(kind, Shares())
+            shares = region_shares(explanation, weights, batch.size)
+            state.of_images += [of_image.double().cpu().numpy() for of_image in shares]
+            state.shown += list(shown.cpu().numpy())
         self._ids += batch.ids
 
-    def _regions(self, batch: Batch) -> tuple[Iterator[Float[Tensor, "p+1 H W"]], Bool[Tensor, "n p"]]:
-        """Weights of the parts and of the context, image by image, and which parts each image shows."""
-        masks, landmarks, boxes = batch.masks, batch.landmarks, batch.boxes
-        if masks is not None and self.regions != "landmarks":
-            return map(mask_weights, masks), masks.flatten(2).any(2)
-        if self.regions == "masks" or landmarks is None or boxes is None:
-            missing = "masks" if self.regions == "masks" else "landmarks" if landmarks is None else "boxes"
-            raise NotApplicable(f"the dataset has no {missing} to tell parts by")
-        cells = (voronoi_weights(*image, batch.size) for image in zip(landmarks, boxes, strict=True))
-        return cells, landmarks.isfinite().all(2) & boxes.isfinite().all(1, keepdim=True)
+    def _kinds(self, batch: Batch) -> list[Kind]:
+        """What tells parts: the kind of the main value first, then the other where the data has it."""
+        lacking: dict[Kind, str] = {
+            "masks": "masks" if batch.masks is None else "",
+            "landmarks": "landmarks" if batch.landmarks is None else "boxes" if batch.boxes is None else "",
+        }
+        known = [kind for kind, what in lacking.items() if not what]
+        main = self.regions if self.regions != "auto" else known[0] if known else "landmarks"
+        if lacking[main]:
+            raise NotApplicable(f"the dataset has no {lacking[main]} to tell parts by")
+        return [main, *(kind for kind in known if kind != main)]
 
     def compute(self) -> dict[str, Scores]:
-        """H per concept, NaN without mass in any region, and their mean, with an interval from resampled images.
+        """H per concept, NaN for one of few images or without mass in any region, and their mean, with its evidence.
 
         Raises NotApplicable if no image shows a part.
         """
-        shares, shown = np.stack(self._shares), np.stack(self._shown)
-        used = np.any(shown, axis=1)
-        if not used.any():
-            raise NotApplicable(f"none of {len(used)} images shows a part")
-        known, weights = (shares[used], shown[used]), resampling_weights(int(used.sum()))
-        draws = [mean_of_known(self._entropies(*known, some)) for some in np.array_split(weights, 20)]
-        values = self._entropies(*known, np.ones((1, weights.shape[1])))[0]
-        concepts, mean = [str(i) for i in range(len(values))], float(mean_of_known(values))
+        main, *others = self._shares
+        shown: np.ndarray = np.any(np.stack(self._shares[main].shown), axis=1)
+        if not shown.any():
+            raise NotApplicable(f"none of {len(shown)} images shows a part")
+        empty = np.isnan(np.stack(self._shares[main].of_images)).all(-1).mean(1)
         return {
-            self.name: Scores(concepts, values, mean, *interval(np.concatenate(draws))),
-            f"{self.name}@empty_maps": Scores(tuple(self._ids), np.isnan(shares).all(-1).mean(1), of="image"),
-            f"{self.name}@images_without_parts": Scores(tuple(self._ids), (~used).astype(float), of="image"),
+            self.name: self._scores(self._shares[main]),
+            **{f"{self.name}@{kind}": self._scores(self._shares[kind]) for kind in others},
+            f"{self.name}@empty_maps": Scores(tuple(self._ids), empty, of="image"),
+            f"{self.name}@images_without_parts": Scores(tuple(self._ids), (~shown).astype(float), of="image"),
         }
 
-    def _entropies(self, shares: np.ndarray, shown: np.ndarray, weights: np.ndarray) -> Float[np.ndarray, "d k"]:
-        """H of each concept, images (n) weighted in d ways."""
+    def _scores(self, state: Shares) -> Scores:
+        shares, shown = np.stack(state.of_images), np.stack(state.shown)
+        used: np.ndarray = np.any(shown, axis=1)
+        evidence = np.full(len(used), np.nan)
+        if not used.any():
+            return Scores(value=float("nan"), images=self._ids, evidence=evidence, note="no image shows a part")
+        shares, counted = shares[used], self._counted(shown[used])
+        enough = (~np.isnan(shares).any(-1)).sum(0) >= min(self.least_images, len(shares))
+        values = np.where(enough, entropies_of_means(shares, counted), np.nan)
+        value = float(mean_of_known(values))
+        left_out = np.where(enough, entropies_left_out(shares, counted), np.nan)
+        evidence[used] = pseudovalues(value, mean_of_known(left_out))
+        return Scores([str(i) for i in range(len(values))], values, value, images=self._ids, evidence=evidence)
+
+    def _counted(self, shown: Bool[np.ndarray, "n p"]) -> Bool[np.ndarray, "n 1 r"] | None:
+        """Which regions of an image enter the averages; None for all."""
         if self.absent == "zero":
-            return entropies_of_means(shares, weights)
-        with_context = np.pad(shown, ((0, 0), (0, 1)), constant_values=True)
-        return entropies_of_means(shares, weights, with_context[:, None])
+            return None
+        return np.pad(shown, ((0, 0), (0, 1)), constant_values=True)[:, None]
+
+
+def _regions(batch: Batch, kind: Kind) -> tuple[Iterator[Float[Tensor, "p+1 H W"]], Bool[Tensor, "n p"]]:
+    """Weights of the parts and of the context, image by image, and which parts each image shows."""
+    masks, landmarks, boxes = batch.masks, batch.landmarks, batch.boxes
+    if kind == "masks" and masks is not None:
+        return map(mask_weights, masks), masks.flatten(2).any(2)
+    if landmarks is None or boxes is None:
+        raise NotApplicable(f"the dataset has no {kind} to tell parts by")
+    cells = (voronoi_weights(*image, batch.size) for image in zip(landmarks, boxes, strict=True))
+    return cells, landmarks.isfinite().all(2) & boxes.isfinite().all(1, keepdim=True)
 
 
 @hookimpl

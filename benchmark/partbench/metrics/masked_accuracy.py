@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le, MinLen
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerOutputs, hookimpl
-from partbench.functional import inpaint, prominence, random_keep
+from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerOutputs, Scores, hookimpl
+from partbench.functional import diffuse, inpaint, prominence, random_keep
 
 Fraction = Annotated[float, Gt(0), Le(1)]
 
@@ -25,19 +24,28 @@ class MaskedAccuracy(ImageMetric):
 
     Source: SRAE paper, section 4.1 "masking", appendix Table 4. A pixel is kept where any concept's heatmap is at least
     gamma times that heatmap's maximum (the union over concepts, those of positive contribution where contributions are
-    given); the rest is painted black, filled in (the paper names no algorithm: Telea), and classified. The first of
-    `gammas` is the main one, the others `@gamma=<value>`. `@original` is the accuracy without masking, `@kept` the
-    share of pixels kept at the main gamma: a map that keeps everything scores as the original, so read both together.
-    `@random` keeps as many pixels where a smooth random map is highest. Only the first `limit` images are used.
+    given); the rest is filled in and classified. The first of `gammas` is the main one, the others `@gamma=<value>`.
+    `@original` is the accuracy without masking, `@kept` the share of pixels kept at the main gamma: a map that keeps
+    everything scores as the original, so read both together. `@random` keeps as many pixels where a smooth random map
+    is highest.
+
+    The paper names no inpainting. "diffusion" fills from the kept pixels by a pull-push pyramid, in 3 ms at 224 px;
+    "telea" (Telea 2004, radius 3 px) takes 15 to 70 ms. On three tasks of fauna and five explainers, the main
+    values differ by at most .02 (accuracies of .86 to 1).
+
+    limit: images used, the first ones. gamma_limit: those of them on which the other gammas are tried.
     """
 
     name = "masked_accuracy"
+    version = "2"  # 1 used 24 images and Telea's inpainting
     needs = ("maps",)
     higher_is_better = True
     bounds = (0.0, 1.0)
 
     gammas: Annotated[tuple[Fraction, ...], MinLen(1)] = (0.05, 0.01, 0.1, 0.3)
-    limit: Annotated[int, Ge(1)] = 24
+    limit: Annotated[int, Ge(1)] = 200
+    gamma_limit: Annotated[int, Ge(0)] = 50
+    inpainting: Literal["diffusion", "telea"] = "diffusion"
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch, up to `limit` images in all. Raises NotApplicable where all logits are explained, not one."""
@@ -49,30 +57,54 @@ class MaskedAccuracy(ImageMetric):
         """1 or 0 per image and variant, and the share of pixels kept; of the first images of the explanation."""
         if outputs.target is None:
             raise NotApplicable("all logits are explained, not one: no class to be recognised as")
-        keeps = self._keeps(batch, explanation)
-        images = batch.pixels.permute(0, 2, 3, 1).float().cpu().numpy()
-        found = {}
-        with ThreadPoolExecutor(2) as pool:
-            for variant, masks in keeps.items():
-                painted = torch.from_numpy(np.stack(list(pool.map(inpaint, images, masks)))).permute(0, 3, 1, 2)
-                logits = outputs.predict(painted.contiguous().to(batch.pixels))
-                found[variant] = _recognised(logits, outputs.target)
-        kept = np.array([float(keep.mean()) for keep in keeps[""]])
-        return found | {"@original": _recognised(outputs.logits[: len(batch)], outputs.target), "@kept": kept}
+        main, *others = self.gammas
+        original = _recognised(outputs.logits[: len(batch)], outputs.target)
+        prominent = np.stack(list(_prominent(batch, explanation)))
+        keep = prominent >= main
+        chance = np.stack([random_keep(*of_image) for of_image in zip(batch.ids, keep, strict=True)])
+        found = {"": original.copy(), "@random": original.copy()}
+        self._mask(found[""], batch.pixels, keep, outputs)
+        self._mask(found["@random"], batch.pixels, chance, outputs)
+        tried = max(0, self.gamma_limit - len(self._ids))
+        for gamma in others:
+            values = original.copy()
+            self._mask(values[:tried], batch.pixels[:tried], prominent[:tried] >= gamma, outputs)
+            found[f"@gamma={gamma:g}"] = np.ma.masked_array(values, np.arange(len(batch)) >= tried)
+        return found | {"@original": original, "@kept": keep.mean((1, 2))}
 
-    def _keeps(self, batch: Batch, explanation: Explanation) -> dict[str, list[np.ndarray]]:
-        """Which pixels (H, W) of each image are kept, per variant."""
-        rows, columns = (matrix.float() for matrix in explanation.upsampling(*batch.size))
-        keeps: dict[str, list[np.ndarray]] = {}
-        for i, name in enumerate(batch.ids):
-            maps = explanation.maps[i].float()
-            if explanation.contributions is not None:
-                maps = maps[explanation.contributions[i].to(maps.device) > 0]
-            strength = prominence(maps, rows, columns)
-            for position, gamma in enumerate(self.gammas):
-                keeps.setdefault(f"@gamma={gamma:g}" if position else "", []).append(strength >= gamma)
-            keeps.setdefault("@random", []).append(random_keep(name, keeps[""][-1]))
-        return keeps
+    def compute(self) -> dict[str, Scores]:
+        """1 or 0 per image, of the gammas that were tried."""
+        return {name: of for name, of in super().compute().items() if len(of.values)}
+
+    def _mask(
+        self, right: Float[np.ndarray, "n"], pixels: Float[Tensor, "n 3 H W"], keep: Bool[np.ndarray, "n H W"],
+        outputs: PerformerOutputs,
+    ) -> None:  # fmt: skip
+        """Set `right` to 1 where an image is recognised from the pixels that are kept, else 0.
+
+        Images of which all pixels are kept are left as they are.
+        """
+        masked = np.flatnonzero(~keep.all((1, 2)))
+        if len(masked) and outputs.target is not None:
+            shown = self._inpainted(pixels[torch.from_numpy(masked).to(pixels.device)], keep[masked])
+            right[masked] = _recognised(outputs.predict(shown), outputs.target)
+
+    def _inpainted(self, pixels: Float[Tensor, "n 3 H W"], keep: Bool[np.ndarray, "n H W"]) -> Float[Tensor, "n 3 H W"]:
+        if self.inpainting == "diffusion":
+            return diffuse(pixels, torch.from_numpy(keep).to(pixels.device))
+        images = pixels.permute(0, 2, 3, 1).float().cpu().numpy()
+        filled = np.stack([inpaint(*of_image) for of_image in zip(images, keep, strict=True)])
+        return torch.from_numpy(filled).permute(0, 3, 1, 2).contiguous().to(pixels)
+
+
+def _prominent(batch: Batch, explanation: Explanation) -> Iterator[Float[np.ndarray, "H W"]]:
+    """For each image, the largest share of its maximum that the heatmap of any concept reaches at each pixel."""
+    rows, columns = (matrix.float() for matrix in explanation.upsampling(*batch.size))
+    for i in range(len(batch)):
+        maps = explanation.maps[i].float()
+        if explanation.contributions is not None:
+            maps = maps[explanation.contributions[i].to(maps.device) > 0]
+        yield prominence(maps, rows, columns)
 
 
 def _recognised(logits: Float[Tensor, "n c"], target: int) -> Float[np.ndarray, "n"]:

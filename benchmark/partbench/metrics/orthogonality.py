@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import IO
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
-from partbench.functional import (
-    FLAT,
-    correlation,
-    covariances,
-    excess_norm,
-    jackknife_error,
-    mean_covariance,
-    negative_logdet,
-)
+from partbench.functional import FLAT, correlation, covariances, excess_norm, mean_covariance, negative_logdet
+from partbench.functional.statistics import pseudovalues
 
-# images are gathered in this many groups, so that the state does not grow with the number of images
-GROUPS = 32
+IN_MEMORY = 2**26  # bytes of covariances of single images that are held in memory; more go to a temporary file
+AT_ONCE = 2**22  # elements of the covariances without one image that are measured at once
 
 
 @dataclass
 class Orthogonality(Metric):
-    """What O1 and O2 share: the covariance C of the concepts' heatmaps over the images of the category.
+    """What O1 and O2 share: the covariance C of the live concepts' heatmaps over the images of the category.
 
     Source: SRAE paper, section 4.1, metric (2): C is "aggregated over the dataset"; here the sum over images of the
     covariance over pixels, centred per image, of the heatmaps scaled to sum 1. With `pooled`, one covariance over the
-    concatenated pixels of all images. A concept that is zero or flat on every image is dead and correlates 0 with all,
-    which looks perfectly orthogonal: `@alive` leaves the dead out, `@dead_concepts` tells which they are (1 or 0 each).
-    The interval is the jackknife's over images (in 32 groups where there are more): value +- 1.96 standard errors. A
-    bootstrap would not do: chance correlations add up in P, and those of a resample exceed those of the sample.
+    concatenated pixels of all images. A concept that is zero or flat on every image is dead. It correlates 0 with all,
+    which looks perfectly orthogonal, and does not count: `@concepts` is the number of live ones, and `@dead_concepts`
+    tells which are dead (1 or 0 each). Fewer than two live concepts have no value.
+
+    The evidence of an image is the jackknife's: the value without it is found for each image, for the concepts alive on
+    all images together.
     """
 
     needs = ("maps",)
+    version = "2"  # 1 counted dead concepts
     higher_is_better = False
     bounds = (0.0, float("inf"))
     of = "all"
@@ -44,59 +43,70 @@ class Orthogonality(Metric):
     pooled: bool = False
 
     _second: Tensor = field(init=False, default_factory=lambda: torch.zeros(0), repr=False)
-    _first: Tensor = field(init=False, default_factory=lambda: torch.zeros(0), repr=False)
-    _images: int = field(init=False, default=0, repr=False)
+    _first: list[Tensor] = field(init=False, default_factory=list, repr=False)
+    _ids: list[str] = field(init=False, default_factory=list, repr=False)
+    _each: IO[bytes] | None = field(init=False, default=None, repr=False)  # covariances of single images, one by one
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where there are fewer than two concepts."""
-        n, k = explanation.maps.shape[:2]
+        k = explanation.maps.shape[1]
         if k < 2:
             raise NotApplicable("one map only: nothing to be orthogonal to")
-        second, first = covariances(explanation.maps, *explanation.upsampling(*batch.size))
+        second, first = (of.cpu() for of in covariances(explanation.maps, *explanation.upsampling(*batch.size)))
         if self.pooled:
             second = second + first[:, :, None] * first[:, None, :]
-        if not self._images:
-            self._second = torch.zeros(GROUPS, k, k, dtype=torch.float64)
-            self._first = torch.zeros(GROUPS, k, dtype=torch.float64)
-        group = (self._images + torch.arange(n)) % GROUPS
-        self._second.index_add_(0, group, second.cpu())
-        self._first.index_add_(0, group, first.cpu())
-        self._images += n
+        if self._each is None:
+            self._each = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (it lives as long as the metric)
+            self._second = torch.zeros(k, k, dtype=torch.float64)
+        rows, columns = torch.triu_indices(k, k)
+        self._each.write(second[:, rows, columns].float().numpy().tobytes())
+        self._second += second.sum(0)
+        self._first += list(first)
+        self._ids += batch.ids
 
     def compute(self) -> dict[str, Scores]:
-        """The value over all concepts, over those alive, and which are dead; NaN where fewer than two remain."""
-        groups = min(self._images, GROUPS)
-        # not `> FLAT`: a NaN is not a dead concept
-        alive = ~(self._covariance(torch.ones(1, groups).double())[0].diagonal() <= FLAT)
-        everything = self._scores(torch.ones_like(alive))
+        """The value of the live concepts, their number, and which are dead; NaN for fewer than two live ones."""
+        first = torch.stack(self._first)
+        whole = mean_covariance(self._second, first.sum(0), len(first), self.pooled)
+        alive = ~(whole.diagonal() <= FLAT)  # not `> FLAT`: a NaN is not a dead concept
+        count = int(alive.sum())
         return {
-            self.name: everything,
-            f"{self.name}@alive": everything if alive.all() else self._scores(alive),
+            self.name: self._scores(whole, alive) if count > 1 else self._no_value(count),
+            f"{self.name}@concepts": Scores(value=count),
             f"{self.name}@dead_concepts": Scores(
                 [str(i) for i in range(len(alive))], (~alive).double().numpy(), of="concept"
             ),
         }
 
-    def _scores(self, chosen: Bool[Tensor, "k"]) -> Scores:
-        if chosen.sum() < 2:
-            return Scores(value=float("nan"), low=float("nan"), high=float("nan"))
-        groups = min(self._images, GROUPS)
-        value = self._values(torch.ones(1, groups).double(), chosen).item()
-        if groups < 2:
-            return Scores(value=value, low=float("nan"), high=float("nan"))
-        without_one = 1 - torch.eye(groups).double()
-        left = torch.cat([self._values(part, chosen) for part in without_one.split(8)])
-        error = jackknife_error(left)
-        return Scores(value=value, low=max(value - 1.96 * error, 0.0), high=value + 1.96 * error)
+    def _scores(self, whole: Float[Tensor, "k k"], alive: Bool[Tensor, "k"]) -> Scores:
+        value = self._values(whole[None], alive).item()
+        left = [self._values(without, alive) for without in self._left_out()]
+        evidence = pseudovalues(value, torch.cat(left).numpy()) if left else np.full(len(self._ids), np.nan)
+        return Scores(value=value, images=self._ids, evidence=evidence, note=self._note(int(alive.sum())))
 
-    def _values(self, weights: Float[Tensor, "d g"], chosen: Bool[Tensor, "k"]) -> Float[Tensor, "d"]:
-        return self._measure(correlation(self._covariance(weights)[:, chosen][:, :, chosen]))
+    def _no_value(self, count: int) -> Scores:
+        missing = np.full(len(self._ids), np.nan)
+        return Scores(value=float("nan"), images=self._ids, evidence=missing, note=self._note(count))
 
-    def _covariance(self, weights: Float[Tensor, "d g"]) -> Float[Tensor, "d k k"]:
-        """The mean covariance of an image, the groups weighted."""
-        groups = weights.shape[1]
-        counts = torch.bincount(torch.arange(self._images) % GROUPS, minlength=groups).double()
-        return mean_covariance(self._second[:groups], self._first[:groups], counts, weights, self.pooled)
+    def _note(self, count: int) -> str:
+        concepts = len(self._second)
+        return f"{count} of {concepts} concepts are alive" if count < concepts else ""
+
+    def _values(self, covariance: Float[Tensor, "d k k"], alive: Bool[Tensor, "k"]) -> Float[Tensor, "d"]:
+        return self._measure(correlation(covariance[:, alive][:, :, alive]))
+
+    def _left_out(self) -> Iterator[Float[Tensor, "d k k"]]:
+        """The mean covariances without each of the images, some at a time; none of a single image."""
+        if self._each is None or len(self._ids) < 2:
+            return
+        k, first = len(self._second), torch.stack(self._first)
+        rows, columns = torch.triu_indices(k, k)
+        self._each.seek(0)
+        for some in first.split(max(1, AT_ONCE // k**2)):
+            packed = np.frombuffer(self._each.read(4 * len(some) * len(rows)), np.float32).reshape(len(some), -1)
+            own = torch.zeros(len(some), k, k, dtype=torch.float64)
+            own[:, rows, columns] = own[:, columns, rows] = torch.from_numpy(packed.astype(np.float64))
+            yield mean_covariance(self._second - own, first.sum(0) - some, len(first) - 1, self.pooled)
 
     def _measure(self, correlated: Float[Tensor, "d k k"]) -> Float[Tensor, "d"]:
         raise NotImplementedError
@@ -104,7 +114,7 @@ class Orthogonality(Metric):
 
 @dataclass
 class OrthogonalityFrobenius(Orthogonality):
-    """O1 = ||P||_F - sqrt(n), P the correlation of the n concepts' heatmaps; 0 is orthogonal, lower is better.
+    """O1 = ||P||_F - sqrt(n), P the correlation of the n live concepts' heatmaps; 0 is orthogonal, lower is better.
 
     Source: SRAE paper, section 4.1, metric (2a). Range [0, n - sqrt(n)], the upper end for n equal maps.
     """
@@ -117,7 +127,7 @@ class OrthogonalityFrobenius(Orthogonality):
 
 @dataclass
 class OrthogonalityLogdet(Orthogonality):
-    """O2 = -ln det P, P the correlation of the n concepts' heatmaps; 0 is orthogonal, lower is better.
+    """O2 = -ln det P, P the correlation of the n live concepts' heatmaps; 0 is orthogonal, lower is better.
 
     Source: SRAE paper, section 4.1, metric (2b). Dependent maps have det P = 0; the ridge of 1e-6 on P keeps O2 finite:
     each dependent direction adds up to 13.8.

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from partbench import Batch, Explanation, ImageMetric, PerformerOutputs, Scores, hookimpl
-from partbench.functional.statistics import relative_deviations
+from partbench.functional.statistics import pseudovalues, relative_deviation
 
 
 @dataclass
 class RelativeDeviation(ImageMetric):
     """Mean over images of |explained - predicted logit| / (max - min of the explained logit); lower is better.
 
-    Source: additive explainer, section 4, "relative deviation". The range is that of the evaluated images and is held
-    fixed in the interval, for the extremes of a sample cannot be bootstrapped. Dimensionless, 0 is perfect, above 1
-    where the prediction leaves the range. NaN where the explained logit is constant. The explained logit is the
-    explanation's own where it gives one.
+    Source: additive explainer, section 4, "relative deviation". The range is that of the evaluated images.
+    Dimensionless, 0 is perfect, above 1 where the prediction leaves the range. NaN where the explained logit is
+    constant. The explained logit is the explanation's own where it gives one.
+
+    The evidence of an image is the jackknife's: without it, the mean and the range may both change. An image at an end
+    of the range says much, others little more than their own deviation.
     """
 
     name = "relative_deviation"
@@ -33,9 +35,12 @@ class RelativeDeviation(ImageMetric):
         return {"predicted": predicted, "explained": explained}
 
     def compute(self) -> dict[str, Scores]:
-        """The relative deviation of each image."""
-        predicted, explained = self.gathered("predicted"), self.gathered("explained")
-        return {self.name: self.scores(relative_deviations(predicted, explained))}
+        """The relative deviation, and what each image says of it."""
+        value, left_out = relative_deviation(*(np.ma.getdata(self.gathered(of)) for of in ("predicted", "explained")))
+        known = ~np.isnan(left_out)
+        evidence = np.full(len(left_out), np.nan)
+        evidence[known] = pseudovalues(value, left_out[known])
+        return {self.name: Scores(value=value, images=self._ids, evidence=evidence)}
 
 
 @hookimpl

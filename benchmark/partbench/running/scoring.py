@@ -133,6 +133,8 @@ class MetricState:
         self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
     ) -> Row:  # fmt: skip
         bounds = (None, None) if "@" in name else self.metric.bounds  # variants may have other bounds
+        if low is not None and high is not None and None not in bounds:  # what single images say may lie outside
+            low, high = (float(np.clip(end, *self.metric.bounds)) for end in (low, high))
         return {
             "metric": name,
             "metric_version": self.metric.version,

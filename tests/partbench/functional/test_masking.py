@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from partbench.functional import inpaint, prominence, random_keep
+from partbench.functional import diffuse, inpaint, prominence, random_keep
 
 
 def test_prominence_is_the_largest_relative_height_of_any_concept():
@@ -52,3 +52,28 @@ def test_random_control_is_in_few_pieces():
     chosen = random_keep("a", keep)
     borders = (chosen[1:] != chosen[:-1]).sum() + (chosen[:, 1:] != chosen[:, :-1]).sum()
     assert borders < 0.2 * chosen.size  # pixels at random have twice that
+
+
+def test_diffusion_fills_a_hole_in_a_plain_image_with_its_colour_and_leaves_kept_pixels_alone():
+    image = torch.tensor([0.8, 0.4, 0.2])[:, None, None].expand(3, 21, 18)[None]
+    keep = torch.ones(1, 21, 18, dtype=torch.bool)
+    keep[:, 6:12, 7:13] = False
+    filled = diffuse(image * keep, keep)
+    torch.testing.assert_close(filled, image, atol=1e-6, rtol=0)
+
+
+def test_diffusion_fills_with_what_is_near_and_stays_within_the_colours_kept():
+    image = torch.zeros(1, 3, 32, 32)
+    image[..., 16:] = 1
+    keep = torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(0)) < 0.05
+    filled = diffuse(image, keep)[0, 0]
+    assert 0 <= filled.min() <= filled.max() <= 1
+    assert filled[:, :12].mean() < 0.2 < 0.8 < filled[:, 20:].mean()
+
+
+def test_diffusion_leaves_a_kept_image_alone_and_paints_one_without_kept_pixels_black():
+    images = torch.rand(2, 3, 7, 5, generator=torch.Generator().manual_seed(0))
+    keep = torch.stack([torch.ones(7, 5), torch.zeros(7, 5)]).bool()
+    filled = diffuse(images, keep)
+    assert torch.equal(filled[0], images[0])
+    assert not filled[1].any()

@@ -11,7 +11,6 @@ from partbench.functional import (
     correlation,
     covariances,
     excess_norm,
-    jackknife_error,
     mean_covariance,
     negative_logdet,
 )
@@ -53,20 +52,13 @@ def test_a_concept_without_variance_correlates_with_none_and_one_of_nan_variance
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_mean_covariance_weights_groups_by_their_images(pooled):
-    """Groups of one and of three images; twice the weight on the second is its images twice."""
+def test_mean_covariance_is_that_of_an_image_or_of_all_pixels_together(pooled):
     values = random(4, 3, 50)
     centred = values - values.mean(2, keepdim=True)
-    each, first = centred @ centred.mT / 50, values.mean(2)
-    if pooled:
-        each = values @ values.mT / 50
-    groups = [slice(0, 1), slice(1, 4)]
-    sums = [torch.stack([of[group].sum(0) for group in groups]) for of in (each, first)]
-    found = mean_covariance(*sums, torch.tensor([1.0, 3]).double(), torch.tensor([[1.0, 1], [1, 2]]).double(), pooled)
-    for weighted, rows in zip(found, ([0, 1, 2, 3], [0, 1, 2, 3, 1, 2, 3]), strict=True):
-        pixels = np.concatenate(values[rows].numpy(), axis=1)
-        expected = np.cov(pixels, ddof=0) if pooled else each[rows].mean(0)
-        np.testing.assert_allclose(weighted, expected, atol=1e-12)
+    each, first = (values @ values.mT if pooled else centred @ centred.mT) / 50, values.mean(2)
+    found = mean_covariance(each.sum(0), first.sum(0), 4, pooled)
+    expected = np.cov(np.concatenate(values.numpy(), axis=1), ddof=0) if pooled else each.mean(0)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_excess_norm_runs_from_0_for_the_identity_to_k_less_its_root_for_equal_maps():
@@ -79,9 +71,3 @@ def test_negative_logdet_is_that_of_the_matrix_and_never_below_0():
     matrix = torch.tensor([[1.0, 0.6], [0.6, 1.0]]).double()
     assert negative_logdet(matrix[None]).item() == pytest.approx(-math.log(1 - 0.36))
     assert negative_logdet((1 + 1e-9) * torch.eye(2).double()[None]).item() == 0
-
-
-def test_jackknife_error_of_a_mean_is_its_standard_error():
-    values = random(9)
-    left = (values.sum() - values) / 8
-    assert jackknife_error(left) == pytest.approx(values.std().item() / 3)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from planted_results import INSTABILITY, frame, row
 
-from partbench.leaderboard.published import proposed, published, published_pairs, published_ratio, same_data
+from partbench.leaderboard.published import elsewhere, proposed, published, published_pairs, published_ratio, same_data
 from partbench.leaderboard.standings import standings
 
 
@@ -27,6 +27,26 @@ def test_published_thresholds_and_options_have_our_names() -> None:
     table = published()
     assert {"masked_accuracy", "masked_accuracy@gamma=0.01", "masked_accuracy@gamma=0.3"} <= set(table["metric"])
     assert "alpha=2.5" in set(table.loc[table["explainer"] == "lasso", "variant"])
+
+
+def test_values_are_published_under_the_variant_that_reads_them_as_the_paper_does() -> None:
+    """Entropies in nats, and accuracies at the threshold that is best on the images scored."""
+    additive = published()[published()["paper"] == "additive-explainer"]
+    assert {"contribution_entropy@nats", "accuracy@fitted_threshold"} <= set(additive["metric"])
+    assert not {"contribution_entropy", "accuracy"} & set(additive["metric"])
+    assert additive.loc[additive["metric"] == "contribution_entropy@nats", "value"].max() > 1  # no share of ln k
+    others = published()[published()["paper"] != "additive-explainer"]
+    assert "accuracy" in set(others["metric"])  # with a threshold of 0
+
+
+def test_a_published_entropy_stands_beside_ours_in_nats_only() -> None:
+    assert same_data(one("additive", metric="contribution_entropy", dataset="pascal_part")) == ""
+    text = same_data(one("additive", metric="contribution_entropy@nats", dataset="pascal_part"))
+    assert float(text.split()[0]) > 1
+    assert elsewhere(pd.DataFrame([one("additive", metric="contribution_entropy")])).empty
+    found = elsewhere(pd.DataFrame([one("additive", metric="contribution_entropy@nats")]))
+    assert (found["published"] > 1).all()
+    assert len(found) >= 2
 
 
 def one(explainer: str, task: str = "{}", **changes: Any) -> pd.Series:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from partbench import Explanation, NotApplicable
+from partbench.functional.statistics import bootstrap
 from partbench.metrics.balanced_accuracy import BalancedAccuracy
 from partbench.testing import check_metric
 
@@ -60,7 +61,7 @@ def test_of_all_logits_it_is_the_mean_recall_and_images_of_no_category_do_not_co
     outputs = replace(outputs, category_logits=logits)
     scores = score(BalancedAccuracy(), Explanation(logits=logits), outputs)["balanced_accuracy"]
     assert aggregate(scores) == pytest.approx((3 / 4 + 1) / 2)
-    assert len(scores.units) == 5
+    assert len(scores.images) == 5
 
 
 def test_an_unknown_logit_is_left_out_of_its_side(score, make_outputs, aggregate):
@@ -68,8 +69,17 @@ def test_an_unknown_logit_is_left_out_of_its_side(score, make_outputs, aggregate
     rivals = LOG_ODDS.copy()
     rivals[0, 1] = np.nan
     values = found(score, make_outputs, logits, rivals)
-    assert np.isnan(values["balanced_accuracy@performer"].values[0])
+    assert np.isnan(values["balanced_accuracy@performer"].evidence[0])
     assert aggregate(values["balanced_accuracy@performer"]) == pytest.approx(1)
+
+
+def test_the_interval_is_that_of_the_shares_of_both_sides_whatever_their_numbers_of_images(score, make_outputs):
+    """The sides are as large as they are: with all images right, nothing could have come out otherwise."""
+    everything = found(score, make_outputs, np.where(POSITIVE, 1.0, -1.0))["balanced_accuracy"]
+    assert bootstrap(everything.evidence) == pytest.approx((1, 1))
+    half = found(score, make_outputs, np.where(np.arange(100) < 5, 0.1, -0.1))["balanced_accuracy"]
+    error = np.std(half.evidence, ddof=1) / np.sqrt(100)
+    assert error == pytest.approx(np.sqrt(0.25 / 9) / 2, rel=0.06)  # of the share of ten images, half of the value
 
 
 def test_one_side_alone_is_refused(score, make_outputs):

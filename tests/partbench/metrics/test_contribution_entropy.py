@@ -41,42 +41,52 @@ def literal_entropy(row):
 def test_entropy_agrees_with_its_formula_written_out(scored, rows):
     found = scored(rows)
     expected = [literal_entropy(row) for row in rows]
-    np.testing.assert_allclose(found["contribution_entropy"].values, expected, atol=1e-6)
+    np.testing.assert_allclose(found["contribution_entropy@nats"].values, expected, atol=1e-6)
     if len(rows[0]) > 1:
-        fractions = [value / math.log(len(rows[0])) for value in expected]
-        np.testing.assert_allclose(found["contribution_entropy@fraction"].values, fractions, atol=1e-6)
+        shares = [value / math.log(len(rows[0])) for value in expected]
+        np.testing.assert_allclose(found["contribution_entropy"].values, shares, atol=1e-6)
 
 
 @given(rows=rows, scale=st.floats(1e-3, 1e3))
 @settings(max_examples=30, deadline=None)
-def test_entropy_knows_neither_sign_nor_scale_and_lies_between_0_and_ln_k(scored, rows, scale):
+def test_entropy_knows_neither_sign_nor_scale_and_lies_between_0_and_1(scored, rows, scale):
     values = np.array(scored(rows)["contribution_entropy"].values)
     same = scored(-scale * np.array(rows))["contribution_entropy"].values
     np.testing.assert_allclose(values, same, atol=1e-5)
     known = values[~np.isnan(values)]
-    assert ((known >= 0) & (known <= math.log(len(rows[0])) + 1e-6)).all()
+    assert ((known >= 0) & (known <= 1 + 1e-6)).all()
 
 
 def test_equal_contributions_score_above_uneven_ones_and_these_above_a_single_one(scored, aggregate):
     even, uneven, single = (
         aggregate(scored([row])["contribution_entropy"]) for row in ([1.0, -1, 1, 1], [4.0, -2, 1, 1], [0.0, -3, 0, 0])
     )
-    assert even == pytest.approx(math.log(4))
+    assert even == pytest.approx(1)
     assert even > uneven > single == 0
     assert ContributionEntropy.higher_is_better
 
 
 def test_image_without_any_contribution_has_no_value_and_is_left_out_of_the_mean(scored, aggregate):
     found = scored([[0.0, 0.0], [1.0, 1.0]])
-    np.testing.assert_allclose(found["contribution_entropy"].values, [np.nan, math.log(2)], rtol=1e-6)
-    np.testing.assert_allclose(found["contribution_entropy@fraction"].values, [np.nan, 1], rtol=1e-6)
-    assert aggregate(found["contribution_entropy"]) == pytest.approx(math.log(2))
+    np.testing.assert_allclose(found["contribution_entropy"].values, [np.nan, 1], rtol=1e-6)
+    np.testing.assert_allclose(found["contribution_entropy@nats"].values, [np.nan, math.log(2)], rtol=1e-6)
+    assert aggregate(found["contribution_entropy"]) == pytest.approx(1)
 
 
 def test_a_single_concept_has_entropy_0_of_a_possible_0(scored):
     found = scored([[2.0], [-1.0]])
-    assert list(found["contribution_entropy"].values) == [0, 0]
-    assert np.isnan(found["contribution_entropy@fraction"].values).all()
+    assert list(found["contribution_entropy@nats"].values) == [0, 0]
+    assert np.isnan(found["contribution_entropy"].values).all()
+
+
+def test_ten_thousand_equal_contributions_score_no_better_than_two(scored, aggregate):
+    many, two = (aggregate(scored(np.ones((3, k)))["contribution_entropy"]) for k in (10_000, 2))
+    assert many == pytest.approx(two) == pytest.approx(1)
+
+
+def test_concepts_that_are_offered_count_also_where_they_contribute_nothing(scored, aggregate):
+    padded = np.pad(np.ones((3, 5)), ((0, 0), (0, 95)))
+    assert aggregate(scored(padded)["contribution_entropy"]) == pytest.approx(math.log(5) / math.log(100))
 
 
 def test_public_contract_check_passes(make_batch, make_outputs):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from partbench import Explanation, InputError, NotApplicable, PerformerOutputs
+from partbench.functional.statistics import bootstrap
 from partbench.metrics.contribution_error import ContributionError
 from partbench.testing import check_metric
 
@@ -70,7 +71,8 @@ def test_errors_agree_with_the_formula_written_out(scored, seed):
 def test_contributions_that_ablation_finds_have_no_error(scored):
     found = scored(*additive_scene())
     np.testing.assert_allclose(found.values, [0, 0, 0, np.nan], atol=1e-6)  # explanations are float32
-    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 0), abs=1e-6)
+    assert found.value == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(found.evidence, 0, atol=1e-5)
     assert found.note == ""
 
 
@@ -100,12 +102,42 @@ def test_the_scale_of_the_logit_does_not_matter(scored):
     np.testing.assert_allclose(small.values, large.values, rtol=1e-5)
 
 
-def test_an_interval_from_images_holds_the_value(scored):
+def test_images_say_how_sure_the_value_is(scored):
     contributions, parts, drops, y = additive_scene(50, bias=0.6)
     found = scored(
         contributions + 0.1 * torch.randn(50, 6, generator=torch.Generator().manual_seed(1)), parts, drops, y
     )
-    assert found.low < found.value < found.high
+    low, high = bootstrap(found.evidence)
+    assert low < found.value < high
+    assert high - low < found.value
+
+
+def test_an_image_that_is_left_out_says_nothing(scored):
+    contributions, parts, drops, y = additive_scene(8, bias=0.6)
+    drops[2] = 0
+    found = scored(contributions, parts, drops, y)
+    assert np.flatnonzero(np.isnan(found.evidence)).tolist() == [2]
+    assert np.nanmean(found.evidence) == pytest.approx(found.value)
+    assert list(found.images) == [f"image {i}" for i in range(8)]
+
+
+def test_concepts_all_of_one_part_have_no_value_rather_than_no_error(scored):
+    """y* = y for a single part: contributions that sum to the logit would be perfect whatever ablation finds."""
+    contributions, parts, drops, y = additive_scene()
+    with pytest.raises(NotApplicable, match=r"1 part\(s\) have concepts, expected two or more"):
+        scored(contributions, torch.zeros_like(parts), drops, y)
+
+
+@pytest.mark.parametrize(("of_all", "told"), [(0.0, False), (0.005, False), (0.02, True)])
+def test_a_second_part_of_next_to_no_effect_does_not_make_up_for_one_part(scored, of_all, told):
+    y = torch.ones(20)
+    contributions = y[:, None] * torch.tensor([1 - of_all, of_all])
+    drops = torch.cat([contributions, torch.zeros(20, 2)], 1)
+    if told:
+        assert scored(contributions, torch.tensor([0, 1]), drops, y).value == pytest.approx(0, abs=1e-6)
+    else:
+        with pytest.raises(NotApplicable, match=r"1 part\(s\) take 0.01 of the fall or more, expected two or more"):
+            scored(contributions, torch.tensor([0, 1]), drops, y)
 
 
 def test_the_logit_an_explanation_names_is_the_one_shared_out(make_batch):
@@ -145,7 +177,7 @@ def test_what_cannot_be_scored_says_why(scored, make_batch):
         scored(contributions, parts, 0 * drops, y)
     with pytest.raises(NotApplicable, match=r"the mean logit is -\d.*expected above 0"):
         scored(contributions, parts, drops, -y)
-    with pytest.raises(NotApplicable, match="no concept is assigned to a part"):
+    with pytest.raises(NotApplicable, match=r"0 part\(s\) have concepts"):
         scored(contributions, torch.full_like(parts, -1), drops, y)
     with pytest.raises(NotApplicable, match="lacks contributions, parts or part_drops"):
         scored(contributions, parts, None, y)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from partbench import Explanation, InputError, NotApplicable, ReceptiveField
 from partbench.functional import voronoi_weights
-from partbench.functional.statistics import entropy
+from partbench.functional.statistics import bootstrap, entropy
 from partbench.metrics.locality import Locality
 
 NAN = float("nan")
@@ -81,7 +81,8 @@ def test_map_that_follows_a_part_beats_random_places_which_spread_over_the_parts
     chance = score(Locality(), point_maps([[tuple(rng.integers(0, 16, 2))] for _ in marks]), batch=batch)["locality"]
     assert oracle.value == 0
     assert chance.value > 1
-    assert chance.low < chance.value < chance.high
+    low, high = bootstrap(chance.evidence)
+    assert low < chance.value < high
     assert not Locality.higher_is_better
 
 
@@ -91,9 +92,48 @@ def test_zero_map_is_counted_and_left_out_of_its_concept_only(score, make_batch)
     batch = make_batch(
         2, landmarks=torch.tensor([[[3.5, 4.5], [12.5, 10.5]]]).expand(2, 2, 2), boxes=WHOLE.expand(2, 4)
     )
-    found = score(Locality(), explanation, batch=batch)
+    found = score(Locality(least_images=1), explanation, batch=batch)
     assert list(found["locality"].values) == [0, 0]
     assert list(found["locality@empty_maps"].values) == [0, 0.5]
+
+
+@pytest.mark.parametrize(("images", "entries", "told"), [(20, 9, False), (20, 10, True), (4, 3, False), (4, 4, True)])
+def test_a_concept_needs_maps_on_ten_images_or_on_all_where_there_are_fewer(score, make_batch, images, entries, told):
+    explanation = point_maps([[(3, 4)]] * images)
+    explanation.maps[entries:] = 0
+    landmarks = torch.tensor([[[3.5, 4.5], [12.5, 10.5]]]).expand(images, 2, 2)
+    batch = make_batch(images, landmarks=landmarks, boxes=WHOLE.expand(images, 4))
+    assert np.isnan(score(Locality(), explanation, batch=batch)["locality"].value) != told
+
+
+def test_an_integer_map_is_refused_at_the_door():
+    """Integer division once made shares of 0 of it, and these a locality of 0."""
+    with pytest.raises(ValueError, match="maps are int64, expected floating point numbers"):
+        Explanation((torch.rand(2, 3, 4, 4) * 255).long())
+
+
+@pytest.mark.parametrize("regions", ["landmarks", "masks"])
+@pytest.mark.parametrize("value", [1.0, 1e-42, 3e38])
+def test_a_uniform_map_of_any_size_spreads_over_all_regions(score, make_batch, regions, value):
+    landmarks = torch.tensor([[[3.5, 4.5], [12.5, 10.5]]]).expand(2, 2, 2)
+    masks = torch.zeros(2, 2, 16, 16, dtype=torch.bool)
+    masks[:, 0, :8, :8], masks[:, 1, 8:, 8:] = True, True
+    batch = make_batch(2, landmarks=landmarks, boxes=WHOLE.expand(2, 4), masks=masks)
+    found = score(Locality(regions=regions), Explanation(torch.full((2, 1, 4, 4), value)), batch=batch)["locality"]
+    assert found.value > math.log(2) - 0.01
+    assert found.value > score(Locality(regions=regions), point_maps([[(3, 4)]] * 2), batch=batch)["locality"].value
+
+
+def test_both_ways_to_tell_parts_are_given_where_the_data_has_both(score, make_batch):
+    landmarks = torch.rand(3, 2, 2, generator=torch.Generator().manual_seed(0)) * 15
+    masks = torch.rand(3, 2, 16, 16, generator=torch.Generator().manual_seed(1)) < 0.3
+    both = make_batch(3, landmarks=landmarks, boxes=WHOLE.expand(3, 4), masks=masks)
+    explanation = Explanation(torch.rand(3, 2, 4, 4, generator=torch.Generator().manual_seed(2)))
+    auto, cells = (score(Locality(regions=of), explanation, batch=both) for of in ("auto", "landmarks"))
+    assert auto["locality"].value == cells["locality@masks"].value
+    assert auto["locality@landmarks"].value == cells["locality"].value != auto["locality"].value
+    only = score(Locality(), explanation, batch=make_batch(3, masks=masks))
+    assert not {"locality@landmarks", "locality@masks"} & set(only)
 
 
 def test_concept_without_mass_anywhere_has_no_value(score, make_batch):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from partbench import Explanation, NotApplicable, ReceptiveField
 from partbench.functional.orthogonality import RIDGE
+from partbench.functional.statistics import bootstrap
+from partbench.metrics import orthogonality
 from partbench.metrics.orthogonality import OrthogonalityFrobenius, OrthogonalityLogdet
 
 O1, O2 = "orthogonality_frobenius", "orthogonality_logdet"
@@ -82,30 +84,33 @@ def test_concepts_at_separate_places_beat_random_ones_which_beat_nearly_equal_on
 
 
 @pytest.mark.parametrize("dead", [0.0, 3.0])
-def test_dead_or_flat_concept_looks_orthogonal_and_is_left_out_of_alive(score, dead):
+def test_dead_or_flat_concepts_do_not_count_and_are_listed(score, dead):
     maps = torch.rand(6, 3, 4, 4)
     with_dead = torch.cat([maps, torch.full((6, 1, 4, 4), dead)], 1)
     found = score(OrthogonalityFrobenius(), Explanation(with_dead))
-    alone = score(OrthogonalityFrobenius(), Explanation(maps))[O1].value
-    assert found[f"{O1}@alive"].value == pytest.approx(alone)
+    assert found[O1].value == pytest.approx(score(OrthogonalityFrobenius(), Explanation(maps))[O1].value)
+    assert found[O1].note == "3 of 4 concepts are alive"
+    assert found[f"{O1}@concepts"].value == 3
     assert list(found[f"{O1}@dead_concepts"].values) == [0, 0, 0, 1]
-    norm = alone + math.sqrt(3)
-    assert found[O1].value == pytest.approx(math.sqrt(norm**2 + 1) - 2)
 
 
 def test_concept_alive_on_one_image_is_alive(score):
     maps = torch.rand(6, 2, 4, 4)
     maps[1:, 1] = 0
     found = score(OrthogonalityLogdet(), Explanation(maps))
-    assert found[f"{O2}@alive"].value == found[O2].value
+    assert found[f"{O2}@concepts"].value == 2
+    assert found[O2].value > 0
 
 
-def test_fewer_than_two_concepts_alive_have_no_value(score):
-    maps = torch.zeros(3, 2, 4, 4)
+@pytest.mark.parametrize("metric", [OrthogonalityFrobenius, OrthogonalityLogdet])
+def test_forty_nine_dead_maps_of_fifty_have_no_value_rather_than_perfect_orthogonality(score, metric):
+    maps = torch.zeros(3, 50, 4, 4)
     maps[:, 0, 1] = 1
-    found = score(OrthogonalityFrobenius(), Explanation(maps))
-    assert np.isnan(found[f"{O1}@alive"].value)
-    assert found[O1].value == 0
+    found = score(metric(), Explanation(maps))
+    assert np.isnan(found[metric.name].value)
+    assert np.isnan(found[metric.name].evidence).all()
+    assert found[metric.name].note == "1 of 50 concepts are alive"
+    assert found[f"{metric.name}@concepts"].value == 1
 
 
 def test_nan_in_a_map_makes_the_value_nan(score):
@@ -126,13 +131,17 @@ def test_more_images_than_groups_are_all_used(score):
     assert found.value == pytest.approx(-np.linalg.slogdet(matrix)[1], abs=1e-4)
 
 
-def test_interval_is_that_of_leaving_out_one_image_at_a_time(score):
+@pytest.mark.parametrize("metric", [OrthogonalityFrobenius, OrthogonalityLogdet])
+def test_covariances_that_went_to_a_file_are_those_in_memory(score, monkeypatch, metric):
     maps = torch.rand(7, 3, 4, 4, generator=torch.Generator().manual_seed(4))
-    left = [score(OrthogonalityLogdet(), Explanation(maps[torch.arange(7) != i]))[O2].value for i in range(7)]
-    found = score(OrthogonalityLogdet(), Explanation(maps))[O2]
-    error = math.sqrt(6 * np.var(left))
-    assert found.high == pytest.approx(found.value + 1.96 * error)
-    assert found.low == pytest.approx(max(found.value - 1.96 * error, 0))
+    held = score(metric(), Explanation(maps))[metric.name].evidence
+    monkeypatch.setattr(orthogonality, "IN_MEMORY", 1)
+    monkeypatch.setattr(orthogonality, "AT_ONCE", 20)
+    state = metric()
+    filed = score(state, Explanation(maps))[metric.name].evidence
+    assert state._each._rolled
+    np.testing.assert_array_equal(held, filed)
+    np.testing.assert_array_equal(filed, state.compute()[metric.name].evidence)  # also the second time
 
 
 @pytest.mark.parametrize("metric", [OrthogonalityFrobenius, OrthogonalityLogdet])
@@ -145,11 +154,11 @@ def test_interval_holds_the_value_on_many_images_in_nine_draws_of_ten(score, met
         return score(metric(), Explanation(noise + shared))[metric.name]
 
     truth = draw(4000, 999).value
-    held = [(found := draw(60, seed)).low <= truth <= found.high for seed in range(40)]
-    assert np.mean(held) >= 0.85
+    intervals = [bootstrap(draw(60, seed).evidence) for seed in range(40)]
+    assert np.mean([low <= truth <= high for low, high in intervals]) >= 0.85
 
 
-def test_one_image_has_no_interval(score):
+def test_one_image_has_a_value_and_says_nothing_of_its_error(score):
     found = score(OrthogonalityFrobenius(), Explanation(torch.rand(1, 3, 4, 4)))[O1]
     assert found.value > 0
-    assert np.isnan(found.low)
+    assert np.isnan(found.evidence).all()

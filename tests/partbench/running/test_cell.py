@@ -303,6 +303,7 @@ def test_values_of_single_images_may_leave_the_bounds_if_their_mean_does_not(tmp
     aggregate, *units = rows_of(run_cell(Means(), toy_task(tmp_path), [Weighted()]), "weighted")
     assert (aggregate["status"], aggregate["value"]) == ("ok", 1.0)
     assert [row["value"] for row in units] == [3.0, 0.0, 0.0]
+    assert (aggregate["low"], aggregate["high"]) == (0.0, 1.0)  # and their bootstrapped means go up to 3
 
 
 def test_variants_may_leave_the_bounds_of_their_metric(tmp_path: Path) -> None:

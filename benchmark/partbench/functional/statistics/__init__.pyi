@@ -1,4 +1,6 @@
 from .classification import agreement as agreement
+from .classification import average_precision as average_precision
+from .classification import average_precisions_left_out as average_precisions_left_out
 from .classification import balanced as balanced
 from .classification import best_threshold as best_threshold
 from .classification import class_unchanged as class_unchanged
@@ -6,11 +8,12 @@ from .classification import hits as hits
 from .classification import one_against_rest as one_against_rest
 from .classification import replace_logit as replace_logit
 from .evidence import pseudovalues as pseudovalues
+from .histograms import entropies_left_out as entropies_left_out
 from .histograms import entropies_of_means as entropies_of_means
 from .histograms import entropy as entropy
 from .histograms import entropy_fraction as entropy_fraction
 from .means import mean_of_known as mean_of_known
-from .means import relative_deviations as relative_deviations
+from .means import relative_deviation as relative_deviation
 from .means import relative_errors as relative_errors
 from .paired import Comparison as Comparison
 from .paired import Estimate as Estimate

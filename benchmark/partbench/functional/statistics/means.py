@@ -14,15 +14,36 @@ def mean_of_known(values: Float[np.ndarray, "*d n"]) -> Float[np.ndarray, "*d"]:
 
 
 def relative_errors(
-    errors: Float[np.ndarray, "n p"], y: Float[np.ndarray, "n"], weights: Float[np.ndarray, "d n"]
-) -> Float[np.ndarray, "d p"]:
-    """E[error_p] / E[y] with the images weighted in d ways; NaN where E[y] is not positive."""
-    scale = weights @ y
-    return weights @ errors / np.where(scale > 0, scale, np.nan)[:, None]
+    errors: Float[np.ndarray, "n p"], y: Float[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "p"], Float[np.ndarray, "n p"]]:
+    """E[error_p] / E[y], and the same without each of the images; NaN where E[y] is not positive."""
+    scale, left = y.sum(), y.sum() - y
+    left_out = (errors.sum(0) - errors) / np.where(left > 0, left, np.nan)[:, None]
+    return errors.sum(0) / (scale if scale > 0 else np.nan), left_out
 
 
-def relative_deviations(predicted: Float[np.ndarray, "n"], explained: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """|explained - predicted| as a share of the range of `explained`, NaN left out of it; NaN for a range of 0."""
-    span = np.fmax.reduce(explained, initial=-np.inf) - np.fmin.reduce(explained, initial=np.inf)
+def relative_deviation(
+    predicted: Float[np.ndarray, "n"], explained: Float[np.ndarray, "n"]
+) -> tuple[float, Float[np.ndarray, "n"]]:
+    """Mean |explained - predicted| over the range of `explained`, and the same without each of the images.
+
+    An image of which one is NaN does not count, and is NaN. NaN also for a range of 0.
+    """
     deviations = np.abs(explained - predicted)
-    return deviations / span if span > 0 else np.full_like(deviations, np.nan)
+    known = np.flatnonzero(~np.isnan(deviations))
+    left_out = np.full(len(deviations), np.nan)
+    errors, values = deviations[known], explained[known]
+    if len(known) > 1:
+        means = (errors.sum() - errors) / (len(known) - 1)
+        ranges = _ranges_left_out(values)
+        left_out[known] = np.divide(means, ranges, out=np.full(len(known), np.nan), where=ranges > 0)
+    span = np.ptp(values) if len(known) else 0.0
+    return float(errors.mean() / span) if span > 0 else float("nan"), left_out
+
+
+def _ranges_left_out(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """The range of at least two values without each of them."""
+    order = np.argsort(values)
+    lowest, highest = np.full(len(values), values[order[0]]), np.full(len(values), values[order[-1]])
+    lowest[order[0]], highest[order[-1]] = values[order[1]], values[order[-2]]
+    return highest - lowest

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
 
 from partbench.functional.statistics import (
     agreement,
+    average_precision,
+    average_precisions_left_out,
+    balanced,
     best_threshold,
     class_unchanged,
     hits,
@@ -99,3 +103,39 @@ def test_agreement_at_a_given_threshold_counts_logits_above_it_as_positive(thres
 
 def test_a_logit_at_the_threshold_is_negative():
     assert agreement(np.array([0.0]), np.array([False]), 0.0).tolist() == [1]
+
+
+RANKED = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=12)
+
+
+@given(RANKED)
+def test_average_precision_is_that_of_scikit_learn(pairs):
+    logits, positive = (np.array(values) for values in zip(*pairs, strict=True))
+    found = average_precision(logits.astype(float), positive)
+    assert found == pytest.approx(average_precision_score(positive, logits) if positive.any() else np.nan, nan_ok=True)
+
+
+@given(RANKED)
+def test_average_precisions_without_each_image_are_those_of_the_others(pairs):
+    logits, positive = (np.array(values) for values in zip(*pairs, strict=True))
+    others = [average_precision(np.delete(logits, i), np.delete(positive, i)) for i in range(len(pairs))]
+    np.testing.assert_allclose(average_precisions_left_out(logits, positive), others)
+
+
+SIDES = st.lists(st.tuples(st.sampled_from([0.0, 1.0, np.nan]), st.integers(0, 2)), min_size=1, max_size=12)
+
+
+def literal_balance(right, side):
+    shares = [right[(side == own) & ~np.isnan(right)] for own in np.unique(side)]
+    return np.mean([share.mean() for share in shares]) if shares and all(map(len, shares)) else np.nan
+
+
+@given(SIDES)
+def test_balanced_is_the_mean_over_sides_also_without_each_image_of_a_side_that_has_others(pairs):
+    right, side = (np.array(column) for column in zip(*pairs, strict=True))
+    value, left_out = balanced(right, side)
+    assert value == pytest.approx(literal_balance(right, side), nan_ok=True)
+    for i, found in enumerate(left_out):
+        alone = ((side == side[i]) & ~np.isnan(right)).sum() < 2
+        without = literal_balance(np.delete(right, i), np.delete(side, i))
+        assert found == pytest.approx(np.nan if np.isnan(right[i]) or alone else without, nan_ok=True)

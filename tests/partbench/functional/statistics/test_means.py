@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from partbench.functional.statistics import mean_of_known, relative_deviations, relative_errors
+from partbench.functional.statistics import mean_of_known, relative_deviation, relative_errors
 
 
 def test_mean_of_known_leaves_nan_out_and_is_nan_where_all_are():
@@ -12,27 +14,36 @@ def test_mean_of_known_leaves_nan_out_and_is_nan_where_all_are():
     assert np.isnan(mean_of_known(np.array([])))
 
 
-def test_relative_errors_are_ratios_of_weighted_means():
-    errors, y = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([2.0, 6.0])
-    weights = np.array([[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]])
-    expected = [[2 / 4, 4 / 4], [1 / 2, 2 / 2], [2.5 / 5, 5 / 5]]
-    np.testing.assert_allclose(relative_errors(errors, y, weights), expected)
-    np.testing.assert_allclose(relative_errors(errors / 99, y / 99, weights), expected)
+def test_relative_errors_are_ratios_of_means_also_without_each_image():
+    errors, y = np.array([[1.0, 2.0], [3.0, 6.0], [0.0, 1.0]]), np.array([2.0, 6.0, 1.0])
+    value, left_out = relative_errors(errors, y)
+    np.testing.assert_allclose(value, [4 / 9, 9 / 9])
+    np.testing.assert_allclose(left_out, [[3 / 7, 7 / 7], [1 / 3, 3 / 3], [4 / 8, 8 / 8]])
+    np.testing.assert_allclose(relative_errors(errors / 99, y / 99)[0], value)
 
 
-@pytest.mark.parametrize("y", [[-1.0, 1.0], [-2.0, 1.0]])
-def test_relative_errors_have_no_value_where_the_mean_is_not_positive(y):
-    assert np.isnan(relative_errors(np.ones((2, 3)), np.array(y), np.full((1, 2), 0.5))).all()
+def test_relative_errors_have_no_value_where_the_mean_is_not_positive():
+    value, left_out = relative_errors(np.ones((2, 3)), np.array([-2.0, 1.0]))
+    assert np.isnan(value).all()
+    assert np.isnan(left_out).tolist() == [[False] * 3, [True] * 3]
 
 
-def test_relative_deviations_are_shares_of_the_range_of_what_is_explained():
-    found = relative_deviations(np.array([1.0, 9.0, 0.0]), np.array([0.0, 4.0, -6.0]))
-    np.testing.assert_allclose(found, [0.1, 0.5, 0.6])
-    np.testing.assert_allclose(relative_deviations(np.array([0.3, 0.3]), np.array([0.2, 0.7])), [0.2, 0.8])
-    assert relative_deviations(np.array([]), np.array([])).tolist() == []
-    assert np.isnan(relative_deviations(np.array([1.0, 2.0]), np.array([3.0, 3.0]))).all()
+def literal_deviation(predicted, explained):
+    span = max(explained) - min(explained)
+    return np.mean([abs(a - b) for a, b in zip(predicted, explained, strict=True)]) / span if span else np.nan
 
 
-def test_a_logit_that_is_nan_is_left_out_of_the_range_and_has_no_deviation():
-    found = relative_deviations(np.array([1.0, 1.0, 1.0]), np.array([0.0, np.nan, 2.0]))
-    np.testing.assert_array_equal(found, [0.5, np.nan, 0.5])
+@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=2, max_size=9))
+def test_relative_deviation_is_the_mean_over_the_range_also_without_each_image(pairs):
+    predicted, explained = np.array(pairs, dtype=float).T
+    value, left_out = relative_deviation(predicted, explained)
+    assert value == pytest.approx(literal_deviation(predicted, explained), nan_ok=True)
+    rest = [[np.delete(of, i) for of in (predicted, explained)] for i in range(len(pairs))]
+    np.testing.assert_allclose(left_out, [literal_deviation(*of) for of in rest])
+
+
+def test_a_logit_that_is_nan_is_left_out_of_the_mean_and_the_range():
+    value, left_out = relative_deviation(np.array([1.0, 1.0, 1.5, 1.0]), np.array([0.0, np.nan, 2.0, 1.0]))
+    assert value == pytest.approx((0.5 + 0.25 + 0) / 3)
+    assert np.isnan(left_out).tolist() == [False, True, False, False]
+    assert np.isnan(relative_deviation(np.array([]), np.array([]))[0])
