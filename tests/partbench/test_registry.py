@@ -46,7 +46,7 @@ def test_first_party_plugins_are_found_by_walking_the_packages() -> None:
     assert {"srae", "nn", "sae", "cae", "lasso", "excitation_bp", "z", "top_conv"} <= registry.explainers.keys()
     assert {"random_maps", "centre_map"} <= registry.explainers.keys()
     assert {"fauna", "animal_part"} <= registry.datasets.keys()
-    assert {"small_vgg", "lite0", "lite0_head"} <= registry.performers.keys()
+    assert {"small_vgg", "lite0", "lite1", "lite0_head"} <= registry.performers.keys()
     assert len(registry.metrics) >= 8
 
 
