@@ -71,17 +71,15 @@ def standings(frame: pd.DataFrame) -> pd.DataFrame:
     best value and all whose intervals overlap its interval: they share rank 1; the others rank after all that are
     separated from them. `control` is what explainers declare: floors and ablations have no rank, a baseline is ranked
     as any explainer. Metrics with '@', rows without an interval and what explainers report of themselves have no rank.
-    `beaten_by_control`: not separated from every floor, or worse than one; also where `unsupported` says so. `images`
+    `beaten_by_control`: not separated from every floor, or worse than one. `unsupported`: see that function. `images`
     is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)
     found = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))
     table = pd.DataFrame(found, columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
     ranked = [_ranked(group) for _, group in table.groupby(["board", "metric"], sort=False)]
-    if not ranked:
-        return _ranked(table)
-    table = pd.concat(ranked).sort_values(_ROW).reset_index(drop=True)
-    return table.assign(beaten_by_control=table["beaten_by_control"] | unsupported(table))
+    table = pd.concat(ranked).sort_values(_ROW).reset_index(drop=True) if ranked else _ranked(table)
+    return table.assign(unsupported=unsupported(table))
 
 
 def mean_interval(tasks: Sequence[Float[np.ndarray, "s 3"]], draws: int = DRAWS) -> tuple[float, float]:

@@ -46,9 +46,9 @@ def check_explainer(
     """Fit an explainer on a task and check what it returns. `given` are options, for explainers that train for long.
 
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
-    logits that move when the pixels are blanked (but for floors); options that are plain JSON; the performer left as it was. A public
-    method whose name is nearly that of a capability is a warning. Returns the explanation of the images, or None where
-    the explainer raised NotApplicable for the task.
+    logits that move when the pixels are blanked, but for floors; options that are plain JSON; the performer left as it
+    was. A public method whose name is nearly that of a capability is a warning. Returns the explanation of the images,
+    or None where the explainer raised NotApplicable for the task.
     """
     check_declaration(cls)
     try:
