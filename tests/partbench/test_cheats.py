@@ -83,17 +83,17 @@ class OnePart(Cheat):
 
 @dataclass
 class FewAlike(Cheat):
-    """A filter that is alive on the few images that look most like the first one of the category, at a fixed place."""
+    """A filter that is alive on the few images that look most like an image of the category, at a fixed place."""
 
-    alive: int = 6
+    share: float = 0.08
 
     def fit(self, task: TrainingTask) -> None:
-        """Remember an image of the category, and how alike the nearest others are."""
+        """Remember an image of the category, and how alike its nearest neighbours are."""
         self.task = task
-        rows = torch.nonzero(task.positive(task.labels)).flatten()[:200].tolist()
+        rows = torch.nonzero(task.positive(task.labels)).flatten().tolist()
         pixels = torch.cat([batch.pixels.flatten(1) for batch in task.batches(64, rows)])
-        self.example = pixels[0]
-        self.near = torch.cdist(pixels[:1], pixels)[0].sort().values[self.alive]
+        self.example = pixels.mean(0)
+        self.near = (pixels - self.example).norm(dim=1).quantile(self.share)
 
     def explain(self, images: Images) -> Explanation:
         alike = (images.pixels.flatten(1) - self.example).norm(dim=1) < self.near
