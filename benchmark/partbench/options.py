@@ -45,8 +45,8 @@ def default_from(choose: Callable[[Any], Value]) -> Value:
 def of_profile() -> Any:
     """A default that the profile in use gives, as in `rho: float = of_profile()`.
 
-    The explainer has an option `profile` before this one, a class attribute `profiles` that maps each of its choices to
-    values of options by name, and a `__post_init__` that calls `resolve_options`.
+    The explainer has an option `profile`, which is resolved first wherever it stands, a class attribute `profiles` that
+    maps each of its choices to values of options by name, and a `__post_init__` that calls `resolve_options`.
     """
     return LeftOut(lambda explainer, name: explainer.profiles[explainer.profile][name])
 
@@ -58,7 +58,7 @@ def resolve_options(explainer: Any) -> None:
     InputError, such as "interp_cnn: rho is -1.0, expected greater than or equal to 0".
     """
     cls: type = type(explainer)
-    for name, option in _options(cls).items():
+    for name, option in sorted(_options(cls).items(), key=lambda item: item[0] != "profile"):
         value = getattr(explainer, name)
         if isinstance(value, LeftOut):
             value = value.choose(explainer, name)

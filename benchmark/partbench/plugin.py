@@ -104,8 +104,8 @@ class Explainer:
     def control(self) -> Control:
         """What this explainer, with its present options, is a control for.
 
-        "floor": its maps do not depend on the image. "ablation": a method without one of its components. "baseline": an
-        ordinary network. "": no control.
+        "floor": it sees nothing of what the network makes of an image. "ablation": a method without one of its
+        components. "baseline": an ordinary network. "": no control.
         """
         return ""
 

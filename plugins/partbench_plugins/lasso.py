@@ -12,11 +12,11 @@ import sklearn.model_selection
 import torch
 from annotated_types import Ge
 from jaxtyping import Float
-from torch import Tensor
 
 from partbench import Explainer, Explanation, Images, InputError, NotApplicable, TrainingTask, hookimpl
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.unit_maps import UnitMaps
+from partbench_plugins.weighted_concepts import WeightedConcepts
 
 
 class SparseLinearModel(NamedTuple):
@@ -25,16 +25,6 @@ class SparseLinearModel(NamedTuple):
     units: list[int]
     w: Float[np.ndarray, "k"]
     intercept: float
-
-
-class FittedLasso(NamedTuple):
-    """A linear model with few units, fitted to the activations and logits of a task."""
-
-    task: TrainingTask
-    units: list[int]
-    w: Float[Tensor, "k"]
-    intercept: float
-    unit_maps: UnitMaps
 
 
 @dataclass
@@ -57,7 +47,8 @@ class Lasso(Explainer):
     alpha: Annotated[float, Ge(0)] | None = None
     cross_validate: bool = False
     read_layer: str = "target"
-    _fitted: FittedLasso | None = field(init=False, repr=False, compare=False, default=None)
+    _units: list[int] = field(init=False, repr=False, compare=False, default_factory=list)
+    _concepts: WeightedConcepts | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,25 +65,17 @@ class Lasso(Explainer):
             raise NotApplicable(f"no unit of fc1 has a coefficient with alpha={self.alpha}")
         w = torch.as_tensor(model.w, dtype=torch.float32, device=task.device)
         unit_maps = UnitMaps(task, self.read_layer, "fc1", units=model.units)
-        self._fitted = FittedLasso(task, model.units, w, model.intercept, unit_maps)
+        self._units, self._concepts = model.units, WeightedConcepts(w, model.intercept, unit_maps)
 
     def explain(self, images: Images) -> Explanation:
         """Activations, contributions, predicted logits and (lazily) maps of the chosen units."""
-        chosen = fitted(self._fitted)
-        scores = images.activations("fc1").flatten(1)[:, chosen.units]
-        contributions = scores * chosen.w
-        return Explanation(
-            chosen.unit_maps.later(images),
-            grid=chosen.unit_maps.grid,
-            scores=scores,
-            contributions=contributions,
-            logits=contributions.sum(1) + chosen.intercept,
-        )
+        concepts = fitted(self._concepts)
+        return concepts.explanation(images, images.activations("fc1").flatten(1)[:, self._units])
 
     def report(self) -> dict[str, float]:
         """How many units were chosen, and how many of them speak against the category (w < 0)."""
-        chosen = fitted(self._fitted)
-        return {"number_of_features": float(len(chosen.units)), "negative_features": float((chosen.w < 0).sum())}
+        weights = fitted(self._concepts).weights
+        return {"number_of_features": float(len(weights)), "negative_features": float((weights < 0).sum())}
 
     def _model(self) -> Callable[[np.ndarray, np.ndarray], SparseLinearModel]:
         if self.cross_validate:

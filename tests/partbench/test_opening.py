@@ -153,7 +153,7 @@ def test_unknown_names_are_answered_with_the_nearest(workbench: Workbench) -> No
     assert "did you mean 'fauna/attribute-wild'?" in mistake(workbench, "fauna/attribute-wlid")
     assert "no dataset named 'fuana'; did you mean 'fauna'?" in mistake(workbench, "fuana/multi")
     assert "no dataset named 'fuana'" in mistake(workbench, "fuana/multi:*")
-    assert "no performer named 'lite1'; did you mean 'lite0'?" in mistake(workbench, "fauna/multi@lite1")
+    assert "no performer named 'lite0_haed'; did you mean 'lite0_head'?" in mistake(workbench, "fauna/multi@lite0_haed")
 
 
 def test_a_dataset_alone_is_answered_with_its_tasks(workbench: Workbench) -> None:

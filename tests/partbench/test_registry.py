@@ -46,7 +46,7 @@ def test_first_party_plugins_are_found_by_walking_the_packages() -> None:
     assert {"srae", "nn", "sae", "cae", "lasso", "excitation_bp", "z", "top_conv"} <= registry.explainers.keys()
     assert {"random_maps", "centre_map"} <= registry.explainers.keys()
     assert {"fauna", "animal_part"} <= registry.datasets.keys()
-    assert {"small_vgg", "lite0", "lite0_head"} <= registry.performers.keys()
+    assert {"small_vgg", "lite0", "lite1", "lite0_head"} <= registry.performers.keys()
     assert len(registry.metrics) >= 8
 
 
@@ -85,14 +85,14 @@ def test_a_file_given_twice_counts_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_two_first_party_plugins_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    first_party = ["partbench_plugins.controls", "clashing"]
+    first_party = ["partbench_plugins.controls.random_maps", "clashing"]
     monkeypatch.setattr("partbench.registry.first_party_modules", lambda: first_party)
     source = SOURCE.format(cls="Clash", name="random_maps", hook="register_explainers")
     clashing = ModuleType("clashing")
     monkeypatch.setitem(sys.modules, "clashing", clashing)
     exec(source.replace("Explainer, Explanation, hookimpl", "Explainer, hookimpl"), vars(clashing))
     with pytest.raises(
-        InputError, match=r"two explainers are named 'random_maps': partbench_plugins.controls and clashing"
+        InputError, match=r"two explainers are named 'random_maps': partbench_plugins.controls.random_maps and clashing"
     ):
         load()
 

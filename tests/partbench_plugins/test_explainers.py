@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from partbench import Explanation, NotApplicable, Task, contrastive_maps
-from partbench_plugins.controls import CentreMap, RandomMaps
+from partbench_plugins.controls.fixed_maps import CentreMap, CornerMap, Uniform
+from partbench_plugins.controls.pixel_maps import Colour, Edges
+from partbench_plugins.controls.random_maps import RandomMaps
 from partbench_plugins.excitation_bp import ExcitationBackprop
 from partbench_plugins.lasso import Lasso
 from partbench_plugins.srae.cae import Cae
@@ -32,11 +34,15 @@ CONCEPTS = {
     "top_conv": (TopConv, CHANNELS),
     "random_maps": (RandomMaps, 5),
     "centre_map": (CentreMap, 1),
+    "corner_map": (CornerMap, 4),
+    "uniform": (Uniform, 5),
+    "edges": (Edges, 1),
+    "colour": (Colour, 1),
 }
 ONE_LOGIT = ("srae", "nn", "sae", "cae", "lasso", "excitation_bp", "z")
 PREDICTING = ("srae", "nn", "sae", "cae", "lasso")
 CLASSIFYING = ("top_conv",)
-PRETENDING = ("random_maps", "centre_map")  # controls of metrics of contributions
+FLOORS = ("random_maps", "centre_map", "corner_map", "uniform", "edges", "colour")
 
 
 def explained(name: str, task: Task, rows: range = range(7)) -> Explanation:
@@ -66,7 +72,7 @@ def test_maps_and_scores_have_one_entry_per_concept_and_are_finite(name: str, ta
 def test_only_explainers_that_predict_the_logit_give_contributions(name: str, task: Task):
     explanation = explained(name, task)
     assert explanation.has("logits") is (name in PREDICTING + CLASSIFYING)
-    assert explanation.has("contributions") is (name in PREDICTING + PRETENDING)
+    assert explanation.has("contributions") is (name in PREDICTING + FLOORS)
     assert explanation.is_classifier is (name in CLASSIFYING)
     if name in PREDICTING:
         assert explanation.logits.shape == (7,)
@@ -107,7 +113,7 @@ def test_an_explainer_of_one_logit_refuses_to_explain_all(name: str, tmp_path: P
         CONCEPTS[name][0]().fit(toy_task(tmp_path, "multi").training)
 
 
-@pytest.mark.parametrize("name", ["top_conv", "random_maps", "centre_map"])
+@pytest.mark.parametrize("name", ["top_conv", *FLOORS])
 def test_what_knows_no_category_also_serves_a_task_that_explains_all(name: str, tmp_path: Path):
     assert explained(name, toy_task(tmp_path, "multi")).maps.shape[1] == CONCEPTS[name][1]
 

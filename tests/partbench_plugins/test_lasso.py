@@ -73,8 +73,8 @@ def test_a_given_penalty_is_that_of_scikit_learn(tmp_path: Path):
     explainer, z = Lasso(alpha=0.1), activations()
     explainer.fit(task(tmp_path).training)
     reference = sklearn.linear_model.Lasso(alpha=0.1).fit(z.astype(np.float32), linear(z.astype(np.float32)))
-    assert explainer._fitted.units == np.flatnonzero(reference.coef_).tolist()
-    np.testing.assert_allclose(explainer._fitted.w.numpy(), reference.coef_[explainer._fitted.units], rtol=1e-3)
+    assert explainer._units == np.flatnonzero(reference.coef_).tolist()
+    np.testing.assert_allclose(explainer._concepts.weights.numpy(), reference.coef_[explainer._units], rtol=1e-3)
 
 
 def test_contributions_and_the_intercept_make_the_logit_and_negative_units_are_counted(tmp_path: Path):
@@ -83,7 +83,7 @@ def test_contributions_and_the_intercept_make_the_logit_and_negative_units_are_c
     explainer.fit(toy.training)
     explanation = explainer.explain(toy.batch("test", range(5)).images)
     torch.testing.assert_close(
-        explanation.logits - explanation.contributions.sum(1), torch.full((5,), explainer._fitted.intercept)
+        explanation.logits - explanation.contributions.sum(1), torch.full((5,), explainer._concepts.intercept)
     )
     z = toy.activation_cache.of_split("test", "fc1")[:5][:, sorted(PLANTED)]
     torch.testing.assert_close(explanation.scores, z)

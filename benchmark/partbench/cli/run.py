@@ -65,7 +65,7 @@ def run(
       bench run --plugin srae -o profile=released -o epochs=30
       bench run --plugin srae --task 'animal_part/multi:*' --data-root ~/data
       bench run --plugin ./my_explainer.py --task fauna/multi:cat
-      bench run --plugin ./my_metric.py               score the controls and srae
+      bench run --plugin ./my_metric.py               score the floors and srae
     """
     registry, workbench = open_workbench(device, data_root, [name for name in plugins if name.endswith(".py")], other)
     from partbench import options

@@ -20,7 +20,7 @@ from partbench.results.schema import slug
 __all__ = ["comparisons", "directions", "gain_decomposition", "pages", "stale_pages", "standings", "write_pages"]
 
 _TIDY = ["board", "explainer", "variant", "metric", "value", "low", "high", "tasks", "seeds", "images", "coverage"]
-_TIDY += ["rank", "best", "control", "beaten_by_control"]
+_TIDY += ["rank", "best", "control", "beaten_by_control", "unsupported"]
 
 
 def pages(frame: pd.DataFrame) -> dict[str, str]:

@@ -22,14 +22,16 @@ How to read this page. A value is a mean over seeds for each task, then over tas
 it has a score on every task on which any explainer has one; coverage gives the number of tasks. {ABSENT}: no value.
 ↑: higher is better. ↓: lower is better. Intervals are 95 % intervals: seeds are resampled within each task, and the
 uncertainty due to the finite number of images is added for each task, since all seeds share the images. **Bold**: the
-best value, and values whose intervals overlap that of the best; they share rank 1. †: not separated from the best
-floor, or worse; such a score is no evidence that the explainer explains anything. location_instability depends on
-where a filter's positions lie, whatever the image shows: compare it with its shuffled null (the same positions, dealt
-to other images), with part_following and with accuracy."""
+best value, and values whose intervals overlap that of the best; they share rank 1. †: not separated from every floor,
+or worse than one; such a score is no evidence that the explainer explains anything. ‡: the metric reads no maps, and no
+metric of the explainer's maps is separated from every floor; a copy of the network's logit scores as well.
+location_instability depends on where a filter's positions lie, whatever the image shows: compare it with its shuffled
+null (the same positions, dealt to other images), with part_following and with accuracy."""
 _CONTROLS = {
-    FLOOR: "Floors are explainers whose maps do not depend on what an image shows",
+    FLOOR: "Floors are explainers that see nothing of what the network makes of an image",
     ABLATION: "Ablations are methods without one of their components",
 }
+_MARKS = {"†": "beaten_by_control", "‡": "unsupported"}
 _FIRST, _LAST = ["rank", "explainer", "value", "95 % interval"], ["coverage", "seeds", "images"]
 _MISSING = r"^\d+ of \d+ \S+ have no value(?:; |$)"
 # For a metric, the columns of other metrics in its table, by heading.
@@ -226,7 +228,8 @@ def _short(row: Row) -> str:
 
 
 def _marked(text: str, row: Row) -> str:
-    return f"{_bold(text, row)}{' †' if row['beaten_by_control'] else ''}"
+    marks = [mark for mark, column in _MARKS.items() if row[column]]
+    return " ".join([_bold(text, row), *marks])
 
 
 def _bold(text: str, row: Row) -> str:

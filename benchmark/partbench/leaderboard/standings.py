@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from partbench.functional.statistics import interval
+from partbench.leaderboard.numbers_alone import unsupported
 from partbench.results.schema import AGGREGATE, TEXTS, label
 
 FLOOR, ABLATION = "floor", "ablation"
@@ -70,14 +71,15 @@ def standings(frame: pd.DataFrame) -> pd.DataFrame:
     best value and all whose intervals overlap its interval: they share rank 1; the others rank after all that are
     separated from them. `control` is what explainers declare: floors and ablations have no rank, a baseline is ranked
     as any explainer. Metrics with '@', rows without an interval and what explainers report of themselves have no rank.
-    `beaten_by_control`: not separated from the best floor, or worse than it. `images` is the total over tasks, `seeds`
-    the seeds used, `categories` those covered.
+    `beaten_by_control`: not separated from every floor, or worse than one. `unsupported`: see that function. `images`
+    is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)
     found = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))
     table = pd.DataFrame(found, columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
     ranked = [_ranked(group) for _, group in table.groupby(["board", "metric"], sort=False)]
-    return pd.concat(ranked).sort_values(_ROW).reset_index(drop=True) if ranked else _ranked(table)
+    table = pd.concat(ranked).sort_values(_ROW).reset_index(drop=True) if ranked else _ranked(table)
+    return table.assign(unsupported=unsupported(table))
 
 
 def mean_interval(tasks: Sequence[Float[np.ndarray, "s 3"]], draws: int = DRAWS) -> tuple[float, float]:
@@ -185,8 +187,7 @@ def _ranked(group: pd.DataFrame) -> pd.DataFrame:
             best = ranked & ~better[first]
             ranks[ranked] = np.where(best, 1, 1 + better[ranked].sum(axis=0))[ranked]
         if (floors := known & floor).any():
-            strongest = np.argmax(np.where(floors, value, -np.inf))
-            beaten = ~np.isnan(value) & ~floor & ~better[:, strongest]
+            beaten = ~np.isnan(value) & ~floor & ~better[:, floors].all(axis=1)
     return group.assign(rank=ranks, best=best, beaten_by_control=beaten)
 
 

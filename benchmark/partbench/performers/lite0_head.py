@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partbench import InputError, Performer, PerformerPlugin, cache_folder, hookimpl, write_weights
-from partbench.performers import lite0
 from partbench.performers.batch_norm import fold, unfold
+from partbench.performers.efficientnet_lite import LITE0
 
 if TYPE_CHECKING:
     from partbench import Dataset, ImageSet
@@ -34,7 +34,7 @@ Truth = Int[Tensor, "n"] | Float[Tensor, "n c"]  # classes, or attributes
 
 def trunk() -> dict[str, nn.Module]:
     """The stages of lite0 up to block10, frozen."""
-    return dict(islice(lite0.stages().items(), 2 + lite0.SPLIT))
+    return dict(islice(LITE0.stages().items(), 2 + LITE0.split))
 
 
 def head(outputs: int) -> nn.Sequential:
@@ -103,7 +103,7 @@ def output_names(dataset: Dataset) -> tuple[str, ...]:
 
 def fingerprint(dataset: Dataset) -> str:
     """Of all that the head's weights follow from: the trunk, the training split and this recipe's version."""
-    known = (Lite0Head.name, Lite0Head.version, lite0.fingerprint(), *output_names(dataset), dataset.train.fingerprint)
+    known = (Lite0Head.name, Lite0Head.version, LITE0.fingerprint(), *output_names(dataset), dataset.train.fingerprint)
     return hashlib.sha256("|".join(known).encode()).hexdigest()
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from partbench_plugins.srae.losses import faithfulness
 from partbench_plugins.srae.network import Embedded, XLayerNetwork
@@ -34,7 +34,9 @@ class Examples:
 class StepDecay:
     """Adam with L2 `weight_decay` on all parameters; the rate falls to a tenth every `decay_every` epochs (0: never).
 
-    With `nonnegative` the predictor's weights are kept >= 0 (projected after each step).
+    An epoch goes through all examples in an order drawn from torch's global generator, in batches of nearly equal size;
+    unless they are `even`, only the last one is smaller than `batch_size`. With `nonnegative` the predictor's weights
+    are kept >= 0 (projected after each step).
     """
 
     epochs: int
@@ -43,6 +45,16 @@ class StepDecay:
     weight_decay: float = 0.0
     decay_every: int = 0
     nonnegative: bool = False
+    even: bool = True
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate in an epoch, counted from 0."""
+        return self.learning_rate * 0.1 ** (epoch // self.decay_every if self.decay_every else 0)
+
+    def batches(self, count: int) -> Sequence[Tensor]:
+        """Positions of `count` examples, in the batches of one epoch."""
+        order = torch.randperm(count)
+        return order.tensor_split(math.ceil(count / self.batch_size)) if self.even else order.split(self.batch_size)
 
 
 XLayerLoss = Callable[
@@ -51,24 +63,50 @@ XLayerLoss = Callable[
 
 
 def train(network: XLayerNetwork, examples: Examples, loss: XLayerLoss, schedule: StepDecay) -> None:
-    """Minimise `loss` over mini-batches of nearly equal size, in an order drawn from torch's global generator."""
-    optimiser = torch.optim.Adam(
-        network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
-    )
-    batches = math.ceil(len(examples) / schedule.batch_size)
+    """Minimise `loss` over mini-batches."""
+
+    def of_batch(rows: Tensor, progress: float) -> Tensor:
+        batch = examples[rows.to(examples.z.device)]
+        return loss(network(batch.z), batch, progress)
+
+    def project() -> None:
+        if schedule.nonnegative:
+            network.predictor.weight.data.clamp_(min=0)
+
     network.train()
+    _descend(network, len(examples), of_batch, schedule, project)
+    network.eval()
+
+
+def train_predictor(network: XLayerNetwork, examples: Examples, schedule: StepDecay) -> None:
+    """Minimise the error of the logit over the predictor alone."""
+    with torch.no_grad():
+        features = network.eval().encoder(examples.z)
+
+    def of_batch(rows: Tensor, progress: float) -> Tensor:
+        chosen = rows.to(features.device)
+        batch = examples[chosen]
+        return faithfulness(network.predictor(features[chosen]).squeeze(1), batch.logits, batch.weight)
+
+    _descend(network.predictor, len(examples), of_batch, schedule)
+
+
+def _descend(
+    model: nn.Module, count: int, loss: Callable[[Tensor, float], Tensor], schedule: StepDecay,
+    after_step: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Change the parameters of a model; `loss` takes positions among `count` examples and the fraction trained."""
+    parameters = model.parameters()
+    optimiser = torch.optim.Adam(parameters, schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True)
     for epoch in range(schedule.epochs):
         for group in optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * 0.1 ** (epoch // schedule.decay_every if schedule.decay_every else 0)
-        order = torch.randperm(len(examples)).to(examples.z.device)
-        for step, rows in enumerate(order.tensor_split(batches)):
-            batch, progress = examples[rows], (epoch + step / batches) / schedule.epochs
+            group["lr"] = schedule.rate(epoch)
+        batches = schedule.batches(count)
+        for step, rows in enumerate(batches):
             optimiser.zero_grad()
-            loss(network(batch.z), batch, progress).backward()
+            loss(rows, (epoch + step / len(batches)) / schedule.epochs).backward()
             optimiser.step()
-            if schedule.nonnegative:
-                network.predictor.weight.data.clamp_(min=0)
-    network.eval()
+            after_step()
 
 
 def unfaithfulness(out: Embedded, batch: Examples, progress: float = 1.0) -> Tensor:
@@ -82,13 +120,12 @@ def reconstruction_error(out: Embedded, batch: Examples, progress: float = 1.0) 
     return (out.reconstruction - batch.z).square().mean()
 
 
-def pretrain(network: XLayerNetwork, examples: Examples, epochs: int) -> None:
-    """Start each layer from an autoencoder of that layer alone, bottom up, then the predictor from least squares.
+def pretrain(network: XLayerNetwork, examples: Examples, schedule: StepDecay) -> None:
+    """Start each layer from an autoencoder of that layer alone, bottom up.
 
-    Source: the authors' training code (Adam 1e-3, batches of 50, 10 epochs a layer). There the predictor is also
-    found by Adam; ours is the exact solution.
+    Source: the authors' training code (Adam 1e-3, batches of 50, 10 epochs a layer).
     """
-    below, schedule = examples, StepDecay(epochs, 1e-3, 50)
+    below = examples
     for encoding, decoding in zip(network.encoding, reversed(network.decoding), strict=True):
         single = XLayerNetwork([encoding.in_features, encoding.out_features]).to(below.z.device)
         train(single, below, reconstruction_error, schedule)
@@ -96,7 +133,6 @@ def pretrain(network: XLayerNetwork, examples: Examples, epochs: int) -> None:
         decoding.load_state_dict(single.decoding[0].state_dict())
         with torch.no_grad():
             below = Examples(single.encoder(below.z), below.logits, below.weight, below.positive)
-    regress(network, examples)
 
 
 @torch.no_grad()

