@@ -71,8 +71,8 @@ class Autoencoder(Explainer):
     Loss: sum_l ||x_l - x*_l||^2 / E||x*_l|| - eta log p + filter losses, the paper's over 5e4. A task of all logits
     gets neither contributions nor parts.
 
-    eta: weight of -log p. The paper's is 3 for VGG-16 and 20 for its smaller networks. Larger values raise p and worsen the
-        reconstruction; at 20 that of small networks on a few hundred images stays poor.
+    eta: weight of -log p; the paper's is 3 for VGG-16 and 20 for its smaller networks. Larger values raise p and worsen
+        the reconstruction; at 20 that of small networks on a few hundred images stays poor.
     rho, schedule: the gradient of the filter loss is rho (over the epoch) times as long as that of the task, as in the
         paper, with Euclidean lengths over images and cells in place of its means over images of lengths.
     gradient, position, height, mask, loss: see PartSettings.
