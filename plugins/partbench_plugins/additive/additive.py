@@ -80,9 +80,9 @@ class Additive(Explainer):
     bias: Literal["learned", "zero"] = "learned"
     subset: Annotated[int, Ge(0)] = 0
     network: WeightNetworkKind = default_from(lambda _: "resnet152" if torch.cuda.is_available() else "small")
-    epochs: Annotated[int, Ge(1)] = 200
-    patience: Annotated[int, Ge(1)] = 10
-    tolerance: Annotated[float, Gt(0)] = 0.01
+    epochs: Annotated[int, Ge(1)] = 300
+    patience: Annotated[int, Ge(1)] = 20
+    tolerance: Annotated[float, Gt(0)] = 0.02
     learning_rate: Annotated[float, Gt(0)] = default_from(lambda explainer: RATES[explainer.network])
     batch_size: Annotated[int, Ge(2)] = 64
     _fitted: FittedAdditive | None = field(init=False, repr=False, compare=False, default=None)
