@@ -75,6 +75,10 @@ class Explainer:
         """
         return {}
 
+    def curves(self) -> Mapping[str, Sequence[float]]:
+        """Values by name along the training, one for each epoch, after `fit`; `bench show` draws them."""
+        return {}
+
     def concept_names(self) -> tuple[str, ...]:
         """Names of the concepts for pictures, after `fit`; empty to show their numbers."""
         return ()

@@ -32,6 +32,7 @@ def show(
     Further pictures, if the explainer has the data for them: *-filters.png, the images that activate its filters most
     (8 concepts or more); *-beside.png, the same beside the performer's filters; *-gradcam.png, Grad-CAM of both
     networks and the shares of parts in the logit; *-layers.png, numbers that it reports of layers;
+    *-training.png, values along its training;
     *-contributions.png, contributions of more than 6 concepts.
 
     \b

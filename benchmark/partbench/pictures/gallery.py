@@ -9,6 +9,7 @@ from partbench.opening import Workbench
 from partbench.pictures.attention import draw_attention
 from partbench.pictures.beside import draw_beside
 from partbench.pictures.contributions import draw_contributions
+from partbench.pictures.curves import draw_curves
 from partbench.pictures.filters import draw_filters
 from partbench.pictures.layers import draw_layers
 from partbench.pictures.sheet import draw
@@ -23,6 +24,7 @@ FURTHER = {
     "gradcam": draw_attention,
     "layers": draw_layers,
     "contributions": draw_contributions,
+    "training": draw_curves,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -18,6 +18,7 @@ from partbench import (
     Explanation,
     Images,
     NotApplicable,
+    Remarked,
     TrainingTask,
     cached_weights,
     default_from,
@@ -27,16 +28,16 @@ from partbench import (
 )
 from partbench.functional.statistics import best_threshold
 from partbench_plugins.additive.concepts import Concepts, ConceptTrainingSet, FilterConcepts, OutputConcepts
-from partbench_plugins.additive.training import AdditiveModel, predicted, train
+from partbench_plugins.additive.training import AdditiveModel, AdditiveTraining, predicted, train
 from partbench_plugins.additive.weight_network import WeightNetworkKind
 from partbench_plugins.applicability import fitted
-from partbench_plugins.balanced_training import BalancedTraining
 from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
+from partbench_plugins.settling import TrainingRecord
 
-RECIPE = "2"  # raise it when the same options no longer give the same weights
+RECIPE = "3"  # raise it when the same options no longer give the same weights
 SOURCES: dict[str, type[FilterConcepts] | type[OutputConcepts]] = {"filters": FilterConcepts, "outputs": OutputConcepts}
 BETAS = {"filters": 10.0, "outputs": 0.2}
-RATES: dict[WeightNetworkKind, float] = {"small": 3e-3, "resnet152": 1e-3}
+RATES: dict[WeightNetworkKind, float] = {"small": 1e-2, "resnet152": 1e-3}
 
 
 class FittedAdditive(NamedTuple):
@@ -45,8 +46,9 @@ class FittedAdditive(NamedTuple):
     task: TrainingTask
     concepts: Concepts
     model: AdditiveModel
+    record: TrainingRecord
     threshold: float
-    variance: float
+    spread: float
 
 
 @dataclass
@@ -63,10 +65,13 @@ class Additive(Explainer):
     beta: of the weight beta / sqrt(epoch) of the prior loss, in units of the squared logit; by default 10 for filters,
         0.2 for outputs (paper: experiments 1 and 2). `report()` gives beta / Var(logit), on which its effect depends.
     bias: b, "learned" (paper) or held at "zero", so that contributions sum to all of the predicted logit; positive
-        contributions cannot add up to a negative one.
+        contributions cannot add up to a negative one. Contributions may add up to far more than the logit where the
+        learned bias is far below 0: `report()` gives it beside the deviation.
     subset: how many concepts to use, drawn at random with the task's seed (paper, Fig. 8); 0 for all.
     network: g, see `weight_network`; "resnet152" by default if there is a GPU, else "small".
-    epochs, learning_rate, batch_size: the paper gives none. The rate is 0.003 by default for "small", 0.001 otherwise.
+    epochs, patience, tolerance, learning_rate, batch_size: see AdditiveTraining; the paper gives none. Training stops
+        when entropy and deviation have settled on images held out, `epochs` is its ceiling. The rate is 0.01 by default
+        for "small", 0.001 otherwise.
     """
 
     name: ClassVar[str] = "additive"
@@ -75,7 +80,9 @@ class Additive(Explainer):
     bias: Literal["learned", "zero"] = "learned"
     subset: Annotated[int, Ge(0)] = 0
     network: WeightNetworkKind = default_from(lambda _: "resnet152" if torch.cuda.is_available() else "small")
-    epochs: Annotated[int, Ge(1)] = 12
+    epochs: Annotated[int, Ge(1)] = 300
+    patience: Annotated[int, Ge(1)] = 20
+    tolerance: Annotated[float, Gt(0)] = 0.02
     learning_rate: Annotated[float, Gt(0)] = default_from(lambda explainer: RATES[explainer.network])
     batch_size: Annotated[int, Ge(2)] = 64
     _fitted: FittedAdditive | None = field(init=False, repr=False, compare=False, default=None)
@@ -89,16 +96,17 @@ class Additive(Explainer):
             raise NotApplicable("explains one logit; name a category")
         concepts: Concepts = SOURCES[self._kind(task)](task)
         weights = cached_weights(self.name, self._identity(task), lambda: self._trained(task, concepts))
-        threshold, variance = (float(weights.pop(name)) for name in ("threshold", "variance"))
+        record = TrainingRecord.taken_from(weights)
+        threshold, spread = (float(weights.pop(name)) for name in ("threshold", "spread"))
         model = self._model(task, concepts)
         model.load_state_dict(weights)
         model.eval().requires_grad_(False)
-        self._fitted = FittedAdditive(task, concepts, model, threshold, variance)
+        self._fitted = FittedAdditive(task, concepts, model, record, threshold, spread)
 
     @torch.no_grad()
     def explain(self, images: Images) -> Explanation:
         """Contributions, their sum with the bias, the logit explained, and what is known of the concepts."""
-        _, concepts, model, threshold, _ = fitted(self._fitted)
+        _, concepts, model, _, threshold, _ = fitted(self._fitted)
         found = concepts.values_of(images)
         alpha, logits = model(found.features, found.values)
         return Explanation(
@@ -114,13 +122,27 @@ class Additive(Explainer):
         """From the maps of filters to the explained logit; None where concepts are outputs."""
         return fitted(self._fitted).concepts.head(images)
 
-    def report(self) -> dict[str, float]:
-        """bias, b in units of the logit; logit_variance over training images; training_seconds; beta_over_variance."""
-        task, concepts, model, _, variance = fitted(self._fitted)
-        found = {"bias": float(model.offset), "logit_variance": variance}
-        seconds = training_seconds(self.name, self._identity(task))
-        found |= {} if seconds is None else {"training_seconds": seconds}
-        return found | {"beta_over_variance": self._beta(concepts) / variance}
+    def report(self) -> dict[str, float | Remarked]:
+        """held_out_deviation, held_out_entropy: relative deviation, and entropy in nats, on images held out.
+
+        Explainers with and without prior are compared fairly at equal deviation. bias: b in units of the logit;
+        bias_over_deviation: |b| over the standard deviation of the logit over training images. logit_variance: its
+        square. beta_over_variance. training_epochs: how many were used, remarked on where their ceiling came before
+        training had settled. training_seconds.
+        """
+        task, concepts, model, record, _, spread = fitted(self._fitted)
+        bias, seconds = float(model.offset), training_seconds(self.name, self._identity(task))
+        found: dict[str, float | Remarked] = {
+            f"held_out_{name}": values[-1] for name, values in record.curves.items()
+        }  # fmt: skip
+        found |= {"bias": bias, "bias_over_deviation": abs(bias) / spread, "logit_variance": spread**2}
+        found["beta_over_variance"] = self._beta(concepts) / spread**2
+        found["training_epochs"] = Remarked(record.epochs, "" if record.settled else "training has not settled")
+        return found | ({} if seconds is None else {"training_seconds": seconds})
+
+    def curves(self) -> Mapping[str, Sequence[float]]:
+        """After every epoch of the training: entropy and relative deviation on images held out."""
+        return fitted(self._fitted).record.curves
 
     def concept_names(self) -> tuple[str, ...]:
         """Of outputs, their names; of filters none."""
@@ -155,17 +177,20 @@ class Additive(Explainer):
 
     def _trained(self, task: TrainingTask, concepts: Concepts) -> dict[str, Tensor]:
         training_set: ConceptTrainingSet = concepts.training_set()
-        training = BalancedTraining(self.epochs, self.learning_rate, self.batch_size)
+        training = AdditiveTraining(
+            self.epochs, self.learning_rate, self.batch_size, patience=self.patience, tolerance=self.tolerance,
+            beta=self._beta(concepts), seed=task.seed,
+        )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             model = self._model(task, concepts)
             model.used[torch.randperm(concepts.count)[self.subset or concepts.count :]] = 0
             model.start(training_set, self.bias == "learned")
-            train(model, training_set, self._beta(concepts), training, task.progress)
+            record = train(model, training_set, training, task.progress)
         positive = task.positive(task.labels).numpy()
         threshold = best_threshold(predicted(model, training_set).numpy(), positive)
-        extra = {"threshold": torch.tensor(threshold), "variance": training_set.logit.var()}
-        return model.state_dict() | extra
+        extra = {"threshold": torch.tensor(threshold), "spread": training_set.logit.std()}
+        return model.state_dict() | record.tensors() | extra
 
     def _identity(self, task: TrainingTask) -> dict[str, Any]:
         return training_identity(self, task, f"{RECIPE}.{OF_FILTERS}.{self._kind(task)}")

@@ -1,7 +1,7 @@
 """The two tracks of the encoder and the decoder (explainer auto-encoder, section 3.1, Figure 2).
 
-interpretable: conv-interp-1, ReLU, mask, conv-interp-2, ReLU, pool, mask, norm
-ordinary:      conv-ordin, ReLU, pool, norm
+interpretable: conv-interp-1, ReLU, mask, conv-interp-2, (batch norm,) ReLU, pool, mask, norm
+ordinary:      conv-ordin, (batch norm,) ReLU, pool, norm
 x_enc = p x_interp + (1 - p) x_ordin, then fc-dec-1, ReLU, fc-dec-2, ReLU.
 
 The paper does not say where the interpretable track is pooled: its sizes need it, the order is that of the authors'
@@ -35,12 +35,14 @@ class Design:
 
     parts: of both interpretable convolutions. start: of conv-interp-2 and conv-ordin: random as in the paper, "he" or
     N(0, 0.01^2) as "published" for interpretable CNNs, or from the "performer" (ours): conv-ordin a copy of its top
-    convolution, conv-interp-2 the identity. norm_reduce: see MagnitudeNorm.
+    convolution, conv-interp-2 the identity. norm_reduce: see MagnitudeNorm. batch_norm: of conv-interp-2 and
+    conv-ordin, before their ReLU (ours); a start from the performer has none: its copies would not be the performer's.
     """
 
     parts: PartSettings
     start: Start = "he"
     norm_reduce: Reduce = "sum"
+    batch_norm: bool = False
 
 
 class Reconstruction(NamedTuple):
@@ -93,20 +95,21 @@ class ExplainerNetwork(nn.Module):
         self.interp_1, self.pool, self.fc_dec_1, self.fc_dec_2 = (copy.deepcopy(s) for s in stages(performer))
         below, cells, pooled, filters = self._sizes(performer)
         self.interp_1_parts = design.parts.layer(filters, cells, categories, images)
-        self.interp_2 = _convolution(filters, filters, design.start)
+        self.interp_2 = _convolution(filters, filters, design)
         self.interp_2_parts = MixedParts(design.parts.layer(filters, pooled, categories, images))
         self.interp_norm = MagnitudeNorm(filters, design.norm_reduce)
         copied = design.start == "performer"
-        self.ordinary = copy.deepcopy(self.interp_1) if copied else _convolution(below, filters, design.start)
+        self.ordinary = copy.deepcopy(self.interp_1) if copied else _convolution(below, filters, design)
         self.ordinary_norm = MagnitudeNorm(filters, design.norm_reduce)
         self.w_p = nn.Parameter(torch.zeros(()))
         self.requires_grad_(True)
         self.to(performer.device)
 
     @property
-    def fine_tuned(self) -> list[nn.Parameter]:
-        """The parameters of conv-interp-1 and the decoder, which start as the performer has them."""
-        return [p for copied in (self.interp_1, self.fc_dec_1, self.fc_dec_2) for p in copied.parameters()]
+    def decoder_weights(self) -> list[nn.Parameter]:
+        """The weights of fc-dec-1 and fc-dec-2, without their biases; they start as the performer has them."""
+        layers = (self.fc_dec_1, self.fc_dec_2)
+        return [p for layer in layers for name, p in layer.named_parameters() if not name.endswith("bias")]
 
     @property
     def share(self) -> Float[Tensor, ""]:
@@ -173,13 +176,14 @@ def _flattens(stage: nn.Module) -> bool:
     return any(isinstance(module, nn.Flatten | nn.Linear) for module in stage.modules())
 
 
-def _convolution(channels: int, filters: int, start: Start) -> nn.Sequential:
+def _convolution(channels: int, filters: int, design: Design) -> nn.Sequential:
     layer = nn.Conv2d(channels, filters, 3, padding=1)
-    if start == "performer":
+    if design.start == "performer":
         nn.init.dirac_(layer.weight)
-    elif start == "he":
+    elif design.start == "he":
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     else:
         nn.init.normal_(layer.weight, std=0.01)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    return nn.Sequential(layer, nn.ReLU())
+    normed = design.batch_norm and design.start != "performer"
+    return nn.Sequential(layer, *([nn.BatchNorm2d(filters)] if normed else []), nn.ReLU())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -13,11 +14,15 @@ from torch.nn import functional as F
 from partbench import NotApplicable, TrainingTask
 from partbench_plugins.autoencoder.network import ExplainerNetwork, Reconstruction
 from partbench_plugins.autoencoder.norm import magnitude
-from partbench_plugins.interp_cnn.training import TRUNK_RATE, PartTraining
 from partbench_plugins.part_assignment import sample
+from partbench_plugins.settling import SettlingTraining, TrainingRecord, Watch, held_out_tenth
 
-Objective = Callable[[Reconstruction, Int[Tensor, "b"]], Float[Tensor, ""]]  # takes rows of the training split
-SHARE_RATE = 50  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
+# An objective takes rows of the training split, of N images; N + i is the row of the mirror image of image i.
+Objective = Callable[[Reconstruction, Int[Tensor, "b"]], Float[Tensor, ""]]
+BATCH = 128
+TOP_RATE = 0.1  # of conv-interp-1, a copy of the performer's top convolution, relative to the learning rate
+DECODER_RATE = 0.03  # of the decoder's weights: one with thousands of inputs dies of a step that a convolution needs
+SHARE_RATE = 20  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
 
 
 def known_labels(task: TrainingTask, source: Literal["predicted", "truth"]) -> Int[Tensor, "N"]:
@@ -40,39 +45,76 @@ def known_labels(task: TrainingTask, source: Literal["predicted", "truth"]) -> I
     return labels
 
 
+@dataclass(frozen=True)
+class ExplainerTraining(SettlingTraining):
+    """Training until the loss on held-out images and the share p settle.
+
+    The first `warm_up` epochs have neither masks nor filter loss. mirrored: half of the images drawn are mirrored.
+    """
+
+    warm_up: int = 0
+    mirrored: bool = True
+
+
 def train(
-    network: ExplainerNetwork,
-    task: TrainingTask,
-    labels: Int[Tensor, "N"],
-    objective: Objective,
-    training: PartTraining,
-) -> None:
+    network: ExplainerNetwork, task: TrainingTask, labels: Int[Tensor, "N"], objective: Objective,
+    training: ExplainerTraining,
+) -> TrainingRecord:  # fmt: skip
     """Minimise the objective, and the filter losses, in place, with torch's global random numbers.
 
     Images are drawn so that each label comes equally often; in a task of several categories, those of none are left
-    out. Layers copied from the performer learn at a tenth of the rate. Progress goes to the task.
+    out. A tenth of them is held out: the objective there is watched. Progress goes to the task.
     """
-    z = task.activations("target")
-    rows = torch.nonzero(labels >= 0).flatten() if len(task.targets) > 1 else torch.arange(len(labels))
+    z, count = task.activations("target"), len(labels)
+    rows, held = watched_rows(task, labels)
 
     def loss(positions: Int[Tensor, "b"]) -> Float[Tensor, ""]:
         drawn = rows[positions]
-        return objective(network(z[drawn].to(task.device), labels[drawn].to(task.device)), drawn)
+        values, mirrored = z[drawn].to(task.device), torch.zeros(len(drawn), dtype=torch.bool)
+        if training.mirrored:
+            mirrored = torch.rand(len(drawn)) < 0.5
+            values = torch.where(mirrored.to(task.device)[:, None, None, None], values.flip(-1), values)
+        return objective(network(values, labels[drawn].to(task.device)), drawn + count * mirrored)
 
     def before_epoch(epoch: int) -> None:
-        network.start(training.part_epoch(epoch))
+        network.start(max(0, epoch - training.warm_up))
+        task.progress(f"training on {task.name}", epoch - 1, training.epochs)
 
-    def after_epoch(epoch: int) -> None:
-        task.progress(f"training on {task.name}", epoch, training.epochs)
+    def values() -> dict[str, float]:
+        return {
+            "held_out_loss": held_out_loss(network, z, objective, held),
+            "interpretable_share": float(network.share.detach()),
+        }
 
     network.train()
-    training.minimise(loss, parameter_groups(network, training.learning_rate), labels[rows], before_epoch, after_epoch)
-    finish(network, training)
+    groups = parameter_groups(network, training.learning_rate)
+    record = training.until_settled(loss, groups, labels[rows], Watch(values, ["held_out_loss"]), before_epoch)
+    task.progress(f"training on {task.name}", training.epochs, training.epochs)
+    finish(network)
+    return record
 
 
-def finish(network: ExplainerNetwork, training: PartTraining) -> None:
+def watched_rows(task: TrainingTask, labels: Int[Tensor, "N"]) -> tuple[Int[Tensor, "t"], Int[Tensor, "h"]]:
+    """Rows of the training split to train on and to watch, drawn by the task's seed."""
+    rows = torch.nonzero(labels >= 0).flatten() if len(task.targets) > 1 else torch.arange(len(labels))
+    trained, held = held_out_tenth(labels[rows], task.seed)
+    return rows[trained], rows[held]
+
+
+@torch.no_grad()
+def held_out_loss(network: ExplainerNetwork, z: Tensor, objective: Objective, rows: Int[Tensor, "h"]) -> float:
+    """The mean objective of these images, in evaluation mode; the network is left in training mode."""
+    network.eval()
+    device, total = network.w_p.device, 0.0
+    for some in rows.split(BATCH):
+        total += len(some) * float(objective(network(z[some].to(device)), some))
+    network.train()
+    return total / len(rows)
+
+
+def finish(network: ExplainerNetwork) -> None:
     """Evaluation mode, masks on."""
-    network.start(training.last_part_epoch)
+    network.start(1)
     network.eval().requires_grad_(False)
 
 
@@ -81,14 +123,16 @@ def with_share(objective: Objective, network: ExplainerNetwork, eta: float) -> O
     return lambda rebuilt, rows: objective(rebuilt, rows) - eta * F.logsigmoid(network.w_p)
 
 
-def reconstruction_loss(task: TrainingTask) -> Objective:
+def reconstruction_loss(task: TrainingTask, mirrored: bool = False) -> Objective:
     """Mean over images of sum_l ||x_l - x*_l||^2 / E||x*_l||, x*_l the performer's features fc1 and fc2.
 
     Source: explainer auto-encoder, eq. 1 and "Experimental details", over its factor 5e4: lambda_l = 1 / E||x*_l||. E
-    is over training images.
+    is over training images. mirrored: the objective takes rows of mirrored images too.
     """
     targets = [task.activations(layer) for layer in ("fc1", "fc2")]
     weights = [1 / float(target[sample(len(target))].norm(dim=1).mean().clamp(min=1e-12)) for target in targets]
+    if mirrored:
+        targets = [torch.cat(both) for both in zip(targets, mirrored_features(task), strict=True)]
 
     def loss(rebuilt: Reconstruction, rows: Int[Tensor, "b"]) -> Float[Tensor, ""]:
         pairs = zip((rebuilt.fc1, rebuilt.fc2), targets, weights, strict=True)
@@ -101,6 +145,18 @@ def reconstruction_loss(task: TrainingTask) -> Objective:
 
 
 @torch.no_grad()
+def mirrored_features(task: TrainingTask) -> tuple[Float[Tensor, "N d"], Float[Tensor, "N e"]]:
+    """What the performer's own layers fc1 and fc2 make of the mirrored maps of its target layer, on the CPU."""
+    first, second = task.performer.segment("target", "fc1"), task.performer.segment("fc1", "fc2")
+    found = []
+    for z in task.activations("target").split(BATCH):
+        features = first(z.to(task.device).flip(-1))
+        found.append((features.cpu(), second(features).cpu()))
+    fc1, fc2 = zip(*found, strict=True)
+    return torch.cat(fc1), torch.cat(fc2)
+
+
+@torch.no_grad()
 def rescale(network: ExplainerNetwork, task: TrainingTask, labels: Int[Tensor, "N"]) -> None:
     """Give each channel of both norms the magnitude that it has in the performer's own pooled top convolution.
 
@@ -110,7 +166,7 @@ def rescale(network: ExplainerNetwork, task: TrainingTask, labels: Int[Tensor, "
     z, rows = task.activations("target"), torch.nonzero(labels >= 0).flatten()
     rows = rows[sample(len(rows))]
     total = torch.zeros_like(network.interp_norm.scale)
-    for some in rows.split(128):
+    for some in rows.split(BATCH):
         maps = network.pool(network.interp_1(z[some].to(task.device)))
         total += magnitude(maps, network.interp_norm.reduce).sum(0)
     if total.any():
@@ -119,14 +175,14 @@ def rescale(network: ExplainerNetwork, task: TrainingTask, labels: Int[Tensor, "
 
 
 @torch.no_grad()
-def reconstruction_errors(network: ExplainerNetwork, task: TrainingTask) -> dict[str, float]:
+def reconstruction_errors(network: ExplainerNetwork, task: TrainingTask, rows: Int[Tensor, "s"]) -> dict[str, float]:
     """E||x_l - x*_l||^2 / E||x*_l - E x*_l||^2 for the layers fc1 and fc2: 0 is perfect, 1 as good as the mean.
 
-    Over training images, 1000 at most.
+    E is over these rows of the training split, at most 1000 of them.
     """
-    rows = sample(len(task.labels))
+    rows = rows[sample(len(rows))]
     z, found = task.activations("target"), []
-    for some in rows.split(128):
+    for some in rows.split(BATCH):
         rebuilt = network(z[some].to(task.device))
         found.append((rebuilt.fc1.cpu(), rebuilt.fc2.cpu()))
     errors = {}
@@ -138,10 +194,12 @@ def reconstruction_errors(network: ExplainerNetwork, task: TrainingTask) -> dict
 
 
 def parameter_groups(network: ExplainerNetwork, rate: float) -> list[dict[str, Any]]:
-    """The parameters of the network: new ones, copied ones at a tenth of the rate, w_p at SHARE_RATE times the rate."""
-    apart = {id(parameter) for parameter in (network.w_p, *network.fine_tuned)}
+    """The parameters of the network, at the rate, but for those of TOP_RATE, DECODER_RATE and SHARE_RATE."""
+    top, decoder = list(network.interp_1.parameters()), network.decoder_weights
+    apart = {id(parameter) for parameter in (network.w_p, *top, *decoder)}
     return [
         {"params": [parameter for parameter in network.parameters() if id(parameter) not in apart], "lr": rate},
-        {"params": network.fine_tuned, "lr": TRUNK_RATE * rate},
+        {"params": top, "lr": TOP_RATE * rate},
+        {"params": decoder, "lr": DECODER_RATE * rate},
         {"params": [network.w_p], "lr": SHARE_RATE * rate},
     ]

@@ -16,7 +16,7 @@ from partbench.running.cell import fit
 @pytest.mark.parametrize(
     ("name", "options", "drawn"),
     [
-        ("autoencoder", {"epochs": 1}, ["beside", "gradcam", "layers"]),
+        ("autoencoder", {"epochs": 1}, ["beside", "gradcam", "layers", "training"]),
         ("interp_cnn", {"epochs": 1}, ["beside", "gradcam"]),
         ("top_conv", {}, []),
         ("lasso", {}, ["contributions"]),

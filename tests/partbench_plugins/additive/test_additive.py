@@ -121,6 +121,16 @@ def test_report_relates_beta_to_the_variance_of_the_logit(task):
     assert report["beta_over_variance"] == pytest.approx(3 / report["logit_variance"])
 
 
+def test_curves_are_read_back_and_end_in_what_is_reported(task):
+    first, second = fitted(task), fitted(task)
+    assert first.curves() == second.curves()
+    assert {name: len(values) for name, values in first.curves().items()} == {"entropy": 2, "deviation": 2}
+    report = second.report()
+    assert report["held_out_entropy"] == second.curves()["entropy"][-1]
+    assert report["held_out_deviation"] == second.curves()["deviation"][-1]
+    assert report["training_epochs"] == (2, "training has not settled")
+
+
 def test_threshold_is_the_best_on_training_images(task):
     explainer = fitted(task)
     found = explainer.explain(task.batch("train", range(120)).images)

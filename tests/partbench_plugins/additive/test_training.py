@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from partbench_plugins.additive.concepts import ConceptTrainingSet
-from partbench_plugins.additive.training import AdditiveModel, predicted, train
+from partbench_plugins.additive.training import AdditiveModel, AdditiveTraining, measured, predicted, train
 from partbench_plugins.additive.weight_network import weight_network
-from partbench_plugins.balanced_training import BalancedTraining
+from partbench_plugins.settling import SettlingTraining, TrainingRecord
 
-PLAN = BalancedTraining(epochs=15, learning_rate=3e-3, batch_size=32)
+PLAN = AdditiveTraining(epochs=15, learning_rate=3e-3, batch_size=32)
 
 
 def planted(positive: bool, count: int = 400) -> tuple[ConceptTrainingSet, torch.Tensor]:
@@ -24,13 +26,13 @@ def planted(positive: bool, count: int = 400) -> tuple[ConceptTrainingSet, torch
 
 
 def trained(
-    training_set: ConceptTrainingSet, positive: bool, training: BalancedTraining = PLAN, *, beta: float = 0.0,
+    training_set: ConceptTrainingSet, positive: bool, training: AdditiveTraining = PLAN, *, beta: float = 0.0,
     with_bias: bool = True,
 ) -> AdditiveModel:  # fmt: skip
     torch.manual_seed(0)
     model = AdditiveModel("small", 2, 3, positive)
     model.start(training_set, with_bias)
-    train(model, training_set, beta, training, lambda *_: None)
+    train(model, training_set, replace(training, beta=beta), lambda *_: None)
     return model
 
 
@@ -50,7 +52,7 @@ def test_a_strong_prior_makes_weights_proportional_to_it():
     prior = torch.tensor([0.2, 0.2, 0.6]).expand(len(training_set.values), 3)
     found = {}
     for beta in (0.0, 1e5):
-        model = trained(training_set._replace(prior=prior), True, BalancedTraining(5, 3e-3, 32), beta=beta)
+        model = trained(training_set._replace(prior=prior), True, AdditiveTraining(5, 3e-3, 32), beta=beta)
         alpha = model(training_set.features, training_set.values).alpha
         found[beta] = float((alpha / alpha.sum(1, keepdim=True) - prior).abs().mean())
     assert found[1e5] < 0.1 < found[0.0]
@@ -59,18 +61,48 @@ def test_a_strong_prior_makes_weights_proportional_to_it():
 def test_the_weight_of_the_prior_loss_falls_with_the_root_of_the_epoch(monkeypatch):
     losses = []
 
-    def losses_of_epochs(self, loss, parameters, labels, before_epoch, after_epoch):
+    def losses_of_epochs(self, loss, parameters, labels, watch, before_epoch):
         for epoch in (1, 4, 9):
             before_epoch(epoch)
             losses.append(loss(torch.arange(64)).item())
+        return TrainingRecord()
 
-    monkeypatch.setattr(BalancedTraining, "minimise", losses_of_epochs)
+    monkeypatch.setattr(SettlingTraining, "until_settled", losses_of_epochs)
     training_set, _ = planted(positive=True)
     for beta in (0.0, 50.0):
         trained(training_set, True, beta=beta)
     of_prior = [with_prior - losses[0] for with_prior in losses[3:]]
     assert of_prior[0] > 0.01
     assert [value / of_prior[0] for value in of_prior] == pytest.approx([1, 1 / 2, 1 / 3], rel=1e-3)
+
+
+def test_what_is_watched_is_the_entropy_of_shares_and_the_error_over_the_range():
+    training_set, _ = planted(positive=True)
+    model, rows = AdditiveModel("small", 2, 3, True).eval(), torch.tensor([3, 50, 77])
+    with torch.no_grad():
+        alpha, logit = model(training_set.features[rows], training_set.values[rows])
+    shares = alpha * training_set.values[rows]
+    shares = shares / shares.sum(1, keepdim=True)
+    found = measured(model, training_set, rows)
+    assert found.entropy == pytest.approx(float(-(shares * shares.log()).sum(1).mean()), rel=1e-4)
+    span = training_set.logit.max() - training_set.logit.min()
+    assert found.deviation == pytest.approx(float((logit - training_set.logit[rows]).abs().mean() / span), rel=1e-4)
+
+
+def test_training_goes_on_while_the_deviation_falls_and_stops_when_both_have_settled():
+    training_set, _ = planted(positive=True)
+    records = {}
+    for epochs in (12, 200):
+        torch.manual_seed(0)
+        model = AdditiveModel("small", 2, 3, True)
+        model.start(training_set)
+        plan = AdditiveTraining(epochs, 3e-3, 32, patience=5, tolerance=0.1)
+        records[epochs] = train(model, training_set, plan, lambda *_: None)
+    assert not records[12].settled
+    assert records[200].settled
+    assert 12 < records[200].epochs < 200
+    assert records[200].curves["deviation"][-1] < 0.5 * records[12].curves["deviation"][0]
+    assert records[200].curves["entropy"][:9] == records[12].curves["entropy"][:9]  # the same until the rate falls
 
 
 def test_contributions_and_bias_add_up_to_the_prediction():
