@@ -15,7 +15,6 @@ from partbench.running.cell import run_cell
 
 METRICS = {name: entry.cls for name, entry in load().metrics.items() if entry.distribution == "partbench"}
 OPTIONS = {"part_effect_agreement": {"most": 4}, "masked_accuracy": {"limit": 30, "gammas": (0.3,)}}
-OF_CONCEPTS = {"location_instability", "part_following", "part_interpretability"}
 
 
 @dataclass
@@ -55,7 +54,7 @@ def rows():
     return run.rows
 
 
-@pytest.mark.parametrize("name", sorted(METRICS.keys() - OF_CONCEPTS))
+@pytest.mark.parametrize("name", sorted(METRICS))
 def test_the_mean_of_the_values_of_images_is_the_aggregate(rows, name):
     own = [row for row in rows if row["metric"] == name]
     aggregate = next(row for row in own if row["unit_kind"] == "all")
