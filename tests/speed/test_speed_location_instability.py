@@ -2,8 +2,8 @@
 
 512 filters of 14 x 14 cells on 1000 images of 224 px with 3 landmarks, one thread. The maps are those of lite0's last
 such layer on real photographs where they are at hand, else smooth noise; the landmarks are random, a tenth absent. The
-loop runs over a few filters and its time is multiplied. The metric also gives the evidence of the images, which the loop
-does not.
+loop runs over a few filters and its time is multiplied. The metric also gives the evidence of the images, the loop does
+not.
 """
 
 from __future__ import annotations
