@@ -35,7 +35,7 @@ def test_explainer(name: str, what: str, workbench: Workbench) -> None:
     check_explainer(REGISTRY.explainers[name].cls, workbench.task(f"fauna/{what}"), given=SHORT.get(name))
 
 
-def toy_scene(n: int = 8, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, PerformerOutputs]:
+def toy_scene(n: int = 10, k: int = 3, size: int = 16) -> tuple[Batch, Explanation, PerformerOutputs]:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(n, 3, size, size, generator=generator)
     masks = torch.zeros(n, 2, size, size, dtype=torch.bool)

@@ -2,8 +2,8 @@
 
 512 filters of 14 x 14 cells on 1000 images of 224 px with 3 landmarks, one thread. The maps are those of lite0's last
 such layer on real photographs where they are at hand, else smooth noise; the landmarks are random, a tenth absent. The
-loop runs over a few filters and its time is multiplied. The metric also gives the evidence of images, which the loop
-does not.
+loop runs over a few filters and its time is multiplied. The metric also gives the evidence of the images, the loop does
+not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from partbench import Batch, Explanation, InputError, PerformerOutputs, ReceptiveField
 from partbench.datasets.animal_part import AnimalPart
 from partbench.metrics.location_instability import LocationInstability
-from partbench.performers.efficientnet_lite import Lite0
+from partbench.performers.lite0 import Lite0
 
 IMAGES, FILTERS, CELLS, SIZE, LANDMARKS, BATCH, TOP = 1000, 512, 14, 224, 3, 32, 100
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "animal-part"
