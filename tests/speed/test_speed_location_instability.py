@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from partbench import Batch, Explanation, InputError, PerformerOutputs, ReceptiveField
 from partbench.datasets.animal_part import AnimalPart
 from partbench.metrics.location_instability import LocationInstability
-from partbench.performers.lite0 import Lite0
+from partbench.performers.efficientnet_lite import Lite0
 
 IMAGES, FILTERS, CELLS, SIZE, LANDMARKS, BATCH, TOP = 1000, 512, 14, 224, 3, 32, 100
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "animal-part"
