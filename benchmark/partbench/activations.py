@@ -65,6 +65,10 @@ class Activations:
             self._write(path, split, layer)
         return torch.from_numpy(np.load(path, mmap_mode="c"))
 
+    def release(self) -> None:
+        """Give back the memory of the layers that are mapped; they are mapped again when asked for."""
+        self._layers.clear()
+
     def batch(self, split: Split, indices: Sequence[int]) -> Batch:
         """Images of a split with their annotations, on the performer's device; their activations can be looked up."""
         batch = self.split(split).batch(indices)

@@ -45,12 +45,18 @@ class Workbench:
     _random: dict[tuple[type, int], RandomImages] = field(default_factory=dict, repr=False)
 
     def task(self, name: str) -> Task:
-        """Open a task. Raises InputError for an unknown dataset, category or performer, or broken data."""
+        """Open a task. Raises InputError for an unknown dataset, category or performer, or broken data.
+
+        Only the activations of this task's performer stay in memory: those of others are mapped again when needed.
+        """
         wanted = self.parse(name)
         key = (wanted.dataset, wanted.what if wanted.form in VIEWS else "", wanted.performer)
         if key not in self._opened:
             self._opened[key] = self._open(*key)
         cache = self._opened[key]
+        for other in self._opened.values():
+            if other is not cache:
+                other.release()
         if wanted.category not in (*cache.performer.targets, MULTI):
             known = ", ".join(cache.performer.targets)
             raise InputError(f"{wanted.performer} has no output for {wanted.category}, task {name}; it knows {known}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,6 +167,17 @@ def test_a_star_that_matches_nothing_is_answered_with_what_there_is(workbench: W
     assert mistake(workbench, "fauna/multi:z*").startswith(
         "no task matches 'fauna/multi:z*'; known: fauna/multi:bird, "
     )
+
+
+def test_opening_a_task_of_another_performer_gives_back_the_memory_of_the_first(workbench: Workbench) -> None:
+    first = workbench.task("fauna/multi").activation_cache
+    values = first.of_split("test", "logits").clone()
+    mapped = weakref.ref(first.of_split("test", "logits"))
+    workbench.task("fauna/multi:bird")  # of the same performer
+    assert mapped() is not None
+    workbench.task("fauna/cow")
+    assert mapped() is None
+    assert torch.equal(first.of_split("test", "logits"), values)
 
 
 def test_dataset_and_performer_are_opened_once_for_all_their_tasks(workbench: Workbench) -> None:
