@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from partbench.functional.statistics import Comparison, Evidence, Pairing, compare
+from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means, share_of_gain
+from partbench.functional.statistics.ratios import times
 from partbench.leaderboard.markdown import ABSENT, escape, grid
 from partbench.leaderboard.paired_evidence import evidence
 from partbench.leaderboard.published import published_ratio
@@ -25,8 +26,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 INSTABILITY, FOLLOWING = "location_instability", "part_following"
 INTERPRETABILITY, BALANCED = "part_interpretability", "balanced_accuracy"
 BOARDS = ("fauna/*", "fauna/*:others", "fauna/multi", "animal_part/*", "animal_part/*:others", "animal_part/multi")
+POINTS = 100  # per cent
 ORDINARY = "top_conv (network=ordinary)"
-Sides = tuple[Mapping[str, Evidence], Mapping[str, Evidence]]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ def interpretable_cnns(results: Results) -> Iterator[tuple[str, str]]:
             if rows:
                 rows += [_filters(results, board, pair, None)] if len(rows) > 1 else []
                 reading = " (maps read before the mask)" if pair.reading else ""
-                yield f"{board}: {pair.explainer}{reading} against {pair.other}", grid(FILTER_COLUMNS, rows)
+                yield (
+                    f"{board}: {pair.explainer}{reading} against {pair.other}",
+                    _ratios_printed("interp_cnn", board) + grid(FILTER_COLUMNS, rows),
+                )
 
 
 def options(results: Results) -> Iterator[tuple[str, str]]:
@@ -118,7 +122,10 @@ def autoencoders(results: Results) -> Iterator[tuple[str, str]]:
             rows = [_autoencoder(results, board, pair, task) for task in _tasks(results, board, pair)]
             if rows:
                 rows += [_autoencoder(results, board, pair, None)] if len(rows) > 1 else []
-                yield f"{board}: {label} against top_conv", grid(AUTOENCODER_COLUMNS, rows)
+                yield (
+                    f"{board}: {label} against top_conv",
+                    _ratios_printed("autoencoder", board) + grid(AUTOENCODER_COLUMNS, rows),
+                )
 
 
 def additive(results: Results) -> Iterator[tuple[str, str]]:
@@ -134,7 +141,7 @@ def additive(results: Results) -> Iterator[tuple[str, str]]:
 
 
 FILTER_COLUMNS = [
-    "category", "ordinary D", "D", "ratio", "published ratio", "following, share of the gain", "P ordinary", "P",
+    "category", "ordinary D", "D", "ratio", "following, share of the gain", "P ordinary", "P",
     "balanced accuracy", "less ordinary, points", "seeds",
 ]  # fmt: skip
 AUTOENCODER_COLUMNS = [
@@ -148,6 +155,11 @@ ADDITIVE_COLUMNS = [
 ENTROPY = "contribution_entropy"
 
 
+def _ratios_printed(explainer: str, board: str) -> str:
+    found = published_ratio(explainer, "top_conv", INSTABILITY, board.partition("/")[0], board)
+    return f"Published ratios: {escape(found)}.\n\n" if found else ""
+
+
 def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) -> list[str]:
     mine, theirs = results.cells(board, pair.explainer, metric), results.cells(board, pair.other, metric)
     return sorted(set(mine["task"]) & set(theirs["task"]))
@@ -157,13 +169,13 @@ def _filters(results: Results, board: str, pair: Pair, task: str | None) -> list
     name = INSTABILITY + pair.reading
     own, ordinary = results.mean(board, pair.explainer, name, task), results.mean(board, pair.other, INSTABILITY, task)
     accuracy = results.mean(board, pair.explainer, BALANCED, task)
-    published = published_ratio("interp_cnn", "top_conv", INSTABILITY, board.partition("/")[0], board)
     return [
         _name(task), f"{ordinary:.3f}", f"{own:.3f}", _ratio(results, board, pair, task),
-        escape(published) or ABSENT, _share(results, board, pair, task),
+        _share(results, board, pair, task),
         _number(results.mean(board, pair.other, INTERPRETABILITY, task)),
         _number(results.mean(board, pair.explainer, INTERPRETABILITY, task)),
-        f"{accuracy:.3f}", _difference(results, board, pair, BALANCED, task, 100), _seeds(results, board, pair, task),
+        f"{accuracy:.3f}", _difference(results, board, pair, BALANCED, task, POINTS),
+        _seeds(results, board, pair, task),
     ]  # fmt: skip
 
 
@@ -174,7 +186,7 @@ def _autoencoder(results: Results, board: str, pair: Pair, task: str | None) -> 
     ]
     wrong = results.mean(board, pair.explainer, "classification_error@difference", task)
     return [
-        _name(task), *(f"{mean:.2f}" for mean in means), f"{100 * wrong:+.1f}", _ratio(results, board, pair, task),
+        _name(task), *(f"{mean:.2f}" for mean in means), f"{POINTS * wrong:+.1f}", _ratio(results, board, pair, task),
         _share(results, board, pair, task), _seeds(results, board, pair, task),
     ]  # fmt: skip
 
@@ -191,66 +203,46 @@ def _additive(results: Results, board: str, pair: Pair, task: str | None) -> lis
 
 
 def _ratio(results: Results, board: str, pair: Pair, task: str | None) -> str:
-    """Of the location instabilities, with its interval by the delta method."""
+    """Of the location instabilities."""
     mine = _of(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), task)
     theirs = _of(results.evidence(board, pair.other, INSTABILITY), task)
-    shared = sorted(mine.keys() & theirs.keys())
-    if not shared:
-        return ABSENT
-    scale = np.mean([np.nanmean(theirs[name].values) for name in shared])
-    ratio = float(np.mean([np.nanmean(mine[name].values) for name in shared]) / scale)
-    found = compare(_times(mine, 1 / scale), _times(theirs, ratio / scale))
-    return _with_width(ratio, found)
+    return _bounded(ratio_of_means(mine, theirs)) if mine.keys() & theirs.keys() else ABSENT
 
 
 def _share(results: Results, board: str, pair: Pair, task: str | None) -> str:
-    """Of the gain in location instability, how much is part following; absent where nothing is gained."""
-    names = (INSTABILITY, FOLLOWING)
-    mine = [_of(results.evidence(board, pair.explainer, name + pair.reading), task) for name in names]
-    theirs = [_of(results.evidence(board, pair.other, name), task) for name in names]
+    """Of the gain in location instability, how much is part following."""
+
+    def of(label: str, reading: str) -> tuple[dict[str, Evidence], dict[str, Evidence]]:
+        instability, following = (
+            _of(results.evidence(board, label, name + reading), task) for name in (INSTABILITY, FOLLOWING)
+        )
+        return instability, following
+
+    mine, theirs = of(pair.explainer, pair.reading), of(pair.other, "")
     if not all((*mine, *theirs)):
         return ABSENT
-    gain, following = (
-        sign * float(np.mean([np.nanmean(a[t].values) - np.nanmean(b[t].values) for t in a.keys() & b.keys()]))
-        for sign, a, b in zip((-1, 1), mine, theirs, strict=True)
-    )
-    if gain <= 0:
-        return "no gain"
-    share = following / gain
-    sides = [_sum(_times(side[1], 1 / gain), _times(side[0], share / gain)) for side in (mine, theirs)]
-    return _with_width(share, compare(*sides))
+    found = share_of_gain(mine, theirs)
+    return "no gain" if found is None else _bounded(found)
 
 
 def _difference(results: Results, board: str, pair: Pair, metric: str, task: str | None, scale: float = 1) -> str:
-    sides = [_times(_of(results.evidence(board, label, metric), task), scale) for label in (pair.explainer, pair.other)]
-    if not sides[0].keys() & sides[1].keys():
+    mine, theirs = (
+        times(_of(results.evidence(board, label, metric), task), scale) for label in (pair.explainer, pair.other)
+    )
+    if not mine.keys() & theirs.keys():
         return ABSENT
-    same_network = pair.explainer.startswith("additive")
-    found = compare(*sides, Pairing(same_network=same_network))
-    low, high = found.these.interval()
-    digits = 1 if scale == 100 else 3
-    return f"{found.these.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    found = compare(mine, theirs, Pairing(same_network=pair.explainer.startswith("additive"))).these
+    low, high = found.interval()
+    digits = 1 if scale == POINTS else 3
+    return f"{found.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
-def _with_width(value: float, found: Comparison) -> str:
-    low, high = found.these.interval()
-    half = (high - low) / 2
-    return f"{value:.2f} [{value - half:.2f}, {value + half:.2f}]"
+def _bounded(found: Ratio) -> str:
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def _of(found: Mapping[str, Evidence], task: str | None) -> dict[str, Evidence]:
     return {name: side for name, side in found.items() if task in (None, name)}
-
-
-def _times(found: Mapping[str, Evidence], factor: float) -> dict[str, Evidence]:
-    return {name: Evidence(side.images, side.values * factor) for name, side in found.items()}
-
-
-def _sum(one: Mapping[str, Evidence], other: Mapping[str, Evidence]) -> dict[str, Evidence]:
-    return {
-        name: Evidence(side.images, side.values + other[name].at(side.images))
-        for name, side in one.items() if name in other
-    }  # fmt: skip
 
 
 def _seeds(results: Results, board: str, pair: Pair, task: str | None, metric: str = INSTABILITY) -> str:

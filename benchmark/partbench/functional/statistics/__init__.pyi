@@ -21,6 +21,9 @@ from .paired import Evidence as Evidence
 from .paired import Pairing as Pairing
 from .paired import compare as compare
 from .ranks import rank_agreement as rank_agreement
+from .ratios import Ratio as Ratio
+from .ratios import ratio_of_means as ratio_of_means
+from .ratios import share_of_gain as share_of_gain
 from .resampling import bootstrap as bootstrap
 from .resampling import interval as interval
 from .resampling import resampling_weights as resampling_weights
