@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from partbench.leaderboard.markdown import escape
+from partbench.leaderboard.markdown import escape, grid
 from partbench.results.store import load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -39,8 +39,7 @@ METRICS = (
     "faithfulness_regression", "relative_deviation", "part_effect_agreement", "location_instability", "part_following",
     "accuracy",
 )  # fmt: skip
-# README says why: they were not run in the settings of their papers.
-WITHDRAWN = ("interp_cnn", "autoencoder", "autoencoder_cls", "additive", "additive_no_prior")
+REPRODUCED = "interp_cnn against top_conv (network=ordinary)"
 PICTURES = {
     "picture": Picture(
         "srae", "fauna/multi:bird", "", "docs/srae-fauna-bird.png",
@@ -58,7 +57,8 @@ def main() -> None:
     for name, picture in PICTURES.items():
         draw(picture, rows)
         text = place(text, name, f"![{picture.caption}]({picture.shown})\n\n*{picture.caption}*")
-    readme.write_text(place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text())))
+    text = place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text()))
+    readme.write_text(place(text, "reproduction", reproduced((REPOSITORY / "docs" / "reproduction.md").read_text())))
 
 
 def draw(picture: Picture, rows: pd.DataFrame) -> None:
@@ -87,9 +87,18 @@ def excerpt(page: str) -> str:
     rows = [line.strip("|").split("|") for line in found[2].splitlines()]
     kept = [0, *(at for name in METRICS for at, heading in enumerate(rows[0]) if heading.split()[0] == name)]
     rows = [row for row in rows if "," not in row[0]]  # no more than one option apart from the default
-    rows = [row for row in rows if row[0].split()[0].strip("*") not in WITHDRAWN]
     table = "\n".join(f"|{'|'.join(row[at] for at in kept)}|" for row in rows)
     return f"{note} [All metrics](leaderboards/fauna.md).\n\n{table}"
+
+
+def reproduced(page: str) -> str:
+    """Of each board that compares interpretable CNNs with ordinary ones, the last row: its mean."""
+    found = []
+    for board, table in re.findall(rf"^### (\S+): {re.escape(escape(REPRODUCED))}\n\n(.*?)(?=^#|\Z)", page, re.S | re.M):
+        lines = [line for line in table.splitlines() if line.startswith("|")]
+        found.append((board, *(cell.strip() for cell in lines[-1].strip("|").split("|")[1:])))
+        columns = ["board", *(cell.strip() for cell in lines[0].strip("|").split("|")[1:])]
+    return grid(columns, found)
 
 
 def place(text: str, name: str, content: str) -> str:

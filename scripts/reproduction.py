@@ -39,9 +39,12 @@ class Pair:
     reading: str = ""
 
 
-MASKED = "interp_cnn (gradient=exact,mask=true,mask_after_pool=true)"
+MASKED = "interp_cnn (gradient=exact,mask=true,mask_after_pool=true{})"
 AFTER_POOL = "top_conv (after_pool=true,network=ordinary)"
-FILTERS = (Pair("interp_cnn", ORDINARY), Pair(MASKED, AFTER_POOL), Pair(MASKED, AFTER_POOL, "@unmasked"))
+FILTERS = (
+    Pair("interp_cnn", ORDINARY),
+    *(Pair(MASKED.format(rho), AFTER_POOL, reading) for rho in (",rho=1.0", "") for reading in ("", "@unmasked")),
+)
 ABLATIONS = tuple(
     Pair(f"interp_cnn ({options})", ORDINARY)
     for options in (
