@@ -93,8 +93,8 @@ def excerpt(page: str) -> str:
 
 def reproduced(page: str) -> str:
     """Of each board that compares interpretable CNNs with ordinary ones, the last row: its mean."""
-    found = []
-    for board, table in re.findall(rf"^### (\S+): {re.escape(escape(REPRODUCED))}\n\n(.*?)(?=^#|\Z)", page, re.S | re.M):
+    found, heading = [], rf"^### (\S+): {re.escape(escape(REPRODUCED))}\n"
+    for board, table in re.findall(rf"{heading}\n(.*?)(?=^#|\Z)", page, re.S | re.M):
         lines = [line for line in table.splitlines() if line.startswith("|")]
         found.append((board, *(cell.strip() for cell in lines[-1].strip("|").split("|")[1:])))
         columns = ["board", *(cell.strip() for cell in lines[0].strip("|").split("|")[1:])]
