@@ -2,7 +2,7 @@
 
     python scripts/reproduction.py
 
-Everything is read from results/. Intervals are those of `functional.statistics.compare`: over images and seeds.
+Everything is read from results/. Intervals are those of `functional.statistics.compare`, over images and seeds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from partbench.functional.statistics import Comparison, Evidence, Pairing, compare
-from partbench.leaderboard.markdown import ABSENT, escape, grid
+from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.leaderboard.paired_evidence import evidence
 from partbench.leaderboard.published import published_ratio
 from partbench.leaderboard.standings import current
@@ -24,14 +24,14 @@ from partbench.results.store import load_results
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTABILITY, FOLLOWING = "location_instability", "part_following"
 INTERPRETABILITY, BALANCED = "part_interpretability", "balanced_accuracy"
+ENTROPY = "contribution_entropy"
 BOARDS = ("fauna/*", "fauna/*:others", "fauna/multi", "animal_part/*", "animal_part/*:others", "animal_part/multi")
 ORDINARY = "top_conv (network=ordinary)"
-Sides = tuple[Mapping[str, Evidence], Mapping[str, Evidence]]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two labels of explainers, and the reading of the first one's maps ("" or "@unmasked")."""
+    """Labels of an explainer and of the one it is compared with, and the reading of its maps ("" or "@unmasked")."""
 
     explainer: str
     other: str
@@ -52,7 +52,7 @@ ABLATIONS = tuple(
 
 
 class Results:
-    """The rows that count and the evidence of images, of results with both."""
+    """The results of a folder: all rows as `frame`, the aggregates that boards are made of as `rows`."""
 
     def __init__(self, folder: Path) -> None:
         self.frame = load_results(folder, aggregates_only=False)
@@ -70,7 +70,7 @@ class Results:
         return float(rows.groupby("task")["value"].mean().mean()) if len(rows) else float("nan")
 
     def evidence(self, board: str, label: str, metric: str) -> Mapping[str, Evidence]:
-        """By task, of all seeds."""
+        """The evidence of an explainer by task, of all its seeds."""
         return evidence(self.frame, self.cells(board, label, metric))
 
 
@@ -94,9 +94,7 @@ def interpretable_cnns(results: Results) -> Iterator[tuple[str, str]]:
     """By board and pair of networks: category by category."""
     for board in BOARDS:
         for pair in FILTERS:
-            rows = [_filters(results, board, pair, task) for task in _tasks(results, board, pair)]
-            if rows:
-                rows += [_filters(results, board, pair, None)] if len(rows) > 1 else []
+            if rows := _rows(_filters, results, board, pair):
                 reading = " (maps read before the mask)" if pair.reading else ""
                 yield f"{board}: {pair.explainer}{reading} against {pair.other}", grid(FILTER_COLUMNS, rows)
 
@@ -115,21 +113,16 @@ def autoencoders(results: Results) -> Iterator[tuple[str, str]]:
     for board in BOARDS:
         for label in ("autoencoder", "autoencoder_cls"):
             pair = Pair(label, "top_conv")
-            rows = [_autoencoder(results, board, pair, task) for task in _tasks(results, board, pair)]
-            if rows:
-                rows += [_autoencoder(results, board, pair, None)] if len(rows) > 1 else []
+            if rows := _rows(_autoencoder, results, board, pair):
                 yield f"{board}: {label} against top_conv", grid(AUTOENCODER_COLUMNS, rows)
 
 
 def additive(results: Results) -> Iterator[tuple[str, str]]:
     """By board and kind of bias: category by category."""
     for board in (*BOARDS, "fauna/attribute-*"):
-        for options in ("", "bias=zero"):
-            names = [f"{name} ({options})" if options else name for name in ("additive", "additive_no_prior")]
-            pair = Pair(*names)
-            rows = [_additive(results, board, pair, task) for task in _tasks(results, board, pair, ENTROPY)]
-            if rows:
-                rows += [_additive(results, board, pair, None)] if len(rows) > 1 else []
+        for suffix in ("", " (bias=zero)"):
+            pair = Pair(f"additive{suffix}", f"additive_no_prior{suffix}")
+            if rows := _rows(_additive, results, board, pair, ENTROPY):
                 yield f"{board}: {pair.explainer} against {pair.other}", grid(ADDITIVE_COLUMNS, rows)
 
 
@@ -145,7 +138,15 @@ ADDITIVE_COLUMNS = [
     "category", "entropy", "less no prior", "contribution error", "less no prior", "relative deviation", "of no prior",
     "bias", "seeds",
 ]  # fmt: skip
-ENTROPY = "contribution_entropy"
+
+
+RowOf = Callable[[Results, str, Pair, str | None], list[str]]
+
+
+def _rows(row_of: RowOf, results: Results, board: str, pair: Pair, metric: str = INSTABILITY) -> list[list[str]]:
+    """A row for each task that both have with this metric, and one for the mean of several tasks."""
+    tasks = _tasks(results, board, pair, metric)
+    return [row_of(results, board, pair, task) for task in (*tasks, *([None] if len(tasks) > 1 else []))]
 
 
 def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) -> list[str]:
@@ -156,14 +157,14 @@ def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) 
 def _filters(results: Results, board: str, pair: Pair, task: str | None) -> list[str]:
     name = INSTABILITY + pair.reading
     own, ordinary = results.mean(board, pair.explainer, name, task), results.mean(board, pair.other, INSTABILITY, task)
-    accuracy = results.mean(board, pair.explainer, BALANCED, task)
     published = published_ratio("interp_cnn", "top_conv", INSTABILITY, board.partition("/")[0], board)
     return [
-        _name(task), f"{ordinary:.3f}", f"{own:.3f}", _ratio(results, board, pair, task),
+        _category(task), number(ordinary), number(own), _ratio(results, board, pair, task),
         escape(published) or ABSENT, _share(results, board, pair, task),
-        _number(results.mean(board, pair.other, INTERPRETABILITY, task)),
-        _number(results.mean(board, pair.explainer, INTERPRETABILITY, task)),
-        f"{accuracy:.3f}", _difference(results, board, pair, BALANCED, task, 100), _seeds(results, board, pair, task),
+        number(results.mean(board, pair.other, INTERPRETABILITY, task)),
+        number(results.mean(board, pair.explainer, INTERPRETABILITY, task)),
+        number(results.mean(board, pair.explainer, BALANCED, task)), _difference(results, board, pair, BALANCED, task),
+        _seeds(results, board, pair, task),
     ]  # fmt: skip
 
 
@@ -174,7 +175,7 @@ def _autoencoder(results: Results, board: str, pair: Pair, task: str | None) -> 
     ]
     wrong = results.mean(board, pair.explainer, "classification_error@difference", task)
     return [
-        _name(task), *(f"{mean:.2f}" for mean in means), f"{100 * wrong:+.1f}", _ratio(results, board, pair, task),
+        _category(task), *(f"{mean:.2f}" for mean in means), f"{100 * wrong:+.1f}", _ratio(results, board, pair, task),
         _share(results, board, pair, task), _seeds(results, board, pair, task),
     ]  # fmt: skip
 
@@ -184,30 +185,30 @@ def _additive(results: Results, board: str, pair: Pair, task: str | None) -> lis
     mine, theirs = ({name: results.mean(board, label, name, task) for name in (nats, error, deviation, "bias")}
                     for label in (pair.explainer, pair.other))  # fmt: skip
     return [
-        _name(task), f"{mine[nats]:.2f}", _difference(results, board, pair, nats, task), _number(mine[error]),
+        _category(task), f"{mine[nats]:.2f}", _difference(results, board, pair, nats, task), number(mine[error]),
         _difference(results, board, pair, error, task), f"{mine[deviation]:.4f}", f"{theirs[deviation]:.4f}",
         f"{mine['bias']:.2f}", _seeds(results, board, pair, task, ENTROPY),
     ]  # fmt: skip
 
 
 def _ratio(results: Results, board: str, pair: Pair, task: str | None) -> str:
-    """Of the location instabilities, with its interval by the delta method."""
-    mine = _of(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), task)
-    theirs = _of(results.evidence(board, pair.other, INSTABILITY), task)
+    """The ratio of the location instabilities, with its interval by the delta method."""
+    mine = _of_task(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), task)
+    theirs = _of_task(results.evidence(board, pair.other, INSTABILITY), task)
     shared = sorted(mine.keys() & theirs.keys())
     if not shared:
         return ABSENT
     scale = np.mean([np.nanmean(theirs[name].values) for name in shared])
     ratio = float(np.mean([np.nanmean(mine[name].values) for name in shared]) / scale)
-    found = compare(_times(mine, 1 / scale), _times(theirs, ratio / scale))
-    return _with_width(ratio, found)
+    found = compare(_scaled(mine, 1 / scale), _scaled(theirs, ratio / scale))
+    return _with_interval(ratio, found)
 
 
 def _share(results: Results, board: str, pair: Pair, task: str | None) -> str:
-    """Of the gain in location instability, how much is part following; absent where nothing is gained."""
+    """The share of part following in the gain of location instability, with its interval by the delta method."""
     names = (INSTABILITY, FOLLOWING)
-    mine = [_of(results.evidence(board, pair.explainer, name + pair.reading), task) for name in names]
-    theirs = [_of(results.evidence(board, pair.other, name), task) for name in names]
+    mine = [_of_task(results.evidence(board, pair.explainer, name + pair.reading), task) for name in names]
+    theirs = [_of_task(results.evidence(board, pair.other, name), task) for name in names]
     if not all((*mine, *theirs)):
         return ABSENT
     gain, following = (
@@ -217,36 +218,39 @@ def _share(results: Results, board: str, pair: Pair, task: str | None) -> str:
     if gain <= 0:
         return "no gain"
     share = following / gain
-    sides = [_sum(_times(side[1], 1 / gain), _times(side[0], share / gain)) for side in (mine, theirs)]
-    return _with_width(share, compare(*sides))
+    sides = [_added(_scaled(side[1], 1 / gain), _scaled(side[0], share / gain)) for side in (mine, theirs)]
+    return _with_interval(share, compare(*sides))
 
 
-def _difference(results: Results, board: str, pair: Pair, metric: str, task: str | None, scale: float = 1) -> str:
-    sides = [_times(_of(results.evidence(board, label, metric), task), scale) for label in (pair.explainer, pair.other)]
+def _difference(results: Results, board: str, pair: Pair, metric: str, task: str | None) -> str:
+    """The difference of a metric, with its interval; of accuracies in points."""
+    scale, digits = (100, 1) if metric == BALANCED else (1, 3)
+    sides = [_scaled(_of_task(results.evidence(board, label, metric), task), scale)
+             for label in (pair.explainer, pair.other)]  # fmt: skip
     if not sides[0].keys() & sides[1].keys():
         return ABSENT
-    same_network = pair.explainer.startswith("additive")
+    same_network = pair.explainer.startswith("additive")  # both explain one network, so seeds are pairs
     found = compare(*sides, Pairing(same_network=same_network))
     low, high = found.these.interval()
-    digits = 1 if scale == 100 else 3
     return f"{found.these.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
-def _with_width(value: float, found: Comparison) -> str:
+def _with_interval(value: float, found: Comparison) -> str:
+    """A value with an interval as wide as that of a comparison."""
     low, high = found.these.interval()
     half = (high - low) / 2
     return f"{value:.2f} [{value - half:.2f}, {value + half:.2f}]"
 
 
-def _of(found: Mapping[str, Evidence], task: str | None) -> dict[str, Evidence]:
+def _of_task(found: Mapping[str, Evidence], task: str | None) -> dict[str, Evidence]:
     return {name: side for name, side in found.items() if task in (None, name)}
 
 
-def _times(found: Mapping[str, Evidence], factor: float) -> dict[str, Evidence]:
+def _scaled(found: Mapping[str, Evidence], factor: float) -> dict[str, Evidence]:
     return {name: Evidence(side.images, side.values * factor) for name, side in found.items()}
 
 
-def _sum(one: Mapping[str, Evidence], other: Mapping[str, Evidence]) -> dict[str, Evidence]:
+def _added(one: Mapping[str, Evidence], other: Mapping[str, Evidence]) -> dict[str, Evidence]:
     return {
         name: Evidence(side.images, side.values + other[name].at(side.images))
         for name, side in one.items() if name in other
@@ -254,16 +258,13 @@ def _sum(one: Mapping[str, Evidence], other: Mapping[str, Evidence]) -> dict[str
 
 
 def _seeds(results: Results, board: str, pair: Pair, task: str | None, metric: str = INSTABILITY) -> str:
+    """How many seeds of the explainer there are, the least over its tasks."""
     rows = results.cells(board, pair.explainer, metric)
     return str((rows if task is None else rows[rows["task"] == task]).groupby("task")["seed"].nunique().min())
 
 
-def _name(task: str | None) -> str:
+def _category(task: str | None) -> str:
     return "**mean**" if task is None else escape(task.partition("/")[2].partition(":")[0])
-
-
-def _number(value: float) -> str:
-    return ABSENT if np.isnan(value) else f"{value:.3f}"
 
 
 INTRODUCTION = """# The trained explainers beside their papers
@@ -282,7 +283,7 @@ and up to +3.7 (single)."""
 Table = Callable[[Results], Iterator[tuple[str, str]]]
 SECTIONS: Sequence[tuple[str, str, Table]] = (
     ("Interpretable CNNs", OF_FILTERS, interpretable_cnns),
-    ("Which options carry the effect", "One option of `interp_cnn` at a time; the others are the defaults.", options),
+    ("Which options carry the effect", "Options of `interp_cnn` that differ from the defaults.", options),
     ("Explainer auto-encoder", OF_AUTOENCODERS, autoencoders),
     ("Additive explainer", "The paper: entropy higher and contribution error lower with the prior.", additive),
 )
