@@ -29,11 +29,10 @@ class MaskedAccuracy(ImageMetric):
     everything scores as the original, so read both together. `@random` keeps as many pixels where a smooth random map
     is highest.
 
-    The paper names no inpainting. "diffusion" fills from the kept pixels by a pull-push pyramid, in 3 ms at 224 px;
-    "telea" (Telea 2004, radius 3 px) takes 15 to 70 ms. On three tasks of fauna and five explainers, the main
-    values differ by at most .02 (accuracies of .86 to 1).
-
     limit: images used, the first ones. gamma_limit: those of them on which the other gammas are tried.
+    inpainting: the paper names none. "diffusion" fills from the kept pixels by a pull-push pyramid, in 3 ms an image of
+        224 px; "telea" (Telea 2004, radius 3 px) takes 15 to 70 ms. On three tasks of fauna and five explainers, the
+        main values differ by at most .02 (accuracies of .86 to 1).
     """
 
     name = "masked_accuracy"

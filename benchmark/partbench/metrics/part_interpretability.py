@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import MarkedParts, PartOverlap
@@ -94,8 +94,7 @@ class PartInterpretability(Metric):
 
     def _of_best(self, marked: MarkedParts, seen: Int[np.ndarray, "q"]) -> Scores:
         """P_f per filter, of the parts that some image shows."""
-        shares = marked.shares[:, seen]
-        best, values = seen[shares.argmax(1)], shares.max(1)
+        best, values = _best_parts(marked, seen)
         named = zip(best, values, strict=True)
         units = [f"{f} {self._parts[k]}" if value else str(f) for f, (k, value) in enumerate(named)]
         return Scores(units, values, note=self._note, images=self._ids, evidence=marked.evidence(best))
@@ -103,7 +102,7 @@ class PartInterpretability(Metric):
     def _by_part(self, marked: MarkedParts, seen: Int[np.ndarray, "q"]) -> dict[str, Scores]:
         """The mean of P_fk and the share of filters whose best part it is, by variant."""
         shares = marked.shares
-        best, values = seen[shares[:, seen].argmax(1)], shares[:, seen].max(1)
+        best, values = _best_parts(marked, seen)
         means, best_of = {}, {}
         for k in seen:
             evidence = marked.evidence(np.full(len(shares), k))
@@ -116,6 +115,12 @@ class PartInterpretability(Metric):
     def _note(self) -> str:
         notes = [STAND_IN] * self._overlap.from_boxes + [UNMEASURED] * self._unmeasured
         return "; ".join(notes)
+
+
+def _best_parts(marked: MarkedParts, seen: Int[np.ndarray, "q"]) -> tuple[Int[np.ndarray, "k"], Float[np.ndarray, "k"]]:
+    """The part of largest P_fk of each filter, among those that some image shows, and that P_fk."""
+    shares = marked.shares[:, seen]
+    return seen[shares.argmax(1)], shares.max(1)
 
 
 @hookimpl

@@ -67,7 +67,7 @@ class Comparison:
     each explainer. Where both rest on the same trained network, from_a is due to its seeds and from_b is 0.
     images: on how many image-task pairs both have a value, of `of_images`; comparable: whether that is at least 90 %.
     better: the probability that A is better than B on an image, ties counted half; the mean over tasks.
-    one_seed: whether an explainer that is not deterministic has one seed only: `these` then speaks of these fits alone.
+    one_seed: whether an explainer that is not deterministic has one seed only: `these` then holds for these fits alone.
     """
 
     these: Estimate
