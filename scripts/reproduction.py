@@ -2,7 +2,7 @@
 
     python scripts/reproduction.py
 
-Everything is read from results/. Intervals are those of `functional.statistics.compare`: over images and seeds.
+Everything is read from results/. Intervals are those of `functional.statistics.compare`, over images and seeds.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means, share_of_gain
 from partbench.functional.statistics.ratios import times
-from partbench.leaderboard.markdown import ABSENT, escape, grid
+from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.leaderboard.paired_evidence import evidence
 from partbench.leaderboard.published import published_ratio
 from partbench.leaderboard.standings import current
@@ -25,14 +24,14 @@ from partbench.results.store import load_results
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTABILITY, FOLLOWING = "location_instability", "part_following"
 INTERPRETABILITY, BALANCED = "part_interpretability", "balanced_accuracy"
+ENTROPY = "contribution_entropy"
 BOARDS = ("fauna/*", "fauna/*:others", "fauna/multi", "animal_part/*", "animal_part/*:others", "animal_part/multi")
-POINTS = 100  # per cent
 ORDINARY = "top_conv (network=ordinary)"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two labels of explainers, and the reading of the first one's maps ("" or "@unmasked")."""
+    """Labels of an explainer and of the one it is compared with, and the reading of its maps ("" or "@unmasked")."""
 
     explainer: str
     other: str
@@ -50,13 +49,13 @@ ABLATIONS = tuple(
     for options in (
         "rho=0.1", "rho=1.0", "gradient=exact", "gradient=paper", "gradient=paper,marginal=largest",
         "gradient=paper,rho=1.0", "batch_norm=false", "loss_layers=both", "mask=true", "loss=false,mask=true",
-        "trunk=trained", "profile=paper", "profile=released",
+        "trunk=trained",
     )
 )  # fmt: skip
 
 
 class Results:
-    """The rows that count and the evidence of images, of results with both."""
+    """The results of a folder: all rows as `frame`, the aggregates that boards are made of as `rows`."""
 
     def __init__(self, folder: Path) -> None:
         self.frame = load_results(folder, aggregates_only=False)
@@ -74,7 +73,7 @@ class Results:
         return float(rows.groupby("task")["value"].mean().mean()) if len(rows) else float("nan")
 
     def evidence(self, board: str, label: str, metric: str) -> Mapping[str, Evidence]:
-        """By task, of all seeds."""
+        """The evidence of an explainer by task, of all its seeds."""
         return evidence(self.frame, self.cells(board, label, metric))
 
 
@@ -98,14 +97,10 @@ def interpretable_cnns(results: Results) -> Iterator[tuple[str, str]]:
     """By board and pair of networks: category by category."""
     for board in BOARDS:
         for pair in FILTERS:
-            rows = [_filters(results, board, pair, task) for task in _tasks(results, board, pair)]
-            if rows:
-                rows += [_filters(results, board, pair, None)] if len(rows) > 1 else []
+            if rows := _rows(_filters, results, board, pair):
                 reading = " (maps read before the mask)" if pair.reading else ""
-                yield (
-                    f"{board}: {pair.explainer}{reading} against {pair.other}",
-                    _ratios_printed("interp_cnn", board) + grid(FILTER_COLUMNS, rows),
-                )
+                table = _ratios_printed("interp_cnn", board) + grid(FILTER_COLUMNS, rows)
+                yield f"{board}: {pair.explainer}{reading} against {pair.other}", table
 
 
 def options(results: Results) -> Iterator[tuple[str, str]]:
@@ -122,24 +117,17 @@ def autoencoders(results: Results) -> Iterator[tuple[str, str]]:
     for board in BOARDS:
         for label in ("autoencoder", "autoencoder_cls"):
             pair = Pair(label, "top_conv")
-            rows = [_autoencoder(results, board, pair, task) for task in _tasks(results, board, pair)]
-            if rows:
-                rows += [_autoencoder(results, board, pair, None)] if len(rows) > 1 else []
-                yield (
-                    f"{board}: {label} against top_conv",
-                    _ratios_printed("autoencoder", board) + grid(AUTOENCODER_COLUMNS, rows),
-                )
+            if rows := _rows(_autoencoder, results, board, pair):
+                table = _ratios_printed("autoencoder", board) + grid(AUTOENCODER_COLUMNS, rows)
+                yield f"{board}: {label} against top_conv", table
 
 
 def additive(results: Results) -> Iterator[tuple[str, str]]:
     """By board and kind of bias: category by category."""
     for board in (*BOARDS, "fauna/attribute-*"):
-        for options in ("", "bias=zero"):
-            names = [f"{name} ({options})" if options else name for name in ("additive", "additive_no_prior")]
-            pair = Pair(*names)
-            rows = [_additive(results, board, pair, task) for task in _tasks(results, board, pair, ENTROPY)]
-            if rows:
-                rows += [_additive(results, board, pair, None)] if len(rows) > 1 else []
+        for suffix in ("", " (bias=zero)"):
+            pair = Pair(f"additive{suffix}", f"additive_no_prior{suffix}")
+            if rows := _rows(_additive, results, board, pair, ENTROPY):
                 yield f"{board}: {pair.explainer} against {pair.other}", grid(ADDITIVE_COLUMNS, rows)
 
 
@@ -155,12 +143,21 @@ ADDITIVE_COLUMNS = [
     "category", "entropy", "less no prior", "contribution error", "less no prior", "relative deviation", "of no prior",
     "bias", "seeds",
 ]  # fmt: skip
-ENTROPY = "contribution_entropy"
 
 
 def _ratios_printed(explainer: str, board: str) -> str:
+    """What the paper of an explainer prints, as a line above a table; "" where it prints nothing like it."""
     found = published_ratio(explainer, "top_conv", INSTABILITY, board.partition("/")[0], board)
     return f"Published ratios: {escape(found)}.\n\n" if found else ""
+
+
+RowOf = Callable[[Results, str, Pair, str | None], list[str]]
+
+
+def _rows(row_of: RowOf, results: Results, board: str, pair: Pair, metric: str = INSTABILITY) -> list[list[str]]:
+    """A row for each task that both have with this metric, and one for the mean of several tasks."""
+    tasks = _tasks(results, board, pair, metric)
+    return [row_of(results, board, pair, task) for task in (*tasks, *([None] if len(tasks) > 1 else []))]
 
 
 def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) -> list[str]:
@@ -171,13 +168,12 @@ def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) 
 def _filters(results: Results, board: str, pair: Pair, task: str | None) -> list[str]:
     name = INSTABILITY + pair.reading
     own, ordinary = results.mean(board, pair.explainer, name, task), results.mean(board, pair.other, INSTABILITY, task)
-    accuracy = results.mean(board, pair.explainer, BALANCED, task)
     return [
-        _name(task), f"{ordinary:.3f}", f"{own:.3f}", _ratio(results, board, pair, task),
+        _category(task), number(ordinary), number(own), _ratio(results, board, pair, task),
         _share(results, board, pair, task),
-        _number(results.mean(board, pair.other, INTERPRETABILITY, task)),
-        _number(results.mean(board, pair.explainer, INTERPRETABILITY, task)),
-        f"{accuracy:.3f}", _difference(results, board, pair, BALANCED, task, POINTS),
+        number(results.mean(board, pair.other, INTERPRETABILITY, task)),
+        number(results.mean(board, pair.explainer, INTERPRETABILITY, task)),
+        number(results.mean(board, pair.explainer, BALANCED, task)), _difference(results, board, pair, BALANCED, task),
         _seeds(results, board, pair, task),
     ]  # fmt: skip
 
@@ -189,7 +185,7 @@ def _autoencoder(results: Results, board: str, pair: Pair, task: str | None) -> 
     ]
     wrong = results.mean(board, pair.explainer, "classification_error@difference", task)
     return [
-        _name(task), *(f"{mean:.2f}" for mean in means), f"{POINTS * wrong:+.1f}", _ratio(results, board, pair, task),
+        _category(task), *(f"{mean:.2f}" for mean in means), f"{100 * wrong:+.1f}", _ratio(results, board, pair, task),
         _share(results, board, pair, task), _seeds(results, board, pair, task),
     ]  # fmt: skip
 
@@ -199,25 +195,25 @@ def _additive(results: Results, board: str, pair: Pair, task: str | None) -> lis
     mine, theirs = ({name: results.mean(board, label, name, task) for name in (nats, error, deviation, "bias")}
                     for label in (pair.explainer, pair.other))  # fmt: skip
     return [
-        _name(task), f"{mine[nats]:.2f}", _difference(results, board, pair, nats, task), _number(mine[error]),
+        _category(task), f"{mine[nats]:.2f}", _difference(results, board, pair, nats, task), number(mine[error]),
         _difference(results, board, pair, error, task), f"{mine[deviation]:.4f}", f"{theirs[deviation]:.4f}",
         f"{mine['bias']:.2f}", _seeds(results, board, pair, task, ENTROPY),
     ]  # fmt: skip
 
 
 def _ratio(results: Results, board: str, pair: Pair, task: str | None) -> str:
-    """Of the location instabilities."""
-    mine = _of(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), task)
-    theirs = _of(results.evidence(board, pair.other, INSTABILITY), task)
+    """The ratio of the location instabilities."""
+    mine = _of_task(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), task)
+    theirs = _of_task(results.evidence(board, pair.other, INSTABILITY), task)
     return _bounded(ratio_of_means(mine, theirs)) if mine.keys() & theirs.keys() else ABSENT
 
 
 def _share(results: Results, board: str, pair: Pair, task: str | None) -> str:
-    """Of the gain in location instability, how much is part following."""
+    """The share of part following in the gain of location instability."""
 
     def of(label: str, reading: str) -> tuple[dict[str, Evidence], dict[str, Evidence]]:
         instability, following = (
-            _of(results.evidence(board, label, name + reading), task) for name in (INSTABILITY, FOLLOWING)
+            _of_task(results.evidence(board, label, name + reading), task) for name in (INSTABILITY, FOLLOWING)
         )
         return instability, following
 
@@ -228,37 +224,36 @@ def _share(results: Results, board: str, pair: Pair, task: str | None) -> str:
     return "no gain" if found is None else _bounded(found)
 
 
-def _difference(results: Results, board: str, pair: Pair, metric: str, task: str | None, scale: float = 1) -> str:
+def _difference(results: Results, board: str, pair: Pair, metric: str, task: str | None) -> str:
+    """The difference of a metric, with its interval; of accuracies in points."""
+    scale, digits = (100, 1) if metric == BALANCED else (1, 3)
     mine, theirs = (
-        times(_of(results.evidence(board, label, metric), task), scale) for label in (pair.explainer, pair.other)
+        times(_of_task(results.evidence(board, label, metric), task), scale) for label in (pair.explainer, pair.other)
     )
     if not mine.keys() & theirs.keys():
         return ABSENT
-    found = compare(mine, theirs, Pairing(same_network=pair.explainer.startswith("additive"))).these
-    low, high = found.interval()
-    digits = 1 if scale == POINTS else 3
-    return f"{found.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    same_network = pair.explainer.startswith("additive")  # both explain one network, so seeds are pairs
+    found = compare(mine, theirs, Pairing(same_network=same_network))
+    low, high = found.these.interval()
+    return f"{found.these.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def _bounded(found: Ratio) -> str:
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
-def _of(found: Mapping[str, Evidence], task: str | None) -> dict[str, Evidence]:
+def _of_task(found: Mapping[str, Evidence], task: str | None) -> dict[str, Evidence]:
     return {name: side for name, side in found.items() if task in (None, name)}
 
 
 def _seeds(results: Results, board: str, pair: Pair, task: str | None, metric: str = INSTABILITY) -> str:
+    """How many seeds of the explainer there are, the least over its tasks."""
     rows = results.cells(board, pair.explainer, metric)
     return str((rows if task is None else rows[rows["task"] == task]).groupby("task")["seed"].nunique().min())
 
 
-def _name(task: str | None) -> str:
+def _category(task: str | None) -> str:
     return "**mean**" if task is None else escape(task.partition("/")[2].partition(":")[0])
-
-
-def _number(value: float) -> str:
-    return ABSENT if np.isnan(value) else f"{value:.3f}"
 
 
 INTRODUCTION = """# The trained explainers beside their papers
@@ -270,6 +265,8 @@ performer. Settings were chosen on training images or on `fauna`, never on the t
 OF_FILTERS = """D is the location instability (lower is better), P the part interpretability with disks of the measured
 receptive field. The share of the gain is the part of the fall of D that comes from filters which move with the parts;
 the rest comes from positions that move less. Near 0, filters settled on a place of the image."""
+OF_OPTIONS = """Options of `interp_cnn` that differ from the defaults, each against the ordinary network of the
+default recipe."""
 OF_AUTOENCODERS = """p is the share of the interpretable track (published .71 to .96). The errors of fc1 and fc2 are
 shares of the variance of the performer's features. The difference of errors is published as +.1 to +1.0 points (multi)
 and up to +3.7 (single)."""
@@ -277,7 +274,7 @@ and up to +3.7 (single)."""
 Table = Callable[[Results], Iterator[tuple[str, str]]]
 SECTIONS: Sequence[tuple[str, str, Table]] = (
     ("Interpretable CNNs", OF_FILTERS, interpretable_cnns),
-    ("Which options carry the effect", "One option of `interp_cnn` at a time; the others are the defaults.", options),
+    ("Which options carry the effect", OF_OPTIONS, options),
     ("Explainer auto-encoder", OF_AUTOENCODERS, autoencoders),
     ("Additive explainer", "The paper: entropy higher and contribution error lower with the prior.", additive),
 )

@@ -86,7 +86,7 @@ class Explainer:
     def unmasked(self, images: Images) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]] | None:
         """Maps before they were masked, and the masks in [0, 1]: their product is `maps`. None without masks.
 
-        They are drawn, and metrics of location read these maps too (`location_instability@unmasked`).
+        Pictures show both, and metrics of location read these maps too (`location_instability@unmasked`).
         """
         return None
 

@@ -413,7 +413,7 @@ class Scores:
     set gives no units, and its own value. `note` is what a reader of the aggregate must know ("part boxes stand in for
     masks"). `of` is what one value is of ("image", "concept", "part", "pair") where that is not what the metric says.
 
-    `evidence` holds what each image says of the aggregate: its mean over the images that have a value is the aggregate
+    `evidence` holds a value of each image whose mean, over the images that have one, is the aggregate
     (see `functional.statistics.pseudovalues`). `images` are their ids. Where units are images, their values are the
     evidence and nothing need be given.
     """

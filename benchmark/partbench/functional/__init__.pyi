@@ -6,14 +6,14 @@ from .decisions import decisions as decisions
 from .locality import mask_weights as mask_weights
 from .locality import region_shares as region_shares
 from .locality import voronoi_weights as voronoi_weights
-from .location import LEAST as LEAST
+from .location import LEAST_ENTRIES as LEAST_ENTRIES
 from .location import FilterValues as FilterValues
+from .location import LocatedImages as LocatedImages
 from .location import Measure as Measure
-from .location import Seen as Seen
 from .location import TopLocations as TopLocations
 from .location import distance_deviation as distance_deviation
+from .location import filter_values as filter_values
 from .location import location_deviations as location_deviations
-from .location import measured as measured
 from .location import most_active as most_active
 from .maps import on_image as on_image
 from .maps import peaks as peaks
@@ -30,6 +30,6 @@ from .orthogonality import mean_covariance as mean_covariance
 from .orthogonality import negative_logdet as negative_logdet
 from .part_effects import heat_contributions as heat_contributions
 from .part_effects import outermost as outermost
-from .part_overlap import Marks as Marks
+from .part_overlap import MarkedParts as MarkedParts
 from .part_overlap import PartOverlap as PartOverlap
 from .shuffling import shuffle_gap as shuffle_gap

@@ -1,4 +1,4 @@
-"""What logits say of the category of images, and on which images they are right."""
+"""Which images an explainer's logits classify correctly, and which the logits that they explain."""
 
 from __future__ import annotations
 
@@ -14,33 +14,38 @@ from partbench.types import Explanation, NotApplicable, PerformerOutputs
 
 
 class Decisions(NamedTuple):
-    """Logits of an explainer and of the network it explains, (n,) or (n, c); 1 where each is right, else 0.
+    """Logits of an explainer and of the network it explains, and which images each of them classifies correctly.
 
-    `side` is the side each image is of: of one logit 1 for the category and 0 for all else, of all logits the index of
-    its category, -1 for none. NaN where a logit is not finite.
+    predicted, explained: the logits, (n,) for one explained logit, (n, c) for all. side: of one logit 1 for images of
+    the category and 0 for all others; of all logits the index of the image's category, -1 for none. explainer_right,
+    performer_right: 1 where the image is classified correctly, else 0; NaN where a logit is not finite.
     """
 
     predicted: Float[np.ndarray, "n *c"]
     explained: Float[np.ndarray, "n *c"]
     side: Int[np.ndarray, "n"]
-    explainer: Float[np.ndarray, "n"]
-    performer: Float[np.ndarray, "n"]
+    explainer_right: Float[np.ndarray, "n"]
+    performer_right: Float[np.ndarray, "n"]
 
 
 def decisions(explanation: Explanation, outputs: PerformerOutputs) -> Decisions:
-    """What is decided of each image, by rules that are not fitted to these images.
+    """Classify each image, by rules that are not fitted to these images.
 
-    One logit says "the category" where it is above the explainer's threshold, chosen on training data; without one,
-    above 0, the rule of log-odds; without one and where it predicts one logit of a performer with several, where it is
-    the largest among them. Of all logits the largest decides. The network explained follows the same rules, without a
-    threshold; of an explainer that is a classifier itself, the task's performer is compared. A logit that is the
-    performer's own follows the performer's rule, whoever gives it.
+    All logits: the largest decides. One logit calls an image positive by the first of these rules that applies:
+
+    1. The explainer has a threshold, chosen on training data: the logit is above it.
+    2. The logit predicts one logit of a performer with several: it is the largest among them, in its place.
+    3. Otherwise (the performer has one output, or the explainer explains a network of its own): it is above 0, the
+       rule of log-odds.
+
+    The network explained is judged by rules 2 and 3. An explainer that is a classifier itself is compared with the
+    task's performer. A logit equal to the performer's falls under rule 2, even if the explainer gives it as its own.
 
     Raises NotApplicable where nothing is predicted, or not for every explained category.
     """
-    own = outputs.category_logits if outputs.target is None else outputs.explained
-    another = explanation.explained is not None and not explanation.is_classifier
-    explained = explanation.explained if another else own
+    of_performer = outputs.category_logits if outputs.target is None else outputs.explained
+    own_network = explanation.explained is not None and not explanation.is_classifier
+    explained = explanation.explained if own_network else of_performer
     if explained is None or explanation.logits is None:
         raise NotApplicable("no logits are predicted")
     if explained.shape != explanation.logits.shape:
@@ -51,18 +56,18 @@ def decisions(explanation: Explanation, outputs: PerformerOutputs) -> Decisions:
     if explained.ndim > 1:
         return Decisions(*logits, side, hits(logits[0], side), hits(logits[1], side))
     given = explanation.explained
-    alone = given is not None and own is not None and not torch.equal(given, own.to(given))
+    alone = given is not None and of_performer is not None and not torch.equal(given, of_performer.to(given))
     if explanation.threshold is not None:
         right = agreement(logits[0], side > 0, explanation.threshold)
     else:
         right = _one_logit(logits[0], side, outputs, alone)
-    return Decisions(*logits, side, right, _one_logit(logits[1], side, outputs, alone and another))
+    return Decisions(*logits, side, right, _one_logit(logits[1], side, outputs, alone and own_network))
 
 
 def _one_logit(
     logits: Float[np.ndarray, "n"], side: Int[np.ndarray, "n"], outputs: PerformerOutputs, alone: bool
 ) -> Float[np.ndarray, "n"]:
-    """1 where the logit, alone or in the place of the explained one, tells the side of an image, else 0."""
+    """1 where an image is classified correctly, by the sign of a logit that stands alone, else among all logits."""
     if alone or outputs.target is None:
         return agreement(logits, side > 0, 0.0)
     return one_against_rest(replace_logit(_numpy(outputs.logits), outputs.target, logits), outputs.target, side > 0)

@@ -1,4 +1,4 @@
-"""How much the distance from a filter's position to the landmarks varies over images; what an image says of it."""
+"""How much the distance from a filter's position to the landmarks varies over images, with the evidence of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-LEAST = 10  # the expected deviation of 2 entries is .80 of the true one, that of 10 is .97
+LEAST_ENTRIES = 10  # the expected deviation of 2 entries is .80 of the true one, that of 10 is .97
 
 # Of rows of n entries (x and y of positions, x and y of landmarks): a value (r,) of each row, and the effect (r, n) of
 # each entry on it, which is 0 in the mean over the entries.
@@ -51,11 +51,11 @@ class TopLocations:
     numbers: Int[Tensor, "k l t"]
     images: Int[Tensor, "l"]
     activation: Float[Tensor, "k"]
-    least: int = LEAST
+    least: int = LEAST_ENTRIES
     located: int = 0
 
     @staticmethod
-    def empty(filters: int, landmarks: int, least: int = LEAST) -> TopLocations:
+    def empty(filters: int, landmarks: int, least: int = LEAST_ENTRIES) -> TopLocations:
         """The state before the first image."""
         entries, numbers = torch.zeros(5, filters, landmarks, 0), torch.zeros(filters, landmarks, 0, dtype=torch.long)
         images = torch.zeros(landmarks, dtype=torch.long)
@@ -71,20 +71,20 @@ class TopLocations:
         """How many images entered for each filter and landmark."""
         return (self.entries[0] > -torch.inf).sum(-1)
 
-    def add(self, seen: Seen, top: int) -> None:
+    def add(self, images: LocatedImages, top: int) -> None:
         """Take images in and keep the `top` best scores; of equals, those of earlier images."""
-        present = seen.marks.isfinite().all(0)
-        n, k, marked = *seen.scores.shape, present.shape[1]
-        new = torch.empty(5, k, marked, n)
-        new[0] = torch.where(seen.enters.T[:, None] & present.T, seen.scores.T[:, None], -torch.inf)
-        new[1:3], new[3:] = seen.positions.mT[:, :, None], seen.marks.mT[:, None]
+        present = images.landmarks.isfinite().all(0)
+        n, k, landmarks = *images.scores.shape, present.shape[1]
+        new = torch.empty(5, k, landmarks, n)
+        new[0] = torch.where(images.enters.T[:, None] & present.T, images.scores.T[:, None], -torch.inf)
+        new[1:3], new[3:] = images.positions.mT[:, :, None], images.landmarks.mT[:, None]
         entries = torch.cat([self.entries, new], -1)
-        numbers = torch.cat([self.numbers, seen.numbers.expand(k, marked, -1)], -1)
+        numbers = torch.cat([self.numbers, images.numbers.expand(k, landmarks, -1)], -1)
         # numpy's stable sort is fast on what is mostly sorted
         best = torch.from_numpy(np.argsort(-entries[0].numpy(), axis=-1, kind="stable")[..., :top])
         self.entries, self.numbers = entries.gather(-1, best.expand(5, -1, -1, -1)), numbers.gather(-1, best)
         self.images = self.images + present.sum(0)
-        self.activation = self.activation + seen.scores[present.any(1)].double().sum(0)
+        self.activation = self.activation + images.scores[present.any(1)].double().sum(0)
         self.located += int(present.any(1).sum())
 
     def over_landmarks(
@@ -109,19 +109,19 @@ class TopLocations:
         return means, every.masked_fill(means.isnan()[:, None, None], 0.0)
 
 
-class Seen(NamedTuple):
+class LocatedImages(NamedTuple):
     """Images of one category: scores and positions (x, y) of filters, landmarks, which images enter, their numbers."""
 
     scores: Float[Tensor, "n k"]
     positions: Float[Tensor, "2 n k"]
-    marks: Float[Tensor, "2 n l"]
+    landmarks: Float[Tensor, "2 n l"]
     enters: Bool[Tensor, "n k"]
     numbers: Int[Tensor, "n"]
 
 
 @dataclass(frozen=True)
 class FilterValues:
-    """A value of each filter, NaN where it has none, and what each image says of their mean (see `Scores.evidence`)."""
+    """A value of each filter, NaN where it has none, and the evidence of each image for their mean (see `Scores`)."""
 
     values: Float[Tensor, "k"]
     evidence: Float[Tensor, "n"]
@@ -135,7 +135,7 @@ class FilterValues:
         return FilterValues(self.values / unit, self.evidence / unit)
 
 
-def measured(
+def filter_values(
     categories: Sequence[TopLocations], chosen: Int[Tensor, "k"], measure: Measure, images: int
 ) -> FilterValues:
     """A measure of each filter in the category chosen for it, and the evidence of `images` images, numbered from 0.

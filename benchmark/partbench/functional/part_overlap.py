@@ -125,8 +125,8 @@ def associated(
     return common / np.maximum(area + sizes - common, 1) > overlap
 
 
-class Marks(NamedTuple):
-    """Which parts filters mark on which images, and which images show the parts."""
+class MarkedParts(NamedTuple):
+    """Which filters mark which parts on which images (`hits`), and which images show the parts (`shown`)."""
 
     hits: Bool[np.ndarray, "n k p"]
     shown: Bool[np.ndarray, "n p"]
@@ -138,7 +138,7 @@ class Marks(NamedTuple):
         return np.divide(hits, shown, out=np.full_like(hits, np.nan), where=shown > 0)
 
     def evidence(self, parts: Int[np.ndarray, "k"]) -> Float[np.ndarray, "n"]:
-        """What each image says of the mean over filters f of P_fk, with k = parts[f]: see `Scores.evidence`.
+        """The evidence of each image for the mean over filters f of P_fk, with k = parts[f]: see `Scores`.
 
         Of image i of N: the mean over f of P_fk + [i is among the n images of k] (N / n) (whether f marks k - P_fk).
         """
@@ -203,9 +203,9 @@ class PartOverlap:
 
     def shares(self) -> Float[np.ndarray, "k p"]:
         """P_fk in [0, 1]; NaN for parts that no image shows. Some images must have been added."""
-        return self.marks([self.radius])[0].shares
+        return self.marked_parts([self.radius])[0].shares
 
-    def marks(self, radii: Sequence[float | None]) -> list[Marks]:
+    def marked_parts(self, radii: Sequence[float | None]) -> list[MarkedParts]:
         """Which filters mark which parts, image by image, with disks of each of these radii."""
         limits = thresholds(self._maps, self.quantile)[:, None, None]
         shown = np.concatenate([masks.any((2, 3)) for masks in self._masks])
@@ -213,7 +213,7 @@ class PartOverlap:
         for regions in map(self._regions, radii):
             # a map less its threshold: pixels among cells equal to it are exactly 0, whatever the rounding
             hits = [associated(maps - limits, masks, regions, self.overlap) for maps, masks in self._images()]
-            found.append(Marks(np.stack(hits), shown))
+            found.append(MarkedParts(np.stack(hits), shown))
         return found
 
     def _regions(self, radius: float | None) -> Regions:

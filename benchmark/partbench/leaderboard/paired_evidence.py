@@ -39,7 +39,10 @@ def compare_explainers(
 
 
 def evidence(frame: pd.DataFrame, cells: pd.DataFrame) -> Mapping[str, Evidence]:
-    """The evidence of an explainer by task, seeds in order, from the aggregate rows of its cells of one metric."""
+    """The evidence of an explainer by task, seeds in order.
+
+    `frame` holds the rows of images, `cells` the aggregate rows of the explainer's cells for one metric.
+    """
     keys = cells[["cell", "metric"]].astype(object)
     rows = frame[(frame["unit_kind"] == IMAGE) & frame["cell"].isin(keys["cell"])]
     rows = rows[["cell", "metric", "task", "seed", "unit", "value"]].astype({"cell": object, "metric": object})

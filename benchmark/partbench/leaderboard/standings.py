@@ -71,8 +71,8 @@ def standings(frame: pd.DataFrame) -> pd.DataFrame:
     best value and all whose intervals overlap its interval: they share rank 1; the others rank after all that are
     separated from them. `control` is what explainers declare: floors and ablations have no rank, a baseline is ranked
     as any explainer. Metrics with '@', rows without an interval and what explainers report of themselves have no rank.
-    `beaten_by_control`: not separated from every floor, or worse than one. `unsupported`: see that function. `images`
-    is the total over tasks, `seeds` the seeds used, `categories` those covered.
+    `beaten_by_control`: not separated from every floor, or worse than one. `unsupported`: see
+    `numbers_alone.unsupported`. `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)
     found = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))

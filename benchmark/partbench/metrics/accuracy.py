@@ -1,4 +1,4 @@
-"""Share of images that the explainer's logits tell right, compared with the network's."""
+"""Share of images that the explainer's logits classify correctly, compared with the network's."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerO
 from partbench.functional import decisions
 from partbench.functional.statistics import agreement
 
-LOGIT, POSITIVE = "logit", "positive"  # readings that decide the fitted threshold
+LOGIT, POSITIVE = "logit", "positive"  # readings that the fitted threshold is found from
 
 
 @dataclass
 class Accuracy(ImageMetric):
-    """Share of images that the explainer's logits tell right by its own rule, in [0, 1]; higher is better.
+    """Share of images that the explainer's logits classify correctly by its own rule, in [0, 1]; higher is better.
 
-    No threshold is fitted to the images scored. One logit: an image is called positive above the explainer's threshold
-    (chosen on training data), without one above 0, and where one logit of a performer with several is predicted, where
-    it is the largest among them. All logits: the largest is to be that of the image's category, over images of an
-    explained category (Interpretable CNN, section 5). Where one side has most of the images, a constant logit scores
-    its share: read `balanced_accuracy`. `classification_error` asks how the performer decides with the explainer's
-    logit in place of its own.
+    No threshold is fitted to the images scored. One logit calls an image positive where it is above the explainer's
+    threshold, chosen on training data. Without a threshold: where it is the largest of the performer's logits, in the
+    place of the one that it predicts; and above 0 if the performer has one output or the explainer a network of its
+    own. All logits: the largest is to be that of the image's category, over images of an explained category
+    (Interpretable CNN, section 5). Where one side has most of the images, a constant logit scores its share: read
+    `balanced_accuracy`. `classification_error` asks how the performer decides with the explainer's logit in place of
+    its own.
 
     `@performer` is the accuracy of the network explained by the same rules, without a threshold; of an explainer that
     is a classifier itself, the task performer's. `@difference` is explainer - performer, paired per image, in [-1, 1].
@@ -41,8 +42,9 @@ class Accuracy(ImageMetric):
     def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
         """1 or 0 per image. Raises NotApplicable where nothing is predicted, or not for every explained category."""
         found = decisions(explanation, outputs)
-        right = [np.ma.masked_array(values, found.side < 0) for values in (found.explainer, found.performer)]
-        values = {"": right[0], "@performer": right[1], "@difference": right[0] - right[1]}
+        of_both = found.explainer_right, found.performer_right
+        explainer, performer = (np.ma.masked_array(right, found.side < 0) for right in of_both)
+        values = {"": explainer, "@performer": performer, "@difference": explainer - performer}
         if found.predicted.ndim > 1:
             return values
         return values | {LOGIT: found.predicted, POSITIVE: found.side > 0}

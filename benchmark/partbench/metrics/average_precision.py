@@ -20,9 +20,11 @@ class AveragePrecision(ImageMetric):
     """Area under precision against recall of the explainer's logit as a ranking, in (0, 1]; higher is better.
 
     The mean over the images of the category of the precision among all images whose logit is at least theirs; equal
-    logits are cut together (as in scikit-learn, without interpolation). It needs no threshold, and it does not change
-    with a rising function of the logit. A random ranking scores about the share of the category's images. All logits:
-    the mean over the explained categories, each against the images of the other ones. Ours: the papers print accuracy.
+    logits are cut together (as in scikit-learn, without interpolation). It needs no threshold, and an increasing
+    function of the logit does not change it. A random ranking scores about the share of the category's images. All
+    logits: the mean over the explained categories, each against the images of the others. Ours: the papers print
+    accuracy.
+
     `@performer` is that of the network explained; of an explainer that is a classifier itself, the task performer's.
 
     The evidence of an image is the jackknife's: the value without it is found for each image.
@@ -43,7 +45,7 @@ class AveragePrecision(ImageMetric):
         return {"": found.predicted, "@performer": found.explained, SIDE: found.side}
 
     def compute(self) -> dict[str, Scores]:
-        """The average precision and what each image says of it. Raises NotApplicable if all images are of one side."""
+        """The average precision and its evidence. Raises NotApplicable if all images are of one side."""
         side = np.ma.getdata(self.gathered(SIDE))
         if len(np.unique(side[side >= 0])) < 2:
             raise NotApplicable("all images are of one side: nothing to tell apart")

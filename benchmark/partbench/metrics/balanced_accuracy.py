@@ -6,26 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import decisions
-from partbench.functional.statistics import balanced, pseudovalues
+from partbench.functional.statistics import balanced_mean, pseudovalues_of_known
 
 SIDE = "side"  # the reading that says which side an image is of
 
 
 @dataclass
 class BalancedAccuracy(ImageMetric):
-    """Mean over the sides of the share of their images that are told right, in [0, 1]; higher is better.
+    """Mean over the sides of the share of their images that are classified correctly; in [0, 1], higher is better.
 
     One logit: the sides are the images of the category and all others. All logits: the sides are the explained
-    categories. What is told right follows the rules of `accuracy`: no threshold is fitted to the images scored. A
+    categories. Images are classified by the rules of `accuracy`: no threshold is fitted to the images scored. A
     network at chance scores .5, whatever the share of the larger side. `@performer` is the explained network's own on
     the same terms; of an explainer that is a classifier itself, the task performer's.
 
-    The evidence of an image is the jackknife's: the value without it is found for each image. An image of a small side
-    says more.
+    The evidence of an image is the jackknife's, from the value without it. That of an image of a small side is larger.
     """
 
     name = "balanced_accuracy"
@@ -41,11 +39,11 @@ class BalancedAccuracy(ImageMetric):
         Raises NotApplicable where nothing is predicted, or not for every explained category.
         """
         found = decisions(explanation, outputs)
-        values = {"": found.explainer, "@performer": found.performer, SIDE: found.side}
+        values = {"": found.explainer_right, "@performer": found.performer_right, SIDE: found.side}
         return {name: np.ma.masked_array(of_each, found.side < 0) for name, of_each in values.items()}
 
     def compute(self) -> dict[str, Scores]:
-        """The mean over sides, and what each image says of it. Raises NotApplicable if all images are of one side."""
+        """The mean over sides, and its evidence. Raises NotApplicable if all images are of one side."""
         side = self.gathered(SIDE)
         counted = ~np.ma.getmaskarray(side)
         if len(np.unique(side[counted])) < 2:
@@ -54,16 +52,10 @@ class BalancedAccuracy(ImageMetric):
         found = {}
         for reading in ("", "@performer"):
             right = np.ma.getdata(self.gathered(reading))[counted]
-            value, left_out = balanced(right, np.ma.getdata(side)[counted])
-            found[self.name + reading] = Scores(value=value, images=images, evidence=_evidence(value, left_out))
+            value, left_out = balanced_mean(right, np.ma.getdata(side)[counted])
+            evidence = pseudovalues_of_known(value, left_out)
+            found[self.name + reading] = Scores(value=value, images=images, evidence=evidence)
         return found
-
-
-def _evidence(value: float, left_out: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Of the images that count; NaN for all others."""
-    evidence, known = np.full(len(left_out), np.nan), ~np.isnan(left_out)
-    evidence[known] = pseudovalues(value, left_out[known])
-    return evidence
 
 
 @hookimpl

@@ -39,7 +39,6 @@ class ContributionError(Metric):
     of = "part"
 
     least_drop: Annotated[float, Ge(0)] = 1e-3
-
     least_share: Annotated[float, Ge(0)] = 0.01
 
     _ids: list[str] = field(init=False, default_factory=list, repr=False)
@@ -70,10 +69,10 @@ class ContributionError(Metric):
         self._names = outputs.parts if known else tuple(str(p) for p in range(drops.shape[1]))
 
     def compute(self) -> dict[str, Scores]:
-        """The error of each part, NaN for one without concepts, their mean, and what each image says of it.
+        """The error of each part, NaN for one without concepts, their mean and its evidence.
 
-        Raises NotApplicable where no image can be used, the mean logit of those used is not positive, or all parts but
-        one take next to nothing of it.
+        Raises NotApplicable where no image can be used, the mean logit of those used is not positive, or fewer than two
+        parts take `least_share` of its fall.
         """
         errors, y = np.stack(self._errors), np.array(self._logits)
         used = np.isfinite(errors).all(1)

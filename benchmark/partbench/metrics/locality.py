@@ -15,11 +15,11 @@ from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutput
 from partbench.functional import mask_weights, region_shares, voronoi_weights
 from partbench.functional.statistics import entropies_left_out, entropies_of_means, mean_of_known, pseudovalues
 
-Kind = Literal["masks", "landmarks"]
+RegionKind = Literal["masks", "landmarks"]
 
 
 @dataclass
-class Shares:
+class RegionShares:
     """Of each image, the shares (k, r) of the concepts' heatmaps in each region, and which parts (p) it shows."""
 
     of_images: list[np.ndarray] = field(default_factory=list)
@@ -38,9 +38,9 @@ class Locality(Metric):
     paper leaves both choices open.
 
     A concept whose map is zero (or NaN) on an image has no share there: the image is left out for that concept, and
-    `@empty_maps` is the share of such concepts per image. A mean over few images spreads less: a concept with shares on
-    fewer than `least_images` of the images (all, where there are fewer) has no value. Images without any visible part
-    are left out for all concepts; `@images_without_parts` counts them (1 or 0 per image).
+    `@empty_maps` is the share of such concepts per image. The mean over a few images covers few parts and has a low H:
+    a concept with shares on fewer than `least_images` of the images (all, where there are fewer) has no value. Images
+    without any visible part are left out for all concepts; `@images_without_parts` counts them (1 or 0 per image).
 
     The evidence of an image is the jackknife's: the value without it is found for each image.
     """
@@ -57,21 +57,21 @@ class Locality(Metric):
     least_images: Annotated[int, Ge(1)] = 10
 
     _ids: list[str] = field(init=False, default_factory=list, repr=False)
-    _shares: dict[Kind, Shares] = field(init=False, default_factory=dict, repr=False)
+    _shares: dict[RegionKind, RegionShares] = field(init=False, default_factory=dict, repr=False)
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where the dataset knows no parts."""
         for kind in self._kinds(batch):
             weights, shown = _regions(batch, kind)
-            state = self._shares.setdefault(kind, Shares())
+            state = self._shares.setdefault(kind, RegionShares())
             shares = region_shares(explanation, weights, batch.size)
             state.of_images += [of_image.double().cpu().numpy() for of_image in shares]
             state.shown += list(shown.cpu().numpy())
         self._ids += batch.ids
 
-    def _kinds(self, batch: Batch) -> list[Kind]:
+    def _kinds(self, batch: Batch) -> list[RegionKind]:
         """What tells parts: the kind of the main value first, then the other where the data has it."""
-        lacking: dict[Kind, str] = {
+        lacking: dict[RegionKind, str] = {
             "masks": "masks" if batch.masks is None else "",
             "landmarks": "landmarks" if batch.landmarks is None else "boxes" if batch.boxes is None else "",
         }
@@ -98,7 +98,7 @@ class Locality(Metric):
             f"{self.name}@images_without_parts": Scores(tuple(self._ids), (~shown).astype(float), of="image"),
         }
 
-    def _scores(self, state: Shares) -> Scores:
+    def _scores(self, state: RegionShares) -> Scores:
         shares, shown = np.stack(state.of_images), np.stack(state.shown)
         used: np.ndarray = np.any(shown, axis=1)
         evidence = np.full(len(used), np.nan)
@@ -119,7 +119,7 @@ class Locality(Metric):
         return np.pad(shown, ((0, 0), (0, 1)), constant_values=True)[:, None]
 
 
-def _regions(batch: Batch, kind: Kind) -> tuple[Iterator[Float[Tensor, "p+1 H W"]], Bool[Tensor, "n p"]]:
+def _regions(batch: Batch, kind: RegionKind) -> tuple[Iterator[Float[Tensor, "p+1 H W"]], Bool[Tensor, "n p"]]:
     """Weights of the parts and of the context, image by image, and which parts each image shows."""
     masks, landmarks, boxes = batch.masks, batch.landmarks, batch.boxes
     if kind == "masks" and masks is not None:

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from partbench import Batch, Explanation, InputError, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import (
-    LEAST,
+    LEAST_ENTRIES,
     FilterValues,
+    LocatedImages,
     Measure,
-    Seen,
     TopLocations,
     distance_deviation,
+    filter_values,
     location_deviations,
-    measured,
     most_active,
     peaks,
     shuffle_gap,
@@ -50,7 +50,7 @@ class FilterLocations(Metric):
 
     top: Annotated[int, Ge(3)] = 100
     alive_only: bool = True
-    least: Annotated[int, Ge(3)] = LEAST  # the evidence of an image needs the deviation of two others
+    least: Annotated[int, Ge(3)] = LEAST_ENTRIES  # the evidence of an image needs the deviation of two others
 
     _top: dict[str, dict[int, TopLocations]] = field(init=False, default_factory=dict, repr=False)
     _ids: list[str] = field(init=False, default_factory=list, repr=False)
@@ -64,19 +64,19 @@ class FilterLocations(Metric):
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where no landmark is to be used."""
-        marks = _marks(batch, outputs)
+        landmarks = _landmarks(batch, outputs)
         category = torch.zeros(len(batch)) if outputs.category is None else outputs.category.cpu()
         self._many = outputs.category_logits is not None and outputs.category_logits.shape[1] > 1
         self._size = batch.size
         numbers = len(self._ids) + torch.arange(len(batch))
         self._ids += batch.ids
-        self._add("", explanation, marks, category, numbers)
+        self._add("", explanation, landmarks, category, numbers)
         if explanation.unmasked is not None:
             before = Explanation(explanation.unmasked, grid=explanation.grid)
-            self._add(UNMASKED, before, marks, category, numbers)
+            self._add(UNMASKED, before, landmarks, category, numbers)
 
     def _add(
-        self, reading: str, explanation: Explanation, marks: Float[Tensor, "2 n l"], category: Float[Tensor, "n"],
+        self, reading: str, explanation: Explanation, landmarks: Float[Tensor, "2 n l"], category: Float[Tensor, "n"],
         numbers: Int[Tensor, "n"],
     ) -> None:  # fmt: skip
         scores, places = peaks(explanation, self._size)
@@ -84,8 +84,10 @@ class FilterLocations(Metric):
         found = self._top.setdefault(reading, {})
         for index in category[category >= 0].unique().int().tolist():
             rows = category == index
-            top = found.setdefault(index, TopLocations.empty(scores.shape[1], marks.shape[2], self.least))
-            of_category = Seen(scores[rows], places[rows].movedim(-1, 0), marks[:, rows], enters[rows], numbers[rows])
+            top = found.setdefault(index, TopLocations.empty(scores.shape[1], landmarks.shape[2], self.least))
+            of_category = LocatedImages(
+                scores[rows], places[rows].movedim(-1, 0), landmarks[:, rows], enters[rows], numbers[rows]
+            )
             top.add(of_category, self.top)
 
     def _categories(self, reading: str = "") -> list[TopLocations]:
@@ -108,7 +110,7 @@ class FilterLocations(Metric):
         return self._measured(categories, most_active(categories), shuffle_gap)
 
     def _measured(self, categories: list[TopLocations], chosen: Int[Tensor, "k"], measure: Measure) -> FilterValues:
-        return measured(categories, chosen, measure, len(self._ids)).over(math.hypot(*self._size))
+        return filter_values(categories, chosen, measure, len(self._ids)).over(math.hypot(*self._size))
 
     def _scores(self, found: FilterValues) -> Scores:
         units = [str(i) for i in range(len(found.values))]
@@ -133,7 +135,7 @@ class LocationInstability(FilterLocations):
     """
 
     name = "location_instability"
-    version = "2"
+    version = "2"  # 1 took filters and landmarks of two entries
     higher_is_better = False
     bounds = (0.0, 1.0)
 
@@ -167,7 +169,7 @@ class PartFollowing(FilterLocations):
     """
 
     name = "part_following"
-    version = "2"
+    version = "2"  # 1 took filters and landmarks of two entries
     higher_is_better = True
     bounds = (-1.0, 1.0)
 
@@ -176,14 +178,14 @@ class PartFollowing(FilterLocations):
         return {f"{self.name}{reading}": self._scores(self._following(reading)) for reading in self._top}
 
 
-def _marks(batch: Batch, outputs: PerformerOutputs) -> Float[Tensor, "2 n l"]:
+def _landmarks(batch: Batch, outputs: PerformerOutputs) -> Float[Tensor, "2 n l"]:
     """x and y of the landmarks that metrics of location use."""
     if batch.landmarks is None:
         raise NotApplicable("the dataset has no landmarks")
-    marks = batch.landmarks if outputs.located is None else batch.landmarks[:, list(outputs.located)]
-    if not marks.shape[1]:
+    landmarks = batch.landmarks if outputs.located is None else batch.landmarks[:, list(outputs.located)]
+    if not landmarks.shape[1]:
         raise NotApplicable("the dataset names no landmarks for metrics of location")
-    return marks.float().cpu().movedim(-1, 0)
+    return landmarks.float().cpu().movedim(-1, 0)
 
 
 @hookimpl

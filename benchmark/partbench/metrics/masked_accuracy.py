@@ -29,11 +29,10 @@ class MaskedAccuracy(ImageMetric):
     everything scores as the original, so read both together. `@random` keeps as many pixels where a smooth random map
     is highest.
 
-    The paper names no inpainting. "diffusion" fills from the kept pixels by a pull-push pyramid, in 3 ms at 224 px;
-    "telea" (Telea 2004, radius 3 px) takes 15 to 70 ms. On three tasks of fauna and five explainers, the main
-    values differ by at most .02 (accuracies of .86 to 1).
-
     limit: images used, the first ones. gamma_limit: those of them on which the other gammas are tried.
+    inpainting: the paper names none. "diffusion" fills from the kept pixels by a pull-push pyramid, in 3 ms an image of
+        224 px; "telea" (Telea 2004, radius 3 px) takes 15 to 70 ms. On three tasks of fauna and five explainers, the
+        main values differ by at most .02 (accuracies of .86 to 1).
     """
 
     name = "masked_accuracy"
@@ -63,20 +62,20 @@ class MaskedAccuracy(ImageMetric):
         keep = prominent >= main
         chance = np.stack([random_keep(*of_image) for of_image in zip(batch.ids, keep, strict=True)])
         found = {"": original.copy(), "@random": original.copy()}
-        self._mask(found[""], batch.pixels, keep, outputs)
-        self._mask(found["@random"], batch.pixels, chance, outputs)
+        self._recognise(found[""], batch.pixels, keep, outputs)
+        self._recognise(found["@random"], batch.pixels, chance, outputs)
         tried = max(0, self.gamma_limit - len(self._ids))
         for gamma in others:
             values = original.copy()
-            self._mask(values[:tried], batch.pixels[:tried], prominent[:tried] >= gamma, outputs)
+            self._recognise(values[:tried], batch.pixels[:tried], prominent[:tried] >= gamma, outputs)
             found[f"@gamma={gamma:g}"] = np.ma.masked_array(values, np.arange(len(batch)) >= tried)
         return found | {"@original": original, "@kept": keep.mean((1, 2))}
 
     def compute(self) -> dict[str, Scores]:
         """1 or 0 per image, of the gammas that were tried."""
-        return {name: of for name, of in super().compute().items() if len(of.values)}
+        return {name: scores for name, scores in super().compute().items() if len(scores.values)}
 
-    def _mask(
+    def _recognise(
         self, right: Float[np.ndarray, "n"], pixels: Float[Tensor, "n 3 H W"], keep: Bool[np.ndarray, "n H W"],
         outputs: PerformerOutputs,
     ) -> None:  # fmt: skip

@@ -52,7 +52,7 @@ class Orthogonality(Metric):
         k = explanation.maps.shape[1]
         if k < 2:
             raise NotApplicable("one map only: nothing to be orthogonal to")
-        second, first = (of.cpu() for of in covariances(explanation.maps, *explanation.upsampling(*batch.size)))
+        second, first = (moment.cpu() for moment in covariances(explanation.maps, *explanation.upsampling(*batch.size)))
         if self.pooled:
             second = second + first[:, :, None] * first[:, None, :]
         if self._each is None:

@@ -8,15 +8,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from partbench import Batch, Explanation, Metric, NotApplicable, PerformerOutputs, Scores, hookimpl
-from partbench.functional import Marks, PartOverlap
+from partbench.functional import MarkedParts, PartOverlap
 
 STAND_IN = "part boxes stand in for masks"
 UNMEASURED = "the receptive field could not be measured: .31 of the width"
-SHARE = 0.31  # of the width: the field that Zhou et al. measured for the fifth layer of AlexNet, 70 of 227 px
-TIMES = (0.75, 1.5)  # the measured field, in the variants
+FIELD_SHARE = 0.31  # of the width: the field that Zhou et al. measured for the fifth layer of AlexNet, 70 of 227 px
+FIELD_FACTORS = (0.75, 1.5)  # widths of the disks in the variants, as multiples of the measured field
 
 
 @dataclass
@@ -42,7 +42,7 @@ class PartInterpretability(Metric):
     """
 
     name = "part_interpretability"
-    version = "2"
+    version = "2"  # 1 took the interpolated map for the region of a cell
     needs = ("maps",)
     higher_is_better = True
     bounds = (0.0, 1.0)
@@ -72,41 +72,40 @@ class PartInterpretability(Metric):
         if self.region == "field" and not self._diameter:
             measured = outputs.measured_field()
             self._unmeasured = measured is None
-            self._diameter = SHARE * batch.size[1] if measured is None else measured
+            self._diameter = FIELD_SHARE * batch.size[1] if measured is None else measured
 
     def compute(self) -> dict[str, Scores]:
         """P_f per filter, with other disks too, then the mean of P_fk and the share of best filters of each part.
 
         Raises NotApplicable if no image shows a part.
         """
-        radii = [times * self._diameter / 2 for times in (1.0, *TIMES)] if self._diameter else [self.radius]
-        marks, *others = self._overlap.marks(radii)
-        seen = np.flatnonzero(marks.shown.any(0))
+        radii = [factor * self._diameter / 2 for factor in (1.0, *FIELD_FACTORS)] if self._diameter else [self.radius]
+        marked, *others = self._overlap.marked_parts(radii)
+        seen = np.flatnonzero(marked.shown.any(0))
         if not len(seen):
             raise NotApplicable(f"none of {self._overlap.images} images shows a part")
-        found = {"": self._of_best(marks, seen)}
+        found = {"": self._of_best(marked, seen)}
         if others:
             found["@field"] = Scores(value=self._diameter, note=self._note)
-        for times, of_times in zip(TIMES, others, strict=False):
-            found[f"@field={times}"] = self._of_best(of_times, seen)
-        scores = found | self._by_part(marks, seen)
+        for factor, of_factor in zip(FIELD_FACTORS, others, strict=False):  # without a field there are no others
+            found[f"@field={factor}"] = self._of_best(of_factor, seen)
+        scores = found | self._by_part(marked, seen)
         return {f"{self.name}{variant}": of_variant for variant, of_variant in scores.items()}
 
-    def _of_best(self, marks: Marks, seen: Int[np.ndarray, "q"]) -> Scores:
+    def _of_best(self, marked: MarkedParts, seen: Int[np.ndarray, "q"]) -> Scores:
         """P_f per filter, of the parts that some image shows."""
-        shares = marks.shares[:, seen]
-        best, values = seen[shares.argmax(1)], shares.max(1)
+        best, values = _best_parts(marked, seen)
         named = zip(best, values, strict=True)
         units = [f"{f} {self._parts[k]}" if value else str(f) for f, (k, value) in enumerate(named)]
-        return Scores(units, values, note=self._note, images=self._ids, evidence=marks.evidence(best))
+        return Scores(units, values, note=self._note, images=self._ids, evidence=marked.evidence(best))
 
-    def _by_part(self, marks: Marks, seen: Int[np.ndarray, "q"]) -> dict[str, Scores]:
+    def _by_part(self, marked: MarkedParts, seen: Int[np.ndarray, "q"]) -> dict[str, Scores]:
         """The mean of P_fk and the share of filters whose best part it is, by variant."""
-        shares = marks.shares
-        best, values = seen[shares[:, seen].argmax(1)], shares[:, seen].max(1)
+        shares = marked.shares
+        best, values = _best_parts(marked, seen)
         means, best_of = {}, {}
         for k in seen:
-            evidence = marks.evidence(np.full(len(shares), k))
+            evidence = marked.evidence(np.full(len(shares), k))
             mean, share = float(shares[:, k].mean()), float(((best == k) & (values > 0)).mean())
             means[f"@part={self._parts[k]}"] = Scores(value=mean, note=self._note, images=self._ids, evidence=evidence)
             best_of[f"@best={self._parts[k]}"] = Scores(value=share, note=self._note)
@@ -116,6 +115,12 @@ class PartInterpretability(Metric):
     def _note(self) -> str:
         notes = [STAND_IN] * self._overlap.from_boxes + [UNMEASURED] * self._unmeasured
         return "; ".join(notes)
+
+
+def _best_parts(marked: MarkedParts, seen: Int[np.ndarray, "q"]) -> tuple[Int[np.ndarray, "k"], Float[np.ndarray, "k"]]:
+    """The part of largest P_fk of each filter, among those that some image shows, and that P_fk."""
+    shares = marked.shares[:, seen]
+    return seen[shares.argmax(1)], shares.max(1)
 
 
 @hookimpl

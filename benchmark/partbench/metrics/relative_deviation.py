@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partbench import Batch, Explanation, ImageMetric, PerformerOutputs, Scores, hookimpl
-from partbench.functional.statistics import pseudovalues, relative_deviation
+from partbench.functional.statistics import pseudovalues_of_known, relative_deviation
 
 
 @dataclass
@@ -19,8 +19,8 @@ class RelativeDeviation(ImageMetric):
     Dimensionless, 0 is perfect, above 1 where the prediction leaves the range. NaN where the explained logit is
     constant. The explained logit is the explanation's own where it gives one.
 
-    The evidence of an image is the jackknife's: without it, the mean and the range may both change. An image at an end
-    of the range says much, others little more than their own deviation.
+    The evidence of an image is the jackknife's: without it, the mean and the range may both change. That of an image at
+    an end of the range is large, that of any other is close to its own deviation.
     """
 
     name = "relative_deviation"
@@ -35,12 +35,10 @@ class RelativeDeviation(ImageMetric):
         return {"predicted": predicted, "explained": explained}
 
     def compute(self) -> dict[str, Scores]:
-        """The relative deviation, and what each image says of it."""
-        value, left_out = relative_deviation(*(np.ma.getdata(self.gathered(of)) for of in ("predicted", "explained")))
-        known = ~np.isnan(left_out)
-        evidence = np.full(len(left_out), np.nan)
-        evidence[known] = pseudovalues(value, left_out[known])
-        return {self.name: Scores(value=value, images=self._ids, evidence=evidence)}
+        """The relative deviation and its evidence."""
+        predicted, explained = (np.ma.getdata(self.gathered(reading)) for reading in ("predicted", "explained"))
+        value, left_out = relative_deviation(predicted, explained)
+        return {self.name: Scores(value=value, images=self._ids, evidence=pseudovalues_of_known(value, left_out))}
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""How far the units of a convolutional layer really look, which is less than the theoretical receptive field."""
+"""The measured receptive field of a convolutional layer, which is smaller than the theoretical one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from partbench.nn.receptive_field import ReceptiveField
 
-HELD = 0.5  # share of the gradient that the measured field holds
-UNITS = 6  # units that are looked at on each image
-BINS = 4  # a pixel; of distances
+HELD = 0.5  # share of the gradient inside the measured field
+CHANNELS = 6  # channels measured on each image, each in the cell where it peaks
+BINS = 4  # bins of distance per pixel
 
 
 def measured_field(network: nn.Module, pixels: Float[Tensor, "n 3 H W"], grid: ReceptiveField) -> float:
@@ -51,15 +51,15 @@ def _gradients(
         best, cells = maps.flatten(1).max(1)
         active = torch.nonzero(best > 0).flatten()
         found = []
-        for unit in active[_evenly(len(active))].tolist():
-            gradient = torch.autograd.grad(best[unit], image, retain_graph=True)[0][0].norm(dim=0)
+        for channel in active[_evenly(len(active))].tolist():
+            gradient = torch.autograd.grad(best[channel], image, retain_graph=True)[0][0].norm(dim=0)
             if gradient.any():
-                found.append((divmod(int(cells[unit]), maps.shape[2]), gradient))
+                found.append((divmod(int(cells[channel]), maps.shape[2]), gradient))
     return found
 
 
 def _evenly(count: int) -> Int[Tensor, "u"]:
-    return torch.linspace(0, count - 1, min(count, UNITS)).long()
+    return torch.linspace(0, count - 1, min(count, CHANNELS)).long()
 
 
 def _distances(cell: tuple[int, int], grid: ReceptiveField, like: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:

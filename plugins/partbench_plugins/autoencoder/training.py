@@ -21,7 +21,7 @@ from partbench_plugins.settling import SettlingTraining, TrainingRecord, Watch, 
 Objective = Callable[[Reconstruction, Int[Tensor, "b"]], Float[Tensor, ""]]
 BATCH = 128
 TOP_RATE = 0.1  # of conv-interp-1, a copy of the performer's top convolution, relative to the learning rate
-DECODER_RATE = 0.03  # of the decoder's weights: one with thousands of inputs dies of a step that a convolution needs
+DECODER_RATE = 0.03  # of the decoder's weights: units of thousands of inputs die at the rate that convolutions need
 SHARE_RATE = 20  # w_p learns at so many times the rate: a step of Adam is about as long as the rate, whatever eta
 
 

@@ -14,7 +14,7 @@ from partbench_plugins.applicability import fitted, require_layers
 
 
 class MapGeometry(NamedTuple):
-    """Geometry of the maps of a layer: numbers of cells, receptive field of a cell, side of the image in px."""
+    """A task and the geometry of the maps of a layer: numbers of cells, receptive field, side of the image in px."""
 
     task: TrainingTask
     height: int

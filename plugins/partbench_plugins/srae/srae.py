@@ -143,8 +143,8 @@ def mean_contributions(network: XLayerNetwork, examples: Examples) -> Float[Tens
 def degenerate(contributions: Float[Tensor, "n"]) -> bool:
     """Whether fewer than two x-features speak for the category, or the second less than 0.3 times as much as the first.
 
-    `contributions` are means over images. Source: SRAE, appendix I.3 (what degeneration is); the
-    numbers are those of the authors' training code.
+    `contributions` are means over images. Source: SRAE, appendix I.3 (what degeneration is); the numbers are those of
+    the authors' training code.
     """
     first, second, *_ = [*contributions.sort(descending=True).values.tolist(), 0.0, 0.0]
     return not (second > 0 and second / first >= EVEN)

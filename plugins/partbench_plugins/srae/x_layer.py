@@ -33,8 +33,8 @@ class XLayer(NamedTuple):
 class XLayerExplainer(Explainer):
     """Explains one logit by n x-features E_l >= 0, learned from Z, the performer's first fully-connected layer.
 
-    Scores are E_l, contributions v_l E_l; logits are their sum plus the predictor's bias. Maps
-    are the c-MWP of the x-features (SRAE, section 2.4), >= 0, read at `read_layer`, computed only where asked for.
+    Scores are E_l, contributions v_l E_l; logits are their sum plus the predictor's bias. Maps are the c-MWP of the
+    x-features (SRAE, section 2.4), >= 0, read at `read_layer`, computed only where asked for.
 
     n: number of x-features (SRAE, section 4.2).
     hidden: units of the encoder's hidden layers (section 4.2).

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from partbench.functional import Seen, TopLocations, location_deviations, measured, most_active, shuffle_gap
+from partbench.functional import (
+    LocatedImages,
+    TopLocations,
+    filter_values,
+    location_deviations,
+    most_active,
+    shuffle_gap,
+)
 from partbench.functional.location import distance_deviation
 
 
@@ -16,7 +23,7 @@ def images(scores, marks=None, first=0):
     positions = torch.arange(n).float().expand(2, n)[..., None] * 3
     marks = torch.zeros(2, n, 1) if marks is None else torch.tensor(marks).expand(2, n)[..., None]
     scores = torch.tensor(scores)[:, None]
-    return Seen(scores, positions, marks, scores > 0, first + torch.arange(n))
+    return LocatedImages(scores, positions, marks, scores > 0, first + torch.arange(n))
 
 
 def test_the_best_scores_are_stored_in_order_and_of_equals_the_earlier():
@@ -77,11 +84,11 @@ def test_deviations_are_means_over_landmarks_and_each_filter_is_judged_in_the_ca
         top = TopLocations.empty(2, 2, least=3)
         scores = torch.tensor([level, 3 - level]).expand(7, 2) + torch.rand(7, 2, generator=generator) / 9
         places, marks = (9 * torch.rand(2, 7, 2, generator=generator) for _ in range(2))
-        top.add(Seen(scores, places, marks, scores > 0, torch.arange(7)), top=5)
+        top.add(LocatedImages(scores, places, marks, scores > 0, torch.arange(7)), top=5)
         categories.append(top)
     chosen = most_active(categories)
     assert chosen.tolist() == [1, 0]
-    deviations, gaps = location_deviations(categories), measured(categories, chosen, shuffle_gap, 7).values
+    deviations, gaps = location_deviations(categories), filter_values(categories, chosen, shuffle_gap, 7).values
     for row, top in enumerate(categories):
         for filter in range(2):
             rows = top.entries[1:, filter].double()
@@ -97,15 +104,17 @@ def world(images, filters=6, seed=0):
     spread = torch.linspace(0.5, 5, filters)
     places = marks[:, :, :1] + spread * torch.randn(2, images, filters, generator=generator)
     marks[:, torch.rand(images, 2, generator=generator) < 0.2] = math.nan
-    return Seen(torch.rand(images, filters, generator=generator), places, marks, torch.tensor(True), torch.arange(0))
+    return LocatedImages(
+        torch.rand(images, filters, generator=generator), places, marks, torch.tensor(True), torch.arange(0)
+    )
 
 
 def mean_over(seen, rows, top, measure):
     """The FilterValues of some of the images, the entries chosen anew."""
     found = TopLocations.empty(seen.scores.shape[1], 2)
     scores, numbers = seen.scores[rows], torch.arange(len(rows))
-    found.add(Seen(scores, seen.positions[:, rows], seen.marks[:, rows], scores > 0, numbers), top)
-    return measured([found], torch.zeros(scores.shape[1], dtype=torch.long), measure, len(rows))
+    found.add(LocatedImages(scores, seen.positions[:, rows], seen.landmarks[:, rows], scores > 0, numbers), top)
+    return filter_values([found], torch.zeros(scores.shape[1], dtype=torch.long), measure, len(rows))
 
 
 def jackknife_error(seen, top, measure):
@@ -150,7 +159,7 @@ def test_standard_error_of_the_gap_is_near_that_of_the_jackknife_that_chooses_th
 
 def test_evidence_is_the_aggregate_for_an_image_that_enters_nowhere():
     seen = world(30)
-    seen.marks[:, 7] = math.nan
+    seen.landmarks[:, 7] = math.nan
     found = mean_over(seen, list(range(30)), 100, distance_deviation)
     assert found.evidence[7] == found.values.mean()
     assert found.over(2.0).evidence[7] == found.values.mean() / 2

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partbench import Batch, Explanation, NotApplicable, ReceptiveField
-from partbench.functional import Marks, PartOverlap
+from partbench.functional import MarkedParts, PartOverlap
 from partbench.functional.part_overlap import filled, thresholds
 
 SIZE = 16
@@ -146,7 +146,7 @@ def test_an_overlap_as_large_as_the_limit_is_not_above_it():
 def random_marks(images=40, filters=5):
     rng = np.random.default_rng(0)
     shown = rng.random((images, 3)) < [0.9, 0.4, 1.0]
-    return Marks((rng.random((images, filters, 3)) < 0.4) & shown[:, None], shown)
+    return MarkedParts((rng.random((images, filters, 3)) < 0.4) & shown[:, None], shown)
 
 
 def test_evidence_of_the_images_is_the_share_and_differs_for_those_that_show_the_part():
@@ -161,7 +161,7 @@ def test_evidence_of_the_images_is_the_share_and_differs_for_those_that_show_the
 def test_standard_error_of_the_evidence_is_near_that_of_the_jackknife():
     marks, parts = random_marks(), np.array([0, 1, 1, 2, 0])
     left = [
-        Marks(np.delete(marks.hits, i, 0), np.delete(marks.shown, i, 0)).shares[np.arange(5), parts].mean()
+        MarkedParts(np.delete(marks.hits, i, 0), np.delete(marks.shown, i, 0)).shares[np.arange(5), parts].mean()
         for i in range(40)
     ]
     jackknife = np.sqrt(39 / 40 * np.square(left - np.mean(left)).sum())
@@ -176,7 +176,7 @@ def test_marks_with_disks_of_several_radii_are_those_of_each_alone():
         overlap = PartOverlap(quantile=0.1, region="disk", radius=radius)
         overlap.add(batch(6, masks=masks), Explanation(maps))
         found.append(overlap.shares())
-    together = overlap.marks([2.0, 6.0])
+    together = overlap.marked_parts([2.0, 6.0])
     for alone, of_radius in zip(found, together, strict=True):
         np.testing.assert_array_equal(of_radius.shares, alone)
     assert (found[0] != found[1]).any()

@@ -14,7 +14,7 @@ from torch import nn
 from partbench import InputError, Performer
 from partbench.nn.receptive_field import receptive_field
 from partbench.performers.batch_norm import fold
-from partbench.performers.efficientnet_lite import LITE0, LITE1, Lite0, Lite1, Variant, Window, unit
+from partbench.performers.efficientnet_lite import LITE0, LITE1, EfficientNetLite, Lite0, Lite1, Window, conv_unit
 
 CPU = torch.device("cpu")
 PHOTOS = Path(__file__).resolve().parents[3] / "../shared/data/animal-part"
@@ -38,7 +38,7 @@ def images(performer: Performer) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("variant", [LITE0, LITE1])
-def test_folding_batch_norm_changes_nothing_but_rounding(variant: Variant) -> None:
+def test_folding_batch_norm_changes_nothing_but_rounding(variant: EfficientNetLite) -> None:
     torch.manual_seed(0)
     model = variant.network().double().eval()
     for layer in model.modules():
@@ -60,20 +60,20 @@ def test_folding_batch_norm_changes_nothing_but_rounding(variant: Variant) -> No
 
 @pytest.mark.parametrize(("kernel", "before"), [(3, 0), (5, 1)])
 def test_a_step_of_two_pads_less_before_than_after(kernel: int, before: int) -> None:
-    layer = unit(3, 3, Window(kernel, 2))
+    layer = conv_unit(3, 3, Window(kernel, 2))
     assert layer(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 16, 16)
     assert receptive_field(layer.eval(), 32).offset == kernel / 2 - before
 
 
 @pytest.mark.parametrize(("kernel", "before"), [(3, 1), (5, 2)])
 def test_a_step_of_two_on_a_map_of_odd_size_pads_both_sides_alike(kernel: int, before: int) -> None:
-    layer = unit(3, 3, Window(kernel, 2, odd=True))
+    layer = conv_unit(3, 3, Window(kernel, 2, odd=True))
     assert layer(torch.zeros(1, 3, 15, 15)).shape == (1, 3, 8, 8)
     assert receptive_field(layer.eval(), 15).offset == kernel / 2 - before
 
 
 @pytest.mark.parametrize(("variant", "size"), [(LITE0, 4_652_008), (LITE1, 5_416_680)])
-def test_it_has_the_published_size(variant: Variant, size: int) -> None:
+def test_it_has_the_published_size(variant: EfficientNetLite, size: int) -> None:
     assert sum(weight.numel() for weight in variant.network().parameters()) == size
 
 

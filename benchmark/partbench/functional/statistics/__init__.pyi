@@ -1,13 +1,14 @@
 from .classification import agreement as agreement
 from .classification import average_precision as average_precision
 from .classification import average_precisions_left_out as average_precisions_left_out
-from .classification import balanced as balanced
+from .classification import balanced_mean as balanced_mean
 from .classification import best_threshold as best_threshold
 from .classification import class_unchanged as class_unchanged
 from .classification import hits as hits
 from .classification import one_against_rest as one_against_rest
 from .classification import replace_logit as replace_logit
 from .evidence import pseudovalues as pseudovalues
+from .evidence import pseudovalues_of_known as pseudovalues_of_known
 from .histograms import entropies_left_out as entropies_left_out
 from .histograms import entropies_of_means as entropies_of_means
 from .histograms import entropy as entropy

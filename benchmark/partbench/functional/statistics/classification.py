@@ -27,7 +27,7 @@ def hits(logits: Float[np.ndarray, "n k"], category: Int[np.ndarray, "n"]) -> Fl
     return np.where(np.isfinite(logits).all(1), (logits.argmax(1) == category).astype(float), np.nan)
 
 
-def balanced(right: Float[np.ndarray, "n"], side: Int[np.ndarray, "n"]) -> tuple[float, Float[np.ndarray, "n"]]:
+def balanced_mean(right: Float[np.ndarray, "n"], side: Int[np.ndarray, "n"]) -> tuple[float, Float[np.ndarray, "n"]]:
     """The mean over sides of the mean of each side, and the same without each of the images.
 
     Unknown values (NaN) do not count and are NaN. NaN also where nothing is known of a side.

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy.stats import t as student
 
 LEVEL = 0.95
-COMPARABLE = 0.9  # share of the images that both explainers must have a value on
+COMPARABLE = 0.9  # share of the images on which both explainers must have a value
 LEAST_TASKS = 4  # for a statement about new categories
 
 
@@ -67,7 +67,7 @@ class Comparison:
     each explainer. Where both rest on the same trained network, from_a is due to its seeds and from_b is 0.
     images: on how many image-task pairs both have a value, of `of_images`; comparable: whether that is at least 90 %.
     better: the probability that A is better than B on an image, ties counted half; the mean over tasks.
-    one_seed: whether an explainer that is not deterministic has one seed only: `these` then speaks of these fits alone.
+    one_seed: whether an explainer that is not deterministic has one seed only: `these` then holds for these fits alone.
     """
 
     these: Estimate
@@ -150,11 +150,11 @@ def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairi
         raise ValueError("no task has two images on which both explainers have a value")
     used = list(tasks.values())
     d = np.array([task.differences.mean() for task in used])
-    parts = [_of_images(used, d), *_of_seeds(used, pairing)]
+    parts = [_image_variance(used, d), *_seed_variances(used, pairing)]
     signs = [np.sign(task.differences) * (1 if pairing.higher_is_better else -1) for task in used]
     single = [max(map(len, seeds)) == 1 for seeds in ([task.a for task in used], [task.b for task in used])]
     return Comparison(
-        these=_total(float(d.mean()), parts),
+        these=_summed(float(d.mean()), parts),
         new=None if len(d) < LEAST_TASKS else Estimate(float(d.mean()), float(d.var(ddof=1) / len(d)), len(d) - 1),
         from_images=parts[0][0], from_a=parts[1][0], from_b=parts[2][0],
         tasks=tuple(tasks), images=sum(len(task.images) for task in used), of_images=of_images,
@@ -163,7 +163,7 @@ def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairi
     )  # fmt: skip
 
 
-def _of_images(tasks: Sequence[_Task], d: Float[np.ndarray, "t"]) -> tuple[float, float]:
+def _image_variance(tasks: Sequence[_Task], d: Float[np.ndarray, "t"]) -> tuple[float, float]:
     """V_img and its degrees."""
     clusters: dict[str, float] = defaultdict(float)
     for task, mean in zip(tasks, d, strict=True):
@@ -173,7 +173,7 @@ def _of_images(tasks: Sequence[_Task], d: Float[np.ndarray, "t"]) -> tuple[float
     return count / (count - 1) * float(np.square(list(clusters.values())).sum()), count - 1
 
 
-def _of_seeds(tasks: Sequence[_Task], pairing: Pairing) -> list[tuple[float, float]]:
+def _seed_variances(tasks: Sequence[_Task], pairing: Pairing) -> list[tuple[float, float]]:
     """V_A and V_B and their degrees."""
     if pairing.same_network:
         if any(len(task.a) != len(task.b) for task in tasks):
@@ -193,7 +193,7 @@ def _pooled(means: Sequence[Float[np.ndarray, "s"]]) -> tuple[float, float]:
     return pooled * sum(1 / len(task) for task in means) / len(means) ** 2, degrees
 
 
-def _total(difference: float, parts: Sequence[tuple[float, float]]) -> Estimate:
+def _summed(difference: float, parts: Sequence[tuple[float, float]]) -> Estimate:
     """The sum of the variances with Satterthwaite's degrees."""
     known = [(variance, degrees) for variance, degrees in parts if variance > 0]
     if not known:

@@ -10,7 +10,7 @@ from partbench.functional.statistics import (
     agreement,
     average_precision,
     average_precisions_left_out,
-    balanced,
+    balanced_mean,
     best_threshold,
     class_unchanged,
     hits,
@@ -133,7 +133,7 @@ def literal_balance(right, side):
 @given(SIDES)
 def test_balanced_is_the_mean_over_sides_also_without_each_image_of_a_side_that_has_others(pairs):
     right, side = (np.array(column) for column in zip(*pairs, strict=True))
-    value, left_out = balanced(right, side)
+    value, left_out = balanced_mean(right, side)
     assert value == pytest.approx(literal_balance(right, side), nan_ok=True)
     for i, found in enumerate(left_out):
         alone = ((side == side[i]) & ~np.isnan(right)).sum() < 2

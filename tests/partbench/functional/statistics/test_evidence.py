@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from partbench.functional.statistics import pseudovalues
+from partbench.functional.statistics import pseudovalues, pseudovalues_of_known
 
 SAMPLES = arrays(float, st.integers(3, 20), elements=st.floats(-10, 10))
 
@@ -35,3 +35,10 @@ def test_an_image_without_which_there_is_no_statistic_has_no_evidence():
     evidence = pseudovalues(1.0, np.array([1.0, np.nan, 0.5]))
     assert np.isnan(evidence[1])
     assert np.isclose(np.nanmean(evidence), 1.0)
+
+
+def test_images_that_do_not_count_change_no_evidence_of_those_that_do():
+    left_out = np.array([1.0, 0.5, 2.5])
+    evidence = pseudovalues_of_known(1.0, np.array([1.0, np.nan, 0.5, 2.5]))
+    assert np.isnan(evidence).tolist() == [False, True, False, False]
+    assert evidence[[0, 2, 3]].tolist() == pseudovalues(1.0, left_out).tolist()
