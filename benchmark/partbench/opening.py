@@ -26,6 +26,7 @@ from partbench.types import NotApplicable
 OTHERS = ":others"
 VIEWS = ("attribute", "single", "others")  # forms of tasks that see a dataset in their own way
 NO_RANDOM = "has no random images to tell a category from; name a folder of them with --other FOLDER"
+NO_USE_OF_OTHER = "only single tasks (d/CATEGORY) of a dataset without random images of its own read it"
 
 
 @dataclass
@@ -84,9 +85,12 @@ class Workbench:
 
     def lacks_negatives(self, task: TaskName) -> bool:
         """Whether a task tells a category from random images, and there are none."""
-        if task.form not in ("single", "others") or self.other is not None:
-            return False
-        return not has_random_images(self.registry.find("datasets", task.dataset).cls)
+        return self.other is None and self.reads_other(task)
+
+    def reads_other(self, task: TaskName) -> bool:
+        """Whether the random images of a task come from the folder `other`: its dataset has none."""
+        single = task.form in ("single", "others")
+        return single and not has_random_images(self.registry.find("datasets", task.dataset).cls)
 
     def expand(self, names: Sequence[str]) -> list[str]:
         """Task names, each checked. Patterns stand for what they match.
@@ -99,8 +103,9 @@ class Workbench:
         for name in names:
             plain, at, performer = name.partition("@")
             expanded += [f"{each}{at}{performer}" for each in self._matching(plain)] if "*" in plain else [name]
-        for name in expanded:
-            self.parse(name)
+        parsed = [self.parse(name) for name in expanded]
+        if self.other is not None and not any(map(self.reads_other, parsed)):
+            warnings.warn(f"--other {self.other} is not used: {NO_USE_OF_OTHER}", stacklevel=2)
         return list(dict.fromkeys(expanded))
 
     def _matching(self, pattern: str) -> list[str]:

@@ -170,7 +170,8 @@ def _load_file(registry: Registry, path: Path) -> None:
     except BaseException as error:
         raise InputError(f"plugin file {path} is broken: {in_one_line(error)}") from error
     if not found:
-        raise InputError(f"plugin file {path} registers nothing; see CONTRIBUTING.md for the hooks")
+        hook = "a hook, such as @hookimpl def register_metrics(register), that calls register(YourClass)"
+        raise InputError(f"plugin file {path} registers nothing; expected {hook}; see CONTRIBUTING.md")
     version = digest(path)
     for kind, cls in found:
         if wrong := _fault(kind, cls):

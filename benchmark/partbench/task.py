@@ -57,7 +57,8 @@ class TaskName:
             return TaskName(dataset, "logit", tail, performer)
         if head and tail == "others":
             return TaskName(dataset, "others", head, performer)
-        raise InputError(f"'{text}' is no task; after {dataset}/ comes multi, multi:CATEGORY, CATEGORY or attribute-X")
+        forms = "CATEGORY, CATEGORY:others, multi, multi:CATEGORY or attribute-X"
+        raise InputError(f"'{text}' is no task; after {dataset}/ comes {forms}")
 
     @property
     def what(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,16 @@ def test_a_single_task_without_random_images_is_refused_and_left_out_of_patterns
     with pytest.warns(UserWarning, match="skipped bare/cat and 1 more: bare has no random images"):
         assert workbench.expand(["bare/**"]) == ["bare/multi:cat", "bare/multi:dog", "bare/multi"]
     assert Workbench(without_random_images(), other=tmp_path).expand(["bare/*"]) == ["bare/cat", "bare/dog"]
+
+
+def test_a_folder_of_random_images_that_no_task_reads_is_a_warning(tmp_path: Path) -> None:
+    workbench = Workbench(without_random_images(), other=tmp_path)
+    for unread in (["fauna/cat", "fauna/*:others"], ["bare/multi:cat"]):
+        with pytest.warns(UserWarning, match=f"--other {tmp_path} is not used"):
+            workbench.expand(unread)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        workbench.expand(["fauna/cat", "bare/dog:others"])
 
 
 def test_a_folder_gives_the_random_images_of_a_dataset_without_and_of_no_other(tmp_path: Path) -> None:

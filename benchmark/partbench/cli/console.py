@@ -82,7 +82,10 @@ class Reporter:
             return
         rows = score_rows(frame)
         shown = [row for row in rows if metrics or "@" not in row["metric"]]
-        print_table(f"scores over {frame['task'].nunique()} tasks, {frame['seed'].nunique()} seeds", shown)
+        print_table(f"scores over {counted(frame['task'], 'task')}, {counted(frame['seed'], 'seed')}", shown)
+        for reason, skipped in reasons_of_skips(frame).items():
+            if listed := [name for name in skipped if metrics or "@" not in name]:
+                self.console.print(escape(f"skipped, {reason}: {', '.join(listed)}"), soft_wrap=True, style="dim")
         found = set(frame["metric"].str.partition("@")[0]) if len(frame) else set()
         for absent in (name for name in metrics if name.partition("@")[0] not in found):
             note = f"{absent}: not among the metrics of cells finished before; --overwrite scores them again"
@@ -109,6 +112,20 @@ def verdict(outcome: Outcome) -> str:
     seconds = rows[0]["fit_seconds"] + rows[0]["explain_seconds"] + sum(scoring.values())
     text = f"done in {seconds:.0f} s" if seconds < MINUTE else f"done in {seconds / MINUTE:.1f} min"
     return f"{text}, FAILED: {', '.join(failed)}" if failed else text
+
+
+def counted(values: pd.Series, noun: str) -> str:
+    """The number of different values with their noun, as in "1 task" and "2 tasks"."""
+    count = values.nunique()
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def reasons_of_skips(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Why metrics were skipped: the reasons in alphabetical order, and the metrics of each."""
+    skipped = frame[(frame["unit"] == AGGREGATE) & (frame["status"] == "skipped")].astype(
+        {"metric": str, "reason": str}
+    )
+    return {str(reason): sorted(set(block["metric"])) for reason, block in skipped.groupby("reason", sort=True)}
 
 
 def score_rows(frame: pd.DataFrame) -> list[dict[str, str]]:

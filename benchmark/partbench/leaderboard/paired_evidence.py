@@ -21,11 +21,17 @@ def compare_explainers(
 
     `frame` is what `load_results(folder, aggregates_only=False)` gives. Boards are named as on the leaderboards
     (`fauna/multi:*`), explainers by their labels (`srae`, `srae (profile=released)`). Without `pairing`, neither is
-    deterministic and the metric's direction is that of its rows. Raises InputError where one of them has no evidence,
-    or no task has two images on which both have a value.
+    deterministic and the metric's direction is that of its rows. Raises InputError for a board, metric or explainer
+    that `frame` does not hold, where one of the two has no evidence, and where no task has two images on which both
+    have a value.
     """
     rows = current(frame)
-    rows = rows[(rows["board"] == board) & (rows["metric"] == metric) & rows["scored"]]
+    rows = rows[rows["scored"]]
+    for column, wanted in (("board", [board]), ("metric", [metric]), ("label", [explainer, other])):
+        for name in wanted:
+            if name not in set(rows[column]):
+                raise _absent(column, name, rows[column])
+        rows = rows[rows[column].isin(wanted)]
     mine, theirs = (evidence(frame, rows[rows["label"] == label]) for label in (explainer, other))
     for label, side in ((explainer, mine), (other, theirs)):
         if not side:
@@ -36,6 +42,13 @@ def compare_explainers(
         return compare(mine, theirs, pairing or Pairing(higher_is_better=higher))
     except ValueError as error:
         raise InputError(f"{explainer} and {other} cannot be compared on {board}: {error}") from error
+
+
+def _absent(column: str, name: str, present: pd.Series) -> InputError:
+    noun = {"label": "explainer"}.get(column, column)
+    return InputError(
+        f"no results of {noun} '{name}'; there are those of {', '.join(sorted(set(present.astype(str))))}"
+    )
 
 
 def evidence(frame: pd.DataFrame, cells: pd.DataFrame) -> Mapping[str, Evidence]:

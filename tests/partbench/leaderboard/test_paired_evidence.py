@@ -84,8 +84,22 @@ def test_without_rows_of_images_the_error_says_what_to_do() -> None:
     aggregates = results[results["unit"] == "all"]
     with pytest.raises(InputError, match=r"no evidence per image of 'srae' for locality on fauna/multi:\*; load"):
         compare_explainers(aggregates, BOARD, "locality", "srae", "nn")
-    with pytest.raises(InputError, match="no evidence per image of 'sae'"):
-        compare_explainers(results, BOARD, "locality", "srae", "sae")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((BOARD, "locality", "srae", "sae"), "no results of explainer 'sae'; there are those of nn, srae$"),
+        ((BOARD, "localty", "srae", "nn"), "no results of metric 'localty'; there are those of locality$"),
+        (
+            ("fauna/cat", "locality", "srae", "nn"),
+            r"no results of board 'fauna/cat'; there are those of fauna/multi:\*$",
+        ),
+    ],
+)
+def test_what_the_results_do_not_hold_is_answered_with_what_they_hold(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compare_explainers(planted()[0], *arguments)
 
 
 def test_explainers_without_a_common_task_cannot_be_compared() -> None:
