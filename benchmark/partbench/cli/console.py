@@ -85,7 +85,7 @@ class Reporter:
         print_table(f"scores over {counted(frame['task'], 'task')}, {counted(frame['seed'], 'seed')}", shown)
         for reason, skipped in reasons_of_skips(frame).items():
             if listed := [name for name in skipped if metrics or "@" not in name]:
-                self.console.print(escape(f"skipped, {reason}: {', '.join(listed)}"), soft_wrap=True, style="dim")
+                self.console.print(escape(f"skipped: {', '.join(listed)} ({reason})"), soft_wrap=True, style="dim")
         found = set(frame["metric"].str.partition("@")[0]) if len(frame) else set()
         for absent in (name for name in metrics if name.partition("@")[0] not in found):
             note = f"{absent}: not among the metrics of cells finished before; --overwrite scores them again"

@@ -59,7 +59,7 @@ def test_what_cannot_be_scored_is_a_row_with_the_reason(ran) -> None:
     row = frame[(frame["metric"] == "faithfulness_regression") & (frame["unit"] == "all")].iloc[0]
     assert row["status"] == "skipped"
     assert "no logits" in row["reason"]
-    assert "skipped, the explanation has no logits: accuracy, " in ran[1].stderr
+    assert "relative_deviation (the explanation has no logits)" in ran[1].stderr
 
 
 def test_a_finished_cell_is_not_done_again(ran) -> None:
