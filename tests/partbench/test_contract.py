@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from partbench import Batch, Explanation, Images, PerformerOutputs, ReceptiveField
+from partbench import Batch, Explanation, Images, Metric, PerformerOutputs, ReceptiveField, Scores
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
 from partbench.testing import ContractError, check_explainer, check_metric
@@ -113,3 +113,24 @@ def test_an_explainer_that_changes_the_performer_breaks_the_contract() -> None:
 
     with pytest.raises(ContractError, match="changed the performer"):
         check_explainer(Tampers, workbench.task("fauna/multi:bird"))
+
+
+def test_evidence_whose_mean_is_not_the_aggregate_breaks_the_contract() -> None:
+    class Off(Metric):
+        """The mean score, with evidence that is off by one."""
+
+        name, needs, higher_is_better = "off", ("scores",), True
+
+        def __init__(self) -> None:
+            self.seen: list[float] = []
+
+        def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+            self.seen += explanation.scores[:, 0].tolist()
+
+        def compute(self) -> dict[str, Scores]:
+            value = sum(self.seen) / len(self.seen)
+            images = [str(i) for i in range(len(self.seen))]
+            return {"off": Scores(value=value, images=images, evidence=[each + 1 for each in self.seen])}
+
+    with pytest.raises(ContractError, match=r"a run refuses its scores: .*the mean of its evidence per image is"):
+        check_metric(Off(), *toy_scene())

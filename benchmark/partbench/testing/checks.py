@@ -21,6 +21,7 @@ from partbench import options
 from partbench.plugin import Explainer, Metric
 from partbench.running.cell import fit
 from partbench.running.integrity import PerformerChanged, unchanged
+from partbench.running.scoring import MetricState
 from partbench.task import Task
 from partbench.types import FIELDS, LAZY, Batch, Explanation, NotApplicable, PerformerOutputs, Scores
 
@@ -135,7 +136,7 @@ def explained(explainer: Explainer, task: Task, batch: Batch) -> Explanation:
 def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
     """Feed a metric one batch, whole and image by image: the same scores, within its bounds, aggregates between units.
 
-    The explanation and batch must hold what the metric needs.
+    Its rows must be such as a run accepts: the mean of the evidence of images is the aggregate. The explanation and batch must hold what the metric needs.
     """
     cls = type(metric)
     expect(isinstance(metric, Metric), f"{cls.__name__} is no partbench.Metric; derive it from that class")
@@ -159,6 +160,8 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
         low, high = metric.bounds
         if "@" not in name and not np.isnan(value):
             expect(low - 1e-6 <= value <= high + 1e-6, f"{name} is {value:.6g}, outside its bounds {metric.bounds}")
+    refused = [row["reason"] for row in MetricState(whole, len(batch)).rows() if row["status"] == "failed"]
+    expect(not refused, f"a run refuses its scores: {refused}")
 
 
 def aggregate(score: Scores) -> float:
