@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from partbench import Batch, Explanation, ImageMetric, NotApplicable, PerformerOutputs, Scores, hookimpl
 from partbench.functional import decisions
@@ -25,7 +24,7 @@ class BalancedAccuracy(ImageMetric):
     the same terms; of an explainer that is a classifier itself, the task performer's.
 
     The evidence of an image is the jackknife's: the value without it is found for each image. An image of a small side
-    says more.
+    says more. A side of a single image leaves no evidence: nothing tells how it varies.
     """
 
     name = "balanced_accuracy"
@@ -55,15 +54,11 @@ class BalancedAccuracy(ImageMetric):
         for reading in ("", "@performer"):
             right = np.ma.getdata(self.gathered(reading))[counted]
             value, left_out = balanced(right, np.ma.getdata(side)[counted])
-            found[self.name + reading] = Scores(value=value, images=images, evidence=_evidence(value, left_out))
+            evidence = np.full(len(right), np.nan)
+            known = ~np.isnan(right)
+            evidence[known] = pseudovalues(value, left_out[known])
+            found[self.name + reading] = Scores(value=value, images=images, evidence=evidence)
         return found
-
-
-def _evidence(value: float, left_out: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Of the images that count; NaN for all others."""
-    evidence, known = np.full(len(left_out), np.nan), ~np.isnan(left_out)
-    evidence[known] = pseudovalues(value, left_out[known])
-    return evidence
 
 
 @hookimpl

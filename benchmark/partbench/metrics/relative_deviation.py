@@ -36,8 +36,9 @@ class RelativeDeviation(ImageMetric):
 
     def compute(self) -> dict[str, Scores]:
         """The relative deviation, and what each image says of it."""
-        value, left_out = relative_deviation(*(np.ma.getdata(self.gathered(of)) for of in ("predicted", "explained")))
-        known = ~np.isnan(left_out)
+        predicted, explained = (np.ma.getdata(self.gathered(of)) for of in ("predicted", "explained"))
+        value, left_out = relative_deviation(predicted, explained)
+        known = ~np.isnan(explained - predicted)
         evidence = np.full(len(left_out), np.nan)
         evidence[known] = pseudovalues(value, left_out[known])
         return {self.name: Scores(value=value, images=self._ids, evidence=evidence)}

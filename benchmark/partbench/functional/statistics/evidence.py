@@ -10,12 +10,10 @@ def pseudovalues(value: float, left_out: Float[np.ndarray, "n"]) -> Float[np.nda
     """value + (n - 1) (mean of left_out - left_out): the jackknife's evidence of each image (Quenouille, Tukey 1958).
 
     `left_out[i]` is the statistic without image i. The evidence is centred on `value` rather than on the jackknife's
-    bias-corrected estimate, so that its mean is the statistic itself. An image whose removal leaves no statistic (NaN)
-    has no evidence.
+    bias-corrected estimate, so that its mean is the statistic itself. All are NaN where the removal of one image leaves
+    no statistic (NaN): that image matters most, and the spread of the others would not show it.
     """
     left_out = np.asarray(left_out, dtype=float)
-    known = ~np.isnan(left_out)
-    evidence = np.full(len(left_out), np.nan)
-    if known.any():
-        evidence[known] = value + (len(left_out) - 1) * (left_out[known].mean() - left_out[known])
-    return evidence
+    if not len(left_out):
+        return left_out
+    return value + (len(left_out) - 1) * (left_out.mean() - left_out)
