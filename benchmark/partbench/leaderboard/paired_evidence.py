@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,9 @@ def compare_explainers(
 
     `frame` is what `load_results(folder, aggregates_only=False)` gives. Boards are named as on the leaderboards
     (`fauna/multi:*`), explainers by their labels (`srae`, `srae (profile=released)`). Without `pairing`, neither is
-    deterministic and the metric's direction is that of its rows. Raises InputError for a board, metric or explainer
-    that `frame` does not hold, where one of the two has no evidence, and where no task has two images on which both
-    have a value.
+    deterministic. The metric's direction is always that of its rows. Raises InputError for a board, metric or explainer
+    that `frame` does not hold, where one of the two has no evidence, where no task has two images on which both have a
+    value, and where explainers of one network have different seeds.
     """
     rows = current(frame)
     rows = rows[rows["scored"]]
@@ -38,8 +39,11 @@ def compare_explainers(
             raise InputError(f"no evidence per image of '{label}' for {metric} on {board}; load the results with "
                              "aggregates_only=False, or run the explainer anew")  # fmt: skip
     higher = bool(rows["higher_is_better"].dropna().eq(True).all())
+    known = replace(pairing or Pairing(), higher_is_better=higher)
     try:
-        return compare(mine, theirs, pairing or Pairing(higher_is_better=higher))
+        if known.same_network:
+            _expect_same_seeds(rows, explainer, other)
+        return compare(mine, theirs, known)
     except ValueError as error:
         raise InputError(f"{explainer} and {other} cannot be compared on {board}: {error}") from error
 
@@ -49,6 +53,14 @@ def _absent(column: str, name: str, present: pd.Series) -> InputError:
     return InputError(
         f"no results of {noun} '{name}'; there are those of {', '.join(sorted(set(present.astype(str))))}"
     )
+
+
+def _expect_same_seeds(rows: pd.DataFrame, explainer: str, other: str) -> None:
+    """Raise ValueError for a task whose cells of the two explainers cannot be paired by seed."""
+    for task, of_task in rows.groupby("task", sort=True):
+        mine, theirs = (sorted(of_task["seed"][of_task["label"] == label]) for label in (explainer, other))
+        if mine and theirs and mine != theirs:
+            raise ValueError(f"{task} has seeds {mine} and {theirs}, expected the same, as both rest on one network")
 
 
 def evidence(frame: pd.DataFrame, cells: pd.DataFrame) -> Mapping[str, Evidence]:

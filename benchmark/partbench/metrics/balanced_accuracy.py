@@ -24,6 +24,7 @@ class BalancedAccuracy(ImageMetric):
     the same terms; of an explainer that is a classifier itself, the task performer's.
 
     The evidence of an image is the jackknife's, from the value without it. That of an image of a small side is larger.
+    A side of a single image leaves no evidence: nothing tells how it varies.
     """
 
     name = "balanced_accuracy"
@@ -53,7 +54,7 @@ class BalancedAccuracy(ImageMetric):
         for reading in ("", "@performer"):
             right = np.ma.getdata(self.gathered(reading))[counted]
             value, left_out = balanced_mean(right, np.ma.getdata(side)[counted])
-            evidence = pseudovalues_of_known(value, left_out)
+            evidence = pseudovalues_of_known(value, left_out, ~np.isnan(right))
             found[self.name + reading] = Scores(value=value, images=images, evidence=evidence)
         return found
 

@@ -83,10 +83,11 @@ class ContributionError(Metric):
             raise NotApplicable(
                 f"the mean logit is {y[used].mean():.3g}, expected above 0: there is no scale for the errors"
             )
-        share = np.stack(self._shares)[used].mean(0)
+        chosen = sorted(self._parts)
+        share = np.stack(self._shares)[used].mean(0)[chosen]  # what a part without concepts takes is no concept's
         if (taking := int((share >= self.least_share).sum())) < 2:
             raise NotApplicable(f"{taking} part(s) take {self.least_share:g} of the fall or more, expected two or more")
-        chosen, evidence = sorted(self._parts), np.full(len(used), np.nan)
+        evidence = np.full(len(used), np.nan)
         values, without_each = relative_errors(errors[used], y[used])
         values[[p for p in range(len(values)) if p not in self._parts]] = np.nan
         value = float(values[chosen].mean())

@@ -108,8 +108,8 @@ class Locality(Metric):
         enough = (~np.isnan(shares).any(-1)).sum(0) >= min(self.least_images, len(shares))
         values = np.where(enough, entropies_of_means(shares, counted), np.nan)
         value = float(mean_of_known(values))
-        left_out = np.where(enough, entropies_left_out(shares, counted), np.nan)
-        evidence[used] = pseudovalues(value, mean_of_known(left_out))
+        left_out = entropies_left_out(shares, counted)[:, ~np.isnan(values)]
+        evidence[used] = pseudovalues(value, left_out.mean(1)) if left_out.size else np.nan
         return Scores([str(i) for i in range(len(values))], values, value, images=self._ids, evidence=evidence)
 
     def _counted(self, shown: Bool[np.ndarray, "n p"]) -> Bool[np.ndarray, "n 1 r"] | None:

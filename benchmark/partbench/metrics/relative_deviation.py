@@ -38,7 +38,8 @@ class RelativeDeviation(ImageMetric):
         """The relative deviation and its evidence."""
         predicted, explained = (np.ma.getdata(self.gathered(reading)) for reading in ("predicted", "explained"))
         value, left_out = relative_deviation(predicted, explained)
-        return {self.name: Scores(value=value, images=self._ids, evidence=pseudovalues_of_known(value, left_out))}
+        evidence = pseudovalues_of_known(value, left_out, ~np.isnan(explained - predicted))
+        return {self.name: Scores(value=value, images=self._ids, evidence=evidence)}
 
 
 @hookimpl

@@ -87,7 +87,9 @@ class MetricState:
         if low is None or high is None:
             of_images = (scores.of or self.metric.of) == "image"  # concepts are no random sample
             sample = values if of_images and not len(evidence) else evidence
-            low, high = bootstrap(sample) if len(sample) > 1 else (None, None)
+            low, high = bootstrap(sample)
+        if np.isnan(low) or np.isnan(high):
+            low, high = None, None
         self._expect_in_bounds(name, float(value))
         row = self._row(name, "all", float(value), low, high) | {"images": images}
         if np.isnan(value) and row["status"] == "ok":

@@ -136,7 +136,8 @@ def explained(explainer: Explainer, task: Task, batch: Batch) -> Explanation:
 def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
     """Feed a metric one batch, whole and image by image: the same scores, within its bounds, aggregates between units.
 
-    Its rows must be such as a run accepts: the mean of the evidence of images is the aggregate. The explanation and batch must hold what the metric needs.
+    Its rows must be such as a run accepts: the mean of the evidence of images is the aggregate. The explanation and
+    batch must hold what the metric needs.
     """
     cls = type(metric)
     expect(isinstance(metric, Metric), f"{cls.__name__} is no partbench.Metric; derive it from that class")

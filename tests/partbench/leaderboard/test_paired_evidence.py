@@ -106,3 +106,19 @@ def test_explainers_without_a_common_task_cannot_be_compared() -> None:
     rows = with_images("srae", "cat", drawn(0)) + with_images("nn", "dog", drawn(1))
     with pytest.raises(InputError, match=r"srae and nn cannot be compared on fauna/multi:.*no task has two images"):
         compare_explainers(frame(rows), BOARD, "locality", "srae", "nn")
+
+
+def test_the_direction_is_that_of_the_metric_whatever_else_is_known() -> None:
+    """Less locality is better."""
+    rows = with_images("srae", "cat", drawn(0)) + with_images("nn", "cat", drawn(0) + 1)
+    for pairing in (None, Pairing(deterministic=(True, True))):
+        assert compare_explainers(frame(rows), BOARD, "locality", "srae", "nn", pairing).better == 1
+
+
+def test_explainers_of_one_network_are_paired_by_equal_seeds_only() -> None:
+    rows = [each for seed in (0, 1) for each in with_images("srae", "cat", drawn(seed), seed)]
+    rows += [each for seed in (1, 2) for each in with_images("nn", "cat", drawn(seed), seed)]
+    pairing = Pairing(same_network=True)
+    with pytest.raises(InputError, match=r"multi:cat has seeds \[0, 1\] and \[1, 2\], expected the same"):
+        compare_explainers(frame(rows), BOARD, "locality", "srae", "nn", pairing)
+    assert compare_explainers(frame(rows), BOARD, "locality", "srae", "nn").tasks == ("fauna/multi:cat",)

@@ -49,16 +49,15 @@ def test_neither_a_threshold_nor_a_rising_function_of_the_logit_matters(score, m
 
 
 def test_of_all_logits_it_is_the_mean_over_categories_and_images_of_none_do_not_count(score, make_outputs):
-    category = torch.tensor([0, 0, 1, 1, 2, -1, -1])
+    category = torch.tensor([0, 0, 1, 1, 2, 2, -1])
     logits = torch.randn(7, 3, generator=torch.Generator().manual_seed(1))
     outputs = make_outputs(logits, target=None, positive=category >= 0)
     outputs = replace(outputs, category=category, category_logits=logits)
     found = score(AveragePrecision(), Explanation(logits=logits), outputs)["average_precision"]
-    expected = [average_precision_score(category[:5] == c, logits[:5, c]) for c in range(3)]
+    expected = [average_precision_score(category[:6] == c, logits[:6, c]) for c in range(3)]
     assert found.value == pytest.approx(np.mean(expected))
-    assert list(found.images) == [f"image {i}" for i in range(5)]
-    assert np.isnan(found.evidence).tolist() == [False] * 4 + [True]  # the only image of its category
-    assert np.nanmean(found.evidence) == pytest.approx(found.value)
+    assert list(found.images) == [f"image {i}" for i in range(6)]
+    assert np.mean(found.evidence) == pytest.approx(found.value)
 
 
 def test_a_logit_that_is_not_finite_does_not_count(score, make_outputs):
@@ -79,3 +78,12 @@ def test_it_keeps_the_contract(make_batch, make_outputs):
     generator = torch.Generator().manual_seed(0)
     outputs = make_outputs(torch.randn(20, 2, generator=generator), target=1, positive=POSITIVE[:20])
     check_metric(AveragePrecision(), make_batch(20), Explanation(logits=torch.randn(20, generator=generator)), outputs)
+
+
+def test_a_single_image_of_the_category_leaves_no_evidence(score, make_outputs):
+    positive = np.arange(60) == 7
+    logits = np.random.default_rng(0).normal(size=60)
+    outputs = make_outputs(np.stack([np.zeros(60), logits], 1), target=1, positive=positive)
+    found = score(AveragePrecision(), Explanation(logits=torch.tensor(logits)), outputs)["average_precision"]
+    assert found.value == pytest.approx(average_precision_score(positive, logits))
+    assert np.isnan(found.evidence).all()

@@ -92,3 +92,12 @@ def test_it_keeps_the_contract(make_batch, make_outputs):
     outputs = make_outputs(LOG_ODDS[:20], target=1, positive=POSITIVE[:20])
     explanation = Explanation(logits=torch.randn(20, generator=torch.Generator().manual_seed(0)))
     check_metric(BalancedAccuracy(), make_batch(20), explanation, outputs)
+
+
+def test_a_side_of_one_image_leaves_no_evidence(score, make_outputs):
+    """Whether that image is right moves the value by a half: an interval from the others would be far too narrow."""
+    positive = np.arange(40) < 1
+    outputs = make_outputs(np.stack([np.zeros(40), np.where(positive, 1.0, -1.0)], 1), target=1, positive=positive)
+    found = score(BalancedAccuracy(), Explanation(logits=torch.tensor(np.where(positive, 1.0, -1.0))), outputs)
+    assert found["balanced_accuracy"].value == 1
+    assert np.isnan(found["balanced_accuracy"].evidence).all()

@@ -213,3 +213,12 @@ def test_public_contract_check_passes(make_batch):
 def test_fields_of_another_form_are_not_accepted(fields, message):
     with pytest.raises(ValueError, match=message):
         _ = Explanation(contributions=torch.ones(2, 3), **fields).accepted(2, torch.device("cpu")).part_drops
+
+
+def test_a_part_without_concepts_is_no_second_part_whatever_its_removal_takes(scored):
+    """Parts 0 and 1 have concepts, those of part 1 take nothing; part 2 has none, and is said to take half."""
+    y = torch.rand(30, dtype=torch.float64) + 1
+    contributions = torch.stack([y / 2, torch.zeros(30)], 1)
+    drops = torch.tensor([[0.5, 0.0, 0.5, 0.0]], dtype=torch.float64).repeat(30, 1)
+    with pytest.raises(NotApplicable, match=r"1 part\(s\) take 0.01 of the fall or more"):
+        scored(contributions, torch.tensor([0, 1]), drops, y)

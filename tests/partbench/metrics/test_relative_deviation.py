@@ -60,3 +60,11 @@ def test_network_that_explains_itself_does_not_apply(make_batch, make_outputs):
         RelativeDeviation().update(
             make_batch(2), Explanation(logits=own, explained=own), make_outputs(torch.zeros(2, 2))
         )
+
+
+def test_there_is_no_evidence_where_one_image_alone_makes_the_range(score, make_outputs):
+    explained = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])
+    outputs = make_outputs(torch.stack([explained, torch.zeros(5)], 1))
+    found = score(RelativeDeviation(), Explanation(logits=explained + 0.1), outputs)["relative_deviation"]
+    assert found.value == pytest.approx(0.1)
+    assert np.isnan(found.evidence).all()

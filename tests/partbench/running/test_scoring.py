@@ -112,6 +112,14 @@ def test_images_without_evidence_do_not_enter_the_mean_and_keep_their_row() -> N
     assert aggregate["low"] == bootstrap(some)[0]
 
 
+@pytest.mark.parametrize("known", [0, 1])
+def test_fewer_than_two_images_with_a_value_give_no_interval(known: int) -> None:
+    some = np.where(np.arange(20) < known, 0.4, np.nan)
+    for scores, of in ((evident(value=0.4, evidence=some), "concept"), (Scores(IMAGES, some), "image")):
+        aggregate = rows_of(scores, of)[0]
+        assert (aggregate["low"], aggregate["high"]) == (None, None)
+
+
 def test_variants_have_evidence_of_their_own_and_no_bounds() -> None:
     rows = rows_of({"planted": evident(), "planted@twice": evident(value=2.0, evidence=5 * EVIDENCE)})
     twice = [row for row in rows if row["metric"] == "planted@twice"]

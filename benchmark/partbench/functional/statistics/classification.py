@@ -30,13 +30,13 @@ def hits(logits: Float[np.ndarray, "n k"], category: Int[np.ndarray, "n"]) -> Fl
 def balanced_mean(right: Float[np.ndarray, "n"], side: Int[np.ndarray, "n"]) -> tuple[float, Float[np.ndarray, "n"]]:
     """The mean over sides of the mean of each side, and the same without each of the images.
 
-    Unknown values (NaN) do not count and are NaN. NaN also where nothing is known of a side.
+    Unknown values (NaN) do not count and are NaN. NaN also where nothing is known of a side, or without the image.
     """
     known = np.isfinite(right)
     sides, at = np.unique(side, return_inverse=True)
     counts = np.bincount(at[known], minlength=len(sides))
     left_out = np.full(len(right), np.nan)
-    if not counts.all():
+    if not len(sides) or not counts.all():
         return float("nan"), left_out
     means = np.bincount(at[known], right[known], minlength=len(sides)) / counts
     fall = np.divide(right - means[at], counts[at] - 1, out=np.full(len(right), np.nan), where=counts[at] > 1)

@@ -14,6 +14,7 @@ from scipy.stats import t as student
 LEVEL = 0.95
 COMPARABLE = 0.9  # share of the images on which both explainers must have a value
 LEAST_TASKS = 4  # for a statement about new categories
+ROUNDING = 1e-9  # share of two values by which they may differ and count as equal
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean difference, the variance of its estimate and the degrees of freedom of that variance."""
+    """A mean difference, the variance of its estimate and the degrees of freedom of that variance.
+
+    Without any variance nothing tells the scale of t. The sign test counts instead: degrees + 1 differences of one sign
+    have p = 2^-degrees. Two images that agree are no certainty.
+    """
 
     difference: float
     variance: float
@@ -45,13 +50,17 @@ class Estimate:
     def p(self) -> float:
         """Two-sided p of Student's t for a difference of 0; 1 where difference and variance are both 0."""
         if self.variance == 0:
-            return float(self.difference == 0)
+            return 1.0 if self.difference == 0 else 2.0**-self.degrees
         return float(2 * student.sf(abs(self.difference) / math.sqrt(self.variance), self.degrees))
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Student's t interval of the difference."""
+        """Student's t interval of the difference.
+
+        Without variance it is the difference itself, or all numbers where the sign test is not significant.
+        """
         if self.variance == 0:
-            return self.difference, self.difference
+            known = self.difference == 0 or self.p <= 1 - level
+            return (self.difference, self.difference) if known else (-math.inf, math.inf)
         half = float(student.ppf((1 + level) / 2, self.degrees)) * math.sqrt(self.variance)
         return self.difference - half, self.difference + half
 
@@ -119,7 +128,7 @@ class _Task:
         images = [name for name, both in zip(every, used, strict=True) if both]
         if not images:
             return _Task([], np.empty(0), np.empty(0), np.empty(0), len(every))
-        return _Task(images, mine.mean(1), theirs.mean(1), mine.mean(0) - theirs.mean(0), len(every))
+        return _Task(images, mine.mean(1), theirs.mean(1), _difference(mine.mean(0), theirs.mean(0)), len(every))
 
 
 def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairing | None = None) -> Comparison:
@@ -163,6 +172,11 @@ def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairi
     )  # fmt: skip
 
 
+def _difference(a: Float[np.ndarray, "n"], b: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """a - b, 0 for values that are equal but for rounding: a rounding error of one sign would be significant."""
+    return np.where(np.isclose(a, b, rtol=ROUNDING, atol=0), 0.0, a - b)
+
+
 def _image_variance(tasks: Sequence[_Task], d: Float[np.ndarray, "t"]) -> tuple[float, float]:
     """V_img and its degrees."""
     clusters: dict[str, float] = defaultdict(float)
@@ -196,8 +210,8 @@ def _pooled(means: Sequence[Float[np.ndarray, "s"]]) -> tuple[float, float]:
 def _summed(difference: float, parts: Sequence[tuple[float, float]]) -> Estimate:
     """The sum of the variances with Satterthwaite's degrees."""
     known = [(variance, degrees) for variance, degrees in parts if variance > 0]
-    if not known:
-        return Estimate(difference, 0.0, parts[0][1])
     total = sum(variance for variance, _ in known)
+    if math.sqrt(total) <= ROUNDING * abs(difference):
+        return Estimate(difference, 0.0, parts[0][1])
     degrees = total**2 / sum(variance**2 / of_part for variance, of_part in known)
     return Estimate(difference, total, max(degrees, min(of_part for _, of_part in known)))

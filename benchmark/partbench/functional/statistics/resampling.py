@@ -33,9 +33,9 @@ def interval(draws: Float[np.ndarray, "draws"], level: float = LEVEL) -> tuple[f
 
 
 def bootstrap(values: Float[np.ndarray, "n"], draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
-    """Percentile interval of the mean of `values`, NaN left out (Efron 1979)."""
+    """Percentile interval of the mean of `values`, NaN left out (Efron 1979); (NaN, NaN) for fewer than two."""
     values = np.asarray(values, dtype=float)
     values = values[~np.isnan(values)]
-    if not values.size:
+    if values.size < 2:
         return float("nan"), float("nan")
     return interval(resampling_weights(len(values), draws, seed) @ values)

@@ -157,7 +157,24 @@ def test_no_difference_at_all_is_certain():
     same = {"t": evidence(normal(2, 9))}
     found = compare(same, same, FIXED)
     assert (found.these.p, found.these.interval(), found.better) == (1, (0, 0), 0.5)
-    assert Estimate(0.1, 0.0, 5).p == 0
+
+
+@pytest.mark.parametrize("value", [1.0, 0.1 + 0.2])
+def test_few_images_that_agree_are_no_certainty(value):
+    """All differences are alike, so that nothing says how images vary: the sign test of n images has p = 2^(1 - n)."""
+    found = {n: compare({"t": evidence([value] * n)}, {"t": evidence([0.0] * n)}, FIXED).these for n in (2, 5, 6, 40)}
+    for n, estimate in found.items():
+        assert estimate.p == pytest.approx(2.0 ** (1 - n)), n
+    assert found[5].interval() == (-math.inf, math.inf)
+    assert found[6].interval() == pytest.approx((value, value))
+    assert Estimate(0.1, 0.0, 5).p == 2**-5
+
+
+def test_a_rounding_error_of_one_sign_is_no_difference():
+    values = normal(50)
+    for a, b in (([0.1 + 0.2] * 50, [0.3] * 50), (values * (1 + 1e-12), values), (values + 1e-15, values)):
+        found = compare({"t": evidence(a)}, {"t": evidence(b)}, FIXED)
+        assert (found.these.difference, found.these.p, found.better) == (0, 1, 0.5)
 
 
 def test_the_interval_holds_the_true_difference_in_95_of_100_worlds():

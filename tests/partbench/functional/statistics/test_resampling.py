@@ -36,8 +36,9 @@ def test_bootstrap_is_as_wide_as_the_standard_error_of_the_mean_says():
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)
 
 
-def test_bootstrap_of_nothing_is_nan_and_of_equal_values_is_that_value():
+def test_bootstrap_of_fewer_than_two_is_nan_and_of_equal_values_is_that_value():
     assert np.isnan(bootstrap(np.array([np.nan, np.nan]))).all()
+    assert np.isnan(bootstrap(np.array([0.3, np.nan]))).all()
     assert bootstrap(np.full(9, 2.5)) == pytest.approx((2.5, 2.5))
 
 
