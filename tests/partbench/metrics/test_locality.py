@@ -95,6 +95,7 @@ def test_zero_map_is_counted_and_left_out_of_its_concept_only(score, make_batch)
     found = score(Locality(least_images=1), explanation, batch=batch)
     assert list(found["locality"].values) == [0, 0]
     assert list(found["locality@empty_maps"].values) == [0, 0.5]
+    assert np.isnan(found["locality"].evidence).all()  # without the first image the first concept has no value
 
 
 @pytest.mark.parametrize(("images", "entries", "told"), [(20, 9, False), (20, 10, True), (4, 3, False), (4, 4, True)])
