@@ -24,6 +24,7 @@ from partbench.results.store import load_results
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTABILITY, FOLLOWING = "location_instability", "part_following"
 INTERPRETABILITY, BALANCED = "part_interpretability", "balanced_accuracy"
+ORTHOGONALITY = "orthogonality_frobenius"
 ENTROPY = "contribution_entropy"
 BOARDS = ("fauna/*", "fauna/*:others", "fauna/multi", "animal_part/*", "animal_part/*:others", "animal_part/multi")
 ORDINARY = "top_conv (network=ordinary)"
@@ -132,7 +133,7 @@ def additive(results: Results) -> Iterator[tuple[str, str]]:
 
 
 FILTER_COLUMNS = [
-    "category", "ordinary D", "D", "ratio", "following, share of the gain", "P ordinary", "P",
+    "category", "ordinary D", "D", "ratio", "following, share of the gain", "P ordinary", "P", "O1 ordinary", "O1",
     "balanced accuracy", "less ordinary, points", "seeds",
 ]  # fmt: skip
 AUTOENCODER_COLUMNS = [
@@ -173,6 +174,7 @@ def _filters(results: Results, board: str, pair: Pair, task: str | None) -> list
         _share(results, board, pair, task),
         number(results.mean(board, pair.other, INTERPRETABILITY, task)),
         number(results.mean(board, pair.explainer, INTERPRETABILITY, task)),
+        *(f"{results.mean(board, label, ORTHOGONALITY, task):.1f}" for label in (pair.other, pair.explainer)),
         number(results.mean(board, pair.explainer, BALANCED, task)), _difference(results, board, pair, BALANCED, task),
         _seeds(results, board, pair, task),
     ]  # fmt: skip
@@ -264,7 +266,8 @@ seeds (Student's t, Satterthwaite's degrees; of ratios by the delta method). The
 performer. Settings were chosen on training images or on `fauna`, never on the test images of photographs."""
 OF_FILTERS = """D is the location instability (lower is better), P the part interpretability with disks of the measured
 receptive field. The share of the gain is the part of the fall of D that comes from filters which move with the parts;
-the rest comes from positions that move less. Near 0, filters settled on a place of the image."""
+the rest comes from positions that move less. Near 0, filters settled on a place of the image. O1 grows with the
+likeness of the filters' maps: it is 0 for filters that mark different places, and largest for copies of one filter."""
 OF_OPTIONS = """Options of `interp_cnn` that differ from the defaults, each against the ordinary network of the
 default recipe."""
 OF_AUTOENCODERS = """p is the share of the interpretable track (published .71 to .96). The errors of fc1 and fc2 are
