@@ -235,6 +235,10 @@ def _difference(results: Results, board: str, pair: Pair, metric: str, task: str
     if not mine.keys() & theirs.keys():
         return ABSENT
     same_network = pair.explainer.startswith("additive")  # both explain one network, so seeds are pairs
+    cells = [results.cells(board, label, metric) for label in (pair.explainer, pair.other)]
+    seeds = [sorted(zip(of["task"], of["seed"], strict=True)) for of in cells]
+    if same_network and seeds[0] != seeds[1]:
+        return ABSENT
     found = compare(mine, theirs, Pairing(same_network=same_network))
     low, high = found.these.interval()
     return f"{found.these.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
