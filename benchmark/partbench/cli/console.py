@@ -86,6 +86,8 @@ class Reporter:
         for reason, skipped in reasons_of_skips(frame).items():
             if listed := [name for name in skipped if metrics or "@" not in name]:
                 self.console.print(escape(f"skipped: {', '.join(listed)} ({reason})"), soft_wrap=True, style="dim")
+        for line in remarks(frame):
+            self.console.print(escape(line), soft_wrap=True)
         found = set(frame["metric"].str.partition("@")[0]) if len(frame) else set()
         for absent in (name for name in metrics if name.partition("@")[0] not in found):
             note = f"{absent}: not among the metrics of cells finished before; --overwrite scores them again"
@@ -128,12 +130,24 @@ def reasons_of_skips(frame: pd.DataFrame) -> dict[str, list[str]]:
     return {str(reason): sorted(set(block["metric"])) for reason, block in skipped.groupby("reason", sort=True)}
 
 
+def remarks(frame: pd.DataFrame) -> list[str]:
+    """What explainers say of numbers that they report of themselves, and in how many cells."""
+    reported = frame[(frame["unit"] == AGGREGATE) & frame["higher_is_better"].isna() & (frame["status"] == "ok")]
+    remarked = reported[reported["reason"].astype(str) != ""].astype({"explainer": str, "metric": str, "reason": str})
+    blocks = remarked.groupby(["explainer", "metric", "reason"], sort=True)
+    return [f"{who}: {reason} ({name}, {counted(of['cell'], 'cell')})" for (who, name, reason), of in blocks]
+
+
 def score_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
-    """One row per metric, one column per explainer; the mean of the cells that have a value, and how many do."""
+    """One row per metric, one column per explainer; the mean of the cells that have a value, and how many do.
+
+    What explainers report of themselves, which has no direction, comes last.
+    """
     shown = frame[frame["unit"] == AGGREGATE].astype({"metric": str, "explainer": str, "variant": str})
     names = (shown["explainer"] + shown["variant"].map(lambda v: f" ({v})" if v else "")).rename("who")
     rows = []
-    for metric, block in shown.groupby("metric", sort=True):
+    blocks = sorted(shown.groupby("metric"), key=lambda one: (one[1]["higher_is_better"].isna().all(), one[0]))
+    for metric, block in blocks:
         arrow = {True: " ↑", False: " ↓"}.get(block["higher_is_better"].iloc[0], "")
         row = {"metric": f"{metric}{arrow}"}
         for who, cells in block.groupby(names.loc[block.index], sort=False):
