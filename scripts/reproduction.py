@@ -235,9 +235,8 @@ def _difference(results: Results, board: str, pair: Pair, metric: str, task: str
     if not mine.keys() & theirs.keys():
         return ABSENT
     same_network = pair.explainer.startswith("additive")  # both explain one network, so seeds are pairs
-    cells = [results.cells(board, label, metric) for label in (pair.explainer, pair.other)]
-    seeds = [sorted(zip(of["task"], of["seed"], strict=True)) for of in cells]
-    if same_network and seeds[0] != seeds[1]:
+    shared = mine.keys() & theirs.keys()
+    if same_network and any(len(mine[name].values) != len(theirs[name].values) for name in shared):
         return ABSENT
     found = compare(mine, theirs, Pairing(same_network=same_network))
     low, high = found.these.interval()
