@@ -40,6 +40,9 @@ METRICS = (
     "accuracy",
 )  # fmt: skip
 REPRODUCED = "interp_cnn against top_conv (network=ordinary)"
+OF_REPRODUCTIONS = (
+    "ratio", "following, share of the gain", "P ordinary", "P", "O1 ordinary", "O1", "less ordinary, points", "seeds",
+)  # fmt: skip
 PICTURES = {
     "picture": Picture(
         "srae", "fauna/multi:bird", "", "docs/srae-fauna-bird.png",
@@ -95,10 +98,10 @@ def reproduced(page: str) -> str:
     """Of each board that compares interpretable CNNs with ordinary ones, the last row: its mean."""
     found, heading = [], rf"^### (\S+): {re.escape(escape(REPRODUCED))}\n"
     for board, table in re.findall(rf"{heading}\n(.*?)(?=^#|\Z)", page, re.S | re.M):
-        lines = [line for line in table.splitlines() if line.startswith("|")]
-        found.append((board, *(cell.strip() for cell in lines[-1].strip("|").split("|")[1:])))
-        columns = ["board", *(cell.strip() for cell in lines[0].strip("|").split("|")[1:])]
-    return grid(columns, found)
+        lines = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
+        means = dict(zip((name.strip() for name in lines[0]), (cell.strip() for cell in lines[-1]), strict=True))
+        found.append([board, *(means[name] for name in OF_REPRODUCTIONS)])
+    return grid(["board", *OF_REPRODUCTIONS], found)
 
 
 def place(text: str, name: str, content: str) -> str:
