@@ -39,6 +39,7 @@ class Pair:
     reading: str = ""
 
 
+Tasks = tuple[str, ...]
 MASKED = "interp_cnn (gradient=exact,mask=true,mask_after_pool=true{})"
 AFTER_POOL = "top_conv (after_pool=true,network=ordinary)"
 FILTERS = (
@@ -67,10 +68,10 @@ class Results:
         rows = self.rows
         return rows[(rows["board"] == board) & (rows["label"] == label) & (rows["metric"] == metric) & rows["scored"]]
 
-    def mean(self, board: str, label: str, metric: str, task: str | None = None) -> float:
-        """The mean over seeds, then tasks; NaN where there are no rows."""
+    def mean(self, board: str, label: str, metric: str, tasks: Tasks) -> float:
+        """The mean over seeds, then over these tasks; NaN where there are no rows."""
         rows = self.cells(board, label, metric)
-        rows = rows if task is None else rows[rows["task"] == task]
+        rows = rows[rows["task"].isin(tasks)]
         return float(rows.groupby("task")["value"].mean().mean()) if len(rows) else float("nan")
 
     def evidence(self, board: str, label: str, metric: str) -> Mapping[str, Evidence]:
@@ -105,12 +106,14 @@ def interpretable_cnns(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def options(results: Results) -> Iterator[tuple[str, str]]:
-    """By board: one row for every set of options, over the categories that have them."""
+    """By task: one row for every set of options that was tried on it."""
     for board in BOARDS:
-        found = [pair for pair in (FILTERS[0], *ABLATIONS) if _tasks(results, board, pair)]
-        if len(found) > 1:
-            rows = [[escape(pair.explainer), *_filters(results, board, pair, None)] for pair in found]
-            yield board, grid(["explainer", *FILTER_COLUMNS], rows)
+        tried = {pair: _tasks(results, board, pair) for pair in (FILTERS[0], *ABLATIONS)}
+        for task in tried[FILTERS[0]]:
+            pairs = [pair for pair, tasks in tried.items() if task in tasks]
+            if len(pairs) > 1:
+                rows = [[escape(pair.explainer), *_filters(results, board, pair, (task,))[1:]] for pair in pairs]
+                yield task, grid(["explainer", *FILTER_COLUMNS[1:]], rows)
 
 
 def autoencoders(results: Results) -> Iterator[tuple[str, str]]:
@@ -152,13 +155,14 @@ def _ratios_printed(explainer: str, board: str) -> str:
     return f"Published ratios: {escape(found)}.\n\n" if found else ""
 
 
-RowOf = Callable[[Results, str, Pair, str | None], list[str]]
+RowOf = Callable[[Results, str, Pair, Tasks], list[str]]
 
 
 def _rows(row_of: RowOf, results: Results, board: str, pair: Pair, metric: str = INSTABILITY) -> list[list[str]]:
     """A row for each task that both have with this metric, and one for the mean of several tasks."""
     tasks = _tasks(results, board, pair, metric)
-    return [row_of(results, board, pair, task) for task in (*tasks, *([None] if len(tasks) > 1 else []))]
+    wanted = [(task,) for task in tasks] + ([tuple(tasks)] if len(tasks) > 1 else [])
+    return [row_of(results, board, pair, some) for some in wanted]
 
 
 def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) -> list[str]:
@@ -166,56 +170,59 @@ def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) 
     return sorted(set(mine["task"]) & set(theirs["task"]))
 
 
-def _filters(results: Results, board: str, pair: Pair, task: str | None) -> list[str]:
+def _filters(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
     name = INSTABILITY + pair.reading
-    own, ordinary = results.mean(board, pair.explainer, name, task), results.mean(board, pair.other, INSTABILITY, task)
+    own, ordinary = (
+        results.mean(board, pair.explainer, name, tasks),
+        results.mean(board, pair.other, INSTABILITY, tasks),
+    )
     return [
-        _category(task), number(ordinary), number(own), _ratio(results, board, pair, task),
-        _share(results, board, pair, task),
-        number(results.mean(board, pair.other, INTERPRETABILITY, task)),
-        number(results.mean(board, pair.explainer, INTERPRETABILITY, task)),
-        *(f"{results.mean(board, label, ORTHOGONALITY, task):.1f}" for label in (pair.other, pair.explainer)),
-        number(results.mean(board, pair.explainer, BALANCED, task)), _difference(results, board, pair, BALANCED, task),
-        _seeds(results, board, pair, task),
+        _category(tasks), number(ordinary), number(own), _ratio(results, board, pair, tasks),
+        _share(results, board, pair, tasks),
+        number(results.mean(board, pair.other, INTERPRETABILITY, tasks)),
+        number(results.mean(board, pair.explainer, INTERPRETABILITY, tasks)),
+        *(f"{results.mean(board, label, ORTHOGONALITY, tasks):.1f}" for label in (pair.other, pair.explainer)),
+        number(results.mean(board, pair.explainer, BALANCED, tasks)),
+        _difference(results, board, pair, BALANCED, tasks), _seeds(results, board, pair, tasks),
     ]  # fmt: skip
 
 
-def _autoencoder(results: Results, board: str, pair: Pair, task: str | None) -> list[str]:
+def _autoencoder(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
     means = [
-        results.mean(board, pair.explainer, name, task)
+        results.mean(board, pair.explainer, name, tasks)
         for name in ("interpretable_share", "reconstruction_error@fc1", "reconstruction_error@fc2")
     ]
-    wrong = results.mean(board, pair.explainer, "classification_error@difference", task)
+    wrong = results.mean(board, pair.explainer, "classification_error@difference", tasks)
     return [
-        _category(task), *(f"{mean:.2f}" for mean in means), f"{100 * wrong:+.1f}", _ratio(results, board, pair, task),
-        _share(results, board, pair, task), _seeds(results, board, pair, task),
+        _category(tasks), *(f"{mean:.2f}" for mean in means), f"{100 * wrong:+.1f}",
+        _ratio(results, board, pair, tasks), _share(results, board, pair, tasks), _seeds(results, board, pair, tasks),
     ]  # fmt: skip
 
 
-def _additive(results: Results, board: str, pair: Pair, task: str | None) -> list[str]:
+def _additive(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
     nats, error, deviation = f"{ENTROPY}@nats", "contribution_error", "relative_deviation"
-    mine, theirs = ({name: results.mean(board, label, name, task) for name in (nats, error, deviation, "bias")}
+    mine, theirs = ({name: results.mean(board, label, name, tasks) for name in (nats, error, deviation, "bias")}
                     for label in (pair.explainer, pair.other))  # fmt: skip
     return [
-        _category(task), f"{mine[nats]:.2f}", _difference(results, board, pair, nats, task), number(mine[error]),
-        _difference(results, board, pair, error, task), f"{mine[deviation]:.4f}", f"{theirs[deviation]:.4f}",
-        f"{mine['bias']:.2f}", _seeds(results, board, pair, task, ENTROPY),
+        _category(tasks), f"{mine[nats]:.2f}", _difference(results, board, pair, nats, tasks), number(mine[error]),
+        _difference(results, board, pair, error, tasks), f"{mine[deviation]:.4f}", f"{theirs[deviation]:.4f}",
+        f"{mine['bias']:.2f}", _seeds(results, board, pair, tasks, ENTROPY),
     ]  # fmt: skip
 
 
-def _ratio(results: Results, board: str, pair: Pair, task: str | None) -> str:
+def _ratio(results: Results, board: str, pair: Pair, tasks: Tasks) -> str:
     """The ratio of the location instabilities."""
-    mine = _of_task(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), task)
-    theirs = _of_task(results.evidence(board, pair.other, INSTABILITY), task)
+    mine = _of_tasks(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), tasks)
+    theirs = _of_tasks(results.evidence(board, pair.other, INSTABILITY), tasks)
     return _bounded(ratio_of_means(mine, theirs)) if mine.keys() & theirs.keys() else ABSENT
 
 
-def _share(results: Results, board: str, pair: Pair, task: str | None) -> str:
+def _share(results: Results, board: str, pair: Pair, tasks: Tasks) -> str:
     """The share of part following in the gain of location instability."""
 
     def of(label: str, reading: str) -> tuple[dict[str, Evidence], dict[str, Evidence]]:
         instability, following = (
-            _of_task(results.evidence(board, label, name + reading), task) for name in (INSTABILITY, FOLLOWING)
+            _of_tasks(results.evidence(board, label, name + reading), tasks) for name in (INSTABILITY, FOLLOWING)
         )
         return instability, following
 
@@ -226,11 +233,11 @@ def _share(results: Results, board: str, pair: Pair, task: str | None) -> str:
     return "no gain" if found is None else _bounded(found)
 
 
-def _difference(results: Results, board: str, pair: Pair, metric: str, task: str | None) -> str:
+def _difference(results: Results, board: str, pair: Pair, metric: str, tasks: Tasks) -> str:
     """The difference of a metric, with its interval; of accuracies in points."""
     scale, digits = (100, 1) if metric == BALANCED else (1, 3)
     mine, theirs = (
-        times(_of_task(results.evidence(board, label, metric), task), scale) for label in (pair.explainer, pair.other)
+        times(_of_tasks(results.evidence(board, label, metric), tasks), scale) for label in (pair.explainer, pair.other)
     )
     if not mine.keys() & theirs.keys():
         return ABSENT
@@ -247,18 +254,18 @@ def _bounded(found: Ratio) -> str:
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
-def _of_task(found: Mapping[str, Evidence], task: str | None) -> dict[str, Evidence]:
-    return {name: side for name, side in found.items() if task in (None, name)}
+def _of_tasks(found: Mapping[str, Evidence], tasks: Tasks) -> dict[str, Evidence]:
+    return {name: side for name, side in found.items() if name in tasks}
 
 
-def _seeds(results: Results, board: str, pair: Pair, task: str | None, metric: str = INSTABILITY) -> str:
+def _seeds(results: Results, board: str, pair: Pair, tasks: Tasks, metric: str = INSTABILITY) -> str:
     """How many seeds of the explainer there are, the least over its tasks."""
     rows = results.cells(board, pair.explainer, metric)
-    return str((rows if task is None else rows[rows["task"] == task]).groupby("task")["seed"].nunique().min())
+    return str(rows[rows["task"].isin(tasks)].groupby("task")["seed"].nunique().min())
 
 
-def _category(task: str | None) -> str:
-    return "**mean**" if task is None else escape(task.partition("/")[2].partition(":")[0])
+def _category(tasks: Tasks) -> str:
+    return "**mean**" if len(tasks) > 1 else escape(tasks[0].partition("/")[2].partition(":")[0])
 
 
 INTRODUCTION = """# The trained explainers beside their papers
@@ -266,7 +273,7 @@ INTRODUCTION = """# The trained explainers beside their papers
 Generated by `python scripts/reproduction.py` from `results/`. Each method is compared with what its authors compare it
 with, trained with the same recipe, on the same images and seeds. Brackets hold 95 % intervals over test images and
 seeds (Student's t, Satterthwaite's degrees; of ratios by the delta method). They hold for these categories and this
-performer. Settings were chosen on training images or on `fauna`, never on the test images of photographs."""
+performer; where there is one seed, for this training alone. Settings were chosen on training images or on `fauna`, never on the test images of photographs."""
 OF_FILTERS = """D is the location instability (lower is better), P the part interpretability with disks of the measured
 receptive field. The share of the gain is the part of the fall of D that comes from filters which move with the parts;
 the rest comes from positions that move less. Near 0, filters settled on a place of the image. O1 grows with the
