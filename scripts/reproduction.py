@@ -62,6 +62,7 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.frame = load_results(folder, aggregates_only=False)
         self.rows = current(self.frame)
+        self._evidence: dict[tuple[str, str, str], Mapping[str, Evidence]] = {}
 
     def cells(self, board: str, label: str, metric: str) -> pd.DataFrame:
         """The scored aggregate rows of an explainer on a board."""
@@ -75,8 +76,11 @@ class Results:
         return float(rows.groupby("task")["value"].mean().mean()) if len(rows) else float("nan")
 
     def evidence(self, board: str, label: str, metric: str) -> Mapping[str, Evidence]:
-        """The evidence of an explainer by task, of all its seeds."""
-        return evidence(self.frame, self.cells(board, label, metric))
+        """The evidence of an explainer by task, of all its seeds; found once, since every row of a table needs it."""
+        wanted = board, label, metric
+        if wanted not in self._evidence:
+            self._evidence[wanted] = evidence(self.frame, self.cells(*wanted))
+        return self._evidence[wanted]
 
 
 def main() -> None:
