@@ -74,7 +74,10 @@ class SettlingTraining(BalancedTraining):
         self, loss: Loss, parameters: Parameters, labels: Int[Tensor, "N"], watch: Watch,
         before_epoch: Callable[[int], None] = unobserved,
     ) -> TrainingRecord:  # fmt: skip
-        """Change the parameters in place, as `minimise` does; `before_epoch` takes the epoch, counted from 1."""
+        """Change the parameters in place, as `minimise` does; `before_epoch` takes the epoch, counted from 1.
+
+        Raises FloatingPointError where a watched value is not finite: training diverged.
+        """
         odds = balanced_odds(labels)
         drawn = round(float(odds.sum() / odds.max()))
         batches, optimiser, record = math.ceil(drawn / self.batch_size), self._optimiser(parameters), TrainingRecord()
@@ -87,7 +90,7 @@ class SettlingTraining(BalancedTraining):
                 optimiser.step()
                 if schedule is not None:
                     schedule.step()
-            record.add(watch.values())
+            record.add(finite(watch.values(), record.epochs + 1))
 
         constant = (4 * self.epochs + 3) // 5  # the most that leave room for the fall
         while record.epochs < constant and not record.settled:
@@ -106,6 +109,15 @@ class SettlingTraining(BalancedTraining):
         before, last = (torch.tensor(values[-2 * self.patience :]).double().view(2, -1).mean(1)).tolist()
         change = before - last if is_loss else abs(before - last)
         return bool(change <= self.tolerance * abs(before))
+
+
+def finite(values: Mapping[str, float], epoch: int) -> Mapping[str, float]:
+    """The values of an epoch. Raises FloatingPointError where one is not finite."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            text = f"training diverged: {name.replace('_', ' ')} is {value} after epoch {epoch}"
+            raise FloatingPointError(f"{text}; a lower learning_rate may help")
+    return values
 
 
 def held_out_tenth(labels: Int[Tensor, "N"], seed: int) -> tuple[Int[Tensor, "t"], Int[Tensor, "h"]]:

@@ -49,6 +49,12 @@ def test_a_loss_that_rises_has_settled_but_a_value_that_rises_has_not():
     assert not trained({"share": rising})[0].settled
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+def test_a_value_that_is_not_finite_ends_the_training_with_a_reason(wrong):
+    with pytest.raises(FloatingPointError, match=r"training diverged: held out loss is (nan|-?inf) after epoch 3; a"):
+        trained({"share": [1.0], "held_out_loss": [4.0, 2.0, wrong]})
+
+
 def test_all_watched_values_have_to_settle():
     still, falling = [1.0], [0.8**epoch for epoch in range(50)]
     assert trained({"loss": still, "share": still})[0].settled
