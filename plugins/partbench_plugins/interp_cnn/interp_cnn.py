@@ -37,7 +37,7 @@ PROFILES: dict[str, dict[str, str | float | bool]] = {
         "gradient": "released", "marginal": "own", "weight": "matched", "rho": 0.3, "position": "centroid",
         "height": 8.0, "mask": False,
         "mask_after_pool": False, "loss_layers": "added", "mask_layers": "added", "start": "he", "batch_norm": True,
-        "epochs": 36, "warm_up": 3, "optimiser": "adam", "weight_decay": 0.0, "dropout": 0.5, "mirrored": True,
+        "epochs": 36, "warm_up": 3, "optimiser": "adam", "weight_decay": 0.0, "dropout": 0.0, "mirrored": True,
     },
     "paper": {
         "gradient": "paper", "marginal": "largest", "weight": "published", "rho": 1.0, "position": "argmax",
@@ -80,6 +80,8 @@ class InterpCnn(Explainer):
     task_loss: of tasks with several categories; a single one has a logistic loss.
     trunk: "frozen" (activations below the top convolution are computed once) or "trained" with the rest at a tenth of
         the rate; by default trained if there is a GPU.
+    dropout: between the fully-connected layers. 0 in "stable": of training images held out, .92 were told right with .5
+        on fauna/dog and .96 without, .46 and .69 on the photographs of five categories; filters hardly differ.
     trained: False leaves the network with its initial weights: a control.
     epochs, warm_up, optimiser, learning_rate, weight_decay, batch_size, mirrored: see PartTraining; the paper gives
         none. The rate is 1e-3 for Adam and 1e-2 for SGD.
