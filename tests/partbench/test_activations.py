@@ -76,7 +76,7 @@ def test_a_later_run_reads_the_files_of_an_earlier_one(tmp_path: Path) -> None:
 
 def test_other_weights_or_other_images_do_not_share_files(tmp_path: Path) -> None:
     folders = {
-        Activations(dataset, tiny, tmp_path).folder
+        Activations(dataset, tiny, tmp_path).item("train", "fc1").identity
         for dataset in (NoiseDataset(), NoiseDataset("other"))
         for tiny in (performer(), performer("other weights"))
     }
