@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import numpy as np
@@ -33,7 +33,8 @@ class Activations:
     """Activations of `performer` on both splits of `dataset`, one memory-mapped file per split and layer.
 
     Layers above `target` are computed from the cached target maps, so that each image is read and run through the
-    lower layers once. A process tests the checksum of a file before it maps it for the first time.
+    lower layers once. A process tests the checksum of a file before it maps it for the first time. Nothing is cached
+    of a performer that is not as it was when it was opened.
     """
 
     def __init__(self, dataset: Dataset, performer: Performer, folder: Path | None = None) -> None:
@@ -43,6 +44,7 @@ class Activations:
         self.root, self.name = folder or cache_folder(), quote(name, safe=":")
         self.progress: Progress = silent
         self.token = uuid.uuid4().hex
+        self._untouched = performer.state_checksum()
         self._layers: dict[tuple[Split, str], Tensor] = {}
         self._known: dict[str, Known] = {}
         _OPEN[self.token] = self
@@ -103,16 +105,21 @@ class Activations:
     def _fill(self, file: BinaryIO, split: Split, layer: str) -> None:
         """Write an array in .npy format, block by block: writing through a mapping, a full disk kills the process."""
         total, done = len(self.split(split)), 0
-        for value in self._chunks(split, layer):
-            block = value.float().cpu().contiguous().numpy()
-            if not done:
-                shape = (total, *block.shape[1:])
-                header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-            file.write(block.tobytes())
-            done += len(block)
-            self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
+        self._check_performer()
+        with torch.autocast(self.performer.device.type, enabled=False):  # a plugin may ask from within one
+            for value in self._chunks(split, layer):
+                block = value.float().cpu().contiguous().numpy()
+                if not done:
+                    np.lib.format.write_array_header_1_0(file, _header(total, block))
+                file.write(block.tobytes())
+                done += len(block)
+                self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
+        self._check_performer()
         assert done, f"{self.dataset.name} has no {split} images"
+
+    def _check_performer(self) -> None:
+        if self.performer.state_checksum() != self._untouched:
+            raise RuntimeError(f"{self.performer.name} was changed since it was opened; its activations are not cached")
 
     def _chunks(self, split: Split, layer: str) -> Iterator[Tensor]:
         total, stages = len(self.split(split)), list(self.performer.stages)
@@ -168,6 +175,12 @@ class TrainingImages:
     def progress(self, what: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `what` are done."""
         _OPEN[self.token].progress(what, done, total)
+
+
+def _header(total: int, block: np.ndarray) -> dict[str, Any]:
+    """The header of a .npy file of `total` rows like those of a block."""
+    shape = (total, *block.shape[1:])
+    return {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False, "shape": shape}
 
 
 def _mapped(path: Path) -> Tensor:

@@ -98,8 +98,8 @@ def check(kinds: tuple[str, ...], adopt: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"folder": str(folder), "files": len(files), "faults": faults}, indent=1))
     else:
-        for fault in faults:
-            click.echo(f"{fault['file']}: {fault['fault']}")
+        for found in faults:
+            click.echo(f"{found['file']}: {found['fault']}")
         click.echo(f"{len(files) - len(faults)} of {len(files)} files in {folder} are undamaged")
     if faults:
         sys.exit(1)
