@@ -15,6 +15,7 @@ from partbench.cache.item import PART, Damaged, check, checksum, discard
 from partbench.cache.lock import FOLDER, lock_of, release
 
 DAY = 86_400.0
+ADOPTABLE = (".npy", ".npz", ".safetensors")
 CHECKED = re.compile(r"(?P<name>.+)\.[0-9a-f]{8}(?P<suffix>\.[a-z]+)")
 WRITTEN = re.compile(rf"\.(?P<item>.+)\.[0-9a-f]{{32}}{re.escape(PART)}")
 
@@ -23,7 +24,7 @@ WRITTEN = re.compile(rf"\.(?P<item>.+)\.[0-9a-f]{{32}}{re.escape(PART)}")
 class CachedFile:
     """A file of the cache: its kind (the folder), its size in bytes and the time it was written.
 
-    `identity` is that of its item; None for a file whose name holds no checksum.
+    `identity` is that of its item; None for a file whose name holds no checksum, which is never used.
     """
 
     path: Path
@@ -33,9 +34,9 @@ class CachedFile:
     written: float
 
     def fault(self) -> str:
-        """Why it cannot be used; "" if it is as it was written."""
+        """How it is damaged; "" if it is as it was written."""
         if self.identity is None:
-            return "has no checksum, so it is not used"
+            return "has no checksum"
         try:
             check(self.path, self.identity)
         except Damaged as error:
@@ -60,12 +61,13 @@ def cached_files(folder: Path, kinds: Collection[str] = ()) -> Iterator[CachedFi
         yield CachedFile(path, kind, _identity(path, folder), found.st_size, found.st_mtime)
 
 
-def adopt(file: CachedFile, folder: Path) -> Path:
-    """Trust a file without a checksum as it is: give it the name that it would have had."""
+def adopt(file: CachedFile, folder: Path) -> None:
+    """Trust a file of an earlier version as it is: give it the name that it would have had. Others stay."""
+    if file.identity is not None or file.path.suffix not in ADOPTABLE or not file.path.is_file():
+        return
     identity = file.path.relative_to(folder).as_posix()
     path = file.path.with_name(f"{file.path.stem}.{checksum(file.path, identity)}{file.path.suffix}")
     os.replace(file.path, path)
-    return path
 
 
 def sweep(folder: Path) -> int:

@@ -91,17 +91,22 @@ def check(kinds: tuple[str, ...], adopt: bool, as_json: bool) -> None:
     folder = cache_folder()
     files = _of_kinds(folder, kinds)
     if adopt:
-        for file in [file for file in files if file.identity is None and file.path.is_file()]:
+        for file in files:
             adopted(file, folder)
         files = _of_kinds(folder, kinds)
-    faults = [{"file": str(file.path.relative_to(folder)), "fault": fault} for file in files if (fault := file.fault())]
+    faults = {file.path.relative_to(folder).as_posix(): file.fault() for file in files if file.identity is not None}
+    damaged = {name: fault for name, fault in faults.items() if fault}
+    unchecked = len(files) - len(faults)
     if as_json:
-        click.echo(json.dumps({"folder": str(folder), "files": len(files), "faults": faults}, indent=1))
+        report = {"folder": str(folder), "checked": len(faults), "damaged": damaged, "without_checksum": unchecked}
+        click.echo(json.dumps(report, indent=1))
     else:
-        for found in faults:
-            click.echo(f"{found['file']}: {found['fault']}")
-        click.echo(f"{len(files) - len(faults)} of {len(files)} files in {folder} are undamaged")
-    if faults:
+        for name, fault in damaged.items():
+            click.echo(f"{name}: {fault}")
+        click.echo(f"{len(faults) - len(damaged)} of {len(faults)} files in {folder} are undamaged")
+        if unchecked:
+            click.echo(f"{unchecked} files of earlier versions have no checksum and are not used; see --adopt")
+    if damaged:
         sys.exit(1)
 
 

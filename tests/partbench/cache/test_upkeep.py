@@ -58,11 +58,21 @@ def test_a_damaged_file_a_link_to_nothing_and_a_file_without_a_checksum_have_a_f
 
 def test_a_file_of_an_earlier_version_is_used_once_it_is_adopted(tmp_path: Path) -> None:
     (tmp_path / "kind" / "deep").mkdir(parents=True)
-    (tmp_path / "kind" / "deep" / "name.bin").write_bytes(b"old")
+    (tmp_path / "kind" / "deep" / "name.npy").write_bytes(b"old")
     (file,) = cached_files(tmp_path)
     adopt(file, tmp_path)
-    assert item(tmp_path, "deep/name").once(Path.read_bytes, lambda: Path(str(1 // 0))) == b"old"
+    found = CacheItem("kind", "deep/name", ".npy", tmp_path)
+    assert found.once(Path.read_bytes, lambda: Path(str(1 // 0))) == b"old"
     assert len(list(cached_files(tmp_path))) == 1
+
+
+def test_adopting_changes_no_file_that_has_a_checksum_or_is_foreign(tmp_path: Path) -> None:
+    path = stored(tmp_path)
+    path.write_bytes(b"damaged")
+    path.with_name("note.txt").write_text("mine")
+    for file in list(cached_files(tmp_path)):
+        adopt(file, tmp_path)
+    assert {file.name for file in path.parent.iterdir()} == {path.name, "note.txt"}
 
 
 def test_what_a_killed_run_left_is_swept_and_what_is_being_written_is_not(tmp_path: Path) -> None:
