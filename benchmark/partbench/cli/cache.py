@@ -35,10 +35,9 @@ def cache(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from partbench.cache.folder import cache_folder
     from partbench.cache.upkeep import cached_files
 
-    folder = cache_folder()
+    folder = _folder()
     rows = kind_rows(list(cached_files(folder)), time.time())
     if as_json:
         click.echo(json.dumps({"folder": str(folder), "kinds": rows}, indent=1))
@@ -53,11 +52,10 @@ def cache(context: click.Context, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(kinds: tuple[str, ...], yes: bool) -> None:
     """Remove cached files of these kinds (default: all). They are made again when a run needs them."""
-    from partbench.cache.folder import cache_folder
     from partbench.cache.upkeep import cached_files
     from partbench.cache.upkeep import clear as remove
 
-    folder = cache_folder()
+    folder = _folder()
     files = _of_kinds(folder, kinds)
     size = sum(file.size for file in files) / MB
     question = f"Remove {len(files)} files ({size:.0f} MB) from {folder}?"
@@ -85,10 +83,9 @@ def check(kinds: tuple[str, ...], adopt: bool, as_json: bool) -> None:
       bench cache check
       bench cache check interp_cnn --adopt
     """
-    from partbench.cache.folder import cache_folder
     from partbench.cache.upkeep import adopt as adopted
 
-    folder = cache_folder()
+    folder = _folder()
     files = _of_kinds(folder, kinds)
     if adopt:
         for file in files:
@@ -138,6 +135,15 @@ def _age(seconds: float) -> str:
     if seconds < HOUR:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / HOUR:.0f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"
+
+
+def _folder() -> Path:
+    from partbench.cache.folder import ADVICE, cache_folder
+
+    folder = cache_folder()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the cache folder {folder} is a file; {ADVICE}")
+    return folder
 
 
 def _of_kinds(folder: Path, kinds: Sequence[str]) -> list[CachedFile]:

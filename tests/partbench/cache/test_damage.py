@@ -150,7 +150,10 @@ def test_damage_is_noticed(kind: str, damage: Callable, cached: dict[str, Cached
 @pytest.mark.soak
 @pytest.mark.parametrize("damage", OFTEN)
 @pytest.mark.parametrize("kind", READERS)
-def test_a_thousand_damages_are_noticed(kind: str, damage: Callable, cached: dict[str, Cached]) -> None:
+def test_a_thousand_damages_are_noticed(
+    kind: str, damage: Callable, cached: dict[str, Cached], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("partbench.cache.item.os.fsync", lambda descriptor: None)  # a thousand would take minutes
     draw = random.Random(time.time_ns())
     for _ in range(1000):
         assert_noticed(cached[kind], damage, draw)

@@ -112,6 +112,10 @@ def test_a_cache_that_cannot_be_used_ends_a_run_in_one_line(
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
     assert "PARTBENCH_CACHE" in result.stderr
+    for words in ([], ["check"], ["clear", "--yes"]):
+        result = bench(*words)
+        assert result.exit_code == 2
+        assert "PARTBENCH_CACHE" in result.stderr
 
 
 def test_torch_is_not_imported() -> None:
