@@ -1,6 +1,6 @@
 """Damage of any kind to real cached files of any kind is noticed: the item is made again, with a warning of one line.
 
-`make soak` does a thousand of each, and kills at random moments.
+`make soak` does two hundred of each, and kills at random moments.
 """
 
 from __future__ import annotations
@@ -150,12 +150,12 @@ def test_damage_is_noticed(kind: str, damage: Callable, cached: dict[str, Cached
 @pytest.mark.soak
 @pytest.mark.parametrize("damage", OFTEN)
 @pytest.mark.parametrize("kind", READERS)
-def test_a_thousand_damages_are_noticed(
+def test_hundreds_of_damages_are_noticed(
     kind: str, damage: Callable, cached: dict[str, Cached], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("partbench.cache.item.os.fsync", lambda descriptor: None)  # a thousand would take minutes
+    monkeypatch.setattr("partbench.cache.item.os.fsync", lambda descriptor: None)  # thousands would take minutes
     draw = random.Random(time.time_ns())
-    for _ in range(1000):
+    for _ in range(200):
         assert_noticed(cached[kind], damage, draw)
 
 
@@ -193,7 +193,7 @@ for number in range(10_000):
 """  # noqa: E501
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(300, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
 def test_kills_at_random_moments_leave_nothing_damaged(kills: int, tmp_path: Path) -> None:
     draw = random.Random(kills)
     for _ in range(kills):
