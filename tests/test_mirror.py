@@ -11,6 +11,7 @@ PACKAGES = {
 }
 # Tests of what no single module does.
 CROSS_CUTTING = {
+    "partbench/cache/test_damage.py",
     "partbench/test_cheats.py", "partbench/test_contract.py", "partbench/test_coordinates.py",
     "partbench/test_imports.py", "partbench/test_leaks.py", "partbench/metrics/test_every_metric.py",
     "partbench/metrics/test_streaming.py",

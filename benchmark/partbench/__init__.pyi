@@ -6,7 +6,8 @@ from .attribution.excitation_bp import contrastive_maps as contrastive_maps
 from .attribution.grad_cam import channel_contributions as channel_contributions
 from .attribution.grad_cam import grad_cam as grad_cam
 from .attribution.rules import NoContrast as NoContrast
-from .cache import cache_folder as cache_folder
+from .cache.folder import cache_folder as cache_folder
+from .cache.item import CacheItem as CacheItem
 from .errors import InputError as InputError
 from .hookspecs import Register as Register
 from .nn.filter_gradients import category_balance as category_balance
@@ -50,7 +51,6 @@ from .types import Split as Split
 from .weight_cache import cached_weights as cached_weights
 from .weight_cache import training_identity as training_identity
 from .weight_cache import training_seconds as training_seconds
-from .weight_cache import write_weights as write_weights
 
 __version__: str
 hookimpl: pluggy.HookimplMarker

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from partbench.cache import cache_folder
+from partbench.cache.folder import cache_folder
+from partbench.cache.item import CacheItem
 from partbench.performer import Performer
 from partbench.plugin import Dataset, ImageSet, Progress, silent
 from partbench.types import Batch, Images, Split, opaque_id
@@ -32,16 +33,18 @@ class Activations:
     """Activations of `performer` on both splits of `dataset`, one memory-mapped file per split and layer.
 
     Layers above `target` are computed from the cached target maps, so that each image is read and run through the
-    lower layers once.
+    lower layers once. A process tests the checksum of a file before it maps it for the first time. Nothing is cached
+    of a performer that is not as it was when it was opened.
     """
 
     def __init__(self, dataset: Dataset, performer: Performer, folder: Path | None = None) -> None:
         self.dataset, self.performer = dataset, performer
         key = "|".join([performer.fingerprint, dataset.train.fingerprint, dataset.test.fingerprint, str(dataset.size)])
         name = f"{dataset.name}-{performer.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        self.folder = (folder or cache_folder()) / "activations" / name
+        self.root, self.name = folder or cache_folder(), quote(name, safe=":")
         self.progress: Progress = silent
         self.token = uuid.uuid4().hex
+        self._untouched = performer.state_checksum()
         self._layers: dict[tuple[Split, str], Tensor] = {}
         self._known: dict[str, Known] = {}
         _OPEN[self.token] = self
@@ -60,10 +63,12 @@ class Activations:
     def mapped(self, split: Split, layer: str) -> Tensor:
         """As `of_split`, in a private copy-on-write mapping: writing into it changes nothing else."""
         layer = self.performer.layer(layer)
-        path = self.folder / f"{split}-{layer}.npy"
-        if not path.exists():
-            self._write(path, split, layer)
-        return torch.from_numpy(np.load(path, mmap_mode="c"))
+        item = self.item(split, layer)
+        return item.once(_mapped, lambda: item.write(lambda file: self._fill(file, split, layer)), self.progress)
+
+    def item(self, split: Split, layer: str) -> CacheItem:
+        """Where the activations of a split are cached."""
+        return CacheItem("activations", f"{self.name}/{split}-{quote(layer, safe='')}", ".npy", self.root)
 
     def release(self) -> None:
         """Give back the memory of the layers that are mapped; they are mapped again when asked for."""
@@ -97,27 +102,24 @@ class Activations:
         rows = torch.tensor([place.row for place in places], dtype=torch.long)
         return self.of_split(places[0].split, layer)[rows].to(self.performer.device)
 
-    def _write(self, path: Path, split: Split, layer: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        try:
-            self._fill(Path(temporary), split, layer)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+    def _fill(self, file: BinaryIO, split: Split, layer: str) -> None:
+        """Write an array in .npy format, block by block: writing through a mapping, a full disk kills the process."""
+        total, done = len(self.split(split)), 0
+        self._check_performer()
+        with torch.autocast(self.performer.device.type, enabled=False):  # a plugin may ask from within one
+            for value in self._chunks(split, layer):
+                block = value.float().cpu().contiguous().numpy()
+                if not done:
+                    np.lib.format.write_array_header_1_0(file, _header(total, block))
+                file.write(block.tobytes())
+                done += len(block)
+                self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
+        self._check_performer()
+        assert done, f"{self.dataset.name} has no {split} images"
 
-    def _fill(self, path: Path, split: Split, layer: str) -> None:
-        total, array, done = len(self.split(split)), None, 0
-        for value in self._chunks(split, layer):
-            block = value.float().cpu().numpy()
-            if array is None:
-                array = np.lib.format.open_memmap(path, "w+", np.float32, (total, *block.shape[1:]))
-            array[done : done + len(block)] = block
-            done += len(block)
-            self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
-        assert array is not None, f"{self.dataset.name} has no {split} images"
-        array.flush()
+    def _check_performer(self) -> None:
+        if self.performer.state_checksum() != self._untouched:
+            raise RuntimeError(f"{self.performer.name} was changed since it was opened; its activations are not cached")
 
     def _chunks(self, split: Split, layer: str) -> Iterator[Tensor]:
         total, stages = len(self.split(split)), list(self.performer.stages)
@@ -173,6 +175,16 @@ class TrainingImages:
     def progress(self, what: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `what` are done."""
         _OPEN[self.token].progress(what, done, total)
+
+
+def _header(total: int, block: np.ndarray) -> dict[str, Any]:
+    """The header of a .npy file of `total` rows like those of a block."""
+    shape = (total, *block.shape[1:])
+    return {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False, "shape": shape}
+
+
+def _mapped(path: Path) -> Tensor:
+    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
 def checksum(pixels: Tensor) -> int:

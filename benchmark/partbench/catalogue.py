@@ -10,16 +10,14 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import sys
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partbench import __version__, hookspecs
-from partbench.cache import cache_folder
+from partbench.cache.item import CacheItem, check, discard
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -62,14 +60,14 @@ class Catalogue:
 
 def catalogue(files: Sequence[Path] = ()) -> Catalogue:
     """What is registered, with the plugins of `files`. Raises InputError for a broken file, as `registry.load` does."""
-    path = cache_folder() / "catalogue" / f"{_state(files)}.json"
-    found = _read(path)
+    item = CacheItem("catalogue", _state(files), ".json")
+    found = _read(item)
     if found is None:
         from partbench.registry import load
 
         with contextlib.redirect_stdout(sys.stderr):  # what a plugin prints must not mix with a list for scripts
             found = described(load(files))
-        _write(path, found)
+        _write(item, found)
     return found
 
 
@@ -111,29 +109,26 @@ def _options(kind: str, cls: Any) -> list[dict[str, str]]:
     return options
 
 
-def _read(path: Path) -> Catalogue | None:
-    """The catalogue of a file; None if there is none or it is damaged."""
+def _read(item: CacheItem) -> Catalogue | None:
+    """The cached catalogue; None if there is none or it is damaged."""
     try:
-        digest, _, text = path.read_text().partition("\n")
-        if digest != _digest(text):
-            return None
-        data = json.loads(text)
-        return Catalogue([Listed(**plugin) for plugin in data["plugins"]], data["tasks"], data["broken"])
+        for path in item.files():
+            check(path, item.identity)
+            data = json.loads(path.read_text())
+            return Catalogue([Listed(**plugin) for plugin in data["plugins"]], data["tasks"], data["broken"])
     except (OSError, ValueError, TypeError, KeyError):
-        return None
+        pass
+    return None
 
 
-def _write(path: Path, found: Catalogue) -> None:
+def _write(item: CacheItem, found: Catalogue) -> None:
     """Cache a catalogue, whole or not at all; do nothing if the folder cannot be written."""
     text = json.dumps(dataclasses.asdict(found))
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(f"{_digest(text)}\n{text}")
-        os.replace(temporary, path)
-        kept = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        for old in kept[NEWEST:]:
-            old.unlink(missing_ok=True)
+        path = item.write(lambda file: file.write(text.encode()))
+        cached = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        for old in cached[NEWEST:]:
+            discard(old)
 
 
 def _digest(text: str) -> str:

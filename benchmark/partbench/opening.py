@@ -13,6 +13,7 @@ import torch
 
 from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
+from partbench.cache.folder import check_cache_writable
 from partbench.category_view import RandomImages, has_random_images, through_category
 from partbench.declaration import in_one_line
 from partbench.errors import InputError, unknown
@@ -33,7 +34,8 @@ NO_USE_OF_OTHER = "only single tasks (d/CATEGORY) of a dataset without random im
 class Workbench:
     """Tasks by name, on one device, with data from one root folder.
 
-    `other` is a folder of random photographs, for single tasks of datasets that have none.
+    `other` is a folder of random photographs, for single tasks of datasets that have none. Raises InputError if the
+    cache folder cannot be written to.
     """
 
     registry: Registry
@@ -44,6 +46,9 @@ class Workbench:
     _opened: dict[tuple[str, str, str], Activations] = field(default_factory=dict, repr=False)
     _datasets: dict[tuple[type, int], Dataset] = field(default_factory=dict, repr=False)
     _random: dict[tuple[type, int], RandomImages] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        check_cache_writable()
 
     def task(self, name: str) -> Task:
         """Open a task. Raises InputError for an unknown dataset, category or performer, or broken data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -87,3 +88,20 @@ class Performer:
     def receptive_field(self, layer: str) -> ReceptiveField:
         """Where a cell of a conv layer lies on the input, computed from the layers below it."""
         return receptive_field(self.segment("images", layer), self.input_size)
+
+    def state_checksum(self) -> int:
+        """CRC-32 of weights and buffers, modes, hooks, and of which modules and attributes there are.
+
+        It changes when a plugin changes the performer; it means nothing in another process.
+        """
+        value, stages = 0, self.stages.items()
+        modules = [(f"{stage}.{name}", module) for stage, root in stages for name, module in root.named_modules()]
+        for name, module in modules:
+            held = {key: value for key, value in vars(module).items() if "_hooks" in key and isinstance(value, dict)}
+            hooks = {key: [id(hook) for hook in found.values()] for key, found in held.items()}
+            own = sorted(key for key in vars(module) if not key.startswith("_"))
+            value = zlib.crc32(repr((name, id(module), module.training, hooks, own)).encode(), value)
+            for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+                data = tensor.detach().cpu().contiguous().reshape(-1)
+                value = zlib.crc32(data.view(torch.uint8).numpy().data, value)
+        return value

@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
-from partbench.cache import cache_folder
+from partbench.cache.item import CacheItem, Damaged, check
+from partbench.cache.lock import Progress
 from partbench.task import TrainingTask
 
 Weights = dict[str, Tensor]
+SUFFIX = ".safetensors"
 
 
 def training_identity(explainer: Any, task: TrainingTask, recipe: str) -> dict[str, Any]:
@@ -33,49 +33,56 @@ def training_identity(explainer: Any, task: TrainingTask, recipe: str) -> dict[s
     return {"recipe": recipe, "options": options, "data": data, "task": where}
 
 
-def cached_weights(kind: str, identity: Mapping[str, Any], make: Callable[[], Weights]) -> Weights:
+def cached_weights(
+    kind: str, identity: Mapping[str, Any] | str, make: Callable[[], Weights], progress: Progress | None = None
+) -> Weights:
     """The cached weights of this kind and identity; if there are none, `make` trains them and they are cached first.
 
     `kind` names a folder of the cache. `identity` holds plain values that determine the weights, see
-    `training_identity`. A file that cannot be read is made again. The file also says how long `make` took, see
-    `training_seconds`.
+    `training_identity`; a text is the name of the file. A damaged file is made again, with a warning. Of several
+    processes one trains and the others wait; `progress` is told of a long wait. The file also says how long `make`
+    took, see `training_seconds`. Raises what `make` raises, and OSError where the cache cannot be written.
     """
-    path = _place(kind, identity)
-    try:
-        return load_file(path)
-    except (FileNotFoundError, SafetensorError):
+    item = _item(kind, identity)
+
+    def made() -> Path:
         started = time.perf_counter()
-        weights = make()
-        write_weights(weights, path, time.perf_counter() - started)
-        return load_file(path)
+        weights = {name: value.detach().cpu().contiguous() for name, value in make().items()}
+        data = save(weights, {"seconds": f"{time.perf_counter() - started:.3f}"})
+        return item.write(lambda file: file.write(data))
+
+    return item.once(_load, made, progress)
 
 
-def training_seconds(kind: str, identity: Mapping[str, Any]) -> float | None:
+def training_seconds(kind: str, identity: Mapping[str, Any] | str) -> float | None:
     """Seconds that training the cached weights took; None where there are none, or where their file does not say."""
-    try:
-        with safe_open(_place(kind, identity), "pt") as file:
-            seconds = (file.metadata() or {}).get("seconds")
-    except (FileNotFoundError, SafetensorError):
-        return None
-    return None if seconds is None else float(seconds)
+    item = _item(kind, identity)
+    for path in item.files():
+        try:
+            check(path, item.identity)
+            seconds = _metadata(path).get("seconds")
+        except (Damaged, FileNotFoundError):
+            continue
+        return None if seconds is None else float(seconds)
+    return None
 
 
-def write_weights(weights: Weights, path: Path, seconds: float | None = None) -> None:
-    """Write safetensors under a temporary name, then rename, so that no half-written file is ever read.
-
-    `seconds`: how long the training took, written into the file's metadata.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        metadata = None if seconds is None else {"seconds": f"{seconds:.3f}"}
-        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary, metadata)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _place(kind: str, identity: Mapping[str, Any]) -> Path:
+def _item(kind: str, identity: Mapping[str, Any] | str) -> CacheItem:
+    if isinstance(identity, str):
+        return CacheItem(kind, identity, SUFFIX)
     text = json.dumps(identity, sort_keys=True)
-    return cache_folder() / kind / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors"
+    return CacheItem(kind, hashlib.sha256(text.encode()).hexdigest()[:24], SUFFIX)
+
+
+def _load(path: Path) -> Weights:
+    try:
+        return load(path.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file: its first 8 bytes are the length of a JSON header."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return dict(header.get("__metadata__", {}))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_a_later_run_reads_the_files_of_an_earlier_one(tmp_path: Path) -> None:
 
 def test_other_weights_or_other_images_do_not_share_files(tmp_path: Path) -> None:
     folders = {
-        Activations(dataset, tiny, tmp_path).folder
+        Activations(dataset, tiny, tmp_path).item("train", "fc1").identity
         for dataset in (NoiseDataset(), NoiseDataset("other"))
         for tiny in (performer(), performer("other weights"))
     }
@@ -186,3 +186,34 @@ def test_writing_to_what_was_read_does_not_change_the_file(tmp_path: Path) -> No
     cache = Activations(NoiseDataset(), performer(), tmp_path)
     cache.of_split("test", "conv1").zero_()
     assert Activations(NoiseDataset(), performer(), tmp_path).of_split("test", "conv1").abs().max() > 0
+
+
+def halve(tiny: Performer) -> None:
+    tiny.stages["conv1"][0].weight.data.mul_(0.5)
+
+
+def hook(tiny: Performer) -> None:
+    tiny.stages["conv2"].register_forward_hook(lambda module, inputs, output: output * 2)
+
+
+def train(tiny: Performer) -> None:
+    tiny.stages["fc1"].train()
+
+
+@pytest.mark.parametrize("change", [halve, hook, train])
+def test_nothing_is_cached_of_a_performer_that_a_plugin_has_changed(
+    change: Callable[[Performer], None], tmp_path: Path
+) -> None:
+    tiny = performer()
+    cache = Activations(NoiseDataset(), tiny, tmp_path)
+    change(tiny)
+    with pytest.raises(RuntimeError, match="tiny was changed since it was opened"):
+        cache.of_split("train", "logits")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_mixed_precision_around_it_does_not_change_what_is_cached(tmp_path: Path) -> None:
+    expected = Activations(NoiseDataset(), performer(), tmp_path / "a").of_split("train", "conv3")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = Activations(NoiseDataset(), performer(), tmp_path / "b").of_split("train", "conv3")
+    assert torch.equal(found, expected)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from partbench import catalogue as module
+from partbench.cache.item import CacheItem
 from partbench.catalogue import catalogue, described
 from partbench.hookspecs import GROUP
 from partbench.registry import load
@@ -145,7 +146,7 @@ def test_old_catalogues_are_removed(own_cache: Path, monkeypatch: pytest.MonkeyP
     found = described(load())
     monkeypatch.setattr(module, "NEWEST", 2)
     for name in "abc":
-        module._write(own_cache / "catalogue" / f"{name}.json", found)
+        module._write(CacheItem("catalogue", name, ".json"), found)
     assert len(list((own_cache / "catalogue").iterdir())) == 2
 
 

@@ -4,8 +4,9 @@ import time
 
 import pytest
 import torch
+from safetensors.torch import save
 
-from partbench import cached_weights, training_seconds, write_weights
+from partbench import CacheItem, cached_weights, training_seconds
 
 
 @pytest.fixture(autouse=True)
@@ -44,18 +45,25 @@ def test_interrupted_making_leaves_nothing_behind(cache):
     assert not list(cache.rglob("*.safetensors"))
 
 
-def test_failed_write_leaves_nothing_behind(cache):
+def test_what_is_no_tensor_is_not_cached(cache):
     with pytest.raises(AttributeError):
-        write_weights({"w": "no tensor"}, cache / "x.safetensors")
-    assert not list(cache.iterdir())
+        cached_weights("kind", {}, lambda: {"w": "no tensor"})
+    assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
-def test_truncated_file_is_made_again(cache):
+def test_truncated_file_is_made_again_with_a_warning(cache):
     make = Maker()
     cached_weights("kind", {}, make)
     (file,) = (cache / "kind").iterdir()
     file.write_bytes(file.read_bytes()[:10])
-    assert cached_weights("kind", {}, make)["w"].tolist() == [2, 2]
+    with pytest.warns(UserWarning, match=r"kind/.* is damaged \(its checksum is"):
+        assert cached_weights("kind", {}, make)["w"].tolist() == [2, 2]
+
+
+def test_checked_weights_that_are_no_safetensors_are_made_again(cache):
+    CacheItem("kind", "name", ".safetensors").write(lambda file: file.write(b"something else"))
+    with pytest.warns(UserWarning, match="name.* is damaged"):
+        assert cached_weights("kind", "name", Maker())["w"].tolist() == [1, 1]
 
 
 def test_seconds_of_the_making_are_kept_and_not_those_of_the_reading(cache):
@@ -72,10 +80,13 @@ def test_seconds_of_the_making_are_kept_and_not_those_of_the_reading(cache):
     assert training_seconds("kind", {"a": 2}) is None
 
 
-def test_weights_kept_without_seconds_have_none(cache):
-    cached_weights("kind", {}, Maker())
-    (file,) = (cache / "kind").iterdir()
-    write_weights({"w": torch.zeros(1)}, file)
-    assert training_seconds("kind", {}) is None
-    file.write_bytes(file.read_bytes()[:10])
-    assert training_seconds("kind", {}) is None
+def test_weights_without_seconds_and_damaged_weights_have_none(cache):
+    item = CacheItem("kind", "name", ".safetensors")
+    file = item.write(lambda file: file.write(save({"w": torch.zeros(1)})))
+    assert training_seconds("kind", "name") is None
+    file.unlink()
+    cached_weights("kind", "name", Maker())
+    assert training_seconds("kind", "name") is not None
+    (file,) = item.files()
+    file.write_bytes(file.read_bytes()[:-1])
+    assert training_seconds("kind", "name") is None

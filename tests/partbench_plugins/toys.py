@@ -82,8 +82,7 @@ def planted_task(folder: Path, z: Tensor, logit: Callable[[Tensor], Tensor]) -> 
     The performer's own layers stay as they are: only what `fit` learns from is planted.
     """
     task = toy_task(folder, train=len(z))
-    cache = task.activation_cache
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    np.save(cache.folder / "train-fc1.npy", z.numpy())
-    np.save(cache.folder / "train-logits.npy", logit(z)[:, None].expand(-1, 3).contiguous().numpy())
+    planted = {"fc1": z, "logits": logit(z)[:, None].expand(-1, 3).contiguous()}
+    for layer, values in planted.items():
+        task.activation_cache.item("train", layer).write(lambda file, values=values: np.save(file, values.numpy()))
     return task

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from partbench import __version__
-from partbench.cache import cache_folder
+from partbench.cache.folder import check_cache_writable
+from partbench.cache.upkeep import cached_files
 from partbench.declaration import in_one_line
 from partbench.errors import InputError
 from partbench.opening import Workbench
@@ -43,9 +44,16 @@ def _environment() -> list[Finding]:
     rows.append(_finding("cuda", "ok" if cuda else "absent", torch.cuda.get_device_name() if cuda else "CPU only"))
     rows += [_package(name, name, "broken") for name in PACKAGES]
     rows += [_package(f"extra {extra}", package, "absent") for extra, package in EXTRAS.items()]
-    folder = cache_folder()
-    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**20 if folder.is_dir() else 0.0
-    return [*rows, _finding("cache", "ok", f"{folder}, {size:.0f} MB; may be deleted at any time")]
+    return [*rows, _cache()]
+
+
+def _cache() -> Finding:
+    try:
+        folder = check_cache_writable()
+    except InputError as error:
+        return _finding("cache", "broken", str(error))
+    size = sum(file.size for file in cached_files(folder)) / 2**20
+    return _finding("cache", "ok", f"{folder}, {size:.0f} MB; may be deleted at any time")
 
 
 def _package(label: str, package: str, otherwise: str) -> Finding:

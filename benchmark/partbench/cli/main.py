@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from partbench import __version__
+from partbench.cli.cache import cache
 from partbench.cli.check import check
 from partbench.cli.listing import doctor, list_
 from partbench.cli.pages import leaderboard
@@ -50,11 +51,12 @@ def main() -> None:
     bench check ./mine.py                        does the plugin keep the contract?
     bench list explainers                        names, versions, descriptions
     bench leaderboard                            rebuild leaderboards/ from results/
+    bench cache                                  what is cached; check it, clear it
     bench completion bash >> ~/.bashrc           complete names with TAB
     """
 
 
-for command in (run, check, list_, show, leaderboard, doctor):
+for command in (run, check, list_, show, leaderboard, doctor, cache):
     main.add_command(command)
 
 

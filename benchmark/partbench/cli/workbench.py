@@ -18,6 +18,9 @@ def open_workbench(
     device: str, data_root: Path | None, files: Sequence[str | Path] = (), other: Path | None = None
 ) -> tuple[Registry, Workbench]:
     """All plugins, those of `files` too, and a workbench on a device; `other` holds random photographs."""
+    from partbench.cache.upkeep import prepare_cache
+
+    prepare_cache()
     gc.disable()  # what is imported stays: a fifth of the time went into looking for garbage in it
     try:
         from partbench.nn.torch_setup import choose_device, keep_freed_memory

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partbench import InputError, Performer, PerformerPlugin, cache_folder, hookimpl, write_weights
+from partbench import InputError, Performer, PerformerPlugin, cached_weights, hookimpl
 from partbench.performers.batch_norm import fold, unfold
 from partbench.performers.efficientnet_lite import LITE0
 
@@ -108,17 +107,18 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequential:
-    """The head kept under `key`, trained first if there is none."""
-    path = cache_folder() / "performers" / f"{Lite0Head.name}-{key[:16]}.safetensors"
-    if not path.exists():
+    """The head cached under `key`, trained first if there is none."""
+
+    def trained() -> dict[str, Tensor]:
         rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
         known = dataset.train.attributes if explains_attribute(dataset) else dataset.train.labels
         truth = known[rows]  # type: ignore[index]
-        model = train(trunk_maps(dataset.train, rows, device), truth, len(output_names(dataset)))
-        write_weights(model.state_dict(), path)
+        return train(trunk_maps(dataset.train, rows, device), truth, len(output_names(dataset))).state_dict()
+
+    weights = cached_weights("performers", f"{Lite0Head.name}-{key[:16]}", trained, dataset.train.progress)
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
         model = head(len(output_names(dataset)))
-    model.load_state_dict(load_file(path))
+    model.load_state_dict(weights)
     return model
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -334,6 +336,25 @@ def test_a_report_that_is_no_numbers_by_name_fails_the_cell(tmp_path: Path, repo
     run = run_cell(Reports(), toy_task(tmp_path), [Brightness()])
     assert run.failed == f"ValueError: {reason}"
     assert {row["status"] for row in run.rows} == {"failed"}
+
+
+def test_a_full_disk_fails_the_cell_with_that_reason_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    class Reading(Means):
+        def fit(self, task: TrainingTask) -> None:
+            super().fit(task)
+            task.activations("top_conv")
+
+    monkeypatch.setattr("partbench.cache.item.os.fsync", full)
+    run = run_cell(Reading(), toy_task(tmp_path), [Brightness()])
+    assert "No space left on device while writing to the cache" in run.failed
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    monkeypatch.undo()
+    assert not run_cell(Reading(), toy_task(tmp_path), [Brightness()]).failed
 
 
 def test_ctrl_c_is_not_swallowed(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partbench import Batch, Dataset, ImageSet, Progress, Register, cache_folder, hookimpl, silent
+from partbench import Batch, CacheItem, Dataset, ImageSet, Progress, Register, hookimpl, silent
 from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, ATTRIBUTES_VERSION, GLOBAL, attributes_of
 from partbench.datasets.fauna.other_scene import OTHER_LABEL, OTHER_VERSION, draw_other_scene
@@ -95,9 +94,9 @@ class FaunaSet(ImageSet):
         return self._lacking[part].batch(indices)
 
     def _arrays(self, indices: list[int]) -> dict[str, np.ndarray]:
-        path = cache_folder() / "fauna" / f"{self.fingerprint}.npz"
-        if not self._kept and self.size <= KEPT_SIDE and (path.exists() or len(indices) >= MANY):
-            self._kept = _load(path) or self._render_all(path)
+        item = CacheItem("fauna", self.fingerprint, ".npz")
+        if not self._kept and self.size <= KEPT_SIDE and (len(indices) >= MANY or item.exists()):
+            self._kept = item.once(_load, lambda: self._render_all(item), self.progress)
         if not self._kept:
             return self._few(indices)
         chosen = {name: values[indices] for name, values in self._kept.items()}
@@ -113,7 +112,7 @@ class FaunaSet(ImageSet):
         found = [self._drawn[index] for index in indices]
         return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
-    def _render_all(self, path: Path) -> dict[str, np.ndarray]:
+    def _render_all(self, item: CacheItem) -> Path:
         samples = []
         options = {"without": self.without, **self.scenes}
         with closing(rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options)) as drawn:
@@ -122,11 +121,7 @@ class FaunaSet(ImageSet):
                 self.progress(f"rendering {self.kind}, seed {self.seed}", len(samples), self.count)
         arrays = stack(samples)
         arrays["masks"] = np.packbits(arrays["masks"], axis=-1)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(file.name, path)
-        return arrays
+        return item.write(lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
 class AttributeSet(FaunaSet):
@@ -158,12 +153,12 @@ class OtherSet(FaunaSet):
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    """The arrays kept at a path; empty if there are none, or they cannot be read (they are then rendered again)."""
+    """The arrays of a file. Raises ValueError if it holds none."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return {}
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
 
 
 class FaunaAttributes(Dataset):

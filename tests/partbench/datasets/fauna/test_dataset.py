@@ -41,11 +41,12 @@ def test_few_images_and_the_kept_split_agree(folder: Path) -> None:
     assert same(few, scenes().batch([3, 1]))
 
 
-def test_a_torn_file_is_rendered_again(folder: Path) -> None:
+def test_a_torn_file_is_rendered_again_with_a_warning(folder: Path) -> None:
     first = scenes().batch(range(MANY))
     (path,) = folder.rglob("*.npz")
     path.write_bytes(path.read_bytes()[:100])
-    assert same(first, scenes().batch(range(MANY)))
+    with pytest.warns(UserWarning, match=r"\.npz is damaged"):
+        assert same(first, scenes().batch(range(MANY)))
 
 
 def test_progress_is_told_to_the_end(folder: Path) -> None:
