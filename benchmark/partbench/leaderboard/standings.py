@@ -25,14 +25,16 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that count, one aggregate row per explainer, variant, task, seed and metric; texts become plain strings.
 
     Of several versions of a task or (within a dataset) of a metric only the newest counts; of several cells with one
-    (explainer, variant, task, seed) the one made last. Adds `board`, `label` and `scored`: status ok and a value that
-    is not NaN. Idempotent: rows that already have these columns, all or some of them, are returned unchanged.
+    (explainer, variant, task, seed) the one asked for last (`asked_at`; without this column, the one made last). Adds
+    `board`, `label` and `scored`: status ok and a value that is not NaN. Idempotent: rows that already have these
+    columns, all or some of them, are returned unchanged.
     """
     if "scored" in frame:
         return frame
     rows = frame[frame["unit"] == AGGREGATE]
     rows = _newest(rows.astype(dict.fromkeys(TEXTS, object)), ["task"], "task_version")
-    rows = rows.sort_values(["created_at", "cell", "metric"], kind="stable")
+    when = "asked_at" if "asked_at" in rows else "created_at"
+    rows = rows.sort_values([when, "cell", "metric"], kind="stable")
     rows = rows.drop_duplicates(["cell", "metric"], keep="last")
     rows = rows[rows["cell"] == rows.groupby(["explainer", "variant", "task", "seed"])["cell"].transform("last")]
     rows = _newest(rows, ["dataset", "metric"], "metric_version")

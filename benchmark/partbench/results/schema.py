@@ -13,38 +13,41 @@ from typing import Any
 import pyarrow as pa
 
 AGGREGATE = "all"
-VERSION = 2
+VERSION = 3
+OLDEST_FINISHED = 2  # a cell of an earlier version is done again
 
-_TEXT = pa.dictionary(pa.int32(), pa.string())
+TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
-        ("cell", _TEXT),
-        ("run_id", _TEXT),
+        ("cell", TEXT),
+        ("run_id", TEXT),
         ("created_at", pa.timestamp("us", tz="UTC")),
-        *((name, _TEXT) for name in ("partbench_version", "explainer", "variant", "distribution", "options")),
-        *((name, _TEXT) for name in ("task", "task_version", "dataset", "category", "performer")),
-        ("seed", pa.int32()),
-        *((name, _TEXT) for name in ("metric", "metric_version", "unit")),
+        *((name, TEXT) for name in ("partbench_version", "explainer", "variant", "distribution", "options")),
+        *((name, TEXT) for name in ("task", "task_version", "dataset", "category", "performer")),
+        ("seed", pa.uint64()),
+        *((name, TEXT) for name in ("metric", "metric_version", "unit")),
         *((name, pa.float64()) for name in ("value", "low", "high")),
         ("higher_is_better", pa.bool_()),
-        *((name, _TEXT) for name in ("status", "reason")),
+        *((name, TEXT) for name in ("status", "reason")),
         ("images", pa.int32()),
         *((name, pa.float64()) for name in ("fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb")),
-        ("device", _TEXT),
+        ("device", TEXT),
         # since version 2
         ("schema_version", pa.int32()),
-        ("unit_kind", _TEXT),  # all, image, concept, part, pair
-        *((name, _TEXT) for name in ("control", "compared_with")),
+        ("unit_kind", TEXT),  # all, image, concept, part, pair
+        *((name, TEXT) for name in ("control", "compared_with")),
         *((name, pa.float64()) for name in ("low_bound", "high_bound")),
-        *((name, _TEXT) for name in ("plugin_version", "plugin_digest", "source_commit", "host")),
+        *((name, TEXT) for name in ("plugin_version", "plugin_digest", "source_commit", "host")),
         ("threads", pa.int32()),
-        ("torch_version", _TEXT),
+        ("torch_version", TEXT),
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
-TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == _TEXT]
+TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == TEXT]
 FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
+# The seed of version 2 had 32 bits.
+SCHEMA_2 = SCHEMA.set(SCHEMA.get_field_index("seed"), pa.field("seed", pa.int32()))
 # In the files, text columns are plain strings; they are read back as the dictionaries of SCHEMA.
 FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
 _PLAIN = re.compile(r"[a-z0-9_+=@-]+(:[a-z0-9_+=@-]+)*")
@@ -133,5 +136,5 @@ def picture_path(folder: Path, row: Mapping[str, Any]) -> Path:
 
 def _path(folder: Path, row: Mapping[str, Any], suffix: str) -> Path:
     task = str(row["task"]).removeprefix(f"{row['dataset']}/")
-    name = f"{safe_name(row['explainer'])}-{row['cell']}{suffix}"
+    name = f"{safe_name(str(row['explainer']))}-{safe_name(str(row['cell']))}{suffix}"
     return Path(folder) / slug(str(row["dataset"])) / slug(task) / name
