@@ -11,9 +11,11 @@ from partbench import __version__
 from partbench.cli.check import check
 from partbench.cli.listing import doctor, list_
 from partbench.cli.pages import leaderboard
+from partbench.cli.results import results
 from partbench.cli.run import run
 from partbench.cli.show import show
 from partbench.errors import InputError, unknown
+from partbench.results.plain_text import printable
 
 
 class Program(click.Group):
@@ -26,7 +28,7 @@ class Program(click.Group):
                 warnings.showwarning = _show_warning
                 return super().invoke(context)
         except InputError as error:
-            click.echo(f"bench: {error}", err=True)
+            click.echo(f"bench: {printable(str(error))}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; finished cells are kept, the same command goes on from there", err=True)
@@ -50,11 +52,12 @@ def main() -> None:
     bench check ./mine.py                        does the plugin keep the contract?
     bench list explainers                        names, versions, descriptions
     bench leaderboard                            rebuild leaderboards/ from results/
+    bench results query 'select ...'             ask the results in SQL
     bench completion bash >> ~/.bashrc           complete names with TAB
     """
 
 
-for command in (run, check, list_, show, leaderboard, doctor):
+for command in (run, check, list_, show, leaderboard, results, doctor):
     main.add_command(command)
 
 
@@ -78,4 +81,4 @@ def completion(shell: str) -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"bench: warning: {message}", err=True)
+    click.echo(f"bench: warning: {printable(str(message))}", err=True)

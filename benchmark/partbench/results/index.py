@@ -76,6 +76,13 @@ def indexed(results: Path, kind: Kind, datasets: Iterable[str] | None = None) ->
     return pa.concat_tables(tables or [kind.schema.empty_table()]).unify_dictionaries()
 
 
+def rows_beside(results: Path, path: Path) -> pa.Table:
+    """The aggregate rows of the cells in the folder of a cell's file."""
+    place = path.parent.relative_to(results).parts
+    found = [folder for folder in folders_of(results, place) if folder.place == place]
+    return _part(results, AGGREGATES, found[0]) if found else AGGREGATES.schema.empty_table()
+
+
 def rebuild(results: Path) -> dict[str, int]:
     """Make both datasets anew; the number of rows of each."""
     for kind in (AGGREGATES, EVIDENCE):

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+
+from partbench.errors import InputError
 
 AGGREGATE = "all"
 VERSION = 3
@@ -50,7 +53,16 @@ FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
 SCHEMA_2 = SCHEMA.set(SCHEMA.get_field_index("seed"), pa.field("seed", pa.int32()))
 # In the files, text columns are plain strings; they are read back as the dictionaries of SCHEMA.
 FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
+MOST_SEED = 2**64 - 1
+_LONGEST = 120  # bytes of a name in a path
 _PLAIN = re.compile(r"[a-z0-9_+=@-]+(:[a-z0-9_+=@-]+)*")
+
+
+def check_seed(seed: Any) -> int:
+    """A seed as an integer. Raises InputError unless it is a whole number of 64 bits, not negative."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= MOST_SEED:
+        raise InputError(f"the seed is {str(seed)!r:.60}, expected a whole number from 0 to {MOST_SEED}")
+    return int(seed)
 
 
 def canonical(value: Any) -> str:
@@ -71,8 +83,14 @@ def label(explainer: str, variant: str = "") -> str:
 
 
 def safe_name(name: str) -> str:
-    """A name as one part of a path: no separators, not hidden, never empty. Different names may become the same."""
-    return re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"
+    """A name as one part of a path: no separators, not hidden, never empty, not too long for a file system.
+
+    Different names may become the same; long ones that are cut end with `~` and 8 digits of their hash.
+    """
+    safe = re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"
+    if len(safe.encode()) <= _LONGEST:
+        return safe
+    return f"{safe.encode()[:_LONGEST].decode(errors='ignore')}~{_hash(name)}"
 
 
 def slug(name: str) -> str:
@@ -85,7 +103,11 @@ def slug(name: str) -> str:
     readable = safe_name(re.sub("[:/]", ".", name))
     if _PLAIN.fullmatch(name):
         return readable
-    return f"{readable}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return f"{readable}~{_hash(name)}"
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,12 @@ def write_sealed(
     `metadata` is added to the file's; `writing` are options of `pyarrow.parquet.ParquetWriter`. Raises OSError if the
     file cannot be written.
     """
-    data = sealed(row_groups, metadata or {}, **writing)
-    temporary = path.with_name(f".{path.name[-150:]}.{uuid.uuid4().hex}.tmp")
+    write_whole(path, sealed(row_groups, metadata or {}, **writing))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(data)

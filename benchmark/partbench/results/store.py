@@ -10,6 +10,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,22 @@ import pyarrow.compute as pc
 
 from partbench.errors import InputError
 from partbench.results import schema
+from partbench.results.asked import record
 from partbench.results.cell_file import aggregates_of, parsed, read_table
-from partbench.results.folders import cell_paths
-from partbench.results.index import AGGREGATES, EVIDENCE, indexed
-from partbench.results.schema import AGGREGATE, COLUMNS, OLDEST_FINISHED, REQUIRED, SCHEMA, TEXTS, VERSION, Cell, slug
+from partbench.results.folders import CELL, cell_paths
+from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, indexed, rows_beside
+from partbench.results.schema import (
+    AGGREGATE,
+    COLUMNS,
+    OLDEST_FINISHED,
+    REQUIRED,
+    SCHEMA,
+    TEXTS,
+    VERSION,
+    Cell,
+    safe_name,
+    slug,
+)
 from partbench.results.sealed import Damaged, write_sealed
 
 # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
@@ -43,8 +56,9 @@ def write_cell(
     cannot be written or a newer version wrote the cell, ValueError for rows that do not fit.
     """
     path = cell.path(folder)
-    if finished(folder, cell) and not overwrite:
-        return path
+    with suppress(Damaged):
+        if _is_finished(path, cell) and not overwrite:
+            return path
     table = _table(pd.DataFrame(rows), cell)
     values = table.filter(pc.not_equal(table["unit"], AGGREGATE))
     try:
@@ -65,18 +79,40 @@ def finished(folder: Path, cell: Cell) -> Path | None:
     partbench wrote it: it can neither be read nor be replaced.
     """
     path = cell.path(folder)
-    if not os.path.lexists(path):
-        return None
     try:
-        table, version = parsed(path, aggregates_only=False)
-        if version < OLDEST_FINISHED:
-            return None
-        if (key := table["cell"][0].as_py() if len(table) else None) != cell.key:
-            raise Damaged(f"it is of cell {key!r:.60}")
-        return path
+        return path if _is_finished(path, cell) else None
     except Damaged as error:
         warnings.warn(f"'{path}' is damaged and counts as not finished: {error}", stacklevel=2)
         return None
+
+
+def _is_finished(path: Path, cell: Cell) -> bool:
+    if not os.path.lexists(path):
+        return False
+    table, version = parsed(path, aggregates_only=False)
+    if version >= OLDEST_FINISHED and (key := table["cell"][0].as_py() if len(table) else None) != cell.key:
+        raise Damaged(f"it is of cell {key!r:.60}")
+    return version >= OLDEST_FINISHED
+
+
+def ask_again(folder: Path, cell: Cell) -> Path | None:
+    """Note that a finished cell was asked for, so that pages show it; the record made.
+
+    None where pages show the cell as it is: it was asked for after all cells of the same explainer, variant, task and
+    seed. Raises InputError if the folder cannot be written.
+    """
+    path = cell.path(folder)
+    others = path.parent.glob(f"{safe_name(cell.explainer)}-*{CELL}")
+    if all(other == path for other in others):
+        return None
+    columns = ["cell", "explainer", "variant", "task", "seed", ASKED_AT]
+    rows = rows_beside(folder, path).select(columns).to_pandas().astype(dict.fromkeys(columns[:4], object))
+    own = rows[rows["cell"] == cell.key]
+    if own.empty:
+        return None
+    same = rows[(rows[columns[1:5]] == own.iloc[0][columns[1:5]]).all(axis=1)]
+    last = same.sort_values([ASKED_AT, "cell"]).iloc[-1]
+    return None if last["cell"] == cell.key else record(path)
 
 
 def read_cell(path: Path) -> pd.DataFrame:
@@ -117,8 +153,9 @@ def load_results(
 ) -> pd.DataFrame:
     """All cells under a folder, a row per cell and metric, in order of file names; `schema.COLUMNS` says what is in it.
 
-    One more column, `asked_at`, is the time when the cell was last asked for. With `aggregates_only=False` also the
-    values that aggregates are made of (per image, concept or part: `unit` and `unit_kind`), without `asked_at`. With
+    Two more columns are `asked_at`, the time when the cell was last asked for, and `file`, its place in the folder.
+    With `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
+    `unit_kind`), without these two columns. With
     `datasets` only the folders of these are read. Text columns are categoricals with sorted categories. Files of
     earlier versions are read as if written now, but for `schema_version`. A file that is damaged, foreign or of a newer
     version is named in a warning and left out; without files the frame is empty. Aggregates are read from the index of
@@ -126,7 +163,7 @@ def load_results(
     """
     folder = _folder(folder)
     if aggregates_only:
-        return _frame(indexed(folder, AGGREGATES, datasets).drop_columns("file"))
+        return _frame(indexed(folder, AGGREGATES, datasets))
     places = [folder] if datasets is None else [folder / slug(name) for name in datasets]
     found = (_read_or_warn(path) for place in places for path in cell_paths(place))
     tables = [table for table in found if table is not None]
