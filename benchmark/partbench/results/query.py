@@ -40,9 +40,12 @@ def query(results: Path, statement: str) -> pa.Table:
                 if re.search(rf"\b{kind.name}\b", statement, re.IGNORECASE):
                     connection.register(kind.name, indexed(results, kind))
             connection.execute("SET lock_configuration = true")
-            return connection.sql(statement).to_arrow_table()
+            found = connection.sql(statement).to_arrow_table()
         except duckdb.Error as error:
             raise InputError(f"the query fails: {_in_one_line(error)}") from error
+    if twice := sorted({name for name in found.column_names if found.column_names.count(name) > 1}):
+        raise InputError(f"the query has several columns named {', '.join(twice)}; name them apart with AS")
+    return found
 
 
 def _expect_one_select(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
