@@ -10,8 +10,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from partbench.functional.statistics import interval, resampling_weights
+from partbench.leaderboard.intervals import DRAWS
 from partbench.leaderboard.published import proposed, published_pairs
-from partbench.leaderboard.standings import DRAWS, UNRANKED, current
+from partbench.leaderboard.standings import UNRANKED, current
 
 # A sign test cannot reject at the 5 % level with fewer pairs than this.
 MIN_CELLS = 6

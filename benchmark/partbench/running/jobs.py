@@ -187,8 +187,8 @@ def plan(
             raise unknown(f"option of {', '.join(shares)}", name, known)
     for entry in entries:
         check_declared(registry, options.build(entry.cls, shares[entry.name]))
-    wanted = [check_seed(seed) for seed in seeds]
-    return [Job(entry, shares[entry.name], task, seed) for task in tasks for entry in entries for seed in wanted]
+    checked = [check_seed(seed) for seed in seeds]
+    return [Job(entry, shares[entry.name], task, seed) for task in tasks for entry in entries for seed in checked]
 
 
 def job_of(registry: Registry, row: Mapping[str, Any]) -> Job:
