@@ -64,8 +64,9 @@ def directions(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _directions(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Of one board: a table per paper and label of its explainer."""
-    labels = set(rows["label"])
-    own = rows[~rows["control"].isin(UNRANKED)].groupby(["explainer", "label"], sort=True)["compared_with"].max()
+    named = rows[["explainer", "label", "control", "compared_with"]].drop_duplicates()
+    labels = set(named["label"])
+    own = named[~named["control"].isin(UNRANKED)].groupby(["explainer", "label"], sort=True)["compared_with"].max()
     for paper, printed in published_pairs().groupby("paper", sort=True):
         names = [f"{name}{suffix}" for name in sorted(set(printed["metric"])) for suffix in ("", POSITIVE)]
         for label, partner in own[own.index.get_level_values(0) == proposed()[str(paper)]].droplevel(0).items():

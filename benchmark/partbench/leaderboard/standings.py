@@ -53,14 +53,14 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def _of_each(rows: pd.DataFrame, columns: list[str], function: Callable[..., str]) -> np.ndarray:
+def _of_each(rows: pd.DataFrame, columns: list[str], function: Callable[..., str]) -> pd.Series:
     """A function of some columns, called once for each combination of their values."""
     if rows.empty:
-        return np.array([], object)
+        return pd.Series([], rows.index, dtype=object)
     number = _numbered([pd.factorize(rows[name])[0] for name in columns])
     first = np.unique(number, return_index=True)[1]
     texts = [function(*values) for values in rows[columns].iloc[first].itertuples(index=False)]
-    return np.array(texts, object)[number]
+    return pd.Series(np.array(texts, object)[number], rows.index, dtype=object)
 
 
 def board_of(task: str) -> str:
@@ -86,7 +86,7 @@ def standings(frame: pd.DataFrame) -> pd.DataFrame:
     over tasks. It is NaN unless every task that any explainer covers with this metric is covered; a task is covered if
     all its cells are scored. `coverage` says how many are (`4/6`). `low`, `high`: `intervals.mean_interval`. `best`
     marks the best value and all whose intervals overlap its interval: they share rank 1; the others rank after all that
-    are separated from them. `control` is what explainers declare: floors and ablations have no rank, a baseline has one.
+    are separated from them. `control` is what explainers declare: floors and ablations have no rank, baselines have.
     Metrics with '@', rows without an interval and what explainers report of themselves have no rank.
     `beaten_by_control`: not separated from every floor, or worse than one. `unsupported`: see
     `numbers_alone.unsupported`. `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
