@@ -1,4 +1,4 @@
-.PHONY: bench test lint speed mutants clean
+.PHONY: bench test lint speed soak mutants clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -15,6 +15,9 @@ lint: .venv/installed
 
 speed: .venv/installed  ## ratios against naive references, measured in one run
 	$(BIN)/pytest tests/speed -s -p no:xdist
+
+soak: .venv/installed  ## thousands of damaged files and killed processes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -n 2
 
 mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" for a part, JOBS for the number at once
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(MODULES)
