@@ -154,6 +154,15 @@ def _updated(
     return merged, {name: entries[name] for name in names}
 
 
+def _of_files(table: pa.Table, files: list[str], kind: Kind) -> pa.Table:
+    """The rows of some files; the dictionaries of texts hold what these rows hold."""
+    found = table.filter(pc.is_in(table["file"].cast(pa.string()), pa.array(files, pa.string())))
+    if len(found) == len(table):
+        return table
+    plain = [field.with_type(pa.string()) if field.type == TEXT else field for field in kind.schema]
+    return found.cast(pa.schema(plain)).cast(kind.schema)
+
+
 def _read(kind: Kind, path: Path) -> tuple[pa.Table | None, str]:
     try:
         return kind.rows(path), ""
