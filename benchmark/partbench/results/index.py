@@ -137,9 +137,7 @@ def _updated(
     now, prefix = time.time_ns(), "".join(f"{part}/" for part in folder.place)
     names = list(folder.cells)
     kept = set(names) - set(stale)
-    tables = [
-        table.filter(pc.is_in(table["file"].cast(pa.string()), pa.array([prefix + name for name in kept], pa.string())))
-    ]
+    tables = [_of_files(table, [prefix + name for name in kept], kind)]
     entries = {name: known[name] for name in kept}
     for name in stale:
         rows, reason = _read(kind, results / f"{prefix}{name}")
