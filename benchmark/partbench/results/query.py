@@ -59,5 +59,7 @@ def _expect_one_select(connection: duckdb.DuckDBPyConnection, statement: str) ->
 
 def _in_one_line(error: Exception) -> str:
     """The message without the copy of the statement, and without line breaks."""
-    text = re.split(r"\n+LINE \d+:", str(error))[0]
-    return printable(" ".join(text.split()))
+    text = printable(" ".join(re.split(r"\n+LINE \d+:", str(error))[0].split()))
+    if absent := re.search(r"Table with name \S+ does not exist", text):
+        return f"{absent[0]}; tables: {AGGREGATES.name}, {EVIDENCE.name}"
+    return text

@@ -82,9 +82,11 @@ def test_only_cells_that_changed_are_read_again(tmp_path: Path, reads: list[Path
     write_cell(tmp_path, of_images([9.0]), cell(seed=1), overwrite=True)
     added = write_cell(tmp_path, of_images([8.0]), cell(seed=7))
     paths[0].unlink()
-    found = dict(zip(*(indexed(tmp_path, AGGREGATES)[name].to_pylist() for name in ("file", "value")), strict=True))
+    updated = indexed(tmp_path, AGGREGATES)
+    found = dict(zip(updated["file"].to_pylist(), updated["value"].to_pylist(), strict=True))
     assert [found.get(str(path.relative_to(tmp_path))) for path in (paths[0], paths[1], added)] == [None, 9.0, 8.0]
     assert sorted(reads) == sorted([paths[1], added])
+    assert str(paths[0].relative_to(tmp_path)) not in load_results(tmp_path)["file"].cat.categories
     after = files_of(tmp_path / NAME)
     changed = [name for name in before if before[name] != after[name]]
     assert changed == ["aggregates/fauna/multi.cat.parquet"]
