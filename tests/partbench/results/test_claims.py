@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from planted_cells import cell
 
 from partbench.errors import InputError
 from partbench.results.claims import claim, locked
+from partbench.results.store import finished, load_results
 
 HERE = str(Path(__file__).parent)
 HOLDS = f"""
@@ -25,7 +28,7 @@ with claim(Path(sys.argv[1]), cell()) as mine:
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> subprocess.Popen[str]:
+def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the claim on a cell."""
     process = subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
@@ -83,3 +86,57 @@ def test_a_folder_that_cannot_hold_a_lock_is_the_users_mistake(tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot lock"), locked(tmp_path / "file" / "lock"):
         pass
+
+
+RUNS = f"""
+import sys, time
+sys.path.insert(0, {HERE!r})
+from pathlib import Path
+from planted_cells import cell, rows
+from partbench.results.claims import claim
+from partbench.results.store import finished, write_cell
+folder, cells = Path(sys.argv[1]), [cell(seed=seed) for seed in range(int(sys.argv[2]))]
+for wait in (False, True):
+    for one in cells:
+        with claim(folder, one, wait) as mine:
+            if mine and not finished(folder, one):
+                print(one.seed, flush=True)
+                time.sleep(0.01)
+                write_cell(folder, rows([float(one.seed)] * 50), one)
+"""
+
+
+def runs_at_once(folder: Path, cells: int, kills: int, seed: int = 0) -> list[list[int]]:
+    """The cells that each of several runs began; `kills` of them were killed, the last two ended by themselves."""
+    words = [sys.executable, "-c", RUNS, str(folder), str(cells)]
+    started = random.Random(seed)
+    killed = []
+    for _ in range(kills):
+        killed.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
+        assert killed[-1].stdout
+        killed[-1].stdout.readline()
+        time.sleep(started.uniform(0, 0.1))
+        killed[-1].kill()
+    whole = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0] for process in (*killed, *whole)]
+    assert [process.returncode for process in whole] == [0, 0]
+    return [list(map(int, output.split())) for output in outputs]
+
+
+def test_two_runs_at_once_do_no_cell_twice(tmp_path: Path) -> None:
+    one, two = runs_at_once(tmp_path, cells=40, kills=0)
+    assert sorted(one + two) == list(range(40))
+    assert one
+    assert two
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(150, marks=pytest.mark.soak)])
+def test_killed_runs_lose_and_double_no_cell(tmp_path: Path, kills: int) -> None:
+    cells = 40 if kills < 10 else 1000
+    *_, one, two = runs_at_once(tmp_path, cells, kills)
+    assert not set(one) & set(two)
+    frame = load_results(tmp_path)
+    assert sorted(frame["seed"]) == list(range(cells))
+    assert (frame["value"] == frame["seed"].astype(float)).all()
+    assert all(finished(tmp_path, cell(seed=seed)) for seed in range(cells))
+    assert list(tmp_path.rglob("*.tmp")) == []
