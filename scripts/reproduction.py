@@ -19,7 +19,7 @@ from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.leaderboard.paired_evidence import evidence
 from partbench.leaderboard.published import published_ratio
 from partbench.leaderboard.standings import current
-from partbench.results.store import load_results
+from partbench.results.store import load_evidence, load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTABILITY, FOLLOWING = "location_instability", "part_following"
@@ -57,11 +57,11 @@ ABLATIONS = tuple(
 
 
 class Results:
-    """The results of a folder: all rows as `frame`, the aggregates that boards are made of as `rows`."""
+    """The results of a folder: values of images as `of_images`, the aggregates that boards are made of as `rows`."""
 
     def __init__(self, folder: Path) -> None:
-        self.frame = load_results(folder, aggregates_only=False)
-        self.rows = current(self.frame)
+        self.of_images = load_evidence(folder)
+        self.rows = current(load_results(folder))
         self._evidence: dict[tuple[str, str, str], Mapping[str, Evidence]] = {}
 
     def cells(self, board: str, label: str, metric: str) -> pd.DataFrame:
@@ -79,7 +79,7 @@ class Results:
         """The evidence of an explainer by task, of all its seeds; found once, since every row of a table needs it."""
         wanted = board, label, metric
         if wanted not in self._evidence:
-            self._evidence[wanted] = evidence(self.frame, self.cells(*wanted))
+            self._evidence[wanted] = evidence(self.of_images, self.cells(*wanted))
         return self._evidence[wanted]
 
 

@@ -32,6 +32,7 @@ from .plugin import PerformerPlugin as PerformerPlugin
 from .plugin import Progress as Progress
 from .plugin import Remarked as Remarked
 from .plugin import silent as silent
+from .results.store import load_evidence as load_evidence
 from .results.store import load_results as load_results
 from .running.run import run as run
 from .task import Task as Task

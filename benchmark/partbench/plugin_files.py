@@ -47,12 +47,12 @@ def digest(path: Path) -> str:
 def _neighbours(folder: Path) -> Iterator[None]:
     """`folder` comes first on the path while a file of it is imported, and stays last for imports inside functions.
 
-    Modules of these names from beside another plugin file are forgotten: each file gets its own neighbours.
+    Modules of these names from beside a plugin file are forgotten: each file gets its own neighbours, as they are now.
     """
     for path in (*folder.glob("*.py"), *folder.glob("*/__init__.py")):
         name = path.parent.name if path.name == "__init__.py" else path.stem
         other = getattr(sys.modules.get(name), "__file__", None)
-        if other and Path(other).resolve() != path and _folder_of(Path(other)) in _FOLDERS:
+        if other and _folder_of(Path(other)) in _FOLDERS:
             for module in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
                 del sys.modules[module]
     sys.path.insert(0, str(folder))

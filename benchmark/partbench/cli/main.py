@@ -12,9 +12,11 @@ from partbench.cli.cache import cache
 from partbench.cli.check import check
 from partbench.cli.listing import doctor, list_
 from partbench.cli.pages import leaderboard
+from partbench.cli.results import results
 from partbench.cli.run import run
 from partbench.cli.show import show
 from partbench.errors import InputError, unknown
+from partbench.results.plain_text import printable
 
 
 class Program(click.Group):
@@ -27,7 +29,7 @@ class Program(click.Group):
                 warnings.showwarning = _show_warning
                 return super().invoke(context)
         except InputError as error:
-            click.echo(f"bench: {error}", err=True)
+            click.echo(f"bench: {printable(str(error))}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; finished cells are kept, the same command goes on from there", err=True)
@@ -52,11 +54,12 @@ def main() -> None:
     bench list explainers                        names, versions, descriptions
     bench leaderboard                            rebuild leaderboards/ from results/
     bench cache                                  what is cached; check it, clear it
+    bench results query 'select ...'             ask the results in SQL
     bench completion bash >> ~/.bashrc           complete names with TAB
     """
 
 
-for command in (run, check, list_, show, leaderboard, doctor, cache):
+for command in (run, check, list_, show, leaderboard, results, cache, doctor):
     main.add_command(command)
 
 
@@ -80,4 +83,4 @@ def completion(shell: str) -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"bench: warning: {message}", err=True)
+    click.echo(f"bench: warning: {printable(str(message))}", err=True)

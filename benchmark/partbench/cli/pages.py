@@ -41,7 +41,6 @@ def leaderboard(check: bool, results: Path) -> None:
 
 def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list[Path]:
     """Write the pages of these datasets (by default of all), from their results."""
-    from partbench.leaderboard.build import write_pages
-    from partbench.results.store import load_results
+    from partbench.leaderboard.build import publish
 
-    return write_pages(results.parent / "leaderboards", load_results(results, aggregates_only=True, datasets=datasets))
+    return publish(results, results.parent / "leaderboards", datasets)

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     "--task", "tasks", multiple=True, metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
     help="Task; may be repeated. Default: `fauna/multi:*`; for a dataset in a file, all of its tasks.",
 )  # fmt: skip
-@click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=0), help="Seed; may be repeated. Default: 0.")
+@click.option(
+    "--seed", "seeds", multiple=True, type=click.IntRange(0, 2**64 - 1), help="Seed; may be repeated. Default: 0."
+)
 @click.option(
     "-o",
     "option_texts",

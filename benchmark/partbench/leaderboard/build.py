@@ -6,6 +6,7 @@ depend on the results only, so a page that differs from its results is stale.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -15,10 +16,25 @@ from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.page import HEADER, page
 from partbench.leaderboard.paired import comparisons, directions
 from partbench.leaderboard.standings import current, standings
+from partbench.results.claims import locked
+from partbench.results.folders import folders_of
+from partbench.results.plain_text import inert
 from partbench.results.schema import slug
+from partbench.results.sealed import write_whole
+from partbench.results.store import load_results
 
-__all__ = ["comparisons", "directions", "gain_decomposition", "pages", "stale_pages", "standings", "write_pages"]
+__all__ = [
+    "comparisons",
+    "directions",
+    "gain_decomposition",
+    "pages",
+    "publish",
+    "stale_pages",
+    "standings",
+    "write_pages",
+]
 
+_ATTEMPTS = 3  # where results change all the time, whoever changes them publishes them
 _TIDY = ["board", "explainer", "variant", "metric", "value", "low", "high", "tasks", "seeds", "images", "coverage"]
 _TIDY += ["rank", "best", "control", "beaten_by_control", "unsupported"]
 
@@ -42,9 +58,25 @@ def write_pages(folder: Path, frame: pd.DataFrame) -> list[Path]:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, text in pages(frame).items():
             paths.append(Path(folder) / name)
-            paths[-1].write_text(text, encoding="utf-8", newline="\n")
+            write_whole(paths[-1], text.encode())
     except OSError as error:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
+    return paths
+
+
+def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) -> list[Path]:
+    """Write the pages of a folder of results, by default of all datasets; the paths of the pages.
+
+    One process at a time reads results and writes pages, so that no older page takes the place of a newer one. Pages
+    are made again if results changed meanwhile. Raises InputError if `folder` cannot be written.
+    """
+    wanted = None if datasets is None else list(datasets)
+    with locked(Path(folder) / ".lock"):
+        for _ in range(_ATTEMPTS):
+            before = folders_of(results)
+            paths = write_pages(folder, load_results(results, datasets=wanted))
+            if folders_of(results) == before:
+                break
     return paths
 
 
@@ -66,5 +98,7 @@ def _text(path: Path) -> str | None:
 
 
 def _tidy(standings: pd.DataFrame) -> str:
+    texts = standings[_TIDY].select_dtypes(exclude=["number", "bool"]).columns
     table = standings[_TIDY].assign(rank=standings["rank"].astype("Int64"))
+    table = table.assign(**{name: table[name].map(inert) for name in texts})
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

@@ -8,13 +8,20 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from partbench.results.plain_text import printable
+
 ABSENT = "—"
+_LINK = re.compile(r"(?:https?|ftp)://|www\.", re.IGNORECASE)  # GitHub makes links of them
 
 
 def escape(text: object) -> str:
-    """Text that Markdown shows as it is, on one line and inside a table: no markup, no HTML, no column separator."""
-    line = " ".join(str(text).split())
+    """Text that Markdown shows as it is, on one line and inside a table.
+
+    No markup, no HTML, no link, no column separator, and no character that is not printed.
+    """
+    line = " ".join(printable(str(text)).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _LINK.sub(lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), line)
     line = re.sub(r"([\\`*\[\]|~$])", r"\\\1", line)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # within a word an underscore is no markup
 

@@ -67,10 +67,11 @@ def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]
     measured = sorted(set(main.loc[main["tasks"] > 0, "metric"]))
     if measured:
         parts += ["### Overview", "±: half the width of the interval.", _overview(main, measured)]
+    noted = rows[rows["scored"] & (rows["reason"] != "")]
     for metric in measured:
         table = main[main["metric"] == metric]
         parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0], standings)]
-        parts += _notes(rows[rows["metric"] == metric])
+        parts += _notes(noted[noted["metric"] == metric])
     parts += _in_detail(variants) + gain_section(rows) + _directions(rows)
     return parts + _elsewhere(standings) + _not_scored(rows)
 
@@ -131,8 +132,8 @@ def _ranking_row(row: Row) -> list[str]:
 
 
 def _notes(rows: pd.DataFrame) -> list[str]:
-    """The notes of scored rows of one metric, without the numbers of missing values."""
-    reasons = rows.loc[rows["scored"], "reason"].str.replace(_MISSING, "", regex=True)
+    """The notes of rows of one metric, without the numbers of missing values."""
+    reasons = rows["reason"].str.replace(_MISSING, "", regex=True)
     return [f"Note: {_reason(text)}." for text in sorted(set(reasons) - {""})]
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from partbench.functional.statistics import interval, resampling_weights
+from partbench.leaderboard.intervals import DRAWS
 from partbench.leaderboard.published import proposed, published_pairs
-from partbench.leaderboard.standings import DRAWS, UNRANKED, current
+from partbench.leaderboard.standings import UNRANKED, current
 
 # A sign test cannot reject at the 5 % level with fewer pairs than this.
 MIN_CELLS = 6
@@ -63,8 +64,9 @@ def directions(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _directions(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Of one board: a table per paper and label of its explainer."""
-    labels = set(rows["label"])
-    own = rows[~rows["control"].isin(UNRANKED)].groupby(["explainer", "label"], sort=True)["compared_with"].max()
+    named = rows[["explainer", "label", "control", "compared_with"]].drop_duplicates()
+    labels = set(named["label"])
+    own = named[~named["control"].isin(UNRANKED)].groupby(["explainer", "label"], sort=True)["compared_with"].max()
     for paper, printed in published_pairs().groupby("paper", sort=True):
         names = [f"{name}{suffix}" for name in sorted(set(printed["metric"])) for suffix in ("", POSITIVE)]
         for label, partner in own[own.index.get_level_values(0) == proposed()[str(paper)]].droplevel(0).items():

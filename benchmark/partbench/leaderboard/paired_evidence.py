@@ -66,10 +66,12 @@ def _expect_same_seeds(rows: pd.DataFrame, explainer: str, other: str) -> None:
 def evidence(frame: pd.DataFrame, cells: pd.DataFrame) -> Mapping[str, Evidence]:
     """The evidence of an explainer by task, seeds in order.
 
-    `frame` holds the rows of images, `cells` the aggregate rows of the explainer's cells for one metric.
+    `frame` holds the rows of images, alone (`load_evidence`) or among others; `cells` the aggregate rows of the
+    explainer's cells for one metric.
     """
     keys = cells[["cell", "metric"]].astype(object)
-    rows = frame[(frame["unit_kind"] == IMAGE) & frame["cell"].isin(keys["cell"])]
+    rows = frame[frame["cell"].isin(keys["cell"]) & frame["metric"].isin(keys["metric"])]
+    rows = rows[rows["unit_kind"] == IMAGE] if "unit_kind" in rows else rows
     rows = rows[["cell", "metric", "task", "seed", "unit", "value"]].astype({"cell": object, "metric": object})
     rows = rows.merge(keys, on=["cell", "metric"]).astype({"task": object, "unit": object})
     found = {}

@@ -2,48 +2,65 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from partbench.functional.statistics import interval
+from partbench.leaderboard.intervals import mean_intervals
 from partbench.leaderboard.numbers_alone import unsupported
-from partbench.results.schema import AGGREGATE, TEXTS, label
+from partbench.results.schema import AGGREGATE, label
 
 FLOOR, ABLATION = "floor", "ablation"
 UNRANKED = (FLOOR, ABLATION)
-DRAWS = 2000
-_SD_PER_WIDTH = 1 / (2 * 1.96)  # a 95 % interval is 2 * 1.96 standard deviations wide
+# Texts that pages are made of; the others stay as they are, since a column of a million Python strings takes 8 MB.
+_READ = ["cell", "explainer", "variant", "task", "dataset", "category", "performer", "metric", "unit", "status"]
+_READ += ["reason", "control", "compared_with", "task_version", "metric_version"]
 _ROW = ["board", "explainer", "variant", "metric"]
 
 
 def current(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that count, one aggregate row per explainer, variant, task, seed and metric; texts become plain strings.
+    """The rows that count, one aggregate row per explainer, variant, task, seed and metric.
 
     Of several versions of a task or (within a dataset) of a metric only the newest counts; of several cells with one
-    (explainer, variant, task, seed) the one made last. Adds `board`, `label` and `scored`: status ok and a value that
-    is not NaN. Idempotent: rows that already have these columns, all or some of them, are returned unchanged.
+    (explainer, variant, task, seed) the one asked for last (`asked_at`; without this column, the one made last). Adds
+    `board`, `label` and `scored`: status ok and a value that is not NaN. Texts that pages read become plain strings.
+    Idempotent: rows that already have these
+    columns, all or some of them, are returned unchanged.
     """
     if "scored" in frame:
         return frame
-    rows = frame[frame["unit"] == AGGREGATE]
-    rows = _newest(rows.astype(dict.fromkeys(TEXTS, object)), ["task"], "task_version")
-    rows = rows.sort_values(["created_at", "cell", "metric"], kind="stable")
-    rows = rows.drop_duplicates(["cell", "metric"], keep="last")
-    rows = rows[rows["cell"] == rows.groupby(["explainer", "variant", "task", "seed"])["cell"].transform("last")]
+    rows = _newest(frame[frame["unit"] == AGGREGATE], ["task"], "task_version")
+    when = rows["asked_at" if "asked_at" in rows else "created_at"].to_numpy("datetime64[us]")
+    cell, metric = (pd.factorize(rows[name], sort=True)[0] for name in ("cell", "metric"))
+    rows = rows.iloc[np.lexsort((metric, cell, when))]
+    rows = rows[~rows.duplicated(["cell", "metric"], keep="last")]
+    cell = pd.Series(pd.factorize(rows["cell"], sort=True)[0], rows.index)
+    same = [pd.factorize(rows[name])[0] for name in ("explainer", "variant", "task", "seed")]
+    rows = rows[cell == cell.groupby(same).transform("last")]
     rows = _newest(rows, ["dataset", "metric"], "metric_version")
+    rows = rows.assign(**{name: rows[name].astype(object) for name in _READ})
     rows = rows.assign(
-        board=[board_of(task) for task in rows["task"]],
+        board=_of_each(rows, ["task"], board_of),
         control=rows["control"].fillna(""),
         compared_with=rows["compared_with"].fillna(""),
-        label=[label(*row) for row in zip(rows["explainer"], rows["variant"], strict=True)],
+        label=_of_each(rows, ["explainer", "variant"], label),
         scored=(rows["status"] == "ok") & rows["value"].notna(),
     )
-    return rows.astype({"board": object, "label": object}).reset_index(drop=True)
+    return rows.reset_index(drop=True)
+
+
+def _of_each(rows: pd.DataFrame, columns: list[str], function: Callable[..., str]) -> pd.Series:
+    """A function of some columns, called once for each combination of their values."""
+    if rows.empty:
+        return pd.Series([], rows.index, dtype=object)
+    number = _numbered([pd.factorize(rows[name])[0] for name in columns])
+    first = np.unique(number, return_index=True)[1]
+    texts = [function(*values) for values in rows[columns].iloc[first].itertuples(index=False)]
+    return pd.Series(np.array(texts, object)[number], rows.index, dtype=object)
 
 
 def board_of(task: str) -> str:
@@ -67,53 +84,18 @@ def standings(frame: pd.DataFrame) -> pd.DataFrame:
 
     A board holds the tasks of a dataset that `board_of` puts together. `value` is the mean over seeds per task, then
     over tasks. It is NaN unless every task that any explainer covers with this metric is covered; a task is covered if
-    all its cells are scored. `coverage` says how many are (`4/6`). `low`, `high` are `mean_interval`. `best` marks the
-    best value and all whose intervals overlap its interval: they share rank 1; the others rank after all that are
-    separated from them. `control` is what explainers declare: floors and ablations have no rank, a baseline is ranked
-    as any explainer. Metrics with '@', rows without an interval and what explainers report of themselves have no rank.
+    all its cells are scored. `coverage` says how many are (`4/6`). `low`, `high`: `intervals.mean_interval`. `best`
+    marks the best value and all whose intervals overlap its interval: they share rank 1; the others rank after all that
+    are separated from them. `control` is what explainers declare: floors and ablations have no rank, baselines have.
+    Metrics with '@', rows without an interval and what explainers report of themselves have no rank.
     `beaten_by_control`: not separated from every floor, or worse than one. `unsupported`: see
     `numbers_alone.unsupported`. `images` is the total over tasks, `seeds` the seeds used, `categories` those covered.
     """
     rows = current(frame)
-    found = _standings(rows, rows.groupby([*_ROW, "task"])["scored"].transform("all").to_numpy(bool))
-    table = pd.DataFrame(found, columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
+    table = pd.DataFrame(_standings(rows), columns=[*_ROW, *_STANDING]).astype(dict.fromkeys(_TEXTS, object))
     ranked = [_ranked(group) for _, group in table.groupby(["board", "metric"], sort=False)]
     table = pd.concat(ranked).sort_values(_ROW).reset_index(drop=True) if ranked else _ranked(table)
     return table.assign(unsupported=unsupported(table))
-
-
-def mean_interval(tasks: Sequence[Float[np.ndarray, "s 3"]], draws: int = DRAWS) -> tuple[float, float]:
-    """95 % interval of the mean over tasks of the mean over seeds, from value, low and high of the cells of each task.
-
-    Two things could have come out otherwise. The training: per task, seeds are resampled with replacement, and
-    deviations widened by sqrt(s / (s - 1)) because s resampled seeds spread too little. The images: each cell's own
-    interval says how its value moves with the images. Seeds of a task share their images, so more seeds do not average
-    this away: one normal error per task and draw, with the mean standard deviation of that task's cells. Tasks are not
-    resampled: a board speaks of its own tasks. A single seed contributes no training noise; the page lists the seeds.
-    NaN where a cell has no finite interval of its own.
-    """
-    if not all(np.isfinite(cells).all() for cells in tasks):
-        return float("nan"), float("nan")
-    noise = _noise(tuple(len(cells) for cells in tasks), draws)
-    drawn = [_task_draws(cells, *of_task) for cells, of_task in zip(tasks, noise, strict=True)]
-    return interval(np.mean(drawn, axis=0))
-
-
-@functools.lru_cache(maxsize=32)  # many rows of a board have the same numbers of seeds
-def _noise(seeds: tuple[int, ...], draws: int) -> list[tuple[Float[np.ndarray, "draws s"], Float[np.ndarray, "draws"]]]:
-    """Per task, from its number of seeds: their weights in each draw, and a standard normal error of the images."""
-    random = np.random.default_rng(0)
-    return [(random.multinomial(n, np.full(n, 1 / n), size=draws) / n, random.standard_normal(draws)) for n in seeds]
-
-
-def _task_draws(
-    cells: Float[np.ndarray, "s 3"], weights: Float[np.ndarray, "draws s"], error: Float[np.ndarray, "draws"]
-) -> Float[np.ndarray, "draws"]:
-    values, low, high = cells.T
-    n = len(values)
-    training = weights @ (values - values.mean()) * np.sqrt(n / max(n - 1, 1))
-    sd = np.mean(high - low) * _SD_PER_WIDTH
-    return values.mean() + training + error * sd
 
 
 _STANDING = ["dataset", "performer", "control", "higher_is_better", "value", "low", "high", "tasks", "coverage"]
@@ -128,45 +110,75 @@ _TEXTS = [
 ]  # Python strings: Arrow's are slow to read one by one
 
 
-def _standings(rows: pd.DataFrame, covered: Bool[np.ndarray, "n"]) -> Iterator[dict[str, object]]:
-    """The standings but for what compares them; a row is covered if its task is."""
+def _standings(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The standings but for what compares them."""
+    if rows.empty:
+        return
+    codes = {name: pd.factorize(rows[name], sort=True)[0] for name in [*_ROW, "task"]}
+    row_of = _numbered([codes[name] for name in _ROW])
+    covered = rows["scored"].groupby(_numbered([row_of, codes["task"]])).transform("all").to_numpy(bool)
     said = {"dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last"}
-    names = rows.groupby(_ROW).agg(said)
-    cells = rows[covered].sort_values(["task", "seed"])
-    wanted = cells.groupby(["board", "metric"])["task"].nunique()
-    of_row = cells.groupby(_ROW).indices
-    columns = {name: cells[name].to_numpy() for name in ("task", "seed", "category", "images")}
-    columns["numbers"] = _with_bounds(cells)
-    for row in names.reset_index().to_dict("records"):
-        board, explainer, variant, metric = (row[name] for name in _ROW)
-        at = of_row.get((board, explainer, variant, metric), np.array([], int))
-        found = _standing({name: column[at] for name, column in columns.items()}, int(wanted.get((board, metric), 0)))
-        yield row | found
+    names = rows[_ROW].groupby(row_of).first().join(rows[list(said)].groupby(row_of).agg(said))
+    cells = _cells(rows, covered, row_of, codes["task"])
+    metric_of = _numbered([codes["board"], codes["metric"]])
+    wanted = pd.Series(codes["task"][covered]).groupby(metric_of[covered]).nunique()
+    of_row = pd.Series(metric_of).groupby(row_of).first().map(wanted).fillna(0).astype(int)
+    ends = np.searchsorted(cells["row"], np.arange(len(names) + 1))
+    found = [
+        _standing({name: column[ends[at] : ends[at + 1]] for name, column in cells.items()}, number)
+        for at, number in enumerate(of_row)
+    ]
+    bounds = mean_intervals([(one.pop("numbers"), one.pop("counts")) for one in found])
+    for row, one, (low, high) in zip(names.to_dict("records"), found, bounds, strict=True):
+        yield {**row, **one, "low": low, "high": high}
 
 
-def _with_bounds(cells: pd.DataFrame) -> Float[np.ndarray, "n 3"]:
+def _numbered(codes: Sequence[Int[np.ndarray, "n"]]) -> Int[np.ndarray, "n"]:
+    """One number for each combination of codes (from -1, which is none), in their order."""
+    numbers = codes[0].astype(np.int64)
+    for more in codes[1:]:
+        numbers = np.unique(numbers * (int(more.max()) + 2) + more + 1, return_inverse=True)[1]
+    return numbers
+
+
+def _cells(
+    rows: pd.DataFrame, covered: Bool[np.ndarray, "n"], row_of: Int[np.ndarray, "n"], task: Int[np.ndarray, "n"]
+) -> dict[str, np.ndarray]:
+    """Columns of the covered rows, sorted (row, task, seed); `numbers` (n, 3) are value, low and high."""
+    numbers = _with_bounds(rows[covered], row_of[covered], task[covered])
+    category, categories = pd.factorize(rows["category"], sort=True)
+    columns = {"row": row_of, "task": task, "seed": rows["seed"].to_numpy(), "images": rows["images"].to_numpy()}
+    columns = {name: column[covered] for name, column in columns.items()}
+    order = np.lexsort((columns["seed"], columns["task"], columns["row"]))
+    columns |= {"numbers": numbers, "category": np.asarray(categories, object)[category[covered]]}
+    return {name: column[order] for name, column in columns.items()}
+
+
+def _with_bounds(
+    cells: pd.DataFrame, row_of: Int[np.ndarray, "n"], task: Int[np.ndarray, "n"]
+) -> Float[np.ndarray, "n 3"]:
     """value, low and high; what an explainer reports of itself, several seeds through, moves with the training only."""
-    several = cells.groupby([*_ROW, "task"])["seed"].transform("size") > 1
-    reported = (cells["higher_is_better"].isna() & (cells["images"] == 0) & several).to_numpy(bool)
     numbers = cells[["value", "low", "high"]].to_numpy(float)
+    if not len(cells):
+        return numbers
+    several = np.bincount(_numbered([row_of, task]))[_numbered([row_of, task])] > 1
+    reported = (cells["higher_is_better"].isna() & (cells["images"] == 0)).to_numpy(bool) & several
     return np.where(reported[:, None] & np.isnan(numbers), numbers[:, :1], numbers)
 
 
-def _standing(cells: dict[str, np.ndarray], wanted: int) -> dict[str, object]:
-    """From the cells of covered tasks, sorted (task, seed); `numbers` (n, 3) are value, low and high."""
-    _, starts = np.unique(cells["task"], return_index=True)
-    tasks = np.split(cells["numbers"], starts[1:]) if len(starts) else []
-    complete = 0 < len(tasks) == wanted
-    low, high = mean_interval(tasks) if complete else (np.nan, np.nan)
+def _standing(cells: dict[str, np.ndarray], wanted: int) -> dict[str, Any]:
+    """From the cells of the covered tasks of one row; `numbers` and `counts` are what its interval is made of."""
+    _, starts, counts = np.unique(cells["task"], return_index=True, return_counts=True)
+    complete = 0 < len(starts) == wanted
     return {
-        "value": np.mean([task[:, 0].mean() for task in tasks]) if complete else np.nan,
-        "low": low,
-        "high": high,
-        "tasks": len(tasks),
-        "coverage": f"{len(tasks)}/{wanted}",
+        "value": (np.add.reduceat(cells["numbers"][:, 0], starts) / counts).mean() if complete else np.nan,
+        "numbers": cells["numbers"] if complete else np.full((1, 3), np.nan),
+        "counts": tuple(counts.tolist()),
+        "tasks": len(starts),
+        "coverage": f"{len(starts)}/{wanted}",
         "seeds": " ".join(map(str, np.unique(cells["seed"]))),
-        "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if tasks else 0,
-        "categories": tuple(np.unique(cells["category"])),
+        "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if len(starts) else 0,
+        "categories": tuple(sorted(set(cells["category"]))),
     }
 
 
@@ -192,8 +204,13 @@ def _ranked(group: pd.DataFrame) -> pd.DataFrame:
 
 
 def _newest(rows: pd.DataFrame, by: list[str], version: str) -> pd.DataFrame:
-    newest = rows.groupby(by)[version].transform(lambda versions: max(set(versions), key=_version_order))
-    return rows[rows[version] == newest]
+    if rows.empty:
+        return rows
+    number = _numbered([pd.factorize(rows[name])[0] for name in (*by, version)])
+    first = np.unique(number, return_index=True)[1]
+    found = rows[[*by, version]].iloc[first].astype(object)
+    newest = found.groupby(by)[version].transform(lambda versions: max(versions, key=_version_order))
+    return rows[(found[version] == newest).to_numpy(bool)[number]]
 
 
 def _version_order(version: str) -> tuple[tuple[int, ...], str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _DIGITS = 16
+_CORE = "partbench"
 _SOURCE = Path(__file__).resolve().parents[1]
 _DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -47,11 +49,11 @@ def host() -> str:
 def digest(module: str) -> str:
     """16 hex digits of the code that a plugin's module is made of, whatever its comments, docstrings and layout.
 
-    SHA-256 over the syntax trees of the module and of the modules that it imports from its own top-level package,
-    transitively; of a plugin given by file, from the files beside it. Imports are found in the syntax trees (wherever
-    they stand but under `if TYPE_CHECKING`), so nothing is executed but what finding the module itself needs. Compiled
-    modules and data files do not enter. The same on all Python versions that can parse the code; "" for a module
-    without a Python source file.
+    SHA-256 over the syntax trees of the module and of the modules that it imports from its own distribution, but for
+    the core of partbench, transitively; of a plugin given by file, from the files beside it. Imports are found in the
+    syntax trees (wherever they stand but under `if TYPE_CHECKING`), so nothing is executed but what finding the module
+    itself needs. Compiled modules and data files do not enter. The same on all Python versions that can parse the code;
+    "" for a module without a Python source file.
     """
     try:
         spec = importlib.util.find_spec(module)
@@ -88,9 +90,25 @@ def _reachable(name: str, path: Path) -> dict[str, ast.Module]:
             continue
         found[name] = ast.parse(path.read_bytes())
         for wanted in _imported(found[name], name if path.name == "__init__.py" else name.rpartition(".")[0]):
-            if (by_hand or wanted.partition(".")[0] == top) and (place := _source(folder, wanted)):
+            if (by_hand or _is_beside(wanted.partition(".")[0], top, folder)) and (place := _source(folder, wanted)):
                 waiting.append((wanted, place))
     return found
+
+
+def _is_beside(name: str, top: str, folder: Path) -> bool:
+    """Whether a top-level module is of the distribution of `top`; in a source tree, whether it lies in its folder."""
+    if name in (top, _CORE):
+        return name == top
+    return not any(folder.glob("*.dist-info")) or bool(_distributions(name) & _distributions(top))
+
+
+def _distributions(top: str) -> set[str]:
+    return set(_installed().get(top, ()))
+
+
+@functools.cache
+def _installed() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def _imported(tree: ast.AST, package: str) -> Iterator[str]:

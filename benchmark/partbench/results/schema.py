@@ -10,44 +10,59 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-AGGREGATE = "all"
-VERSION = 2
+from partbench.errors import InputError
 
-_TEXT = pa.dictionary(pa.int32(), pa.string())
+AGGREGATE = "all"
+VERSION = 3
+OLDEST_FINISHED = 2  # a cell of an earlier version is done again
+
+TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
-        ("cell", _TEXT),
-        ("run_id", _TEXT),
+        ("cell", TEXT),
+        ("run_id", TEXT),
         ("created_at", pa.timestamp("us", tz="UTC")),
-        *((name, _TEXT) for name in ("partbench_version", "explainer", "variant", "distribution", "options")),
-        *((name, _TEXT) for name in ("task", "task_version", "dataset", "category", "performer")),
-        ("seed", pa.int32()),
-        *((name, _TEXT) for name in ("metric", "metric_version", "unit")),
+        *((name, TEXT) for name in ("partbench_version", "explainer", "variant", "distribution", "options")),
+        *((name, TEXT) for name in ("task", "task_version", "dataset", "category", "performer")),
+        ("seed", pa.uint64()),
+        *((name, TEXT) for name in ("metric", "metric_version", "unit")),
         *((name, pa.float64()) for name in ("value", "low", "high")),
         ("higher_is_better", pa.bool_()),
-        *((name, _TEXT) for name in ("status", "reason")),
+        *((name, TEXT) for name in ("status", "reason")),
         ("images", pa.int32()),
         *((name, pa.float64()) for name in ("fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb")),
-        ("device", _TEXT),
+        ("device", TEXT),
         # since version 2
         ("schema_version", pa.int32()),
-        ("unit_kind", _TEXT),  # all, image, concept, part, pair
-        *((name, _TEXT) for name in ("control", "compared_with")),
+        ("unit_kind", TEXT),  # all, image, concept, part, pair
+        *((name, TEXT) for name in ("control", "compared_with")),
         *((name, pa.float64()) for name in ("low_bound", "high_bound")),
-        *((name, _TEXT) for name in ("plugin_version", "plugin_digest", "source_commit", "host")),
+        *((name, TEXT) for name in ("plugin_version", "plugin_digest", "source_commit", "host")),
         ("threads", pa.int32()),
-        ("torch_version", _TEXT),
+        ("torch_version", TEXT),
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
-TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == _TEXT]
+TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == TEXT]
 FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
+# The seed of version 2 had 32 bits.
+SCHEMA_2 = SCHEMA.set(SCHEMA.get_field_index("seed"), pa.field("seed", pa.int32()))
 # In the files, text columns are plain strings; they are read back as the dictionaries of SCHEMA.
 FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
+MOST_SEED = 2**64 - 1
+_LONGEST = 120  # bytes of a name in a path
 _PLAIN = re.compile(r"[a-z0-9_+=@-]+(:[a-z0-9_+=@-]+)*")
+
+
+def check_seed(seed: Any) -> int:
+    """A seed as an integer. Raises InputError unless it is a whole number of 64 bits, not negative."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= MOST_SEED:
+        raise InputError(f"the seed is {str(seed)!r:.60}, expected a whole number from 0 to {MOST_SEED}")
+    return int(seed)
 
 
 def canonical(value: Any) -> str:
@@ -68,8 +83,14 @@ def label(explainer: str, variant: str = "") -> str:
 
 
 def safe_name(name: str) -> str:
-    """A name as one part of a path: no separators, not hidden, never empty. Different names may become the same."""
-    return re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"
+    """A name as one part of a path: no separators, not hidden, never empty, not too long for a file system.
+
+    Different names may become the same; long ones that are cut end with `~` and 8 digits of their hash.
+    """
+    safe = re.sub(r"[^\w@+.=-]", "_", name).lstrip(".") or "_"
+    if len(safe.encode()) <= _LONGEST:
+        return safe
+    return f"{safe.encode()[:_LONGEST].decode(errors='ignore')}~{_hash(name)}"
 
 
 def slug(name: str) -> str:
@@ -82,7 +103,11 @@ def slug(name: str) -> str:
     readable = safe_name(re.sub("[:/]", ".", name))
     if _PLAIN.fullmatch(name):
         return readable
-    return f"{readable}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return f"{readable}~{_hash(name)}"
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -133,5 +158,5 @@ def picture_path(folder: Path, row: Mapping[str, Any]) -> Path:
 
 def _path(folder: Path, row: Mapping[str, Any], suffix: str) -> Path:
     task = str(row["task"]).removeprefix(f"{row['dataset']}/")
-    name = f"{safe_name(row['explainer'])}-{row['cell']}{suffix}"
+    name = f"{safe_name(str(row['explainer']))}-{safe_name(str(row['cell']))}{suffix}"
     return Path(folder) / slug(str(row["dataset"])) / slug(task) / name

@@ -1,6 +1,7 @@
 """One immutable Parquet file per cell: first a row group of aggregates, one row per metric, then one row per value.
 
-A file is written under a temporary name, fsynced and renamed, so a file that is there is whole.
+A file is written under a temporary name, fsynced and renamed, and holds a digest of its bytes: a file that is there is
+whole, and one that changed later is noticed.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import os
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,32 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from partbench.errors import InputError
-from partbench.results import schema, schema_1
-from partbench.results.schema import AGGREGATE, COLUMNS, REQUIRED, SCHEMA, TEXTS, VERSION, Cell, slug
+from partbench.results import schema
+from partbench.results.asked import record
+from partbench.results.cell_file import aggregates_of, parsed, read_table
+from partbench.results.folders import CELL, cell_paths
+from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, indexed, rows_beside
+from partbench.results.schema import (
+    AGGREGATE,
+    COLUMNS,
+    OLDEST_FINISHED,
+    REQUIRED,
+    SCHEMA,
+    TEXTS,
+    VERSION,
+    Cell,
+    safe_name,
+    slug,
+)
+from partbench.results.sealed import Damaged, write_sealed
+
+# Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
+COMPACT: dict[str, Any] = {
+    "compression": "zstd", "compression_level": 19, "use_dictionary": TEXTS,
+    "use_byte_stream_split": schema.FLOATS, "write_statistics": False,
+}  # fmt: skip
 
 
 def write_cell(
@@ -30,22 +52,20 @@ def write_cell(
     """Write the rows of a cell, all at once or not at all; a finished cell is left as it is unless `overwrite`.
 
     Columns of the cell's identity are filled in from it and optional ones may be absent. Unit values are kept to
-    float32 precision. Raises InputError if the folder cannot be written or a newer version wrote the cell, ValueError
-    for rows that do not fit.
+    float32 precision. A folder in the place of the file is renamed to a hidden one. Raises InputError if the results
+    cannot be written or a newer version wrote the cell, ValueError for rows that do not fit.
     """
     path = cell.path(folder)
-    if finished(folder, cell) and not overwrite:
-        return path
+    with suppress(Damaged):
+        if _is_finished(path, cell) and not overwrite:
+            return path
     table = _table(pd.DataFrame(rows), cell)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    values = table.filter(pc.not_equal(table["unit"], AGGREGATE))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write_synced(table, temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        if path.is_dir():
+            path.rename(path.with_name(f".{path.name}.{uuid.uuid4().hex}.aside"))
+        write_sealed(path, [aggregates_of(table), *([values] if len(values) else [])], **COMPACT)
     except OSError as error:
         why = error.strerror or error
         raise InputError(f"cannot write to '{path.parent}': {why}; choose another folder") from error
@@ -53,24 +73,55 @@ def write_cell(
 
 
 def finished(folder: Path, cell: Cell) -> Path | None:
-    """The cell's file if it is there, readable and of the present schema, else None.
+    """The cell's file if it is there, whole and its own, and of version 2 or later, else None.
 
-    Raises InputError if a newer version of partbench wrote it: it can neither be read nor be replaced.
+    A file that is damaged, or is not of this cell, is named in a warning. Raises InputError if a newer version of
+    partbench wrote it: it can neither be read nor be replaced.
     """
     path = cell.path(folder)
     try:
-        with _opened(path) as (_, version):
-            return path if version == VERSION else None
-    except (OSError, ValueError, pa.ArrowException):
+        return path if _is_finished(path, cell) else None
+    except Damaged as error:
+        warnings.warn(f"'{path}' is damaged and counts as not finished: {error}", stacklevel=2)
         return None
+
+
+def _is_finished(path: Path, cell: Cell) -> bool:
+    if not os.path.lexists(path):
+        return False
+    table, version = parsed(path, aggregates_only=False)
+    if version >= OLDEST_FINISHED and (key := table["cell"][0].as_py() if len(table) else None) != cell.key:
+        raise Damaged(f"it is of cell {key!r:.60}")
+    return version >= OLDEST_FINISHED
+
+
+def ask_again(folder: Path, cell: Cell) -> Path | None:
+    """Note that a finished cell was asked for, so that pages show it; the record made.
+
+    None where pages show the cell as it is: it was asked for after all cells of the same explainer, variant, task and
+    seed. Raises InputError if the folder cannot be written.
+    """
+    path = cell.path(folder)
+    others = path.parent.glob(f"{safe_name(cell.explainer)}-*{CELL}")
+    if all(other == path for other in others):
+        return None
+    columns = ["cell", "explainer", "variant", "task", "seed", ASKED_AT]
+    rows = rows_beside(folder, path).select(columns).to_pandas().astype(dict.fromkeys(columns[:4], object))
+    own = rows[rows["cell"] == cell.key]
+    if own.empty:
+        return None
+    same = rows[(rows[columns[1:5]] == own.iloc[0][columns[1:5]]).all(axis=1)]
+    last = same.sort_values([ASKED_AT, "cell"]).iloc[-1]
+    return None if last["cell"] == cell.key else record(path)
 
 
 def read_cell(path: Path) -> pd.DataFrame:
     """The aggregate rows of one cell, of whatever version up to the present one.
 
-    Raises OSError or ValueError if the file is not one, InputError if a newer version wrote it.
+    Raises `sealed.Damaged`, a ValueError, if the file is not one or has changed, InputError if a newer version wrote
+    it.
     """
-    return _read(path, aggregates_only=True).to_pandas()
+    return read_table(path, aggregates_only=True).to_pandas()
 
 
 def find_cell(folder: Path, text: str) -> dict[str, Any]:
@@ -78,7 +129,7 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
 
     Raises InputError if no cell, or more than one, is meant.
     """
-    paths = _paths(Path(folder))
+    paths = cell_paths(Path(folder))
     matching = [path for path in paths if path.stem.rpartition("-")[2].startswith(text)]
     if text.endswith(".parquet"):
         matching = [Path(text)]
@@ -88,9 +139,12 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
         some = ", ".join(path.stem for path in matching[:4])
         raise InputError(f"'{text}' could be {len(matching)} cells: {some}; write more of the key")
     try:
-        row: dict[str, Any] = read_cell(matching[0]).iloc[0].to_dict()
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read '{matching[0]}': {str(error).splitlines()[0]}") from error
+        found = read_cell(matching[0])
+    except Damaged as error:
+        raise InputError(f"cannot read '{matching[0]}': {error}") from error
+    if found.empty:
+        raise InputError(f"'{matching[0]}' holds no aggregate; run its cell again")
+    row: dict[str, Any] = found.iloc[0].to_dict()
     return row
 
 
@@ -99,25 +153,50 @@ def load_results(
 ) -> pd.DataFrame:
     """All cells under a folder, a row per cell and metric, in order of file names; `schema.COLUMNS` says what is in it.
 
+    Two more columns are `asked_at`, the time when the cell was last asked for, and `file`, its place in the folder.
     With `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
-    `unit_kind`). With `datasets` only the folders of these are read. Text columns are categoricals with sorted
-    categories. Files of earlier versions are read as if written now, but for `schema_version`. A file that is corrupt,
-    foreign or of a newer version is named in a warning and left out; without files the frame is empty. Raises
-    InputError if there is no such folder.
+    `unit_kind`), without these two columns. With
+    `datasets` only the folders of these are read. Text columns are categoricals with sorted categories. Files of
+    earlier versions are read as if written now, but for `schema_version`. A file that is damaged, foreign or of a newer
+    version is named in a warning and left out; without files the frame is empty. Aggregates are read from the index of
+    the folder, which is brought up to date. Raises InputError if there is no such folder.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    folder = _folder(folder)
+    if aggregates_only:
+        return _frame(indexed(folder, AGGREGATES, datasets))
+    places = [folder] if datasets is None else [folder / slug(name) for name in datasets]
+    found = (_read_or_warn(path) for place in places for path in cell_paths(place))
+    tables = [table for table in found if table is not None]
+    return _frame(pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries())
+
+
+def load_evidence(folder: Path | str = "results", datasets: Iterable[str] | None = None) -> pd.DataFrame:
+    """The values of images of all cells under a folder, a row per cell, metric and image; from the index, as above.
+
+    Columns: `index.EVIDENCE_COLUMNS`; `unit` is the image, `value` a float32. Raises InputError if there is no such
+    folder.
+    """
+    return _frame(indexed(_folder(folder), EVIDENCE, datasets).drop_columns("file"))
+
+
+def _folder(folder: Path | str) -> Path:
+    if not Path(folder).is_dir():
         raise InputError(f"no folder of results '{folder}'; run `bench run` first, or name another folder")
-    folders = [folder] if datasets is None else [folder / slug(name) for name in datasets]
-    tables = [table for place in folders for path in _paths(place) if (table := _read_or_warn(path, aggregates_only))]
-    frame = pa.concat_tables(tables or [SCHEMA.empty_table()]).unify_dictionaries().to_pandas()
-    return frame.assign(**{name: _sorted_categories(frame[name]) for name in TEXTS})
+    return Path(folder)
 
 
-def _paths(folder: Path) -> list[Path]:
-    """The cells under a folder, without those in hidden folders."""
-    found = folder.rglob("*.parquet")
-    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame = table.to_pandas()
+    texts = [name for name in TEXTS if name in frame]
+    return frame.assign(**{name: _sorted_categories(frame[name]) for name in texts})
+
+
+def _read_or_warn(path: Path) -> pa.Table | None:
+    try:
+        return read_table(path, aggregates_only=False)
+    except (InputError, Damaged) as error:
+        warnings.warn(f"ignored '{path}': {error}", stacklevel=4)
+        return None
 
 
 def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
@@ -140,85 +219,6 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
     frame["unit_kind"] = frame["unit_kind"].where(units, AGGREGATE)
     table = pa.Table.from_pandas(frame, schema=schema.FILE_SCHEMA, preserve_index=False)
     return table.replace_schema_metadata(None)
-
-
-def _write_synced(table: pa.Table, path: Path) -> None:
-    # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
-    compact: dict[str, Any] = {"use_dictionary": TEXTS, "use_byte_stream_split": schema.FLOATS, "compression_level": 19}
-    plain = {"store_schema": False, "write_statistics": False, "write_page_checksum": True}
-    with open(path, "xb") as file:
-        with pq.ParquetWriter(file, table.schema, compression="zstd", **compact, **plain) as writer:
-            writer.write_table(_aggregates(table))
-            if len(values := table.filter(pc.not_equal(table["unit"], AGGREGATE))):
-                writer.write_table(values)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[pq.ParquetFile, int]]:
-    """The file of a cell and its schema's version.
-
-    Raises OSError or (pyarrow's) ValueError for what is no whole Parquet file, ValueError for what is no cell,
-    InputError for a newer version.
-    """
-    metadata = pq.read_metadata(path)
-    names = metadata.schema.to_arrow_schema().names
-    texts = [name for name in names if name in TEXTS]
-    with pq.ParquetFile(path, metadata=metadata, read_dictionary=texts, page_checksum_verification=True) as file:
-        version = _version(file, names)
-        if version > VERSION:
-            raise InputError(f"'{path}' has schema {version}, newer than {VERSION}; upgrade partbench")
-        _check_columns(file, COLUMNS if version == VERSION else schema_1.COLUMNS)
-        yield file, version
-
-
-def _version(file: pq.ParquetFile, names: Sequence[str]) -> int:
-    if "schema_version" not in names:
-        return schema_1.VERSION
-    column = file.read_row_group(0, columns=["schema_version"])["schema_version"] if file.num_row_groups else []
-    found = column[0].as_py() if len(column) else None
-    if not isinstance(found, int) or found <= schema_1.VERSION:
-        raise ValueError(f"schema_version is {found!r}, expected {VERSION}")
-    return found
-
-
-def _check_columns(file: pq.ParquetFile, expected: Sequence[str]) -> None:
-    found = file.schema_arrow
-    if found.names != list(expected):
-        raise ValueError(f"columns differ: {', '.join(sorted(set(found.names) ^ set(expected))) or 'another order'}")
-    types = [(field.name, field.type, SCHEMA.field(field.name).type) for field in found]
-    if wrong := [f"{name} is {kind}, expected {right}" for name, kind, right in types if kind != right]:
-        raise ValueError("; ".join(wrong))
-
-
-def _read(path: Path, aggregates_only: bool) -> pa.Table:
-    with _opened(path) as (file, version):
-        table = file.read_row_group(0) if aggregates_only and version == VERSION else file.read()
-    table = _aggregates(table) if aggregates_only else table
-    return (table if version == VERSION else schema_1.upgrade(table)).cast(SCHEMA)
-
-
-def _read_or_warn(path: Path, aggregates_only: bool) -> pa.Table | None:
-    try:
-        return _read(path, aggregates_only)
-    except (InputError, OSError, ValueError, pa.ArrowException) as error:
-        warnings.warn(f"ignored '{path}': {str(error).splitlines()[0]}", stacklevel=3)
-        return None
-
-
-def _aggregates(table: pa.Table) -> pa.Table:
-    return table.filter(pc.equal(table["unit"], AGGREGATE))
 
 
 def _sorted_categories(column: pd.Series) -> pd.Series:

@@ -94,7 +94,7 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
 def fit(explainer: Explainer, task: Task) -> None:
     """Fit with torch's and numpy's global randomness seeded by the task's seed."""
     torch.manual_seed(task.seed)
-    np.random.seed(task.seed)
+    np.random.seed(task.seed % 2**32)  # it takes 32 bits
     explainer.fit(replace(task.training))  # its own, whatever it writes there
 
 

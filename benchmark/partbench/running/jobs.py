@@ -18,9 +18,10 @@ from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
 from partbench.plugin import Control, Explainer
 from partbench.registry import Entry, Registry
+from partbench.results.claims import claim
 from partbench.results.provenance import digest, host, source_commit
-from partbench.results.schema import Cell, label, variant
-from partbench.results.store import finished, read_cell, write_cell
+from partbench.results.schema import Cell, check_seed, label, variant
+from partbench.results.store import ask_again, finished, read_cell, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
 from partbench.task import Task
 
@@ -100,7 +101,8 @@ class Outcome:
 class Campaign:
     """Jobs, done in order on one workbench, each written to `results` as soon as it ends.
 
-    Finished cells are skipped unless `overwrite`. An interrupted campaign loses the cell in progress only.
+    Finished cells are skipped unless `overwrite`; pages show them as the last asked for. A cell that another run is
+    doing is waited for after all others. An interrupted campaign loses the cell in progress only.
     """
 
     workbench: Workbench
@@ -111,16 +113,30 @@ class Campaign:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def __iter__(self) -> Iterator[Outcome]:
+        elsewhere = []
         for job in self.jobs:
-            task = self.workbench.task(job.task).with_seed(job.seed)
-            cell = job.cell(task)
+            if outcome := self._done(job, wait=False):
+                yield outcome
+            else:
+                elsewhere.append(job)
+        for job in elsewhere:
+            if outcome := self._done(job, wait=True):
+                yield outcome
+
+    def _done(self, job: Job, wait: bool) -> Outcome | None:
+        """A job's outcome; None if another run is doing its cell."""
+        task = self.workbench.task(job.task).with_seed(job.seed)
+        cell = job.cell(task)
+        with claim(self.results, cell, wait) as mine:
+            if not mine:
+                return None
             path = finished(self.results, cell)
             if path and not self.overwrite and not has_failed(path):
-                yield Outcome(job, task, cell, path)
-                continue
+                ask_again(self.results, cell)
+                return Outcome(job, task, cell, path)
             run = job.run(self.workbench, task, self.run_id, self.progress)
             path = write_cell(self.results, run.rows, cell, overwrite=path is not None)
-            yield Outcome(job, task, cell, path, run)
+            return Outcome(job, task, cell, path, run)
 
 
 def rival(registry: Registry, explainer: Explainer) -> str:
@@ -171,12 +187,16 @@ def plan(
             raise unknown(f"option of {', '.join(shares)}", name, known)
     for entry in entries:
         check_declared(registry, options.build(entry.cls, shares[entry.name]))
-    return [Job(entry, shares[entry.name], task, seed) for task in tasks for entry in entries for seed in seeds]
+    checked = [check_seed(seed) for seed in seeds]
+    return [Job(entry, shares[entry.name], task, seed) for task in tasks for entry in entries for seed in checked]
 
 
 def job_of(registry: Registry, row: Mapping[str, Any]) -> Job:
-    """The job that made a result row. Raises InputError if its explainer is not installed."""
-    given = options.as_texts(json.loads(row["options"]))
+    """The job that made a result row. Raises InputError if its explainer is not installed, or its options are none."""
+    try:
+        given = options.as_texts(json.loads(row["options"]))
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"the options of the cell are {row['options']!r:.60}, expected a JSON object") from error
     return Job(registry.find("explainers", row["explainer"]), given, row["task"], int(row["seed"]))
 
 

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import csv
+import io
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from planted_cells import cell, rows
 from planted_results import TASKS, frame, on_all_tasks, row
 
 from partbench.errors import InputError
-from partbench.leaderboard.build import pages, stale_pages, write_pages
+from partbench.leaderboard import build
+from partbench.leaderboard.build import pages, publish, stale_pages, write_pages
 from partbench.leaderboard.standings import standings
 from partbench.results.schema import Cell
 from partbench.results.store import load_results, write_cell
@@ -65,3 +71,74 @@ def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) ->
 def test_leaderboards_need_no_torch() -> None:
     code = "import sys, partbench.leaderboard.build; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_pages_are_made_again_if_results_change_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cell(tmp_path / "results", rows([1.0]), cell())
+    made = []
+
+    def with_another_cell(folder: Path, table: pd.DataFrame) -> list[Path]:
+        if not made:  # another run finishes a cell while the first pages are made
+            write_cell(tmp_path / "results", rows([2.0]), cell(explainer="late"))
+        made.append(len(table))
+        return write_pages(folder, table)
+
+    monkeypatch.setattr(build, "write_pages", with_another_cell)
+    publish(tmp_path / "results", tmp_path / "leaderboards")
+    assert made == [1, 2]
+    assert stale_pages(tmp_path / "leaderboards", load_results(tmp_path / "results")) == []
+
+
+def test_no_older_page_takes_the_place_of_a_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow process reads results before a cell is added; the process that added it must publish last."""
+    write_cell(tmp_path / "results", rows([1.0]), cell())
+    reading, added = threading.Event(), threading.Event()
+
+    def slow(folder: Path, table: pd.DataFrame) -> list[Path]:
+        if threading.current_thread() is not threading.main_thread():
+            reading.set()
+            added.wait(10)
+        return write_pages(folder, table)
+
+    monkeypatch.setattr(build, "write_pages", slow)
+    monkeypatch.setattr(build, "_ATTEMPTS", 1)
+    places = tmp_path / "results", tmp_path / "leaderboards"
+    other = threading.Thread(target=publish, args=places)
+    other.start()
+    assert reading.wait(10)
+    write_cell(tmp_path / "results", rows([2.0]), cell(explainer="late"))
+    threading.Timer(0.2, added.set).start()
+    publish(*places)
+    other.join()
+    assert "late" in (tmp_path / "leaderboards" / "fauna.md").read_text()
+
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "a\u202ee\x1b[2J",
+    "<img src=x>",
+    "[l](http://u)",
+    "# h",
+    "\t=1",
+]
+
+
+@pytest.mark.parametrize("column", ["explainer", "variant", "category", "performer", "metric", "reason", "dataset"])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_texts_of_results_stay_texts_in_pages(column: str, text: str) -> None:
+    planted = [*many(), *(row("other", c, 0.3) | {column: text, "reason": text, "cell": f"{c}!"} for c in TASKS)]
+    for name, page in pages(frame(planted)).items():
+        assert not set("\x1b\u202e\t\r") & set(page)
+        assert "/" not in name
+        if name.endswith(".csv"):
+            cells = [one for line in csv.reader(io.StringIO(page)) for one in line]
+            texts = [one for one in cells if not one.lstrip("-").replace(".", "").replace("e-", "").isdigit()]
+            assert not any(one.startswith(("=", "+", "-", "@")) for one in texts)
+        else:
+            assert "<img" not in page
+            assert not re.search(r"(?<!\\)\]\(", page)
+            assert "http://" not in page
+            assert [line for line in page.splitlines() if line.startswith("# h")] == []

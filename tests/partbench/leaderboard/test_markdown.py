@@ -24,3 +24,8 @@ def test_any_escaped_text_is_one_cell_of_one_line(text: str) -> None:
     assert "<" not in escaped
     unescaped = escaped.replace("\\\\", "")  # a backslash that is itself escaped protects nothing
     assert unescaped.count("|") == unescaped.count("\\|")
+
+
+def test_no_link_and_no_character_that_is_not_printed_is_left() -> None:
+    assert escape("see HTTP://u.org or www.v.org") == "see HTTP&#58;//u.org or www&#46;v.org"
+    assert escape("a\u202eb\x1b[2J") == "a�b�\\[2J"

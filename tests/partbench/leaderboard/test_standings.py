@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_results import TASKS, frame, on_all_tasks, row, standing
 
-from partbench.leaderboard.standings import _ranked, board_of, current, mean_interval, standings
+from partbench.leaderboard.intervals import mean_interval
+from partbench.leaderboard.standings import _ranked, board_of, current, standings
 from partbench.results.schema import COLUMNS
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from partbench.results import provenance
 from partbench.results.provenance import commit_of, digest, host, source_commit
 
 MODULE = """
@@ -103,6 +105,44 @@ def test_of_a_plugin_given_by_file_the_files_beside_it_enter(tmp_path: Path) -> 
     (tmp_path / "other.py").write_text("X = 2\n")
     assert digest(name) == before != ""
     (tmp_path / "beside.py").write_text("X = 2\n")
+    assert digest(name) != before
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A folder on the path with two single modules, of which one imports the other; the name of the first."""
+    name = f"single_{abs(hash(tmp_path))}"
+    (tmp_path / f"{name}.py").write_text(f"import {name}_beside\nimport {name}_foreign\n")
+    for other in ("beside", "foreign"):
+        (tmp_path / f"{name}_{other}.py").write_text("X = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path, name
+
+
+def installed(folder: Path, *distributions: tuple[str, list[str]]) -> None:
+    for name, files in distributions:
+        info = folder / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+
+
+@pytest.mark.parametrize(("other", "enters"), [("beside", True), ("foreign", False)])
+def test_of_an_installed_module_those_of_its_distribution_enter(
+    modules: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, other: str, enters: bool
+) -> None:
+    folder, name = modules
+    installed(folder, ("mine", [f"{name}.py", f"{name}_beside.py"]), ("theirs", [f"{name}_foreign.py"]))
+    monkeypatch.setattr(provenance, "_installed", importlib.metadata.packages_distributions)
+    before = digest(name)
+    (folder / f"{name}_{other}.py").write_text("X = 2\n")
+    assert (digest(name) != before) == enters
+
+
+def test_of_a_module_in_a_source_tree_the_modules_beside_it_enter(modules: tuple[Path, str]) -> None:
+    folder, name = modules
+    before = digest(name)
+    (folder / f"{name}_beside.py").write_text("X = 2\n")
     assert digest(name) != before
 
 

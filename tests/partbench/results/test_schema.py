@@ -4,12 +4,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from planted_cells import cell
+from planted_cells import cell, rows
 
-from partbench.results.schema import Cell, label, picture_path, safe_name, slug, variant
+from partbench.errors import InputError
+from partbench.results.schema import Cell, check_seed, label, picture_path, safe_name, slug, variant
+from partbench.results.store import write_cell
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".", "..", ".hidden"])
@@ -107,3 +110,42 @@ def test_a_variant_names_only_what_differs_from_the_defaults() -> None:
     assert variant(defaults, defaults) == ""
     assert variant(defaults | {"layers": (64, 5)}, defaults) == ""
     assert variant(defaults | {"mask": False, "gradient": "paper"}, defaults) == "gradient=paper,mask=false"
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**63, 2**64 - 1, np.uint64(5)])
+def test_a_seed_is_any_whole_number_of_64_bits(seed: int) -> None:
+    assert check_seed(seed) == seed
+    assert type(check_seed(seed)) is int
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "3", None, True])
+def test_other_seeds_are_the_users_mistake(seed: object) -> None:
+    with pytest.raises(InputError, match="expected a whole number from 0 to 18446744073709551615"):
+        check_seed(seed)
+
+
+def test_seeds_that_differ_in_one_bit_have_different_keys() -> None:
+    assert len({cell(seed=2**bit).key for bit in range(64)}) == 64
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "漢" * 300, "a" * 119 + "漢"])
+def test_long_names_are_parts_of_paths_that_a_file_system_takes(tmp_path: Path, name: str) -> None:
+    for part in (safe_name(name), slug(name)):
+        (tmp_path / part).mkdir(exist_ok=True)
+    assert safe_name(name) != safe_name(name + "b")
+    assert cell(explainer=name, task=f"fauna/{name}").path(tmp_path).relative_to(tmp_path).parts[0] == "fauna"
+    write_cell(tmp_path, rows([1.0]), cell(explainer=name, task=f"fauna/{name}"))
+
+
+HOSTILE = ["../../../etc/x", "/etc/x", "a/b", "..", "", ".", "a\x00b", "a\nb", "\u202e", "c:\\x", "\ud800"]
+
+
+@pytest.mark.parametrize("column", ["dataset", "task", "explainer", "cell"])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_result_leaves_the_folder_of_pictures(tmp_path: Path, column: str, text: str) -> None:
+    path = picture_path(tmp_path, cell().columns | {column: text})
+    parts = path.relative_to(tmp_path).parts
+    assert len(parts) == 3
+    assert not {"", ".", ".."} & set(parts)
+    assert path.name.isprintable()
+    assert path.resolve().is_relative_to(tmp_path.resolve())

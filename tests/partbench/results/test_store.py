@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from planted_cells import NOON, RUN, cell, rows
+from planted_cells import NOON, RUN, as_version_2, cell, changed, rows, unsealed
 
 from partbench.errors import InputError
 from partbench.results.schema import COLUMNS, TEXTS
@@ -24,7 +25,7 @@ def test_what_is_written_is_read_back_with_its_types(tmp_path: Path) -> None:
     assert frame["value"].tolist() == [(0.25 + 1 / 3) / 2, 0.25, float(np.float32(1 / 3))]
     assert frame["low"].isna().tolist() == [False, True, True]
     assert frame["created_at"].iloc[0] == pd.Timestamp(NOON)
-    assert (frame["seed"].dtype, frame["images"].dtype) == (np.int32, np.int32)
+    assert (frame["seed"].dtype, frame["images"].dtype) == (np.uint64, np.int32)
     assert frame["higher_is_better"].dtype == bool
     assert all(isinstance(frame[name].dtype, pd.CategoricalDtype) for name in TEXTS)
     assert frame["options"].iloc[0] == '{"beta":3.0,"layers":[64,5],"profile":"paper"}'
@@ -64,7 +65,8 @@ def test_a_cell_is_finished_only_if_its_file_is_readable(tmp_path: Path) -> None
     path = write_cell(tmp_path, rows([1.0]), cell())
     assert finished(tmp_path, cell()) == path
     path.write_bytes(path.read_bytes()[:-20])
-    assert finished(tmp_path, cell()) is None
+    with pytest.warns(UserWarning, match="counts as not finished"):
+        assert finished(tmp_path, cell()) is None
     write_cell(tmp_path, rows([3.0]), cell())
     assert read_cell(path)["value"].tolist() == [3.0]
 
@@ -102,9 +104,8 @@ def test_a_flipped_byte_among_the_values_is_noticed(tmp_path: Path) -> None:
 
 def test_a_column_of_another_type_is_named(tmp_path: Path) -> None:
     path = write_cell(tmp_path, rows([1.0]), cell())
-    table = pq.read_table(path)
-    place = table.schema.get_field_index("seed")
-    pq.write_table(table.set_column(place, "seed", table["seed"].cast("string")), path)
+    table = unsealed(path)
+    pq.write_table(changed(table, "seed", table["seed"].cast("string")), path)
     with pytest.warns(UserWarning, match="seed"):
         assert load_results(tmp_path, aggregates_only=False).empty
 
@@ -112,7 +113,7 @@ def test_a_column_of_another_type_is_named(tmp_path: Path) -> None:
 def test_an_empty_folder_gives_an_empty_frame_with_all_columns(tmp_path: Path) -> None:
     frame = load_results(tmp_path)
     assert frame.empty
-    assert tuple(frame.columns) == COLUMNS
+    assert tuple(frame.columns) == (*COLUMNS, "asked_at", "file")
 
 
 def test_a_folder_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_optional_columns_have_defaults_and_keep_what_they_are_given(tmp_path: P
     write_cell(tmp_path, [{**row, **about, "unit_kind": "image"} for row in rows([1.0])], cell(seed=1))
     frame = load_results(tmp_path, aggregates_only=False).sort_values(["seed", "unit"])
     plain, full = (frame[frame["seed"] == seed] for seed in (0, 1))
-    assert plain["schema_version"].tolist() == [2, 2]
+    assert plain["schema_version"].tolist() == [3, 3]
     assert plain["unit_kind"].tolist() == ["all", ""]
     assert (plain["plugin_version"].iloc[0], plain["plugin_digest"].iloc[0]) == ("0.1.0", "c0de")
     assert plain["threads"].tolist() == [0, 0]
@@ -151,11 +152,16 @@ def test_aggregates_are_the_first_row_group_in_whatever_order_rows_came(tmp_path
     file = pq.ParquetFile(path)
     assert file.read_row_group(0, columns=["metric"])["metric"].to_pylist() == ["locality", "accuracy"]
     assert [set(file.read_row_group(i)["unit"].to_pylist()) == {"all"} for i in range(2)] == [True, False]
+
+
+def test_a_flip_among_the_values_is_noticed_when_only_aggregates_are_asked_for(tmp_path: Path) -> None:
+    path = write_cell(tmp_path, rows([1.0, 2.0]), cell())
+    column = pq.ParquetFile(path).metadata.row_group(1).column(COLUMNS.index("value"))
     damaged = bytearray(path.read_bytes())
-    column = file.metadata.row_group(1).column(COLUMNS.index("value"))
     damaged[column.data_page_offset + column.total_compressed_size // 2] ^= 1
     path.write_bytes(damaged)
-    assert sorted(load_results(tmp_path)["value"]) == [1.5, 3.0]  # without a look at the other group
+    with pytest.warns(UserWarning, match="SHA-256"):
+        assert load_results(tmp_path).empty
 
 
 def test_rows_without_an_aggregate_are_refused(tmp_path: Path) -> None:
@@ -164,11 +170,10 @@ def test_rows_without_an_aggregate_are_refused(tmp_path: Path) -> None:
 
 
 def written_by_a_newer_version(folder: Path) -> Path:
-    """A cell of schema 3, which has one more column."""
+    """A cell of schema 4, which has one more column."""
     path = write_cell(folder, rows([1.0]), cell())
-    table = pq.read_table(path)
-    place = table.schema.get_field_index("schema_version")
-    table = table.set_column(place, "schema_version", pa.array([3] * len(table), pa.int32()))
+    table = unsealed(path)
+    table = changed(table, "schema_version", pa.array([4] * len(table), pa.int32()))
     pq.write_table(table.append_column("mood", pa.array(["good"] * len(table))), path)
     return path
 
@@ -176,7 +181,7 @@ def written_by_a_newer_version(folder: Path) -> Path:
 def test_a_file_of_a_newer_schema_is_left_out_with_a_warning_that_says_so(tmp_path: Path) -> None:
     path = written_by_a_newer_version(tmp_path)
     write_cell(tmp_path, rows([2.0]), cell(seed=1))
-    with pytest.warns(UserWarning, match="schema 3, newer than 2; upgrade partbench") as caught:
+    with pytest.warns(UserWarning, match="schema 4, newer than 3; upgrade partbench") as caught:
         assert load_results(tmp_path)["seed"].tolist() == [1]
     assert str(path) in str(caught[0].message)
 
@@ -184,9 +189,9 @@ def test_a_file_of_a_newer_schema_is_left_out_with_a_warning_that_says_so(tmp_pa
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_of_a_newer_schema_is_never_overwritten(tmp_path: Path, overwrite: bool) -> None:
     before = written_by_a_newer_version(tmp_path).read_bytes()
-    with pytest.raises(InputError, match="newer than 2"):
+    with pytest.raises(InputError, match="newer than 3"):
         write_cell(tmp_path, rows([2.0]), cell(), overwrite)
-    with pytest.raises(InputError, match="newer than 2"):
+    with pytest.raises(InputError, match="newer than 3"):
         finished(tmp_path, cell())
     assert cell().path(tmp_path).read_bytes() == before
 
@@ -194,10 +199,8 @@ def test_a_file_of_a_newer_schema_is_never_overwritten(tmp_path: Path, overwrite
 @pytest.mark.parametrize("version", [None, 0, 1])
 def test_a_file_with_a_version_that_never_was_is_named_in_a_warning(tmp_path: Path, version: int | None) -> None:
     path = write_cell(tmp_path, rows([1.0]), cell())
-    table = pq.read_table(path)
-    place = table.schema.get_field_index("schema_version")
-    wrong = pa.array([version] * len(table), pa.int32())
-    pq.write_table(table.set_column(place, "schema_version", wrong), path)
+    table = unsealed(path)
+    pq.write_table(changed(table, "schema_version", pa.array([version] * len(table), pa.int32())), path)
     with pytest.warns(UserWarning, match="schema_version is"):
         assert load_results(tmp_path).empty
 
@@ -252,3 +255,94 @@ def test_a_cell_is_found_by_the_beginning_of_its_key_or_by_its_file(tmp_path: Pa
     write_cell(tmp_path, rows([1.0]), cell(seed=5))
     with pytest.raises(InputError, match="could be 2 cells"):
         find_cell(tmp_path, "")
+
+
+def test_a_cell_of_version_2_counts_as_finished_and_is_read_as_it_is(tmp_path: Path) -> None:
+    path = as_version_2(write_cell(tmp_path, rows([1.0, 2.0]), cell(seed=4)))
+    before = path.read_bytes()
+    assert finished(tmp_path, cell(seed=4)) == path
+    assert write_cell(tmp_path, rows([9.0]), cell(seed=4)) == path
+    assert path.read_bytes() == before
+    frame = load_results(tmp_path)
+    assert (frame["schema_version"].tolist(), frame["seed"].tolist(), frame["value"].tolist()) == ([2], [4], [1.5])
+    write_cell(tmp_path, rows([3.0]), cell(seed=2**64 - 1))
+    assert set(load_results(tmp_path, aggregates_only=False)["seed"]) == {4, 2**64 - 1}
+
+
+def test_a_file_of_the_present_version_without_its_digest_is_damaged(tmp_path: Path) -> None:
+    path = write_cell(tmp_path, rows([1.0]), cell())
+    pq.write_table(unsealed(path), path)
+    with pytest.warns(UserWarning, match="no digest"):
+        assert finished(tmp_path, cell()) is None
+
+
+@pytest.mark.parametrize("seed", [0, 2**31, 2**63, 2**64 - 1])
+def test_seeds_of_64_bits_are_written_and_read(tmp_path: Path, seed: int) -> None:
+    path = write_cell(tmp_path, rows([1.0]), cell(seed=seed))
+    assert load_results(tmp_path)["seed"].tolist() == [seed]
+    assert find_cell(tmp_path, path.name.rpartition("-")[2][:16])["seed"] == seed
+
+
+def put_another_cell(path: Path) -> None:
+    path.write_bytes(write_cell(path.parents[3] / "other", rows([7.0]), cell(seed=9)).read_bytes())
+
+
+def put_a_folder(path: Path) -> None:
+    path.unlink()
+    (path / "inner").mkdir(parents=True)
+
+
+def put_a_link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("nothing"))
+
+
+IN_ITS_PLACE: dict[str, Callable[[Path], object]] = {
+    "an empty file": lambda path: path.write_bytes(b""),
+    "half of it": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "a text": lambda path: path.write_text("hello"),
+    "a foreign table": lambda path: pd.DataFrame({"a": [1]}).to_parquet(path),
+    "another cell": put_another_cell,
+    "a folder": put_a_folder,
+    "a link to nothing": put_a_link_to_nothing,
+}
+
+
+@pytest.mark.parametrize("what", IN_ITS_PLACE)
+def test_what_lies_in_the_place_of_a_cell_is_named_and_the_cell_is_done_again(tmp_path: Path, what: str) -> None:
+    path = write_cell(tmp_path / "results", rows([1.0, 2.0]), cell())
+    IN_ITS_PLACE[what](path)
+    with pytest.warns(UserWarning, match="counts as not finished") as caught:
+        assert finished(tmp_path / "results", cell()) is None
+    assert str(path) in str(caught[0].message)
+    assert "\n" not in str(caught[0].message)
+    write_cell(tmp_path / "results", rows([3.0]), cell())
+    assert finished(tmp_path / "results", cell()) == path
+    assert load_results(tmp_path / "results")["value"].tolist() == [3.0]
+
+
+def test_linked_folders_are_read_and_written_through_and_circles_end(tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere"
+    write_cell(real, rows([1.0]), cell())
+    (tmp_path / "results" / "fauna").mkdir(parents=True)
+    (tmp_path / "results" / "fauna" / "multi.cat").symlink_to(real / "fauna" / "multi.cat")
+    (real / "fauna" / "multi.cat" / "round").symlink_to(tmp_path / "results")
+    (tmp_path / "all").symlink_to(tmp_path / "results")
+    for folder in (tmp_path / "results", tmp_path / "all"):
+        assert finished(folder, cell())
+        assert load_results(folder)["value"].tolist() == [1.0]
+        assert load_results(folder, aggregates_only=False, datasets=["fauna"])["value"].tolist() == [1.0, 1.0]
+        assert find_cell(folder, cell().key)["explainer"] == "srae"
+    write_cell(tmp_path / "all", rows([5.0]), cell(), overwrite=True)
+    assert load_results(real)["value"].tolist() == [5.0]
+
+
+def test_a_damaged_cell_named_to_show_ends_in_one_line(tmp_path: Path) -> None:
+    path = write_cell(tmp_path, rows([1.0]), cell())
+    for bytes_ in (b"", b"PAR1" * 20, path.read_bytes()[:-9]):
+        path.write_bytes(bytes_)
+        with pytest.raises(InputError, match=r"cannot read '.*'") as caught:
+            find_cell(tmp_path, cell().key)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="No such file"):
+        find_cell(tmp_path, "nowhere.parquet")

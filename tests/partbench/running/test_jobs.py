@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +25,11 @@ from partbench import (
     Scores,
     TrainingTask,
 )
-from partbench.registry import Entry
+from partbench.errors import InputError
+from partbench.registry import Entry, load
+from partbench.results.claims import claim
 from partbench.results.store import read_cell, write_cell
-from partbench.running.jobs import Campaign, Job, Outcome, has_failed
+from partbench.running.jobs import Campaign, Job, Outcome, has_failed, job_of
 
 
 @dataclass
@@ -115,3 +119,29 @@ def test_a_skipped_cell_is_finished(campaign: Campaign) -> None:
 def test_a_cell_has_failed_if_any_of_its_metrics_has(tmp_path: Path, statuses: tuple[str, str], failed: bool) -> None:
     aggregates = [rows([1.0], metric=name)[0] | {"status": status} for name, status in zip("ab", statuses, strict=True)]
     assert has_failed(write_cell(tmp_path, aggregates, cell())) == failed
+
+
+def test_a_cell_that_another_run_is_doing_is_waited_for_and_not_done_twice(campaign: Campaign) -> None:
+    [job] = campaign.jobs
+    made = job.cell(campaign.workbench.task(job.task))
+    claimed = threading.Event()
+
+    def other_run() -> None:
+        with claim(campaign.results, made):
+            claimed.set()
+            time.sleep(0.3)
+            write_cell(campaign.results, rows([1.0]), made)
+
+    other = threading.Thread(target=other_run)
+    other.start()
+    assert claimed.wait(10)
+    assert once(campaign).run is None
+    other.join()
+    assert Moody.fitted == 0
+
+
+@pytest.mark.parametrize("options", ["{", "[1]", "", "null", "3"])
+def test_options_of_a_cell_that_are_none_are_the_users_mistake(options: str) -> None:
+    row = {"options": options, "explainer": "centre_map", "task": "fauna/multi:bird", "seed": 0}
+    with pytest.raises(InputError, match="expected a JSON object"):
+        job_of(load(), row)

@@ -1,0 +1,17 @@
+"""Cells that no page uses: of older code, of an older version of a task, or of metrics of older versions only."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from partbench.leaderboard.standings import current
+
+
+def unused_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per file of a cell that pages leave out; `frame` is what `load_results` gives.
+
+    Columns: file, explainer, variant, task, seed, created_at.
+    """
+    used = set(current(frame)["cell"])
+    left = frame.loc[~frame["cell"].isin(used), ["file", "explainer", "variant", "task", "seed", "created_at"]]
+    return left.drop_duplicates("file").reset_index(drop=True)

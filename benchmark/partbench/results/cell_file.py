@@ -1,0 +1,78 @@
+"""Reading the file of a cell: what is not whole, or no cell, is told from it in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from partbench.errors import InputError
+from partbench.results import schema, schema_1
+from partbench.results.plain_text import printable
+from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, TEXTS, VERSION
+from partbench.results.sealed import Damaged, read_bytes
+
+
+def read_table(path: Path, aggregates_only: bool) -> pa.Table:
+    """The rows of a cell in the columns and names of the present version.
+
+    Raises Damaged for what is not a whole cell, InputError if a newer version wrote it.
+    """
+    table, version = parsed(path, aggregates_only)
+    table = aggregates_of(table) if aggregates_only else table
+    return (table if version > schema_1.VERSION else schema_1.upgrade(table)).cast(SCHEMA)
+
+
+def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
+    """Rows as they are in the file, and the version of its schema; only files of version 1 mix aggregates and others.
+
+    Raises Damaged or InputError (a newer version).
+    """
+    data, sealed = read_bytes(path)
+    try:
+        texts = [name for name in pq.read_schema(pa.BufferReader(data)).names if name in TEXTS]
+        buffer = pa.BufferReader(data)
+        with pq.ParquetFile(buffer, read_dictionary=texts, page_checksum_verification=True) as file:
+            version = _version(file)
+            if version > VERSION:
+                raise InputError(f"'{path}' has schema {version}, newer than {VERSION}; upgrade partbench")
+            _check_columns(file, version)
+            if version == VERSION and not sealed:
+                raise Damaged("it has no digest of its bytes")
+            only_first = aggregates_only and version > schema_1.VERSION and file.num_row_groups > 0
+            table = file.read_row_group(0, use_threads=False) if only_first else file.read(use_threads=False)
+            table.validate(full=True)
+    except (InputError, Damaged):
+        raise
+    except Exception as error:  # what pyarrow raises of damaged bytes is of many kinds
+        raise Damaged(printable(str(error).partition("\n")[0]) or type(error).__name__) from error
+    return table, version
+
+
+def _version(file: pq.ParquetFile) -> int:
+    if "schema_version" not in file.schema_arrow.names:
+        return schema_1.VERSION
+    column = []
+    if file.num_row_groups:
+        column = file.read_row_group(0, columns=["schema_version"], use_threads=False)["schema_version"]
+    found = column[0].as_py() if len(column) else None
+    if not isinstance(found, int) or found <= schema_1.VERSION:
+        raise Damaged(f"schema_version is {found!r}, expected 2 to {VERSION}")
+    return found
+
+
+def _check_columns(file: pq.ParquetFile, version: int) -> None:
+    found, right = file.schema_arrow, SCHEMA if version == VERSION else schema.SCHEMA_2
+    expected = schema_1.COLUMNS if version == schema_1.VERSION else COLUMNS
+    if found.names != list(expected):
+        raise Damaged(f"columns differ: {', '.join(sorted(set(found.names) ^ set(expected))) or 'another order'}")
+    types = [(field.name, field.type, right.field(field.name).type) for field in found]
+    if wrong := [f"{name} is {kind}, expected {other}" for name, kind, other in types if kind != other]:
+        raise Damaged("; ".join(wrong))
+
+
+def aggregates_of(table: pa.Table) -> pa.Table:
+    """The rows of aggregates."""
+    return table.filter(pc.equal(table["unit"], AGGREGATE))

@@ -1,0 +1,202 @@
+"""The index of a folder of results: two Parquet datasets in `.index/`, made from the cells and from nothing else.
+
+`aggregates/` holds the aggregate rows of all cells, `evidence/` a row per cell, metric and image; one file each for
+every folder of cells. A file knows the size and time of each cell that it was made from. Cells that changed are read
+again; a file of the index that is damaged, or of another version, is made again. Files are renamed into place, so that
+processes may update the index at once: whichever file stays, it is checked against the cells when it is read. Where it
+cannot be written, the rows are the same and nothing is stored.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from partbench.errors import InputError
+from partbench.results.asked import last_requests
+from partbench.results.cell_file import read_table
+from partbench.results.folders import CELL, Folder, folders_of
+from partbench.results.schema import SCHEMA, TEXT, slug
+from partbench.results.sealed import Damaged, read_bytes, write_sealed
+
+NAME = ".index"
+RECIPE = 1  # raised when the rows made from a cell change
+_STATE = "partbench.cells"
+_SETTLED_NS = 50_000_000  # a file changed less than this before it was read may change again within one tick of time
+_IN_ROOT = "~"  # the name for cells that lie in no folder of their own
+
+ASKED_AT = "asked_at"
+EVIDENCE_COLUMNS = ("cell", "explainer", "variant", "task", "seed", "metric", "unit", "value")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the two datasets: its name, its columns, and its rows of a cell's file."""
+
+    name: str
+    schema: pa.Schema
+    rows: Callable[[Path], pa.Table]
+
+
+def _evidence_rows(path: Path) -> pa.Table:
+    table = read_table(path, aggregates_only=False)
+    of_images = pc.and_(pc.equal(table["unit_kind"], "image"), pc.greater(table["schema_version"], 1))
+    return table.filter(of_images).select(EVIDENCE_COLUMNS)
+
+
+_FILE = pa.field("file", TEXT)
+_EVIDENCE = pa.schema([*(SCHEMA.field(name) for name in EVIDENCE_COLUMNS[:-1]), ("value", pa.float32()), _FILE])
+_AGGREGATES = pa.schema([*SCHEMA, (ASKED_AT, SCHEMA.field("created_at").type), _FILE])
+AGGREGATES = Kind("aggregates", _AGGREGATES, lambda path: read_table(path, aggregates_only=True))
+EVIDENCE = Kind("evidence", _EVIDENCE, _evidence_rows)
+
+
+def indexed(results: Path, kind: Kind, datasets: Iterable[str] | None = None) -> pa.Table:
+    """The rows of a dataset of the index, brought up to date, in order of files; `file` is relative to `results`.
+
+    With `datasets` only of these. A cell that cannot be read is named in a warning and left out.
+    """
+    places = [()] if datasets is None else [(slug(name),) for name in datasets]
+    found = [folder for place in places for folder in folders_of(results, place)]
+    tables = [_part(results, kind, folder) for folder in found]
+    if datasets is None:
+        _remove_others(results / NAME / kind.name, {_path(results, kind, folder.place) for folder in found})
+    return pa.concat_tables(tables or [kind.schema.empty_table()]).unify_dictionaries()
+
+
+def rows_beside(results: Path, path: Path) -> pa.Table:
+    """The aggregate rows of the cells in the folder of a cell's file."""
+    place = path.parent.relative_to(results).parts
+    found = [folder for folder in folders_of(results, place) if folder.place == place]
+    return _part(results, AGGREGATES, found[0]) if found else AGGREGATES.schema.empty_table()
+
+
+def rebuild(results: Path) -> dict[str, int]:
+    """Make both datasets anew; the number of rows of each."""
+    for kind in (AGGREGATES, EVIDENCE):
+        _remove_others(results / NAME / kind.name, set())
+    return {kind.name: len(indexed(results, kind)) for kind in (AGGREGATES, EVIDENCE)}
+
+
+def _path(results: Path, kind: Kind, place: tuple[str, ...]) -> Path:
+    return results.joinpath(NAME, kind.name, *place[:-1], f"{place[-1] if place else _IN_ROOT}{CELL}")
+
+
+def _part(results: Path, kind: Kind, folder: Folder) -> pa.Table:
+    """The rows of the cells in one folder."""
+    path = _path(results, kind, folder.place)
+    table, state = _stored(path, kind)
+    known = state["cells"]
+    stale = [name for name, now in folder.cells.items() if list(now) != known.get(name, [])[:2]]
+    if stale or len(known) != len(folder.cells) or state["asked"] != list(folder.asked):
+        table, known = _updated(results, kind, folder, (table, known), stale)
+        metadata = {_STATE: json.dumps({"recipe": RECIPE, "cells": known, "asked": folder.asked})}
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_sealed(path, [table], metadata, compression="zstd", write_statistics=False)
+    for name, (*_, reason) in known.items():
+        if reason:
+            warnings.warn(f"ignored '{results.joinpath(*folder.place, name)}': {reason}", stacklevel=5)
+    return table
+
+
+def _stored(path: Path, kind: Kind) -> tuple[pa.Table, dict[str, Any]]:
+    """A file of the index and what it was made from; nothing where there is none, or none that can be used."""
+    try:
+        data, sealed = read_bytes(path)
+        texts = [field.name for field in kind.schema if field.type == TEXT]
+        with pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts) as file:
+            state = json.loads(file.metadata.metadata[_STATE.encode()])
+            if sealed and state["recipe"] == RECIPE and file.schema_arrow.equals(kind.schema):
+                return file.read(), state
+    except (Damaged, pa.ArrowException, KeyError, TypeError, ValueError):
+        pass
+    return kind.schema.empty_table(), {"cells": {}, "asked": []}
+
+
+Known = Mapping[str, list[Any]]  # by file: size, mtime_ns, and why it was left out ("" if it was not)
+
+
+def _updated(
+    results: Path, kind: Kind, folder: Folder, before: tuple[pa.Table, Known], stale: list[str]
+) -> tuple[pa.Table, Known]:
+    """The rows of a folder and what they were made from; rows of cells that did not change are those from before."""
+    table, known = before
+    now, prefix = time.time_ns(), "".join(f"{part}/" for part in folder.place)
+    names = list(folder.cells)
+    kept = set(names) - set(stale)
+    tables = [_of_files(table, [prefix + name for name in kept], kind)]
+    entries = {name: known[name] for name in kept}
+    for name in stale:
+        rows, reason = _read(kind, results / f"{prefix}{name}")
+        tables.append(_in_columns(rows, f"{prefix}{name}", kind))
+        size, mtime = folder.cells[name]
+        entries[name] = [size, mtime if mtime < now - _SETTLED_NS else -1, reason]
+    merged = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    merged = merged.take(_order(merged["file"], {prefix + name: place for place, name in enumerate(names)}))
+    if kind is AGGREGATES:
+        times = {prefix + name: at for name, at in last_requests(folder.asked).items()}
+        merged = merged.set_column(merged.schema.names.index(ASKED_AT), ASKED_AT, _asked_at(merged, times))
+    return merged, {name: entries[name] for name in names}
+
+
+def _of_files(table: pa.Table, files: list[str], kind: Kind) -> pa.Table:
+    """The rows of some files; the dictionaries of texts hold what these rows hold."""
+    found = table.filter(pc.is_in(table["file"].cast(pa.string()), pa.array(files, pa.string())))
+    if len(found) == len(table):
+        return table
+    plain = [field.with_type(pa.string()) if field.type == TEXT else field for field in kind.schema]
+    return found.cast(pa.schema(plain)).cast(kind.schema)
+
+
+def _read(kind: Kind, path: Path) -> tuple[pa.Table | None, str]:
+    try:
+        return kind.rows(path), ""
+    except (InputError, Damaged) as error:
+        return None, str(error)
+
+
+def _in_columns(rows: pa.Table | None, file: str, kind: Kind) -> pa.Table:
+    """Rows of a cell in the columns of a dataset."""
+    if rows is None:
+        return kind.schema.empty_table()
+    columns = {name: rows[name] for name in rows.schema.names}
+    columns["file"] = pa.array([file] * len(rows), pa.string()).dictionary_encode()
+    if kind is AGGREGATES:
+        columns[ASKED_AT] = rows["created_at"]
+    return pa.table({name: columns[name] for name in kind.schema.names}).cast(kind.schema)
+
+
+def _order(files: pa.ChunkedArray, places: Mapping[str, int]) -> np.ndarray:
+    """Indices that put rows in the order of their files, those of one file as they are."""
+    column = files.combine_chunks()
+    of_code = np.array([places[name] for name in column.dictionary.to_pylist()], int)
+    return np.argsort(of_code[column.indices.to_numpy()], kind="stable")
+
+
+def _asked_at(table: pa.Table, times: Mapping[str, datetime.datetime]) -> pa.ChunkedArray:
+    """When the cells of rows were last asked for: when they were made, or later by a record."""
+    at = table["created_at"]
+    for file, time_of in times.items():
+        of_file = pc.equal(table["file"].cast(pa.string()), file)
+        at = pc.if_else(pc.and_(of_file, pc.less(at, pa.scalar(time_of, at.type))), pa.scalar(time_of, at.type), at)
+    return at
+
+
+def _remove_others(folder: Path, wanted: set[Path]) -> None:
+    for path in folder.rglob(f"*{CELL}"):
+        if path not in wanted:
+            with suppress(OSError):
+                path.unlink()

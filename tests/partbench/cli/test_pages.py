@@ -1,0 +1,85 @@
+"""`bench leaderboard` and what runs before it: which cells pages show, and what damaged ones do to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from planted_cells import cell, rows
+
+import partbench
+from partbench.cli.main import main
+from partbench.results.store import load_results, write_cell
+
+PLUGIN = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+import partbench
+from neighbour import VALUE
+from partbench import Explainer, Explanation, Images
+
+
+@dataclass
+class Mine(Explainer):
+    name: ClassVar[str] = "mine"
+
+    def explain(self, images: Images) -> Explanation:
+        return Explanation(scores=images.pixels.mean((2, 3)))
+
+    def report(self) -> dict[str, float]:
+        return {"neighbours_value": VALUE}
+
+    def fit(self, task):
+        pass
+
+
+@partbench.hookimpl
+def register_explainers(register):
+    register(Mine)
+"""
+
+
+def leaderboard(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["leaderboard", "--results", str(folder / "results"), *words])
+
+
+def test_the_page_shows_the_code_that_was_run_last_be_it_older(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    shown = []
+    for value in (1, 2, 1, 2):
+        # of another size each time: Python tells by size and whole seconds whether its compiled copy is stale
+        (tmp_path / "neighbour.py").write_text(f"VALUE = {value}.25\n" + "\n" * len(shown))
+        partbench.run(tmp_path / "mine.py", "fauna/multi:bird", results=tmp_path / "results")
+        assert leaderboard(tmp_path).exit_code == 0
+        page = (tmp_path / "leaderboards" / "fauna.md").read_text()
+        shown.append([known for known in ("1.250", "2.250") if known in page])
+        assert leaderboard(tmp_path, "--check").exit_code == 0
+    assert shown == [["1.250"], ["2.250"], ["1.250"], ["2.250"]]
+    assert load_results(tmp_path / "results")["cell"].nunique() == 2
+
+
+def test_a_damaged_cell_is_left_out_with_a_warning_of_one_line(tmp_path: Path) -> None:
+    path = write_cell(tmp_path / "results", rows([1.0]), cell())
+    write_cell(tmp_path / "results", rows([2.0]), cell(explainer="whole"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 16
+    path.write_bytes(data)
+    found = leaderboard(tmp_path)
+    assert found.exit_code == 0
+    [line] = found.stderr.splitlines()
+    assert line.startswith(f"bench: warning: ignored '{path}': its bytes are not those that were written")
+    page = (tmp_path / "leaderboards" / "fauna.md").read_text()
+    assert "whole" in page
+    assert "srae" not in page
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1" * 5, b"hello"])
+def test_showing_a_damaged_cell_costs_one_line(tmp_path: Path, content: bytes) -> None:
+    path = write_cell(tmp_path / "results", rows([1.0]), cell())
+    path.write_bytes(content)
+    found = CliRunner().invoke(main, ["show", str(path), "--results", str(tmp_path / "results")])
+    assert found.exit_code == 2
+    assert len(found.stderr.splitlines()) == 1
+    assert found.stderr.startswith(f"bench: cannot read '{path}'")
