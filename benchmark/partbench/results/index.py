@@ -105,7 +105,7 @@ def _part(results: Path, kind: Kind, folder: Folder) -> pa.Table:
         metadata = {_STATE: json.dumps({"recipe": RECIPE, "cells": known, "asked": folder.asked})}
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_sealed(path, [table], metadata, compression="zstd", write_statistics=False)
+            write_sealed(path, [table], metadata, compression="lz4", write_statistics=False)  # quick to read
     for name, (*_, reason) in known.items():
         if reason:
             warnings.warn(f"ignored '{results.joinpath(*folder.place, name)}': {reason}", stacklevel=5)

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from partbench.cli.main import main
+from partbench.results.folders import cell_paths
 from partbench.results.store import load_results
 
 FAST = ["--task", "fauna/multi:bird", "--plugin", "centre_map"]
@@ -64,7 +65,7 @@ def test_what_cannot_be_scored_is_a_row_with_the_reason(ran) -> None:
 
 def test_a_finished_cell_is_not_done_again(ran) -> None:
     folder, _ = ran
-    (path,) = (folder / "results").rglob("*.parquet")
+    (path,) = cell_paths(folder / "results")
     before = path.stat().st_mtime_ns
     again = bench("run", *FAST, cwd=folder)
     assert again.returncode == 0
@@ -87,7 +88,7 @@ def test_a_run_leaves_results_and_pages_of_other_data_alone(ran, tmp_path: Path)
 
 def test_show_draws_a_cell_by_the_beginning_of_its_key(ran) -> None:
     folder, _ = ran
-    key = next((folder / "results").rglob("*.parquet")).stem.rpartition("-")[2]
+    key = cell_paths(folder / "results")[0].stem.rpartition("-")[2]
     result = bench("show", key[:6], "--images", "2", "--out", "picture.png", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
@@ -233,7 +234,7 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_runs
 def test_a_corrupt_result_is_named_and_ignored(ran, tmp_path: Path) -> None:
     results = tmp_path / "results"
     (results / "fauna").mkdir(parents=True)
-    (path,) = (ran[0] / "results").rglob("*.parquet")
+    (path,) = cell_paths(ran[0] / "results")
     (results / "fauna" / path.name).write_bytes(path.read_bytes())
     (results / "fauna" / "torn.parquet").write_bytes(path.read_bytes()[:1000])
     result = CliRunner().invoke(main, ["leaderboard", "--results", str(results)])
