@@ -13,8 +13,7 @@ import torch
 
 from partbench import __version__
 from partbench.cache import cache_folder
-from partbench.declaration import in_one_line
-from partbench.errors import InputError
+from partbench.errors import InputError, in_one_line
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
 
