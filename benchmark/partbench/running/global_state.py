@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-
 import signal
 import sys
 import threading
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -151,7 +148,8 @@ class GlobalState:
                 SETTINGS[name].write(value)
         changed += self._restore_environment()
         for (_, name), (owner, value) in self.definitions.items():
-            if vars(owner).get(name) is not value:
+            now = vars(owner).get(name)
+            if now is not value and not _of_library(owner, now):
                 changed.append(f"{owner.__name__}.{name}")
                 setattr(owner, name, value)
         return changed
@@ -166,6 +164,12 @@ class GlobalState:
             os.environ.clear()
             os.environ.update(self.environment)
         return changed
+
+
+def _of_library(owner: Any, value: Any) -> bool:
+    """Whether a library replaced its own function, as torch does when parts of it are imported late."""
+    library = str(getattr(owner, "__name__", "")).partition(".")[0]
+    return library != OWN.rstrip(".") and str(getattr(value, "__module__", "")).partition(".")[0] == library
 
 
 def _definitions() -> Iterator[tuple[tuple[int, str], tuple[Any, Any]]]:

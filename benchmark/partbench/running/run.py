@@ -19,7 +19,8 @@ from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry, load
 from partbench.results.schema import AGGREGATE
 from partbench.results.store import read_cell
-from partbench.running.jobs import Campaign, Job, check_writable, plan
+from partbench.running.cell_job import check_writable
+from partbench.running.jobs import Campaign, Job, plan
 
 Plugin = str | Path | type[Explainer]
 
