@@ -101,7 +101,8 @@ class Registry:
 
 
 def load(
-    paths: Iterable[str | Path] = (), without: Mapping[str, str] = {}, announce: Callable[[str], None] = lambda owner: None
+    paths: Iterable[str | Path] = (), without: Mapping[str, str] = {},
+    announce: Callable[[str], None] = lambda owner: None,
 ) -> Registry:  # fmt: skip
     """Find all plugins; `paths` are plugin files given by hand, which may take the place of installed plugins.
 

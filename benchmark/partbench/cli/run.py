@@ -50,9 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Run finished cells again.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the explanations of new cells.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process of its own. Default: all cores."
-)
+@click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores.")
 @click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=6 * 3600.0,
     show_default=True, help="A cell that takes longer fails.",

@@ -50,7 +50,8 @@ def remarks(frame: pd.DataFrame) -> list[str]:
 def score_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
     """One row per explainer, one column per metric: the mean of the cells that have a value, and how many do.
 
-    What explainers report of themselves, which has no direction, comes last.
+    Metrics that are skipped in all cells are left out: `reasons` says why. What explainers report of themselves, which
+    has no direction, comes last.
     """
     shown = frame[frame["unit"] == AGGREGATE].astype({"metric": str, "explainer": str, "variant": str})
     names = [label(*pair) for pair in zip(shown["explainer"], shown["variant"], strict=True)]
@@ -58,6 +59,8 @@ def score_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
     blocks = sorted(shown.groupby("metric"), key=lambda one: (one[1]["higher_is_better"].isna().all(), one[0]))
     rows: dict[str, dict[str, str]] = {who: {WHO: who} for who in dict.fromkeys(names)}
     for metric, block in blocks:
+        if (block["status"] == "skipped").all():
+            continue
         title = f"{metric}{arrow(block['higher_is_better'].iloc[0])}"
         for who, cells in block.groupby("who", sort=False):
             rows[str(who)][title] = _score(cells)

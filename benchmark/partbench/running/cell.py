@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class CellRun:
-    """The result of one cell: rows without the identity columns, the explainer, and the exception that ended the cell."""
+    """The result of one cell: rows without the identity columns, the explainer, and the exception that ended it."""
 
     rows: list[Row]
     explainer: Explainer

@@ -26,8 +26,8 @@ def new_run_id() -> str:
 class Setting:
     """What the cells of a run share. Paths are absolute texts.
 
-    `plugin_files` are loaded beside the installed plugins; `without` names installed plugins that are not imported, with
-    the reason. `pictures` is the folder to draw into, None to draw nothing.
+    `plugin_files` are loaded beside the installed plugins. `without` names installed plugins that are not imported,
+    with the reason. `pictures` is the folder to draw into, None to draw nothing.
     """
 
     results: str
@@ -71,12 +71,13 @@ class CellJob:
 class Limits:
     """What a cell may use: seconds of wall time, and bytes of resident memory; None for any amount.
 
-    `loading` is how many seconds importing one plugin may take.
+    `loading` is how many seconds importing one plugin may take, `preparing` how many what cells share may take.
     """
 
     seconds: float | None = 6 * 3600.0
     memory: int | None = None
     loading: float = 60.0
+    preparing: float = 24 * 3600.0
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,9 @@ class Crew:
         """End all workers, first politely, and remove their logs."""
         for worker in filter(None, self._places):
             worker.terminate()
-        for place, worker in enumerate(self._places):
-            if worker is not None:
-                worker.end(PATIENCE)
+        for place, held in enumerate(self._places):
+            if held is not None:
+                held.end(PATIENCE)
                 self._forget(place)
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -183,7 +183,7 @@ def steps_of(cells: Sequence[PlannedCell]) -> tuple[list[Step], dict[str, CellJo
 
 
 def outcome_of(job: CellJob, answer: Answer) -> CellOutcome:
-    """What came of a cell, from the answer to its step; a cell whose worker ended is written as failed, with the reason.
+    """What came of a cell, from the answer to its step. A cell whose worker ended is written as failed, with why.
 
     A cell that was written before its worker ended stands: only its pictures are missing.
     """

@@ -1,8 +1,10 @@
-"""Cells that failed: their rows with the reason, and beside their file the log of what was printed. Imports no torch."""
+"""Cells that failed: their rows with the reason, and beside their file a log of what was printed. No torch."""
 
 from __future__ import annotations
 
 import os
+import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +21,13 @@ from partbench.running.cell_job import CellJob, CellOutcome
 LONGEST_LOG = 1 << 20  # bytes of a log that are kept, the last ones
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+def print_traceback(error: BaseException) -> None:
+    """Print a traceback to stderr, where a plugin has not closed it."""
+    with suppress(Exception):
+        traceback.print_exception(error)
+        sys.stderr.flush()
 
 
 def write_failed(job: CellJob, cell: Cell, rows: Rows, reason: str, log: Path | None = None) -> CellOutcome:

@@ -70,8 +70,17 @@ def _enter(folder: str) -> None:
         os.chdir(folder)
 
 
+def _streams() -> tuple[Any, ...]:
+    found = sys.stdin, sys.stdout, sys.stderr
+    return *found, tuple(getattr(stream, "closed", False) for stream in found)
+
+
 def _set_streams(streams: tuple[Any, ...]) -> None:
-    sys.stdin, sys.stdout, sys.stderr = streams
+    sys.stdin, sys.stdout, sys.stderr = streams[:3]
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name).closed and not streams[3][number]:
+            with suppress(OSError):
+                setattr(sys, name, os.fdopen(number, "w", buffering=1, errors="backslashreplace", closefd=False))
 
 
 def _signals() -> dict[int, Any]:
@@ -115,7 +124,7 @@ SETTINGS: dict[str, Setting] = {
     "hooks of all modules": Setting(_global_hooks, _set_global_hooks),
     "numpy's handling of errors": Setting(np.geterr, lambda value: np.seterr(**value)),
     "the working directory": Setting(_directory, _enter),
-    "the standard streams": Setting(lambda: (sys.stdin, sys.stdout, sys.stderr), _set_streams),
+    "the standard streams": Setting(_streams, _set_streams),
     "the limit of recursion": Setting(sys.getrecursionlimit, sys.setrecursionlimit),
     "handlers of signals": Setting(_signals, _set_signals),
     "an alarm": Setting(_alarm, _no_alarm),

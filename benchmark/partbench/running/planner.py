@@ -21,7 +21,8 @@ from partbench.running.selection import selected
 class Events(Protocol):
     """Where a planner says what it does."""
 
-    progress: Progress
+    @property
+    def progress(self) -> Progress: ...
 
     def say(self, event: str, **data: Any) -> None: ...
 

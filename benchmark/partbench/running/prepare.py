@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from partbench.opening import Workbench
 from partbench.results.store import finished
 from partbench.running.cell import fit
 from partbench.running.cell_job import CellJob, plain
+from partbench.running.failure import print_traceback
 from partbench.running.global_state import GlobalState
 from partbench.running.integrity import unchanged
 from partbench.running.jobs import Job, has_failed
@@ -54,7 +54,7 @@ def _needed(workbench: Workbench, job: CellJob, planned: Job, task: Task) -> Ite
             key = Job(registry.find("explainers", name), given, job.task, job.seed).cell(task).key
             yield {"job": plain(replace(job, explainer=name, given=given)), "key": key}
     except Exception as error:  # its own cell will show it
-        traceback.print_exception(error)
+        print_traceback(error)
 
 
 def prepare_activations(workbench: Workbench, task: str) -> None:
@@ -63,7 +63,7 @@ def prepare_activations(workbench: Workbench, task: str) -> None:
     for split in ("train", "test"):
         for layer in LAYERS:
             if cache.performer.has(layer):
-                cache.of_split(split, layer)  # type: ignore[arg-type]
+                cache.of_split(split, layer)
 
 
 def prepare_network(workbench: Workbench, job: CellJob) -> bool:

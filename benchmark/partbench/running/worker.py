@@ -3,9 +3,9 @@
 Started as `python -m partbench.running.worker LOG`. Requests and events are lines of JSON. Events go to a private
 duplicate of stdout: whatever a plugin prints, in whatever language, goes to the log of the request in progress.
 
-A request is {"do": one of HANDLERS, "log": path, ...}. The answer is events: "begun", then any of "loading" (a plugin is
-about to be imported), "progress", "warning", "started" and "written" (of a cell), and in the end "done" with a result,
-"mistake" (an InputError) or "failed". The worker ends when stdin does: when its parent is gone.
+A request is {"do": one of HANDLERS, "log": path, ...}. The answer is events: "begun", then any of "loading" (a plugin
+is about to be imported), "progress", "warning", "started" and "written" (of a cell), and in the end "done" with a
+result, "mistake" (an InputError) or "failed". The worker ends when stdin does: when its parent is gone.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import signal
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from partbench.errors import InputError, in_one_line
+from partbench.running.failure import print_traceback
 
 if TYPE_CHECKING:
     from partbench.opening import Workbench
@@ -57,8 +57,9 @@ class Worker:
 
     def say(self, event: str, **data: Any) -> None:
         """Send an event."""
+        line = json.dumps({"event": event, "pid": os.getpid(), **data}, default=str) + "\n"
         with self._lock:
-            self._events.write(json.dumps({"event": event, **data}, default=str) + "\n")
+            self._events.write(line)
             self._events.flush()
 
     def progress(self, what: str, done: int, total: int) -> None:
@@ -90,15 +91,16 @@ class Worker:
         except InputError as error:
             self.say("mistake", text=str(error), clean=True)
         except BaseException as error:  # of a plugin, which may raise anything; Ctrl-C is ignored here
-            traceback.print_exception(error)
+            print_traceback(error)
             self.say("failed", text=in_one_line(error), clean=False)
         else:
             alone = set(threading.enumerate()) <= threads and not children()
             self.say("done", result=result, clean=clean and alone)
 
     def _warned(self, message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"warning: {message}", file=sys.stderr)
-        if isinstance(message, UserWarning) or isinstance(message, str):
+        with contextlib.suppress(OSError, ValueError):
+            print(f"warning: {message}", file=sys.stderr)
+        if isinstance(message, (UserWarning, str)):
             self.say("warning", text=str(message))
 
 
@@ -133,7 +135,15 @@ def private_channels() -> tuple[IO[bytes], IO[str]]:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
+    os.register_at_fork(after_in_child=lambda: _close(requests, events))
     return requests, events
+
+
+def _close(requests: IO[bytes], events: IO[str]) -> None:
+    """In a process that a plugin forks: the channels belong to the worker alone."""
+    for file in (requests, events):
+        with contextlib.suppress(OSError):
+            os.close(file.fileno())
 
 
 def die_with_parent() -> None:
@@ -173,7 +183,8 @@ def _activations(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]
     from partbench.running.prepare import prepare_activations
 
     job = CellJob.of(request["job"])
-    return prepare_activations(worker.workbench(job.setting), job.task), True
+    prepare_activations(worker.workbench(job.setting), job.task)
+    return None, True
 
 
 def _fit(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:

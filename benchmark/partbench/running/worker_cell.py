@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from partbench.results.schema import AGGREGATE, Cell, picture_path
 from partbench.results.store import finished, write_cell
 from partbench.running.cell import CellRun
 from partbench.running.cell_job import CellJob, CellOutcome, plain
-from partbench.running.failure import forget_log, keep_log, with_log, write_failed
+from partbench.running.failure import forget_log, keep_log, print_traceback, with_log, write_failed
 from partbench.running.global_state import GlobalState
 from partbench.running.integrity import unchanged
 from partbench.running.jobs import Job, has_failed
@@ -43,7 +43,7 @@ def run_job(job: CellJob, workbench: Workbench, say: Say, progress: Progress, lo
     say("started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows])
     run = planned.run(workbench, task, setting.run_id, progress, passing=())
     if run.error is not None:
-        traceback.print_exception(run.error)
+        print_traceback(run.error)
     outcome = _written(job, cell, run, rows, log)
     say("written", outcome=plain(outcome))
     if setting.pictures and outcome.status == "done":
@@ -53,8 +53,9 @@ def run_job(job: CellJob, workbench: Workbench, say: Say, progress: Progress, lo
 
 def _written(job: CellJob, cell: Cell, run: CellRun, blank: Sequence[Row], log: Path) -> CellOutcome:
     """Write the rows of a cell; what cannot be written, such as a name that is no text, fails the cell."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
     if run.failed:
         return write_failed(job, cell, run.rows, run.failed, log)
     failed = {row["metric"]: row["reason"] for row in run.rows if row["status"] == "failed"}
@@ -64,7 +65,7 @@ def _written(job: CellJob, cell: Cell, run: CellRun, blank: Sequence[Row], log: 
     try:
         path = write_cell(Path(job.setting.results), rows, cell, overwrite=True)
     except Exception as error:
-        traceback.print_exception(error)
+        print_traceback(error)
         return write_failed(job, cell, blank, f"the rows cannot be written: {in_one_line(error)}", log)
     if kept is None:
         forget_log(path)
@@ -93,7 +94,7 @@ def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, expla
         with unchanged(task.performer):
             drawn = draw_pictures(workbench, task, explainer, path)
     except BaseException as error:  # such as of a head() that raises, or exits
-        traceback.print_exception(error)
+        print_traceback(error)
         notes.append(f"no pictures, {in_one_line(error)}")
     if changed := before.restore():
         notes.append(f"drawing its pictures changed {', '.join(changed[:3])}")

@@ -20,9 +20,7 @@ from partbench.running.cell_job import Limits
 
 ROOT = Path(__file__).resolve().parents[2]  # the folder that holds partbench
 MODULE = "partbench.running.worker"
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 STARTING = 180.0  # seconds after which a worker that has not come up is given up
 PATIENCE = 3.0  # seconds between asking a process to end and killing it
 LARGEST_LOG = 64 << 20  # bytes printed by one request before the log is emptied
@@ -34,13 +32,15 @@ LONGEST_LINE = 256 << 20  # bytes of one event
 class WorkerProcess:
     """One worker process. It stays in the process group of this one, and ends when this one does.
 
-    `request` is what it works on, None when it is idle; `began` is when it began, on the monotonic clock.
+    `request` is what it works on, None when it is idle; `began` is when it began, on the monotonic clock. `in_cell`:
+    the explainer of a cell is at work, whose time is limited.
     """
 
     def __init__(self, log: Path, limits: Limits) -> None:
         self.log, self.limits = log, limits
         self.request: Mapping[str, Any] | None = None
-        self.ready, self.began, self.loading = False, time.monotonic(), ("", time.monotonic())
+        self.ready, self.in_cell, self.began = False, False, time.monotonic()
+        self.loading = ("", self.began)
         self._buffer = bytearray()
         with open(log, "ab") as errors:
             self._process = subprocess.Popen(
@@ -51,6 +51,7 @@ class WorkerProcess:
         self._watched = psutil.Process(self._process.pid)
         self._others: list[psutil.Process] = []  # those that it started
         self._looked = 0.0
+        self._gone: float | None = None
 
     @property
     def pid(self) -> int:
@@ -65,7 +66,7 @@ class WorkerProcess:
     def ask(self, request: Mapping[str, Any]) -> None:
         """Send a request. A worker that has ended shows that at the next `events`."""
         assert self._process.stdin is not None
-        self.request, self.began = request, time.monotonic()
+        self.request, self.began, self.in_cell = request, time.monotonic(), False
         self.loading = ("", self.began)
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps({**request, "log": str(self.log)}).encode() + b"\n")
@@ -82,6 +83,8 @@ class WorkerProcess:
             self._buffer = bytearray(rest)
         for line in lines:
             event = _parsed(line)
+            if event is not None and event.get("pid") != self.pid:  # of a process that it forked
+                continue
             if event is None:
                 self.end()
                 yield {"event": "ended", "reason": "the worker sent what is no event"}
@@ -97,6 +100,10 @@ class WorkerProcess:
     def overstepped(self) -> str:
         """Which limit the worker has overstepped, in words; "" if none."""
         now = time.monotonic()
+        if self._process.poll() is not None and self._gone is None:
+            self._gone = now  # its last events are still to be read
+        if self._gone is not None and now - self._gone > PATIENCE:
+            return self._reason_of_end()  # a process that it forked holds the channel open
         if not self.ready and now - self.began > STARTING:
             return f"no sign of life {STARTING:.0f} s after the worker was started"
         if self.request is None or not self.ready:
@@ -104,8 +111,9 @@ class WorkerProcess:
         plugin, since = self.loading
         if plugin and now - since > self.limits.loading:
             return f"importing {plugin} took longer than {self.limits.loading:.0f} s"
-        if self.limits.seconds is not None and now - self.began > self.limits.seconds:
-            return f"longer than {self.limits.seconds:g} s"
+        allowed = self.limits.seconds if self.in_cell else self.limits.preparing
+        if allowed is not None and now - self.began > allowed:
+            return f"longer than {allowed:g} s"
         with contextlib.suppress(OSError):
             if self.log.stat().st_size > LARGEST_LOG:
                 os.truncate(self.log, 0)
@@ -173,8 +181,8 @@ class WorkerProcess:
     def _note(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "ready":
             self.ready = True
-        elif event["event"] == "begun":
-            self.began = time.monotonic()
+        elif event["event"] in ("begun", "started"):
+            self.began, self.in_cell = time.monotonic(), event["event"] == "started"
         elif event["event"] == "loading":
             self.loading = (str(event["plugin"]), time.monotonic())
 
@@ -188,7 +196,7 @@ class WorkerProcess:
             with contextlib.suppress(ValueError):
                 return f"killed by signal {-code} ({signal.Signals(-code).name})"
             return f"killed by signal {-code}"
-        return f"ended by os._exit({code})"
+        return f"its process ended with exit code {code}, as by os._exit({code})"
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -208,4 +216,4 @@ def _command(log: Path) -> list[str]:
 
 def _environment() -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
