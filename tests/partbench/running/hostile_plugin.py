@@ -1,8 +1,9 @@
-"""A plugin file for tests of the engine: a tiny dataset, a tiny performer, and an explainer that does harm in many ways."""
+"""A plugin file for tests of the engine: a tiny dataset and performer, and an explainer that does harm in many ways."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -199,10 +200,8 @@ def leave_the_folder(task: TrainingTask) -> None:
 
 def write_events(task: TrainingTask) -> None:
     for descriptor in range(100, 110):
-        try:
+        with contextlib.suppress(OSError):
             os.write(descriptor, b"no event\n")
-        except OSError:
-            pass
     time.sleep(30)
 
 

@@ -175,7 +175,7 @@ def request(setting: Setting, **given: object) -> Request:
 
 def frame_of(folder: Path) -> pd.DataFrame:
     found = load_results(folder, aggregates_only=False)
-    found = found.astype({name: str for name in ("cell", "metric", "unit", "status", "reason", "variant", "control")})
+    found = found.astype(dict.fromkeys(("cell", "metric", "unit", "status", "reason", "variant", "control"), str))
     return found.sort_values(["cell", "metric", "unit"], ignore_index=True)[list(SAME)]
 
 

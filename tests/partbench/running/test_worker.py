@@ -26,7 +26,10 @@ def worker(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment())
     yield process
     process.kill()
-    process.communicate()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def send(worker: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
@@ -114,7 +117,9 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z" if Path("/proc").is_dir() else True
+    return (
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z" if Path("/proc").is_dir() else True
+    )
 
 
 def test_a_worker_has_one_thread_for_each_library() -> None:
@@ -123,6 +128,8 @@ def test_a_worker_has_one_thread_for_each_library() -> None:
 
 
 def test_the_parent_of_workers_imports_no_torch() -> None:
-    code = "import partbench.running.engine, partbench.running.expectation, partbench.cli.progress, partbench.cli.scores"
+    code = (
+        "import partbench.running.engine, partbench.running.expectation, partbench.cli.progress, partbench.cli.scores"
+    )
     code += ", sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
