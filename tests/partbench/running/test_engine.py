@@ -277,7 +277,7 @@ def test_installed_plugins_that_exit_or_hang_at_import_are_broken_and_the_rest_r
     install(tmp_path, "hanging", "import time\ntime.sleep(1000)\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     asked = request(Setting(str(tmp_path / "results"), (str(PLUGIN),)), plugins=["hostile"], seeds=[0])
-    with pytest.warns(UserWarning) as warned, Engine(asked, 1, Limits(loading=3)) as engine:
+    with pytest.warns(UserWarning, match="is broken") as warned, Engine(asked, 1, Limits(loading=3)) as engine:
         assert [outcome.status for outcome in engine.run(engine.planned())] == ["done"]
     texts = [str(warning.message) for warning in warned]
     assert any("plugin exiting is broken: its process ended with exit code 7" in text for text in texts)
