@@ -91,8 +91,8 @@ class Engine:
 
     def planned(self) -> Plan:
         """The plan, once every dataset and performer is there. Raises InputError for a mistake of the user."""
-        self._crew.start(1 if self._asks_for_one() else 2)
         found = self._planned_names()
+        self._crew.start(sum(len(group["jobs"]) for group in found["groups"]))  # while the first one opens the tasks
         cells, lost = [], []
         by_name = {group["name"]: group for group in found["groups"]}
         for answer in self._crew.run(map(_opening, by_name.values())):
@@ -122,12 +122,6 @@ class Engine:
         for answer in self._crew.run(steps):
             if answer.step.name in cells:
                 yield outcome_of(cells[answer.step.name], answer)
-
-    def _asks_for_one(self) -> bool:
-        """Whether it is one cell that is asked for, as far as the request alone tells."""
-        names = [*self.request.plugins, *self.request.tasks]
-        plain_names = len(names) == 2 and not any("*" in name or name == "all" for name in names)
-        return plain_names and len(self.request.tasks) == len(self.request.seeds) == 1
 
     def _planned_names(self) -> dict[str, Any]:
         """What the planner answers; again without a plugin that ends it, until it answers."""

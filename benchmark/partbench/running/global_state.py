@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 
 HOOKS = ("forward_hooks", "forward_pre_hooks", "backward_hooks", "backward_pre_hooks", "forward_hooks_always_called")
 PATCHED = ("torch", "torch.nn", "torch.nn.functional", "torch.random", "random", "numpy", "numpy.random", "time")
+DESCRIPTORS = (staticmethod, classmethod, property)
 OWN = "partbench."  # whose functions and methods are compared too
 
 
@@ -193,7 +194,6 @@ def _definitions() -> Iterator[tuple[tuple[int, str], tuple[Any, Any]]]:
 
 
 def _defined(owner: Any) -> Iterator[tuple[tuple[int, str], tuple[Any, Any]]]:
-    kinds = (FunctionType, type, staticmethod, classmethod, property, type(len))
     for name, value in list(vars(owner).items()):
-        if isinstance(value, kinds) and not name.startswith("__"):
+        if (callable(value) or isinstance(value, DESCRIPTORS)) and not name.startswith("__"):
             yield (id(owner), name), (owner, value)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import fcntl
+import gc
 import json
 import os
 import queue
@@ -224,6 +225,7 @@ def quiet_start(log: str) -> Iterator[tuple[IO[bytes], IO[str]]]:
 def main() -> None:
     """Serve the parent until it is gone. SIGINT is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # until the plugins are loaded, see `workbench_of`
     if "--die-with-parent" in sys.argv:
         die_with_parent()
     with quiet_start(sys.argv[1]) as channels:

@@ -29,7 +29,7 @@ def bench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def mistake(*words: str) -> str:
-    """Run in process; check that the mistake costs exit code 2 and one line after the progress, and return that line."""
+    """Run in process; check that the mistake costs exit code 2 and one line after the progress; that line."""
     result = CliRunner().invoke(main, list(words))
     assert result.exit_code == 2, result.output
     assert "Traceback" not in result.output
@@ -246,13 +246,8 @@ def test_a_terminal_without_arrows_gets_other_signs(ran, encoding: str) -> None:
     assert "?" not in text
 
 
-def test_unknown_names_are_answered_with_the_nearest() -> None:
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert "did you mean 'srae'" in mistake("run", "--plugin", "srea")
-    assert "did you mean 'fauna/multi:bird'" in mistake("run", "--plugin", "srae", "--task", "fauna/multi:brid")
-    assert "did you mean 'fauna'" in mistake("run", "--plugin", "srae", "--task", "fuana/multi:bird")
-    assert "did you mean 'locality'" in mistake("run", "--plugin", "srae", "--metric", "localty")
-    assert "did you mean 'epochs'" in mistake("run", "--plugin", "srae", "-o", "epoch=3")
-    assert "did you mean 'small_vgg'" in mistake("run", "--plugin", "srae", "--task", "fauna/multi:bird@smal_vgg")
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
@@ -263,7 +258,6 @@ def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
 
 def test_a_wrong_option_type_quotes_the_value() -> None:
     assert "-o epochs=many: expected int" in mistake("run", "--plugin", "srae", "-o", "epochs=many")
-    assert "expected option=value" in mistake("run", "--plugin", "srae", "-o", "epochs")
 
 
 def test_real_data_without_a_folder_says_how_to_name_it(tmp_path: Path) -> None:

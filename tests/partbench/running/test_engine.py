@@ -248,10 +248,7 @@ def test_a_finished_cell_is_not_done_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"plugins": ["srea"]}, "did you mean 'srae'"),
         ({"tasks": ["fauna/multi:brid"]}, "did you mean 'fauna/multi:bird'"),
-        ({"plugins": ["srae"], "options": ["epoch=3"]}, "did you mean 'epochs'"),
-        ({"metrics": ["localty"]}, "did you mean 'locality'"),
         ({"tasks": ["animal_part/multi:cat"]}, "--data-root"),
     ],
 )
