@@ -168,7 +168,7 @@ def steps_of(cells: Sequence[PlannedCell]) -> tuple[list[Step], dict[str, CellJo
         for key, network in planned.builds_on:
             step = f"cell {key}" if f"cell {key}" in jobs else f"network {key}"
             if step not in steps and step not in jobs:
-                label, request = f"preparing {network.label}", {"do": "fit", "job": plain(network)}
+                label, request = f"preparing {network.label}{_with(network)}", {"do": "fit", "job": plain(network)}
                 steps[step] = Step(step, request, label, planned.group, frozenset({before}))
             needed.add(step)
         request = {"do": "cell", "job": plain(planned.job)}
@@ -229,6 +229,10 @@ def end_idle_worker() -> None:
         crew.close()
         atexit.unregister(crew.close)
         del _idle.crew
+
+
+def _with(job: CellJob) -> str:
+    return f" ({','.join(f'{name}={text}' for name, text in job.given.items())})" if job.given else ""
 
 
 def _networks_first(steps: list[Step]) -> list[Step]:
