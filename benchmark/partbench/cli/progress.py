@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from partbench.running.cell_job import CellOutcome
 
 MINUTE, HOUR = 60.0, 3600.0
+EVERY = 0.2  # seconds between two drawings of the live display
 PREPARING = "preparing"  # how the labels of steps that are no cells begin
 
 
@@ -33,7 +34,8 @@ class Display:
         )
         self._cells: TaskID | None = None
         self._workers: dict[int, tuple[TaskID, str]] = {}
-        self._total, self._done, self._started, self._computed = 0, 0, time.monotonic(), 0
+        self._total, self._done, self._computed = 0, 0, 0
+        self._started, self._drawn = time.monotonic(), 0.0
 
     def __enter__(self) -> Display:
         self._bars.start()
@@ -72,7 +74,8 @@ class Display:
 
     def tick(self) -> None:
         """Draw what has changed."""
-        if self._live:
+        if self._live and time.monotonic() - self._drawn >= EVERY:
+            self._drawn = time.monotonic()
             self._bars.refresh()
 
     def cell(self, outcome: CellOutcome) -> None:
@@ -83,7 +86,7 @@ class Display:
             self._bars.update(self._cells, completed=self._done, description=f"cells{self._left()}")
         self.line(f"[{self._done}/{self._total}] {outcome.job.label}: {verdict(outcome)}")
         for picture in outcome.pictures:
-            self.line(f"      picture {picture}", style="dim")
+            self.line(f"      picture {near(picture)}", style="dim")
         for note in outcome.notes:
             self.line(f"      {note}")
 
@@ -107,10 +110,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / MINUTE:.1f} min" if seconds < HOUR else f"{seconds / HOUR:.1f} h"
 
 
+def near(path: str) -> str:
+    """A path as seen from the working directory, where it lies in there."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
+
+
 def verdict(outcome: CellOutcome) -> str:
     """How a cell ended, in a few words."""
     if outcome.status == "finished before":
-        return f"finished before ({outcome.path}; --overwrite does it again)"
+        return f"finished before ({near(str(outcome.path))}; --overwrite does it again)"
     if outcome.status == "failed":
         return f"FAILED, {outcome.reason}"
     if outcome.status == "skipped":

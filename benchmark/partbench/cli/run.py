@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,9 @@ def run(
     setting = _setting(plugins, results, device, data_root, other, overwrite, pictures)
     named = [_absolute(name) if name.endswith(".py") else name for name in plugins]
     request = Request(setting, named, tasks, seeds or (0,), list(option_texts), metrics)
-    limits = Limits(time_limit, int((memory_limit or _most_memory()) * 2**30))
+    limits = replace(Limits.usual(), seconds=time_limit)
+    if memory_limit is not None:
+        limits = replace(limits, memory=int(memory_limit * 2**30))
     workers = jobs or _cores()
     outcomes: list[CellOutcome] = []
     with interruptible(), Display(quiet=as_json) as display, Engine(request, workers, limits, display) as engine:
@@ -132,13 +135,6 @@ def _absolute(path: str | Path) -> str:
 def _cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _most_memory() -> float:
-    """GB of memory that one cell may take if nothing is said."""
-    import psutil
-
-    return float(psutil.virtual_memory().total) * 0.8 / 2**30
 
 
 def _in_order(plan: Plan, outcomes: Sequence[CellOutcome]) -> list[CellOutcome]:
@@ -213,8 +209,9 @@ def _print_dry_run(plan: Plan, results: Path, workers: int, as_json: bool) -> No
         for one in found
     ]  # fmt: skip
     seconds = wall_seconds(found, workers)
-    known = "unknown, until each explainer has a cell" if seconds is None else f"about {duration(seconds)}"
+    known = "unknown until each explainer has a cell" if seconds is None else f"about {duration(seconds)}"
     waiting = sum(one.waiting for one in found)
-    print_table(f"{len(plan.cells)} cells, {waiting} to do with {workers} workers; time: {known}", rows)
+    click.echo(f"cells: {len(plan.cells)}, to do: {waiting}, workers: {workers}, time: {known}")
+    print_table("", rows)
     for line in _lost(plan.lost):
         click.echo(line, err=True)

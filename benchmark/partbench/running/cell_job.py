@@ -79,6 +79,13 @@ class Limits:
     loading: float = 60.0
     preparing: float = 24 * 3600.0
 
+    @staticmethod
+    def usual() -> Limits:
+        """Six hours, and four fifths of the memory of this machine."""
+        import psutil
+
+        return Limits(memory=int(psutil.virtual_memory().total * 0.8))
+
 
 @dataclass(frozen=True)
 class CellOutcome:

@@ -133,7 +133,10 @@ class Crew:
         for place in range(self.size):
             if place in self._answers:
                 continue
-            step = self._chosen(place, [step for step in waiting if not step.after & open_names])
+            ready = [step for step in waiting if not step.after & open_names]
+            if not ready and not self._answers:  # steps that wait for each other: one of them goes first
+                ready = waiting[:1]
+            step = self._chosen(place, ready)
             if step is None:
                 return
             waiting.remove(step)
@@ -205,10 +208,10 @@ class Crew:
         worker, answer = self._worker(place), self._answers.get(place)
         worker.end()
         self._failed_starts += not worker.ready
+        last_words = _last_line(worker.log)
         if answer is not None:
             answer.kind, answer.text, answer.loading = "ended", reason, worker.loading[0]
             self._keep_log(answer)
-        last_words = _last_line(worker.log)
         self._forget(place)
         if self._failed_starts >= 3:
             raise RuntimeError(f"workers cannot be started: {reason}; {last_words}")

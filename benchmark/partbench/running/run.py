@@ -24,7 +24,7 @@ from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry, load
 from partbench.results.schema import AGGREGATE, COLUMNS
 from partbench.results.store import read_cell
-from partbench.running.cell_job import Setting, check_writable
+from partbench.running.cell_job import Limits, Setting, check_writable
 from partbench.running.engine import Engine, Request
 from partbench.running.jobs import Campaign, Job, plan
 
@@ -86,7 +86,7 @@ def _in_workers(request: Request, jobs: int, results: str | Path | None) -> pd.D
     """The aggregate rows of all cells, in the order of the plan."""
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary:
         folder = str(Path(temporary if results is None else results).resolve())
-        with Engine(replace(request, setting=replace(request.setting, results=folder)), jobs) as engine:
+        with Engine(replace(request, setting=replace(request.setting, results=folder)), jobs, Limits.usual()) as engine:
             plan = engine.planned()
             for outcome in engine.run(plan):
                 if outcome.path is None:

@@ -23,6 +23,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 from partbench.errors import InputError, in_one_line
@@ -75,7 +76,8 @@ class Worker:
         from partbench.running.planner import workbench_of
 
         if self._opened is None or not same_plugins(self._opened[0], setting):
-            self._opened = setting, workbench_of(setting, self)
+            workbench = workbench_of(setting, self)
+            self._opened = replace(setting, device=workbench.device.type), workbench
         return self._opened[1]
 
     def _receive(self, requests: IO[bytes]) -> None:

@@ -110,7 +110,7 @@ class WorkerProcess:
             return ""
         plugin, since = self.loading
         if plugin and now - since > self.limits.loading:
-            return f"importing {plugin} took longer than {self.limits.loading:.0f} s"
+            return f"importing {plugin} took longer than {self.limits.loading:g} s"
         allowed = self.limits.seconds if self.in_cell else self.limits.preparing
         if allowed is not None and now - self.began > allowed:
             return f"longer than {allowed:g} s"

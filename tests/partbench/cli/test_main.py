@@ -225,7 +225,7 @@ def test_a_dry_run_lists_cells_and_what_they_will_take_and_runs_nothing(ran, tmp
     words = ["run", *FAST, "--plugin", "random_maps", "--seed", "0", "--seed", "1", "--jobs", "2", "--dry-run"]
     result = bench(*words, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "4 cells, 3 to do with 2 workers; time: unknown" in result.stdout
+    assert "cells: 4, to do: 3, workers: 2, time: unknown" in result.stdout
     cells = json.loads(bench(*words, "--json", cwd=tmp_path).stdout)
     assert [(cell["explainer"], cell["seed"], cell["finished"]) for cell in cells] == [
         ("centre_map", 0, True), ("centre_map", 1, False), ("random_maps", 0, False), ("random_maps", 1, False),
