@@ -202,5 +202,7 @@ def _check_shadow(kind: str, known: Entry, entry: Entry) -> None:
 def _fault(kind: str, cls: Any) -> str:
     try:
         return fault(kind, cls)
-    except Exception as error:  # such as an attribute that raises when it is read
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # such as an attribute that raises when it is read
         return in_one_line(error)

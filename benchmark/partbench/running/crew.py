@@ -208,13 +208,13 @@ class Crew:
         worker, answer = self._worker(place), self._answers.get(place)
         worker.end()
         self._failed_starts += not worker.ready
-        last_words = _last_line(worker.log)
+        printed = last_words(worker.log).splitlines()
         if answer is not None:
             answer.kind, answer.text, answer.loading = "ended", reason, worker.loading[0]
             self._keep_log(answer)
         self._forget(place)
         if self._failed_starts >= 3:
-            raise RuntimeError(f"workers cannot be started: {reason}; {last_words}")
+            raise RuntimeError(f"workers cannot be started: {reason}; {printed[-1]}")
         return self._finished(place) if answer else None
 
     def _keep_log(self, answer: Answer) -> None:
@@ -235,8 +235,8 @@ class Crew:
         self._places[place] = None
 
 
-def _last_line(log: Path) -> str:
+def last_words(log: Path) -> str:
+    """The end of what a worker printed."""
     with suppress(OSError):
-        lines = log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "nothing was printed"
+        return log.read_text(errors="replace").strip()[-3000:] or "nothing was printed"
     return "nothing was printed"

@@ -17,7 +17,7 @@ from typing import Any
 from partbench.errors import InputError
 from partbench.results.schema import Cell
 from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, plain
-from partbench.running.crew import Answer, Crew, Listener, Step
+from partbench.running.crew import Answer, Crew, Listener, Step, last_words
 from partbench.running.failure import write_failed
 
 _Name = tuple[str, str, str, int]
@@ -142,7 +142,7 @@ class Engine:
             if culprit in setting.plugin_files:
                 raise InputError(f"plugin file {culprit} is broken: {reason}")
             if not culprit or culprit in setting.without:
-                raise RuntimeError(f"the run cannot be planned: {reason}; see {answer.log}")
+                raise RuntimeError(f"the run cannot be planned: {reason}\n{last_words(answer.log)}")
             setting = replace(setting, without={**setting.without, culprit: reason})
 
 
@@ -214,13 +214,22 @@ def run_in_worker(job: CellJob, limits: Limits, listener: Listener | None = None
     Nothing of a plugin runs in this process. The cell is written to the results folder of the job, as failed where its
     worker ends or oversteps a limit. What it shares with other cells and is not in the cache is made first.
     """
+    return outcome_of(job, step_in_worker(Step("cell", {"do": "cell", "job": plain(job)}, job.label), limits, listener))
+
+
+def step_in_worker(step: Step, limits: Limits, listener: Listener | None = None) -> Answer:
+    """Do one step of `steps_of`, such as preparing activations, in the worker process of this thread."""
     crew: Crew | None = getattr(_idle, "crew", None)
     if crew is None:
         crew = _idle.crew = Crew(1, limits)
         atexit.register(crew.close)
     crew.watch(limits, listener)
-    [answer] = crew.run([Step("cell", {"do": "cell", "job": plain(job)}, job.label)])
-    return outcome_of(job, answer)
+    try:
+        [answer] = crew.run([step])
+    except BaseException:  # interrupted: the worker is not left with half a step
+        end_idle_worker()
+        raise
+    return answer
 
 
 def end_idle_worker() -> None:

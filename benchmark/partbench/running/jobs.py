@@ -14,7 +14,7 @@ from typing import Any, get_args
 import torch
 
 from partbench import __version__, options
-from partbench.errors import InputError, unknown
+from partbench.errors import InputError, in_one_line, unknown
 from partbench.opening import Workbench
 from partbench.plugin import Control, Explainer, Metric
 from partbench.registry import Entry, Registry
@@ -159,8 +159,10 @@ def check_declared(registry: Registry, explainer: Explainer) -> None:
     try:
         control = explainer.control()
         rival(registry, explainer)
-    except Exception as error:
-        found = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may call sys.exit
+        found = in_one_line(error)
         raise InputError(f"{explainer.name}: control() or compared_with() fails before fit: {found}") from error
     if control not in get_args(Control):
         raise InputError(f"{explainer.name}: control() is {control!r:.60}, expected one of {get_args(Control)}")
