@@ -8,9 +8,11 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -74,6 +76,7 @@ def run_cell(
     """
     scores, work = [MetricState(metric) for metric in metrics], Work(explainer, task, progress=progress)
     run, reported, before = CellRun([], explainer), [], GlobalState.now()
+    forget_peak(task.device)
     try:
         with warnings.catch_warnings(), unchanged(task.performer) as work.untouched:
             reported = _fit_and_explain(work, scores)
@@ -128,10 +131,23 @@ def seed_generators(explainer: Explainer, task: Task) -> None:
     torch.manual_seed(seed)
 
 
+def forget_peak(device: torch.device) -> None:
+    """Let `peak_memory` begin anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory(device: torch.device) -> float:
-    """Peak memory in MB: of the device, or of this process so far on a CPU."""
+    """Peak memory in MB since `forget_peak`: of the device, or of this process on a CPU.
+
+    Where the system cannot forget an earlier peak, such as on macOS, it is that of this process so far.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024  # KB
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
