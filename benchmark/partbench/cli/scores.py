@@ -12,7 +12,7 @@ from partbench.cli.tables import print_table, table_width
 from partbench.results.schema import AGGREGATE, label
 
 WHO = "explainer"
-HEADING = 16  # characters of a line of a column's heading
+HEADING = 18  # characters of a line of a column's heading
 _LOG = re.compile(r"; its output: \S+\.log$")
 
 
@@ -71,7 +71,8 @@ def print_scores(title: str, rows: Sequence[dict[str, str]]) -> None:
     """Scores as tables that fit the width: as many metrics beside each other as there is room for."""
     columns = list(dict.fromkeys(name for row in rows for name in row if name != WHO))
     for part in beside(rows, columns, table_width()):
-        print_table(title, [{name: row.get(name, "") for name in (WHO, *part)} for row in rows], heading=HEADING)
+        shown = [row for row in rows if any(name in row for name in part)]
+        print_table(title, [{name: row.get(name, "") for name in (WHO, *part)} for row in shown], heading=HEADING)
         title = ""
 
 
