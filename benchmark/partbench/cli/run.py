@@ -109,7 +109,8 @@ def run(
         for outcome in engine.run(plan):
             display.cell(outcome)
             outcomes.append(outcome)
-    pages = write_pages_of(results, {outcome.columns["dataset"] for outcome in outcomes if outcome.path})
+    written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path}
+    pages = write_pages_of(results, written) if written else []
     _print_summary(display, _in_order(plan, outcomes), plan.metrics, as_json)
     display.pages(pages)
     if any(outcome.failed for outcome in outcomes):
@@ -151,11 +152,16 @@ def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: S
     import pandas as pd
 
     from partbench.cli.scores import counted, print_scores, reasons, remarks, score_rows
-    from partbench.results.schema import COLUMNS
     from partbench.results.store import read_cell
 
     frames = [read_cell(Path(outcome.path)) for outcome in outcomes if outcome.path]
-    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
+    if not frames:
+        if as_json:
+            print("[]")
+        for line in _lost(outcomes):
+            display.line(line)
+        return
+    frame = pd.concat(frames, ignore_index=True)
     names = frame["metric"].astype(str)
     if metrics:
         frame = frame[names.isin(metrics) | names.str.partition("@")[0].isin(metrics)]

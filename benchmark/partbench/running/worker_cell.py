@@ -11,7 +11,6 @@ from pathlib import Path
 
 from partbench.errors import in_one_line
 from partbench.opening import Workbench
-from partbench.pictures.gallery import draw_pictures
 from partbench.plugin import Explainer, Progress
 from partbench.results.schema import AGGREGATE, Cell, picture_path
 from partbench.results.store import finished, write_cell
@@ -88,6 +87,8 @@ def _seconds(rows: Sequence[Row]) -> float:
 
 def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, explainer: Explainer) -> CellOutcome:
     """Draw the pictures of a cell; where that fails, the cell stands and its outcome has a note."""
+    from partbench.pictures.gallery import draw_pictures  # matplotlib takes as long to import as a small cell
+
     path = picture_path(Path(str(outcome.job.setting.pictures)), outcome.columns)
     before, notes, drawn = GlobalState.now(), [], []
     try:

@@ -233,6 +233,38 @@ def test_a_dry_run_lists_cells_and_what_they_will_take_and_runs_nothing(ran, tmp
     assert len(list((tmp_path / "results").rglob("*.parquet"))) == 1
 
 
+DEADLY = """
+import os
+from typing import ClassVar
+from partbench import PerformerPlugin, hookimpl
+
+class Deadly(PerformerPlugin):
+    "Ends the process that opens it."
+    name: ClassVar[str] = "deadly"
+    input_size: ClassVar[int] = 64
+    @staticmethod
+    def open(dataset, device):
+        os._exit(3)
+
+@hookimpl
+def register_performers(register):
+    register(Deadly)
+"""
+
+
+def test_a_performer_that_ends_the_process_costs_the_cells_on_it(tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    words = ["run", *FAST, "--task", "fauna/multi:cat@deadly", "--plugin", str(tmp_path / "deadly.py"), "--no-pictures"]
+    result = bench(*words, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    reason = "preparing fauna/multi@deadly failed: its process ended with exit code 3, as by os._exit(3)"
+    assert f"failed: centre_map on fauna/multi:cat@deadly, seed 0, not written ({reason})" in result.stderr
+    assert set(load_results(tmp_path / "results")["task"]) == {"fauna/multi:bird"}
+    alone = bench(*words[:1], *words[3:], cwd=tmp_path)  # nothing can be run
+    assert (alone.returncode, "Traceback" in alone.stderr) == (1, False)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_terminal_without_arrows_gets_other_signs(ran, encoding: str) -> None:
     code = "from partbench.cli.main import main; main(prog_name='bench')"
