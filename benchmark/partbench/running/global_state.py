@@ -25,7 +25,7 @@ class StateChanged(Exception):
     """A plugin changed the state of the process."""
 
 
-class Setting(NamedTuple):
+class StateVariable(NamedTuple):
     """A setting of the process: how it is read, and how it is written."""
 
     read: Callable[[], Any]
@@ -103,32 +103,32 @@ def _no_alarm(before: bool) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-SETTINGS: dict[str, Setting] = {
-    "torch's default dtype": Setting(torch.get_default_dtype, torch.set_default_dtype),
-    "torch's default device": Setting(
+SETTINGS: dict[str, StateVariable] = {
+    "torch's default dtype": StateVariable(torch.get_default_dtype, torch.set_default_dtype),
+    "torch's default device": StateVariable(
         lambda: str(torch.get_default_device()), lambda name: torch.set_default_device(None if name == "cpu" else name)
     ),
-    "torch's grad mode": Setting(torch.is_grad_enabled, torch.set_grad_enabled),
-    "torch's inference mode": Setting(torch.is_inference_mode_enabled, lambda value: None),  # cannot be written
-    "torch's anomaly mode": Setting(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
-    "torch's autocast": Setting(
+    "torch's grad mode": StateVariable(torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch's inference mode": StateVariable(torch.is_inference_mode_enabled, lambda value: None),  # cannot be written
+    "torch's anomaly mode": StateVariable(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "torch's autocast": StateVariable(
         lambda: torch.is_autocast_enabled("cpu"), lambda value: torch.set_autocast_enabled("cpu", value)
     ),
-    "torch's deterministic flags": Setting(
+    "torch's deterministic flags": StateVariable(
         _deterministic, lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1])
     ),
-    "torch's number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
-    "torch's precision of float32 products": Setting(
+    "torch's number of threads": StateVariable(torch.get_num_threads, torch.set_num_threads),
+    "torch's precision of float32 products": StateVariable(
         torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
     ),
-    "flags of cuDNN": Setting(_cudnn, _set_cudnn),
-    "hooks of all modules": Setting(_global_hooks, _set_global_hooks),
-    "numpy's handling of errors": Setting(np.geterr, lambda value: np.seterr(**value)),
-    "the working directory": Setting(_directory, _enter),
-    "the standard streams": Setting(_streams, _set_streams),
-    "the limit of recursion": Setting(sys.getrecursionlimit, sys.setrecursionlimit),
-    "handlers of signals": Setting(_signals, _set_signals),
-    "an alarm": Setting(_alarm, _no_alarm),
+    "flags of cuDNN": StateVariable(_cudnn, _set_cudnn),
+    "hooks of all modules": StateVariable(_global_hooks, _set_global_hooks),
+    "numpy's handling of errors": StateVariable(np.geterr, lambda value: np.seterr(**value)),
+    "the working directory": StateVariable(_directory, _enter),
+    "the standard streams": StateVariable(_streams, _set_streams),
+    "the limit of recursion": StateVariable(sys.getrecursionlimit, sys.setrecursionlimit),
+    "handlers of signals": StateVariable(_signals, _set_signals),
+    "an alarm": StateVariable(_alarm, _no_alarm),
 }
 
 

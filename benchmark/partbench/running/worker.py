@@ -37,7 +37,7 @@ PRIVATE = 100  # the least number of the private descriptors
 EVERY = 0.2  # seconds between two events of progress of one step
 
 
-class Worker:
+class RequestServer:
     """What a worker holds between requests: its two channels, and the workbench of the last setting."""
 
     def __init__(self, requests: IO[bytes], events: IO[str]) -> None:
@@ -167,13 +167,13 @@ def one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _plan(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
+def _plan(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.planner import planned
 
     return planned(worker, request), True
 
 
-def _open(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
+def _open(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.cell_job import CellJob
     from partbench.running.prepare import opened
 
@@ -181,7 +181,7 @@ def _open(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
     return opened(worker.workbench(jobs[0].setting), jobs), True
 
 
-def _activations(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
+def _activations(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.cell_job import CellJob
     from partbench.running.prepare import prepare_activations
 
@@ -190,7 +190,7 @@ def _activations(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]
     return None, True
 
 
-def _fit(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
+def _fit(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.cell_job import CellJob
     from partbench.running.prepare import prepare_network
 
@@ -198,7 +198,7 @@ def _fit(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
     return None, prepare_network(worker.workbench(job.setting), job)
 
 
-def _cell(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
+def _cell(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from pathlib import Path
 
     from partbench.running.cell_job import CellJob, plain
@@ -210,7 +210,7 @@ def _cell(worker: Worker, request: Mapping[str, Any]) -> tuple[Any, bool]:
     return plain(outcome), clean
 
 
-Handler = Callable[[Worker, Mapping[str, Any]], tuple[Any, bool]]
+Handler = Callable[[RequestServer, Mapping[str, Any]], tuple[Any, bool]]
 HANDLERS: dict[str, Handler] = {"plan": _plan, "open": _open, "activations": _activations, "fit": _fit, "cell": _cell}
 
 
@@ -231,7 +231,7 @@ def main() -> None:
     if "--die-with-parent" in sys.argv:
         die_with_parent()
     with quiet_start(sys.argv[1]) as channels:
-        worker = Worker(*channels)
+        worker = RequestServer(*channels)
         one_thread()
         worker.serve()
 
