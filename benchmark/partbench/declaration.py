@@ -31,18 +31,14 @@ def fault(kind: str, cls: Any) -> str:
     return f"class {cls.__name__}: {found}" if found else ""
 
 
-def in_one_line(error: BaseException) -> str:
-    """The kind and text of an exception."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def _fault_of_name(kind: str, name: Any) -> str:
-    if not isinstance(name, str):
+    if type(name) is not str:  # a subclass could read otherwise at every call
         found = "there is none" if name is None else f"it is {name!r:.60}"
         return f"expected a class attribute `name`, a text; {found}"
     if not 0 < len(name) <= LONGEST_NAME:
         return f"its name has {len(name)} characters, expected 1 to {LONGEST_NAME}"
+    if len(name.encode(errors="surrogatepass")) > LONGEST_NAME:  # it is part of the names of files
+        return f"its name takes more than {LONGEST_NAME} bytes in UTF-8; write a shorter one"
     separators = SEPARATORS.replace(":", "") if kind == "performers" else SEPARATORS  # as in timm:resnet18
     if re.search(f"[{separators}]", name) or not name.isprintable() or name.startswith("-"):
         return f"its name is {name!r}; expected no spaces, separators or control characters"

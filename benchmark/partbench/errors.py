@@ -10,6 +10,17 @@ class InputError(Exception):
     """A mistake in what the user gave: a name, an option, a file. Its text is one line, printed without a traceback."""
 
 
+def in_one_line(error: BaseException) -> str:
+    """The kind and text of an exception, without what cannot be encoded; its kind alone if its text cannot be had."""
+    try:
+        text = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
+    except BaseException as raised:  # of a __str__ of the plugin's own
+        if isinstance(raised, KeyboardInterrupt):
+            raise
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """An InputError for a name that is not there, with the nearest that is."""
     known = sorted(known)

@@ -15,8 +15,7 @@ from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
 from partbench.cache.folder import check_cache_writable
 from partbench.category_view import RandomImages, has_random_images, through_category
-from partbench.declaration import in_one_line
-from partbench.errors import InputError, unknown
+from partbench.errors import InputError, in_one_line, unknown
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
 from partbench.plugin import OTHER, Dataset, Negatives, Progress, silent

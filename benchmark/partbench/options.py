@@ -98,7 +98,9 @@ def build(cls: type, given: Mapping[str, str]) -> Any:
         return cls(**values)
     except InputError:
         raise
-    except Exception as error:  # of a __post_init__ of the explainer's own
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of a __post_init__ of the explainer's own, which may call sys.exit
         raise InputError(f"{_title(cls)}: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 

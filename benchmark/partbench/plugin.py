@@ -97,6 +97,13 @@ class Explainer:
         """
         return None
 
+    def builds_on(self, task: TrainingTask) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """Name and options of the explainers whose trained networks `fit` loads from the cache, or trains if need be.
+
+        A run fits them first, once. Called before `fit`.
+        """
+        return ()
+
     def baseline(self) -> Explainer | None:
         """A fitted explainer to draw contributions beside, or None."""
         return None

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from partbench.declaration import in_one_line
-from partbench.errors import InputError
+from partbench.errors import InputError, in_one_line
 
 
 def import_file(path: Path) -> ModuleType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import Any
 import pluggy
 
 from partbench import __version__, hookspecs
-from partbench.declaration import fault, in_one_line
-from partbench.errors import InputError, unknown
+from partbench.declaration import fault
+from partbench.errors import InputError, in_one_line, unknown
 from partbench.plugin_files import digest, import_file
 
 KINDS = ("explainers", "metrics", "datasets", "performers")
@@ -100,19 +100,28 @@ class Registry:
         return performer
 
 
-def load(paths: Iterable[str | Path] = ()) -> Registry:
+def load(
+    paths: Iterable[str | Path] = (), without: Mapping[str, str] = {},
+    announce: Callable[[str], None] = lambda owner: None,
+) -> Registry:  # fmt: skip
     """Find all plugins; `paths` are plugin files given by hand, which may take the place of installed plugins.
 
-    A plugin that fails is kept in `broken`, for its reason, and stops no other. Raises InputError for a broken file of
-    `paths`, two plugins of one name among them, and two first-party plugins of one name.
+    A plugin that fails is kept in `broken`, for its reason, and stops no other. `without` names installed plugins that
+    are not imported, with the reason. `announce` is told of each plugin before it is imported. Raises InputError for a
+    broken file of `paths`, two plugins of one name among them, and two first-party plugins of one name.
     """
     registry = Registry()
     for module in first_party_modules():
         _load_installed(registry, module, partial(importlib.import_module, module), (FIRST_PARTY, __version__))
     for point in hookspecs.entry_points():
+        if point.name in without:
+            registry.broken.append(Broken(point.name, without[point.name]))
+            continue
+        announce(point.name)
         source = (point.dist.metadata["Name"], point.dist.version) if point.dist else (point.value, "0")
         _load_installed(registry, point.name, point.load, source)
     for path in dict.fromkeys(Path(path).resolve() for path in paths):
+        announce(str(path))
         _load_file(registry, path)
     return registry
 
@@ -193,5 +202,7 @@ def _check_shadow(kind: str, known: Entry, entry: Entry) -> None:
 def _fault(kind: str, cls: Any) -> str:
     try:
         return fault(kind, cls)
-    except Exception as error:  # such as an attribute that raises when it is read
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # such as an attribute that raises when it is read
         return in_one_line(error)

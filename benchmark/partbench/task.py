@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,7 +75,8 @@ class TrainingTask:
     """What an explainer's `fit` gets: the performer, and the training images with their annotations.
 
     `explained_categories` are those whose logits are explained, `targets` the index of each among the performer's
-    outputs. An explainer draws its random numbers from `seed`; torch and numpy are seeded with it before `fit`.
+    outputs. An explainer that draws random numbers seeds them with `random_seed(name)`; Python's, numpy's and torch's
+    generators are seeded so before `fit`.
     No attribute leads to annotations of a test image.
     """
 
@@ -90,6 +92,15 @@ class TrainingTask:
     fingerprint: str  # changes with the training images, their truth, or the performer
     split: TrainingImages
     seed: int = 0
+
+    def random_seed(self, explainer: str) -> int:
+        """The seed of the random numbers of an explainer of that name: 32 bits of a hash of seed, task and name.
+
+        Options do not enter, so that variants of an explainer draw the same numbers. A network that another explainer
+        builds on is the same as in a cell of its own.
+        """
+        drawn = hashlib.sha256(f"{self.seed}|{self.name}|{explainer}".encode()).digest()
+        return int.from_bytes(drawn[:4], "big")
 
     @property
     def device(self) -> torch.device:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from partbench import Control, Explainer, Explanation, Images, ReceptiveField, TrainingTask, default_from, hookimpl
 from partbench_plugins.applicability import fitted, require_layers
@@ -37,11 +37,19 @@ class TopConv(Explainer):
     def fit(self, task: TrainingTask) -> None:
         """Nothing is learned, unless the network is "ordinary". Raises NotApplicable where there is no such layer."""
         if self.network == "ordinary":
-            self._ordinary = InterpCnn(self.profile, mask=False, loss=False, mask_after_pool=self.after_pool)
+            self._ordinary = InterpCnn(**self._ordinary_options)
             self._ordinary.fit(task)
             return
         require_layers(task, self.layer)
         self._fitted = task, task.performer.receptive_field(self.layer)
+
+    def builds_on(self, task: TrainingTask) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """The ordinary network is an interpretable CNN without masks and filter loss."""
+        return [(InterpCnn.name, self._ordinary_options)] if self.network == "ordinary" else []
+
+    @property
+    def _ordinary_options(self) -> dict[str, Any]:
+        return {"profile": self.profile, "mask": False, "loss": False, "mask_after_pool": self.after_pool}
 
     def control(self) -> Control:
         """A baseline of explainers that train filters."""

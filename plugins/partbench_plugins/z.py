@@ -37,7 +37,7 @@ class Z(Explainer):
         alive = torch.nonzero((z > 0).any(0)).flatten()
         if not len(alive):
             raise NotApplicable("no unit of fc1 is active on any training image of the category")
-        order = torch.randperm(len(alive), generator=torch.Generator().manual_seed(task.seed))
+        order = torch.randperm(len(alive), generator=torch.Generator().manual_seed(task.random_seed(self.name)))
         self._drawn = sorted(alive[order[: self.units]].tolist())
         self._unit_maps = UnitMaps(task, self.read_layer, "fc1", units=self._drawn)
 

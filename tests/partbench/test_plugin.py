@@ -243,3 +243,7 @@ def test_a_split_has_no_attributes_and_no_images_without_a_part_unless_it_says_s
 def test_a_performer_plugin_must_open_one() -> None:
     with pytest.raises(NotImplementedError):
         PerformerPlugin.open(Dataset(None, 8), torch.device("cpu"))
+
+
+def test_an_explainer_builds_on_no_other_unless_it_says_so() -> None:
+    assert list(Explainer().builds_on(None)) == []

@@ -50,6 +50,18 @@ def test_first_party_plugins_are_found_by_walking_the_packages() -> None:
     assert len(registry.metrics) >= 8
 
 
+def test_a_plugin_that_is_left_out_is_broken_with_the_reason_and_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, importlib.metadata.EntryPoint("deadly", "no_such_module", GROUP))
+    assert load(without={"deadly": "killed by signal 9"}).broken == [Broken("deadly", "killed by signal 9")]
+
+
+def test_plugins_are_announced_before_they_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, importlib.metadata.EntryPoint("absent", "no_such_module", GROUP))
+    path, announced = plugin(tmp_path), []
+    load([path], announce=announced.append)
+    assert announced == ["absent", str(path)]
+
+
 def test_a_plugin_file_is_loaded_by_path_and_its_version_follows_its_text(tmp_path: Path) -> None:
     path = plugin(tmp_path)
     before = load([path]).explainers["mine"]

@@ -184,6 +184,13 @@ def test_seeds_change_nothing_but_the_seed(task: Task) -> None:
     assert other.training.fingerprint == task.training.fingerprint
 
 
+def test_random_numbers_follow_from_seed_task_and_explainer(task: Task, of_all: Task) -> None:
+    own = task.training.random_seed("srae")
+    assert own == task.with_seed(0).training.random_seed("srae") < 2**32
+    others = [task.with_seed(1).training.random_seed("srae"), of_all.training.random_seed("srae")]
+    assert len({own, *others, task.training.random_seed("nn")}) == 4
+
+
 def test_the_fingerprint_follows_the_training_images_and_the_performer(task: Task, tmp_path: Path) -> None:
     more = toy_task(tmp_path, train=121)
     assert more.training.fingerprint != task.training.fingerprint

@@ -14,8 +14,7 @@ import torch
 from partbench import __version__
 from partbench.cache.folder import check_cache_writable
 from partbench.cache.upkeep import cached_files
-from partbench.declaration import in_one_line
-from partbench.errors import InputError
+from partbench.errors import InputError, in_one_line
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
 

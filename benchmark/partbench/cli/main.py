@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 from typing import Any
 
@@ -25,6 +27,9 @@ class Program(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run a command. Finished cells survive an interrupt because they are already on disk."""
         try:
+            for stream in (sys.stdout, sys.stderr):  # a terminal may lack characters of names and tables
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(errors="replace")
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(context)

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from partbench import options
-from partbench.cli.defaults import defaults
 from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.running.cell import outputs_of
+from partbench.running.defaults import defaults
 from partbench.running.scoring import describe, unmet
 from partbench.task import Task
 from partbench.testing import ContractError, check_dataset, check_explainer, check_metric, check_performer

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +21,11 @@ from partbench.cli.parameters import (
     other_option,
     results_option,
 )
-from partbench.cli.workbench import open_workbench
 
 if TYPE_CHECKING:
-    from partbench.running.jobs import Outcome
+    from partbench.cli.progress import Display
+    from partbench.running.cell_job import CellOutcome, Setting
+    from partbench.running.engine import Plan
 
 
 @click.command()
@@ -48,6 +53,16 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Run finished cells again.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the explanations of new cells.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores.")
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=6 * 3600.0,
+    show_default=True, help="A cell that takes longer fails.",
+)  # fmt: skip
+@click.option(
+    "--memory-limit", type=click.FloatRange(min=0, min_open=True), metavar="GB",
+    help="A cell that takes more resident memory fails. Default: four fifths of the machine's.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Run nothing: list the cells, the expected time and disk space.")
 @json_option
 @results_option
 @device_option
@@ -55,10 +70,14 @@ if TYPE_CHECKING:
 @other_option
 def run(
     plugins: tuple[str, ...], tasks: tuple[str, ...], seeds: tuple[int, ...], option_texts: tuple[str, ...],
-    metrics: tuple[str, ...], overwrite: bool, pictures: bool, as_json: bool, results: Path, device: str,
-    data_root: Path | None, other: Path | None,
+    metrics: tuple[str, ...], overwrite: bool, pictures: bool, jobs: int | None, time_limit: float,
+    memory_limit: float | None, dry_run: bool, as_json: bool, results: Path, device: str, data_root: Path | None,
+    other: Path | None,
 ) -> None:  # fmt: skip
     """Fit explainers, score them, update leaderboards and draw pictures.
+
+    Every cell (an explainer, a task, a seed) runs in a worker process. One that fails, hangs or dies loses no other.
+    Exit code 1: a cell or a metric failed. 130: interrupted; the same command goes on from there.
 
     \b
     Examples:
@@ -68,35 +87,139 @@ def run(
       bench run --plugin srae --task 'animal_part/multi:*' --data-root ~/data
       bench run --plugin ./my_explainer.py --task fauna/multi:cat
       bench run --plugin ./my_metric.py               score the floors and srae
+      bench run --plugin all --jobs 8 --dry-run
     """
-    registry, workbench = open_workbench(device, data_root, [name for name in plugins if name.endswith(".py")], other)
-    from partbench import options
-    from partbench.cli.console import Reporter
-    from partbench.cli.selection import selected
-    from partbench.pictures.gallery import draw_pictures
-    from partbench.results.schema import picture_path
-    from partbench.running.jobs import Campaign, check_writable, plan
+    from partbench.cli.progress import Display
+    from partbench.running.cell_job import Limits, check_writable
+    from partbench.running.engine import Engine, Request, interruptible
 
-    chosen = selected(registry, plugins, tasks, metrics)
-    for name in chosen.metrics:
-        registry.find("metrics", name.partition("@")[0])
-    names = workbench.expand(chosen.tasks)
-    jobs = plan(registry, chosen.explainers, names, seeds or (0,), options.parse(option_texts))
     check_writable(results)
-    outcomes: list[Outcome] = []
-    with Reporter(len(jobs), quiet=as_json) as reporter:
-        workbench.progress = reporter.progress
-        for outcome in Campaign(workbench, jobs, results, overwrite, reporter.progress):
-            reporter.cell(outcome)
+    setting = _setting(plugins, results, device, data_root, other, overwrite, pictures)
+    named = [_absolute(name) if name.endswith(".py") else name for name in plugins]
+    request = Request(setting, named, tasks, seeds or (0,), list(option_texts), metrics)
+    limits = replace(Limits.usual(), seconds=time_limit)
+    if memory_limit is not None:
+        limits = replace(limits, memory=int(memory_limit * 2**30))
+    workers = jobs or _cores()
+    outcomes: list[CellOutcome] = []
+    with interruptible(), Display(quiet=as_json) as display, Engine(request, workers, limits, display) as engine:
+        plan = engine.planned()
+        if dry_run:
+            _print_dry_run(plan, results, workers, as_json)
+            return
+        display.total(len(plan.cells) + len(plan.lost), min(workers, len(plan.waiting)))
+        for outcome in engine.run(plan):
+            display.cell(outcome)
             outcomes.append(outcome)
-            if pictures and outcome.run and not (outcome.run.failed or outcome.run.skipped):
-                path = picture_path(results.parent / "pictures", outcome.cell.columns)
-                try:
-                    for picture in draw_pictures(workbench, outcome.task, outcome.run.explainer, path):
-                        reporter.drawn(picture)
-                except Exception as error:  # such as of a head() that raises
-                    reporter.not_drawn(error)
-    pages = write_pages_of(results, {outcome.cell.dataset for outcome in outcomes})
-    reporter.summary(outcomes, chosen.metrics, pages, as_json)
+    written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path}
+    pages = write_pages_of(results, written) if written else []
+    _print_summary(display, _in_order(plan, outcomes), plan.metrics, as_json)
+    display.pages(pages)
     if any(outcome.failed for outcome in outcomes):
         sys.exit(1)
+
+
+def _setting(
+    plugins: Sequence[str], results: Path, device: str, data_root: Path | None, other: Path | None, overwrite: bool,
+    pictures: bool,
+) -> Setting:  # fmt: skip
+    from partbench.running.cell_job import Setting
+
+    roots = [None if folder is None else _absolute(folder) for folder in (data_root, other)]
+    drawn = _absolute(results.parent / "pictures") if pictures else None
+    files = tuple(_absolute(name) for name in plugins if name.endswith(".py"))
+    return Setting(_absolute(results), files, roots[0], roots[1], device, overwrite, drawn)
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).resolve())
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_order(plan: Plan, outcomes: Sequence[CellOutcome]) -> list[CellOutcome]:
+    """Outcomes in the order of the plan, whatever the order in which the cells ended."""
+    place = {planned.path: number for number, planned in enumerate(plan.cells)}
+    return sorted(outcomes, key=lambda outcome: place.get(str(outcome.path), len(place)))
+
+
+def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: Sequence[str], as_json: bool) -> None:
+    """The scores of all cells: means over tasks and seeds to look at, or every aggregate row as JSON.
+
+    Tables leave out further readings (`metric@reading`) unless metrics were asked for.
+    """
+    import pandas as pd
+
+    from partbench.cli.scores import counted, print_scores, reasons, remarks, score_rows
+    from partbench.results.store import read_cell
+
+    frames = [read_cell(Path(outcome.path)) for outcome in outcomes if outcome.path]
+    if not frames:
+        if as_json:
+            print("[]")
+        for line in _lost(outcomes):
+            display.line(line)
+        return
+    frame = pd.concat(frames, ignore_index=True)
+    names = frame["metric"].astype(str)
+    if metrics:
+        frame = frame[names.isin(metrics) | names.str.partition("@")[0].isin(metrics)]
+    if as_json:
+        print(frame.drop(columns=["run_id"]).to_json(orient="records", date_format="iso", indent=1))
+        return
+    shown = frame if metrics else frame[~names.str.contains("@")]
+    print_scores(f"scores over {counted(frame['task'], 'task')}, {counted(frame['seed'], 'seed')}", score_rows(shown))
+    for line in reasons(shown, "skipped"):
+        display.line(line, style="dim")
+    for line in (*reasons(shown, "failed"), *_lost(outcomes), *remarks(frame)):
+        display.line(line)
+    found = set(names.str.partition("@")[0])
+    for absent in (name for name in metrics if name.partition("@")[0] not in found):
+        display.line(f"{absent}: not among the metrics of cells finished before; --overwrite scores them again")
+    if further := len(set(names)) - len(set(shown["metric"].astype(str))):
+        where = f"{further} further readings of these metrics: on the leaderboard, or --metric NAME"
+        if not metrics:
+            display.line(where, style="dim")
+
+
+def _lost(outcomes: Sequence[CellOutcome]) -> list[str]:
+    """Cells that could not be written, by the reason."""
+    lost: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.path is None:
+            lost.setdefault(outcome.reason, []).append(outcome.job.label)
+    return [
+        f"failed: {cells[0]}{f' and {len(cells) - 1} more' if len(cells) > 1 else ''}, not written ({reason})"
+        for reason, cells in lost.items()
+    ]
+
+
+def _print_dry_run(plan: Plan, results: Path, workers: int, as_json: bool) -> None:
+    """The cells of a plan by explainer and dataset, and what they will take; or every cell as JSON."""
+    from partbench.cli.progress import duration
+    from partbench.cli.tables import print_table
+    from partbench.running.expectation import expected, wall_seconds
+
+    if as_json:
+        cells = [{**planned.cell.columns, "path": planned.path, "finished": planned.finished} for planned in plan.cells]
+        print(json.dumps(cells, indent=1))
+        return
+    found = expected(plan, results)
+    rows = [
+        {
+            "explainer": one.explainer, "dataset": one.dataset, "cells": one.cells, "to do": one.waiting,
+            "of one": "unknown" if one.seconds is None else duration(one.seconds),
+            "disk": "unknown" if one.size is None else f"{one.size * one.waiting / 2**20:.2f} MB",
+        }
+        for one in found
+    ]  # fmt: skip
+    seconds = wall_seconds(found, workers)
+    known = "unknown until each explainer has a cell" if seconds is None else f"about {duration(seconds)}"
+    waiting = sum(one.waiting for one in found)
+    click.echo(f"cells: {len(plan.cells)}, to do: {waiting}, workers: {workers}, time: {known}")
+    print_table("", rows)
+    for line in _lost(plan.lost):
+        click.echo(line, err=True)

@@ -40,6 +40,6 @@ def progress_of(workbench: Workbench) -> Iterator[Reporter]:
     """Show the progress of whatever the workbench opens."""
     from partbench.cli.console import Reporter
 
-    with Reporter(1, quiet=False) as reporter:
+    with Reporter() as reporter:
         workbench.progress = reporter.progress
         yield reporter

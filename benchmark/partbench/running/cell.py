@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +21,7 @@ from torch import Tensor
 
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
+from partbench.running.global_state import GlobalState, StateChanged
 from partbench.running.integrity import unchanged
 from partbench.running.scoring import MetricState, Row, describe
 from partbench.task import Task
@@ -35,12 +40,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class CellRun:
-    """The result of one cell: rows without the identity columns, and the explainer, fitted unless `fit` failed."""
+    """The result of one cell: rows without the identity columns, the explainer, and the exception that ended it."""
 
     rows: list[Row]
     explainer: Explainer
     failed: str = ""
     skipped: str = ""
+    error: BaseException | None = None
+    spoilt: bool = False  # the state of the process could not be put right: no other cell should run in it
 
 
 @dataclass
@@ -58,29 +65,37 @@ class Work:
     explain: float = 0.0
 
 
-def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progress: Progress | None = None) -> CellRun:
+def run_cell(
+    explainer: Explainer, task: Task, metrics: Sequence[Metric], progress: Progress | None = None,
+    passing: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+) -> CellRun:  # fmt: skip
     """Fit `explainer` on the task with the task's seed, explain the test images, score them.
 
-    Exceptions of the explainer fail (NotApplicable: skip) every metric of the cell; KeyboardInterrupt passes through.
+    Exceptions of the explainer fail (NotApplicable: skip) every metric of the cell; those that are `passing` pass
+    through. A cell that changes the performer or the state of the process fails, and what it changed is put right.
     """
     scores, work = [MetricState(metric) for metric in metrics], Work(explainer, task, progress=progress)
-    run = CellRun([], explainer)
+    run, reported, before = CellRun([], explainer), [], GlobalState.now()
+    forget_peak(task.device)
     try:
-        with unchanged(task.performer) as work.untouched:
-            started = time.perf_counter()
-            fit(explainer, task)
-            work.fit = time.perf_counter() - started
-            work.untouched()
-            _explain_all(work, scores)
-            reported = _report(explainer, {metric.name for metric in metrics})
-    except (Exception, SystemExit) as error:
+        with warnings.catch_warnings(), unchanged(task.performer) as work.untouched:
+            reported = _fit_and_explain(work, scores)
+    except passing:
+        before.restore()
+        raise
+    except BaseException as error:  # a plugin may raise anything, and call sys.exit
+        run.error = error
+    if changed := before.restore():
+        run.error = StateChanged(f"the cell changed {', '.join(changed[:3])}")
+        run.spoilt = before.lasting()
+    if run.error is not None:
         reported = []
-        if isinstance(error, NotApplicable):
-            run.skipped = describe(error)
+        if isinstance(run.error, NotApplicable):
+            run.skipped = describe(run.error)
         else:
-            run.failed = describe(error)
+            run.failed = describe(run.error)
         for score in scores:
-            score.stop(error)
+            score.stop(run.error)
     measured = {
         "fit_seconds": work.fit,
         "explain_seconds": work.explain,
@@ -91,17 +106,48 @@ def run_cell(explainer: Explainer, task: Task, metrics: Sequence[Metric], progre
     return run
 
 
+def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
+    """Feed the metrics; returns the rows of what the explainer reports of itself."""
+    started = time.perf_counter()
+    fit(work.explainer, work.task)
+    work.fit = time.perf_counter() - started
+    work.untouched()
+    seed_generators(work.explainer, work.task)  # `fit` draws less where it finds its weights in the cache
+    _explain_all(work, scores)
+    return _report(work.explainer, {score.metric.name for score in scores})
+
+
 def fit(explainer: Explainer, task: Task) -> None:
-    """Fit with torch's and numpy's global randomness seeded by the task's seed."""
-    torch.manual_seed(task.seed)
-    np.random.seed(task.seed % 2**32)  # it takes 32 bits
+    """Fit with the global generators seeded by task and explainer."""
+    seed_generators(explainer, task)
     explainer.fit(replace(task.training))  # its own, whatever it writes there
 
 
+def seed_generators(explainer: Explainer, task: Task) -> None:
+    """Seed Python's, numpy's and torch's global generators, see `TrainingTask.random_seed`."""
+    seed = task.training.random_seed(explainer.name)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let `peak_memory` begin anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory(device: torch.device) -> float:
-    """Peak memory in MB: of the device, or of this process so far on a CPU."""
+    """Peak memory in MB since `forget_peak`: of the device, or of this process on a CPU.
+
+    Where the system cannot forget an earlier peak, such as on macOS, it is that of this process so far.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024  # KB
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 

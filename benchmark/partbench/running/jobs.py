@@ -14,15 +14,16 @@ from typing import Any, get_args
 import torch
 
 from partbench import __version__, options
-from partbench.errors import InputError, unknown
+from partbench.errors import InputError, in_one_line, unknown
 from partbench.opening import Workbench
-from partbench.plugin import Control, Explainer
+from partbench.plugin import Control, Explainer, Metric
 from partbench.registry import Entry, Registry
 from partbench.results.claims import claim
 from partbench.results.provenance import digest, host, source_commit
 from partbench.results.schema import Cell, check_seed, label, variant
 from partbench.results.store import ask_again, finished, read_cell, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
+from partbench.running.scoring import MetricState, Row
 from partbench.task import Task
 
 
@@ -45,19 +46,33 @@ class Job:
         asked, defaults = options.resolved(self.explainer()), options.resolved(self.entry.cls())
         return variant({name: asked[name] for name in self.given}, defaults)
 
-    def run(self, workbench: Workbench, task: Task, run_id: str, progress: Progress | None = None) -> CellRun:
-        """Fit, explain and score with all registered metrics; rows tell of the run and of what is compared."""
+    def run(
+        self, workbench: Workbench, task: Task, run_id: str, progress: Progress | None = None,
+        passing: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+    ) -> CellRun:  # fmt: skip
+        """Fit, explain and score with all registered metrics; rows tell of the run and of what is compared.
+
+        Exceptions that are `passing` pass through, see `run_cell`.
+        """
         explainer, registry = self.explainer(), workbench.registry
-        metrics = [entry.cls() for _, entry in sorted(registry.metrics.items())]
-        run = run_cell(explainer, task, metrics, progress)
-        stamp = {
+        stamp = self.stamp(registry, explainer, run_id)
+        run = run_cell(explainer, task, _metrics(registry), progress, passing)
+        run.rows = [row | stamp for row in run.rows]
+        return run
+
+    def stamp(self, registry: Registry, explainer: Explainer, run_id: str) -> Row:
+        """The columns of all rows that tell of the run and of what the explainer is compared with."""
+        return {
             "run_id": run_id, "created_at": datetime.datetime.now(datetime.UTC), "partbench_version": __version__,
             "variant": self.variant, "control": explainer.control(), "compared_with": rival(registry, explainer),
             "source_commit": source_commit(), "host": host(), "threads": torch.get_num_threads(),
             "torch_version": torch.__version__,
         }  # fmt: skip
-        run.rows = [row | stamp for row in run.rows]
-        return run
+
+    def failed_rows(self, registry: Registry, device: torch.device, run_id: str) -> list[Row]:
+        """The rows of this cell if it fails before it has any, without the reason; for whoever watches it."""
+        stamp = self.stamp(registry, self.explainer(), run_id) | {"device": device.type}
+        return [row | stamp for metric in _metrics(registry) for row in MetricState(metric, status="failed").rows()]
 
     def cell(self, task: Task) -> Cell:
         """The identity of its result."""
@@ -139,6 +154,10 @@ class Campaign:
             return Outcome(job, task, cell, path, run)
 
 
+def _metrics(registry: Registry) -> list[Metric]:
+    return [entry.cls() for _, entry in sorted(registry.metrics.items())]
+
+
 def rival(registry: Registry, explainer: Explainer) -> str:
     """The label of the explainer that this one is to be compared with; "" if there is none."""
     named = explainer.compared_with()
@@ -156,8 +175,10 @@ def check_declared(registry: Registry, explainer: Explainer) -> None:
     try:
         control = explainer.control()
         rival(registry, explainer)
-    except Exception as error:
-        found = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may call sys.exit
+        found = in_one_line(error)
         raise InputError(f"{explainer.name}: control() or compared_with() fails before fit: {found}") from error
     if control not in get_args(Control):
         raise InputError(f"{explainer.name}: control() is {control!r:.60}, expected one of {get_args(Control)}")
@@ -218,14 +239,3 @@ def _share(entry: Entry, given: Mapping[str, str]) -> dict[str, str]:
         if (dot and plugin == entry.name) or (not dot and option in options.names(entry.cls)):
             own[option] = value
     return own
-
-
-def check_writable(folder: Path) -> None:
-    """Raise InputError if results cannot be written to `folder`, before any cell is computed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".partbench-{uuid.uuid4().hex}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"cannot write results to {folder}: {error.strerror}; choose another --results") from error

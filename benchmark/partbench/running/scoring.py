@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from partbench.errors import in_one_line
 from partbench.functional.statistics import bootstrap
 from partbench.plugin import Metric
 from partbench.types import (
@@ -22,6 +23,7 @@ from partbench.types import (
     Scores,
 )
 
+LONGEST = 300  # characters of a reason
 ROUNDING = 1e-4  # of float32, by which a value may leave its bounds
 EVIDENCE_ROUNDING = 1e-6  # by which the mean of the evidence may differ from the aggregate, absolute and relative
 Row = dict[str, Any]
@@ -46,7 +48,9 @@ class MetricState:
             self.note = self_reported(self.metric, explanation)
             self.metric.update(batch, explanation, outputs)
             self.images += len(batch)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self.stop(error)
         self.seconds += time.perf_counter() - started
 
@@ -63,7 +67,9 @@ class MetricState:
         if self.status == "ok":
             try:
                 found = [row for name, scores in self._computed().items() for row in self._scored(name, scores)]
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self.stop(error)
         yield from found or [self._row(self.metric.name, "all", float("nan"))]
 
@@ -176,5 +182,5 @@ def self_reported(metric: Metric, explanation: Explanation) -> str:
 
 def describe(error: BaseException) -> str:
     """An exception in one line; NotApplicable is its reason alone."""
-    text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, NotApplicable) else f"{type(error).__name__}: {text}"
+    text = in_one_line(error)[: LONGEST + len(type(error).__name__)]
+    return text.removeprefix(f"{type(error).__name__}: ") if isinstance(error, NotApplicable) else text

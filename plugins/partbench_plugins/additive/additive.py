@@ -32,9 +32,10 @@ from partbench_plugins.additive.training import AdditiveModel, AdditiveTraining,
 from partbench_plugins.additive.weight_network import WeightNetworkKind
 from partbench_plugins.applicability import fitted
 from partbench_plugins.interp_cnn.interp_cnn import RECIPE as OF_FILTERS
+from partbench_plugins.interp_cnn.interp_cnn import InterpCnn
 from partbench_plugins.settling import TrainingRecord
 
-RECIPE = "3"  # raise it when the same options no longer give the same weights
+RECIPE = "4"  # raise it when the same options no longer give the same weights
 SOURCES: dict[str, type[FilterConcepts] | type[OutputConcepts]] = {"filters": FilterConcepts, "outputs": OutputConcepts}
 BETAS = {"filters": 10.0, "outputs": 0.2}
 RATES: dict[WeightNetworkKind, float] = {"small": 1e-2, "resnet152": 1e-3}
@@ -151,12 +152,16 @@ class Additive(Explainer):
         """The same without prior (section 4, "baseline")."""
         return "additive_no_prior", {}
 
+    def builds_on(self, task: TrainingTask) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """Where concepts are filters, the interpretable CNN that is explained."""
+        return [(InterpCnn.name, {})] if task.target is not None and self._kind(task) == "filters" else []
+
     def baseline(self) -> Additive | None:
-        """The explainer without prior for the same task, if its weights are cached; None otherwise, or if beta is 0."""
+        """The explainer without prior for the same task, fitted; None if beta is 0."""
         task, concepts, *_ = fitted(self._fitted)
         options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
         no_prior = AdditiveNoPrior(**(options | {"beta": 0.0}))
-        if not self._beta(concepts) or training_seconds(no_prior.name, no_prior._identity(task)) is None:
+        if not self._beta(concepts):
             return None
         no_prior.fit(task)
         return no_prior
@@ -180,7 +185,7 @@ class Additive(Explainer):
             beta=self._beta(concepts), seed=task.seed,
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(task.seed)
+            torch.manual_seed(task.random_seed(Additive.name))  # with and without prior start alike
             model = self._model(task, concepts)
             model.used[torch.randperm(concepts.count)[self.subset or concepts.count :]] = 0
             model.start(training_set, self.bias == "learned")

@@ -78,7 +78,7 @@ class XLayerExplainer(Explainer):
         logit_scale = (float(logits.std()) or 1.0) if self.standardise else 1.0
         positive = task.positive(task.labels).to(task.device)
         examples = Examples(z / z_scale, logits / logit_scale, self._weights(positive), positive)
-        with _seeded(task):
+        with _seeded(task, self.name):
             network = self.learn(examples)
         self._x_layer = _in_own_units(network, task, z_scale, logit_scale, self.read_layer)
         self._report |= _liveliness(self._x_layer, z[positive])
@@ -113,11 +113,11 @@ class XLayerExplainer(Explainer):
 
 
 @contextmanager
-def _seeded(task: TrainingTask) -> Iterator[None]:
-    """torch's generators seeded by the task, and put back afterwards."""
+def _seeded(task: TrainingTask, explainer: str) -> Iterator[None]:
+    """torch's generators seeded by task and explainer, and put back afterwards."""
     devices = [task.device] if task.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(task.seed)
+        torch.manual_seed(task.random_seed(explainer))
         yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from partbench import (
     TrainingTask,
 )
 from partbench.running import cell
-from partbench.running.cell import part_effects, run_cell
+from partbench.running.cell import forget_peak, part_effects, peak_memory, run_cell
 from partbench.types import opaque_id
 
 
@@ -411,3 +412,87 @@ def test_part_effects_are_falls_of_the_performers_logit_and_nothing_is_explained
     torch.testing.assert_close(falls[:2, 1], torch.zeros(2), atol=1e-6, rtol=0)
     assert falls.isnan().tolist() == (~wanted).tolist()
     assert not explained
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not forget an earlier peak")
+def test_the_peak_of_memory_is_that_of_the_cell() -> None:
+    cpu = torch.device("cpu")
+    held = np.ones(200 << 17)  # 200 MB
+    before = peak_memory(cpu)
+    del held
+    forget_peak(cpu)
+    after = peak_memory(cpu)
+    assert after < before - 150
+
+
+@dataclass
+class Drawing(Means):
+    """Draws from all generators in `fit`, more or less often, and explains by what it draws next."""
+
+    name: ClassVar[str] = "drawing"
+    draws: int = 0
+
+    def fit(self, task: TrainingTask) -> None:
+        for _ in range(self.draws):
+            torch.rand(1), np.random.rand(), random.random()
+
+    def explain(self, images: Images) -> Explanation:
+        drawn = float(torch.rand(1)) + float(np.random.rand()) + random.random()
+        return Explanation(images.pixels, scores=images.pixels.mean((2, 3)) * drawn)
+
+    def report(self) -> dict[str, float]:
+        return {}
+
+
+def test_what_is_drawn_while_explaining_does_not_depend_on_what_fit_drew(tmp_path: Path) -> None:
+    torch.rand(3)
+    few, many = (run_cell(Drawing(draws=draws), toy_task(tmp_path), [Total()]) for draws in (1, 5))
+    assert few.rows[0]["value"] == many.rows[0]["value"]
+    assert few.rows[0]["value"] != run_cell(Drawing(), toy_task(tmp_path).with_seed(1), [Total()]).rows[0]["value"]
+
+
+@dataclass
+class Total(Metric):
+    """The sum of all scores."""
+
+    name: ClassVar[str] = "total"
+    needs: ClassVar[tuple[str, ...]] = ("scores",)
+    images: ClassVar[str] = "all"
+    higher_is_better: ClassVar[bool] = True
+    sum: float = 0.0
+
+    def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+        self.sum += float(explanation.scores.sum())
+
+    def compute(self) -> dict[str, Scores]:
+        return {"total": Scores(value=self.sum)}
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), SystemExit(2), BaseException("odd")])
+def test_whatever_an_explainer_raises_fails_its_cell(tmp_path: Path, error: BaseException) -> None:
+    class Raising(Means):
+        """Raises."""
+
+        def fit(self, task: TrainingTask) -> None:
+            raise error
+
+    run = run_cell(Raising(), toy_task(tmp_path), [Total()])
+    assert run.failed.startswith(type(error).__name__)
+    assert run.error is error
+    assert [row["status"] for row in run.rows] == ["failed"]
+
+
+def test_an_interrupt_passes_through_unless_it_cannot_be_the_users(tmp_path: Path) -> None:
+    class Interrupting(Means):
+        """Raises what Ctrl-C raises."""
+
+        def fit(self, task: TrainingTask) -> None:
+            torch.set_default_dtype(torch.float64)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(Interrupting(), toy_task(tmp_path), [Total()])
+    assert torch.get_default_dtype() is torch.float32
+    run = run_cell(Interrupting(), toy_task(tmp_path), [Total()], passing=())
+    assert run.failed == "StateChanged: the cell changed torch's default dtype"
+    assert not run.spoilt

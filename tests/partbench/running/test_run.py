@@ -219,7 +219,8 @@ def test_a_failure_of_an_explainer_is_rows_and_the_others_go_on() -> None:
         ({"options": {"coun": 2}}, "did you mean 'count'"),
         ({"options": {"count": 0}}, "count=0: expected greater than or equal to 1"),
         ({"options": {"counted.count": "many"}}, "count=many: expected int"),
-        ({"jobs": 2}, "jobs is 2; cells run one at a time from Python, expected 1"),
+        ({"jobs": 0}, "jobs is 0, expected 1 or more"),
+        ({"jobs": 2}, "Counted is a class of this process, which workers cannot import; give its file, or jobs=1"),
         ({"plugins": "./none.py"}, r"no plugin file .*none\.py"),
     ],
 )
@@ -235,6 +236,20 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_is_f
     with pytest.raises(InputError, match="cannot write results to"):
         partbench.run(Counted, TASK, results=tmp_path / "file" / "results")
     assert not Counted.fitted
+
+
+def test_workers_give_the_values_of_this_process(tmp_path: Path) -> None:
+    given = {"plugins": [EXAMPLE, "centre_map"], "tasks": TASK, "seeds": [0, 1]}
+    shown, kept = partbench.run(**given, jobs=2), partbench.run(**given, jobs=2, results=tmp_path / "results")
+    here = partbench.run(**given)
+    for frame in (shown, kept):
+        keys = [["cell", "metric"], ["value", "status"]]
+        left, right = (found.astype({"cell": str, "metric": str, "status": str}) for found in (frame, here))
+        pd.testing.assert_frame_equal(
+            left.set_index(keys[0])[keys[1]].sort_index(), right.set_index(keys[0])[keys[1]].sort_index(),
+            check_exact=True,
+        )  # fmt: skip
+    assert len(list((tmp_path / "results").rglob("*.parquet"))) == 4
 
 
 @dataclass

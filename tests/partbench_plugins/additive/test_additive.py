@@ -102,12 +102,23 @@ def test_baseline_is_the_same_without_prior_loss(task):
 
 
 def test_a_baseline_for_pictures_differs_in_nothing_but_the_prior(task):
-    explainer = fitted(task, learning_rate=4e-3)
-    assert explainer.baseline() is None  # nobody has fitted it
-    fitted(task, AdditiveNoPrior, learning_rate=4e-3)
-    baseline = explainer.baseline()
+    baseline = fitted(task, learning_rate=4e-3).baseline()
     assert (baseline.name, baseline.beta, baseline.learning_rate) == ("additive_no_prior", 0.0, 4e-3)
     assert baseline.baseline() is None
+
+
+def test_a_baseline_for_pictures_is_the_same_whether_or_not_it_was_fitted_before(task):
+    images = task.batch("test", range(5)).images
+    unasked = fitted(task, learning_rate=6e-3).baseline().explain(images).contributions
+    own = fitted(task, AdditiveNoPrior, learning_rate=6e-3).explain(images).contributions
+    again = fitted(task, learning_rate=6e-3).baseline().explain(images).contributions
+    assert torch.equal(unasked, own)
+    assert torch.equal(unasked, again)
+
+
+def test_only_concepts_that_are_filters_build_on_an_interpretable_cnn(task):
+    assert Additive(concepts="filters").builds_on(task.training) == [("interp_cnn", {})]
+    assert Additive(concepts="outputs").builds_on(task.training) == []
 
 
 def test_of_a_subset_of_concepts_the_others_contribute_nothing(task):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from partbench.cli.defaults import defaults
-from partbench.cli.selection import selected
 from partbench.registry import Entry, Registry
+from partbench.running.defaults import defaults
+from partbench.running.selection import selected
 
 USUAL = defaults()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from partbench.cli.defaults import Defaults, defaults
 from partbench.registry import Registry
+from partbench.running.defaults import Defaults, defaults
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,134 @@
+"""Cells of a run as plain data, which any process can read: what is to be done, within which limits, what came of it.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from partbench.errors import InputError
+
+Status = Literal["finished before", "done", "skipped", "failed"]
+
+
+def new_run_id() -> str:
+    """12 hex digits that the rows of one run share."""
+    return uuid.uuid4().hex[:12]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the cells of a run share. Paths are absolute texts.
+
+    `plugin_files` are loaded beside the installed plugins. `without` names installed plugins that are not imported,
+    with the reason. `pictures` is the folder to draw into, None to draw nothing.
+    """
+
+    results: str
+    plugin_files: tuple[str, ...] = ()
+    data_root: str | None = None
+    other: str | None = None
+    device: str = "auto"
+    overwrite: bool = False
+    pictures: str | None = None
+    run_id: str = field(default_factory=new_run_id)
+    without: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> Setting:
+        """From JSON."""
+        return Setting(**{**data, "plugin_files": tuple(data["plugin_files"])})
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """A cell to be run: an explainer with the options given for it, as text, a task and a seed."""
+
+    explainer: str
+    given: Mapping[str, str]
+    task: str
+    seed: int
+    setting: Setting
+
+    @property
+    def label(self) -> str:
+        """As in "srae on fauna/multi:bird, seed 0"."""
+        return f"{self.explainer} on {self.task}, seed {self.seed}"
+
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> CellJob:
+        """From JSON."""
+        return CellJob(**{**data, "setting": Setting.of(data["setting"])})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cell may use: seconds of wall time, and bytes of resident memory; None for any amount.
+
+    `loading` is how many seconds importing one plugin may take, `preparing` how many what cells share may take.
+    """
+
+    seconds: float | None = 6 * 3600.0
+    memory: int | None = None
+    loading: float = 60.0
+    preparing: float = 24 * 3600.0
+
+    @staticmethod
+    def usual() -> Limits:
+        """Six hours, and four fifths of the memory of this machine."""
+        import psutil
+
+        return Limits(memory=int(psutil.virtual_memory().total * 0.8))
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """What came of a cell: its file (None where it could not be written), and how it ended, in words.
+
+    `failed_metrics` maps the metrics that failed in a cell that did not to their reasons. `notes` are remarks, such as
+    on pictures that could not be drawn. `columns` are the identity columns of its rows.
+    """
+
+    job: CellJob
+    status: Status
+    path: str | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    failed_metrics: Mapping[str, str] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the cell failed, or one of its metrics did."""
+        return self.status == "failed" or bool(self.failed_metrics)
+
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> CellOutcome:
+        """From JSON."""
+        lists = {name: tuple(data[name]) for name in ("pictures", "notes")}
+        return CellOutcome(**{**data, **lists, "job": CellJob.of(data["job"])})
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """A Setting, CellJob or CellOutcome as JSON."""
+    data: dict[str, Any] = dataclasses.asdict(record)
+    return data
+
+
+def check_writable(folder: Path) -> None:
+    """Raise InputError if results cannot be written to `folder`, before any cell is computed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".partbench-{uuid.uuid4().hex}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"cannot write results to {folder}: {error.strerror}; choose another --results") from error

@@ -1,0 +1,69 @@
+"""What a run will take, judged by earlier cells of the same explainers. Imports no torch."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from partbench.errors import InputError
+from partbench.results.schema import safe_name, slug
+from partbench.results.store import read_cell
+from partbench.running.engine import Plan, PlannedCell
+
+NEWEST = 5  # earlier cells that are looked at for one explainer and dataset
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Of the cells of one explainer on one dataset: how many, how many to do, seconds and bytes of one of them.
+
+    Seconds and bytes are None where there are no earlier cells.
+    """
+
+    explainer: str
+    dataset: str
+    cells: int
+    waiting: int
+    seconds: float | None
+    size: float | None
+
+
+def expected(plan: Plan, results: Path) -> list[Expected]:
+    """What the cells of a plan will take, by explainer and dataset, as the median of earlier cells there."""
+    blocks: dict[tuple[str, str], list[PlannedCell]] = {}
+    for planned in plan.cells:
+        blocks.setdefault((planned.cell.explainer, planned.cell.dataset), []).append(planned)
+    return [_expected(results, *names, cells) for names, cells in blocks.items()]
+
+
+def wall_seconds(found: Sequence[Expected], workers: int) -> float | None:
+    """Seconds until all cells are done; None where some explainer has no earlier cells."""
+    waiting = [one for one in found if one.waiting]
+    if any(one.seconds is None for one in waiting):
+        return None
+    return sum(one.waiting * (one.seconds or 0.0) for one in waiting) / workers
+
+
+def _expected(results: Path, explainer: str, dataset: str, cells: Sequence[PlannedCell]) -> Expected:
+    known = list(_earlier(results, explainer, dataset))
+    seconds = statistics.median(time for time, _ in known) if known else None
+    size = statistics.median(size for _, size in known) if known else None
+    return Expected(explainer, dataset, len(cells), sum(not one.finished for one in cells), seconds, size)
+
+
+def _earlier(results: Path, explainer: str, dataset: str) -> Iterator[tuple[float, int]]:
+    """Seconds and bytes of the newest cells of an explainer that did not fail: on this dataset, else on any."""
+    pattern = f"{safe_name(explainer)}-*.parquet"
+    paths = list(results.glob(f"{slug(dataset)}/*/{pattern}")) or list(results.glob(f"*/*/{pattern}"))
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)[:NEWEST]:
+        with suppress(OSError, ValueError, InputError, pa.ArrowException):
+            rows = read_cell(path).astype({"metric": str, "status": str})
+            if not (rows["status"] == "failed").any():
+                scoring = rows["score_seconds"].groupby(rows["metric"].str.partition("@")[0]).max().sum()
+                first = rows.iloc[0]
+                yield float(first["fit_seconds"] + first["explain_seconds"] + scoring), path.stat().st_size

@@ -1,0 +1,84 @@
+"""What cells share, made before them: opened tasks, activations, and networks that several explainers build on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from partbench import options
+from partbench.opening import Workbench
+from partbench.results.store import finished
+from partbench.running.cell import fit
+from partbench.running.cell_job import CellJob, plain
+from partbench.running.failure import print_traceback
+from partbench.running.global_state import GlobalState
+from partbench.running.integrity import unchanged
+from partbench.running.jobs import Job, has_failed
+from partbench.task import Task
+from partbench.types import NotApplicable
+
+LAYERS = ("target", "logits")  # the others follow from the target's, and not every explainer reads them
+
+
+def opened(workbench: Workbench, jobs: Sequence[CellJob]) -> list[dict[str, Any]]:
+    """Of jobs of one group, once its performer is there: their cells, whether these are finished, what they build on.
+
+    Raises InputError where the data or the performer cannot be opened.
+    """
+    return [_described(workbench, job) for job in jobs]
+
+
+def _described(workbench: Workbench, job: CellJob) -> dict[str, Any]:
+    planned = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed)
+    task = workbench.task(job.task).with_seed(job.seed)
+    cell = planned.cell(task)
+    path = finished(Path(job.setting.results), cell)
+    done = path is not None and not job.setting.overwrite and not has_failed(path)
+    networks = [] if done else list(_needed(workbench, job, planned, task))
+    columns = {name: value for name, value in dataclasses.asdict(cell).items() if name != "options"}
+    return {
+        "job": plain(job), "cell": columns | {"options": dict(cell.options)}, "builds_on": networks,
+        "path": str(cell.path(Path(job.setting.results))), "finished": done,
+    }  # fmt: skip
+
+
+def _needed(workbench: Workbench, job: CellJob, planned: Job, task: Task) -> Iterator[dict[str, Any]]:
+    """The fits that the job's explainer builds on, with the keys of their cells; none where it cannot say."""
+    registry = workbench.registry
+    try:
+        for name, values in planned.explainer().builds_on(task.training):
+            given = options.as_texts(values)
+            key = Job(registry.find("explainers", name), given, job.task, job.seed).cell(task).key
+            yield {"job": plain(replace(job, explainer=name, given=given)), "key": key}
+    except Exception as error:  # its own cell will show it
+        print_traceback(error)
+
+
+def prepare_activations(workbench: Workbench, task: str) -> None:
+    """Render or read the images of a task, and compute the activations that nearly all cells need."""
+    cache = workbench.task(task).activation_cache
+    for split in ("train", "test"):
+        for layer in LAYERS:
+            if cache.performer.has(layer):
+                cache.of_split(split, layer)
+
+
+def prepare_network(workbench: Workbench, job: CellJob) -> bool:
+    """Fit an explainer for the weights that it leaves in the cache; whether the process was left as it was.
+
+    A failure is not reported: the cells that need the network fit it again, and say so.
+    """
+    task = workbench.task(job.task).with_seed(job.seed)
+    explainer = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed).explainer()
+    before = GlobalState.now()
+    try:
+        with unchanged(task.performer):
+            fit(explainer, task)
+    except NotApplicable:
+        pass
+    finally:
+        changed = before.restore()
+    return not changed

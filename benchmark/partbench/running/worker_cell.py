@@ -1,0 +1,102 @@
+"""One cell in a worker: fitted, scored and written, then its pictures drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from partbench.errors import in_one_line
+from partbench.opening import Workbench
+from partbench.plugin import Explainer, Progress
+from partbench.results.schema import AGGREGATE, Cell, picture_path
+from partbench.results.store import finished, write_cell
+from partbench.running.cell import CellRun
+from partbench.running.cell_job import CellJob, CellOutcome, plain
+from partbench.running.failure import forget_log, keep_log, print_traceback, with_log, write_failed
+from partbench.running.global_state import GlobalState
+from partbench.running.integrity import unchanged
+from partbench.running.jobs import Job, has_failed
+from partbench.running.scoring import Row
+from partbench.task import Task
+
+Say = Callable[..., None]
+
+
+def run_job(job: CellJob, workbench: Workbench, say: Say, progress: Progress, log: Path) -> tuple[CellOutcome, bool]:
+    """Run a cell and write it; whether other cells may run in this process afterwards is the second value.
+
+    Before anything of the explainer runs, `say` is told "started" with all that is needed to write the cell as failed;
+    when the cell is written, "written".
+    """
+    planned = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed)
+    task = workbench.task(job.task).with_seed(job.seed)
+    cell, setting = planned.cell(task), job.setting
+    path = finished(Path(setting.results), cell)
+    if path and not setting.overwrite and not has_failed(path):
+        return CellOutcome(job, "finished before", str(path), columns=cell.columns), True
+    rows = planned.failed_rows(workbench.registry, task.device, setting.run_id)
+    say("started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows])
+    run = planned.run(workbench, task, setting.run_id, progress, passing=())
+    if run.error is not None:
+        print_traceback(run.error)
+    outcome = _written(job, cell, run, rows, log)
+    say("written", outcome=plain(outcome))
+    if setting.pictures and outcome.status == "done":
+        outcome = _with_pictures(outcome, workbench, task, run.explainer)
+    return outcome, not run.spoilt
+
+
+def _written(job: CellJob, cell: Cell, run: CellRun, blank: Sequence[Row], log: Path) -> CellOutcome:
+    """Write the rows of a cell; what cannot be written, such as a name that is no text, fails the cell."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    if run.failed:
+        return write_failed(job, cell, run.rows, run.failed, log)
+    failed = {row["metric"]: row["reason"] for row in run.rows if row["status"] == "failed"}
+    path = cell.path(Path(job.setting.results))
+    kept = keep_log(log, path) if failed else None
+    rows = [_told(row, kept) if row["status"] == "failed" else row for row in run.rows]
+    try:
+        path = write_cell(Path(job.setting.results), rows, cell, overwrite=True)
+    except Exception as error:
+        print_traceback(error)
+        return write_failed(job, cell, blank, f"the rows cannot be written: {in_one_line(error)}", log)
+    if kept is None:
+        forget_log(path)
+    return CellOutcome(
+        job, "skipped" if run.skipped else "done", str(path), run.skipped, _seconds(run.rows), failed,
+        columns=cell.columns,
+    )  # fmt: skip
+
+
+def _told(row: Row, log: Path | None) -> Row:
+    return {**row, "reason": with_log(row["reason"], log)}
+
+
+def _seconds(rows: Sequence[Row]) -> float:
+    """Seconds that a cell took: fitting, explaining, and scoring by each metric."""
+    whole = [row for row in rows if row["unit"] == AGGREGATE]
+    scoring = {row["metric"].partition("@")[0]: row["score_seconds"] for row in whole}
+    return float(whole[0]["fit_seconds"] + whole[0]["explain_seconds"] + sum(scoring.values())) if whole else 0.0
+
+
+def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, explainer: Explainer) -> CellOutcome:
+    """Draw the pictures of a cell; where that fails, the cell stands and its outcome has a note."""
+    from partbench.pictures.gallery import draw_pictures  # matplotlib takes as long to import as a small cell
+
+    path = picture_path(Path(str(outcome.job.setting.pictures)), outcome.columns)
+    before, notes, drawn = GlobalState.now(), [], []
+    try:
+        with unchanged(task.performer):
+            drawn = draw_pictures(workbench, task, explainer, path)
+    except BaseException as error:  # such as of a head() that raises, or exits
+        print_traceback(error)
+        notes.append(f"no pictures, {in_one_line(error)}")
+    if changed := before.restore():
+        notes.append(f"drawing its pictures changed {', '.join(changed[:3])}")
+    return replace(outcome, pictures=tuple(map(str, drawn)), notes=tuple(notes))
