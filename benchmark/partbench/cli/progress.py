@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from partbench.results.plain_text import printable
 from partbench.running.cell_job import CellOutcome
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -46,7 +47,7 @@ class Display:
 
     def line(self, text: str, style: str | None = None) -> None:
         """A line of text."""
-        self.console.print(escape(text), soft_wrap=True, style=style)
+        self.console.print(escape(printable(text)), soft_wrap=True, style=style)
 
     def total(self, cells: int, workers: int) -> None:
         """How many cells there are, and how many workers, before the first of them is run."""

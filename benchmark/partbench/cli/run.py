@@ -89,11 +89,13 @@ def run(
       bench run --plugin ./my_metric.py               score the floors and srae
       bench run --plugin all --jobs 8 --dry-run
     """
+    from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
     from partbench.running.cell_job import Limits, check_writable
     from partbench.running.engine import Engine, Request, interruptible
 
     check_writable(results)
+    prepare_cache()
     setting = _setting(plugins, results, device, data_root, other, overwrite, pictures)
     named = [_absolute(name) if name.endswith(".py") else name for name in plugins]
     request = Request(setting, named, tasks, seeds or (0,), list(option_texts), metrics)

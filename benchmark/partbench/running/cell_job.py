@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from partbench.errors import InputError
 
-Status = Literal["finished before", "done", "skipped", "failed"]
+Status = Literal["finished before", "done", "skipped", "failed", "claimed"]
 
 
 def new_run_id() -> str:
@@ -90,6 +90,8 @@ class Limits:
 @dataclass(frozen=True)
 class CellOutcome:
     """What came of a cell: its file (None where it could not be written), and how it ended, in words.
+
+    A "claimed" one is being done by another run, and is asked for again.
 
     `failed_metrics` maps the metrics that failed in a cell that did not to their reasons. `notes` are remarks, such as
     on pictures that could not be drawn. `columns` are the identity columns of its rows.

@@ -12,10 +12,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from partbench.errors import InputError
 from partbench.results.schema import Cell
+from partbench.results.store import ask_again
 from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, plain
 from partbench.running.crew import Answer, Crew, Listener, Step, last_words
 from partbench.running.failure import write_failed
@@ -113,15 +115,26 @@ class Engine:
         return Plan(cells, lost, tuple(found["metrics"]), tuple(datasets))
 
     def run(self, plan: Plan) -> Iterator[CellOutcome]:
-        """Prepare what the cells share, run those that are not finished, and yield what came of each as it ends."""
+        """Prepare what the cells share, run those that are not finished, and yield what came of each as it ends.
+
+        Cells that another run is doing are waited for after all others.
+        """
         yield from plan.lost
         for planned in plan.cells:
             if planned.finished:
+                ask_again(Path(planned.job.setting.results), planned.cell)
                 yield CellOutcome(planned.job, "finished before", planned.path, columns=planned.cell.columns)
         steps, cells = steps_of(plan.waiting)
+        claimed = []
         for answer in self._crew.run(steps):
             if answer.step.name in cells:
-                yield outcome_of(cells[answer.step.name], answer)
+                outcome = outcome_of(cells[answer.step.name], answer)
+                if outcome.status == "claimed":
+                    claimed.append(waiting_for(answer.step))
+                else:
+                    yield outcome
+        for answer in self._crew.run(claimed):
+            yield outcome_of(cells[answer.step.name], answer)
 
     def _planned_names(self) -> dict[str, Any]:
         """What the planner answers; again without a plugin that ends it, until it answers."""
@@ -174,6 +187,12 @@ def steps_of(cells: Sequence[PlannedCell]) -> tuple[list[Step], dict[str, CellJo
         request = {"do": "cell", "job": plain(planned.job)}
         steps[name] = Step(name, request, planned.job.label, planned.group, frozenset({before, *needed} - {name}))
     return _networks_first(list(steps.values())), jobs
+
+
+def waiting_for(step: Step) -> Step:
+    """The step of a cell that another run is doing, done once that run has ended or finished it."""
+    label = f"{step.label} (another run is doing it)"
+    return replace(step, request={**step.request, "wait": True}, label=label, after=frozenset())
 
 
 def outcome_of(job: CellJob, answer: Answer) -> CellOutcome:

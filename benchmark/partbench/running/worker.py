@@ -202,11 +202,10 @@ def _cell(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
     from pathlib import Path
 
     from partbench.running.cell_job import CellJob, plain
-    from partbench.running.worker_cell import run_job
+    from partbench.running.worker_cell import Told, run_job
 
-    job = CellJob.of(request["job"])
-    workbench = worker.workbench(job.setting)
-    outcome, clean = run_job(job, workbench, worker.say, worker.progress, Path(request["log"]))
+    job, told = CellJob.of(request["job"]), Told(worker.say, worker.progress, Path(request["log"]))
+    outcome, clean = run_job(job, worker.workbench(job.setting), told, request.get("wait", False))
     return plain(outcome), clean
 
 

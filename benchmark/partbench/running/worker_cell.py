@@ -6,14 +6,15 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from partbench.errors import in_one_line
 from partbench.opening import Workbench
 from partbench.plugin import Explainer, Progress
+from partbench.results.claims import claim
 from partbench.results.schema import AGGREGATE, Cell, picture_path
-from partbench.results.store import finished, write_cell
+from partbench.results.store import ask_again, finished, write_cell
 from partbench.running.cell import CellRun
 from partbench.running.cell_job import CellJob, CellOutcome, plain
 from partbench.running.failure import forget_log, keep_log, print_traceback, with_log, write_failed
@@ -23,28 +24,43 @@ from partbench.running.jobs import Job, has_failed
 from partbench.running.scoring import Row
 from partbench.task import Task
 
-Say = Callable[..., None]
+@dataclass(frozen=True)
+class Told:
+    """Whom a worker tells of a cell, how far it is, and the log of what it prints."""
+
+    say: Callable[..., None]
+    progress: Progress
+    log: Path
 
 
-def run_job(job: CellJob, workbench: Workbench, say: Say, progress: Progress, log: Path) -> tuple[CellOutcome, bool]:
+def run_job(job: CellJob, workbench: Workbench, told: Told, wait: bool = False) -> tuple[CellOutcome, bool]:
     """Run a cell and write it; whether other cells may run in this process afterwards is the second value.
 
-    Before anything of the explainer runs, `say` is told "started" with all that is needed to write the cell as failed;
-    when the cell is written, "written".
+    A cell that another run is doing has the status "claimed", or is waited for. Before anything of the explainer runs,
+    `say` is told "started" with all that is needed to write the cell as failed; when the cell is written, "written".
     """
     planned = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed)
     task = workbench.task(job.task).with_seed(job.seed)
+    cell, results = planned.cell(task), Path(job.setting.results)
+    with claim(results, cell, wait) as mine:
+        if not mine:
+            return CellOutcome(job, "claimed", columns=cell.columns), True
+        path = finished(results, cell)
+        if path and not job.setting.overwrite and not has_failed(path):
+            ask_again(results, cell)
+            return CellOutcome(job, "finished before", str(path), columns=cell.columns), True
+        return _run(planned, task, workbench, job, told)
+
+
+def _run(planned: Job, task: Task, workbench: Workbench, job: CellJob, told: Told) -> tuple[CellOutcome, bool]:
     cell, setting = planned.cell(task), job.setting
-    path = finished(Path(setting.results), cell)
-    if path and not setting.overwrite and not has_failed(path):
-        return CellOutcome(job, "finished before", str(path), columns=cell.columns), True
     rows = planned.failed_rows(workbench.registry, task.device, setting.run_id)
-    say("started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows])
-    run = planned.run(workbench, task, setting.run_id, progress, passing=())
+    told.say("started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows])
+    run = planned.run(workbench, task, setting.run_id, told.progress, passing=())
     if run.error is not None:
         print_traceback(run.error)
-    outcome = _written(job, cell, run, rows, log)
-    say("written", outcome=plain(outcome))
+    outcome = _written(job, cell, run, rows, told.log)
+    told.say("written", outcome=plain(outcome))
     if setting.pictures and outcome.status == "done":
         outcome = _with_pictures(outcome, workbench, task, run.explainer)
     return outcome, not run.spoilt
@@ -60,7 +76,7 @@ def _written(job: CellJob, cell: Cell, run: CellRun, blank: Sequence[Row], log: 
     failed = {row["metric"]: row["reason"] for row in run.rows if row["status"] == "failed"}
     path = cell.path(Path(job.setting.results))
     kept = keep_log(log, path) if failed else None
-    rows = [_told(row, kept) if row["status"] == "failed" else row for row in run.rows]
+    rows = [_with_log(row, kept) if row["status"] == "failed" else row for row in run.rows]
     try:
         path = write_cell(Path(job.setting.results), rows, cell, overwrite=True)
     except Exception as error:
@@ -74,7 +90,7 @@ def _written(job: CellJob, cell: Cell, run: CellRun, blank: Sequence[Row], log: 
     )  # fmt: skip
 
 
-def _told(row: Row, log: Path | None) -> Row:
+def _with_log(row: Row, log: Path | None) -> Row:
     return {**row, "reason": with_log(row["reason"], log)}
 
 
