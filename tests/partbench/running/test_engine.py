@@ -235,9 +235,9 @@ def test_a_network_is_fitted_by_its_own_cell_where_that_is_in_the_run() -> None:
 def test_a_finished_cell_is_not_done_again(tmp_path: Path) -> None:
     asked = request(Setting(str(tmp_path), (str(PLUGIN),)), plugins=["hostile"])
     assert [outcome.status for outcome in planned_and_run(asked, 1)] == ["done", "done"]
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("hostile_squares/*/*.parquet")}
     assert [outcome.status for outcome in planned_and_run(asked, 1)] == ["finished before"] * 2
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("hostile_squares/*/*.parquet")} == before
 
 
 @pytest.mark.parametrize(
