@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from partbench.cache.item import CacheItem, Damaged, check
+from partbench.cache.item import CacheItem, DamagedItem, check
 from partbench.cache.lock import Progress
 from partbench.task import TrainingTask
 
@@ -61,7 +61,7 @@ def training_seconds(kind: str, identity: Mapping[str, Any] | str) -> float | No
         try:
             check(path, item.identity)
             seconds = _metadata(path).get("seconds")
-        except (Damaged, FileNotFoundError):
+        except (DamagedItem, FileNotFoundError):
             continue
         return None if seconds is None else float(seconds)
     return None

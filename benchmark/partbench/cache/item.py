@@ -34,7 +34,7 @@ TRANSIENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)  # they say 
 _CHECKED: dict[str, tuple[int, ...]] = {}
 
 
-class Damaged(ValueError):
+class DamagedItem(ValueError):
     """A cached file is not as it was written; the text says why."""
 
 
@@ -132,7 +132,7 @@ class CacheItem:
 
 
 def check(path: Path, identity: str) -> None:
-    """Raise Damaged if a cached file does not have the checksum that its name holds.
+    """Raise DamagedItem if a cached file does not have the checksum that its name holds.
 
     A process reads a file once for this, until the file changes.
     """
@@ -145,10 +145,10 @@ def check(path: Path, identity: str) -> None:
     except OSError as error:
         if error.errno in TRANSIENT:
             raise
-        raise Damaged(error.strerror or str(error)) from error
+        raise DamagedItem(error.strerror or str(error)) from error
     expected = path.name.removesuffix(f"{path.suffix}").rpartition(".")[2]
     if seen != expected:
-        raise Damaged(f"its checksum is {seen}, expected {expected}")
+        raise DamagedItem(f"its checksum is {seen}, expected {expected}")
     if time.time_ns() - found.st_mtime_ns > SETTLED:
         _CHECKED[str(path)] = state
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partbench.cache.folder import check_cache_writable
-from partbench.cache.item import PART, Damaged, check, checksum, discard
+from partbench.cache.item import PART, DamagedItem, check, checksum, discard
 from partbench.cache.lock import FOLDER, lock_of, release
 
 DAY = 86_400.0
@@ -39,7 +39,7 @@ class CachedFile:
             return "has no checksum"
         try:
             check(self.path, self.identity)
-        except Damaged as error:
+        except DamagedItem as error:
             return str(error)
         return ""
 

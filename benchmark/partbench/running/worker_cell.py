@@ -24,6 +24,7 @@ from partbench.running.jobs import Job, has_failed
 from partbench.running.scoring import Row
 from partbench.task import Task
 
+
 @dataclass(frozen=True)
 class Told:
     """Whom a worker tells of a cell, how far it is, and the log of what it prints."""
@@ -55,7 +56,9 @@ def run_job(job: CellJob, workbench: Workbench, told: Told, wait: bool = False) 
 def _run(planned: Job, task: Task, workbench: Workbench, job: CellJob, told: Told) -> tuple[CellOutcome, bool]:
     cell, setting = planned.cell(task), job.setting
     rows = planned.failed_rows(workbench.registry, task.device, setting.run_id)
-    told.say("started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows])
+    told.say(
+        "started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows]
+    )
     run = planned.run(workbench, task, setting.run_id, told.progress, passing=())
     if run.error is not None:
         print_traceback(run.error)

@@ -23,7 +23,7 @@ from toys import toy_task
 
 from partbench import CacheItem, cached_weights
 from partbench.activations import _mapped
-from partbench.cache.item import Damaged, check
+from partbench.cache.item import DamagedItem, check
 from partbench.cache.upkeep import cached_files, sweep
 from partbench.datasets.fauna.dataset import MANY, FaunaSet, _load
 from partbench.running.fields import field_of
@@ -165,7 +165,7 @@ def test_every_bit_of_a_small_file_counts(cached: dict[str, Cached]) -> None:
         data = bytearray(file.whole)
         data[place // 8] ^= 1 << place % 8
         file.path.write_bytes(data)
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedItem):
             check(file.path, file.item.identity)
     file.path.write_bytes(file.whole)
 
@@ -185,7 +185,8 @@ WRITER = """
 import random, sys
 from pathlib import Path
 from partbench.cache.item import CacheItem
-for number in range(10_000):
+print("ready", flush=True)
+for number in range(100_000):
     item = CacheItem("kind", str(number % 7), ".bin", Path(sys.argv[1]))
     for path in item.files(): path.unlink()
     data = random.Random(number % 7).randbytes(200_000)
@@ -197,15 +198,17 @@ for number in range(10_000):
 def test_kills_at_random_moments_leave_nothing_damaged(kills: int, tmp_path: Path) -> None:
     draw = random.Random(kills)
     for _ in range(kills):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stderr=subprocess.PIPE) as process:
-            time.sleep(draw.uniform(0.1, 0.5))
+        words = [sys.executable, "-c", WRITER, str(tmp_path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            time.sleep(draw.uniform(0, 0.3))
             process.send_signal(draw.choice([signal.SIGKILL, signal.SIGTERM]))
             _, errors = process.communicate()
         assert not errors, errors.decode()
         for file in cached_files(tmp_path):
             name = file.path.name.partition(".")[0]
             assert file.path.read_bytes() == random.Random(int(name)).randbytes(200_000)
-    assert any(cached_files(tmp_path))
     sweep(tmp_path)
     assert not list(tmp_path.rglob("*.part"))
     shutil.rmtree(tmp_path)

@@ -15,7 +15,7 @@ import pytest
 
 from partbench import CacheItem
 from partbench.cache import item as module
-from partbench.cache.item import Damaged, check, checksum
+from partbench.cache.item import DamagedItem, check, checksum
 
 TEXT = b"some bytes " * 100
 
@@ -139,7 +139,7 @@ def test_a_file_is_read_for_its_checksum_once_in_a_process_until_it_changes(
     check(path, made.item.identity)
     assert len(reads) == 3
     path.write_bytes(TEXT[:-1] + b"?")
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedItem):
         check(path, made.item.identity)
 
 
