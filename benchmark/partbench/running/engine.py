@@ -67,6 +67,13 @@ class Plan:
         """The cells that are still to be done."""
         return [planned for planned in self.cells if not planned.finished]
 
+    def before(self) -> Iterator[CellOutcome]:
+        """The outcomes that are known before any cell is run: of lost cells, and of finished ones."""
+        yield from self.lost
+        for planned in self.cells:
+            if planned.finished:
+                yield CellOutcome(planned.job, "finished before", planned.path, columns=planned.cell.columns)
+
 
 @dataclass
 class Engine:
@@ -88,6 +95,11 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self._crew.close()
+
+    @property
+    def size(self) -> int:
+        """How many cells are done at once."""
+        return self.jobs
 
     def planned(self) -> Plan:
         """The plan, once every dataset and performer is there. Raises InputError for a mistake of the user."""
@@ -114,14 +126,19 @@ class Engine:
 
     def run(self, plan: Plan) -> Iterator[CellOutcome]:
         """Prepare what the cells share, run those that are not finished, and yield what came of each as it ends."""
-        yield from plan.lost
-        for planned in plan.cells:
-            if planned.finished:
-                yield CellOutcome(planned.job, "finished before", planned.path, columns=planned.cell.columns)
+        yield from plan.before()
         steps, cells = steps_of(plan.waiting)
         for answer in self._crew.run(steps):
             if answer.step.name in cells:
                 yield outcome_of(cells[answer.step.name], answer)
+
+    def versions(self, setting: Setting) -> dict[str, str]:
+        """Versions of partbench, torch and plugins here, see `versions_of`; `setting` is that of planned cells."""
+        [answer] = self._crew.run([Step("versions", versions_request(setting), "preparing: versions of plugins")])
+        if answer.kind != "done":
+            raise RuntimeError(f"the versions of plugins cannot be told: {answer.text}\n{last_words(answer.log)}")
+        found: dict[str, str] = answer.result
+        return found
 
     def _planned_names(self) -> dict[str, Any]:
         """What the planner answers; again without a plugin that ends it, until it answers."""
@@ -174,6 +191,11 @@ def steps_of(cells: Sequence[PlannedCell]) -> tuple[list[Step], dict[str, CellJo
         request = {"do": "cell", "job": plain(planned.job)}
         steps[name] = Step(name, request, planned.job.label, planned.group, frozenset({before, *needed} - {name}))
     return _networks_first(list(steps.values())), jobs
+
+
+def versions_request(setting: Setting) -> dict[str, Any]:
+    """What a worker is asked for the versions of partbench, torch and plugins there."""
+    return {"do": "versions", "setting": plain(setting)}
 
 
 def outcome_of(job: CellJob, answer: Answer) -> CellOutcome:
