@@ -269,8 +269,6 @@ class DaskCrew:
                     lost = f"Dask worker {slot.address}: {in_one_line(error)}"
         slot.step = slot.future = None
         self.listener.ended(slot.number)
-        for text in dict.fromkeys(found["warnings"] if found else ()):
-            warnings.warn(text, stacklevel=2)
         return Reply(step, slot.address, found, lost)
 
 

@@ -84,7 +84,7 @@ class DaskEngine:
         from partbench.running.dask_crew import Source
 
         assert self._crew is not None
-        yield from plan.before()
+        yield from plan.known()
         if not plan.waiting:
             return
         steps, _ = steps_of(plan.waiting)
@@ -133,7 +133,7 @@ def received(planned: PlannedCell, found: Mapping[str, Any], address: str) -> Ce
 def sources_of(paths: Sequence[str]) -> dict[str, bytes]:
     """Plugin files to be sent, by path. Raises InputError for one that imports other files beside it."""
     for path in paths:
-        with suppress(OSError, SyntaxError, ValueError):  # the planner will tell
+        with suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the planner will tell
             if others := beside(Path(path)):
                 raise InputError(
                     f"plugin file {path} imports {', '.join(others)} beside it; single files only are sent to Dask "

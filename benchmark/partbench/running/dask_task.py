@@ -21,6 +21,7 @@ from partbench.running.engine import end_idle_worker, outcome_of, step_in_worker
 from partbench.running.failure import log_of
 
 EVERY = 1.0  # seconds between two events of progress
+TOGETHER = 0.2  # seconds that keep a thread from doing the same for another one
 CLOSING = ("closing", "closed", "failed")  # states of a Dask worker
 
 _prepared: set[tuple[str, str]] = set()  # run and step, of what this Dask worker has prepared
@@ -73,8 +74,8 @@ def do(task: Mapping[str, Any]) -> dict[str, Any]:
     """Do a step, and before it what it builds on and this Dask worker has not prepared yet.
 
     `task` has the `step` and those `before` it, the sources of plugin `files` by path, `limits`, the `topic` of events,
-    and the number of the `slot` that they are of. The answer has `kind`, `text` and `warnings`; of a cell also its
-    `outcome` and the bytes of its file (`cell`), of its `log`, and of its `pictures` by relative path.
+    and the number of the `slot` that they are of. The answer has `kind` and `text`; of a cell also its `outcome`
+    and the bytes of its file (`cell`), of its `log`, and of its `pictures` by relative path.
     """
     limits = Limits(**task["limits"])
     if limits.memory is None:
@@ -86,7 +87,7 @@ def do(task: Mapping[str, Any]) -> dict[str, Any]:
                 _answered(_step(step, Path(folder), task["files"]), task["topic"], limits, reporter)
         step = _step(task["step"], Path(folder), task["files"])
         answer = _answered(step, task["topic"], limits, reporter)
-        reply: dict[str, Any] = {"kind": answer.kind, "text": answer.text, "warnings": answer.warnings}
+        reply: dict[str, Any] = {"kind": answer.kind, "text": answer.text}
         if step.request["do"] == "cell":
             outcome = outcome_of(CellJob.of(step.request["job"]), answer)
             reply |= {"outcome": plain(outcome), **_files_of(outcome, Path(folder))}
@@ -94,9 +95,10 @@ def do(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def end_workers() -> None:
-    """The run is over: its worker process ends, and what was prepared is forgotten."""
+    """The run is over: the worker process of this thread ends, and what was prepared is forgotten."""
     _prepared.clear()
     end_idle_worker()
+    time.sleep(TOGETHER)
 
 
 def network_step(step: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _written(paths: Sequence[str], files: Mapping[str, bytes]) -> list[str]:
             with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as file:
                 file.write(source)
             os.replace(file.name, place)
-        places.append(str(place))
+        places.append(str(place.resolve()))
     return places
 
 

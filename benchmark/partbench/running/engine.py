@@ -67,7 +67,7 @@ class Plan:
         """The cells that are still to be done."""
         return [planned for planned in self.cells if not planned.finished]
 
-    def before(self) -> Iterator[CellOutcome]:
+    def known(self) -> Iterator[CellOutcome]:
         """The outcomes that are known before any cell is run: of lost cells, and of finished ones."""
         yield from self.lost
         for planned in self.cells:
@@ -126,7 +126,7 @@ class Engine:
 
     def run(self, plan: Plan) -> Iterator[CellOutcome]:
         """Prepare what the cells share, run those that are not finished, and yield what came of each as it ends."""
-        yield from plan.before()
+        yield from plan.known()
         steps, cells = steps_of(plan.waiting)
         for answer in self._crew.run(steps):
             if answer.step.name in cells:
