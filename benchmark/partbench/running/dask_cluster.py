@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
     from distributed import Client
 
+ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?[^\s/]+:\d+")
+EXPECTED = "expected an address such as tcp://host:8786, as `dask scheduler` prints it"
 PATIENCE = 10  # seconds until a scheduler must answer
 MISSING = "--engine dask needs distributed and dask-jobqueue; run: pip install 'partbench[cluster]'"
 # name of an option of a user: argument of SLURMCluster, and its default
@@ -33,13 +36,12 @@ SLURM_LISTS = {"directive": "job_extra_directives", "prologue": "job_script_prol
 def scheduler_at(address: str) -> Iterator[Client]:
     """A client of a scheduler that runs. Raises InputError if none answers there."""
     distributed = _imported("distributed")
+    if not ADDRESS.fullmatch(address):
+        raise InputError(f"no Dask scheduler is at '{address}'; {EXPECTED}")
     try:
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"no Dask scheduler answers at '{address}' ({in_one_line(error)}); expected an address such as "
-            "tcp://host:8786, as `dask scheduler` prints it"
-        ) from error
+        raise InputError(f"no Dask scheduler answers at '{address}' ({in_one_line(error)}); {EXPECTED}") from error
     try:
         yield client
     finally:
@@ -67,7 +69,12 @@ def slurm_cluster(options: Mapping[str, str | list[str]]) -> SLURMCluster:
         given[SLURM_OPTIONS[name][0] if name in SLURM_OPTIONS else SLURM_LISTS[name]] = value
     try:
         return _imported("dask_jobqueue").SLURMCluster(
-            cores=1, processes=1, job_name="partbench", silence_logs=logging.ERROR, **given
+            cores=1,
+            processes=1,
+            job_name="partbench",
+            silence_logs=logging.ERROR,
+            scheduler_options={"dashboard": False},
+            **given,
         )
     except (ValueError, TypeError, OSError) as error:
         raise InputError(f"--cluster-option: {in_one_line(error)}") from error

@@ -30,7 +30,9 @@ def test_a_cell_is_received_as_it_was_written(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize(("status", "overwrite", "stays"), [("ok", False, True), ("ok", True, False), ("failed", False, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "overwrite", "stays"), [("ok", False, True), ("ok", True, False), ("failed", False, False)]
+)
 def test_a_finished_cell_stays_but_for_one_that_failed_or_is_to_be_done_again(
     tmp_path: Path, status: str, overwrite: bool, stays: bool
 ) -> None:
@@ -52,5 +54,5 @@ def test_bytes_that_are_no_file_of_the_cell_are_refused_and_nothing_is_left(tmp_
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     data = written(tmp_path / "there", 0.5)
     (tmp_path / "here").write_text("a file")
-    with pytest.raises(InputError, match="cannot write to .*; choose another folder"):
+    with pytest.raises(InputError, match=r"cannot write to .*; choose another folder"):
         receive_cell(tmp_path / "here", data, CELL)

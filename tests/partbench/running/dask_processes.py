@@ -1,4 +1,4 @@
-"""A Dask scheduler and Dask workers as processes, for tests: each worker has a home, a folder and a cache of its own."""
+"""A Dask scheduler and Dask workers as processes, for tests: each worker has a home and a cache of its own."""
 
 from __future__ import annotations
 

@@ -133,10 +133,15 @@ def kill_the_one_that_naps(place: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plugin") / "naps_plugin.py"
+    path.write_text(HOSTILE.read_text() + NAPS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(cluster: Any, plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("run")
-    plugin = folder / "naps_plugin.py"
-    plugin.write_text(HOSTILE.read_text() + NAPS)
     (folder / "1").touch()  # no nap for seed 1
     options = {
         "hostile.how": "garbage_and_fail", "naps.place": str(folder), "trained.log": f"{folder}/log",
@@ -204,22 +209,26 @@ def test_what_the_workers_do_is_told_here(finished: Finished) -> None:
 
 
 def test_an_interrupted_run_keeps_finished_cells_and_leaves_nothing_running(
-    cluster: Any, finished: Finished, tmp_path: Path
+    cluster: Any, plugin: Path, tmp_path: Path
 ) -> None:
     from dask_processes import until
 
     cluster.start_worker(distribution(tmp_path / "newer", "1.1"))
-    words = ["run", "--plugin", "trained", "--plugin", "naps", "--plugin", str(finished.plugin), "--task", TASK]
+    words = ["run", "--plugin", str(plugin), "--task", TASK]
     words += ["-o", f"naps.place={tmp_path}", "-o", f"trained.log={tmp_path}/log", "-o", f"builds.log={tmp_path}/log"]
     words += ["--engine", "dask", "--scheduler", cluster.address, "--results", str(tmp_path / "results")]
     with open(tmp_path / "err", "wb") as errors:
         command = [sys.executable, "-m", "partbench", *words, "--no-pictures"]
         process = subprocess.Popen(command, stdout=errors, stderr=errors, cwd=tmp_path)
     said = (tmp_path / "err").read_text
+
+    def interruptible(text: str) -> bool:
+        return (tmp_path / "0").exists() and "trained on" in text and "left out" in text
+
     try:
-        until(lambda: (tmp_path / "0").exists() and "trained on" in said() and "left out" in said(), 100)
+        until(lambda: process.poll() is not None or interruptible(said()), 200)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130, said()
     finally:
         process.kill()
         process.wait()
@@ -297,7 +306,7 @@ def test_no_answer_from_a_scheduler_is_one_line(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("partbench.running.dask_cluster.PATIENCE", 0.5)
     request = Request(Setting(str(tmp_path)), ["nn"])
     with (
-        pytest.raises(InputError, match="no Dask scheduler answers at 'tcp://127.0.0.1:9'"),
+        pytest.raises(InputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"),
         DaskEngine(request, partial(scheduler_at, "tcp://127.0.0.1:9"), limits=Limits()) as engine,
     ):
         engine.planned()
