@@ -73,7 +73,7 @@ def slurm_cluster(options: Mapping[str, str | list[str]]) -> SLURMCluster:
             processes=1,
             job_name="partbench",
             silence_logs=logging.ERROR,
-            scheduler_options={"dashboard": False},
+            scheduler_options={"dashboard_address": ":0"},
             **given,
         )
     except (ValueError, TypeError, OSError) as error:
