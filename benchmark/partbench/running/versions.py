@@ -34,7 +34,7 @@ def versions_of(registry: Registry, given: tuple[str, ...] = ()) -> dict[str, st
             found[f"{kind.removesuffix('s')} {name}"] = _version(
                 f"{entry.distribution} {entry.version}", digests[module]
             )
-    return found | {f"plugin {broken.plugin}": "broken" for broken in registry.broken}
+    return found | {f"plugin {broken.plugin}": f"broken ({broken.error})" for broken in registry.broken}
 
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:

@@ -24,10 +24,11 @@ from partbench.errors import InputError
 from partbench.results.schema import Cell
 from partbench.results.store import load_results, read_cell, write_cell
 from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, plain
-from partbench.running.crew import Silent
+from partbench.running.crew import Silent, Step
 from partbench.running.dask_cluster import scheduler_at
+from partbench.running.dask_crew import Reply, Source
 from partbench.running.dask_engine import DaskEngine, received, sources_of
-from partbench.running.engine import PlannedCell, Request
+from partbench.running.engine import Engine, PlannedCell, Request
 from partbench.running.failure import log_of
 
 pytest.importorskip("distributed", reason="needs the extra partbench[cluster]")
@@ -60,11 +61,19 @@ def register_explainers(register):
 INSTALLED = """
 from dataclasses import dataclass
 from typing import ClassVar
-from partbench import Explainer, hookimpl
+from partbench import Explainer, Explanation, Images, TrainingTask, hookimpl
 
 @dataclass
 class Installed(Explainer):
+    """Explains nothing."""
+
     name: ClassVar[str] = "installed"
+
+    def fit(self, task: TrainingTask) -> None:
+        pass
+
+    def explain(self, images: Images) -> Explanation:
+        return Explanation(images.pixels)
 
 @hookimpl
 def register_explainers(register):
@@ -238,6 +247,35 @@ def test_an_interrupted_run_keeps_finished_cells_and_leaves_nothing_running(
     assert "naps" not in set(load_results(tmp_path / "results")["explainer"])
     assert "trained" in set(load_results(tmp_path / "results")["explainer"])
     until(lambda: not cluster.left(), 20)
+
+
+class LosingCrew:
+    """Loses every step."""
+
+    def run(self, steps: list[Step], source: Source) -> Iterator[Reply]:
+        for step in steps:
+            yield Reply(step, "tcp://a:1", lost="3 Dask workers ended while they did it: a, b, c")
+
+    def results_at_hand(self) -> list[Reply]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_cell_that_ended_three_dask_workers_is_written_as_failed(plugin: Path, tmp_path: Path) -> None:
+    setting = Setting(str(tmp_path / "results"), (str(plugin),), device="cpu")
+    request = Request(setting, ["hostile"], [TASK])
+    with Engine(request, 1) as here:
+        plan = here.planned()
+    with DaskEngine(request, partial(scheduler_at, "tcp://127.0.0.1:9")) as engine:
+        engine._crew = LosingCrew()  # type: ignore[assignment]
+        [outcome] = engine.run(plan)
+    assert (outcome.status, outcome.reason) == ("failed", "3 Dask workers ended while they did it: a, b, c")
+    rows = read_cell(Path(str(outcome.path)))
+    assert set(rows["status"]) == {"failed"}
+    assert set(rows["reason"]) == {outcome.reason}
+    assert len(rows) > 10
 
 
 def cell() -> Cell:

@@ -25,7 +25,7 @@ def test_versions_name_partbench_torch_and_every_installed_plugin_with_its_code(
     assert found["torch"] == torch.__version__
     assert re.fullmatch(r"partbench \S+ \(code [0-9a-f]{16}\)", found["explainer srae"])
     assert {"metric accuracy", "dataset fauna", "performer small_vgg"} <= found.keys()
-    assert found["plugin odd"] == "broken"
+    assert found["plugin odd"] == "broken (ImportError)"
     assert "explainer hostile" not in found
     monkeypatch.setattr("partbench.results.provenance.digest", lambda module: "")
     assert versions_of(registry)["explainer hostile"].startswith("hostile_plugin.py sha256:")
