@@ -65,8 +65,6 @@ from partbench import Explainer, Explanation, Images, TrainingTask, hookimpl
 
 @dataclass
 class Installed(Explainer):
-    """Explains nothing."""
-
     name: ClassVar[str] = "installed"
 
     def fit(self, task: TrainingTask) -> None:
