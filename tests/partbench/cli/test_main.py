@@ -230,7 +230,7 @@ def test_a_dry_run_lists_cells_and_what_they_will_take_and_runs_nothing(ran, tmp
     assert [(cell["explainer"], cell["seed"], cell["finished"]) for cell in cells] == [
         ("centre_map", 0, True), ("centre_map", 1, False), ("random_maps", 0, False), ("random_maps", 1, False),
     ]  # fmt: skip
-    assert len(list((tmp_path / "results").rglob("*.parquet"))) == 1
+    assert len(list((tmp_path / "results" / "fauna").rglob("*.parquet"))) == 1
 
 
 DEADLY = """

@@ -219,7 +219,7 @@ def fork_and_go_on(task: TrainingTask) -> None:
 
 
 def leave_a_process(task: TrainingTask) -> None:
-    subprocess.Popen(["sleep", "300"], env={"PARTBENCH_LEFT": "1"})
+    subprocess.Popen(["sleep", "300"], env={"PARTBENCH_LEFT": str(os.getppid())})
 
 
 HARM: dict[str, Callable[[TrainingTask], object]] = {

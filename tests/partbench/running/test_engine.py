@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +37,7 @@ FAILURES = {
     "exits": "SystemExit: enough",
     "exits_at_once": "its process ended with exit code 3, as by os._exit(3)",
     "kills_itself": "killed by signal 9 (SIGKILL)",
-    "spins": "longer than 4 s",
+    "spins": "longer than 2 s",
     "fills_memory": "more than 1.0 GB",
     "generator_exit": "GeneratorExit",
     "keyboard_interrupt": "KeyboardInterrupt",
@@ -70,7 +69,7 @@ OF_PICTURES = {
     "exits_in_a_picture": "no pictures, its process ended with exit code 5, as by os._exit(5)",
     "fails_in_a_picture": "no pictures, GeneratorExit: no picture",
 }
-LAST = ("inapplicable", "")  # in clean order after all harm
+LIMITS = Limits(seconds=120, memory=1 << 30)
 
 
 @pytest.fixture(scope="module")
@@ -78,61 +77,59 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     return Setting(str(tmp_path_factory.mktemp("engine") / "results"), (str(PLUGIN),), device="cpu")
 
 
+@pytest.fixture(scope="module")
+def crew() -> Iterator[Crew]:
+    """One worker for all kinds of harm, replaced where it ends."""
+    with Crew(1, LIMITS) as crew:
+        yield crew
+
+
 def hostile(how: str, setting: Setting, seed: int = 0) -> CellJob:
     return CellJob("hostile", {"how": how} if how else {}, TASK, seed, setting)
 
 
-def step(name: str, job: CellJob, after: frozenset[str] = frozenset()) -> Step:
-    return Step(name, {"do": "cell", "job": plain(job)}, job.label, after=after)
-
-
-@pytest.fixture(scope="module")
-def outcomes(setting: Setting) -> Iterator[dict[str, CellOutcome]]:
-    """What came of a cell of each kind of harm, two at a time, and of a clean cell after all of them."""
-    drawn = replace(setting, pictures=str(Path(setting.results).parent / "pictures"))
-    jobs = {how: hostile(how, drawn if how in OF_PICTURES else setting) for how in (*FAILURES, *HARMLESS, *OF_PICTURES)}
-    steps = [step(how, job) for how, job in jobs.items()]
-    jobs |= {how: hostile(how, setting) for how in LAST}
-    steps += [step(how, jobs[how], frozenset(jobs) - {*LAST}) for how in LAST]
-    found = {}
-    with Crew(2, Limits(seconds=4, memory=1 << 30)) as crew:
-        for answer in crew.run(steps):
-            found[answer.step.name] = outcome_of(jobs[answer.step.name], answer)
-    yield found
-    shutil.rmtree(Path(setting.results).parent)
+def outcome(crew: Crew, job: CellJob, limits: Limits = LIMITS) -> CellOutcome:
+    crew.watch(limits, None)
+    [answer] = crew.run([Step("cell", {"do": "cell", "job": plain(job)}, job.label)])
+    return outcome_of(job, answer)
 
 
 @pytest.mark.parametrize(("how", "reason"), FAILURES.items())
-def test_harm_fails_its_own_cell_with_the_reason(outcomes: dict[str, CellOutcome], how: str, reason: str) -> None:
-    outcome = outcomes[how]
-    assert outcome.status == "failed"
-    assert outcome.failed
-    assert reason in outcome.reason
-    assert outcome.path is not None
-    rows = read_cell(Path(outcome.path))
+def test_harm_fails_its_own_cell_with_the_reason(crew: Crew, setting: Setting, how: str, reason: str) -> None:
+    limits = replace(LIMITS, seconds=2) if how == "spins" else LIMITS
+    found = outcome(crew, hostile(how, setting), limits)
+    assert found.status == "failed"
+    assert found.failed
+    assert reason in found.reason
+    assert found.path is not None
+    rows = read_cell(Path(found.path))
     assert set(rows["status"]) == {"failed"}
-    assert set(rows["reason"]) == {outcome.reason}
+    assert set(rows["reason"]) == {found.reason}
     assert set(rows["explainer"]) == {"hostile"}
 
 
 @pytest.mark.parametrize("how", HARMLESS)
-def test_what_changes_nothing_for_others_costs_no_score(outcomes: dict[str, CellOutcome], how: str) -> None:
-    assert outcomes[how].status == "done"
-    assert not outcomes[how].failed
+def test_what_changes_nothing_for_others_costs_no_score(crew: Crew, setting: Setting, how: str) -> None:
+    found = outcome(crew, hostile(how, setting))
+    assert found.status == "done"
+    assert not found.failed
+    assert not log_of(Path(str(found.path))).exists()
 
 
 @pytest.mark.parametrize(("how", "note"), OF_PICTURES.items())
-def test_a_picture_that_fails_is_a_note_and_the_cell_stands(
-    outcomes: dict[str, CellOutcome], how: str, note: str
-) -> None:
-    assert outcomes[how].status == "done"
-    assert note in outcomes[how].notes
-    assert (read_cell(Path(str(outcomes[how].path)))["status"] == "ok").any()
+def test_a_picture_that_fails_is_a_note_and_the_cell_stands(crew: Crew, setting: Setting, how: str, note: str) -> None:
+    drawn = replace(setting, pictures=str(Path(setting.results).parent / "pictures"))
+    found = outcome(crew, hostile(how, drawn))
+    assert found.status == "done"
+    assert note in found.notes
+    assert (read_cell(Path(str(found.path)))["status"] == "ok").any()
 
 
-def test_a_cell_after_all_harm_is_as_if_there_had_been_none(outcomes: dict[str, CellOutcome]) -> None:
-    after = read_cell(Path(str(outcomes[""].path)))
-    alone = partbench.run([PLUGIN], TASK)
+def test_a_cell_after_harm_is_as_if_there_had_been_none(crew: Crew, setting: Setting) -> None:
+    for how in ("weights", "performer_hook", "float64", "patch_core", "global_hook"):
+        assert outcome(crew, hostile(how, setting, seed=1)).failed
+    after = read_cell(Path(str(outcome(crew, hostile("", setting, seed=1)).path)))
+    alone = partbench.run([PLUGIN], TASK, 1)
     alone = alone[alone["explainer"] == "hostile"]
     assert set(after["status"]) == {"ok", "skipped"}
     assert after.set_index("metric")["value"].to_dict() == pytest.approx(
@@ -140,31 +137,29 @@ def test_a_cell_after_all_harm_is_as_if_there_had_been_none(outcomes: dict[str, 
     )
 
 
-def test_a_task_that_does_not_apply_is_skipped_with_the_words_of_the_plugin(outcomes: dict[str, CellOutcome]) -> None:
-    assert (outcomes["inapplicable"].status, outcomes["inapplicable"].reason) == ("skipped", "not for squares")
-    assert not outcomes["inapplicable"].failed
+def test_a_task_that_does_not_apply_is_skipped_with_the_words_of_the_plugin(crew: Crew, setting: Setting) -> None:
+    found = outcome(crew, hostile("inapplicable", setting))
+    assert (found.status, found.reason, found.failed) == ("skipped", "not for squares", False)
 
 
-def test_what_a_failed_cell_printed_lies_beside_it_and_is_named_in_the_reason(outcomes: dict[str, CellOutcome]) -> None:
-    outcome = outcomes["garbage_and_fail"]
-    log = log_of(Path(str(outcome.path)))
-    assert outcome.reason.endswith(f"; its output: {log.name}")
+def test_what_a_failed_cell_printed_lies_beside_it_and_is_named_in_the_reason(crew: Crew, setting: Setting) -> None:
+    found = outcome(crew, hostile("garbage_and_fail", setting, seed=2))
+    log = log_of(Path(str(found.path)))
+    assert found.reason.endswith(f"; its output: {log.name}")
     text = log.read_bytes()
     assert text.count(b"\xff\xfe\x00 binary garbage") == 20_000
     assert b"to stderr" in text
     assert b"ValueError: after the garbage" in text
-    assert not log_of(Path(str(outcomes["garbage"].path))).exists()
 
 
-def test_a_process_that_a_plugin_leaves_behind_is_ended_with_its_worker(outcomes: dict[str, CellOutcome]) -> None:
-    assert outcomes["leaves_a_process"].status == "done"
-    left = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "sleep" and marked(p)]
-    assert left == []
+def test_a_process_that_a_plugin_leaves_behind_is_ended_with_its_worker(crew: Crew, setting: Setting) -> None:
+    assert outcome(crew, hostile("leaves_a_process", setting, seed=3)).status == "done"
+    assert [process for process in psutil.process_iter(["name"]) if marked(process)] == []
 
 
 def marked(process: psutil.Process) -> bool:
     try:
-        return process.environ().get("PARTBENCH_LEFT") == "1"
+        return process.info["name"] == "sleep" and process.environ().get("PARTBENCH_LEFT") == str(os.getpid())
     except psutil.Error:
         return False
 
@@ -240,9 +235,9 @@ def test_a_network_is_fitted_by_its_own_cell_where_that_is_in_the_run() -> None:
 def test_a_finished_cell_is_not_done_again(tmp_path: Path) -> None:
     asked = request(Setting(str(tmp_path), (str(PLUGIN),)), plugins=["hostile"])
     assert [outcome.status for outcome in planned_and_run(asked, 1)] == ["done", "done"]
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("hostile_squares/*/*.parquet")}
     assert [outcome.status for outcome in planned_and_run(asked, 1)] == ["finished before"] * 2
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("hostile_squares/*/*.parquet")} == before
 
 
 @pytest.mark.parametrize(

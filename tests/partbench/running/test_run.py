@@ -248,7 +248,7 @@ def test_workers_give_the_values_of_this_process(tmp_path: Path) -> None:
             left.set_index(keys[0])[keys[1]].sort_index(), right.set_index(keys[0])[keys[1]].sort_index(),
             check_exact=True,
         )  # fmt: skip
-    assert len(list((tmp_path / "results").rglob("*.parquet"))) == 4
+    assert len(list((tmp_path / "results" / "fauna").rglob("*.parquet"))) == 4
 
 
 @dataclass
