@@ -43,7 +43,8 @@ def scheduler_at(address: str) -> Iterator[Client]:
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"no Dask scheduler answers at '{address}' ({in_one_line(error)}); {EXPECTED}") from error
     try:
-        yield client
+        with _quiet():
+            yield client
     finally:
         client.close(timeout=PATIENCE)
 
@@ -59,7 +60,8 @@ def slurm_jobs(count: int, options: Mapping[str, str | list[str]]) -> Iterator[C
         raise InputError("--cluster slurm: there is no `sbatch` here; run it on a login node of the cluster")
     with slurm_cluster(options) as cluster, distributed.Client(cluster, set_as_default=False) as client:
         cluster.scale(jobs=count)
-        yield client
+        with _quiet():
+            yield client
 
 
 def slurm_cluster(options: Mapping[str, str | list[str]]) -> SLURMCluster:
@@ -99,6 +101,18 @@ def parsed_options(texts: Sequence[str]) -> dict[str, str | list[str]]:
         else:
             found[name] = value
     return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What Dask logs of lost connections is not printed: the run says it."""
+    logger = logging.getLogger("distributed.client")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _imported(name: str) -> Any:
