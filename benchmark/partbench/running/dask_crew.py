@@ -83,6 +83,7 @@ class DaskCrew:
         self._slots: list[Slot] = []
         self._looked_at: dict[str, Future] = {}
         self._left_out: dict[str, str] = {}
+        self._farewells: list[Future] = []
         self._ends: dict[str, list[str]] = {}
         self._any_fitted, self._last_look, self._alone_since = False, 0.0, time.monotonic()
 
@@ -114,9 +115,9 @@ class DaskCrew:
         working = [slot.future for slot in self._slots if slot.future is not None]
         with suppress(Exception):  # the scheduler may be gone
             self.client.cancel([*working, *self._looked_at.values()], force=True)
-            idle = [slot for slot in self._slots if slot.future is None]
-            ends = [self._submit(slot.address, f"end-{slot.number}", end_workers) for slot in idle]
-            for future in ends:
+            idle = [slot.address for slot in self._slots if slot.future is None]
+            self._farewells += [self._submit(address, "end", end_workers) for address in (*idle, *self._looked_at)]
+            for future in self._farewells:
                 future.result(timeout=GATHER)
 
     @property
@@ -154,7 +155,8 @@ class DaskCrew:
             del self._looked_at[address]
         known = {slot.address for slot in self._slots} | self._looked_at.keys() | self._left_out.keys()
         for address in found.keys() - known:
-            future = self._submit(address, "versions", versions_here, plain(source.setting), dict(source.files))
+            given = plain(source.setting), dict(source.files), self._topic
+            future = self._submit(address, "versions", versions_here, *given)
             self._looked_at[address] = future
             future.add_done_callback(lambda _, address=address: self._heard.put(("versions", address)))
         if self._slots or self._looked_at:
@@ -182,6 +184,7 @@ class DaskCrew:
             self._slots += [Slot(next(self._numbers), address) for _ in range(threads)]
             return
         self._left_out[address] = fault
+        self._farewells.append(self._submit(address, "end", end_workers))
         if not self._any_fitted and not self._looked_at:
             raise InputError(f"Dask worker {address} cannot do cells of this run: {fault}")
         warnings.warn(f"Dask worker {address} is left out: {fault}", stacklevel=2)

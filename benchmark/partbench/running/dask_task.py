@@ -21,6 +21,7 @@ from partbench.running.engine import end_idle_worker, outcome_of, step_in_worker
 from partbench.running.failure import log_of
 
 EVERY = 1.0  # seconds between two events of progress
+NO_SLOT = -1
 TOGETHER = 0.2  # seconds that keep a thread from doing the same for another one
 CLOSING = ("closing", "closed", "failed")  # states of a Dask worker
 
@@ -31,7 +32,7 @@ class Cancelled(BaseException):
     """The client is gone or wants the step no longer, or this Dask worker is closing."""
 
 
-class Reporter(Silent):
+class StepReporter(Silent):
     """Sends the progress of a step to the client, and raises Cancelled when the step is wanted no longer."""
 
     def __init__(self, topic: str, slot: int) -> None:
@@ -60,13 +61,15 @@ class Reporter(Silent):
         self._worker.log_event(self._topic, {"slot": self._slot, "what": what, "done": done, "total": total})
 
 
-def versions_here(setting: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+def versions_here(setting: Mapping[str, Any], files: Mapping[str, bytes], topic: str) -> dict[str, Any]:
     """Versions of what determines values on this Dask worker ("versions"), or why there are none ("fault")."""
     for folder in filter(None, (setting["data_root"], setting["other"])):
         if not Path(folder).is_dir():
             return {"fault": f"it has no folder '{folder}'; give a path that exists on all workers"}
     here = Setting.of({**setting, "plugin_files": _written(setting["plugin_files"], files)})
-    answer = step_in_worker(Step("versions", versions_request(here), "versions"), Limits.usual())
+    answer = step_in_worker(
+        Step("versions", versions_request(here), "versions"), Limits.usual(), StepReporter(topic, NO_SLOT)
+    )
     return {"versions": answer.result} if answer.kind == "done" else {"fault": answer.text}
 
 
@@ -80,7 +83,7 @@ def do(task: Mapping[str, Any]) -> dict[str, Any]:
     limits = Limits(**task["limits"])
     if limits.memory is None:
         limits = replace(limits, memory=Limits.usual().memory)
-    reporter = Reporter(task["topic"], task["slot"])
+    reporter = StepReporter(task["topic"], task["slot"])
     with tempfile.TemporaryDirectory(prefix="partbench-", dir=_folder()) as folder:
         for step in task["before"]:
             if (task["topic"], step["name"]) not in _prepared:
@@ -110,7 +113,7 @@ def _as_network(name: str) -> str:
     return f"network {name.removeprefix('cell ')}" if name.startswith("cell ") else name
 
 
-def _answered(step: Step, topic: str, limits: Limits, reporter: Reporter) -> Answer:
+def _answered(step: Step, topic: str, limits: Limits, reporter: StepReporter) -> Answer:
     answer = step_in_worker(step, limits, reporter)
     if answer.kind == "done":
         _prepared.add((topic, _as_network(step.name)))

@@ -151,6 +151,7 @@ def test_a_worker_of_other_versions_is_left_out_with_what_differs() -> None:
     with pytest.warns(UserWarning, match="Dask worker a is left out: torch is 3 there, 2 here"):
         replies = done(client, *(step(f"s{i}") for i in range(3)))
     assert {reply.address for reply in replies} == {"b"}
+    assert client.ended == ["a"]
 
 
 def test_a_worker_of_other_versions_that_joins_later_gets_nothing() -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from partbench.running.cell_job import Setting, plain
-from partbench.running.dask_task import Cancelled, Reporter, network_step, versions_here
+from partbench.running.dask_task import Cancelled, StepReporter, network_step, versions_here
 
 
 def test_a_folder_that_is_missing_on_the_worker_is_named(tmp_path: Path) -> None:
     for name in ("data_root", "other"):
         setting = Setting("results", **{name: str(tmp_path / "none")})  # type: ignore[arg-type]
-        found = versions_here(plain(setting), {})
+        found = versions_here(plain(setting), {}, "topic")
         assert found == {"fault": f"it has no folder '{tmp_path}/none'; give a path that exists on all workers"}
 
 
@@ -42,7 +42,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_step_that_nobody_wants_is_left(worker: Any) -> None:
-    reporter = Reporter("topic", 3)
+    reporter = StepReporter("topic", 3)
     reporter.tick()
     worker.status.name = "closing"
     with pytest.raises(Cancelled):
@@ -59,7 +59,7 @@ def test_a_step_that_nobody_wants_is_left(worker: Any) -> None:
 def test_progress_is_sent_about_once_a_second(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    reporter = Reporter("topic", 3)
+    reporter = StepReporter("topic", 3)
     reporter.began(0, "preparing")
     for now in (100.5, 100.9, 101.2, 101.3):
         reporter.progress(0, "fitting", int(10 * now), 2000)
