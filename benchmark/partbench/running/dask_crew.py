@@ -1,4 +1,4 @@
-"""Steps done by the workers of a Dask cluster: each Dask thread does one at a time. The only client of distributed.
+"""Steps done by the workers of a Dask cluster: each thread of them does one at a time.
 
 Steps are handed out one by one, not as a graph: a Dask worker that dies counts against the step that it was doing and
 no other, steps of one group go where the group is open, and a worker that joins gets none before it is looked at.

@@ -122,11 +122,13 @@ def received(planned: PlannedCell, found: Mapping[str, Any], address: str) -> Ce
         return replace(outcome, status="finished before", path=str(path), reason="", failed_metrics={})
     forget_log(path)
     notes, drawn = list(outcome.notes), []
-    with _noted(notes):
+    try:
         if found["log"] is not None:
             _write(log_of(path), found["log"])
         for name, data in found["pictures"].items():
             drawn.append(_write(Path(str(setting.pictures)) / name, data))
+    except OSError as error:
+        notes.append(f"not written: {in_one_line(error)}")
     return replace(outcome, path=str(path), pictures=tuple(drawn), notes=tuple(notes))
 
 
@@ -149,19 +151,6 @@ def _failed(planned: PlannedCell, reason: str) -> CellOutcome:
     if answer.kind == "done":
         return CellOutcome.of(answer.result)
     return CellOutcome(planned.job, "failed", reason=f"{reason}; not written: {answer.text}")
-
-
-class _noted(suppress):
-    """Notes an OSError instead of raising it."""
-
-    def __init__(self, notes: list[str]) -> None:
-        super().__init__(OSError)
-        self._notes = notes
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        if kind is not None and issubclass(kind, OSError):
-            self._notes.append(f"not written: {in_one_line(error)}")
-        return bool(super().__exit__(kind, error, trace))
 
 
 def _write(path: Path, data: bytes) -> str:
