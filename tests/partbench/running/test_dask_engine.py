@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from partbench.running.crew import Silent, Step
 from partbench.running.dask_cluster import scheduler_at
 from partbench.running.dask_crew import Reply, Source
 from partbench.running.dask_engine import DaskEngine, received, sources_of
-from partbench.running.engine import Engine, PlannedCell, Request
+from partbench.running.engine import Plan, PlannedCell, Request
 from partbench.running.failure import log_of
 
 pytest.importorskip("distributed", reason="needs the extra partbench[cluster]")
@@ -127,13 +127,14 @@ class Finished:
     warned: list[str]
     options: Mapping[str, str]
     plugin: Path
+    plan: Plan
 
 
 def kill_the_one_that_naps(place: Path) -> None:
     """Kill the Dask worker that does the napping cell of seed 0."""
     from dask_processes import until
 
-    until(lambda: (place / "0").exists() and (place / "0").read_text(), 100)
+    until(lambda: (place / "0").exists() and (place / "0").read_text(), 300)
     found = psutil.Process(int((place / "0").read_text())).parent()
     assert found is not None
     found.kill()
@@ -166,7 +167,7 @@ def finished(cluster: Any, plugin: Path, tmp_path_factory: pytest.TempPathFactor
         outcomes = list(engine.run(plan))
     killer.join()
     warned = [str(one.message) for one in caught if issubclass(one.category, UserWarning)]
-    return Finished(outcomes, folder / "results", listener, warned, options, plugin)
+    return Finished(outcomes, folder / "results", listener, warned, options, plugin, plan)
 
 
 def test_a_cell_whose_dask_worker_is_killed_is_done_again_elsewhere(finished: Finished) -> None:
@@ -233,7 +234,7 @@ def test_an_interrupted_run_keeps_finished_cells_and_leaves_nothing_running(
         return (tmp_path / "0").exists() and "trained on" in text and "left out" in text
 
     try:
-        until(lambda: process.poll() is not None or interruptible(said()), 200)
+        until(lambda: process.poll() is not None or interruptible(said()), 300)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130, said()
     finally:
@@ -261,15 +262,15 @@ class LosingCrew:
         pass
 
 
-def test_a_cell_that_ended_three_dask_workers_is_written_as_failed(plugin: Path, tmp_path: Path) -> None:
-    setting = Setting(str(tmp_path / "results"), (str(plugin),), device="cpu")
-    request = Request(setting, ["hostile"], [TASK])
-    with Engine(request, 1) as here:
-        plan = here.planned()
-    with DaskEngine(request, partial(scheduler_at, "tcp://127.0.0.1:9")) as engine:
+def test_a_cell_that_ended_three_dask_workers_is_written_as_failed(finished: Finished, tmp_path: Path) -> None:
+    one = finished.plan.cells[0]
+    setting = replace(one.job.setting, results=str(tmp_path))
+    plan = replace(finished.plan, cells=[replace(one, job=replace(one.job, setting=setting))])
+    with DaskEngine(Request(setting, []), partial(scheduler_at, "tcp://127.0.0.1:9")) as engine:
         engine._crew = LosingCrew()  # type: ignore[assignment]
         [outcome] = engine.run(plan)
     assert (outcome.status, outcome.reason) == ("failed", "3 Dask workers ended while they did it: a, b, c")
+    assert outcome.path == str(one.cell.path(tmp_path))
     rows = read_cell(Path(str(outcome.path)))
     assert set(rows["status"]) == {"failed"}
     assert set(rows["reason"]) == {outcome.reason}
