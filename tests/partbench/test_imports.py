@@ -115,6 +115,18 @@ def test_no_imports_go_round_in_a_circle() -> None:
     list(TopologicalSorter(graph).static_order())
 
 
+def test_dask_is_imported_only_where_a_run_on_a_cluster_needs_it() -> None:
+    importing = set()
+    for module, path in FILES.items():
+        nodes = [node for node in at_run_time(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        importing |= {module for node in nodes if str(node.module).partition(".")[0] in ("dask", "distributed")}
+        plain = [node for node in at_run_time(ast.parse(path.read_text())) if isinstance(node, ast.Import)]
+        importing |= {
+            module for node in plain for alias in node.names if alias.name.startswith(("dask", "distributed"))
+        }
+    assert importing == {"partbench.running.dask_task"}
+
+
 def test_a_planted_import_is_seen() -> None:
     tree = ast.parse("if TYPE_CHECKING:\n    import a\ndef f():\n    from partbench.cli import main\n")
     assert [type(node).__name__ for node in at_run_time(tree)].count("ImportFrom") == 1

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from partbench.cli.engines import EngineChoice, engine_options
 from partbench.cli.pages import write_pages_of
 from partbench.cli.parameters import (
     completion_of,
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Run finished cells again.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the explanations of new cells.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores.")
+@engine_options
 @click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=6 * 3600.0,
     show_default=True, help="A cell that takes longer fails.",
@@ -70,9 +69,9 @@ if TYPE_CHECKING:
 @other_option
 def run(
     plugins: tuple[str, ...], tasks: tuple[str, ...], seeds: tuple[int, ...], option_texts: tuple[str, ...],
-    metrics: tuple[str, ...], overwrite: bool, pictures: bool, jobs: int | None, time_limit: float,
-    memory_limit: float | None, dry_run: bool, as_json: bool, results: Path, device: str, data_root: Path | None,
-    other: Path | None,
+    metrics: tuple[str, ...], overwrite: bool, pictures: bool, time_limit: float, memory_limit: float | None,
+    dry_run: bool, as_json: bool, results: Path, device: str, data_root: Path | None, other: Path | None,
+    **engine_choice: Any,
 ) -> None:  # fmt: skip
     """Fit explainers, score them, update leaderboards and draw pictures.
 
@@ -88,28 +87,28 @@ def run(
       bench run --plugin ./my_explainer.py --task fauna/multi:cat
       bench run --plugin ./my_metric.py               score the floors and srae
       bench run --plugin all --jobs 8 --dry-run
+      bench run --plugin all --engine dask --scheduler tcp://host:8786
+      bench run --plugin all --engine dask --cluster slurm --jobs 64 --cluster-option queue=long
     """
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
     from partbench.running.cell_job import Limits, check_writable
-    from partbench.running.engine import Engine, Request, interruptible
+    from partbench.running.engine import Request, interruptible
 
     check_writable(results)
     prepare_cache()
     setting = _setting(plugins, results, device, data_root, other, overwrite, pictures)
     named = [_absolute(name) if name.endswith(".py") else name for name in plugins]
     request = Request(setting, named, tasks, seeds or (0,), list(option_texts), metrics)
-    limits = replace(Limits.usual(), seconds=time_limit)
-    if memory_limit is not None:
-        limits = replace(limits, memory=int(memory_limit * 2**30))
-    workers = jobs or _cores()
+    limits = Limits(time_limit, None if memory_limit is None else int(memory_limit * 2**30))
+    choice = EngineChoice(**engine_choice)
     outcomes: list[CellOutcome] = []
-    with interruptible(), Display(quiet=as_json) as display, Engine(request, workers, limits, display) as engine:
+    with interruptible(), Display(quiet=as_json) as display, choice.opened(request, limits, display, dry_run) as engine:
         plan = engine.planned()
         if dry_run:
-            _print_dry_run(plan, results, workers, as_json)
+            _print_dry_run(plan, results, choice.jobs or engine.size, as_json)
             return
-        display.total(len(plan.cells) + len(plan.lost), min(workers, len(plan.waiting)))
+        display.total(len(plan.cells) + len(plan.lost), min(engine.size, len(plan.waiting)))
         for outcome in engine.run(plan):
             display.cell(outcome)
             outcomes.append(outcome)
@@ -135,11 +134,6 @@ def _setting(
 
 def _absolute(path: str | Path) -> str:
     return str(Path(path).resolve())
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_order(plan: Plan, outcomes: Sequence[CellOutcome]) -> list[CellOutcome]:

@@ -66,6 +66,11 @@ def digest(module: str) -> str:
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
 
+def beside(file: Path) -> list[str]:
+    """Names of the modules beside a plugin file that it imports, however indirectly."""
+    return sorted(_reachable("", file).keys() - {file.stem})
+
+
 def _git(folder: Path, *words: str) -> str | None:
     """What git prints about the tree that a folder is in; None if it fails or is not installed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -6,7 +6,7 @@ import selectors
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,10 +149,7 @@ class Crew:
         """The next step of a worker: of the group it has open, else of one that no other has, else any."""
         own = self._groups.get(place)
         others = {group for other, group in self._groups.items() if other != place and other in self._answers}
-        choices: list[Callable[[Step], bool]] = [
-            lambda step: step.group == own, lambda step: step.group not in others, lambda step: True,
-        ]  # fmt: skip
-        return next((step for fits in choices for step in ready if fits(step)), None)
+        return next_step(ready, own, others)
 
     def _start(self, place: int) -> WorkerProcess:
         worker = WorkerProcess(self._folder / f"worker-{place}.log", self.limits)
@@ -233,6 +230,14 @@ class Crew:
             self._selector.unregister(worker)
         worker.close()
         self._places[place] = None
+
+
+def next_step(ready: Sequence[Step], own: str | None, others: Container[str]) -> Step | None:
+    """Of steps that are ready, one of the group that a worker has open, else of one that no other has, else any."""
+    choices: list[Callable[[Step], bool]] = [
+        lambda step: step.group == own, lambda step: step.group not in others, lambda step: True,
+    ]  # fmt: skip
+    return next((step for fits in choices for step in ready if fits(step)), None)
 
 
 def last_words(log: Path) -> str:

@@ -69,6 +69,17 @@ class Plan:
         """The cells that are still to be done."""
         return [planned for planned in self.cells if not planned.finished]
 
+    def known(self) -> Iterator[CellOutcome]:
+        """The outcomes that are known before any cell is run: of lost cells, and of finished ones.
+
+        The latter are noted as asked for, see `ask_again`.
+        """
+        yield from self.lost
+        for planned in self.cells:
+            if planned.finished:
+                ask_again(Path(planned.job.setting.results), planned.cell)
+                yield CellOutcome(planned.job, "finished before", planned.path, columns=planned.cell.columns)
+
 
 @dataclass
 class Engine:
@@ -90,6 +101,11 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self._crew.close()
+
+    @property
+    def size(self) -> int:
+        """How many cells are done at once."""
+        return self.jobs
 
     def planned(self) -> Plan:
         """The plan, once every dataset and performer is there. Raises InputError for a mistake of the user."""
@@ -119,11 +135,7 @@ class Engine:
 
         Cells that another run is doing are waited for after all others.
         """
-        yield from plan.lost
-        for planned in plan.cells:
-            if planned.finished:
-                ask_again(Path(planned.job.setting.results), planned.cell)
-                yield CellOutcome(planned.job, "finished before", planned.path, columns=planned.cell.columns)
+        yield from plan.known()
         steps, cells = steps_of(plan.waiting)
         claimed = []
         for answer in self._crew.run(steps):
@@ -135,6 +147,14 @@ class Engine:
                     yield outcome
         for answer in self._crew.run(claimed):
             yield outcome_of(cells[answer.step.name], answer)
+
+    def versions(self, setting: Setting) -> dict[str, str]:
+        """Versions of partbench, torch and plugins here, see `versions_of`; `setting` is that of planned cells."""
+        [answer] = self._crew.run([Step("versions", versions_request(setting), "preparing: versions of plugins")])
+        if answer.kind != "done":
+            raise RuntimeError(f"the versions of plugins cannot be told: {answer.text}\n{last_words(answer.log)}")
+        found: dict[str, str] = answer.result
+        return found
 
     def _planned_names(self) -> dict[str, Any]:
         """What the planner answers; again without a plugin that ends it, until it answers."""
@@ -193,6 +213,11 @@ def waiting_for(step: Step) -> Step:
     """The step of a cell that another run is doing, done once that run has ended or finished it."""
     label = f"{step.label} (another run is doing it)"
     return replace(step, request={**step.request, "wait": True}, label=label, after=frozenset())
+
+
+def versions_request(setting: Setting) -> dict[str, Any]:
+    """What a worker is asked for the versions of partbench, torch and plugins there."""
+    return {"do": "versions", "setting": plain(setting)}
 
 
 def outcome_of(job: CellJob, answer: Answer) -> CellOutcome:

@@ -209,8 +209,27 @@ def _cell(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
     return plain(outcome), clean
 
 
+def _versions(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    from partbench.running.cell_job import Setting
+    from partbench.running.versions import versions_of
+
+    setting = Setting.of(request["setting"])
+    return versions_of(worker.workbench(setting).registry, setting.plugin_files), True
+
+
+def _fail(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    from partbench.running.cell_job import CellJob, plain
+    from partbench.running.worker_cell import fail_job
+
+    job = CellJob.of(request["job"])
+    return plain(fail_job(job, worker.workbench(job.setting), request["reason"])), True
+
+
 Handler = Callable[[RequestServer, Mapping[str, Any]], tuple[Any, bool]]
-HANDLERS: dict[str, Handler] = {"plan": _plan, "open": _open, "activations": _activations, "fit": _fit, "cell": _cell}
+HANDLERS: dict[str, Handler] = {
+    "plan": _plan, "open": _open, "activations": _activations, "fit": _fit, "cell": _cell,
+    "versions": _versions, "fail": _fail,
+}  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -69,6 +69,14 @@ def _run(planned: Job, task: Task, workbench: Workbench, job: CellJob, told: Tol
     return outcome, not run.spoilt
 
 
+def fail_job(job: CellJob, workbench: Workbench, reason: str) -> CellOutcome:
+    """Write a cell as failed without running it."""
+    planned = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed)
+    task = workbench.task(job.task).with_seed(job.seed)
+    rows = planned.failed_rows(workbench.registry, task.device, job.setting.run_id)
+    return write_failed(job, planned.cell(task), rows, reason)
+
+
 def _written(job: CellJob, cell: Cell, run: CellRun, blank: Sequence[Row], log: Path) -> CellOutcome:
     """Write the rows of a cell; what cannot be written, such as a name that is no text, fails the cell."""
     for stream in (sys.stdout, sys.stderr):
