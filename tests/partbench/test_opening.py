@@ -151,7 +151,7 @@ def test_single_tasks_have_a_performer_activations_and_a_version_of_their_own(wo
     assert [task.form for task in tasks] == ["single", "others", "single", "logit"]
     assert [task.version for task in tasks] == ["2", "2", "2", "1"]
     assert len({task.performer.fingerprint for task in tasks}) == 4
-    assert len({task.activation_cache.folder for task in tasks}) == 4
+    assert len({task.activation_cache.item("train", "logits") for task in tasks}) == 4
     assert workbench.task("fauna/cat").activation_cache is tasks[0].activation_cache
     assert tasks[0].performer.outputs == ("cat",)
     assert (len(tasks[0].training.labels), len(tasks[1].training.labels)) == (1300, 2800)
