@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from partbench import InputError
-from partbench.datasets.animal_part.matlab import MatFile
+from partbench.datasets.matlab.process import MatFile, MatlabProcess
 from partbench.datasets.photograph import Corners, is_whole
 
 TRUTH_FOLDER = "data_input_DET-2015-subset-ILSVRC2013train"
@@ -40,9 +40,13 @@ class Photo:
 
 @dataclass
 class AnimalPartFolder:
-    """The root folder; every file asked for enters `digest`, with its content (.mat) or its size (photos)."""
+    """The root folder; every file asked for enters `digest`, with its content (.mat) or its size (photos).
+
+    `process` reads the .mat files.
+    """
 
     root: Path
+    process: MatlabProcess
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def mat(self, path: str) -> MatFile | None:
@@ -52,7 +56,7 @@ class AnimalPartFolder:
             return None
         content = file.read_bytes()
         self._note(path, len(content), content)
-        return MatFile(file, content)
+        return MatFile(file, content, self.process)
 
     def photos(self, folder: str, suffix: str) -> list[Path]:
         """The photos of a folder, by name. Raises InputError if there are none."""

@@ -1,0 +1,49 @@
+"""How reading a mutated input ends. What is raised beside `REFUSALS` is a fault, and so is a text of several lines."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from partbench import InputError
+from partbench.cache.item import Damaged as DamagedItem
+from partbench.results.plain_text import printable
+from partbench.results.sealed import Damaged
+
+REFUSALS = (InputError, Damaged, DamagedItem)
+Input = TypeVar("Input")
+
+
+def verdicts(inputs: Iterable[Input], read: Callable[[Input], object], whole: object) -> Counter[str]:
+    """How many inputs are "refused" in one line, read as "equal" to the values of the whole one, or as "other"."""
+    found: Counter[str] = Counter()
+    for number, each in enumerate(inputs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                found["equal" if same(read(each), whole) else "other"] += 1
+            except REFUSALS as error:
+                assert printable(str(error)).strip(), f"input {number} is refused without a reason"
+                assert len(str(error).split("\n")) == 1, f"input {number} is refused in several lines: {error}"
+                found["refused"] += 1
+            except BaseException as error:
+                error.add_note(f"input {number}: {each!r:.300}")
+                raise
+    return found
+
+
+def same(a: object, b: object) -> bool:
+    """Whether values are equal to the bit, NaN too, whatever they are nested in."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, np.ndarray | torch.Tensor) and isinstance(b, np.ndarray | torch.Tensor):
+        left, right = np.asarray(a), np.asarray(b)
+        return (left.dtype, left.shape, left.tobytes()) == (right.dtype, right.shape, right.tobytes())
+    return bool(a == b) or (a != a and b != b)
