@@ -1,4 +1,4 @@
-"""How reading a mutated input ends. What is raised beside `REFUSALS` is a fault, and so is a text of several lines."""
+"""How reading a mutated input ends. An exception beside `REFUSALS` is a fault, and so is a refusal of several lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 
 from partbench import InputError
 from partbench.cache.item import Damaged as DamagedItem
-from partbench.results.plain_text import printable
 from partbench.results.sealed import Damaged
 
 REFUSALS = (InputError, Damaged, DamagedItem)
@@ -21,20 +20,23 @@ Input = TypeVar("Input")
 
 def verdicts(inputs: Iterable[Input], read: Callable[[Input], object], whole: object) -> Counter[str]:
     """How many inputs are "refused" in one line, read as "equal" to the values of the whole one, or as "other"."""
-    found: Counter[str] = Counter()
-    for number, each in enumerate(inputs):
+    return Counter(_verdict(number, each, read, whole) for number, each in enumerate(inputs))
+
+
+def _verdict(number: int, each: Input, read: Callable[[Input], object], whole: object) -> str:
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                found["equal" if same(read(each), whole) else "other"] += 1
-            except REFUSALS as error:
-                assert printable(str(error)).strip(), f"input {number} is refused without a reason"
-                assert len(str(error).split("\n")) == 1, f"input {number} is refused in several lines: {error}"
-                found["refused"] += 1
-            except BaseException as error:
-                error.add_note(f"input {number}: {each!r:.300}")
-                raise
-    return found
+            return "equal" if same(read(each), whole) else "other"
+    except REFUSALS as error:
+        text = str(error)
+    except BaseException as error:
+        error.add_note(f"input {number}: {each!r:.300}")
+        raise
+    assert text.strip(), f"input {number} is refused without a reason"
+    assert "\n" not in text, f"input {number} is refused in several lines: {text}"
+    assert len(text) < 2000, f"input {number} is refused in {len(text)} characters"
+    return "refused"
 
 
 def same(a: object, b: object) -> bool:

@@ -1,0 +1,23 @@
+"""The user's mistakes, in one line."""
+
+from __future__ import annotations
+
+import pickle
+
+from partbench.errors import LONGEST, InputError, unknown
+
+
+def test_a_message_that_quotes_lines_is_one_line() -> None:
+    assert str(InputError("no file 'a\nb'; name another")) == "no file 'a b'; name another"
+
+
+def test_a_message_that_quotes_a_very_long_name_keeps_its_beginning_and_its_end() -> None:
+    text = str(unknown("task", "x" * 100_000, ["fauna/bird"]))
+    assert len(text) == LONGEST
+    assert text.startswith("no task named 'xxx")
+    assert text.endswith("known: fauna/bird")
+
+
+def test_an_error_survives_the_way_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(InputError("no file 'a'; name another")))
+    assert (type(error), str(error)) == (InputError, "no file 'a'; name another")
