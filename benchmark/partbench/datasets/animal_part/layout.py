@@ -133,6 +133,9 @@ def _column_of_boxes(mat: MatFile, variable: str) -> list[Corners | None]:
     boxes: list[Corners | None] = []
     for corners in mat.nested(variable, "obj/bndbox", CORNERS):
         left, top, right, bottom = (float(c.flat[0]) if c.size else np.nan for c in corners)
+        if np.isinf([left, top, right, bottom]).any():
+            row = len(boxes) + 1
+            raise InputError(f"{mat.path} has a box of {left} {top} {right} {bottom} in row {row}; copy it again")
         empty = not (right >= max(left, 1) and bottom >= max(top, 1))  # also where a corner is NaN
         boxes.append(None if empty else (left, top, right, bottom))
     return boxes
@@ -159,6 +162,8 @@ def _part(truth: MatFile | None, rows: int) -> tuple[ndarray, ndarray, ndarray]:
     for i, (centre, extent) in enumerate(zip(*columns, strict=True)):
         if centre.size and len(centre) != 2:
             raise InputError(f"{truth.path} has a {centre.shape} centre in row {i + 1}, expected 2 x K; copy it again")
+        if not np.isfinite(centre).all():
+            raise InputError(f"{truth.path} has a centre that is no number in row {i + 1}; copy it again")
         found[i] = centre.shape[1]
         if found[i] == 1:
             centres[i] = centre[:, 0]

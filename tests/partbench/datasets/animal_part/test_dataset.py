@@ -229,6 +229,16 @@ def test_a_box_beside_its_photo_is_named(tiny: TinyFolder):
         split.batch([i])
 
 
+def test_numbers_that_are_infinite_are_named(tiny: TinyFolder):
+    tiny.truth(CAT, 1, [(), ((np.inf, 3.0),), (), ()])
+    with pytest.raises(InputError, match=r"truth_part01.mat has a centre that is no number in row 2; copy it again"):
+        tiny.open()
+    tiny.truth(CAT, 1, [()] * 4)
+    tiny.data(CAT, [bndbox((5, 3, 24, 22)), bndbox((5, 3, np.inf, 22)), *[bndbox((5, 3, 24, 22))] * 2])
+    with pytest.raises(InputError, match=r"data.mat has a box of 5.0 3.0 inf 22.0 in row 2; copy it again"):
+        tiny.open()
+
+
 def test_an_empty_box_leaves_the_photo_out_with_a_warning(tiny: TinyFolder):
     tiny.data(CAT, [bndbox((5, 3, 4, 22)), NONE, *[bndbox((5, 3, 24, 22))] * 2])
     with pytest.warns(UserWarning, match=r"skipped 2 photos without a box, first .*00001.jpg"):
