@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 LONGEST = 1000  # characters of a message: it may quote a name or a value of any length
 BEGINNING = 700
 

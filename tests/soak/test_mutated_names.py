@@ -110,7 +110,9 @@ def test_mutated_command_lines_end_in_one_line(n: int, results: Path) -> None:
         words = list(draw.choice(ARGUMENTS))
         place = draw.randrange(len(words)) if words[0] != "run" else draw.choice((1, 3, 4, 5, 6, 7, 8))
         words[place] = next(edited(words[place], 1, seed=number)).replace("\0", "0")
-        with_results = words if words[0] in ("list", "check", "cache", "doctor") else [*words, "--results", str(results)]
+        with_results = (
+            words if words[0] in ("list", "check", "cache", "doctor") else [*words, "--results", str(results)]
+        )
         found = CliRunner().invoke(main, with_results)
         told = f"{with_results}: {found.output}"
         assert found.exception is None or isinstance(found.exception, SystemExit), told

@@ -177,7 +177,7 @@ def test_strange_values_under_a_valid_digest_make_pages_or_are_refused(
     table = unsealed(path)
 
     def read(forged: pa.Table) -> object:
-        every = np.array(["all" == unit for unit in forged["unit"].to_pylist()], bool)
+        every = np.array([unit == "all" for unit in forged["unit"].to_pylist()], bool)
         write_sealed(path, [forged.filter(pa.array(every)), forged.filter(pa.array(~every))])
         made = everything(results, registry)[0]
         assert all(c.isprintable() or c == "\n" for text in made.values() for c in text)

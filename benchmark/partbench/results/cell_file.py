@@ -24,7 +24,12 @@ def read_table(path: Path, aggregates_only: bool) -> pa.Table:
     """
     table, version = parsed(path, aggregates_only)
     table = aggregates_of(table) if aggregates_only else table
-    return (table if version > schema_1.VERSION else schema_1.upgrade(table)).cast(SCHEMA)
+    if version > schema_1.VERSION:
+        return table.cast(SCHEMA)
+    try:
+        return schema_1.upgrade(table).cast(SCHEMA)
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:  # such as of options that are no JSON
+        raise Damaged(f"its rows are none of version 1: {printable(str(error))[:200]}") from error
 
 
 def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
