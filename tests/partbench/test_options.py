@@ -142,7 +142,7 @@ def test_a_text_that_cannot_be_read_is_quoted():
 
 @pytest.mark.parametrize("text", ["9" * 5000, "[" * 50_000, '{"a":' * 50_000, "-" + "1" * 20_000])
 def test_a_text_that_json_cannot_hold_is_the_users_mistake(text: str):
-    with pytest.raises(InputError, match="-o rate=.*: expected"):
+    with pytest.raises(InputError, match=r"-o rate=.*: expected"):
         options.build(Plain, {"rate": text})
 
 

@@ -45,9 +45,7 @@ def decode(path: Path) -> UInt8[ndarray, "H W 3"]:
     content = np.fromfile(path, np.uint8)
     pixels = _declared_pixels(content)
     if pixels > MOST_PIXELS:
-        raise InputError(
-            f"{path} declares more than {MOST_PIXELS // 10**6} megapixels; copy it again, or make it smaller"
-        )
+        raise InputError(f"{path} declares more than {MOST_PIXELS // 10**6} megapixels; copy it again")
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if pixels else None
     except cv2.error:

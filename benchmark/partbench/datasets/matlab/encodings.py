@@ -46,7 +46,10 @@ class MatContent:
         return [self._numbers(i, node) for i, node in enumerate(self._column(variable, field))]
 
     def nested(self, variable: str, path: str, names: Sequence[str]) -> list[Float[ndarray, "r c"]]:
-        """`variable(i).a.b.name` for every i and, within it, every name; `path` is "a/b"; of struct arrays the first."""
+        """`variable(i).a.b.name` for every i and, for each i, every name; `path` is "a/b".
+
+        Of struct arrays on the way the first is read.
+        """
         field, *inner = path.split("/")
         found = []
         for i, node in enumerate(self._column(variable, field)):
