@@ -60,7 +60,7 @@ def _declared_pixels(content: UInt8[ndarray, "n"]) -> float:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content.tobytes()), formats=FORMATS) as image:
             return image.width * image.height
     except Image.DecompressionBombError:
         return np.inf
