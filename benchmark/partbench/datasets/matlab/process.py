@@ -127,7 +127,7 @@ def _started() -> subprocess.Popen[bytes]:
     # -P: a file of the current folder must not take the place of a library
     command = [sys.executable, "-P", "-m", MODULE]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload]
 
 
 def _unpacked(data: bytes) -> list[Float[ndarray, "r c"]]:
