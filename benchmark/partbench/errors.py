@@ -5,9 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 1000  # characters of a message: it may quote a name or a value of any length
+BEGINNING = 700
+
 
 class InputError(Exception):
-    """A mistake in what the user gave: a name, an option, a file. Its text is one line, printed without a traceback."""
+    """A mistake in what the user gave: a name, an option, a file. Its text is one line, printed without a traceback.
+
+    Of a text of over 1,000 characters the middle is left out.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(_short(" ".join(text.splitlines())))
 
 
 def in_one_line(error: BaseException) -> str:
@@ -27,3 +36,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
     return InputError(f"no {kind} named '{name}'; {hint}")
+
+
+def _short(line: str) -> str:
+    """A line of at most `LONGEST` characters: the beginning says what is wrong, the end what to do."""
+    if len(line) <= LONGEST:
+        return line
+    gap = " [...] "
+    return f"{line[:BEGINNING]}{gap}{line[len(line) - LONGEST + BEGINNING + len(gap) :]}"

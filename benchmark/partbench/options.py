@@ -143,7 +143,7 @@ def _readings(text: str, hint: Any) -> Iterator[Any]:
     listed = "tuple" in str(hint) and not text.startswith("[")
     try:
         yield json.loads(f"[{text}]" if listed else text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number of over 4,300 digits, or brackets in thousands
         if text in ("None", "none"):
             yield None
     yield [part.strip() for part in text.split(",")] if listed else text

@@ -1,10 +1,12 @@
-"""Exceptions in one line, whatever they are."""
+"""Exceptions and the user's mistakes, in one line, whatever they are."""
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
-from partbench.errors import in_one_line
+from partbench.errors import LONGEST, InputError, in_one_line, unknown
 
 
 class Mute(Exception):
@@ -24,3 +26,19 @@ class Mute(Exception):
 def test_an_exception_is_one_line_that_can_be_encoded(error: Exception, text: str) -> None:
     assert in_one_line(error) == text
     in_one_line(error).encode()
+
+
+def test_a_message_that_quotes_lines_is_one_line() -> None:
+    assert str(InputError("no file 'a\nb'; name another")) == "no file 'a b'; name another"
+
+
+def test_a_message_that_quotes_a_very_long_name_keeps_its_beginning_and_its_end() -> None:
+    text = str(unknown("task", "x" * 100_000, ["fauna/bird"]))
+    assert len(text) == LONGEST
+    assert text.startswith("no task named 'xxx")
+    assert text.endswith("known: fauna/bird")
+
+
+def test_an_error_survives_the_way_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(InputError("no file 'a'; name another")))
+    assert (type(error), str(error)) == (InputError, "no file 'a'; name another")

@@ -140,6 +140,12 @@ def test_a_text_that_cannot_be_read_is_quoted():
         assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 50_000, '{"a":' * 50_000, "-" + "1" * 20_000])
+def test_a_text_that_json_cannot_hold_is_the_users_mistake(text: str):
+    with pytest.raises(InputError, match=r"-o rate=.*: expected"):
+        options.build(Plain, {"rate": text})
+
+
 def test_an_unknown_option_is_answered_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'steps'"):
         options.build(Plain, {"stepps": "3"})

@@ -55,8 +55,8 @@ class CacheItem:
 
         If there is none, `make` computes the item and returns what `write` gave. Of several processes one makes it, the
         others wait for it; if it fails or dies, the next one takes over. `progress` is told of a wait of more than 2 s.
-        A file that is damaged, or that `read` refuses with ValueError, is removed and made again with a warning. Raises
-        what `make` raises, and OSError where the cache cannot be written.
+        A file that is damaged, or that `read` cannot read, is removed and made again with a warning. Raises what `make`
+        raises, what `read` raises of a new file, and OSError where the cache cannot be read or written.
         """
         found = self._read(read, mend=False)
         if found is None:
@@ -124,9 +124,12 @@ class CacheItem:
             try:
                 check(path, self.identity)
                 return read(path)
-            except ValueError as error:
+            except Exception as error:  # of damaged bytes libraries raise almost anything
+                if isinstance(error, MemoryError) or getattr(error, "errno", None) in TRANSIENT:
+                    raise
                 if mend:
-                    warnings.warn(f"{path} is damaged ({error}); it is made again", stacklevel=4)
+                    reason = " ".join(str(error).split()) or type(error).__name__
+                    warnings.warn(f"{path} is damaged ({reason}); it is made again", stacklevel=4)
                     discard(path)
         return None
 

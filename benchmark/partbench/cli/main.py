@@ -43,7 +43,7 @@ class Program(click.Group):
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         """Find a command, with a hint for a misspelt one."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            raise click.UsageError(str(unknown("command", args[0], self.commands)))
+            raise click.UsageError(printable(str(unknown("command", args[0], self.commands))))
         return super().resolve_command(context, args)
 
 

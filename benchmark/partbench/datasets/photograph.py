@@ -1,7 +1,8 @@
-"""JPEG files: whether they are whole, their pixels, crops of them at a fixed size, and a bounded memory of crops."""
+"""Image files: whether a JPEG is whole, pixels, crops at a fixed size, and a bounded memory of crops."""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from partbench import InputError
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 TAIL = 64  # some cameras write a few bytes after the end marker
+
+FORMATS = ("JPEG", "PNG", "BMP")
+MOST_PIXELS = 80_000_000  # a damaged header, or a small file made for it, may declare 4 billion
 
 Corners = tuple[float, float, float, float]
 
@@ -32,17 +36,36 @@ def is_whole(path: Path) -> bool:
 def decode(path: Path) -> UInt8[ndarray, "H W 3"]:
     """The pixels, RGB. An EXIF orientation is ignored, as MATLAB ignored it when the photos were annotated.
 
-    Raises InputError if the file is missing or cannot be decoded.
+    Raises InputError if the file is missing, cannot be decoded, or says that it has more than 80 megapixels.
     """
     import cv2
 
     if not path.is_file():
         raise InputError(f"{path} is gone since the dataset was opened; copy it again")
     content = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(content) else None
+    pixels = _declared_pixels(content)
+    if pixels > MOST_PIXELS:
+        raise InputError(f"{path} declares more than {MOST_PIXELS // 10**6} megapixels; copy it again")
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if pixels else None
+    except cv2.error:
+        image = None
     if image is None:
         raise InputError(f"cannot decode {path} ({len(content)} bytes); copy it again")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _declared_pixels(content: UInt8[ndarray, "n"]) -> float:
+    """Width times height from the header of an image; 0 if it is not one of `FORMATS` or its header is damaged."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content.tobytes()), formats=FORMATS) as image:
+            return image.width * image.height
+    except Image.DecompressionBombError:
+        return np.inf
+    except Exception:  # damaged headers surface as exceptions of many kinds
+        return 0
 
 
 def crop(image: UInt8[ndarray, "H W 3"], corners: Corners | None, size: int) -> UInt8[ndarray, "size size 3"]:

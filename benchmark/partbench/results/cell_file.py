@@ -14,6 +14,8 @@ from partbench.results.plain_text import printable
 from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, TEXTS, VERSION
 from partbench.results.sealed import Damaged, read_bytes
 
+COMPLETE = (*TEXTS, "created_at", "seed", "images", "schema_version", "threads")
+
 
 def read_table(path: Path, aggregates_only: bool) -> pa.Table:
     """The rows of a cell in the columns and names of the present version.
@@ -22,7 +24,12 @@ def read_table(path: Path, aggregates_only: bool) -> pa.Table:
     """
     table, version = parsed(path, aggregates_only)
     table = aggregates_of(table) if aggregates_only else table
-    return (table if version > schema_1.VERSION else schema_1.upgrade(table)).cast(SCHEMA)
+    if version > schema_1.VERSION:
+        return table.cast(SCHEMA)
+    try:
+        return schema_1.upgrade(table).cast(SCHEMA)
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:  # such as of options that are no JSON
+        raise Damaged(f"its rows are none of version 1: {printable(str(error))[:200]}") from error
 
 
 def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
@@ -44,6 +51,7 @@ def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
             only_first = aggregates_only and version > schema_1.VERSION and file.num_row_groups > 0
             table = file.read_row_group(0, use_threads=False) if only_first else file.read(use_threads=False)
             table.validate(full=True)
+            _check_values(table)
     except (InputError, Damaged):
         raise
     except Exception as error:  # what pyarrow raises of damaged bytes is of many kinds
@@ -71,6 +79,13 @@ def _check_columns(file: pq.ParquetFile, version: int) -> None:
     types = [(field.name, field.type, right.field(field.name).type) for field in found]
     if wrong := [f"{name} is {kind}, expected {other}" for name, kind, other in types if kind != other]:
         raise Damaged("; ".join(wrong))
+
+
+def _check_values(table: pa.Table) -> None:
+    """Raise Damaged where a value is absent that every row has."""
+    complete = [name for name in table.schema.names if name in COMPLETE]
+    if absent := [name for name in complete if table[name].null_count]:
+        raise Damaged(f"rows lack {', '.join(absent)}")
 
 
 def aggregates_of(table: pa.Table) -> pa.Table:

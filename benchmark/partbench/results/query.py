@@ -51,6 +51,8 @@ def query(results: Path, statement: str) -> pa.Table:
 def _expect_one_select(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
     import duckdb
 
+    if any("\ud800" <= c <= "\udfff" for c in statement):  # an argument of bytes that are no UTF-8
+        raise InputError("the query holds bytes that are no text in UTF-8; type it again")
     found = connection.extract_statements(statement)
     if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
         kinds = ", ".join(one.type.name for one in found) or "nothing"

@@ -73,6 +73,8 @@ def read_bytes(path: Path) -> tuple[bytes, bool]:
         data = path.read_bytes()
     except OSError as error:
         raise Damaged(error.strerror or str(error)) from error
+    except ValueError as error:  # a name with a null byte, or of bytes that are no text
+        raise Damaged(f"no file has this name: {error}") from error
     place = _place(data)
     if place < 0:
         return data, False

@@ -216,7 +216,7 @@ def job_of(registry: Registry, row: Mapping[str, Any]) -> Job:
     """The job that made a result row. Raises InputError if its explainer is not installed, or its options are none."""
     try:
         given = options.as_texts(json.loads(row["options"]))
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"the options of the cell are {row['options']!r:.60}, expected a JSON object") from error
     return Job(registry.find("explainers", row["explainer"]), given, row["task"], int(row["seed"]))
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
-from partbench.datasets.photograph import CropMemory, crop
+from partbench import InputError
+from partbench.datasets.photograph import CropMemory, crop, decode
 
 
 def test_a_crop_holds_exactly_the_pixels_of_the_box():
@@ -34,3 +39,38 @@ def test_memory_of_crops_stays_within_its_limit():
         memory.get(key, lambda key=key: make(key))
     assert memory.bytes == 200
     assert made == ["a", "b", "c", "c"]
+
+
+def jpeg_of(width: int, height: int) -> bytes:
+    """A JPEG of 8 x 8 px whose header declares another size."""
+    data = bytes(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1])
+    place = data.index(b"\xff\xc0") + 5
+    return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
+
+
+@pytest.mark.parametrize(("width", "height"), [(65_000, 65_000), (9_500, 9_000), (40_000, 40_000)])
+def test_a_photo_that_declares_an_absurd_size_is_refused_before_memory_is_taken(tmp_path: Path, width, height):
+    path = tmp_path / "bomb.jpg"
+    path.write_bytes(jpeg_of(width, height))
+    with pytest.raises(InputError, match=r"bomb.jpg declares more than 80 megapixels; copy it again"):
+        decode(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff\xd9", jpeg_of(0, 8), b"II*\0" + bytes(100)])
+def test_what_is_no_photo_is_named(tmp_path: Path, data: bytes):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"cannot decode .*photo.jpg \({len(data)} bytes\); copy it again"):
+        decode(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+def test_the_pixels_are_red_green_blue_in_every_format(tmp_path: Path, suffix: str):
+    image = np.zeros((9, 7, 3), np.uint8)
+    image[..., 2] = 255
+    path = tmp_path / f"photo{suffix}"
+    path.write_bytes(bytes(cv2.imencode(suffix, image)[1]))
+    found = decode(path)
+    assert found.shape == (9, 7, 3)
+    assert found[..., 0].min() > 250
+    assert found[..., 1:].max() < 5

@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from planted_cells import as_version_2, cell, rows, unsealed
+from planted_cells import as_version_2, cell, changed, rows, unsealed
 
 from partbench.errors import InputError
 from partbench.results.cell_file import read_table
@@ -43,6 +44,16 @@ def test_a_digest_does_not_make_a_cell_of_another_table(tmp_path: Path) -> None:
     write_sealed(path, [unsealed(path).drop_columns("metric")])
     with pytest.raises(Damaged, match="columns differ: metric"):
         read_table(path, aggregates_only=True)
+
+
+@pytest.mark.parametrize("column", ["category", "created_at", "seed", "metric", "schema_version"])
+def test_a_file_whose_rows_lack_what_every_row_has_is_damaged(tmp_path: Path, column: str) -> None:
+    path = write_cell(tmp_path, rows([1.0, 2.0]), cell())
+    table = unsealed(path)
+    absent = pa.array([table[column][0].as_py(), None, None], table.schema.field(column).type)
+    write_sealed(path, [changed(table, column, absent)])
+    with pytest.raises(Damaged, match=f"rows lack {column}"):
+        read_table(path, aggregates_only=False)
 
 
 def test_texts_that_are_no_unicode_are_damage(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from planted_cells import cell, changed, rows, unsealed
@@ -100,3 +101,12 @@ def test_a_cell_of_the_first_version_is_read_alone_and_done_again_by_a_run(tmp_p
     assert finished(tmp_path, cell()) is None
     write_cell(tmp_path, rows([1.0]), cell())
     assert one(tmp_path)["schema_version"] == 3
+
+
+@pytest.mark.parametrize("options", ["no JSON", "[" * 50_000])
+def test_a_file_with_options_that_are_none_is_left_out_with_a_warning(tmp_path: Path, options: str) -> None:
+    path = written_by_version_1(tmp_path)
+    table = pq.read_table(path)
+    pq.write_table(changed(table, "options", pa.array([options] * len(table))), path)
+    with pytest.warns(UserWarning, match="rows are none of version 1"):
+        assert load_results(tmp_path).empty

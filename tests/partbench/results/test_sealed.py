@@ -120,6 +120,12 @@ def test_a_file_without_a_digest_is_told_from_one_with(tmp_path: Path) -> None:
         read_bytes(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a\0b.parquet", "a\ud800.parquet", "a" * 5000])
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Damaged):
+        read_bytes(tmp_path / name)
+
+
 def test_a_digest_among_the_values_is_not_taken_for_that_of_the_file(tmp_path: Path) -> None:
     hostile = pa.table({"name": ["partbench.sha256\x18\x40" + "0" * 64]})
     write_sealed(tmp_path / "a.parquet", [hostile], compression="none", use_dictionary=False)

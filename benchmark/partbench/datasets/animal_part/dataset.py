@@ -27,6 +27,7 @@ from partbench.datasets.animal_part.layout import (
     negative_photos,
     whole,
 )
+from partbench.datasets.matlab.process import MatlabProcess
 from partbench.datasets.photograph import CropMemory, crop, decode
 
 WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}
@@ -108,10 +109,11 @@ class AnimalPart(Dataset):
 
     def __init__(self, root: Path | None = None, size: int = FRAME) -> None:
         super().__init__(root, size)
-        folder = AnimalPartFolder(_checked(root))
-        photos = negative_photos(folder, self.classes.index(OTHER))
-        for label, category in enumerate(self.categories):
-            photos += category_photos(folder, category, WNIDS[category], label)
+        with MatlabProcess() as process:
+            folder = AnimalPartFolder(_checked(root), process)
+            photos = negative_photos(folder, self.classes.index(OTHER))
+            for label, category in enumerate(self.categories):
+                photos += category_photos(folder, category, WNIDS[category], label)
         train, test = halves(whole(photos))
         memory = CropMemory()
         self.train = AnimalPartSet(train, size, self._fingerprint(folder, "train"), memory)

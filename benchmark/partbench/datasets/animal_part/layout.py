@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from partbench import InputError
-from partbench.datasets.animal_part.matlab import MatFile
+from partbench.datasets.matlab.process import MatFile, MatlabProcess
 from partbench.datasets.photograph import Corners, is_whole
 
 TRUTH_FOLDER = "data_input_DET-2015-subset-ILSVRC2013train"
@@ -40,9 +40,13 @@ class Photo:
 
 @dataclass
 class AnimalPartFolder:
-    """The root folder; every file asked for enters `digest`, with its content (.mat) or its size (photos)."""
+    """The root folder; every file asked for enters `digest`, with its content (.mat) or its size (photos).
+
+    `process` reads the .mat files.
+    """
 
     root: Path
+    process: MatlabProcess
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def mat(self, path: str) -> MatFile | None:
@@ -52,7 +56,7 @@ class AnimalPartFolder:
             return None
         content = file.read_bytes()
         self._note(path, len(content), content)
-        return MatFile(file, content)
+        return MatFile(file, content, self.process)
 
     def photos(self, folder: str, suffix: str) -> list[Path]:
         """The photos of a folder, by name. Raises InputError if there are none."""
@@ -129,6 +133,9 @@ def _column_of_boxes(mat: MatFile, variable: str) -> list[Corners | None]:
     boxes: list[Corners | None] = []
     for corners in mat.nested(variable, "obj/bndbox", CORNERS):
         left, top, right, bottom = (float(c.flat[0]) if c.size else np.nan for c in corners)
+        if np.isinf([left, top, right, bottom]).any():
+            row = len(boxes) + 1
+            raise InputError(f"{mat.path} has a box of {left} {top} {right} {bottom} in row {row}; copy it again")
         empty = not (right >= max(left, 1) and bottom >= max(top, 1))  # also where a corner is NaN
         boxes.append(None if empty else (left, top, right, bottom))
     return boxes
@@ -155,6 +162,8 @@ def _part(truth: MatFile | None, rows: int) -> tuple[ndarray, ndarray, ndarray]:
     for i, (centre, extent) in enumerate(zip(*columns, strict=True)):
         if centre.size and len(centre) != 2:
             raise InputError(f"{truth.path} has a {centre.shape} centre in row {i + 1}, expected 2 x K; copy it again")
+        if not np.isfinite(centre).all():
+            raise InputError(f"{truth.path} has a centre that is no number in row {i + 1}; copy it again")
         found[i] = centre.shape[1]
         if found[i] == 1:
             centres[i] = centre[:, 0]

@@ -5,136 +5,26 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import h5py
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.io import savemat
+from tiny_folder import NONE, WRITERS, TinyFolder, bndbox, column
 
 from partbench import InputError
 from partbench.datasets.animal_part import AnimalPart
 from partbench.datasets.animal_part.dataset import WNIDS, AnimalPartSet, halves
 from partbench.datasets.animal_part.layout import TRUTH_FOLDER, Photo
-from partbench.datasets.animal_part.matlab import MatFile
+from partbench.datasets.matlab.encodings import MatContent
 from partbench.datasets.photograph import CropMemory
 
 REAL = Path(__file__).resolve().parents[4] / "../shared/data/animal-part"
 needs_photos = pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not beside the repository")
 ENCODINGS = ("v5", "v7.3")
 CAT = WNIDS["cat"]
-NONE = np.zeros((0, 0))
-
-
-def write_v5(path: Path, variable: str, rows: list[dict]) -> None:
-    array = np.empty((1, len(rows)), dtype=[(name, object) for name in rows[0]])
-    for i, row in enumerate(rows):
-        array[0, i] = tuple(row.values())
-    savemat(path, {variable: array})
-
-
-def write_v73(path: Path, variable: str, rows: list[dict]) -> None:
-    """As MATLAB does: a 512-byte header, fields as references, arrays transposed, text as uint16, empties marked."""
-    with h5py.File(path, "w", userblock_size=512) as file:
-        heap, counter = file.create_group("#refs#"), iter(range(10**6))
-
-        def put(group: h5py.Group, name: str, value: object) -> None:
-            if isinstance(value, list):  # a struct array: every field holds references
-                inner = group.create_group(name)
-                for key in value[0]:
-                    inner[key] = refer([[item[key] for item in value]], inner)
-            elif isinstance(value, dict):
-                inner = group.create_group(name)
-                for key, item in value.items():
-                    put(inner, key, item)
-            elif isinstance(value, str):
-                group[name] = np.array([[ord(c)] for c in value], np.uint16)
-                group[name].attrs["MATLAB_class"] = np.bytes_("char")
-            elif np.size(value) == 0:
-                group[name] = np.zeros(2, np.uint64)
-                group[name].attrs["MATLAB_empty"] = np.uint8(1)
-            else:
-                group[name] = np.atleast_2d(value).T
-
-        def refer(columns: list[list], _: h5py.Group) -> np.ndarray:
-            out = np.empty((len(columns[0]), 1), h5py.ref_dtype)
-            for i, item in enumerate(columns[0]):
-                name = f"r{next(counter)}"
-                put(heap, name, item)
-                out[i, 0] = heap[name].ref
-            return out
-
-        group = file.create_group(variable)
-        for key in rows[0]:
-            group.create_dataset(key, data=refer([[row[key] for row in rows]], group), dtype=h5py.ref_dtype)
-    with open(path, "r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM")
-
-
-WRITERS = {"v5": write_v5, "v7.3": write_v73}
-
-
-def bndbox(corners: tuple[int, int, int, int], text: bool = False) -> dict:
-    """A MATLAB object with its box xmin ymin xmax ymax."""
-    values = [str(c) if text else float(c) for c in corners]
-    return {"bndbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), values, strict=True))}
-
-
-def column(*centres: tuple[float, float]) -> np.ndarray:
-    """Centres (row, col) as MATLAB keeps them: one a column."""
-    return np.array(centres, float).T if centres else NONE
-
-
-@dataclass
-class TinyFolder:
-    """The published layout in small: `photos` a category, `negatives`, all 40 x 30 px with box 5 3 24 22."""
-
-    root: Path
-    encoding: str = "v5"
-    photos: int = 4
-    negatives: int = 2
-    box: tuple[int, int, int, int] = (5, 3, 24, 22)
-    heads: dict[int, tuple] = field(default_factory=lambda: {0: ((113.0, 57.0),)})  # row of cat -> centres
-
-    def write(self) -> TinyFolder:
-        for name, wnid in WNIDS.items():
-            for i in range(self.photos):
-                self.photo(f"{wnid}_obj/img/img/{i + 1:05d}.jpg")
-            self.data(wnid, [bndbox(self.box) for _ in range(self.photos)])
-            heads = self.heads if name == "cat" else {}
-            self.truth(wnid, 1, [heads.get(i, ()) for i in range(self.photos)])
-            self.truth(wnid, 2, [()] * self.photos)
-        for i in range(self.negatives):
-            self.photo(f"neg/{i + 1:05d}.JPEG")
-        return self
-
-    def photo(self, path: str, image: np.ndarray | None = None) -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        image = np.full((30, 40, 3), 127, np.uint8) if image is None else image
-        cv2.imwrite(str(self.root / path), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])
-
-    def data(self, wnid: str, objects: list) -> None:
-        path = self.root / f"{wnid}_obj/img/data.mat"
-        WRITERS[self.encoding](path, "samples", [{"class": 1.0, "obj": item} for item in objects])
-
-    def truth(self, wnid: str, part: int, centres: list[tuple], objects: list | None = None) -> Path:
-        path = self.root / TRUTH_FOLDER / wnid / f"truth_part{part:02d}.mat"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        objects = objects or [NONE] * len(centres)
-        rows = [
-            {"pHW_center": column(*c), "pHW_scale": column(*[(56.0, 28.0)] * len(c)), "obj": item}
-            for c, item in zip(centres, objects, strict=True)
-        ]
-        WRITERS[self.encoding](path, "truth", rows)
-        return path
-
-    def open(self, size: int = 224) -> AnimalPart:
-        return AnimalPart(self.root, size)
 
 
 @pytest.fixture(scope="module", params=ENCODINGS)
@@ -183,7 +73,7 @@ def test_centres_survive_the_round_trip_through_a_file(encoding: str, row: float
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "truth.mat"
         WRITERS[encoding](path, "truth", [{"pHW_center": column((row, col))}, {"pHW_center": NONE}])
-        centre, empty = MatFile(path, path.read_bytes()).values("truth", "pHW_center")
+        centre, empty = MatContent(path.read_bytes()).values("truth", "pHW_center")
     assert centre.tolist() == [[row], [col]]
     assert empty.size == 0
     photo = Photo("cat/1", path, 0, None, centre.T, np.ones((1, 2)), np.ones(1, int))
@@ -245,25 +135,6 @@ def test_boxes_come_from_the_truth_files_where_data_mat_is_absent(tiny: TinyFold
     assert {name for name in ids(dataset) if name.startswith("cat/")} == {"cat/00001", "cat/00002"}
     split, i = row_of(dataset, "cat/00002")
     assert split.photos[i].box == (2, 4, 20, 21)
-
-
-def test_of_several_objects_in_one_row_the_first_gives_the_box(tmp_path: Path):
-    path = tmp_path / "truth.mat"
-    boxes = [bndbox((1, 2, 3, 4), text=True), bndbox((5, 6, 7, 8), text=True)]
-    write_v73(path, "truth", [{"obj": boxes}, {"obj": boxes[1]}])
-    rows = MatFile(path, path.read_bytes()).nested("truth", "obj/bndbox", ("xmin", "ymax"))
-    assert [[v.item() for v in row] for row in rows] == [[1, 4], [5, 8]]
-    objects = np.array([[(boxes[0]["bndbox"],), (boxes[1]["bndbox"],)]], dtype=[("bndbox", object)])
-    write_v5(path, "truth", [{"obj": objects}, {"obj": boxes[1]}])
-    rows = MatFile(path, path.read_bytes()).nested("truth", "obj/bndbox", ("xmin", "ymax"))
-    assert [[v.item() for v in row] for row in rows] == [[1, 4], [5, 8]]
-
-
-def test_a_struct_array_of_one_element_is_read(tmp_path: Path):
-    path = tmp_path / "truth.mat"
-    with h5py.File(path, "w", userblock_size=512) as file:
-        file["truth/pHW_center"] = np.array([[3.0, 4.0]])
-    assert MatFile(path, path.read_bytes()).values("truth", "pHW_center")[0].tolist() == [[3.0], [4.0]]
 
 
 def test_an_absent_legs_file_means_no_legs_and_a_warning(tiny: TinyFolder):
@@ -356,6 +227,16 @@ def test_a_box_beside_its_photo_is_named(tiny: TinyFolder):
     split, i = row_of(tiny.open(), "cat/00001")
     with pytest.raises(InputError, match=r"00001.jpg: box 50 3 60 22 is outside the image of 40 x 30 px"):
         split.batch([i])
+
+
+def test_numbers_that_are_infinite_are_named(tiny: TinyFolder):
+    tiny.truth(CAT, 1, [(), ((np.inf, 3.0),), (), ()])
+    with pytest.raises(InputError, match=r"truth_part01.mat has a centre that is no number in row 2; copy it again"):
+        tiny.open()
+    tiny.truth(CAT, 1, [()] * 4)
+    tiny.data(CAT, [bndbox((5, 3, 24, 22)), bndbox((5, 3, np.inf, 22)), *[bndbox((5, 3, 24, 22))] * 2])
+    with pytest.raises(InputError, match=r"data.mat has a box of 5.0 3.0 inf 22.0 in row 2; copy it again"):
+        tiny.open()
 
 
 def test_an_empty_box_leaves_the_photo_out_with_a_warning(tiny: TinyFolder):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from partbench import InputError
-
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 EMPTY: Float[ndarray, "0 0"] = np.zeros((0, 0))
+MOST = 1_000_000  # elements of an array; those of an annotation have a few, a struct array one for each photo
+
+
+class Refused(ValueError):
+    """A file is not what it should be; the text goes on where the file's name ends: "has no truth(i).obj"."""
 
 
 class Encoding(Protocol):
@@ -31,27 +33,30 @@ class Encoding(Protocol):
 
 
 @dataclass(frozen=True)
-class MatFile:
-    """A .mat file, told apart by its signature, not by its name; what is wrong with it is an InputError naming it."""
+class MatContent:
+    """The bytes of a .mat file, whose encoding is told by its signature.
 
-    path: Path
+    Raises Refused for content that is not as expected, and whatever scipy and h5py raise of damaged bytes.
+    """
+
     content: bytes
 
     def values(self, variable: str, field: str) -> list[Float[ndarray, "r c"]]:
         """`variable(i).field` for every i, in MATLAB's shape; (0, 0) where empty; text is read as a number."""
-        with self._blamed():
-            return [self._numbers(i, node) for i, node in enumerate(self._column(variable, field))]
+        return [self._numbers(i, node) for i, node in enumerate(self._column(variable, field))]
 
-    def nested(self, variable: str, path: str, names: Sequence[str]) -> list[list[Float[ndarray, "r c"]]]:
-        """`variable(i).a.b.name` for every i and every name, `path` being "a/b"; of struct arrays the first."""
+    def nested(self, variable: str, path: str, names: Sequence[str]) -> list[Float[ndarray, "r c"]]:
+        """`variable(i).a.b.name` for every i and, for each i, every name; `path` is "a/b".
+
+        Of struct arrays on the way the first is read.
+        """
         field, *inner = path.split("/")
-        with self._blamed():
-            rows = []
-            for i, node in enumerate(self._column(variable, field)):
-                for name in inner:
-                    node = self._encoding.child(node, name)
-                rows.append([self._numbers(i, self._encoding.child(node, name)) for name in names])
-            return rows
+        found = []
+        for i, node in enumerate(self._column(variable, field)):
+            for name in inner:
+                node = self._encoding.child(node, name)
+            found += [self._numbers(i, self._encoding.child(node, name)) for name in names]
+        return found
 
     @cached_property
     def _encoding(self) -> Encoding:
@@ -60,35 +65,26 @@ class MatFile:
             return Hdf5(self.content)
         if version in (b"\0\1IM", b"\1\0MI"):
             return Version5(self.content)
-        start = self.content[:10]
-        raise InputError(f"{self.path} is no MATLAB v5 or v7.3 file: it begins with {start!r}; copy it again")
+        raise Refused(f"is no MATLAB v5 or v7.3 file: it begins with {self.content[:10]!r}")
 
     def _column(self, variable: str, field: str) -> list[Any]:
         encoding = self._encoding
         try:
             return encoding.column(variable, field)
+        except Refused:
+            raise
         except (KeyError, ValueError) as error:  # scipy's records raise the one or the other
-            raise InputError(f"{self.path} has no {variable}(i).{field}; copy it again") from error
+            raise Refused(f"has no {variable}(i).{field}") from error
 
     def _numbers(self, row: int, node: Any) -> Float[ndarray, "r c"]:
         value = self._encoding.value(node) if node is not None else EMPTY
         if value.dtype.kind != "U":
-            return np.atleast_2d(value).astype(float) if value.size else EMPTY
+            return _plane(np.atleast_2d(value).astype(float) if value.size else EMPTY, row)
         text = "".join(value.ravel()).strip()
         try:
             return np.array([[float(text)]]) if text else EMPTY
         except ValueError:
-            raise InputError(f"{self.path} has {text!r} in row {row + 1}, expected a number; copy it again") from None
-
-    @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        try:
-            yield
-        except InputError:
-            raise
-        except Exception as error:  # a broken file surfaces as almost any exception of the two libraries
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise InputError(f"cannot read {self.path}, it may be truncated; copy it again ({reason})") from error
+            raise Refused(f"has {text!r:.60} in row {row + 1}, expected a number") from None
 
 
 class Version5:
@@ -100,12 +96,15 @@ class Version5:
         self._variables = loadmat(BytesIO(content))
 
     def column(self, variable: str, field: str) -> list[Any]:
-        return [row[field] for row in self._variables[variable].ravel()]
+        rows = self._variables[variable]
+        _check_size(rows.shape)
+        return [row[field] for row in rows.ravel()]
 
     def child(self, node: Any, name: str) -> Any:
         return node.flat[0][name] if node is not None and node.size else None
 
     def value(self, node: Any) -> ndarray:
+        _check_size(node.shape)
         return node
 
 
@@ -137,8 +136,10 @@ class Hdf5:
         h5 = self._h5
         if h5.h5a.exists(node, b"MATLAB_empty"):
             return EMPTY
+        shape = node.shape
+        _check_size(shape)
         double = node.get_type().equal(h5.h5t.NATIVE_DOUBLE)  # the common case: asking for node.dtype is slow
-        array = np.empty(node.shape, float if double else node.dtype)
+        array = np.empty(shape, float if double else node.dtype)
         node.read(h5.h5s.ALL, h5.h5s.ALL, array)
         if not double and h5.Dataset(node).attrs.get("MATLAB_class") == b"char":
             return np.array([chr(code) for code in array.ravel()])
@@ -148,4 +149,17 @@ class Hdf5:
         return isinstance(node, self._h5.h5d.DatasetID) and self._h5.check_ref_dtype(node.dtype) is not None
 
     def _referenced(self, node: Any) -> list[Any]:
+        _check_size(node.shape)
         return [self._h5.h5r.dereference(reference, self._file) for reference in self._h5.Dataset(node)[()].ravel()]
+
+
+def _check_size(shape: Sequence[int]) -> None:
+    """Before memory is taken for it: damaged headers declare arrays of any size."""
+    if math.prod(shape) > MOST:
+        raise Refused(f"holds an array of {' x '.join(map(str, shape))} elements, expected at most {MOST}")
+
+
+def _plane(value: ndarray, row: int) -> Float[ndarray, "r c"]:
+    if value.ndim != 2:
+        raise Refused(f"has an array of {' x '.join(map(str, value.shape))} in row {row + 1}, expected two axes")
+    return value

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import savemat
+from tiny_folder import bndbox, write_v5, write_v73
+
+from partbench.datasets.matlab.encodings import MOST, MatContent, Refused
+
+
+def test_of_several_objects_in_one_row_the_first_gives_the_box(tmp_path: Path):
+    path = tmp_path / "truth.mat"
+    boxes = [bndbox((1, 2, 3, 4), text=True), bndbox((5, 6, 7, 8), text=True)]
+    write_v73(path, "truth", [{"obj": boxes}, {"obj": boxes[1]}])
+    values = MatContent(path.read_bytes()).nested("truth", "obj/bndbox", ("xmin", "ymax"))
+    assert [value.item() for value in values] == [1, 4, 5, 8]
+    objects = np.array([[(boxes[0]["bndbox"],), (boxes[1]["bndbox"],)]], dtype=[("bndbox", object)])
+    write_v5(path, "truth", [{"obj": objects}, {"obj": boxes[1]}])
+    values = MatContent(path.read_bytes()).nested("truth", "obj/bndbox", ("xmin", "ymax"))
+    assert [value.item() for value in values] == [1, 4, 5, 8]
+
+
+def test_a_struct_array_of_one_element_is_read(tmp_path: Path):
+    path = tmp_path / "truth.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["truth/pHW_center"] = np.array([[3.0, 4.0]])
+    assert MatContent(path.read_bytes()).values("truth", "pHW_center")[0].tolist() == [[3.0], [4.0]]
+
+
+def test_an_array_of_absurd_size_is_refused_before_memory_is_taken(tmp_path: Path):
+    path = tmp_path / "truth.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset(
+            "truth/pHW_center", (2, 1 << 40), float, chunks=(1, 1024)
+        )  # a terabyte that the file has not
+    with pytest.raises(Refused, match=rf"holds an array of 2 x {1 << 40} elements, expected at most {MOST}"):
+        MatContent(path.read_bytes()).values("truth", "pHW_center")
+
+
+@pytest.mark.parametrize("write", [write_v5, write_v73])
+def test_a_large_array_is_refused_in_both_encodings(tmp_path: Path, write):
+    path = tmp_path / "truth.mat"
+    write(path, "truth", [{"pHW_center": np.zeros((2, MOST))}, {"pHW_center": np.zeros((2, 1))}])
+    with pytest.raises(Refused, match="holds an array of"):
+        MatContent(path.read_bytes()).values("truth", "pHW_center")
+
+
+def test_an_array_of_three_axes_is_refused(tmp_path: Path):
+    rows = np.empty((1, 2), dtype=[("a", object)])
+    rows[0, 0], rows[0, 1] = (np.zeros((2, 1)),), (np.ones((2, 2, 2)),)
+    savemat(tmp_path / "truth.mat", {"truth": rows})
+    with pytest.raises(Refused, match="has an array of 2 x 2 x 2 in row 2, expected two axes"):
+        MatContent((tmp_path / "truth.mat").read_bytes()).values("truth", "a")
