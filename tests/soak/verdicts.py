@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from partbench import InputError
-from partbench.cache.item import Damaged as DamagedItem
+from partbench.cache.item import DamagedItem
 from partbench.results.sealed import Damaged
 
 REFUSALS = (InputError, Damaged, DamagedItem)
