@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,18 @@ def write_sealed(
     write_whole(path, sealed(row_groups, metadata or {}, **writing))
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError."""
+def write_whole(path: Path, data: bytes, check: Callable[[Path], object] = lambda written: None) -> None:
+    """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError.
+
+    `check` is given the file under its other name, and refuses it by raising.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        check(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -86,6 +86,12 @@ def finished(folder: Path, cell: Cell) -> Path | None:
         return None
 
 
+def done(folder: Path, cell: Cell) -> Path | None:
+    """As `finished`, for a cell of which no metric failed: a failure is no result, and is tried again."""
+    path = finished(folder, cell)
+    return path if path and not (read_cell(path)["status"] == "failed").any() else None
+
+
 def _is_finished(path: Path, cell: Cell) -> bool:
     if not os.path.lexists(path):
         return False

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from partbench.errors import InputError
+from partbench.results.schema import AGGREGATE
 
 Status = Literal["finished before", "done", "skipped", "failed", "claimed"]
 
@@ -117,6 +118,13 @@ class CellOutcome:
         """From JSON."""
         lists = {name: tuple(data[name]) for name in ("pictures", "notes")}
         return CellOutcome(**{**data, **lists, "job": CellJob.of(data["job"])})
+
+
+def cell_seconds(rows: Iterable[Mapping[str, Any]]) -> float:
+    """Seconds that a cell took: fitting, explaining, and scoring by each metric. 0 where there are no aggregates."""
+    whole = [row for row in rows if row["unit"] == AGGREGATE]
+    scoring = {row["metric"].partition("@")[0]: row["score_seconds"] for row in whole}
+    return float(whole[0]["fit_seconds"] + whole[0]["explain_seconds"] + sum(scoring.values())) if whole else 0.0
 
 
 def plain(record: Any) -> dict[str, Any]:

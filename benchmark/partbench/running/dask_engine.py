@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from partbench.errors import InputError, in_one_line
 from partbench.results.provenance import beside
 from partbench.results.received import receive_cell
+from partbench.results.sealed import write_whole
 from partbench.running.cell_job import CellOutcome, Limits, plain
 from partbench.running.crew import Listener, Silent, Step
 from partbench.running.engine import Engine, Plan, PlannedCell, Request, end_idle_worker, step_in_worker, steps_of
@@ -155,10 +155,5 @@ def _failed(planned: PlannedCell, reason: str) -> CellOutcome:
 
 def _write(path: Path, data: bytes) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, data)
     return str(path)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from partbench.errors import InputError
 from partbench.results.schema import safe_name, slug
 from partbench.results.store import read_cell
+from partbench.running.cell_job import cell_seconds
 from partbench.running.engine import Plan, PlannedCell
 
 NEWEST = 5  # earlier cells that are looked at for one explainer and dataset
@@ -64,6 +65,4 @@ def _earlier(results: Path, explainer: str, dataset: str) -> Iterator[tuple[floa
         with suppress(OSError, ValueError, InputError, pa.ArrowException):
             rows = read_cell(path).astype({"metric": str, "status": str})
             if not (rows["status"] == "failed").any():
-                scoring = rows["score_seconds"].groupby(rows["metric"].str.partition("@")[0]).max().sum()
-                first = rows.iloc[0]
-                yield float(first["fit_seconds"] + first["explain_seconds"] + scoring), path.stat().st_size
+                yield cell_seconds(rows.to_dict("records")), path.stat().st_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import pandas as pd
 
 from partbench.errors import InputError, in_one_line
 from partbench.results.schema import Cell
+from partbench.results.sealed import write_whole
 from partbench.results.store import write_cell
 from partbench.running.cell_job import CellJob, CellOutcome
 
@@ -64,9 +64,7 @@ def keep_log(log: Path | None, path: Path) -> Path | None:
                 file.seek(max(0, size - LONGEST_LOG))
                 text = file.read()
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = log_of(path).with_name(f".{log_of(path).name}.{os.getpid()}.tmp")
-            temporary.write_bytes(text)
-            os.replace(temporary, log_of(path))
+            write_whole(log_of(path), text)
             return log_of(path)
     return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,9 @@ from partbench.registry import Entry, Registry
 from partbench.results.claims import claim
 from partbench.results.provenance import digest, host, source_commit
 from partbench.results.schema import Cell, check_seed, label, variant
-from partbench.results.store import ask_again, finished, read_cell, write_cell
+from partbench.results.store import ask_again, done, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
+from partbench.running.cell_job import CellJob, new_run_id
 from partbench.running.scoring import MetricState, Row
 from partbench.task import Task
 
@@ -35,6 +35,11 @@ class Job:
     given: Mapping[str, str]
     task: str
     seed: int
+
+    @staticmethod
+    def of(job: CellJob, registry: Registry) -> Job:
+        """A job that came as plain data. Raises InputError if its explainer is not installed."""
+        return Job(registry.find("explainers", job.explainer), job.given, job.task, job.seed)
 
     def explainer(self) -> Any:
         """A fresh explainer. Raises InputError for a bad option."""
@@ -125,7 +130,7 @@ class Campaign:
     results: Path
     overwrite: bool = False
     progress: Progress | None = None
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    run_id: str = field(default_factory=new_run_id)
 
     def __iter__(self) -> Iterator[Outcome]:
         elsewhere = []
@@ -145,12 +150,12 @@ class Campaign:
         with claim(self.results, cell, wait) as mine:
             if not mine:
                 return None
-            path = finished(self.results, cell)
-            if path and not self.overwrite and not has_failed(path):
+            path = done(self.results, cell)
+            if path and not self.overwrite:
                 ask_again(self.results, cell)
                 return Outcome(job, task, cell, path)
             run = job.run(self.workbench, task, self.run_id, self.progress)
-            path = write_cell(self.results, run.rows, cell, overwrite=path is not None)
+            path = write_cell(self.results, run.rows, cell, overwrite=True)
             return Outcome(job, task, cell, path, run)
 
 
@@ -182,11 +187,6 @@ def check_declared(registry: Registry, explainer: Explainer) -> None:
         raise InputError(f"{explainer.name}: control() or compared_with() fails before fit: {found}") from error
     if control not in get_args(Control):
         raise InputError(f"{explainer.name}: control() is {control!r:.60}, expected one of {get_args(Control)}")
-
-
-def has_failed(path: Path) -> bool:
-    """Whether a cell holds a failure: it is tried again, since a failure is not a result."""
-    return bool((read_cell(path)["status"] == "failed").any())
 
 
 def plan(

@@ -10,13 +10,13 @@ from typing import Any
 
 from partbench import options
 from partbench.opening import Workbench
-from partbench.results.store import finished
+from partbench.results.store import done
 from partbench.running.cell import fit
 from partbench.running.cell_job import CellJob, plain
 from partbench.running.failure import print_traceback
 from partbench.running.global_state import GlobalState
 from partbench.running.integrity import unchanged
-from partbench.running.jobs import Job, has_failed
+from partbench.running.jobs import Job
 from partbench.task import Task
 from partbench.types import NotApplicable
 
@@ -32,16 +32,15 @@ def opened(workbench: Workbench, jobs: Sequence[CellJob]) -> list[dict[str, Any]
 
 
 def _described(workbench: Workbench, job: CellJob) -> dict[str, Any]:
-    planned = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed)
+    planned = Job.of(job, workbench.registry)
     task = workbench.task(job.task).with_seed(job.seed)
     cell = planned.cell(task)
-    path = finished(Path(job.setting.results), cell)
-    done = path is not None and not job.setting.overwrite and not has_failed(path)
-    networks = [] if done else list(_needed(workbench, job, planned, task))
+    known = not job.setting.overwrite and done(Path(job.setting.results), cell) is not None
+    networks = [] if known else list(_needed(workbench, job, planned, task))
     columns = {name: value for name, value in dataclasses.asdict(cell).items() if name != "options"}
     return {
         "job": plain(job), "cell": columns | {"options": dict(cell.options)}, "builds_on": networks,
-        "path": str(cell.path(Path(job.setting.results))), "finished": done,
+        "path": str(cell.path(Path(job.setting.results))), "finished": known,
     }  # fmt: skip
 
 
@@ -51,8 +50,8 @@ def _needed(workbench: Workbench, job: CellJob, planned: Job, task: Task) -> Ite
     try:
         for name, values in planned.explainer().builds_on(task.training):
             given = options.as_texts(values)
-            key = Job(registry.find("explainers", name), given, job.task, job.seed).cell(task).key
-            yield {"job": plain(replace(job, explainer=name, given=given)), "key": key}
+            network = replace(job, explainer=name, given=given)
+            yield {"job": plain(network), "key": Job.of(network, registry).cell(task).key}
     except Exception as error:  # its own cell will show it
         print_traceback(error)
 
@@ -72,7 +71,7 @@ def prepare_network(workbench: Workbench, job: CellJob) -> bool:
     A failure is not reported: the cells that need the network fit it again, and say so.
     """
     task = workbench.task(job.task).with_seed(job.seed)
-    explainer = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed).explainer()
+    explainer = Job.of(job, workbench.registry).explainer()
     before = GlobalState.now()
     try:
         with unchanged(task.performer):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry, load
 from partbench.results.schema import AGGREGATE, COLUMNS
 from partbench.results.store import read_cell
-from partbench.running.cell_job import Limits, Setting, check_writable
+from partbench.running.cell_job import Limits, Setting, check_writable, new_run_id
 from partbench.running.engine import Engine, Request
 from partbench.running.jobs import Campaign, Job, plan
 
@@ -136,7 +135,7 @@ def one_thread() -> Iterator[None]:
 def _rows(workbench: Workbench, planned: Sequence[Job], results: str | Path | None) -> list[pd.DataFrame]:
     if results is not None:
         return [read_cell(outcome.path) for outcome in Campaign(workbench, planned, Path(results))]
-    run_id, frames = uuid.uuid4().hex[:12], []
+    run_id, frames = new_run_id(), []
     for job in planned:
         task = workbench.task(job.task).with_seed(job.seed)
         done, cell = job.run(workbench, task, run_id), job.cell(task)

@@ -13,14 +13,14 @@ from partbench.errors import in_one_line
 from partbench.opening import Workbench
 from partbench.plugin import Explainer, Progress
 from partbench.results.claims import claim
-from partbench.results.schema import AGGREGATE, Cell, picture_path
-from partbench.results.store import ask_again, finished, write_cell
+from partbench.results.schema import Cell, picture_path
+from partbench.results.store import ask_again, done, write_cell
 from partbench.running.cell import CellRun
-from partbench.running.cell_job import CellJob, CellOutcome, plain
+from partbench.running.cell_job import CellJob, CellOutcome, cell_seconds, plain
 from partbench.running.failure import forget_log, keep_log, print_traceback, with_log, write_failed
 from partbench.running.global_state import GlobalState
 from partbench.running.integrity import unchanged
-from partbench.running.jobs import Job, has_failed
+from partbench.running.jobs import Job
 from partbench.running.scoring import Row
 from partbench.task import Task
 
@@ -40,14 +40,14 @@ def run_job(job: CellJob, workbench: Workbench, told: Told, wait: bool = False) 
     A cell that another run is doing has the status "claimed", or is waited for. Before anything of the explainer runs,
     `say` is told "started" with all that is needed to write the cell as failed; when the cell is written, "written".
     """
-    planned = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed)
+    planned = Job.of(job, workbench.registry)
     task = workbench.task(job.task).with_seed(job.seed)
     cell, results = planned.cell(task), Path(job.setting.results)
     with claim(results, cell, wait) as mine:
         if not mine:
             return CellOutcome(job, "claimed", columns=cell.columns), True
-        path = finished(results, cell)
-        if path and not job.setting.overwrite and not has_failed(path):
+        path = done(results, cell)
+        if path and not job.setting.overwrite:
             ask_again(results, cell)
             return CellOutcome(job, "finished before", str(path), columns=cell.columns), True
         return _run(planned, task, workbench, job, told)
@@ -71,7 +71,7 @@ def _run(planned: Job, task: Task, workbench: Workbench, job: CellJob, told: Tol
 
 def fail_job(job: CellJob, workbench: Workbench, reason: str) -> CellOutcome:
     """Write a cell as failed without running it."""
-    planned = Job(workbench.registry.find("explainers", job.explainer), job.given, job.task, job.seed)
+    planned = Job.of(job, workbench.registry)
     task = workbench.task(job.task).with_seed(job.seed)
     rows = planned.failed_rows(workbench.registry, task.device, job.setting.run_id)
     return write_failed(job, planned.cell(task), rows, reason)
@@ -96,20 +96,13 @@ def _written(job: CellJob, cell: Cell, run: CellRun, blank: Sequence[Row], log: 
     if kept is None:
         forget_log(path)
     return CellOutcome(
-        job, "skipped" if run.skipped else "done", str(path), run.skipped, _seconds(run.rows), failed,
+        job, "skipped" if run.skipped else "done", str(path), run.skipped, cell_seconds(run.rows), failed,
         columns=cell.columns,
     )  # fmt: skip
 
 
 def _with_log(row: Row, log: Path | None) -> Row:
     return {**row, "reason": with_log(row["reason"], log)}
-
-
-def _seconds(rows: Sequence[Row]) -> float:
-    """Seconds that a cell took: fitting, explaining, and scoring by each metric."""
-    whole = [row for row in rows if row["unit"] == AGGREGATE]
-    scoring = {row["metric"].partition("@")[0]: row["score_seconds"] for row in whole}
-    return float(whole[0]["fit_seconds"] + whole[0]["explain_seconds"] + sum(scoring.values())) if whole else 0.0
 
 
 def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, explainer: Explainer) -> CellOutcome:

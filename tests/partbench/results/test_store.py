@@ -14,7 +14,7 @@ from planted_cells import NOON, RUN, as_version_2, cell, changed, rows, unsealed
 
 from partbench.errors import InputError
 from partbench.results.schema import COLUMNS, TEXTS
-from partbench.results.store import find_cell, finished, load_results, read_cell, write_cell
+from partbench.results.store import done, find_cell, finished, load_results, read_cell, write_cell
 
 
 def test_what_is_written_is_read_back_with_its_types(tmp_path: Path) -> None:
@@ -69,6 +69,18 @@ def test_a_cell_is_finished_only_if_its_file_is_readable(tmp_path: Path) -> None
         assert finished(tmp_path, cell()) is None
     write_cell(tmp_path, rows([3.0]), cell())
     assert read_cell(path)["value"].tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "failed"),
+    [(("ok", "ok"), False), (("ok", "skipped"), False), (("ok", "failed"), True), (("failed", "failed"), True)],
+)
+def test_a_cell_is_done_unless_any_of_its_metrics_failed(
+    tmp_path: Path, statuses: tuple[str, str], failed: bool
+) -> None:
+    aggregates = [rows([1.0], metric=name)[0] | {"status": status} for name, status in zip("ab", statuses, strict=True)]
+    write_cell(tmp_path, aggregates, cell())
+    assert (done(tmp_path, cell()) is None) == failed
 
 
 def test_a_folder_that_cannot_be_written_is_the_users_mistake_in_one_line(tmp_path: Path) -> None:

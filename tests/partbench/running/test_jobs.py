@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
-from planted_cells import cell, rows
+from planted_cells import rows
 from toys import toy_task
 
 from partbench import (
@@ -29,7 +29,7 @@ from partbench.errors import InputError
 from partbench.registry import Entry, load
 from partbench.results.claims import claim
 from partbench.results.store import read_cell, write_cell
-from partbench.running.jobs import Campaign, Job, Outcome, has_failed, job_of
+from partbench.running.jobs import Campaign, Job, Outcome, job_of
 
 
 @dataclass
@@ -110,15 +110,6 @@ def test_a_skipped_cell_is_finished(campaign: Campaign) -> None:
     once(campaign)
     assert once(campaign).run is None
     assert Moody.fitted == 1
-
-
-@pytest.mark.parametrize(
-    ("statuses", "failed"),
-    [(("ok", "ok"), False), (("ok", "skipped"), False), (("ok", "failed"), True), (("failed", "failed"), True)],
-)
-def test_a_cell_has_failed_if_any_of_its_metrics_has(tmp_path: Path, statuses: tuple[str, str], failed: bool) -> None:
-    aggregates = [rows([1.0], metric=name)[0] | {"status": status} for name, status in zip("ab", statuses, strict=True)]
-    assert has_failed(write_cell(tmp_path, aggregates, cell())) == failed
 
 
 def test_a_cell_that_another_run_is_doing_is_waited_for_and_not_done_twice(campaign: Campaign) -> None:
