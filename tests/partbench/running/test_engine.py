@@ -289,6 +289,7 @@ def test_a_plugin_file_that_ends_the_process_is_the_users_mistake(tmp_path: Path
 
 def test_a_single_cell_is_run_in_a_worker_that_serves_the_next_one_too(tmp_path: Path) -> None:
     setting = Setting(str(tmp_path / "results"), (str(PLUGIN),), device="cpu")
+    before = psutil.Process().children()  # such as of fixtures of other tests in this process
     try:
         first = run_in_worker(hostile("", setting), Limits())
         children = psutil.Process().children()
@@ -301,4 +302,5 @@ def test_a_single_cell_is_run_in_a_worker_that_serves_the_next_one_too(tmp_path:
         assert run_in_worker(hostile("", setting, seed=5), Limits()).status == "done"
     finally:
         end_idle_worker()
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    after = [child for child in psutil.Process().children() if child not in before]
+    assert not [child for child in after if child.status() != psutil.STATUS_ZOMBIE]
