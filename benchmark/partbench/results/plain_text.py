@@ -24,7 +24,9 @@ def printable(text: str) -> str:
 
 def inert(text: str) -> str:
     """A text as a cell of comma-separated values: printable, and after an apostrophe if it could start a formula."""
-    return f"'{printable(text)}" if text.lstrip(" ").startswith(FORMULA) else printable(text)
+    shown = printable(text)  # where other white space before a formula has become spaces
+    could_start = any(one.lstrip(" ").startswith(FORMULA) for one in (text, shown))
+    return f"'{shown}" if could_start else shown
 
 
 def comma_separated(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -24,7 +24,7 @@ def test_no_control_or_bidirectional_character_is_left(text: str, shown: str) ->
     assert printable(text) == shown
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "  +"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "  +", "\x0c=", " \n-", "\u2028+"])
 def test_a_text_that_could_start_a_formula_starts_with_an_apostrophe(start: str) -> None:
     assert inert(f"{start}cmd|' /C calc'!A0").startswith("'")
 
