@@ -1,4 +1,4 @@
-.PHONY: bench test lint speed soak mutants clean
+.PHONY: bench test lint speed soak mutants reference clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -21,6 +21,9 @@ soak: .venv/installed  ## reliability in large numbers: damaged files, kills (mi
 
 mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" for a part, JOBS for the number at once
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(MODULES)
+
+reference: .venv/installed  ## all results anew, resumable; DATA=folder of photographs, JOBS, HOURS
+	$(BIN)/python scripts/reference.py $(if $(DATA),--data-root $(DATA)) $(if $(JOBS),--jobs $(JOBS)) $(if $(HOURS),--hours $(HOURS))
 
 .venv/mutants: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
