@@ -24,6 +24,7 @@ from partbench.errors import InputError
 from partbench.leaderboard.standings import current
 from partbench.opening import Workbench
 from partbench.registry import load
+from partbench.results.schema import COLUMNS
 from partbench.results.store import load_results
 from partbench.running.cell_job import cell_seconds
 from partbench.running.engine import interruptible
@@ -137,7 +138,7 @@ class Forecast:
     results: Path
 
     def __post_init__(self) -> None:
-        rows = current(load_results(self.results)) if self.results.is_dir() else pd.DataFrame(columns=CELL)
+        rows = current(load_results(self.results)) if self.results.is_dir() else pd.DataFrame(columns=list(COLUMNS))
         rows = rows[rows["status"] != "failed"]
         self._done = set(rows[CELL].drop_duplicates().itertuples(index=False, name=None))
         of_cells = {
