@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from partbench.nn.torch_setup import return_freed_memory
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -135,7 +136,8 @@ def seed_generators(explainer: Explainer, task: Task) -> None:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Let `peak_memory` begin anew."""
+    """Let `peak_memory` begin anew, without the memory that earlier cells have freed."""
+    return_freed_memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):
