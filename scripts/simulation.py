@@ -120,9 +120,7 @@ def coverage_of_new(world: World, worlds: int, random: np.random.Generator) -> f
     return held / worlds
 
 
-def family_errors(
-    world: World, worlds: int, random: np.random.Generator, apart: float = 0.0
-) -> tuple[float, float]:
+def family_errors(world: World, worlds: int, random: np.random.Generator, apart: float = 0.0) -> tuple[float, float]:
     """With verdicts by Holm's method: how often a family has a false one, or one of the wrong direction; power.
 
     The first half of the explainers have mean 0, the others `apart`, when seeds and images are left out. Power is the

@@ -147,7 +147,8 @@ def board(explainers: Sequence[Explainer], task: Task, names: Sequence[str]) -> 
     for explainer in explainers:
         for found in run_cell(explainer, task, [metric(name) for name in names]).rows:
             if found["unit"] == "all" or found.get("unit_kind") == "image":
-                made = row(explainer.name, "bird", control=explainer.control(), **{name: found[name] for name in columns})
+                about = {name: found[name] for name in columns} | {"control": explainer.control()}
+                made = row(explainer.name, "bird", **about)
                 (rows if found["unit"] == "all" else images).append(made)
     table = standings(frame(rows), pd.DataFrame(images))
     return table[~table["metric"].str.contains("@")].set_index(["explainer", "metric"])

@@ -71,7 +71,13 @@ def everything(results: Path, registry: Registry) -> tuple[object, ...]:
                 jobs.append(str(error))
     images = load_evidence(results)
     evidence = images["value"].to_numpy()
-    return pages(frame, images), unused_cells(frame)["file"].tolist(), evidence, query(results, SELECT).to_pylist(), jobs
+    return (
+        pages(frame, images),
+        unused_cells(frame)["file"].tolist(),
+        evidence,
+        query(results, SELECT).to_pylist(),
+        jobs,
+    )
 
 
 @pytest.mark.parametrize("n", [20, pytest.param(1500, marks=pytest.mark.soak)])

@@ -45,16 +45,20 @@ def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
     and so is an image on which no explainer has a value: the metric does not apply to it.
     """
     runs = _Runs.of(images)
-    of_task = numbered([pd.factorize(rows[name])[0] for name in ("label", "task", "metric")])
-    rows = rows[rows["scored"].groupby(of_task).transform("all").to_numpy(bool)]
-    rows = rows.assign(run=runs.find(rows)).sort_values(["board", "metric", "label", "task", "seed"])
-    codes = [pd.factorize(rows[name])[0] for name in ("board", "metric")]
-    of_label = numbered([*codes, pd.factorize(rows["label"])[0]])
-    with_evidence = (rows["run"] >= 0).groupby(of_label).transform("all")
-    columns = {name: rows[name].to_numpy() for name in ("board", "metric", "label", "task", "run")}
-    used = np.flatnonzero(with_evidence.to_numpy(bool))
-    group = numbered(codes)[used]
-    for some in np.split(used, np.flatnonzero(np.diff(group)) + 1) if len(used) else []:
+    if not len(runs.keys) or rows.empty:
+        return
+    names = ("board", "metric", "label", "task")
+    code = {name: pd.factorize(rows[name], sort=True)[0] for name in names}
+    of_task = numbered([code["label"], code["task"], code["metric"]])
+    covered = rows["scored"].groupby(of_task).transform("all").to_numpy(bool)
+    run = np.where(covered, runs.find(rows), -1)
+    row = numbered([code["board"], code["metric"], code["label"]])
+    lacking = np.bincount(row, covered & (run < 0)) > 0
+    order = np.lexsort((rows["seed"].to_numpy(), code["task"], code["label"], code["metric"], code["board"]))
+    order = order[(covered & ~lacking[row])[order]]
+    columns = {name: rows[name].to_numpy(object)[order] for name in names} | {"run": run[order]}
+    group = numbered([code["board"], code["metric"]])[order]
+    for some in np.split(np.arange(len(order)), np.flatnonzero(np.diff(group)) + 1) if len(order) else []:
         yield _stacked({name: column[some] for name, column in columns.items()}, runs)
 
 
