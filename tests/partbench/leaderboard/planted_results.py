@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from partbench.results.schema import COLUMNS
 
@@ -54,6 +57,39 @@ def row(explainer: str, category: str, value: float | None, half: float = 0.01, 
 
 def frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS))
+
+
+IMAGES = 50
+_HALF = student.ppf(0.975, IMAGES - 1) / np.sqrt(IMAGES)  # of the interval of a mean, in standard deviations
+
+
+def evidence(table: pd.DataFrame) -> pd.DataFrame:
+    """Evidence of 50 images for the aggregates with an interval, as `load_evidence` gives it.
+
+    Its mean is the aggregate, and Student's t interval of the mean has the planted width. The seeds of an explainer on
+    a task deviate from their means in the same images; explainers deviate independently.
+    """
+    known = table[(table["high"] - table["low"]).astype(float) >= 0]
+    names = ["cell", "explainer", "variant", "task", "seed", "metric"]
+    repeated = {name: np.repeat(known[name].to_numpy(object), IMAGES) for name in names}
+    units = [f"{category} {i}" for category in known["category"] for i in range(IMAGES)]
+    noise = [_noise("|".join(map(str, who))) for who in known[["explainer", "variant", "task", "metric"]].to_numpy()]
+    sd = (known["high"] - known["low"]).to_numpy(float) / 2 / _HALF
+    values = known["value"].to_numpy(float)[:, None] + sd[:, None] * np.array(noise).reshape(-1, IMAGES)
+    return pd.DataFrame(repeated | {"unit": units, "value": values.ravel()})
+
+
+@functools.cache
+def _noise(who: str) -> np.ndarray:
+    """Mean 0, standard deviation 1."""
+    noise = np.random.default_rng(zlib.crc32(who.encode())).normal(size=IMAGES)
+    return (noise - noise.mean()) / noise.std(ddof=1)
+
+
+def planted(rows: Iterable[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Aggregate rows, and the evidence of their images."""
+    table = frame(rows)
+    return table, evidence(table)
 
 
 def on_all_tasks(explainer: str, value: float, seeds: int = 3, **changes: Any) -> list[dict[str, Any]]:
