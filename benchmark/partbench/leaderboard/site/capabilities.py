@@ -1,0 +1,82 @@
+"""What explainers can do, as far as results show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
+from partbench.leaderboard.site.data import Cost, Evidence, Score
+
+_OF_LOGITS = {"accuracy", "average_precision", "balanced_accuracy"}
+_OF_CONTRIBUTIONS = {"contribution_entropy", "contribution_error"}
+MEANINGS = {
+    "maps": "Maps: it marks regions of the image",
+    "logits": "Logits: it predicts the network's answer",
+    "contributions": "Contributions: it says how much each concept adds to the answer",
+    "unchanged": "No retraining: it explains the network as it is",
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one explainer does and costs; `has` are keys of MEANINGS, `first_in` the metrics with how many boards."""
+
+    explainer: str
+    control: str
+    has: tuple[str, ...]
+    cost: Cost
+    first_in: tuple[tuple[str, int], ...]
+    boards: int
+
+    @property
+    def method(self) -> bool:
+        """Whether it is neither a floor nor an ablation."""
+        return self.control not in ("floor", "ablation")
+
+
+def profiles(evidence: Evidence) -> list[Profile]:
+    """A profile of each explainer with its default options (any, where it has no others), by name."""
+    return [_profile(name, scores, evidence) for name, scores in sorted(evidence.by_explainer.items())]
+
+
+def _profile(name: str, scores: list[Score], evidence: Evidence) -> Profile:
+    default = [score for score in scores if not score.variant] or scores
+    scored = [score for score in default if score.value is not None]
+    labels = {score.label for score in default}
+    costs = [cost for (_, label), cost in evidence.costs.items() if label in labels]
+    won: dict[str, int] = {}
+    for score in scored:
+        if score.main and score.first and score.proven and score.method:
+            won[score.metric] = won.get(score.metric, 0) + 1
+    return Profile(
+        explainer=name, control=default[0].control, has=tuple(_has(scored, evidence.rows, name)), cost=_mean(costs),
+        first_in=tuple(sorted(won.items(), key=lambda item: (-item[1], item[0]))),
+        boards=len({score.board for score in default}),
+    )  # fmt: skip
+
+
+def _has(scored: list[Score], rows: pd.DataFrame, name: str) -> Iterable[str]:
+    metrics = {score.metric for score in scored if score.main}
+    if metrics - set(METRICS_WITHOUT_MAPS):
+        yield "maps"
+    if metrics & _OF_LOGITS:
+        yield "logits"
+    if metrics & _OF_CONTRIBUTIONS:
+        yield "contributions"
+    if "network" in rows:
+        networks = rows.loc[(rows["explainer"] == name) & (rows["variant"] == ""), "network"]
+        if len(networks) and networks.eq("").all():
+            yield "unchanged"
+
+
+def _mean(costs: list[Cost]) -> Cost:
+    """Means of means over boards; the most memory."""
+    fit = [cost.fit_seconds for cost in costs if cost.fit_seconds is not None]
+    image = [cost.image_seconds for cost in costs if cost.image_seconds is not None]
+    peak = [cost.peak_mb for cost in costs if cost.peak_mb is not None]
+    return Cost(
+        sum(fit) / len(fit) if fit else None, sum(image) / len(image) if image else None, max(peak, default=None)
+    )

@@ -1,0 +1,218 @@
+"""What the site shows, as plain data: scores with rank intervals, paired verdicts, costs. The one door to results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from partbench.leaderboard.standings import UNRANKED, current, standings
+from partbench.results.plain_text import printable
+from partbench.results.schema import label
+
+STEPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One explainer in one metric on one board; numbers are None where there is none.
+
+    `ranks` is the rank interval, `of` the number of ranked explainers, `axis` the range of the values and intervals
+    that are shown beside each other. `higher_is_better` is None for what explainers report of themselves.
+    """
+
+    board: str
+    dataset: str
+    explainer: str
+    variant: str
+    metric: str
+    higher_is_better: bool | None
+    value: float | None
+    low: float | None
+    high: float | None
+    ranks: tuple[int, int] | None
+    of: int
+    axis: tuple[float, float]
+    control: str
+    coverage: str
+    seeds: str
+    images: int
+    one_seed: bool
+    beaten_by_control: bool
+    unsupported: bool
+
+    @property
+    def label(self) -> str:
+        """The explainer with its options."""
+        return label(self.explainer, self.variant)
+
+    @property
+    def main(self) -> bool:
+        """Whether explainers are ranked by this metric: no variant of a metric, nothing that is self-reported."""
+        return "@" not in self.metric and self.higher_is_better is not None
+
+    @property
+    def method(self) -> bool:
+        """Whether it is neither a floor nor an ablation."""
+        return self.control not in UNRANKED
+
+    @property
+    def first(self) -> bool:
+        """Whether no explainer is surely better."""
+        return self.ranks is not None and self.ranks[0] == 1
+
+    @property
+    def proven(self) -> bool:
+        """Whether the score is evidence: surely better than every floor, and not of numbers alone."""
+        return not self.beaten_by_control and not self.unsupported
+
+    @property
+    def step(self) -> int:
+        """5 (the best ranks) to 1 (the last), by the middle of the rank interval; 0 without rank."""
+        if self.ranks is None:
+            return 0
+        place = 0.5 if self.of < 2 else (sum(self.ranks) / 2 - 1) / (self.of - 1)
+        return STEPS - min(int(place * STEPS), STEPS - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Means over the cells of an explainer: seconds to fit a task, seconds to explain an image; most MB in use."""
+
+    fit_seconds: float | None
+    image_seconds: float | None
+    peak_mb: float | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the pages are made of. `rows` are those of `standings.current`; `pairs` those of paired verdicts."""
+
+    rows: pd.DataFrame
+    scores: Sequence[Score]
+    pairs: pd.DataFrame
+
+    @cached_property
+    def boards(self) -> list[str]:
+        """Names of boards, those of a dataset together, `multi` after the others."""
+        names = {score.board: score.dataset for score in self.scores}
+        return sorted(names, key=lambda board: (names[board], "/multi" in board, board))
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """Names of datasets, sorted."""
+        return sorted({score.dataset for score in self.scores})
+
+    @cached_property
+    def by_board(self) -> Mapping[str, list[Score]]:
+        """The scores of each board."""
+        return _grouped(self.scores, "board")
+
+    @cached_property
+    def by_metric(self) -> Mapping[str, list[Score]]:
+        """The scores of each metric."""
+        return _grouped(self.scores, "metric")
+
+    @cached_property
+    def by_explainer(self) -> Mapping[str, list[Score]]:
+        """The scores of each explainer, all its variants."""
+        return _grouped(self.scores, "explainer")
+
+    @cached_property
+    def costs(self) -> Mapping[tuple[str, str], Cost]:
+        """What explainers cost, by board and label."""
+        return dict(_costs(self.rows))
+
+
+def evidence_of(frame: pd.DataFrame, images: pd.DataFrame | None = None) -> Evidence:
+    """From rows of `load_results` and, for paired verdicts, those of images of `load_evidence`.
+
+    Texts of results become printable: no control and no bidirectional characters.
+    """
+    rows = _printable(current(frame))
+    table = _with_rank_intervals(standings(rows))
+    return Evidence(rows, list(_scores(table)), pd.DataFrame())
+
+
+_TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "metric", "reason", "distribution"]
+_TEXTS += ["board", "label"]
+
+
+def _printable(rows: pd.DataFrame) -> pd.DataFrame:
+    changed = {}
+    for name in _TEXTS:
+        codes, texts = pd.factorize(rows[name].fillna(""))
+        known = np.array([printable(str(text)) for text in texts], object)
+        changed[name] = pd.Series(known[codes] if len(known) else [], rows.index, dtype=object)
+    return rows.assign(**changed)
+
+
+def _with_rank_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Rank intervals by separate confidence intervals: 1 + surely better to n - surely worse."""
+    if "rank_low" in table:
+        return table
+    low_rank, high_rank = np.full(len(table), np.nan), np.full(len(table), np.nan)
+    for index in table.groupby(["board", "metric"], sort=False).indices.values():
+        of_metric = table.iloc[index]
+        ranked = index[of_metric["rank"].notna().to_numpy()]
+        if not len(ranked):
+            continue
+        sign = 1 if of_metric["higher_is_better"].iloc[-1] else -1
+        ends = np.sort(sign * table.iloc[ranked][["low", "high"]].to_numpy(float), axis=1)
+        better = ends[:, None, 0] > ends[None, :, 1]
+        low_rank[ranked], high_rank[ranked] = 1 + better.sum(axis=0), len(ranked) - better.sum(axis=1)
+    one_seed = ~table["seeds"].str.contains(" ")
+    return table.assign(rank_low=low_rank, rank_high=high_rank, one_seed=one_seed)
+
+
+def _scores(table: pd.DataFrame) -> Iterator[Score]:
+    """The rows that have a value or a task, as scores."""
+    table = table[table["tasks"] > 0]
+    groups = table.groupby(["board", "metric"], sort=False)
+    number = table["rank_low"].notna().groupby([table["board"], table["metric"]]).transform("sum")
+    ends = table[["value", "low", "high"]]
+    table = table.assign(
+        of=number, least=ends.min(axis=1).groupby(groups.ngroup()).transform("min"),
+        most=ends.max(axis=1).groupby(groups.ngroup()).transform("max"),
+    )  # fmt: skip
+    for row in table.to_dict("records"):
+        yield _score(row)
+
+
+def _score(row: dict[Any, Any]) -> Score:
+    ranks = None if pd.isna(row["rank_low"]) else (int(row["rank_low"]), int(row["rank_high"]))
+    higher = row["higher_is_better"]
+    return Score(
+        **{name: row[name] for name in ("board", "dataset", "explainer", "variant", "metric", "control")},
+        **{name: _known(row[name]) for name in ("value", "low", "high")},
+        **{name: bool(row[name]) for name in ("one_seed", "beaten_by_control", "unsupported")},
+        higher_is_better=None if pd.isna(higher) else bool(higher), ranks=ranks, of=int(row["of"]),
+        axis=(float(row["least"]), float(row["most"])), coverage=row["coverage"], seeds=row["seeds"],
+        images=int(row["images"]),
+    )  # fmt: skip
+
+
+def _costs(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Cost]]:
+    cells = rows[rows["status"] != "failed"]
+    images = cells.groupby("cell")["images"].transform("max")
+    cells = cells.assign(image_seconds=cells["explain_seconds"] / images.where(images > 0)).drop_duplicates("cell")
+    found = cells.groupby(["board", "label"], sort=True).agg(
+        fit=("fit_seconds", "mean"), image=("image_seconds", "mean"), peak=("peak_memory_mb", "max")
+    )
+    for board, name, *numbers in found.reset_index().itertuples(index=False):
+        yield (board, name), Cost(*map(_known, numbers))
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _grouped(scores: Sequence[Score], name: str) -> dict[str, list[Score]]:
+    found: dict[str, list[Score]] = {}
+    for score in scores:
+        found.setdefault(getattr(score, name), []).append(score)
+    return found

@@ -1,0 +1,26 @@
+"""The home page: what to use for what, and the boards."""
+
+from __future__ import annotations
+
+from partbench.leaderboard.site.boards import Board
+from partbench.leaderboard.site.capabilities import MEANINGS, profiles
+from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.facts import Facts
+from partbench.leaderboard.site.templating import render
+
+
+def home(evidence: Evidence, boards: list[Board], facts: Facts, claims: bool) -> dict[str, str]:
+    """The home page, by name."""
+    found = profiles(evidence)
+    methods = [profile for profile in found if profile.method]
+    wins = sorted({metric for profile in methods for metric, _ in profile.first_in})
+    counts = {
+        "explainers": len(methods), "controls": len(found) - len(methods), "boards": len(boards),
+        "metrics": len({metric for board in boards for metric, _ in board.metrics}),
+        "cells": evidence.rows["cell"].nunique(),
+    }  # fmt: skip
+    text = render(
+        "home.html", here="home", profiles=methods, meanings=MEANINGS, wins=wins, boards=boards, counts=counts,
+        facts=facts, claims=claims,
+    )  # fmt: skip
+    return {"index.html": text}
