@@ -22,4 +22,4 @@ def bar(score: Score, width: int = WIDTH) -> Markup:
 
     line = "" if score.low is None or score.high is None else f"M{at(score.low)} 3.5H{at(score.high)}"
     path = f'<path d="{line}M{at(score.value)} 0V{HEIGHT}"/>'
-    return Markup(f'<svg class="bar" width="{width}" height="{HEIGHT}" aria-hidden="true">{path}</svg>')  # noqa: S704
+    return Markup(f'<svg class="bar" width="{width}" height="{HEIGHT}" aria-hidden="true">{path}</svg>')

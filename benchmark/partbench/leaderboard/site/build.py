@@ -40,7 +40,7 @@ def site_pages(
     """Name below the site's folder and text of every page, stylesheet and script."""
     facts, claims, shown = material.facts, bool(material.claims), boards(evidence)
     return {
-        **home(evidence, shown, facts, claims),
+        **home(evidence, shown, claims),
         **dict(explainer_pages(evidence, facts, pictures or {}, claims)),
         **dict(metric_pages(evidence, facts, material.cards, claims)),
         **dict(dataset_pages(evidence, shown, facts, claims)),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pandas as pd
-
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.site.data import Cost, Evidence, Score
 
@@ -46,19 +44,19 @@ def _profile(name: str, scores: list[Score], evidence: Evidence) -> Profile:
     default = [score for score in scores if not score.variant] or scores
     scored = [score for score in default if score.value is not None]
     labels = {score.label for score in default}
-    costs = [cost for (_, label), cost in evidence.costs.items() if label in labels]
+    costs = [cost for label in sorted(labels) for cost in evidence.costs.get(label, {}).values()]
     won: dict[str, int] = {}
     for score in scored:
         if score.main and score.first and score.proven and score.method:
             won[score.metric] = won.get(score.metric, 0) + 1
     return Profile(
-        explainer=name, control=default[0].control, has=tuple(_has(scored, evidence.rows, name)), cost=_mean(costs),
+        explainer=name, control=default[0].control, has=tuple(_has(scored, name in evidence.unchanged)), cost=_mean(costs),
         first_in=tuple(sorted(won.items(), key=lambda item: (-item[1], item[0]))),
         boards=len({score.board for score in default}),
     )  # fmt: skip
 
 
-def _has(scored: list[Score], rows: pd.DataFrame, name: str) -> Iterable[str]:
+def _has(scored: list[Score], unchanged: bool) -> Iterable[str]:
     metrics = {score.metric for score in scored if score.main}
     if metrics - set(METRICS_WITHOUT_MAPS):
         yield "maps"
@@ -66,10 +64,8 @@ def _has(scored: list[Score], rows: pd.DataFrame, name: str) -> Iterable[str]:
         yield "logits"
     if metrics & _OF_CONTRIBUTIONS:
         yield "contributions"
-    if "network" in rows:
-        networks = rows.loc[(rows["explainer"] == name) & (rows["variant"] == ""), "network"]
-        if len(networks) and networks.eq("").all():
-            yield "unchanged"
+    if unchanged:
+        yield "unchanged"
 
 
 def _mean(costs: list[Cost]) -> Cost:

@@ -72,8 +72,8 @@ class Score:
 
     @property
     def step(self) -> int:
-        """5 (the best ranks) to 1 (the last), by the middle of the rank interval; 0 without rank."""
-        if self.ranks is None:
+        """5 (the best ranks) to 1 (the last), by the middle of the rank interval; 0 without rank or evidence."""
+        if self.ranks is None or not self.proven:
             return 0
         place = 0.5 if self.of < 2 else (sum(self.ranks) / 2 - 1) / (self.of - 1)
         return STEPS - min(int(place * STEPS), STEPS - 1)
@@ -123,9 +123,27 @@ class Evidence:
         return _grouped(self.scores, "explainer")
 
     @cached_property
-    def costs(self) -> Mapping[tuple[str, str], Cost]:
-        """What explainers cost, by board and label."""
-        return dict(_costs(self.rows))
+    def costs(self) -> Mapping[str, Mapping[str, Cost]]:
+        """What explainers cost, by label and board."""
+        found: dict[str, dict[str, Cost]] = {}
+        for board, name, cost in _costs(self.rows):
+            found.setdefault(name, {})[board] = cost
+        return found
+
+    @cached_property
+    def distributions(self) -> Mapping[str, str]:
+        """The package that each explainer is from, as its last row says."""
+        last = self.rows.drop_duplicates("explainer", keep="last")
+        return dict(zip(last["explainer"], last["distribution"], strict=True))
+
+    @cached_property
+    def unchanged(self) -> frozenset[str]:
+        """Explainers that, with default options, explain the performer itself and no network trained in its place."""
+        if "network" not in self.rows:
+            return frozenset()
+        own = self.rows.loc[self.rows["variant"] == "", ["explainer", "network"]]
+        always = own["network"].eq("").groupby(own["explainer"]).all()
+        return frozenset(always[always].index)
 
 
 def evidence_of(frame: pd.DataFrame, images: pd.DataFrame | None = None) -> Evidence:
@@ -140,6 +158,7 @@ def evidence_of(frame: pd.DataFrame, images: pd.DataFrame | None = None) -> Evid
 
 _TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "metric", "reason", "distribution"]
 _TEXTS += ["board", "label"]
+_TEXTS_OF_SCORES = ("board", "dataset", "explainer", "variant", "metric", "control", "coverage", "seeds")
 
 
 def _printable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -186,17 +205,17 @@ def _scores(table: pd.DataFrame) -> Iterator[Score]:
 def _score(row: dict[Any, Any]) -> Score:
     ranks = None if pd.isna(row["rank_low"]) else (int(row["rank_low"]), int(row["rank_high"]))
     higher = row["higher_is_better"]
+    texts = {name: str(row[name]) for name in _TEXTS_OF_SCORES}
+    numbers = {name: _known(row[name]) for name in ("value", "low", "high")}
+    marks = {name: bool(row[name]) for name in ("one_seed", "beaten_by_control", "unsupported")}
+    said: dict[str, Any] = {**texts, **numbers, **marks}
     return Score(
-        **{name: row[name] for name in ("board", "dataset", "explainer", "variant", "metric", "control")},
-        **{name: _known(row[name]) for name in ("value", "low", "high")},
-        **{name: bool(row[name]) for name in ("one_seed", "beaten_by_control", "unsupported")},
-        higher_is_better=None if pd.isna(higher) else bool(higher), ranks=ranks, of=int(row["of"]),
-        axis=(float(row["least"]), float(row["most"])), coverage=row["coverage"], seeds=row["seeds"],
-        images=int(row["images"]),
+        **said, higher_is_better=None if pd.isna(higher) else bool(higher), ranks=ranks, of=int(row["of"]),
+        axis=(float(row["least"]), float(row["most"])), images=int(row["images"]),
     )  # fmt: skip
 
 
-def _costs(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Cost]]:
+def _costs(rows: pd.DataFrame) -> Iterator[tuple[str, str, Cost]]:
     cells = rows[rows["status"] != "failed"]
     images = cells.groupby("cell")["images"].transform("max")
     cells = cells.assign(image_seconds=cells["explain_seconds"] / images.where(images > 0)).drop_duplicates("cell")
@@ -204,7 +223,7 @@ def _costs(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Cost]]:
         fit=("fit_seconds", "mean"), image=("image_seconds", "mean"), peak=("peak_memory_mb", "max")
     )
     for board, name, *numbers in found.reset_index().itertuples(index=False):
-        yield (board, name), Cost(*map(_known, numbers))
+        yield board, name, Cost(*map(_known, numbers))
 
 
 def _known(value: Any) -> float | None:

@@ -37,6 +37,5 @@ def _tasks(evidence: Evidence, dataset: str) -> list[dict[str, Any]]:
     )  # fmt: skip
     found = found.assign(accuracy=right.reindex(found.index)).reset_index()
     return [
-        {**row, "accuracy": None if pd.isna(row["accuracy"]) else row["accuracy"]}
-        for row in found.to_dict("records")
+        {**row, "accuracy": None if pd.isna(row["accuracy"]) else row["accuracy"]} for row in found.to_dict("records")
     ]

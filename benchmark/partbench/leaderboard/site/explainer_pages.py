@@ -13,6 +13,7 @@ from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen
 from partbench.leaderboard.site.templating import render
 
+FIRST_PARTY = "partbench"  # the distribution that holds the plugins that come with it
 CONTROLS = {
     "": "A method.",
     "floor": "A floor: it sees nothing of what the network makes of an image. A score counts only if it is better.",
@@ -26,15 +27,16 @@ def explainer_pages(
 ) -> Iterator[tuple[str, str]]:
     """The list of explainers and a page for each one."""
     known = {profile.explainer: profile for profile in profiles(evidence)}
-    yield "explainers.html", render(
-        "explainers.html", here="explainers", profiles=list(known.values()), facts=facts, claims=claims
+    yield (
+        "explainers.html",
+        render("explainers.html", here="explainers", profiles=list(known.values()), facts=facts, claims=claims),
     )
     for name, scores in sorted(evidence.by_explainer.items()):
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
             labels=_labels(scores), pictures=pictures.get(name, ()), runs=_runs(evidence, name),
-            distribution=_distribution(evidence, name), first_party=_distribution(evidence, name) == "partbench",
+            distribution=evidence.distributions[name], first_party=evidence.distributions[name] == FIRST_PARTY,
         )  # fmt: skip
 
 
@@ -57,10 +59,5 @@ def _on_board(board: str, scores: Sequence[Score]) -> dict[str, Any]:
 
 def _runs(evidence: Evidence, name: str) -> list[tuple[str, str, Cost]]:
     """Costs by board and label."""
-    labels = {score.label for score in evidence.by_explainer[name]}
-    return [(board, label, cost) for (board, label), cost in evidence.costs.items() if label in labels]
-
-
-def _distribution(evidence: Evidence, name: str) -> str:
-    rows = evidence.rows
-    return str(rows.loc[rows["explainer"] == name, "distribution"].iloc[-1])
+    labels = sorted({score.label for score in evidence.by_explainer[name]})
+    return [(board, label, cost) for label in labels for board, cost in evidence.costs.get(label, {}).items()]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from partbench.leaderboard.site.boards import Board
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import Evidence
-from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.templating import render
 
 
-def home(evidence: Evidence, boards: list[Board], facts: Facts, claims: bool) -> dict[str, str]:
+def home(evidence: Evidence, boards: list[Board], claims: bool) -> dict[str, str]:
     """The home page, by name."""
     found = profiles(evidence)
     methods = [profile for profile in found if profile.method]
@@ -21,6 +20,6 @@ def home(evidence: Evidence, boards: list[Board], facts: Facts, claims: bool) ->
     }  # fmt: skip
     text = render(
         "home.html", here="home", profiles=methods, meanings=MEANINGS, wins=wins, boards=boards, counts=counts,
-        facts=facts, claims=claims,
+        given={name for profile in methods for name in profile.has}, claims=claims,
     )  # fmt: skip
     return {"index.html": text}

@@ -10,20 +10,20 @@ from partbench.leaderboard.site.data import Evidence, Score
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 
-COSTS = ("fit seconds", "seconds per image", "peak memory (MB)")
-
 
 def interactive_pages(evidence: Evidence, boards: list[Board], claims: bool) -> Iterator[tuple[str, str]]:
     """Compare and scatter."""
     scores = [score for score in evidence.scores if score.value is not None]
     main = [score for score in scores if score.main]
     known = _Numbered(evidence, boards, main)
-    yield "compare.html", render(
-        "compare.html", here="compare", data=known.data | {"pairs": known.pairs()}, claims=claims
+    yield (
+        "compare.html",
+        render("compare.html", here="compare", data=known.data | {"pairs": known.pairs()}, claims=claims),
     )
     everything = _Numbered(evidence, boards, scores)
-    yield "scatter.html", render(
-        "scatter.html", here="scatter", data=everything.data | {"costs": everything.costs()}, claims=claims
+    yield (
+        "scatter.html",
+        render("scatter.html", here="scatter", data=everything.data | {"costs": everything.costs()}, claims=claims),
     )
 
 
@@ -39,7 +39,9 @@ class _Numbered:
         explainers = {score.label: (score.explainer, score.control) for score in scores}
         self.data: dict[str, Any] = {
             "boards": list(self._boards),
-            "labels": [[name, page_of("explainers", explainers[name][0]), explainers[name][1]] for name in self._labels],
+            "labels": [
+                [name, page_of("explainers", explainers[name][0]), explainers[name][1]] for name in self._labels
+            ],
             "metrics": [[name, directions[name]] for name in self._metrics],
             "scores": [self._score(score) for score in scores],
         }
@@ -52,8 +54,8 @@ class _Numbered:
         """Board, label, then seconds to fit, seconds per image and most memory."""
         return [
             [self._boards[board], self._labels[label], *map(_short, (c.fit_seconds, c.image_seconds, c.peak_mb))]
-            for (board, label), c in self._evidence.costs.items()
-            if label in self._labels
+            for label in self._labels
+            for board, c in self._evidence.costs.get(label, {}).items()
         ]
 
     def pairs(self) -> list[list[Any]]:

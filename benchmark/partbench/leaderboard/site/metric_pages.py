@@ -22,13 +22,13 @@ class Card:
     findings: Sequence[tuple[str, str]] = ()
 
 
-def metric_pages(evidence: Evidence, facts: Facts, cards: Mapping[str, Card], claims: bool) -> Iterator[tuple[str, str]]:
+def metric_pages(
+    evidence: Evidence, facts: Facts, cards: Mapping[str, Card], claims: bool
+) -> Iterator[tuple[str, str]]:
     """The list of metrics and a page for each ranked one, with its variants."""
     names = sorted({score.metric for score in evidence.scores if score.main and score.value is not None})
     about_each = [(name, evidence.by_metric[name][-1].higher_is_better, facts.of("metrics", name)) for name in names]
-    yield "metrics.html", render(
-        "metrics.html", here="metrics", metrics=about_each, cards=cards, claims=claims
-    )
+    yield "metrics.html", render("metrics.html", here="metrics", metrics=about_each, cards=cards, claims=claims)
     for name, higher, fact in about_each:
         yield page_of("metrics", name), render(
             "metric.html", root="../", here="metrics", name=name, higher=higher, fact=fact, card=cards.get(name),

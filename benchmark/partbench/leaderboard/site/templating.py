@@ -31,7 +31,7 @@ def static(name: str) -> str:
 def script_json(value: Any) -> Markup:
     """JSON that may stand in a <script>: it holds no `<`, `>`, `&` and no line separators."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.translate(_ESCAPED))  # noqa: S704
+    return Markup(text.translate(_ESCAPED))
 
 
 def breakable(name: str) -> Markup:
@@ -39,7 +39,7 @@ def breakable(name: str) -> Markup:
     text = str(Markup.escape(name))
     for character in "_@=,/":
         text = text.replace(character, f"{character}<wbr>")
-    return Markup(text)  # noqa: S704
+    return Markup(text)
 
 
 @functools.cache
