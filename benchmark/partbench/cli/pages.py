@@ -62,10 +62,14 @@ def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list
 def _check(results: Path) -> None:
     """Exit with 1, and say what is stale, unless all pages match the results."""
     from partbench.leaderboard.build import stale_pages
-    from partbench.results.store import load_results
+    from partbench.leaderboard.site.build import stale_site
+    from partbench.leaderboard.site.data import evidence_of
+    from partbench.results.store import load_evidence, load_results
 
-    stale = stale_pages(results.parent / "leaderboards", load_results(results))
-    of_site = _stale_site(results)
+    folder, rows, images = results.parent / "leaderboards", load_results(results), load_evidence(results)
+    stale = stale_pages(folder, rows, images)
+    there = (folder / SITE / "index.html").is_file()
+    of_site = stale_site(folder / SITE, evidence_of(rows, images), _material()) if there else []
     if stale:
         click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
     if of_site:
@@ -78,21 +82,15 @@ def _check(results: Path) -> None:
 
 def _write_site(results: Path, photographs: bool) -> Path:
     from partbench.leaderboard.site.build import write_site
+    from partbench.leaderboard.site.data import evidence_of
     from partbench.results.claims import locked
-    from partbench.results.store import load_results
+    from partbench.results.store import load_evidence, load_results
 
     folder = results.parent / "leaderboards"
     with locked(folder / ".lock"):
-        write_site(folder / SITE, load_results(results), _material(), results.parent / "pictures", photographs)
+        evidence = evidence_of(load_results(results), load_evidence(results))
+        write_site(folder / SITE, evidence, _material(), results.parent / "pictures", photographs)
     return folder / SITE / "index.html"
-
-
-def _stale_site(results: Path) -> list[str]:
-    from partbench.leaderboard.site.build import stale_site
-    from partbench.results.store import load_results
-
-    folder = results.parent / "leaderboards" / SITE
-    return stale_site(folder, load_results(results), _material()) if (folder / "index.html").is_file() else []
 
 
 def _material() -> Material:
@@ -105,5 +103,5 @@ def _material() -> Material:
         printed = subprocess.run(command, capture_output=True, check=True, timeout=_SECONDS).stdout
         return Material(facts_of(json.loads(printed)))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        warnings.warn(f"plugins cannot be listed ({type(error).__name__}); the site says nothing of what they are")
+        warnings.warn(f"plugins cannot be listed ({type(error).__name__}); the site says nothing of what they are", stacklevel=2)
         return Material()

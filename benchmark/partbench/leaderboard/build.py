@@ -15,19 +15,21 @@ from partbench.errors import InputError
 from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.page import HEADER, page
 from partbench.leaderboard.paired import comparisons, directions
-from partbench.leaderboard.standings import current, standings
+from partbench.leaderboard.standings import current, standings, standings_of
+from partbench.leaderboard.verdicts import judged, pairs
 from partbench.results.claims import locked
 from partbench.results.folders import folders_of
 from partbench.results.plain_text import inert
 from partbench.results.schema import slug
 from partbench.results.sealed import write_whole
-from partbench.results.store import load_results
+from partbench.results.store import load_evidence, load_results
 
 __all__ = [
     "comparisons",
     "directions",
     "gain_decomposition",
     "pages",
+    "pairs",
     "publish",
     "stale_pages",
     "standings",
@@ -36,27 +38,31 @@ __all__ = [
 
 _ATTEMPTS = 3  # where results change all the time, whoever changes them publishes them
 _TIDY = ["board", "explainer", "variant", "metric", "value", "low", "high", "tasks", "seeds", "images", "coverage"]
-_TIDY += ["rank", "best", "control", "beaten_by_control", "unsupported"]
+_TIDY += ["rank_low", "rank_high", "best", "control", "floors", "beaten_by_control", "unsupported", "one_seed"]
+_TIDY += ["network"]
 
 
-def pages(frame: pd.DataFrame) -> dict[str, str]:
-    """Name and text of every page that these results make; none without results."""
+def pages(frame: pd.DataFrame, images: pd.DataFrame) -> dict[str, str]:
+    """Name and text of every page that these results make; none without results.
+
+    `frame` is what `load_results` gives, `images` what `load_evidence` gives.
+    """
     rows = current(frame)
-    made = {}
+    found, made = judged(rows, images), {}
+    every = standings_of(found)
     for dataset, of_dataset in rows.groupby("dataset", sort=True):
-        table = standings(of_dataset)
-        name = slug(str(dataset))
-        made[f"{name}.md"] = page(str(dataset), table, of_dataset)
+        table, name = every[every["dataset"] == dataset], slug(str(dataset))
+        made[f"{name}.md"] = page(str(dataset), table, of_dataset, found)
         made[f"{name}.csv"] = _tidy(table)
     return made
 
 
-def write_pages(folder: Path, frame: pd.DataFrame) -> list[Path]:
+def write_pages(folder: Path, frame: pd.DataFrame, images: pd.DataFrame) -> list[Path]:
     """Write all pages into a folder, made if absent. Raises InputError if it cannot be written."""
     paths = []
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        for name, text in pages(frame).items():
+        for name, text in pages(frame, images).items():
             paths.append(Path(folder) / name)
             write_whole(paths[-1], text.encode())
     except OSError as error:
@@ -74,15 +80,15 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
     with locked(Path(folder) / ".lock"):
         for _ in range(_ATTEMPTS):
             before = folders_of(results)
-            paths = write_pages(folder, load_results(results, datasets=wanted))
+            paths = write_pages(folder, load_results(results, datasets=wanted), load_evidence(results, wanted))
             if folders_of(results) == before:
                 break
     return paths
 
 
-def stale_pages(folder: Path, frame: pd.DataFrame) -> list[str]:
+def stale_pages(folder: Path, frame: pd.DataFrame, images: pd.DataFrame) -> list[str]:
     """Names of pages that are absent or differ from what the results make, and of generated pages without results."""
-    made = pages(frame)
+    made = pages(frame, images)
     stale = {name for name, text in made.items() if _text(Path(folder) / name) != text}
     for path in Path(folder).glob("*.md"):
         if path.name not in made and (_text(path) or "").startswith(HEADER):
@@ -98,7 +104,7 @@ def _text(path: Path) -> str | None:
 
 
 def _tidy(standings: pd.DataFrame) -> str:
-    texts = standings[_TIDY].select_dtypes(exclude=["number", "bool"]).columns
-    table = standings[_TIDY].assign(rank=standings["rank"].astype("Int64"))
+    table = standings[_TIDY]
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
     table = table.assign(**{name: table[name].map(inert) for name in texts})
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

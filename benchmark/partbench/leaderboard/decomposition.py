@@ -2,80 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
-from partbench.functional.statistics import interval
+from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means
+from partbench.functional.statistics.ratios import mean
+from partbench.leaderboard.current import UNRANKED, current
 from partbench.leaderboard.markdown import ABSENT, bounded, escape, grid, number
-from partbench.leaderboard.paired import MIN_CELLS, resampled_means
 from partbench.leaderboard.published import published_ratio
-from partbench.leaderboard.standings import UNRANKED, current
+from partbench.leaderboard.verdicts import Board, Judged
 
 INSTABILITY, FOLLOWING, PARTS, ACCURACY = "location_instability", "part_following", "part_interpretability", "accuracy"
 NULL = f"{INSTABILITY}@shuffled"
-COLUMNS = ["board", "explainer", "other", "metric", "pairs", "ratio", "ratio_low", "ratio_high", "published"]
+COLUMNS = ["board", "explainer", "other", "metric", "tasks", "ratio", "ratio_low", "ratio_high", "published"]
 COLUMNS += ["gain", "lower_null", "part_following", "part_following_low", "part_following_high", "rest"]
 COLUMNS += ["accuracy", "accuracy_low", "accuracy_high"]
 _FIELDS = {"against": "other", "lower null": "lower_null", "accuracy difference": "accuracy"}
-_TEXT = f"""\
-Each explainer is compared with the one that it names, on the tasks and seeds that both have. Ratio: mean of the
+_TEXT = """\
+Each explainer is compared with the one that it names, on the tasks that both have. Ratio: mean of the
 explainer / mean of the other. Published: the ratio in the paper, mean and range over its networks. Gain: instability
 of the other - instability of the explainer. The gain is the sum of two terms: how much lower the explainer's shuffled
 null is, and how much larger its part_following is. Accuracy difference: explainer - other. Brackets: 95 % intervals
-from resampled tasks and seeds; they are rough with fewer than {MIN_CELLS} pairs. Ablations come last."""
+over images and seeds; with one seed they hold for this training alone. Ablations come last."""
 _REST = """\
 Rest: with several categories, location_instability of a filter is that of the category where it is lowest, and
 part_following that of the category that activates the filter most. Rest is the part of the gain due to this."""
 
 
-def gain_decomposition(frame: pd.DataFrame) -> pd.DataFrame:
+def gain_decomposition(rows: pd.DataFrame, found: Judged) -> pd.DataFrame:
     """Explainers against the one that each is to be compared with, a row per board, label and metric.
 
-    All numbers are means over seeds, then tasks, of the cells where both have the metric (`pairs`), with 95 % bootstrap
-    intervals over tasks and, within each, seeds; the images are the same on both sides and are not resampled. `ratio`
-    is explainer / other, of the means; a draw resamples both alike. `accuracy` is explainer - other. Of
-    location_instability, `gain` = other - explainer = `lower_null` + `part_following` + `rest`: `lower_null` is the
-    difference of the shuffled nulls, `part_following` that of the metric of this name, and `rest` 0 but for rounding
-    where an image shows one category. A number is NaN if one of its cells lacks a value, an interval also if there is
-    but one pair.
+    `rows` are those of `load_results`, `found` what `verdicts.judged` makes of them and of the evidence of images. All
+    numbers are means over images and seeds, then over the tasks where both have the metric (`tasks`), with 95 %
+    intervals over images and seeds. `ratio` is explainer / other, of the means (`statistics.ratio_of_means`).
+    `accuracy` is explainer - other. Of location_instability, `gain` = other - explainer = `lower_null` +
+    `part_following` + `rest`: `lower_null` is the difference of the shuffled nulls, `part_following` that of the metric
+    of this name, and `rest` 0 but for rounding where an image shows one category. A number is NaN if an explainer lacks
+    a value that it is made of.
     """
-    rows = current(frame)
-    rows = rows[rows["scored"] & np.isfinite(rows["value"].astype(float))]
-    found = [row for _, of_board in rows.groupby("board", sort=True) for row in _of_board(of_board)]
-    return pd.DataFrame(found, columns=COLUMNS)
+    boards: dict[str, dict[str, Board]] = {}
+    for board in found.boards:
+        boards.setdefault(board.aligned.board, {})[board.aligned.metric] = board
+    partners = current(rows).groupby("board", sort=True)
+    made = [row for name, of_board in partners for row in _of_board(of_board, boards.get(str(name), {}))]
+    return pd.DataFrame(made, columns=COLUMNS)
 
 
-def gain_section(rows: pd.DataFrame) -> list[str]:
+def gain_section(rows: pd.DataFrame, found: Judged) -> list[str]:
     """The part of a page on one board, from its rows of `standings.current`; empty if nothing can be compared."""
-    found = gain_decomposition(rows)
+    table = gain_decomposition(rows, found)
     parts = []
     for metric, arrow in ((INSTABILITY, "↓"), (PARTS, "↑")):
-        table = found[found["metric"] == metric]
-        if len(table):
-            parts += [f"#### {metric} {arrow}", _table(table, metric)]
+        of_metric = table[table["metric"] == metric]
+        if len(of_metric):
+            parts += [f"#### {metric} {arrow}", _table(of_metric, metric)]
     if not parts:
         return []
-    return ["### Decomposition of the gain", _TEXT, *([_REST] if _has_rest(found) else []), *parts]
+    return ["### Decomposition of the gain", _TEXT, *([_REST] if _has_rest(table) else []), *parts]
 
 
-def _of_board(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
-    values = rows.pivot(index=["label", "task", "seed"], columns="metric", values="value")
-    values = values.reindex(columns=[INSTABILITY, NULL, FOLLOWING, PARTS, ACCURACY]).astype(float)
+def _of_board(rows: pd.DataFrame, metrics: Mapping[str, Board]) -> Iterator[dict[str, object]]:
     board, dataset = rows["board"].iloc[0], rows["dataset"].iloc[0]
     for metric in (INSTABILITY, PARTS):
-        known = values.dropna(subset=metric)
         for explainer, name, other, control in _partners(rows):
-            mine, theirs = (known[known.index.get_level_values(0) == one].droplevel(0) for one in (name, other))
-            cells = mine.index.intersection(theirs.index).sort_values()
-            if not len(cells):
+            sides = _sides(metrics.get(metric), name, other)
+            if sides is None:
                 continue
             paper = (explainer, other.partition(" (")[0], metric, dataset, board)
             printed = "" if control in UNRANKED else published_ratio(*paper)
             names = {"board": board, "explainer": name, "other": other, "metric": metric, "published": printed}
-            yield {**names, "pairs": len(cells), **_compared(mine.loc[cells], theirs.loc[cells], metric)}
+            yield {**names, "tasks": len(sides[0]), **_compared(sides, metrics, metric, (name, other))}
 
 
 def _partners(rows: pd.DataFrame) -> list[tuple[str, str, str, str]]:
@@ -86,35 +84,60 @@ def _partners(rows: pd.DataFrame) -> list[tuple[str, str, str, str]]:
     return sorted(found, key=lambda row: (row[3] in UNRANKED, row[1]))
 
 
-def _compared(mine: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> dict[str, float]:
-    """Of two tables of the same cells, sorted (task, seed); a column per metric."""
-    more = mine - theirs
-    with np.errstate(divide="ignore", invalid="ignore"):  # the ratio is infinite or NaN if the other marks no part
-        ratio, ratios = _mean(mine[metric]) / _mean(theirs[metric]), _draws(mine[metric]) / _draws(theirs[metric])
-    found = _named("ratio", ratio, ratios)
-    found |= _named("accuracy", _mean(more[ACCURACY]), _draws(more[ACCURACY]))
+Sides = tuple[dict[str, Evidence], dict[str, Evidence], Pairing]
+
+
+def _sides(board: Board | None, name: str, other: str, tasks: Iterable[str] | None = None) -> Sides | None:
+    """The evidence of two explainers on the tasks that both have, and how they are paired; None without such tasks.
+
+    With `tasks`, None unless both have all of them.
+    """
+    if board is None or not {name, other} <= set(board.aligned.labels):
+        return None
+    mine, theirs = board.aligned.evidence(name), board.aligned.evidence(other)
+    shared = sorted(mine.keys() & theirs.keys()) if tasks is None else list(tasks)
+    if not shared or not set(shared) <= mine.keys() & theirs.keys():
+        return None
+    return {task: mine[task] for task in shared}, {task: theirs[task] for task in shared}, board.pairing(name, other)
+
+
+def _compared(sides: Sides, metrics: Mapping[str, Board], metric: str, names: tuple[str, str]) -> dict[str, float]:
+    """The numbers of one comparison; NaN for those without evidence."""
+    found = _named("ratio", _known(lambda: ratio_of_means(*sides)))
+    found |= _difference("accuracy", _sides(metrics.get(ACCURACY), *names, sides[0]))
     if metric != INSTABILITY:
         return found
-    gain, lower_null, following = -_mean(more[INSTABILITY]), -_mean(more[NULL]), _mean(more[FOLLOWING])
-    found |= {"gain": gain, "lower_null": lower_null, "rest": gain - lower_null - following}
-    return found | _named("part_following", following, _draws(more[FOLLOWING]))
+    null = _sides(metrics.get(NULL), *names, sides[0])
+    found |= _difference(FOLLOWING, _sides(metrics.get(FOLLOWING), *names, sides[0]))
+    gain, lower_null = -_mean_difference(sides), np.nan if null is None else -_mean_difference(null)
+    return found | {"gain": gain, "lower_null": lower_null, "rest": gain - lower_null - found[FOLLOWING]}
 
 
-def _named(name: str, value: float, draws: Float[np.ndarray, "draws"]) -> dict[str, float]:
-    low, high = interval(draws) if np.isfinite(draws).all() else (np.nan, np.nan)
+def _difference(name: str, sides: Sides | None) -> dict[str, float]:
+    if sides is None:
+        return _named(name, None)
+
+    def found() -> Ratio:
+        return Ratio(_mean_difference(sides), *compare(*sides).these.interval())
+
+    return _named(name, _known(found))
+
+
+def _known(found: Callable[[], Ratio]) -> Ratio | None:
+    """None where no two images have a value of both explainers, or the other's mean is 0."""
+    try:
+        return found()
+    except ValueError:
+        return None
+
+
+def _named(name: str, found: Ratio | None) -> dict[str, float]:
+    value, low, high = found or (np.nan, np.nan, np.nan)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-def _mean(cells: pd.Series) -> np.float64:
-    return np.float64(np.mean([task.mean() for task in _by_task(cells)]))
-
-
-def _draws(cells: pd.Series) -> Float[np.ndarray, "draws"]:
-    return resampled_means(_by_task(cells)) if len(cells) > 1 else np.array([np.nan])
-
-
-def _by_task(cells: pd.Series) -> list[Float[np.ndarray, "s"]]:
-    return [task.to_numpy(float) for _, task in cells.groupby(level="task", sort=True)]
+def _mean_difference(sides: Sides) -> float:
+    return mean(sides[0], list(sides[0])) - mean(sides[1], list(sides[0]))
 
 
 def _has_rest(found: pd.DataFrame) -> bool:
@@ -125,11 +148,13 @@ def _table(found: pd.DataFrame, metric: str) -> str:
     """The comparisons of one metric on one board."""
     split = ["gain", "lower null", "part_following"] if metric == INSTABILITY else []
     rest = ["rest"] if split and _has_rest(found) else []
-    columns = ["explainer", "against", "pairs", "ratio", "published", *split, *rest, "accuracy difference"]
+    columns = ["explainer", "against", "tasks", "ratio", "published", *split, *rest, "accuracy difference"]
     return grid(columns, [[_cell(row, _FIELDS.get(name, name)) for name in columns] for _, row in found.iterrows()])
 
 
 def _cell(row: pd.Series, field: str) -> str:
+    if isinstance(row[field], int):
+        return str(row[field])
     if f"{field}_low" in row:
         return bounded(row[field], row[f"{field}_low"], row[f"{field}_high"])
     return number(row[field]) if isinstance(row[field], float) else escape(row[field]) or ABSENT

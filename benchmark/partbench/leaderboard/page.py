@@ -10,9 +10,10 @@ import pandas as pd
 
 from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, gain_section
 from partbench.leaderboard.markdown import ABSENT, bounds, escape, grid, number
-from partbench.leaderboard.paired import MIN_CELLS, directions
+from partbench.leaderboard.paired import directions
 from partbench.leaderboard.published import elsewhere, same_data
 from partbench.leaderboard.standings import ABLATION, FLOOR, UNRANKED
+from partbench.leaderboard.verdicts import Judged
 from partbench.results.schema import label
 
 Row = Mapping[Hashable, Any]
@@ -20,18 +21,20 @@ HEADER = "<!-- Generated from the results by `bench leaderboard`; do not edit. -
 _READING = f"""\
 How to read this page. A value is a mean over seeds for each task, then over tasks. An explainer has a value only if
 it has a score on every task on which any explainer has one; coverage gives the number of tasks. {ABSENT}: no value.
-↑: higher is better. ↓: lower is better. Intervals are 95 % intervals: seeds are resampled within each task, and the
-uncertainty due to the finite number of images is added for each task, since all seeds share the images. **Bold**: the
-best value, and values whose intervals overlap that of the best; they share rank 1. †: not separated from every floor,
-or worse than one; such a score is no evidence that the explainer explains anything. ‡: the metric reads no maps, and no
-metric of the explainer's maps is separated from every floor; a copy of the network's logit scores as well.
-location_instability depends on where a filter's positions lie, whatever the image shows: compare it with its shuffled
-null (the same positions, dealt to other images), with part_following and with accuracy."""
+↑: higher is better. ↓: lower is better. Intervals are 95 % intervals over test images and seeds, for these categories
+and this network. Ranks are intervals: every two explainers with default options are compared image by image (Holm's
+method over all pairs, .05); of n, the best rank is 1 + the number of those surely better, the last one n - the number
+of those surely worse. **Bold**: none is surely better. °: one seed; its values hold for this training alone, and have
+no rank. †: not surely better than every floor that has the metric; such a score is no evidence that the explainer
+explains anything. ‡: the metric reads no maps, and no metric of the explainer's maps is surely better than every floor;
+a copy of the network's logit scores as well. location_instability depends on where a filter's positions lie, whatever
+the image shows: compare it with its shuffled null (the same positions, dealt to other images), with part_following and
+with accuracy."""
 _CONTROLS = {
     FLOOR: "Floors are explainers that see nothing of what the network makes of an image",
     ABLATION: "Ablations are methods without one of their components",
 }
-_MARKS = {"†": "beaten_by_control", "‡": "unsupported"}
+_MARKS = {"°": "one_seed", "†": "beaten_by_control", "‡": "unsupported"}
 _FIRST, _LAST = ["rank", "explainer", "value", "95 % interval"], ["coverage", "seeds", "images"]
 _MISSING = r"^\d+ of \d+ \S+ have no value(?:; |$)"
 # For a metric, the columns of other metrics in its table, by heading.
@@ -42,11 +45,11 @@ _BESIDE = {
 }
 
 
-def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """The page of a dataset. `standings` are those of `standings.standings`, `rows` those of `standings.current`."""
+def page(dataset: str, standings: pd.DataFrame, rows: pd.DataFrame, found: Judged) -> str:
+    """The page of a dataset, from its `standings.standings` and rows of `standings.current`; `found` compares them."""
     parts = [HEADER, f"# {escape(dataset)}", _READING, *_controls(rows)]
     for board in sorted(set(standings["board"]), key=lambda board: ("/multi" in board, board)):
-        parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board])
+        parts += _board(board, standings[standings["board"] == board], rows[rows["board"] == board], found)
     return "\n\n".join(parts) + "\n"
 
 
@@ -59,7 +62,7 @@ def _controls(rows: pd.DataFrame) -> list[str]:
     return [" ".join(lines)] if lines else []
 
 
-def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame, found: Judged) -> list[str]:
     about = f"Network explained: {escape(rows['performer'].iloc[0])}; {escape(_explained(board, rows))}."
     parts = [f"## {escape(board)}", about]
     ranked = ~standings["metric"].str.contains("@") & standings["higher_is_better"].notna()
@@ -72,7 +75,7 @@ def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame) -> list[str]
         table = main[main["metric"] == metric]
         parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0], standings)]
         parts += _notes(noted[noted["metric"] == metric])
-    parts += _in_detail(variants) + gain_section(rows) + _directions(rows)
+    parts += _in_detail(variants) + gain_section(rows, found) + _directions(rows, found)
     return parts + _elsewhere(standings) + _not_scored(rows)
 
 
@@ -110,7 +113,7 @@ def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
     """The table of one metric, best first, floors and ablations last; with related metrics and published values."""
     direction = -1 if table["higher_is_better"].iloc[-1] else 1
     keys = {"unranked": table["control"].isin(UNRANKED), "order": direction * table["value"]}
-    order = table.assign(**keys).sort_values(["unranked", "rank", "order", "explainer", "variant"]).to_dict("records")
+    order = table.assign(**keys).sort_values(["unranked", "order", "explainer", "variant"]).to_dict("records")
     beside = _BESIDE.get(table["metric"].iloc[0], {})
     names = zip(standings["explainer"], standings["variant"], standings["metric"], strict=True)
     value = dict(zip(names, standings["value"], strict=True))
@@ -127,8 +130,12 @@ def _ranking(table: pd.DataFrame, standings: pd.DataFrame) -> str:
 def _ranking_row(row: Row) -> list[str]:
     name = _name(row["explainer"], row["variant"])
     unranked = row["control"] if row["control"] in UNRANKED else ABSENT
-    rank = unranked if pd.isna(row["rank"]) else str(int(row["rank"]))
+    rank = unranked if pd.isna(row["rank_low"]) else _rank(int(row["rank_low"]), int(row["rank_high"]))
     return [rank, _bold(name, row), _marked(number(row["value"]), row), bounds(row["low"], row["high"])]
+
+
+def _rank(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _notes(rows: pd.DataFrame) -> list[str]:
@@ -152,21 +159,32 @@ def _in_detail(variants: pd.DataFrame) -> list[str]:
     return parts
 
 
-def _directions(rows: pd.DataFrame) -> list[str]:
-    found = directions(rows)
+def _directions(rows: pd.DataFrame, judged: Judged) -> list[str]:
+    found = directions(rows, judged)
     if found.empty:
         return []
     text = (
-        "Difference: a paper's own explainer - the one that the paper compares it with, over the tasks and seeds that"
-        " both have. The interval is from resampled tasks and seeds; with fewer than"
-        f" {MIN_CELLS} pairs, no difference is called separated. Wins: pairs in which the paper's own explainer is"
-        " better. Published: the verdict of the paper's tables, on any data and network. Holds: whether both agree."
+        "Difference: a paper's own explainer - the one that the paper compares it with, over the tasks that both have."
+        " Its interval is over images and seeds, not adjusted for the number of comparisons; °: one of the two has one"
+        " seed. On an image: the probability that the paper's own explainer is better on an image. Published: the"
+        " verdict of the paper's tables, on any data and network. Holds: whether both agree."
     )
-    columns = ["explainer", "against", "metric", "difference", "95 % interval", "wins", "here", "published", "holds"]
+    columns = [
+        "explainer",
+        "against",
+        "metric",
+        "difference",
+        "95 % interval",
+        "on an image",
+        "here",
+        "published",
+        "holds",
+    ]
     cells = []
     for row in found.to_dict("records"):
         names = [escape(row[name]) for name in ("explainer", "other", "metric")]
-        numbers = [number(row["difference"]), bounds(row["low"], row["high"]), f"{row['wins']}/{row['cells']}"]
+        mark = " °" if row["one_seed"] else ""
+        numbers = [number(row["difference"]) + mark, bounds(row["low"], row["high"]), f"{row['better']:.2f}"]
         cells.append([*names, *numbers, *(row[name] or ABSENT for name in ("verdict", "published", "holds"))])
     return ["### Does the paper's direction hold?", text, grid(columns, cells)]
 

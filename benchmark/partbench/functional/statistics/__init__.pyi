@@ -1,3 +1,9 @@
+from .all_pairs import Compared as Compared
+from .all_pairs import Estimates as Estimates
+from .all_pairs import Known as Known
+from .all_pairs import Stack as Stack
+from .all_pairs import compare_all as compare_all
+from .bounded import bounded_interval as bounded_interval
 from .classification import agreement as agreement
 from .classification import average_precision as average_precision
 from .classification import average_precisions_left_out as average_precisions_left_out
@@ -13,9 +19,13 @@ from .histograms import entropies_left_out as entropies_left_out
 from .histograms import entropies_of_means as entropies_of_means
 from .histograms import entropy as entropy
 from .histograms import entropy_fraction as entropy_fraction
+from .holm import holm as holm
 from .means import mean_of_known as mean_of_known
 from .means import relative_deviation as relative_deviation
 from .means import relative_errors as relative_errors
+from .moderated import Prior as Prior
+from .moderated import moderated as moderated
+from .moderated import prior_of as prior_of
 from .paired import Comparison as Comparison
 from .paired import Estimate as Estimate
 from .paired import Evidence as Evidence

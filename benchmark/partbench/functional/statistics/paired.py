@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t as student
 
+from partbench.functional.statistics.moderated import Prior, moderated
+
 LEVEL = 0.95
 COMPARABLE = 0.9  # share of the images on which both explainers must have a value
 LEAST_TASKS = 4  # for a statement about new categories
@@ -101,12 +103,14 @@ class Pairing:
     """What is known of the two explainers, and of the metric, beside the values.
 
     deterministic: of A and of B; such an explainer has no variance over seeds. same_network: whether both rest on the
-    same trained network, so that their values of one seed are a pair.
+    same trained network, so that their values of one seed are a pair. prior: what is known of variances over seeds,
+    where one task tells little; differences of seeds of one network are not shrunk.
     """
 
     deterministic: tuple[bool, bool] = (False, False)
     same_network: bool = False
     higher_is_better: bool = True
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairi
     with C the number of different images (an image of several tasks is one cluster) and S_t the number of seeds;
     likewise V_B. Both are 0 for deterministic explainers. Where both rest on the same trained network, the variance
     over seeds of A - B, on the seeds in their order, stands for V_A + V_B. Degrees of freedom: Satterthwaite's,
-    V^2 / sum_j V_j^2 / nu_j, at least the smallest nu_j. V_img holds the interaction of image and seed once more, so
+    V^2 / sum_j V_j^2 / nu_j, at least the smallest nu_j. With a prior, s2_A is moderated by it. V_img holds the interaction of image and seed once more, so
     that V is slightly too large. With one seed V_A is unknown and 0; see `Comparison.one_seed`.
 
     Over new categories: Student's t on the d_t with T - 1 degrees.
@@ -195,16 +199,17 @@ def _seed_variances(tasks: Sequence[_Task], pairing: Pairing) -> list[tuple[floa
         return [_pooled([task.a - task.b for task in tasks]), (0.0, 0)]
     sides = [task.a for task in tasks], [task.b for task in tasks]
     fixed = pairing.deterministic
-    return [(0.0, 0) if known else _pooled(means) for means, known in zip(sides, fixed, strict=True)]
+    return [(0.0, 0) if known else _pooled(means, pairing.prior) for means, known in zip(sides, fixed, strict=True)]
 
 
-def _pooled(means: Sequence[Float[np.ndarray, "s"]]) -> tuple[float, float]:
+def _pooled(means: Sequence[Float[np.ndarray, "s"]], prior: Prior | None = None) -> tuple[float, float]:
     """Variance of the mean over tasks of the mean over seeds, its variance pooled within tasks; degrees."""
     degrees = sum(len(task) - 1 for task in means)
     if not degrees:
         return 0.0, 0
     pooled = sum(float(np.square(task - task.mean()).sum()) for task in means) / degrees
-    return pooled * sum(1 / len(task) for task in means) / len(means) ** 2, degrees
+    shrunk, of_both = moderated(np.array(pooled), np.array(float(degrees)), prior)
+    return float(shrunk) * sum(1 / len(task) for task in means) / len(means) ** 2, float(of_both)
 
 
 def _summed(difference: float, parts: Sequence[tuple[float, float]]) -> Estimate:

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from partbench.errors import InputError
 from partbench.leaderboard.site.boards import boards
 from partbench.leaderboard.site.claim_pages import Claim, claim_pages
-from partbench.leaderboard.site.data import Evidence, evidence_of
+from partbench.leaderboard.site.data import Evidence
 from partbench.leaderboard.site.dataset_pages import dataset_pages
 from partbench.leaderboard.site.explainer_pages import explainer_pages
 from partbench.leaderboard.site.facts import Facts
@@ -51,15 +49,14 @@ def site_pages(
 
 
 def write_site(
-    folder: Path, frame: pd.DataFrame, material: Material, pictures: Path | None = None, photographs: bool = False
+    folder: Path, evidence: Evidence, material: Material, pictures: Path | None = None, photographs: bool = False
 ) -> list[Path]:
     """Write the site into a folder, made if absent, and remove its pages that are no more; the paths written.
 
-    `frame` is what `load_results` gives. `pictures` is a folder as `bench run` writes it; where it has none of an
+    `pictures` is a folder as `bench run` writes it; where it has none of an
     explainer, those already in the site stay. Pictures of photographs are left out unless `photographs`. Raises
     InputError if the folder cannot be written.
     """
-    evidence = evidence_of(frame)
     datasets = None if photographs else RENDERED
     places = [place for place in (pictures, folder / FOLDER) if place is not None]
     shown: dict[str, bytes] = pictures_from(evidence, places, datasets)
@@ -74,14 +71,13 @@ def write_site(
     return [folder / name for name in (*pages, *shown)]
 
 
-def stale_site(folder: Path, frame: pd.DataFrame, material: Material) -> list[str]:
+def stale_site(folder: Path, evidence: Evidence, material: Material) -> list[str]:
     """Names of files of a site that are absent, differ from what the results make, or are no more; none without site.
 
     The pictures that lie in the site are taken as they are.
     """
     if not (folder / "index.html").is_file():
         return []
-    evidence = evidence_of(frame)
     chosen = chosen_pictures(evidence, folder / FOLDER, None)
     made = site_pages(evidence, material, chosen)
     stale = {name for name, text in made.items() if _bytes(folder / name) != text.encode()}

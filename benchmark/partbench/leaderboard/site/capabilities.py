@@ -50,7 +50,8 @@ def _profile(name: str, scores: list[Score], evidence: Evidence) -> Profile:
         if score.main and score.first and score.proven and score.method:
             won[score.metric] = won.get(score.metric, 0) + 1
     return Profile(
-        explainer=name, control=default[0].control, has=tuple(_has(scored, name in evidence.unchanged)), cost=_mean(costs),
+        explainer=name, control=default[0].control, has=tuple(_has(scored, name in evidence.unchanged)),
+        cost=_mean(costs),
         first_in=tuple(sorted(won.items(), key=lambda item: (-item[1], item[0]))),
         boards=len({score.board for score in default}),
     )  # fmt: skip

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partbench.leaderboard.standings import UNRANKED, current, standings
+from partbench.leaderboard.current import UNRANKED, current
+from partbench.leaderboard.standings import standings_of
+from partbench.leaderboard.verdicts import judged, pairs_of
 from partbench.results.plain_text import printable
 from partbench.results.schema import label
 
@@ -146,50 +148,33 @@ class Evidence:
         return frozenset(always[always].index)
 
 
-def evidence_of(frame: pd.DataFrame, images: pd.DataFrame | None = None) -> Evidence:
-    """From rows of `load_results` and, for paired verdicts, those of images of `load_evidence`.
+def evidence_of(frame: pd.DataFrame, images: pd.DataFrame) -> Evidence:
+    """From rows of `load_results` and those of images of `load_evidence`.
 
     Texts of results become printable: no control and no bidirectional characters.
     """
-    rows = _printable(current(frame))
-    table = _with_rank_intervals(standings(rows))
-    return Evidence(rows, list(_scores(table)), pd.DataFrame())
+    rows = current(frame)
+    found = judged(rows, images)
+    scores = list(_scores(_printable(standings_of(found))))
+    return Evidence(_printable(rows), scores, _printable(pairs_of(found)))
 
 
-_TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "metric", "reason", "distribution"]
-_TEXTS += ["board", "label"]
-_TEXTS_OF_SCORES = ("board", "dataset", "explainer", "variant", "metric", "control", "coverage", "seeds")
+_TEXTS = ("explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason")
+_TEXTS += ("distribution", "board", "label", "coverage", "seeds", "a", "b")
 
 
 def _printable(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with texts that can be shown; a missing text stays missing."""
     changed = {}
-    for name in _TEXTS:
-        codes, texts = pd.factorize(rows[name].fillna(""))
-        known = np.array([printable(str(text)) for text in texts], object)
-        changed[name] = pd.Series(known[codes] if len(known) else [], rows.index, dtype=object)
+    for name in (name for name in _TEXTS if name in rows):
+        codes, texts = pd.factorize(rows[name])
+        known = np.array([*(printable(str(text)) for text in texts), None], object)
+        changed[name] = pd.Series(known[codes], rows.index, dtype=object)
     return rows.assign(**changed)
 
 
-def _with_rank_intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank intervals by separate confidence intervals: 1 + surely better to n - surely worse."""
-    if "rank_low" in table:
-        return table
-    low_rank, high_rank = np.full(len(table), np.nan), np.full(len(table), np.nan)
-    for index in table.groupby(["board", "metric"], sort=False).indices.values():
-        of_metric = table.iloc[index]
-        ranked = index[of_metric["rank"].notna().to_numpy()]
-        if not len(ranked):
-            continue
-        sign = 1 if of_metric["higher_is_better"].iloc[-1] else -1
-        ends = np.sort(sign * table.iloc[ranked][["low", "high"]].to_numpy(float), axis=1)
-        better = ends[:, None, 0] > ends[None, :, 1]
-        low_rank[ranked], high_rank[ranked] = 1 + better.sum(axis=0), len(ranked) - better.sum(axis=1)
-    one_seed = ~table["seeds"].str.contains(" ")
-    return table.assign(rank_low=low_rank, rank_high=high_rank, one_seed=one_seed)
-
-
 def _scores(table: pd.DataFrame) -> Iterator[Score]:
-    """The rows that have a value or a task, as scores."""
+    """The rows of explainers that were scored on some task."""
     table = table[table["tasks"] > 0]
     groups = table.groupby(["board", "metric"], sort=False)
     number = table["rank_low"].notna().groupby([table["board"], table["metric"]]).transform("sum")

@@ -1,0 +1,146 @@
+"""The evidence of images, aligned into arrays: one stack for each metric of each board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from partbench.functional.statistics import Evidence, Stack
+from partbench.leaderboard.current import numbered
+
+IMAGE = "image"
+
+
+class Aligned(NamedTuple):
+    """The stack of one metric on one board; `labels` and `tasks` name its explainers and tasks."""
+
+    board: str
+    metric: str
+    labels: tuple[str, ...]
+    tasks: tuple[str, ...]
+    stack: Stack
+
+    def evidence(self, label: str) -> dict[str, Evidence]:
+        """The evidence of one explainer, by task, for `functional.statistics.compare`."""
+        k, stack = self.labels.index(label), self.stack
+        found = {}
+        for t, task in enumerate(self.tasks):
+            if stack.seeds[k, t]:
+                columns = np.flatnonzero((stack.task == t) & stack.listed[k])
+                images = tuple(map(str, stack.image[columns]))
+                found[task] = Evidence(images, stack.values[k, : stack.seeds[k, t]][:, columns])
+        return found
+
+
+def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
+    """The stacks of the rows of `current`, sorted by board and metric.
+
+    `images` is what `load_evidence` gives, or `load_results` with `aggregates_only=False`. Tasks of an explainer count
+    if all its cells are scored. An explainer one of whose cells has no evidence of a metric is left out of its stack.
+    """
+    runs = _Runs.of(images)
+    of_task = numbered([pd.factorize(rows[name])[0] for name in ("label", "task", "metric")]) if len(rows) else []
+    rows = rows[rows["scored"].groupby(of_task).transform("all").to_numpy(bool)] if len(rows) else rows
+    rows = rows.assign(run=runs.find(rows)).sort_values(["board", "metric", "label", "task", "seed"])
+    codes = [pd.factorize(rows[name])[0] for name in ("board", "metric")]
+    of_label = numbered([*codes, pd.factorize(rows["label"])[0]])
+    with_evidence = (rows["run"] >= 0).groupby(of_label).transform("all")
+    columns = {name: rows[name].to_numpy() for name in ("board", "metric", "label", "task", "run")}
+    used = np.flatnonzero(with_evidence.to_numpy(bool))
+    group = numbered(codes)[used]
+    for some in np.split(used, np.flatnonzero(np.diff(group)) + 1) if len(used) else []:
+        yield _stacked({name: column[some] for name, column in columns.items()}, runs)
+
+
+def _stacked(cells: dict[str, np.ndarray], runs: _Runs) -> Aligned:
+    """From the cells of one metric on one board, sorted by label, task and seed."""
+    (label, labels), (task, tasks) = (_sorted_codes(cells[name]) for name in ("label", "task"))
+    place = label * len(tasks) + task
+    first = np.flatnonzero(np.diff(place, prepend=-1))
+    seed = np.arange(len(place)) - np.repeat(first, np.diff(first, append=len(place)))
+    seeds = np.bincount(place, minlength=len(labels) * len(tasks)).reshape(len(labels), len(tasks))
+    units = [_union([runs.units(run) for run in cells["run"][task == t]]) for t in range(len(tasks))]
+    ends = np.cumsum([0, *map(len, units)])
+    values = np.full((len(labels), int(seeds.max()), int(ends[-1])), np.nan)
+    listed = np.zeros((len(labels), int(ends[-1])), bool)
+    for k, s, t, run in zip(label, seed, task, cells["run"], strict=True):
+        at = ends[t] + _places(units[t], runs.units(run))
+        values[k, s, at] = runs.values(run)
+        listed[k, at] = True
+    of_task = np.repeat(np.arange(len(tasks)), np.diff(ends))
+    stack = Stack(values, listed, seeds, of_task, np.concatenate(units) if len(units) else np.zeros(0, int))
+    return Aligned(str(cells["board"][0]), str(cells["metric"][0]), labels, tasks, stack)
+
+
+def _sorted_codes(names: np.ndarray) -> tuple[Int[np.ndarray, "n"], tuple[str, ...]]:
+    codes, found = pd.factorize(names, sort=True)
+    return codes, tuple(map(str, found))
+
+
+def _union(found: Sequence[Int[np.ndarray, "n"]]) -> Int[np.ndarray, "m"]:
+    """The sorted numbers of all images; mostly those of one cell are those of all."""
+    different = [units for units in found[1:] if not np.array_equal(units, found[0])]
+    return np.unique(np.concatenate([found[0], *different]))
+
+
+def _places(images: Int[np.ndarray, "m"], units: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
+    return np.searchsorted(images, units)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Rows of evidence of one cell and metric stand together: a run of rows.
+
+    keys: sorted, of cells and metrics; starts, stops: the rows of each.
+    """
+
+    unit: Int[np.ndarray, "n"]
+    value: Float[np.ndarray, "n"]
+    cells: pd.Index
+    metrics: pd.Index
+    keys: Int[np.ndarray, "r"]
+    starts: Int[np.ndarray, "r"]
+    stops: Int[np.ndarray, "r"]
+
+    @staticmethod
+    def of(images: pd.DataFrame) -> _Runs:
+        if "unit_kind" in images:
+            images = images[images["unit_kind"] == IMAGE]
+        (cell, cells), (metric, metrics), (unit, _) = (_codes(images[name]) for name in ("cell", "metric", "unit"))
+        key = cell.astype(np.int64) * max(len(metrics), 1) + metric
+        values = images["value"].to_numpy()
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        if len(np.unique(key[starts])) < len(starts):  # rows of a cell and metric do not stand together
+            order = np.argsort(key, kind="stable")
+            key, unit, values = key[order], unit[order], values[order]
+            starts = np.flatnonzero(np.diff(key, prepend=-1))
+        stops = np.append(starts[1:], len(key))
+        order = np.argsort(key[starts])
+        return _Runs(unit, values, cells, metrics, key[starts][order], starts[order], stops[order])
+
+    def find(self, rows: pd.DataFrame) -> Int[np.ndarray, "n"]:
+        """The run of each row, by its cell and metric; -1 for none."""
+        cell, metric = self.cells.get_indexer(rows["cell"]), self.metrics.get_indexer(rows["metric"])
+        key = cell.astype(np.int64) * max(len(self.metrics), 1) + metric
+        place = np.minimum(np.searchsorted(self.keys, key), max(len(self.keys) - 1, 0))
+        found = (cell >= 0) & (metric >= 0) & (self.keys[place] == key if len(self.keys) else False)
+        return np.where(found, place, -1)
+
+    def units(self, run: int) -> Int[np.ndarray, "n"]:
+        return self.unit[self.starts[run] : self.stops[run]]
+
+    def values(self, run: int) -> Float[np.ndarray, "n"]:
+        return self.value[self.starts[run] : self.stops[run]]
+
+
+def _codes(column: pd.Series) -> tuple[Int[np.ndarray, "n"], pd.Index]:
+    """Numbers of texts, which are quick for categoricals, and the texts."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy(), column.cat.categories
+    codes, names = pd.factorize(column, sort=True)
+    return codes, pd.Index(names)

@@ -1,0 +1,35 @@
+"""Which explainers are compared and ranked together, metric by metric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from partbench.leaderboard.current import UNRANKED
+from partbench.leaderboard.means import DIFFERENT
+
+# Metrics that compare an explanation with logits or answers of the network that it explains: their values belong to
+# that network, so that explanations of another network than the performer have no place in one order with them.
+OF_THE_NETWORK = (
+    "contribution_entropy", "contribution_error", "faithfulness_classification", "faithfulness_regression",
+    "masked_accuracy", "part_effect_agreement", "relative_deviation",
+)  # fmt: skip
+RANKED = "ranked"
+
+
+def with_families(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `means` with two more columns: `family`, and `ranked`, whether the row has a rank.
+
+    Rows of one board, metric and family are compared in pairs; `family` is "" for rows of none. Members are default
+    variants that have the metric on every task of the board, neither floors nor ablations. In metrics of
+    `OF_THE_NETWORK`, the explainers of each network are a family, named by it, and that of the performer's is `RANKED`;
+    in other metrics all members are `RANKED`. Of these, explainers have a rank that have several seeds or are
+    deterministic. Variants of metrics (with '@'), and metrics without a direction in some row, have no families.
+    """
+    directed = table["higher_is_better"].notna().groupby([table["board"], table["metric"]]).transform("all")
+    member = directed & ~table["metric"].str.contains("@") & (table["variant"] == "") & table["value"].notna()
+    member &= ~table["control"].isin(UNRANKED)
+    apart = table["metric"].isin(OF_THE_NETWORK) & (table["network"] != "")
+    member &= ~(apart & (table["network"] == DIFFERENT))
+    family = np.where(member, np.where(apart, table["network"], RANKED), "")
+    return table.assign(family=family, ranked=(family == RANKED) & ~table["one_seed"])

@@ -1,0 +1,127 @@
+"""Means over seeds and tasks of each explainer on each board, and what is known of the explainer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from partbench.leaderboard.current import numbered
+
+ROW = ["board", "explainer", "variant", "metric"]
+# Units of values; most metrics have none.
+UNITS = {
+    "contribution_entropy@nats": "nats",
+    "part_interpretability@field": "px",
+    "training_seconds": "s",
+}
+DIFFERENT = "different"  # the network of a row whose cells explain several
+_SAID = {
+    "label": "first", "dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last",
+    "low_bound": "last", "high_bound": "last", "network": "last",
+}  # fmt: skip
+_TEXTS = [*ROW, "label", "dataset", "performer", "control", "coverage", "seeds", "network", "unit"]
+
+
+def means(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per board, explainer with variant, and metric, sorted; `rows` are those of `current`.
+
+    `value` is the mean over seeds per task, then over tasks; NaN unless every task that any explainer covers with this
+    metric is covered. A task is covered if all its cells are scored; `coverage` says how many are (`4/6`). `images` is
+    the total over tasks, `seeds` the seeds used, `categories` those covered. `network` is what the explainer explains:
+    "" for the performer, `DIFFERENT` where its cells differ. `deterministic` is declared or, where it is not known,
+    inferred: several seeds have equal values in all metrics. `one_seed`: no task has two seeds, and the explainer is
+    not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over seeds.
+    """
+    rows = rows.assign(**{name: _column(rows, name) for name in ("network", "deterministic")})
+    if rows.empty:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, *_SAID, *_COMPUTED, "categories")})
+    row_of = numbered([pd.factorize(rows[name], sort=True)[0] for name in ROW])
+    names = rows[ROW].groupby(row_of).first().join(rows[list(_SAID)].groupby(row_of).agg(_SAID))
+    different = rows["network"].fillna("").groupby(row_of).nunique() > 1
+    table = names.assign(network=names["network"].fillna("").where(~different, DIFFERENT))
+    table = table.assign(unit=table["metric"].map(UNITS).fillna(""), **_of_cells(rows, row_of, len(table)))
+    fixed = table["label"].map(_deterministic(rows)).astype(bool)
+    table = table.assign(deterministic=fixed, one_seed=~fixed & (table.pop("most_seeds") == 1))
+    for name, usual in (("low_bound", -np.inf), ("high_bound", np.inf)):
+        table[name] = table[name].astype(float).fillna(usual)
+    return table.astype(dict.fromkeys(_TEXTS, object)).reset_index(drop=True)
+
+
+_COMPUTED = ["value", "tasks", "coverage", "seeds", "images", "reported_variance", "reported_degrees", "unit"]
+_COMPUTED += ["deterministic", "one_seed"]
+
+
+def _column(rows: pd.DataFrame, name: str) -> pd.Series:
+    """A column of version 4 of the results; unknown in older ones."""
+    return rows[name].astype(object) if name in rows else pd.Series(None, rows.index, dtype=object)
+
+
+def _deterministic(rows: pd.DataFrame) -> pd.Series:
+    """Which explainers, by label, draw nothing at random."""
+    rows = rows[rows["scored"] & rows["higher_is_better"].notna()]
+    codes = [pd.factorize(rows[name])[0] for name in ("label", "task", "metric")]
+    group = numbered(codes)
+    spread = rows["value"].groupby(group).agg(["min", "max", "size"])
+    equal = np.isclose(spread["min"], spread["max"], rtol=1e-9, atol=0)
+    label = rows["label"].groupby(group).first()
+    several = (spread["size"] > 1).groupby(label).any()
+    same = pd.Series(equal, spread.index).groupby(label).all()
+    declared = rows["deterministic"].groupby(rows["label"]).last().reindex(same.index)
+    return same & (several | declared.eq(True)) & ~declared.eq(False)
+
+
+def _of_cells(rows: pd.DataFrame, row_of: Int[np.ndarray, "n"], count: int) -> dict[str, Any]:
+    """Columns that are computed from the cells of covered tasks."""
+    task = pd.factorize(rows["task"], sort=True)[0]
+    covered = rows["scored"].groupby(numbered([row_of, task])).transform("all").to_numpy(bool)
+    metric_of = numbered([pd.factorize(rows[name], sort=True)[0] for name in ("board", "metric")])
+    wanted = pd.Series(task[covered]).groupby(metric_of[covered]).nunique()
+    of_row = pd.Series(metric_of).groupby(row_of).first().map(wanted).fillna(0).to_numpy(int)
+    category, categories = pd.factorize(rows["category"], sort=True)
+    cells = {"row": row_of, "task": task, "category": category}
+    cells |= {name: rows[name].to_numpy() for name in ("seed", "images", "value")}
+    order = np.lexsort((cells["seed"], task, row_of))
+    cells = {name: column[order][covered[order]] for name, column in cells.items()}
+    ends = np.searchsorted(cells["row"], np.arange(count + 1))
+    reported = rows["higher_is_better"].isna().groupby(row_of).all().to_numpy(bool)
+    found = [
+        _standing({name: column[ends[at] : ends[at + 1]] for name, column in cells.items()}, of_row[at], reported[at])
+        for at in range(count)
+    ]
+    named = pd.DataFrame(found, index=range(count))
+    texts = np.asarray(categories, object)
+    named["categories"] = [tuple(sorted(texts[list(set(codes))])) for codes in named["categories"]]
+    return {name: named[name] for name in named}
+
+
+def _standing(cells: dict[str, np.ndarray], wanted: int, reported: bool) -> dict[str, Any]:
+    """Of one row, from its cells on covered tasks, sorted by task and seed."""
+    _, starts, counts = np.unique(cells["task"], return_index=True, return_counts=True)
+    complete = 0 < len(starts) == wanted
+    of_task = np.add.reduceat(cells["value"], starts) / counts if len(starts) else np.empty(0)
+    variance, degrees = _over_seeds(cells["value"], of_task, counts) if reported and complete else (np.nan, np.nan)
+    return {
+        "value": of_task.mean() if complete else np.nan,
+        "tasks": len(starts),
+        "coverage": f"{len(starts)}/{wanted}",
+        "seeds": " ".join(map(str, np.unique(cells["seed"]))),
+        "most_seeds": counts.max() if len(counts) else 0,
+        "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if len(starts) else 0,
+        "categories": cells["category"],
+        "reported_variance": variance,
+        "reported_degrees": degrees,
+    }
+
+
+def _over_seeds(
+    values: Float[np.ndarray, "n"], of_task: Float[np.ndarray, "t"], counts: Int[np.ndarray, "t"]
+) -> tuple[float, float]:
+    """The variance of the mean that is due to seeds, pooled within tasks, and its degrees; NaN for single seeds."""
+    degrees = len(values) - len(counts)
+    if not degrees:
+        return np.nan, np.nan
+    pooled = np.square(values - np.repeat(of_task, counts)).sum() / degrees
+    return float(pooled * (1 / counts).sum() / len(counts) ** 2), float(degrees)

@@ -1,0 +1,247 @@
+"""Verdicts of a board: which explainers are surely better than which, and than the floors.
+
+Every pair of a family is compared image by image (`functional.statistics.compare`); p values are adjusted by Holm's
+method over the pairs of a board and metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from partbench.functional.statistics import (
+    Compared,
+    Known,
+    Pairing,
+    Prior,
+    bounded_interval,
+    compare_all,
+    holm,
+    prior_of,
+)
+from partbench.leaderboard.aligned import Aligned, aligned
+from partbench.leaderboard.current import FLOOR, current
+from partbench.leaderboard.families import with_families
+from partbench.leaderboard.means import DIFFERENT, means
+
+ALPHA = 0.05
+UNDECIDED, NOT_COMPARABLE = "not separated", "not comparable"
+_VERDICTS = np.array([UNDECIDED, "a better", "b better"], object)  # at 0, 1 and -1
+PAIR = ["board", "metric", "a", "b", "difference", "low", "high", "p", "p_adjusted", "better", "images", "of_images"]
+PAIR += ["verdict", "one_seed"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One metric on one board.
+
+    rows: columns of its rows of `means`, in the order of the labels of the stack. own: the value of each explainer as a
+    difference to 0, with the variance of it. at: the places of the rows in the table.
+    """
+
+    rows: dict[str, np.ndarray]
+    at: Int[np.ndarray, "k"]
+    aligned: Aligned
+    known: Known
+    own: Compared
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The bounds of the metric."""
+        return float(self.rows["low_bound"][-1]), float(self.rows["high_bound"][-1])
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, else -1."""
+        return 1 if self.known.higher_is_better else -1
+
+    @property
+    def interval(self) -> Float[np.ndarray, "k 2"]:
+        """The 95 % interval of each value, within the bounds of the metric."""
+        return bounded_interval(self.rows["value"], self.own.these, self.bounds)
+
+    def compared(self, pairs: Int[np.ndarray, "p 2"]) -> Compared:
+        """Pairs of explainers, by their places in `rows`."""
+        return compare_all(self.aligned.stack, pairs, self.known)
+
+    def pairing(self, a: str, b: str) -> Pairing:
+        """How `functional.statistics.compare` compares two explainers, named by their labels."""
+        places = [self.aligned.labels.index(label) for label in (a, b)]
+        seeds, network = self.aligned.stack.seeds[places], self.known.network[places]
+        both = (seeds > 0).all(0)
+        same = bool(network[0] > 0 and network[0] == network[1] and (seeds[0] == seeds[1])[both].all())
+        fixed = self.known.deterministic[places].tolist()
+        return Pairing((fixed[0], fixed[1]), same, self.known.higher_is_better, self.known.prior)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """All pairs within each family."""
+        return Verdicts.of(self)
+
+
+class Judged(NamedTuple):
+    """The means of all rows, with families, and what the evidence says of each metric on each board."""
+
+    table: pd.DataFrame
+    boards: list[Board]
+
+
+def judged(rows: pd.DataFrame, images: pd.DataFrame) -> Judged:
+    """What standings and pairs are made of; `rows` are those of `load_results`, `images` those of `load_evidence`.
+
+    On boards of one task, variances over seeds are shrunk towards those of all boards of the dataset (`prior_of`).
+    """
+    rows = current(rows)
+    table = with_families(means(rows))
+    if table.empty:
+        return Judged(table, [])
+    columns = {name: table[name].to_numpy() for name in _USED}
+    places = {name: dict(zip(columns["label"][at], at, strict=True)) for name, at in
+              table.groupby(["board", "metric"], sort=False).indices.items()}  # fmt: skip
+    found = [_board(one, columns, places[one.board, one.metric]) for one in aligned(rows, images)]
+    return Judged(table, list(_moderated(found)))
+
+
+_USED = ["label", "dataset", "control", "network", "value", "low_bound", "high_bound", "higher_is_better"]
+_USED += ["deterministic", "one_seed", "family", "ranked"]
+
+
+def _board(one: Aligned, columns: dict[str, np.ndarray], places: dict[str, int]) -> Board:
+    at = np.array([places[label] for label in one.labels])
+    rows = {name: column[at] for name, column in columns.items()}
+    rows["value"] = rows["value"].astype(float)
+    of_performer = np.isin(rows["network"].astype(str), ["", DIFFERENT])
+    networks = np.where(of_performer, 0, pd.factorize(rows["network"])[0] + 1)
+    higher = all(up for up in rows["higher_is_better"] if not pd.isna(up))
+    known = Known(rows["deterministic"].astype(bool), networks, higher)
+    return Board(rows, at, one, known, _to_zero(one, known))
+
+
+def _to_zero(one: Aligned, known: Known) -> Compared:
+    """Each explainer against an explainer of value 0."""
+    count = len(one.labels)
+    pairs = np.stack([np.arange(count), np.full(count, count)], axis=1)
+    zero = Known(np.append(known.deterministic, True), np.append(known.network, 0), prior=known.prior)
+    return compare_all(one.stack.with_zero(), pairs, zero)
+
+
+def _moderated(found: list[Board]) -> Iterator[Board]:
+    """The same boards, those of one task with what the variances of their dataset and metric have in common."""
+    of_kind: dict[tuple[str, str], list[Board]] = {}
+    for board in found:
+        of_kind.setdefault(_kind(board), []).append(board)
+    priors = {kind: _prior(some) for kind, some in of_kind.items()}
+    for board in found:
+        prior = priors[_kind(board)]
+        if prior is None or len(board.aligned.tasks) > 1:
+            yield board
+        else:
+            known = replace(board.known, prior=prior)
+            yield replace(board, known=known, own=_to_zero(board.aligned, known))
+
+
+def _kind(board: Board) -> tuple[str, str]:
+    return str(board.rows["dataset"][0]), board.aligned.metric
+
+
+def _prior(found: list[Board]) -> Prior | None:
+    variances, degrees = zip(*(board.own.over_seeds for board in found), strict=True)
+    return prior_of(np.concatenate(variances), np.concatenate(degrees))
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """All pairs of the families of a board and metric.
+
+    pairs: places of A and B in the rows of the board. better: 1 if A is surely better, -1 if B is, else 0. one_seed:
+    whether A or B has one seed.
+    """
+
+    pairs: Int[np.ndarray, "p 2"]
+    compared: Compared
+    adjusted: Float[np.ndarray, "p"]
+    better: Int[np.ndarray, "p"]
+    one_seed: Bool[np.ndarray, "p"]
+
+    @staticmethod
+    def of(board: Board) -> Verdicts:
+        """All pairs within each family. Pairs with an explainer of one seed are adjusted apart: they rank nothing.
+
+        Surely better is an explainer with adjusted p below .05 and the better mean. Where one lacks a value of some
+        images, the means may differ the other way than on the images that both have; then nothing is sure.
+        """
+        family, names = pd.factorize(board.rows["family"])
+        pairs = np.stack(np.triu_indices(len(family), 1), axis=1)
+        outside = (board.rows["family"] == "")[pairs].any(1)
+        pairs = pairs[~outside & (family[pairs[:, 0]] == family[pairs[:, 1]])]
+        compared, one_seed = board.compared(pairs), board.rows["one_seed"].astype(bool)[pairs].any(1)
+        p = np.where(compared.comparable, compared.these.p, np.nan)
+        adjusted, group = np.full(len(pairs), np.nan), family[pairs[:, 0]] + len(names) * one_seed
+        for number in np.unique(group):
+            adjusted[group == number] = holm(p[group == number])
+        value, direction = board.rows["value"], np.sign(compared.these.difference)
+        sure = (adjusted < ALPHA) & (direction == np.sign(value[pairs[:, 0]] - value[pairs[:, 1]]))
+        return Verdicts(pairs, compared, adjusted, np.where(sure, direction * board.sign, 0).astype(int), one_seed)
+
+    def ranks(self, ranked: Bool[np.ndarray, "k"]) -> Float[np.ndarray, "k 2"]:
+        """The rank interval [1 + surely better, n - surely worse] of each of the ranked rows; NaN for the others."""
+        sure = ranked[self.pairs].all(1) & (self.better != 0)
+        first, second = np.where(self.better[sure, None] > 0, self.pairs[sure], self.pairs[sure][:, ::-1]).T
+        better, worse = (np.bincount(side, minlength=len(ranked)) for side in (second, first))
+        return np.where(ranked[:, None], np.stack([1 + better, ranked.sum() - worse], axis=1), np.nan)
+
+
+def beaten(board: Board) -> tuple[Bool[np.ndarray, "k"], int]:
+    """Which rows with a value are not surely better than every floor, each at one-sided .05; the number of floors.
+
+    Floors are not asked. Without floors nothing is beaten.
+    """
+    value, sign = board.rows["value"], board.sign
+    floor = (board.rows["control"] == FLOOR) & ~np.isnan(value)
+    floors, others = np.flatnonzero(floor), np.flatnonzero(~floor & ~np.isnan(value))
+    marked = np.zeros(len(value), bool)
+    if len(floors) and len(others):
+        pairs = np.stack(np.meshgrid(others, floors, indexing="ij"), axis=-1).reshape(-1, 2)
+        found = board.compared(pairs)
+        above = (found.these.difference * sign > 0) & (found.these.p / 2 < ALPHA) & found.comparable
+        above &= (value[pairs[:, 0]] - value[pairs[:, 1]]) * sign > 0
+        marked[others] = ~above.reshape(len(others), len(floors)).all(1)
+    return marked, len(floors)
+
+
+def pairs(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """A row per board, metric and pair of explainers that are compared with each other; see `families.with_families`.
+
+    `rows` are those of `load_results`, `images` those of `load_evidence`. Columns: `a`, `b` (labels), `difference`
+    (a - b) with its 95 % interval `low`, `high` and two-sided `p`; `p_adjusted`, Holm's over the pairs of the board and
+    metric; `better`, the probability that a is better on an image, ties counted half; `images`, on how many both have
+    a value, of `of_images`; `verdict`: "a better", "b better", "not separated", or "not comparable" below 90 % of the
+    images; `one_seed`: it holds for these fits alone. The verdict is of adjusted p, the interval of a pair by itself.
+    """
+    return pairs_of(judged(rows, images))
+
+
+def pairs_of(found: Judged) -> pd.DataFrame:
+    """`pairs`, from what the evidence says."""
+    tables = [_pair_rows(board) for board in found.boards if (board.rows["family"] != "").sum() > 1]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=PAIR)
+
+
+def _pair_rows(board: Board) -> pd.DataFrame:
+    found, compared = board.verdicts, board.verdicts.compared
+    a, b = np.array(board.aligned.labels, object)[found.pairs].T
+    span = board.bounds[1] - board.bounds[0]
+    low, high = np.clip(compared.these.interval(), -span, span).T
+    verdict = np.where(compared.comparable, _VERDICTS[found.better], NOT_COMPARABLE)
+    return pd.DataFrame({
+        "board": board.aligned.board, "metric": board.aligned.metric, "a": a, "b": b,
+        "difference": compared.these.difference, "low": low, "high": high, "p": compared.these.p,
+        "p_adjusted": found.adjusted, "better": compared.better, "images": compared.images,
+        "of_images": compared.of_images, "verdict": verdict, "one_seed": found.one_seed,
+    })  # fmt: skip
