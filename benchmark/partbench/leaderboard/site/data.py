@@ -133,6 +133,11 @@ class Evidence:
         return found
 
     @cached_property
+    def verdicts(self) -> list[tuple[str, str, str]]:
+        """The two labels and the verdict of each pair."""
+        return list(zip(*(self.pairs[name] for name in ("a", "b", "verdict")), strict=True))
+
+    @cached_property
     def distributions(self) -> Mapping[str, str]:
         """The package that each explainer is from, as its last row says."""
         last = self.rows.drop_duplicates("explainer", keep="last")
@@ -161,6 +166,7 @@ def evidence_of(frame: pd.DataFrame, images: pd.DataFrame) -> Evidence:
 
 _TEXTS = ("explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason")
 _TEXTS += ("distribution", "board", "label", "coverage", "seeds", "a", "b")
+_TEXTS_OF_SCORES = ("board", "dataset", "explainer", "variant", "metric", "control", "coverage", "seeds")
 
 
 def _printable(rows: pd.DataFrame) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def explainer_pages(
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
-            labels=_labels(scores), pictures=pictures.get(name, ()), runs=_runs(evidence, name),
+            labels=_labels(scores), rivals=_rivals(evidence, name), pictures=pictures.get(name, ()), runs=_runs(evidence, name),
             distribution=evidence.distributions[name], first_party=evidence.distributions[name] == FIRST_PARTY,
         )  # fmt: skip
 
@@ -55,6 +55,19 @@ def _labels(scores: Sequence[Score]) -> list[dict[str, Any]]:
 def _on_board(board: str, scores: Sequence[Score]) -> dict[str, Any]:
     main = [score for score in scores if score.main]
     return {"name": board, "about": about(board), "main": main, "others": [s for s in scores if not s.main]}
+
+
+def _rivals(evidence: Evidence, name: str) -> list[tuple[str, str, dict[str, int]]]:
+    """Of each pair that is compared: the own label, the other one, and how often which verdict was given."""
+    own = {score.label for score in evidence.by_explainer[name]}
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for a, b, verdict in evidence.verdicts:
+        for mine, other, better in ((a, b, "a better"), (b, a, "b better")):
+            if mine in own:
+                kind = verdict if verdict.startswith("not") else ("better" if verdict == better else "worse")
+                counts = found.setdefault((mine, other), {})
+                counts[kind] = counts.get(kind, 0) + 1
+    return [(mine, other, counts) for (mine, other), counts in sorted(found.items())]
 
 
 def _runs(evidence: Evidence, name: str) -> list[tuple[str, str, Cost]]:

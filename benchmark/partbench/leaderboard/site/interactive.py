@@ -59,7 +59,7 @@ class _Numbered:
         ]
 
     def pairs(self) -> list[list[Any]]:
-        """Board, metric, a, b; difference, low, high, adjusted p, probability that a is better; verdict, images."""
+        """Board, metric, a, b; difference, low, high, adjusted p, probability that a is better; verdict, one seed."""
         found = []
         for row in self._evidence.pairs.to_dict("records"):
             if row["a"] in self._labels and row["b"] in self._labels and row["metric"] in self._metrics:

@@ -244,7 +244,8 @@
     });
     show();
   }
-  const VERDICTS = ["A better", "B better", "not separated", "not comparable"];
+  const VERDICTS = ["A better", "B better", "not separated", "not comparable", "not compared"];
+  const NOT_COMPARED = 4;
   function comparison(data, names, scores, pairs, a, b, wanted) {
     const rows = [];
     const wins = [0, 0];
@@ -253,14 +254,13 @@
       if (!mine || !theirs || (wanted !== "" && Number(wanted) !== at)) return;
       const forward = pairs.get([at, of, a, b].join());
       const pair = forward || pairs.get([at, of, b, a].join());
-      let [difference, low, high, verdict] = pair ? [pair[4], pair[5], pair[6], pair[9]] : [mine[3] - theirs[3], null, null, null];
+      let [difference, low, high, p, better, verdict] = pair ? pair.slice(4, 10) : [mine[3] - theirs[3], null, null, null, null, NOT_COMPARED];
       if (pair && !forward) {
-        [difference, low, high] = [-difference, high === null ? null : -high, low === null ? null : -low];
+        [difference, low, high, better] = [-difference, high === null ? null : -high, low === null ? null : -low, 1 - better];
         if (verdict < 2) verdict = 1 - verdict;
       }
-      if (verdict === null) verdict = apart(mine, theirs, higher);
       if (verdict < 2) wins[verdict] += 1;
-      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), { text: VERDICTS[verdict], step: verdict < 2 ? "s4" : "" }]));
+      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), numeric(number(p)), numeric(better === null ? "–" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[10] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
     }));
     const table = one("#compared");
     table.hidden = !rows.length;
@@ -269,15 +269,8 @@
     headB.textContent = names[b];
     table.tBodies[0].replaceChildren(...rows);
     one("#summary").textContent = rows.length
-      ? `Of ${rows.length} comparisons, A (${names[a]}) is surely better in ${wins[0]}, B (${names[b]}) in ${wins[1]}; the others are not told apart.`
+      ? `Of ${rows.length} comparisons, A (${names[a]}) is surely better in ${wins[0]}, B (${names[b]}) in ${wins[1]}.`
       : "The two have no metric in common on a board.";
-  }
-  // Without a paired verdict: whether the 95 % intervals are apart.
-  function apart(mine, theirs, higher) {
-    if ([mine[4], theirs[4]].includes(null)) return 2;
-    if (mine[4] > theirs[5]) return higher ? 0 : 1;
-    if (theirs[4] > mine[5]) return higher ? 1 : 0;
-    return 2;
   }
 
   const COSTS = ["fit, seconds", "explain, seconds per image", "peak memory, MB"];
