@@ -18,7 +18,7 @@ RANKED = "ranked"
 
 
 def with_families(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `means` with two more columns: `family`, and `ranked`, whether the row has a rank.
+    """The rows of `means` with `family`, `ranked` (whether the row has a rank) and `directed` (has the metric ranks).
 
     Rows of one board, metric and family are compared in pairs; `family` is "" for rows of none. Members are default
     variants that have the metric on every task of the board, neither floors nor ablations. In metrics of
@@ -27,9 +27,10 @@ def with_families(table: pd.DataFrame) -> pd.DataFrame:
     deterministic. Variants of metrics (with '@'), and metrics without a direction in some row, have no families.
     """
     directed = table["higher_is_better"].notna().groupby([table["board"], table["metric"]]).transform("all")
-    member = directed & ~table["metric"].str.contains("@") & (table["variant"] == "") & table["value"].notna()
+    directed &= ~table["metric"].str.contains("@")
+    member = directed & (table["variant"] == "") & table["value"].notna()
     member &= ~table["control"].isin(UNRANKED)
     apart = table["metric"].isin(OF_THE_NETWORK) & (table["network"] != "")
     member &= ~(apart & (table["network"] == DIFFERENT))
     family = np.where(member, np.where(apart, table["network"], RANKED), "")
-    return table.assign(family=family, ranked=(family == RANKED) & ~table["one_seed"])
+    return table.assign(directed=directed, family=family, ranked=(family == RANKED) & ~table["one_seed"])

@@ -9,7 +9,7 @@ from partbench.functional.statistics import Estimates, bounded_interval
 from partbench.leaderboard.current import ABLATION, FLOOR, UNRANKED, board_of, current
 from partbench.leaderboard.means import ROW
 from partbench.leaderboard.numbers_alone import unsupported
-from partbench.leaderboard.verdicts import Board, Judged, beaten, judged
+from partbench.leaderboard.verdicts import Judged, beaten, judged
 
 __all__ = ["ABLATION", "FLOOR", "UNRANKED", "board_of", "current", "standings", "standings_of"]
 
@@ -40,15 +40,22 @@ def standings_of(found: Judged) -> pd.DataFrame:
     if table.empty:
         return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS}).astype(_KINDS)
     low, high = _of_reports(table).T
-    ranks, floors, marked = np.full((len(table), 2), np.nan), np.zeros(len(table), int), np.zeros(len(table), bool)
+    ranks, floors = np.full((len(table), 2), np.nan), _floors(table).to_numpy(int)
+    marked = (floors > 0) & (table["control"] != FLOOR).to_numpy(bool) & table["value"].notna().to_numpy(bool)
     for board in found.boards:
         low[board.at], high[board.at] = board.interval.T
-        if _has_ranks(board):
-            ranks[board.at] = board.verdicts.ranks(board.rows["ranked"].astype(bool))
-            marked[board.at], floors[board.at] = beaten(board)
+        ranks[board.at] = board.verdicts.ranks(board.rows["ranked"].astype(bool))
+        if 0 < floors[board.at[0]]:
+            marked[board.at] = beaten(board, floors[board.at[0]])
     table = table.assign(low=low, high=high, rank_low=ranks[:, 0], rank_high=ranks[:, 1], best=ranks[:, 0] == 1)
     table = table.assign(floors=floors, beaten_by_control=marked)
     return table.assign(unsupported=unsupported(table))[COLUMNS].astype(_KINDS)
+
+
+def _floors(table: pd.DataFrame) -> pd.Series:
+    """How many floors have the metric of a row on every task of its board; 0 for metrics without ranks."""
+    floor = (table["control"] == FLOOR) & table["value"].notna() & table["directed"]
+    return floor.groupby([table["board"], table["metric"]]).transform("sum").astype(int)
 
 
 _KINDS = {"rank_low": "Int64", "rank_high": "Int64"} | dict.fromkeys(
@@ -62,8 +69,3 @@ def _of_reports(table: pd.DataFrame) -> np.ndarray:
     value = table["value"].to_numpy(float)
     found = Estimates(value, variance, degrees, np.full(len(table), np.nan))
     return bounded_interval(value, found, (-np.inf, np.inf))
-
-
-def _has_ranks(board: Board) -> bool:
-    """Whether a metric has ranks: no variant of another one, and with a direction in all rows."""
-    return "@" not in board.aligned.metric and not pd.isna(board.rows["higher_is_better"]).any()

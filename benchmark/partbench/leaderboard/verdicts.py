@@ -197,22 +197,21 @@ class Verdicts:
         return np.where(ranked[:, None], np.stack([1 + better, ranked.sum() - worse], axis=1), np.nan)
 
 
-def beaten(board: Board) -> tuple[Bool[np.ndarray, "k"], int]:
-    """Which rows with a value are not surely better than every floor, each at one-sided .05; the number of floors.
+def beaten(board: Board, floors: int) -> Bool[np.ndarray, "k"]:
+    """Which rows with a value are not surely better than every one of so many floors, each at one-sided .05.
 
-    Floors are not asked. Without floors nothing is beaten.
+    Floors are not asked. A floor without evidence is beaten by nobody.
     """
     value, sign = board.rows["value"], board.sign
     floor = (board.rows["control"] == FLOOR) & ~np.isnan(value)
-    floors, others = np.flatnonzero(floor), np.flatnonzero(~floor & ~np.isnan(value))
+    controls, others = np.flatnonzero(floor), np.flatnonzero(~floor & ~np.isnan(value))
+    pairs = np.stack(np.meshgrid(others, controls, indexing="ij"), axis=-1).reshape(-1, 2)
+    found = board.compared(pairs)
+    above = (found.these.difference * sign > 0) & (found.these.p / 2 < ALPHA) & found.comparable
+    above &= (value[pairs[:, 0]] - value[pairs[:, 1]]) * sign > 0
     marked = np.zeros(len(value), bool)
-    if len(floors) and len(others):
-        pairs = np.stack(np.meshgrid(others, floors, indexing="ij"), axis=-1).reshape(-1, 2)
-        found = board.compared(pairs)
-        above = (found.these.difference * sign > 0) & (found.these.p / 2 < ALPHA) & found.comparable
-        above &= (value[pairs[:, 0]] - value[pairs[:, 1]]) * sign > 0
-        marked[others] = ~above.reshape(len(others), len(floors)).all(1)
-    return marked, len(floors)
+    marked[others] = above.reshape(len(others), len(controls)).sum(1) < floors
+    return marked
 
 
 def pairs(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:

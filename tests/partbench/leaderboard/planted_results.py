@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from partbench.results.schema import COLUMNS
 
@@ -54,6 +56,37 @@ def row(explainer: str, category: str, value: float | None, half: float = 0.01, 
 
 def frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS))
+
+
+IMAGES = 50
+_HALF = student.ppf(0.975, IMAGES - 1) / np.sqrt(IMAGES)  # of the interval of a mean, in standard deviations
+
+
+def evidence(table: pd.DataFrame) -> pd.DataFrame:
+    """Evidence of 50 images for the aggregates with an interval, as `load_evidence` gives it.
+
+    Its mean is the aggregate, and Student's t interval of the mean has the planted width. The seeds of an explainer on
+    a task deviate from their means in the same images; explainers deviate independently.
+    """
+    columns = ["cell", "explainer", "variant", "task", "seed", "metric", "unit", "value"]
+    parts = [_of_images(row) for row in table.to_dict("records") if row["low"] <= row["high"]]
+    return pd.concat(parts)[columns].reset_index(drop=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _of_images(row: dict[str, Any]) -> pd.DataFrame:
+    who = "|".join(str(row[name]) for name in ("explainer", "variant", "task", "metric"))
+    noise = np.random.default_rng(zlib.crc32(who.encode())).normal(size=IMAGES)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    values = row["value"] + (row["high"] - row["low"]) / 2 / _HALF * noise
+    return pd.DataFrame({"unit": [f"{row['category']} {i}" for i in range(IMAGES)], "value": values}).assign(
+        **{name: row[name] for name in ("cell", "explainer", "variant", "task", "seed", "metric")}
+    )
+
+
+def planted(rows: Iterable[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Aggregate rows, and the evidence of their images."""
+    table = frame(rows)
+    return table, evidence(table)
 
 
 def on_all_tasks(explainer: str, value: float, seeds: int = 3, **changes: Any) -> list[dict[str, Any]]:

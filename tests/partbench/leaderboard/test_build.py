@@ -9,17 +9,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from planted_cells import cell, rows
-from planted_results import TASKS, frame, on_all_tasks, row
+from planted_results import TASKS, on_all_tasks, planted, row
 
 from partbench.errors import InputError
 from partbench.leaderboard import build
 from partbench.leaderboard.build import pages, publish, stale_pages, write_pages
 from partbench.leaderboard.standings import standings
 from partbench.results.schema import Cell
-from partbench.results.store import load_results, write_cell
+from partbench.results.store import load_evidence, load_results, write_cell
 
 
 def many() -> list[dict[str, Any]]:
@@ -28,44 +29,54 @@ def many() -> list[dict[str, Any]]:
     return [*rows, *(row("nn", c, None, metric="accuracy", status="skipped", reason="no logits | <b>") for c in TASKS)]
 
 
+def loaded(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return load_results(folder), load_evidence(folder)
+
+
 def test_pages_depend_on_the_rows_and_not_on_their_order() -> None:
-    table = frame(many())
-    assert pages(table) == pages(table.sample(frac=1, random_state=0))
+    table, images = planted(many())
+    assert pages(table, images) == pages(table.sample(frac=1, random_state=0), images.sample(frac=1, random_state=1))
 
 
 def test_pages_are_stale_when_results_or_pages_change(tmp_path: Path) -> None:
-    table = frame(many())
-    assert stale_pages(tmp_path, table) == ["fauna.csv", "fauna.md"]
-    assert [path.name for path in write_pages(tmp_path, table)] == ["fauna.md", "fauna.csv"]
-    assert stale_pages(tmp_path, table) == []
-    changed = frame([*many(), *on_all_tasks("sae", 0.3)])
-    assert stale_pages(tmp_path, changed) == ["fauna.csv", "fauna.md"]
+    made = planted(many())
+    assert stale_pages(tmp_path, *made) == ["fauna.csv", "fauna.md"]
+    assert [path.name for path in write_pages(tmp_path, *made)] == ["fauna.md", "fauna.csv"]
+    assert stale_pages(tmp_path, *made) == []
+    assert stale_pages(tmp_path, *planted([*many(), *on_all_tasks("sae", 0.3)])) == ["fauna.csv", "fauna.md"]
+    wider = made[1].assign(value=made[1]["value"] + np.resize([-1.0, 1.0], len(made[1])))
+    assert stale_pages(tmp_path, made[0], wider) == ["fauna.csv", "fauna.md"]
     (tmp_path / "fauna.csv").write_text("edited by hand")
     (tmp_path / "README.md").write_text("not generated")
     (tmp_path / "gone.md").write_bytes((tmp_path / "fauna.md").read_bytes())
-    assert stale_pages(tmp_path, table) == ["fauna.csv", "gone.md"]
+    assert stale_pages(tmp_path, *made) == ["fauna.csv", "gone.md"]
 
 
 def test_pages_made_from_files_are_those_made_from_their_rows(tmp_path: Path) -> None:
-    rows = pd.DataFrame(many()).drop(columns="cell").assign(run_id="r", partbench_version="0.1.0")
+    table, images = planted(many())
+    images["value"] = images["value"].astype(np.float32)
+    rows = pd.DataFrame(many()).assign(run_id="r", partbench_version="0.1.0")
+    of_images = rows.merge(images[["cell", "metric", "unit", "value"]], on=["cell", "metric"], suffixes=("_all", ""))
+    rows = pd.concat([rows, of_images[rows.columns].assign(unit_kind="image")]).drop(columns="cell")
     for (explainer, task, seed), group in rows.groupby(["explainer", "task", "seed"]):
         category = str(task).partition(":")[2]
         made = Cell(
             str(explainer), "partbench", "1", {}, str(task), "1", "fauna", category, "small_vgg", "f", int(seed)
         )
         write_cell(tmp_path, group, made)
-    assert pages(load_results(tmp_path)) == pages(frame(many()))
+    assert len(load_evidence(tmp_path)) == len(images) > 1000
+    assert pages(*loaded(tmp_path)) == pages(table, images)
 
 
 def test_no_results_make_no_pages() -> None:
-    assert pages(frame([])) == {}
-    assert standings(frame([])).empty
+    assert pages(*planted([])) == {}
+    assert standings(*planted([])).empty
 
 
 def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        write_pages(tmp_path / "file", frame(many()))
+        write_pages(tmp_path / "file", *planted(many()))
 
 
 def test_leaderboards_need_no_torch() -> None:
@@ -77,16 +88,16 @@ def test_pages_are_made_again_if_results_change_meanwhile(tmp_path: Path, monkey
     write_cell(tmp_path / "results", rows([1.0]), cell())
     made = []
 
-    def with_another_cell(folder: Path, table: pd.DataFrame) -> list[Path]:
+    def with_another_cell(folder: Path, table: pd.DataFrame, images: pd.DataFrame) -> list[Path]:
         if not made:  # another run finishes a cell while the first pages are made
             write_cell(tmp_path / "results", rows([2.0]), cell(explainer="late"))
         made.append(len(table))
-        return write_pages(folder, table)
+        return write_pages(folder, table, images)
 
     monkeypatch.setattr(build, "write_pages", with_another_cell)
     publish(tmp_path / "results", tmp_path / "leaderboards")
     assert made == [1, 2]
-    assert stale_pages(tmp_path / "leaderboards", load_results(tmp_path / "results")) == []
+    assert stale_pages(tmp_path / "leaderboards", *loaded(tmp_path / "results")) == []
 
 
 def test_no_older_page_takes_the_place_of_a_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,11 +105,11 @@ def test_no_older_page_takes_the_place_of_a_newer_one(tmp_path: Path, monkeypatc
     write_cell(tmp_path / "results", rows([1.0]), cell())
     reading, added = threading.Event(), threading.Event()
 
-    def slow(folder: Path, table: pd.DataFrame) -> list[Path]:
+    def slow(folder: Path, table: pd.DataFrame, images: pd.DataFrame) -> list[Path]:
         if threading.current_thread() is not threading.main_thread():
             reading.set()
             added.wait(10)
-        return write_pages(folder, table)
+        return write_pages(folder, table, images)
 
     monkeypatch.setattr(build, "write_pages", slow)
     monkeypatch.setattr(build, "_ATTEMPTS", 1)
@@ -129,8 +140,8 @@ HOSTILE = [
 @pytest.mark.parametrize("column", ["explainer", "variant", "category", "performer", "metric", "reason", "dataset"])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_of_results_stay_texts_in_pages(column: str, text: str) -> None:
-    planted = [*many(), *(row("other", c, 0.3) | {column: text, "reason": text, "cell": f"{c}!"} for c in TASKS)]
-    for name, page in pages(frame(planted)).items():
+    hostile = [*many(), *(row("other", c, 0.3) | {column: text, "reason": text, "cell": f"{c}!"} for c in TASKS)]
+    for name, page in pages(*planted(hostile)).items():
         assert not set("\x1b\u202e\t\r") & set(page)
         assert "/" not in name
         if name.endswith(".csv"):

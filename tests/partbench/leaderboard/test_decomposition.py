@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_results import INSTABILITY, ORDINARY, cell, cells, flat, frame, located
+from planted_results import INSTABILITY, ORDINARY, cell, cells, flat, located, planted
 
 from partbench.leaderboard.build import pages
 from partbench.leaderboard.decomposition import gain_decomposition, gain_section
@@ -143,7 +143,7 @@ def test_published_ratios_stand_beside_a_papers_own_explainer_but_not_its_ablati
 def test_without_the_other_there_is_no_section() -> None:
     rows = cells("interp_cnn", lambda t, s: located(0.1, 0.1)) + cells("top_conv", lambda t, s: located(0.2, 0.2))
     assert gain_decomposition(frame(rows)).empty
-    assert "Decomposition of the gain" not in pages(frame(rows))["fauna.md"]
+    assert "Decomposition of the gain" not in pages(*planted(rows))["fauna.md"]
 
 
 def test_boards_are_compared_apart() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from planted_results import INSTABILITY, frame, row
+from planted_results import INSTABILITY, planted, row
 
 from partbench.leaderboard.published import elsewhere, proposed, published, published_pairs, published_ratio, same_data
 from partbench.leaderboard.standings import standings
@@ -53,7 +53,7 @@ def one(explainer: str, task: str = "{}", **changes: Any) -> pd.Series:
     """The standing of an explainer on cat and dog; `task` is the pattern of their names."""
     where = {"metric": "location_instability", "dataset": "fauna", **changes}
     names = {c: f"{where['dataset']}/{task.format(c)}" for c in ("cat", "dog")}
-    return standings(frame(row(explainer, c, 0.1, task=name, **where) for c, name in names.items())).iloc[0]
+    return standings(*planted(row(explainer, c, 0.1, task=name, **where) for c, name in names.items())).iloc[0]
 
 
 def test_published_values_stand_beside_ours_only_for_the_same_data() -> None:

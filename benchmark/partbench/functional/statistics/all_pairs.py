@@ -36,7 +36,7 @@ class Stack:
 
     def with_zero(self) -> Stack:
         """The same with one more explainer, whose value is 0 on every image: differences to it are values."""
-        k, s, n = self.values.shape
+        _, s, n = self.values.shape
         zero = np.full((1, s, n), np.nan)
         zero[:, 0] = 0
         seeds = np.concatenate([self.seeds, np.ones_like(self.seeds[:1])])
@@ -154,7 +154,7 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Co
 def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "2 1"]]:
     """The columns on which both have a value, of tasks with two or more; their number, and of how many images."""
     used = stack.known[a] & stack.known[b]
-    listed = (stack.listed[a] | stack.listed[b]) & ((stack.seeds[[a, b]] > 0).all(0))[stack.task]
+    listed = (stack.listed[a] | stack.listed[b]) & (stack.seeds[[a, b]] > 0).all(axis=0)[stack.task]
     enough = np.bincount(stack.task[used], minlength=stack.seeds.shape[1]) > 1
     columns = np.flatnonzero(used & enough[stack.task])
     return columns, np.array([[len(columns)], [int(listed.sum())]])
@@ -240,7 +240,7 @@ def _summed(
     variances, degrees = parts[:, 0], parts[:, 1]
     total = variances.sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        summed = total**2 / np.where(variances > 0, variances**2 / degrees, 0).sum(0)
+        summed = 1 / np.where(variances > 0, (variances / total) ** 2 / degrees, 0).sum(0)
     least = np.where(variances > 0, degrees, np.inf).min(0)
     certain = (np.sqrt(total) <= ROUNDING * np.abs(difference)) | (total == 0)
     return np.where(certain, 0, total), np.where(certain, degrees[0], np.maximum(summed, least))

@@ -147,8 +147,9 @@ def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairi
     with C the number of different images (an image of several tasks is one cluster) and S_t the number of seeds;
     likewise V_B. Both are 0 for deterministic explainers. Where both rest on the same trained network, the variance
     over seeds of A - B, on the seeds in their order, stands for V_A + V_B. Degrees of freedom: Satterthwaite's,
-    V^2 / sum_j V_j^2 / nu_j, at least the smallest nu_j. With a prior, s2_A is moderated by it. V_img holds the interaction of image and seed once more, so
-    that V is slightly too large. With one seed V_A is unknown and 0; see `Comparison.one_seed`.
+    V^2 / sum_j V_j^2 / nu_j, at least the smallest nu_j. With a prior, s2_A is moderated by it. V_img holds the
+    interaction of image and seed once more, so that V is slightly too large. With one seed V_A is unknown and 0; see
+    `Comparison.one_seed`.
 
     Over new categories: Student's t on the d_t with T - 1 degrees.
 
@@ -218,5 +219,5 @@ def _summed(difference: float, parts: Sequence[tuple[float, float]]) -> Estimate
     total = sum(variance for variance, _ in known)
     if math.sqrt(total) <= ROUNDING * abs(difference):
         return Estimate(difference, 0.0, parts[0][1])
-    degrees = total**2 / sum(variance**2 / of_part for variance, of_part in known)
+    degrees = 1 / sum((variance / total) ** 2 / of_part for variance, of_part in known)
     return Estimate(difference, total, max(degrees, min(of_part for _, of_part in known)))

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from planted_results import frame, on_all_tasks, row
+
+from partbench.leaderboard.current import board_of, current
+from partbench.results.schema import COLUMNS
+
+
+def test_of_two_cells_of_an_explainer_the_newest_counts() -> None:
+    old = row("srae", "cat", 9.0, cell="z", created_at=pd.Timestamp("2023-01-01", tz="UTC"))
+    assert current(frame([row("srae", "cat", 1.0, cell="a"), old]))["value"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize("version", ["metric_version", "task_version"])
+def test_versions_of_a_metric_or_a_task_are_never_mixed(version: str) -> None:
+    rows = [row("srae", "cat", 1.0) | {version: "10"}, row("nn", "cat", 9.0) | {version: "9"}]
+    assert current(frame(rows))["explainer"].tolist() == ["srae"]
+
+
+def test_unit_rows_do_not_count() -> None:
+    rows = [row("srae", "cat", 1.0), row("srae", "cat", 9.0, unit="image-1")]
+    assert current(frame(rows))["value"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("task", "board"),
+    [
+        ("fauna/multi:bird", "fauna/multi:*"),
+        ("fauna/multi:bird@lite0_head", "fauna/multi:*@lite0_head"),
+        ("fauna/multi:bird@timm:a/b.c", "fauna/multi:*@timm:a/b.c"),
+        ("fauna/multi", "fauna/multi"),
+        ("fauna/multi@timm:x", "fauna/multi@timm:x"),
+        ("fauna/attribute-wild@other", "fauna/attribute-*@other"),
+        ("fauna/bird", "fauna/*"),
+        ("fauna/bird:others@vgg_m", "fauna/*:others@vgg_m"),
+        ("fauna/multicoloured", "fauna/*"),
+    ],
+)
+def test_the_board_of_a_task_follows_from_its_name(task: str, board: str) -> None:
+    assert board_of(task) == board
+
+
+def test_rows_that_count_are_returned_unchanged() -> None:
+    older = row("srae", "cat", 9.0, created_at=pd.Timestamp("2023-01-01", tz="UTC"))
+    rows = current(frame([*on_all_tasks("srae", 0.2), *on_all_tasks("nn", 0.5), older]))
+    assert current(rows) is rows
+    some = rows[rows["explainer"] == "srae"]
+    pd.testing.assert_frame_equal(current(some[list(COLUMNS)]), some.reset_index(drop=True))
