@@ -103,5 +103,7 @@ def _material() -> Material:
         printed = subprocess.run(command, capture_output=True, check=True, timeout=_SECONDS).stdout
         return Material(facts_of(json.loads(printed)))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        warnings.warn(f"plugins cannot be listed ({type(error).__name__}); the site says nothing of what they are", stacklevel=2)
+        warnings.warn(
+            f"plugins cannot be listed ({type(error).__name__}); the site says nothing of what they are", stacklevel=2
+        )
         return Material()

@@ -15,7 +15,7 @@ from partbench.leaderboard.site.explainer_pages import explainer_pages
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.interactive import interactive_pages
-from partbench.leaderboard.site.metric_pages import Card, metric_pages
+from partbench.leaderboard.site.metric_pages import Card, metric_pages, verdicts_of
 from partbench.leaderboard.site.pictures import FOLDER, RENDERED, Chosen, chosen_pictures, pictures_from
 from partbench.leaderboard.site.templating import STATIC, static
 from partbench.results.sealed import write_whole
@@ -38,7 +38,7 @@ def site_pages(
     """Name below the site's folder and text of every page, stylesheet and script."""
     facts, claims, shown = material.facts, bool(material.claims), boards(evidence)
     return {
-        **home(evidence, shown, claims),
+        **home(evidence, shown, verdicts_of(material.cards), claims),
         **dict(explainer_pages(evidence, facts, pictures or {}, claims)),
         **dict(metric_pages(evidence, facts, material.cards, claims)),
         **dict(dataset_pages(evidence, shown, facts, claims)),

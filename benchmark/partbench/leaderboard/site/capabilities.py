@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
@@ -35,19 +35,23 @@ class Profile:
         return self.control not in ("floor", "ablation")
 
 
-def profiles(evidence: Evidence) -> list[Profile]:
-    """A profile of each explainer with its default options (any, where it has no others), by name."""
-    return [_profile(name, scores, evidence) for name, scores in sorted(evidence.by_explainer.items())]
+def profiles(evidence: Evidence, without: Set[tuple[str, str]] = frozenset()) -> list[Profile]:
+    """A profile of each explainer with its default options (any, where it has no others), by name.
+
+    Being first does not count in the metrics and datasets of `without`.
+    """
+    return [_profile(name, scores, evidence, without) for name, scores in sorted(evidence.by_explainer.items())]
 
 
-def _profile(name: str, scores: list[Score], evidence: Evidence) -> Profile:
+def _profile(name: str, scores: list[Score], evidence: Evidence, without: Set[tuple[str, str]]) -> Profile:
     default = [score for score in scores if not score.variant] or scores
     scored = [score for score in default if score.value is not None]
     labels = {score.label for score in default}
     costs = [cost for label in sorted(labels) for cost in evidence.costs.get(label, {}).values()]
     won: dict[str, int] = {}
     for score in scored:
-        if score.main and score.first and score.proven and score.method:
+        counts = score.main and score.method and (score.metric, score.dataset) not in without
+        if counts and score.first and score.proven:
             won[score.metric] = won.get(score.metric, 0) + 1
     return Profile(
         explainer=name, control=default[0].control, has=tuple(_has(scored, name in evidence.unchanged)),

@@ -164,8 +164,8 @@ def evidence_of(frame: pd.DataFrame, images: pd.DataFrame) -> Evidence:
     return Evidence(_printable(rows), scores, _printable(pairs_of(found)))
 
 
-_TEXTS = ("explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason")
-_TEXTS += ("distribution", "board", "label", "coverage", "seeds", "a", "b")
+_TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason"]
+_TEXTS += ["distribution", "board", "label", "coverage", "seeds", "a", "b"]
 _TEXTS_OF_SCORES = ("board", "dataset", "explainer", "variant", "metric", "control", "coverage", "seeds")
 
 

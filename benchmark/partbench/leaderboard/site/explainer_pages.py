@@ -32,11 +32,12 @@ def explainer_pages(
         render("explainers.html", here="explainers", profiles=list(known.values()), facts=facts, claims=claims),
     )
     for name, scores in sorted(evidence.by_explainer.items()):
+        distribution = evidence.distributions[name]
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
-            labels=_labels(scores), rivals=_rivals(evidence, name), pictures=pictures.get(name, ()), runs=_runs(evidence, name),
-            distribution=evidence.distributions[name], first_party=evidence.distributions[name] == FIRST_PARTY,
+            labels=_labels(scores), rivals=_rivals(evidence, name), pictures=pictures.get(name, ()),
+            runs=_runs(evidence, name), distribution=distribution, first_party=distribution == FIRST_PARTY,
         )  # fmt: skip
 
 

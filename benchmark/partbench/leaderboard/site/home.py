@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from partbench.leaderboard.site.boards import Board
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import Evidence
 from partbench.leaderboard.site.templating import render
 
+RANKS = "ranks"  # the verdict of a card by which a metric may order explainers
 
-def home(evidence: Evidence, boards: list[Board], claims: bool) -> dict[str, str]:
-    """The home page, by name."""
-    found = profiles(evidence)
+
+def home(
+    evidence: Evidence, boards: list[Board], verdicts: Mapping[tuple[str, str], str], claims: bool
+) -> dict[str, str]:
+    """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
+    found = profiles(evidence, {place for place, verdict in verdicts.items() if verdict != RANKS})
     methods = [profile for profile in found if profile.method]
     wins = sorted({metric for profile in methods for metric, _ in profile.first_in})
     counts = {
@@ -20,6 +26,6 @@ def home(evidence: Evidence, boards: list[Board], claims: bool) -> dict[str, str
     }  # fmt: skip
     text = render(
         "home.html", here="home", profiles=methods, meanings=MEANINGS, wins=wins, boards=boards, counts=counts,
-        given={name for profile in methods for name in profile.has}, claims=claims,
+        verdicts=verdicts, given={name for profile in methods for name in profile.has}, claims=claims,
     )  # fmt: skip
     return {"index.html": text}

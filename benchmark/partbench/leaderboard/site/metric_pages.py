@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from partbench.leaderboard.site.boards import about, rankings
@@ -15,11 +15,26 @@ from partbench.leaderboard.site.templating import render
 
 @dataclass(frozen=True)
 class Card:
-    """What tests of a metric say: its verdict ("ranks", ...), why, and the tests with their findings."""
+    """The card of a metric: rows with `dataset`, `verdict` and `reason`, and tables of its tests as rows, by title."""
 
-    verdict: str
-    why: str = ""
-    findings: Sequence[tuple[str, str]] = ()
+    verdicts: Sequence[Mapping[str, str]]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def columns(self, title: str) -> list[str]:
+        """The columns of a table, in the order in which its rows have them."""
+        return list(dict.fromkeys(name for row in self.tables[title] for name in row))
+
+    def tally(self) -> list[tuple[str, str]]:
+        """Each verdict with the datasets that it holds on; without them if there is one verdict only."""
+        found: dict[str, list[str]] = {}
+        for row in self.verdicts:
+            found.setdefault(row["verdict"], []).append(row["dataset"])
+        return [(verdict, ", ".join(names) if len(found) > 1 else "") for verdict, names in found.items()]
+
+
+def verdicts_of(cards: Mapping[str, Card]) -> dict[tuple[str, str], str]:
+    """The verdict of each metric and dataset."""
+    return {(name, row["dataset"]): row["verdict"] for name, card in cards.items() for row in card.verdicts}
 
 
 def metric_pages(

@@ -5,6 +5,8 @@
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
+  root.classList.add("js");
+
   // Theme: the reader's choice, else that of the system.
   const stored = { get() { try { return localStorage.getItem("theme"); } catch { return null; } },
     set(name) { try { localStorage.setItem("theme", name); } catch { /* a browser may refuse to store */ } } };
@@ -52,6 +54,7 @@
       this.keys = new Map();
       if (!this.everything) this.more();
       this.show();
+      element.dataset.ready = "";
     }
     button(head, column) {
       const link = one("a", head);
@@ -150,9 +153,10 @@
 
   // Copies.
   const FORMULA = /^\s*[=+\-@]/;
+  const shownInCopies = (node) => !["SMALL", "svg"].includes(node.nodeName) && !(node.nodeName === "BUTTON" && node.getAttribute("aria-label"));
   function contents(table) {
-    const used = [...table.tHead.rows[0].cells].map((cell) => !cell.getAttribute("aria-label"));
-    const text = (cell) => [...cell.childNodes].filter((node) => node.nodeName !== "SMALL" && node.nodeName !== "svg" && !node.ariaLabel).map((node) => node.textContent).join("").trim().replace(/\s+/g, " ");
+    const used = [...table.tHead.rows[0].cells].map((cell) => !cell.hasAttribute("data-skip"));
+    const text = (cell) => [...cell.childNodes].filter(shownInCopies).map((node) => node.textContent).join("").trim().replace(/\s+/g, " ");
     return [...table.tHead.rows, ...table.tBodies[0].rows].map((row) => [...row.cells].filter((_, at) => used[at]).map((cell) => ({ text: text(cell), value: cell.dataset.v })));
   }
   function asCsv(table) {
@@ -165,7 +169,7 @@
     const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "†": "$\\dagger$", "‡": "$\\ddagger$", "×": "$\\times$", "–": "--", "−": "$-$", "¹": "$^1$" };
     const escaped = (text) => text.replace(/[\\~^↑↓†‡×–−¹{}$&#%_]/g, (c) => special[c] || `\\${c}`);
     const [head, ...rows] = contents(table).map((row) => row.map(({ text }) => escaped(text)).join(" & ") + " \\\\");
-    const columns = [...table.tHead.rows[0].cells].filter((cell) => !cell.getAttribute("aria-label")).map((_, at) => (at ? "r" : "l")).join("");
+    const columns = [...table.tHead.rows[0].cells].filter((cell) => !cell.hasAttribute("data-skip")).map((_, at) => (at ? "r" : "l")).join("");
     return [`\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n");
   }
   async function copy(text, what) {
