@@ -44,8 +44,8 @@ def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
     if all its cells are scored. An explainer one of whose cells has no evidence of a metric is left out of its stack.
     """
     runs = _Runs.of(images)
-    of_task = numbered([pd.factorize(rows[name])[0] for name in ("label", "task", "metric")]) if len(rows) else []
-    rows = rows[rows["scored"].groupby(of_task).transform("all").to_numpy(bool)] if len(rows) else rows
+    of_task = numbered([pd.factorize(rows[name])[0] for name in ("label", "task", "metric")])
+    rows = rows[rows["scored"].groupby(of_task).transform("all").to_numpy(bool)]
     rows = rows.assign(run=runs.find(rows)).sort_values(["board", "metric", "label", "task", "seed"])
     codes = [pd.factorize(rows[name])[0] for name in ("board", "metric")]
     of_label = numbered([*codes, pd.factorize(rows["label"])[0]])

@@ -35,12 +35,12 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     inferred: several seeds have equal values in all metrics. `one_seed`: no task has two seeds, and the explainer is
     not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over seeds.
     """
-    rows = rows.assign(**{name: _column(rows, name) for name in ("network", "deterministic")})
+    rows = rows.assign(**{name: _column(rows, name).where(rows["scored"]) for name in ("network", "deterministic")})
     if rows.empty:
         return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, *_SAID, *_COMPUTED, "categories")})
     row_of = numbered([pd.factorize(rows[name], sort=True)[0] for name in ROW])
     names = rows[ROW].groupby(row_of).first().join(rows[list(_SAID)].groupby(row_of).agg(_SAID))
-    different = rows["network"].fillna("").groupby(row_of).nunique() > 1
+    different = rows["network"].groupby(row_of).nunique() > 1
     table = names.assign(network=names["network"].fillna("").where(~different, DIFFERENT))
     table = table.assign(unit=table["metric"].map(UNITS).fillna(""), **_of_cells(rows, row_of, len(table)))
     fixed = table["label"].map(_deterministic(rows)).astype(bool)

@@ -31,7 +31,7 @@ def comparisons(
     both share.
     """
     others, wanted = list(dict.fromkeys(others)), None if metrics is None else set(metrics)
-    rows = []
+    rows: list[dict[str, object]] = []
     for board in found.boards:
         labels = board.aligned.labels
         if (wanted is None or board.aligned.metric in wanted) and explainer in labels:

@@ -25,11 +25,11 @@ def standings(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     `board_of` puts together. `value` is a mean over seeds, then tasks, see `means.means`. `low`, `high` are its 95 %
     interval over images and seeds, within the bounds of the metric; NaN without evidence of images. What explainers
     report of themselves has the interval of its seeds. `rank_low`, `rank_high` are [1 + surely better, n - surely
-    worse] in the family of `families.with_families`; NaN for explainers without a rank: floors, ablations, variants, single
-    seeds (`one_seed`), other networks where that matters. `best` marks those of a family than which none is surely
-    better. Metrics with '@' and what explainers report of themselves have no rank. `floors` have the metric on every
-    task of the board; a row that is not surely better than each of them is `beaten_by_control`. `network` names the
-    network that is explained, "" for the performer. `unsupported`: see `numbers_alone.unsupported`.
+    worse] in the family of `families.with_families`; missing for explainers without a rank: floors, ablations,
+    variants, single seeds (`one_seed`), other networks where that matters. `best` marks those of a family than which
+    none is surely better. Metrics with '@' and what explainers report of themselves have no rank. `floors` have the
+    metric on every task of the board; a row that is not surely better than each of them is `beaten_by_control`.
+    `network` names the network that is explained, "" for the performer. `unsupported`: see `numbers_alone.unsupported`.
     """
     return standings_of(judged(rows, images))
 
@@ -45,7 +45,7 @@ def standings_of(found: Judged) -> pd.DataFrame:
     for board in found.boards:
         low[board.at], high[board.at] = board.interval.T
         ranks[board.at] = board.verdicts.ranks(board.rows["ranked"].astype(bool))
-        if 0 < floors[board.at[0]]:
+        if floors[board.at[0]] > 0:
             marked[board.at] = beaten(board, floors[board.at[0]])
     table = table.assign(low=low, high=high, rank_low=ranks[:, 0], rank_high=ranks[:, 1], best=ranks[:, 0] == 1)
     table = table.assign(floors=floors, beaten_by_control=marked)

@@ -1,85 +1,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from planted_results import INSTABILITY, ORDINARY, cells, frame, located, row
+from planted_results import INSTABILITY, ORDINARY, cells, located, on_all_tasks, planted, row
 
-from partbench.leaderboard.paired import MIN_CELLS, _holds, _printed, comparisons, directions, resampled_means
+from partbench.functional.statistics import compare
+from partbench.leaderboard.paired import _holds, _printed, comparisons, directions
+from partbench.leaderboard.verdicts import judged
 
 
-def planted(difference: Callable[[int, int], float], tasks: int = 4, seeds: int = 3) -> pd.DataFrame:
-    """srae is nn plus a difference; what both share on a task and seed is far larger than it."""
+def compared(rows: list[dict[str, Any]]) -> pd.Series:
+    """srae against nn."""
+    return comparisons(judged(*planted(rows)), "srae", ["nn"]).iloc[0]
+
+
+def shifted(difference: Callable[[int, int], float], tasks: int = 4, seeds: int = 3, **changes: Any) -> list:
+    """srae is nn plus a difference."""
     rows = []
-    random = np.random.default_rng(1)
     for t in range(tasks):
         for s in range(seeds):
-            shared = 10 * random.normal()
-            rows += [row("nn", f"t{t}", shared, seed=s), row("srae", f"t{t}", shared + difference(t, s), seed=s)]
-    return frame(rows)
+            where = {"seed": s, **changes}
+            rows += [row("nn", f"t{t}", 1.0, **where), row("srae", f"t{t}", 1.0 + difference(t, s), **where)]
+    return rows
 
 
-def test_pairing_finds_a_small_difference_under_large_shared_noise() -> None:
-    random = np.random.default_rng(2)
-    found = comparisons(planted(lambda t, s: -0.5 + 0.1 * random.normal()), "srae", ["nn"], ["locality"]).iloc[0]
-    assert found["difference"] == pytest.approx(-0.5, abs=0.1)
-    assert found["low"] < found["difference"] < found["high"] < 0
-    assert (found["wins"], found["cells"], found["verdict"]) == (12, 12, "better")
+def test_the_difference_is_that_of_the_evidence_of_images() -> None:
+    rows = shifted(lambda t, s: 0.01 * t + 0.002 * s - 0.005, seeds=2)
+    found = judged(*planted(rows))
+    [board] = found.boards
+    expected = compare(board.aligned.evidence("srae"), board.aligned.evidence("nn"), board.pairing("srae", "nn"))
+    row_ = comparisons(found, "srae", ["nn"]).iloc[0]
+    assert (row_["low"], row_["high"]) == pytest.approx(expected.these.interval())
+    assert (row_["difference"], row_["p"]) == pytest.approx((expected.these.difference, expected.these.p))
+    assert (row_["images"], row_["of_images"], row_["better"]) == (200, 200, pytest.approx(expected.better))
 
 
-def test_a_verdict_turns_with_the_direction_of_the_metric() -> None:
-    table = planted(lambda t, s: -0.5).assign(higher_is_better=True)
-    found = comparisons(table, "srae", ["nn"]).iloc[0]
-    assert (found["wins"], found["verdict"]) == (0, "worse")
+@pytest.mark.parametrize(("higher", "verdict"), [(False, "better"), (True, "worse")])
+def test_a_verdict_turns_with_the_direction_of_the_metric(higher: bool, verdict: str) -> None:
+    found = compared(shifted(lambda t, s: -0.5, higher_is_better=higher))
+    assert found["verdict"] == verdict
+    assert found["better"] == pytest.approx(float(verdict == "better"), abs=0.1)
 
 
-def test_differences_of_both_signs_are_not_separated() -> None:
-    found = comparisons(planted(lambda t, s: (-1) ** t * 0.5), "srae", ["nn"]).iloc[0]
+def test_seeds_that_disagree_separate_nothing_and_a_single_one_is_marked() -> None:
+    found = compared(shifted(lambda t, s: (-1) ** s * 0.5 + 0.1, tasks=1, seeds=4))
     assert found["low"] < 0 < found["high"]
-    assert found["verdict"] == "not separated"
+    assert (found["verdict"], found["one_seed"]) == ("not separated", False)
+    one = compared(shifted(lambda t, s: 0.5, tasks=1, seeds=1))
+    assert (one["verdict"], one["one_seed"]) == ("worse", True)
 
 
-@pytest.mark.parametrize(("pairs", "verdict"), [(1, "not separated"), (5, "not separated"), (6, "better")])
-def test_a_verdict_takes_as_many_pairs_as_a_sign_test(pairs: int, verdict: str) -> None:
-    found = comparisons(planted(lambda t, s: -0.5, tasks=1, seeds=pairs), "srae", ["nn"]).iloc[0]
-    assert (found["wins"], found["verdict"]) == (pairs, verdict)
-
-
-def test_the_smallest_number_of_pairs_is_the_first_that_a_sign_test_can_reject_with() -> None:
-    assert 2 * 0.5**MIN_CELLS < 0.05 < 2 * 0.5 ** (MIN_CELLS - 1)
-
-
-def test_the_difference_is_the_mean_over_seeds_then_tasks_and_equal_values_are_no_win() -> None:
+def test_the_difference_is_the_mean_over_seeds_then_tasks() -> None:
     rows = [row(name, "t0", value) for name, value in (("srae", 1.0), ("nn", 4.0))]
     for seed in range(2):
         rows += [row("srae", "t1", 3.0 + seed, seed=seed), row("nn", "t1", 3.0, seed=seed)]
-    found = comparisons(frame(rows), "srae", ["nn"]).iloc[0]
-    assert (found["difference"], found["wins"], found["cells"]) == ((-3 + 0.5) / 2, 1, 3)
-
-
-@pytest.mark.parametrize(
-    ("difference", "higher", "verdict"),
-    [(0.0, True, "not separated"), (0.0, False, "not separated"), (0.1, True, "better"), (0.1, False, "worse")],
-)
-def test_an_interval_that_touches_0_separates_nothing(difference: float, higher: bool, verdict: str) -> None:
-    shared = [2.0, 7.0, 1.0, 8.0, 2.0, 8.0]
-    rows = [row("srae", "t", value + difference, seed=seed) for seed, value in enumerate(shared)]
-    rows += [row("nn", "t", value, seed=seed) for seed, value in enumerate(shared)]
-    found = comparisons(frame(rows).assign(higher_is_better=higher), "srae", ["nn"]).iloc[0]
-    assert found[["low", "high"]].tolist() == pytest.approx([difference] * 2)
-    assert (found["verdict"], found["wins"]) == (verdict, 6 if verdict == "better" else 0)
-
-
-def test_resampled_means_resample_the_seeds_of_each_task_and_the_tasks() -> None:
-    random = np.random.default_rng(0)
-    tasks = [random.normal(size=5), random.normal(10, 1, size=3)]
-    drawn = resampled_means(tasks)
-    sd = np.sqrt(sum(task.var() / len(task) for task in tasks) * 3 / 8 + np.ptp([t.mean() for t in tasks]) ** 2 / 8)
-    assert drawn.mean() == pytest.approx(np.mean([task.mean() for task in tasks]), abs=0.2)
-    assert drawn.std() == pytest.approx(sd, rel=0.1)
-    np.testing.assert_allclose(resampled_means([2 * task for task in tasks]), 2 * drawn)
+    assert compared(rows)["difference"] == pytest.approx((-3 + 0.5) / 2)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +84,7 @@ def test_what_a_paper_found_counts_its_tables(differences: list[float], said: st
         ("worse", "worse (1 of 1)", "yes"),
         ("not separated", "worse (1 of 1)", "not separated"),
         ("better", "mixed (better in 1 of 2)", ""),
+        ("not comparable", "better (2 of 2)", "not comparable"),
         ("better", "", ""),
     ],
 )
@@ -112,19 +92,30 @@ def test_a_published_direction_holds_where_the_verdict_is_the_same(verdict: str,
     assert _holds(verdict, published) == holds
 
 
-def test_only_tasks_and_seeds_of_both_are_compared() -> None:
+def test_only_tasks_of_both_are_compared() -> None:
     rows = [row("srae", "cat", 1.0), row("srae", "cat", 9.0, seed=1), row("nn", "cat", 2.0), row("nn", "dog", 9.0)]
-    found = comparisons(frame(rows), "srae", ["nn"]).iloc[0]
-    assert (found["cells"], found["difference"]) == (1, -1.0)
+    found = compared(rows)
+    assert (found["images"], found["difference"]) == (50, pytest.approx(3.0))
+
+
+def test_others_come_in_the_order_asked_for_and_unknown_ones_not_at_all() -> None:
+    rows = [r for name in ("srae", "nn", "cae") for r in on_all_tasks(name, 1.0)]
+    found = comparisons(judged(*planted(rows)), "srae", ["nn", "nobody", "cae", "nn"])
+    assert found["other"].tolist() == ["nn", "cae"]
+    assert comparisons(judged(*planted(rows)), "srae", ["nn"], ["accuracy"]).empty
+
+
+def directions_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    table, images = planted(rows)
+    return directions(table, judged(table, images))
 
 
 def test_the_papers_direction_holds_where_both_agree() -> None:
-    table = planted(lambda t, s: -0.5).assign(metric="orthogonality_frobenius")
-    found = directions(table).iloc[0]
+    found = directions_of(shifted(lambda t, s: -0.5, metric="orthogonality_frobenius")).iloc[0]
     assert (found["explainer"], found["other"], found["published"]) == ("srae", "nn", "better (2 of 2)")
     assert found["holds"] == "yes"
-    opposite = planted(lambda t, s: 0.5).assign(metric="orthogonality_frobenius")
-    assert directions(opposite).iloc[0]["holds"] == "no"
+    opposite = directions_of(shifted(lambda t, s: 0.5, metric="orthogonality_frobenius"))
+    assert opposite.iloc[0]["holds"] == "no"
 
 
 def paired_with(partner: str, **changes: str) -> pd.DataFrame:
@@ -134,7 +125,7 @@ def paired_with(partner: str, **changes: str) -> pd.DataFrame:
     rows += cells("top_conv", lambda t, s: located(0.15, 0.15), **there)
     for place in ({}, there):
         rows += cells("interp_cnn", lambda t, s: located(0.1, 0.1), compared_with=partner, **place, **changes)
-    found = directions(frame(rows))
+    found = directions_of(rows)
     return found[found["metric"] == INSTABILITY].set_index("board")
 
 

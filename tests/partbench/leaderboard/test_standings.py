@@ -145,7 +145,7 @@ def test_shares_of_which_all_images_agree_have_an_interval_of_some_width_within_
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_intervals_lie_within_the_bounds_of_the_metric_and_hold_the_value(answers: list[float]) -> None:
     found = standings(*of_answers(answers)).iloc[0]
     assert 0 <= found["low"] <= found["value"] + 1e-12
@@ -163,7 +163,7 @@ def test_explainers_that_are_not_separated_share_ranks() -> None:
 
 
 @given(st.permutations([0.1, 0.4, 0.7, 0.95]), st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_ranks_follow_planted_values_in_either_direction(values: list[float], higher: bool) -> None:
     rows = [r for i, v in enumerate(values) for r in on_all_tasks(f"e{i}", v, seeds=2, higher_is_better=higher)]
     order = np.argsort(np.argsort([-v if higher else v for v in values])) + 1
