@@ -16,11 +16,11 @@ from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.interactive import interactive_pages
 from partbench.leaderboard.site.metric_pages import Card, metric_pages, verdicts_of
-from partbench.leaderboard.site.pictures import FOLDER, RENDERED, Chosen, chosen_pictures, pictures_from
+from partbench.leaderboard.site.pictures import FOLDER, RENDERED, SUFFIX, Chosen, chosen_pictures, pictures_from
 from partbench.leaderboard.site.templating import STATIC, static
 from partbench.results.sealed import write_whole
 
-_GENERATED = (".html", ".css", ".js", ".png")
+_GENERATED = (".html", ".css", ".js", SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ def write_site(
     InputError if the folder cannot be written.
     """
     datasets = None if photographs else RENDERED
-    places = [place for place in (pictures, folder / FOLDER) if place is not None]
-    shown: dict[str, bytes] = pictures_from(evidence, places, datasets)
+    shown = pictures_from(evidence, pictures, folder, datasets)
     try:
         _write(folder, shown)
         _remove(folder, set(shown), below=FOLDER)

@@ -64,8 +64,8 @@ class Score:
 
     @property
     def first(self) -> bool:
-        """Whether no explainer is surely better."""
-        return self.ranks is not None and self.ranks[0] == 1
+        """Whether there are others, and none is surely better."""
+        return self.ranks is not None and self.ranks[0] == 1 and self.of > 1
 
     @property
     def proven(self) -> bool:

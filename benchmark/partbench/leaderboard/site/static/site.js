@@ -264,7 +264,7 @@
         if (verdict < 2) verdict = 1 - verdict;
       }
       if (verdict < 2) wins[verdict] += 1;
-      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), numeric(number(p)), numeric(better === null ? "–" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[10] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
+      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "–" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[10] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
     }));
     const table = one("#compared");
     table.hidden = !rows.length;
