@@ -41,7 +41,8 @@ def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
     """The stacks of the rows of `current`, sorted by board and metric.
 
     `images` is what `load_evidence` gives, or `load_results` with `aggregates_only=False`. Tasks of an explainer count
-    if all its cells are scored. An explainer one of whose cells has no evidence of a metric is left out of its stack.
+    if all its cells are scored. An explainer one of whose cells has no evidence of a metric is left out of its stack,
+    and so is an image on which no explainer has a value: the metric does not apply to it.
     """
     runs = _Runs.of(images)
     of_task = numbered([pd.factorize(rows[name])[0] for name in ("label", "task", "metric")])
@@ -72,8 +73,9 @@ def _stacked(cells: dict[str, np.ndarray], runs: _Runs) -> Aligned:
         at = ends[t] + _places(units[t], runs.units(run))
         values[k, s, at] = runs.values(run)
         listed[k, at] = True
-    of_task = np.repeat(np.arange(len(tasks)), np.diff(ends))
-    stack = Stack(values, listed, seeds, of_task, np.concatenate(units) if len(units) else np.zeros(0, int))
+    used = ~np.isnan(values).all(axis=(0, 1))
+    of_task = np.repeat(np.arange(len(tasks)), np.diff(ends))[used]
+    stack = Stack(values[:, :, used], listed[:, used], seeds, of_task, np.concatenate(units)[used])
     return Aligned(str(cells["board"][0]), str(cells["metric"][0]), labels, tasks, stack)
 
 
