@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from partbench.registry import Entry, Registry
 
 FORMAT = "2"
-COMPUTED = "(from the other options)"  # a default that is known when the explainer is made
+COMPUTED = "(set by other options)"  # a default that is known when the explainer is made
 NEWEST = 16  # cached catalogues that are not deleted; each environment and set of plugin files has its own
 
 

@@ -74,10 +74,10 @@ class Score:
 
     @property
     def step(self) -> int:
-        """5 (the best ranks) to 1 (the last), by the middle of the rank interval; 0 without rank or evidence."""
-        if self.ranks is None or not self.proven:
+        """5 (the best ranks) to 1 (the last), by the middle of the rank interval; 0 without others or evidence."""
+        if self.ranks is None or self.of < 2 or not self.proven:
             return 0
-        place = 0.5 if self.of < 2 else (sum(self.ranks) / 2 - 1) / (self.of - 1)
+        place = (sum(self.ranks) / 2 - 1) / (self.of - 1)
         return STEPS - min(int(place * STEPS), STEPS - 1)
 
 

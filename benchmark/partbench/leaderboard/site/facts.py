@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,9 +39,29 @@ def facts_of(listing: Mapping[str, Any]) -> Facts:
 
 
 def _fact(row: Mapping[str, Any]) -> Fact:
-    options = [{key: printable(str(text)) for key, text in option.items()} for option in row.get("options", ())]
+    options = [
+        {
+            **{key: printable(str(text)) for key, text in option.items()},
+            "type": values_of(printable(str(option["type"]))),
+        }
+        for option in row.get("options", ())
+    ]
     what, source = (printable(str(row.get(name, ""))) for name in ("what", "source"))
     return Fact(what, source, printable(str(row.get("owner", ""))).partition(" ")[0], options)
+
+
+def values_of(annotation: str) -> str:
+    """The type of an option in words: `number > 0` for `Annotated[float, Gt(0)]`; others as they are."""
+    text = re.sub(r"Literal\[(.*?)\]", lambda found: found[1].replace("'", "").replace(", ", " or "), annotation)
+    text = re.sub(r"Annotated\[(\w+), ((?:\w+\([^()]*\)(?:, )?)+)\]", r"\1 \2", text)
+    text = re.sub(r"\b(Ge|Gt|Le|Lt)\(([^()]*)\)", lambda found: f"{_SIGNS[found[1]]} {found[2]}", text)
+    for name, word in _WORDS.items():
+        text = re.sub(rf"\b{name}\b", word, text)
+    return text.replace(" | ", " or ")
+
+
+_SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
+_WORDS = {"float": "number", "int": "whole number", "bool": "true or false", "str": "text", "None": "none"}
 
 
 def papers_of(explainer: str) -> list[tuple[Paper, bool]]:

@@ -21,19 +21,21 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def ranks(score: Score) -> str:
-    """`1`, `2–4`; what it is for those without rank: `floor`, `ablation`."""
+    """`1`, `2–4`; `alone` where no other has a rank; what it is for those without rank: `floor`, `ablation`."""
     if score.ranks is None:
         return score.control if not score.method else ABSENT
+    if score.of < 2:
+        return "alone"
     low, high = score.ranks
     return str(low) if low == high else f"{low}–{high}"
 
 
 def seconds(value: float | None) -> str:
-    """`4 ms`, `1.3 s`, `2.5 min`, `3.1 h`."""
+    """`0.4 ms`, `12 ms`, `1.3 s`, `2.5 min`, `3.1 h`."""
     if value is None:
         return ABSENT
     if value < 0.0995:
-        return f"{max(value * 1000, 0):.2g} ms" if value >= 0.0005 else "< 1 ms"
+        return f"{value * 1000:.0f} ms" if value >= 0.0095 else f"{value * 1000:.1f} ms"
     if value < 60:
         return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
     return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"

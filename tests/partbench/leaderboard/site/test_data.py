@@ -23,7 +23,7 @@ def test_five_steps_go_from_the_first_ranks_to_the_last(evidence: Evidence) -> N
     places = [dataclasses.replace(score, ranks=(rank, rank), of=5) for rank in range(1, 6)]
     assert [place.step for place in places] == [5, 4, 3, 2, 1]
     assert dataclasses.replace(score, ranks=(1, 5), of=5).step == 3
-    assert dataclasses.replace(score, ranks=(1, 1), of=1).step == 3
+    assert dataclasses.replace(score, ranks=(1, 1), of=1).step == 0
     assert dataclasses.replace(score, ranks=None).step == 0
 
 

@@ -23,8 +23,8 @@ def test_an_interval_needs_both_ends() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0001, "< 1 ms"), (0.0123, "12 ms"), (0.1, "0.1 s"), (9.96, "10 s"), (59, "59 s"), (90, "1.5 min"),
-     (7200, "2.0 h"), (None, "–")],
+    [(0.0001, "0.1 ms"), (0.002, "2.0 ms"), (0.0123, "12 ms"), (0.1, "0.1 s"), (9.96, "10 s"), (59, "59 s"),
+     (90, "1.5 min"), (7200, "2.0 h"), (None, "–")],
 )  # fmt: skip
 def test_seconds_are_told_in_the_unit_that_fits(value: float | None, text: str) -> None:
     assert seconds(value) == text
@@ -36,8 +36,9 @@ def test_memory_is_told_in_megabytes_or_gigabytes() -> None:
 
 def test_ranks_are_intervals_and_floors_say_what_they_are(evidence: Evidence) -> None:
     score = evidence.scores[0]
-    assert ranks(dataclasses.replace(score, ranks=(2, 4))) == "2–4"
-    assert ranks(dataclasses.replace(score, ranks=(3, 3))) == "3"
+    assert ranks(dataclasses.replace(score, ranks=(2, 4), of=5)) == "2–4"
+    assert ranks(dataclasses.replace(score, ranks=(3, 3), of=5)) == "3"
+    assert ranks(dataclasses.replace(score, ranks=(1, 1), of=1)) == "alone"
     assert ranks(dataclasses.replace(score, ranks=None, control="floor")) == "floor"
     assert ranks(dataclasses.replace(score, ranks=None, control="")) == "–"
 
