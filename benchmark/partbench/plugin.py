@@ -120,6 +120,18 @@ class Explainer:
         """
         return ""
 
+    def deterministic(self) -> bool:
+        """Whether this explainer, with its present options, draws no random numbers: all seeds give the same values."""
+        return False
+
+    def explains(self, task: TrainingTask) -> tuple[str, Mapping[str, Any]] | None:
+        """The trained network that the explanation is of, where it is not the performer.
+
+        Name and options of the explainer that trains it, which may be this one. Explainers of one network name the
+        same. Called after `fit`.
+        """
+        return None
+
     def compared_with(self) -> tuple[str, Mapping[str, Any]] | None:
         """Name and options of the explainer that its authors compare it with, if there is one."""
         return None

@@ -30,6 +30,10 @@ class ExcitationBackprop(Explainer):
         require_layers(task, "logits", self.read_layer)
         self._unit_maps = UnitMaps(task, self.read_layer, "logits", units=[target])
 
+    def deterministic(self) -> bool:
+        """Nothing is drawn."""
+        return True
+
     def explain(self, images: Images) -> Explanation:
         """The logit and (lazily) its map."""
         unit_maps = fitted(self._unit_maps)

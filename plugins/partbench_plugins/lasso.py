@@ -67,6 +67,10 @@ class Lasso(Explainer):
         unit_maps = UnitMaps(task, self.read_layer, "fc1", units=model.units)
         self._units, self._concepts = model.units, WeightedConcepts(w, model.intercept, unit_maps)
 
+    def deterministic(self) -> bool:
+        """Nothing is drawn; the shuffle of cross-validation is fixed."""
+        return True
+
     def explain(self, images: Images) -> Explanation:
         """Activations, contributions, predicted logits and (lazily) maps of the chosen units."""
         concepts = fitted(self._concepts)

@@ -55,6 +55,14 @@ class TopConv(Explainer):
         """A baseline of explainers that train filters."""
         return "baseline"
 
+    def deterministic(self) -> bool:
+        """The performer's filters are given; an ordinary network is trained."""
+        return self.network == "performer"
+
+    def explains(self, task: TrainingTask) -> tuple[str, Mapping[str, Any]] | None:
+        """The ordinary network."""
+        return (InterpCnn.name, self._ordinary_options) if self.network == "ordinary" else None
+
     def explain(self, images: Images) -> Explanation:
         """Activations of the filters, their spatial maxima, and the logits of their network."""
         if self._ordinary is not None:

@@ -247,3 +247,8 @@ def test_a_performer_plugin_must_open_one() -> None:
 
 def test_an_explainer_builds_on_no_other_unless_it_says_so() -> None:
     assert list(Explainer().builds_on(None)) == []
+
+
+def test_an_explainer_explains_the_performer_and_may_draw_unless_it_says_otherwise() -> None:
+    assert Explainer().explains(None) is None
+    assert Explainer().deterministic() is False

@@ -14,7 +14,7 @@ from partbench.results.plain_text import printable
 from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, TEXTS, VERSION
 from partbench.results.sealed import Damaged, read_bytes
 
-COMPLETE = (*TEXTS, "created_at", "seed", "images", "schema_version", "threads")
+COMPLETE = (*(name for name in TEXTS if name != "network"), "created_at", "seed", "images", "schema_version", "threads")
 
 
 def read_table(path: Path, aggregates_only: bool) -> pa.Table:
@@ -25,11 +25,18 @@ def read_table(path: Path, aggregates_only: bool) -> pa.Table:
     table, version = parsed(path, aggregates_only)
     table = aggregates_of(table) if aggregates_only else table
     if version > schema_1.VERSION:
-        return table.cast(SCHEMA)
+        return _with_all_columns(table)
     try:
         return schema_1.upgrade(table).cast(SCHEMA)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:  # such as of options that are no JSON
         raise Damaged(f"its rows are none of version 1: {printable(str(error))[:200]}") from error
+
+
+def _with_all_columns(table: pa.Table) -> pa.Table:
+    """The table with the columns that its version lacked, null."""
+    for name in COLUMNS[len(table.column_names) :]:
+        table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
+    return table.cast(SCHEMA)
 
 
 def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
@@ -46,7 +53,7 @@ def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
             if version > VERSION:
                 raise InputError(f"'{path}' has schema {version}, newer than {VERSION}; upgrade partbench")
             _check_columns(file, version)
-            if version == VERSION and not sealed:
+            if version > 2 and not sealed:
                 raise Damaged("it has no digest of its bytes")
             only_first = aggregates_only and version > schema_1.VERSION and file.num_row_groups > 0
             table = file.read_row_group(0, use_threads=False) if only_first else file.read(use_threads=False)
@@ -72,9 +79,9 @@ def _version(file: pq.ParquetFile) -> int:
 
 
 def _check_columns(file: pq.ParquetFile, version: int) -> None:
-    found, right = file.schema_arrow, SCHEMA if version == VERSION else schema.SCHEMA_2
-    expected = schema_1.COLUMNS if version == schema_1.VERSION else COLUMNS
-    if found.names != list(expected):
+    found, right = file.schema_arrow, {VERSION: SCHEMA, 3: schema.SCHEMA_3}.get(version, schema.SCHEMA_2)
+    expected = list(schema_1.COLUMNS) if version == schema_1.VERSION else right.names
+    if found.names != expected:
         raise Damaged(f"columns differ: {', '.join(sorted(set(found.names) ^ set(expected))) or 'another order'}")
     types = [(field.name, field.type, right.field(field.name).type) for field in found]
     if wrong := [f"{name} is {kind}, expected {other}" for name, kind, other in types if kind != other]:

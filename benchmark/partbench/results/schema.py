@@ -16,7 +16,7 @@ import pyarrow as pa
 from partbench.errors import InputError
 
 AGGREGATE = "all"
-VERSION = 3
+VERSION = 4
 OLDEST_FINISHED = 2  # a cell of an earlier version is done again
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -43,14 +43,18 @@ SCHEMA = pa.schema(
         *((name, TEXT) for name in ("plugin_version", "plugin_digest", "source_commit", "host")),
         ("threads", pa.int32()),
         ("torch_version", TEXT),
+        # since version 4
+        ("network", TEXT),
+        ("deterministic", pa.bool_()),
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
 TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == TEXT]
 FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
-# The seed of version 2 had 32 bits.
-SCHEMA_2 = SCHEMA.set(SCHEMA.get_field_index("seed"), pa.field("seed", pa.int32()))
+# Earlier versions: 3 lacked the last columns, and the seed of 2 had 32 bits.
+SCHEMA_3 = pa.schema([SCHEMA.field(name) for name in COLUMNS[: COLUMNS.index("network")]])
+SCHEMA_2 = SCHEMA_3.set(SCHEMA_3.get_field_index("seed"), pa.field("seed", pa.int32()))
 # In the files, text columns are plain strings; they are read back as the dictionaries of SCHEMA.
 FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])
 MOST_SEED = 2**64 - 1

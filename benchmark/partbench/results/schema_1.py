@@ -34,6 +34,7 @@ def upgrade(table: pa.Table) -> pa.Table:
     same: dict[str, Any] = dict.fromkeys(schema.COLUMNS[len(COLUMNS) :], "")
     same |= {"low_bound": np.nan, "high_bound": np.nan, "threads": 0, "schema_version": VERSION}
     same["control"] = control_of(first["explainer"], json.loads(first["options"] or "{}"))
+    same |= dict.fromkeys(("network", "deterministic"))
     columns = {name: table[name] for name in COLUMNS}
     columns |= {name: _repeated(value, len(table), name) for name, value in same.items()}
     columns["task"] = _repeated(present_task(first["task"], first["dataset"]), len(table), "task")
@@ -74,6 +75,8 @@ def _unit_kinds(table: pa.Table) -> pa.Array:
 
 def _repeated(value: Any, n: int, column: str) -> pa.Array:
     kind = SCHEMA.field(column).type
+    if value is None:
+        return pa.nulls(n, kind)
     if pa.types.is_dictionary(kind):
         return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([value], pa.string()))
     return pa.array([value] * n, kind)

@@ -7,12 +7,13 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ class CellRun:
     failed: str = ""
     skipped: str = ""
     error: BaseException | None = None
+    network: tuple[str, Mapping[str, Any]] | None = None  # what `explains` says, once fitted
     spoilt: bool = False  # the state of the process could not be put right: no other cell should run in it
 
 
@@ -81,6 +83,7 @@ def run_cell(
     try:
         with warnings.catch_warnings(), unchanged(task.performer) as work.untouched:
             reported = _fit_and_explain(work, scores)
+            run.network = explainer.explains(replace(task.training))
     except passing:
         before.restore()
         raise

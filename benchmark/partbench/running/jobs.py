@@ -62,6 +62,7 @@ class Job:
         explainer, registry = self.explainer(), workbench.registry
         stamp = self.stamp(registry, explainer, run_id)
         run = run_cell(explainer, task, _metrics(registry), progress, passing)
+        stamp["network"] = labelled(registry, run.network)
         run.rows = [row | stamp for row in run.rows]
         return run
 
@@ -69,7 +70,9 @@ class Job:
         """The columns of all rows that tell of the run and of what the explainer is compared with."""
         return {
             "run_id": run_id, "created_at": datetime.datetime.now(datetime.UTC), "partbench_version": __version__,
-            "variant": self.variant, "control": explainer.control(), "compared_with": rival(registry, explainer),
+            "variant": self.variant, "control": explainer.control(),
+            "compared_with": labelled(registry, explainer.compared_with()),
+            "deterministic": explainer.deterministic(), "network": "",
             "source_commit": source_commit(), "host": host(), "threads": torch.get_num_threads(),
             "torch_version": torch.__version__,
         }  # fmt: skip
@@ -163,9 +166,8 @@ def _metrics(registry: Registry) -> list[Metric]:
     return [entry.cls() for _, entry in sorted(registry.metrics.items())]
 
 
-def rival(registry: Registry, explainer: Explainer) -> str:
-    """The label of the explainer that this one is to be compared with; "" if there is none."""
-    named = explainer.compared_with()
+def labelled(registry: Registry, named: tuple[str, Mapping[str, Any]] | None) -> str:
+    """The label of an explainer that another names with options; "" for None."""
     if named is None:
         return ""
     name, given = named
@@ -178,15 +180,19 @@ def rival(registry: Registry, explainer: Explainer) -> str:
 def check_declared(registry: Registry, explainer: Explainer) -> None:
     """Raise InputError if what a fresh explainer says of itself cannot be written in its rows."""
     try:
-        control = explainer.control()
-        rival(registry, explainer)
+        control, fixed = explainer.control(), explainer.deterministic()
+        labelled(registry, explainer.compared_with())
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may call sys.exit
         found = in_one_line(error)
-        raise InputError(f"{explainer.name}: control() or compared_with() fails before fit: {found}") from error
+        raise InputError(
+            f"{explainer.name}: control(), deterministic() or compared_with() fails before fit: {found}"
+        ) from error
     if control not in get_args(Control):
         raise InputError(f"{explainer.name}: control() is {control!r:.60}, expected one of {get_args(Control)}")
+    if not isinstance(fixed, bool):
+        raise InputError(f"{explainer.name}: deterministic() is {fixed!r:.60}, expected True or False")
 
 
 def plan(

@@ -156,6 +156,10 @@ class Additive(Explainer):
         """Where concepts are filters, the interpretable CNN that is explained."""
         return [(InterpCnn.name, {})] if task.target is not None and self._kind(task) == "filters" else []
 
+    def explains(self, task: TrainingTask) -> tuple[str, Mapping[str, Any]] | None:
+        """The interpretable CNN whose filters are the concepts; else the performer."""
+        return next(iter(self.builds_on(task)), None)
+
     def baseline(self) -> Additive | None:
         """The explainer without prior for the same task, fitted; None if beta is 0."""
         task, concepts, *_ = fitted(self._fitted)

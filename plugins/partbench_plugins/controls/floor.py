@@ -52,6 +52,10 @@ class Floor(Explainer):
         """A floor."""
         return "floor"
 
+    def deterministic(self) -> bool:
+        """Maps that are not drawn at random are the same for all seeds."""
+        return True
+
     def explain(self, images: Images) -> Explanation:
         """The maps of the images, their maxima as scores, and contributions."""
         geometry = fitted(self._geometry)

@@ -52,6 +52,10 @@ class MeanLogit(Explainer):
         """A floor."""
         return "floor"
 
+    def deterministic(self) -> bool:
+        """Means of the training images."""
+        return True
+
     def explain(self, images: Images) -> Explanation:
         """The means, and the shares of a single one."""
         means = fitted(self._means)

@@ -30,6 +30,10 @@ class RandomMaps(Floor):
     concepts: Annotated[int, Ge(1)] = 5
     smoothness: Annotated[float, Ge(0)] = 1.5
 
+    def deterministic(self) -> bool:
+        """The maps are drawn from the seed."""
+        return False
+
     def drawn(self, images: Images, geometry: MapGeometry) -> Float[Tensor, "n k h w"]:
         """The maps of the images, drawn from their ids."""
         rows, columns = (_blur(cells, self.smoothness) for cells in (geometry.height, geometry.width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
@@ -190,6 +191,10 @@ class InterpCnn(Explainer):
     def control(self) -> Control:
         """An ablation without training, or without filter loss: the mask alone, or neither."""
         return "" if self.trained and self.loss else "ablation"
+
+    def explains(self, task: TrainingTask) -> tuple[str, Mapping[str, Any]]:
+        """Itself: a classifier of its own, with the options that shape it."""
+        return self.name, {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
     def compared_with(self) -> tuple[str, Mapping[str, Any]]:
         """The ordinary network of equal depth, trained alike and read on the same grid (section 5, "ordinary CNNs")."""

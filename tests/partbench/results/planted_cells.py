@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from partbench.results.schema import Cell
+from partbench.results.sealed import sealed
 
 NOON = datetime.datetime(2024, 5, 1, 12, tzinfo=datetime.UTC)
 RUN = {"run_id": "r1", "created_at": NOON, "partbench_version": "0.1.0", "variant": "", "metric_version": "1"}
@@ -51,7 +53,7 @@ def changed(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) ->
 
 def as_version_2(path: Path) -> Path:
     """A cell as version 2 wrote it: no digest, a seed of 32 bits, two groups of rows."""
-    table = unsealed(path)
+    table = unsealed(path).drop_columns(["network", "deterministic"])
     table = changed(table, "seed", table["seed"].cast(pa.int32()))
     table = changed(table, "schema_version", pa.array([2] * len(table), pa.int32()))
     every = np.array(table["unit"].to_pylist()) == "all"
@@ -59,4 +61,14 @@ def as_version_2(path: Path) -> Path:
         for rows in (table.filter(pa.array(every)), table.filter(pa.array(~every))):
             if len(rows):
                 writer.write_table(rows)
+    return path
+
+
+def as_version_3(path: Path) -> Path:
+    """A cell as version 3 wrote it: two columns fewer."""
+    table = unsealed(path).drop_columns(["network", "deterministic"])
+    table = changed(table, "schema_version", pa.array([3] * len(table), pa.int32()))
+    every = pa.array(np.array(table["unit"].to_pylist()) == "all")
+    groups = [table.filter(every), table.filter(pc.invert(every))]
+    path.write_bytes(sealed(groups, {}))
     return path

@@ -259,6 +259,7 @@ class Says(Explainer):
     name: ClassVar[str] = "says"
     said: ClassVar[Any] = ""
     rival: ClassVar[Any] = None
+    fixed: ClassVar[Any] = False
 
     def fit(self, task: TrainingTask) -> None: ...
 
@@ -270,6 +271,9 @@ class Says(Explainer):
 
     def compared_with(self) -> Any:
         return self.rival
+
+    def deterministic(self) -> Any:
+        return self.fixed
 
 
 class Nameless(Says):
@@ -290,9 +294,14 @@ class Refitted(Says):
     ("cls", "members", "message"),
     [
         (Says, {"said": "perhaps"}, "says: control() is 'perhaps', expected one of"),
-        (Says, {"rival": "srae"}, "says: control() or compared_with() fails before fit: ValueError"),
-        (Says, {"rival": ("srae", {"sizes": 3})}, "says: control() or compared_with() fails before fit: TypeError"),
-        (Refitted, {}, "says: control() or compared_with() fails before fit: AttributeError"),
+        (Says, {"fixed": "perhaps"}, "says: deterministic() is 'perhaps', expected True or False"),
+        (Says, {"rival": "srae"}, "says: control(), deterministic() or compared_with() fails before fit: ValueError"),
+        (
+            Says,
+            {"rival": ("srae", {"sizes": 3})},
+            "says: control(), deterministic() or compared_with() fails before fit: TypeError",
+        ),
+        (Refitted, {}, "says: control(), deterministic() or compared_with() fails before fit: AttributeError"),
         (Unprepared, {}, "says: no licence"),
         (Nameless, {}, "expected a class attribute `name`, a text"),
         (type("Alone", (), {"name": "alone"}), {}, "expected a subclass of partbench.Explainer"),
@@ -303,3 +312,17 @@ def test_a_class_that_is_no_sound_explainer_is_one_line(cls: type, members: dict
         partbench.run(type(cls.__name__, (cls,), members), TASK)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_rows_tell_the_network_that_an_explainer_names_and_whether_it_draws() -> None:
+    cls = type("Other", (Says,), {"fixed": True, "explains": lambda self, task: ("interp_cnn", {"rho": 1.0})})
+    frame = partbench.run(cls, TASK)
+    assert frame[["network", "deterministic"]].drop_duplicates().values.tolist() == [["interp_cnn (rho=1.0)", True]]
+    assert partbench.run(Says, TASK)["network"].unique().tolist() == [""]
+
+
+def test_a_network_that_cannot_be_named_fails_the_cell() -> None:
+    cls = type("Other", (Says,), {"explains": lambda self, task: 1 / 0})
+    frame = partbench.run(cls, TASK)
+    assert set(frame["status"]) == {"failed"}
+    assert frame["reason"].str.contains("ZeroDivisionError").all()

@@ -119,6 +119,8 @@ def test_a_baseline_for_pictures_is_the_same_whether_or_not_it_was_fitted_before
 def test_only_concepts_that_are_filters_build_on_an_interpretable_cnn(task):
     assert Additive(concepts="filters").builds_on(task.training) == [("interp_cnn", {})]
     assert Additive(concepts="outputs").builds_on(task.training) == []
+    assert Additive(concepts="filters").explains(task.training) == ("interp_cnn", {})
+    assert Additive(concepts="outputs").explains(task.training) is None
 
 
 def test_of_a_subset_of_concepts_the_others_contribute_nothing(task):
