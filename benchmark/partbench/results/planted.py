@@ -60,7 +60,8 @@ def write_planted(path: Path, rows: Iterable[Mapping[str, Any]], identity: str) 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sealed(path, [table], {IDENTITY: identity}, compression="zstd", write_statistics=False)
     except OSError as error:
-        raise InputError(f"cannot write to '{path.parent}': {error.strerror or error}; choose another folder") from error
+        why = error.strerror or error
+        raise InputError(f"cannot write to '{path.parent}': {why}; choose another folder") from error
 
 
 def is_made(path: Path, identity: str) -> bool:
@@ -83,7 +84,8 @@ def load_planted(folder: Path) -> pd.DataFrame:
         except Damaged as error:
             warnings.warn(f"ignored '{path}': {error}", stacklevel=2)
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-    return frame
+    texts = [field.name for field in SCHEMA if field.type == pa.string()]
+    return frame.astype(dict.fromkeys(texts, object))  # Arrow's texts are slow to read one by one
 
 
 def _read(path: Path) -> tuple[pa.Table, str]:

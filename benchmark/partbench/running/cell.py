@@ -233,7 +233,8 @@ def part_effects(
     """How much the explained logit of test images at `rows` falls without each part; NaN for parts not asked for.
 
     `explanation` is the explainer's of these images. The logit is the performer's, or that of the network that the
-    explainer explains instead; without an explainer the performer's. None where images cannot be had without a part, or where several logits are explained.
+    explainer explains instead; without an explainer the performer's. None where images cannot be had without a part, or
+    where several logits are explained.
     """
     if not task.dataset.test.has_removals or task.target is None:
         return None

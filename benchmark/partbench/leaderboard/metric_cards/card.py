@@ -73,9 +73,7 @@ class Cards:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         honest = sources.honest
-        self._honest = {
-            key: own for key, own in honest.groupby(["metric", "dataset"], sort=True, observed=True)
-        }
+        self._honest = dict(list(honest.groupby(["metric", "dataset"], sort=True, observed=True)))
 
     @cached_property
     def separations(self) -> dict[tuple[str, str], Separation]:
@@ -191,10 +189,11 @@ class Cards:
 def metric_verdicts(sources: Sources) -> pd.DataFrame:
     """What each metric is good for on each dataset that it has scores on: metric, dataset, verdict and reason.
 
-    The verdict is "ranks", "screens only" or "do not use here"; see docs/metrics.md.
+    The verdict is "ranks", "screens only" or "do not use here"; see docs/metrics.md. Empty without planted runs.
     """
     cards = Cards(sources)
-    found = [_verdicts(metric, cards.findings(metric)) for metric in sources.metrics]
+    names = [] if sources.planted.empty else sources.metrics
+    found = [_verdicts(metric, cards.findings(metric)) for metric in names]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=VERDICTS)
 
 

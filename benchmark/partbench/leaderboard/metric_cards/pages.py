@@ -30,24 +30,25 @@ from partbench.results.sealed import write_whole
 FOLDER, INDEX = "metrics", "README.md"
 _RULES = "[how the verdicts are found](../../docs/metrics.md)"
 TEXTS = {
-    DOSE: "An explanation made from the truth, mixed with noise in these shares (0: the truth, 1: noise), and inverted.",
-    LIMITS: "What a good value is: that of the truth. What costs nothing: the best floor.",
+    DOSE: "An explanation made from the truth, mixed with noise in these shares (0: the truth, 1: noise), and inverted."
+    " In the picture, bars are 95 % intervals and a dotted line is the best floor.",
+    LIMITS: "A good value is that of the truth. A value that costs nothing is that of the best floor.",
     WEIGHTS: "Explainers of a network whose weights are random from the top down to the layer named; none: trained."
-    " Worse: surely, with all weights random.",
+    " Worse: with all weights random, the interval is apart from that of the trained network, on the worse side.",
     ORDERS: "Kendall's tau between the orders of the explainers, with their defaults and without floors and ablations."
-    " 1: the same order, 0: unrelated.",
-    CHEATS: "Explanations that explain nothing, mean over tasks. Marked: a board would mark them (†, ‡).",
-    OWN: "Kendall's tau between the order by the metric and that by its variant.",
-    IMAGES: "Separated: the paired difference of two explainers over the images of a board leaves out 0 at 95 %. Neighbours:"
-    " two explainers next to each other in the order, separated in four cases of five; the median. Training noise is not"
-    " counted.",
-    OTHERS: "Kendall's tau between the orders by this metric and by another one on the same tasks.",
+    " 1: the same order, 0: unrelated. low, high: 95 % interval. Orders of fewer than four explainers do not count.",
+    CHEATS: "Explanations that explain nothing; the value is the mean over tasks. Marked: a board marks them († or ‡).",
+    OWN: "Kendall's tau between the order by the metric and the order by its variant.",
+    IMAGES: "Separated: the paired difference of two explainers over the images of a board leaves out 0 at 95 %."
+    " Neighbours are next to each other in the order; the median number of images that separate them in four cases of"
+    " five. The noise of training is not counted.",
+    OTHERS: "Kendall's tau between the order by this metric and the order by another one on the same tasks.",
 }
 
 
 def card_pages(sources: Sources) -> dict[str, str]:
-    """Name and text of every page and picture of the cards; none without results."""
-    cards = Cards(sources).all()
+    """Name and text of every page and picture of the cards; none without results, or without planted runs."""
+    cards = [] if sources.planted.empty else Cards(sources).all()
     made: dict[str, str] = {}
     for card in cards:
         name = safe_name(card.metric)
@@ -104,15 +105,15 @@ def _index(cards: list[Card]) -> str:
         rows += [[link, escape(row["dataset"]), f"**{row['verdict']}**", escape(row["reason"])]
                  for row in card.verdicts.to_dict("records")]  # fmt: skip
     about = (
-        "*Ranks*: a better score is evidence for the better explainer. *Screens only*: a bad score is evidence against an"
-        " explainer, a good one is no evidence for it. *Do not use here*: neither. See " + _RULES + "."
+        "*Ranks*: a better score is evidence for the better explainer. *Screens only*: a bad score is evidence against"
+        f" an explainer, a good one is no evidence for it. *Do not use here*: neither. See {_RULES}."
     )
     return "\n\n".join([HEADER, "# What the metrics are worth", about,
                         grid(["metric", "dataset", "verdict", "why"], rows)]) + "\n"  # fmt: skip
 
 
 def _cells(table: pd.DataFrame) -> list[list[str]]:
-    return [[shown(value) for value in row] for row in table.itertuples(index=False, name=None)]
+    return [[escape(shown(value)) for value in row] for row in table.itertuples(index=False, name=None)]
 
 
 def shown(value: object) -> str:
@@ -124,7 +125,7 @@ def shown(value: object) -> str:
             return "no number"
         rounded = round(value, 3) + 0.0  # never -0.000
         return f"{value:.0f}" if value >= 100 else number(rounded)
-    return escape(value) or ABSENT
+    return str(value) or ABSENT
 
 
 def _sentence(text: str) -> str:

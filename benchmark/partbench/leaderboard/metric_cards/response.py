@@ -44,7 +44,8 @@ def doses(sources: Sources, metric: str) -> list[Dose]:
     """The dose and response of a metric, task by task."""
     rows = sources.planted
     rows = rows[(rows["planted"] == ORACLE) & (rows["metric"] == metric)]
-    return [Dose(str(task), own.sort_values("place").set_index("level")) for task, own in rows.groupby("task", sort=True)]
+    by_task = rows.sort_values("place").groupby("task", sort=True)
+    return [Dose(str(task), own.set_index("level")) for task, own in by_task]
 
 
 def cheats(sources: Sources, metric: str, supported: Set[tuple[str, str]]) -> pd.DataFrame:

@@ -80,12 +80,12 @@ def _against_ranks(found: Findings) -> Iterator[str]:
 def _order(found: Findings) -> Iterator[str]:
     agreement = found.categories
     if np.isnan(agreement.low):
-        yield f"fewer than three categories with {LEAST_EXPLAINERS} explainers: no order to check"
+        yield f"fewer than {LEAST_EXPLAINERS} explainers share three categories: no order to check"
     elif agreement.tau < LEAST_TAU or agreement.low < SURE_TAU:
         interval = f"{agreement.low:.2f} to {agreement.high:.2f}"
         yield f"the order of explainers differs between categories: tau {agreement.tau:.2f} ({interval})"
     if np.isnan(found.seeds.tau):
-        yield "fewer than two seeds: no order to check"
+        yield f"fewer than {LEAST_EXPLAINERS} explainers share two seeds: no order to check"
     elif found.seeds.tau < LEAST_TAU:
         yield f"the order of explainers differs between seeds: tau {found.seeds.tau:.2f}"
     if found.separation is None or not found.separation.share >= LEAST_SEPARATED:

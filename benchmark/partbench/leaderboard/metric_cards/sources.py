@@ -13,6 +13,8 @@ from partbench.leaderboard.standings import FLOOR, UNRANKED, current
 from partbench.results.planted import load_planted, planted_folder
 from partbench.results.store import load_evidence, load_results
 
+_READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control"]
+_READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
 LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one case of six
 
 
@@ -35,7 +37,7 @@ class Sources:
         rows = current(self.results)
         rows = rows[rows["scored"] & rows["higher_is_better"].notna() & np.isfinite(rows["value"].astype(float))]
         sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
-        return rows.assign(score=rows["value"].astype(float) * sign)
+        return rows[_READ].assign(score=rows["value"].astype(float) * sign)
 
     @cached_property
     def honest(self) -> pd.DataFrame:

@@ -87,7 +87,7 @@ ORACLES = (
 
 
 def random_map(side: int, maps: int, random: torch.Generator) -> Float[Tensor, "k H W"]:
-    """Random square maps as those of the floor `random_maps`: exp of a smooth Gaussian field; the largest value is 1."""
+    """Random square maps as those of the floor `random_maps`: exp of a smooth Gaussian field; largest value 1."""
     position = torch.arange(side, dtype=torch.float32)
     kernel = (-0.5 * ((position[:, None] - position[None, :]) / (SMOOTHNESS * side)) ** 2).exp()
     blur = kernel / kernel.square().sum(1, keepdim=True).sqrt()

@@ -48,7 +48,8 @@ class Truth:
 def truth_of(task: Task) -> Truth:
     """The truth of a task. Raises NotApplicable where images cannot be had without a part, or without masks."""
     positive = task.positive(task.labels("test"))
-    ids, logits, maps, effects = [], [], [], []
+    ids: list[str] = []
+    logits, maps, effects = [], [], []
     for start in range(0, len(positive), POSITIVE_BATCH):
         batch = task.batch("test", range(start, min(start + POSITIVE_BATCH, len(positive))))
         ids += batch.ids
