@@ -192,7 +192,7 @@ def metric_verdicts(sources: Sources) -> pd.DataFrame:
     The verdict is "ranks", "screens only" or "do not use here"; see docs/metrics.md. Empty without planted runs.
     """
     cards = Cards(sources)
-    names = [] if sources.planted.empty else sources.metrics
+    names = [] if sources.planted_runs.empty else sources.metrics
     found = [_verdicts(metric, cards.findings(metric)) for metric in names]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=VERDICTS)
 

@@ -48,7 +48,7 @@ TEXTS = {
 
 def card_pages(sources: Sources) -> dict[str, str]:
     """Name and text of every page and picture of the cards; none without results, or without planted runs."""
-    cards = [] if sources.planted.empty else Cards(sources).all()
+    cards = [] if sources.planted_runs.empty else Cards(sources).all()
     made: dict[str, str] = {}
     for card in cards:
         name = safe_name(card.metric)

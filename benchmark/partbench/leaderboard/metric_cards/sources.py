@@ -69,7 +69,8 @@ class Sources:
         rows = self.planted_runs
         rows = rows[(rows["status"] == "ok") & np.isfinite(rows["value"].astype(float))]
         versions = dict(zip(self.scored["metric"], self.scored["metric_version"], strict=True))
-        rows = rows[[versions.get(m, v) == v for m, v in zip(rows["metric"], rows["metric_version"], strict=True)]]
+        of_results = rows["metric"].map(versions)
+        rows = rows[of_results.isna() | (of_results == rows["metric_version"])]
         sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
         return with_score_bounds(rows.assign(score=rows["value"] * sign))
 
