@@ -16,7 +16,9 @@ from partbench.cli.parameters import results_option
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
+    from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import Material
+    from partbench.leaderboard.site.facts import Facts
 
 SITE = "site"
 NAMED = 5  # stale files of a site that are named
@@ -31,7 +33,7 @@ _SECONDS = 120  # to load plugins whose list is not cached
 )
 @results_option
 def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) -> None:
-    """Rebuild leaderboards/ from results/.
+    """Rebuild leaderboards/ from results/, and the cards of metrics from the planted runs beside it.
 
     \b
     Examples:
@@ -48,6 +50,8 @@ def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) 
         return
     for page in write_pages_of(results):
         click.echo(page)
+    for page in _write_cards(results):
+        click.echo(page)
     if site:
         click.echo(_write_site(results, with_photographs))
 
@@ -62,14 +66,16 @@ def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list
 def _check(results: Path) -> None:
     """Exit with 1, and say what is stale, unless all pages match the results."""
     from partbench.leaderboard.build import stale_pages
+    from partbench.leaderboard.metric_cards.pages import stale_cards
+    from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import stale_site
     from partbench.leaderboard.site.data import evidence_of
-    from partbench.results.store import load_evidence, load_results
 
-    folder, rows, images = results.parent / "leaderboards", load_results(results), load_evidence(results)
-    stale = stale_pages(folder, rows, images)
+    folder, sources = results.parent / "leaderboards", Sources.of(results)
+    stale = stale_pages(folder, sources.results, sources.evidence) + stale_cards(folder, sources)
     there = (folder / SITE / "index.html").is_file()
-    of_site = stale_site(folder / SITE, evidence_of(rows, images), _material()) if there else []
+    evidence = evidence_of(sources.results, sources.evidence) if there else None
+    of_site = stale_site(folder / SITE, evidence, _material(sources)) if evidence else []
     if stale:
         click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
     if of_site:
@@ -80,30 +86,47 @@ def _check(results: Path) -> None:
     click.echo("leaderboards match the results")
 
 
+def _write_cards(results: Path) -> list[Path]:
+    from partbench.leaderboard.metric_cards.pages import write_cards
+    from partbench.leaderboard.metric_cards.sources import Sources
+
+    return write_cards(results.parent / "leaderboards", Sources.of(results))
+
+
 def _write_site(results: Path, photographs: bool) -> Path:
+    from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import write_site
     from partbench.leaderboard.site.data import evidence_of
     from partbench.results.claims import locked
-    from partbench.results.store import load_evidence, load_results
 
     folder = results.parent / "leaderboards"
     with locked(folder / ".lock"):
-        evidence = evidence_of(load_results(results), load_evidence(results))
-        write_site(folder / SITE, evidence, _material(), results.parent / "pictures", photographs)
+        sources = Sources.of(results)
+        evidence = evidence_of(sources.results, sources.evidence)
+        write_site(folder / SITE, evidence, _material(sources), results.parent / "pictures", photographs)
     return folder / SITE / "index.html"
 
 
-def _material() -> Material:
-    """What is known of plugins, asked of another process: loading them may import torch, or fail."""
+def _material(sources: Sources) -> Material:
+    """What is known of plugins, and the cards of metrics where there are planted runs."""
+    from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.site.build import Material
-    from partbench.leaderboard.site.facts import facts_of
+    from partbench.leaderboard.site.metric_pages import Card
+
+    made = [one.as_json() for one in Cards(sources).all()] if len(sources.planted_runs) else []
+    return Material(_facts(), {one["metric"]: Card(one["verdicts"], one["tables"]) for one in made})
+
+
+def _facts() -> Facts:
+    """What plugins say of themselves, asked of another process: loading them may import torch, or fail."""
+    from partbench.leaderboard.site.facts import Facts, facts_of
 
     command = [sys.executable, "-m", "partbench", "list", "--json"]
     try:
         printed = subprocess.run(command, capture_output=True, check=True, timeout=_SECONDS).stdout
-        return Material(facts_of(json.loads(printed)))
+        return facts_of(json.loads(printed))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         warnings.warn(
             f"plugins cannot be listed ({type(error).__name__}); the site says nothing of what they are", stacklevel=2
         )
-        return Material()
+        return Facts()
