@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from partbench.leaderboard.site.boards import Board
-from partbench.leaderboard.site.capabilities import MEANINGS, profiles
+from partbench.leaderboard.site.capabilities import MEANINGS, Verdicts, profiles
 from partbench.leaderboard.site.data import Evidence
 from partbench.leaderboard.site.templating import render
 
-RANKS = "ranks"  # the verdict of a card by which a metric may order explainers
 
-
-def home(
-    evidence: Evidence, boards: list[Board], verdicts: Mapping[tuple[str, str], str], claims: bool
-) -> dict[str, str]:
+def home(evidence: Evidence, boards: list[Board], verdicts: Verdicts, claims: bool) -> dict[str, str]:
     """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
-    found = profiles(evidence, {place for place, verdict in verdicts.items() if verdict != RANKS})
+    found = profiles(evidence, verdicts)
     methods = [profile for profile in found if profile.method]
-    wins = sorted({metric for profile in methods for metric, _ in profile.first_in})
+    wins = sorted({metric for profile in methods for metric, _ in (*profile.first_in, *profile.passes)})
     counts = {
         "explainers": len(methods), "controls": len(found) - len(methods), "boards": len(boards),
         "metrics": len({metric for board in boards for metric, _ in board.metrics}),

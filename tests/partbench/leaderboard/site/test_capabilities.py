@@ -22,6 +22,9 @@ def test_only_scores_that_beat_every_floor_count_as_first(evidence: Evidence) ->
     assert found["srae"].cost.fit_seconds == 2.5
 
 
-def test_metrics_that_do_not_rank_on_a_dataset_are_left_out(evidence: Evidence) -> None:
-    first = profiles(evidence, {("locality", "fauna"), ("location_instability", "elsewhere")})
-    assert {name for profile in first for name, _ in profile.first_in} == {"location_instability"}
+def test_metrics_that_only_screen_stand_apart_and_others_are_left_out(evidence: Evidence) -> None:
+    verdicts = {("locality", "fauna"): "screens only", ("location_instability", "fauna"): "do not use here"}
+    (found,) = [profile for profile in profiles(evidence, verdicts) if profile.explainer == "srae"]
+    assert (found.first_in, found.passes) == ((), (("locality", 1),))
+    (found,) = [profile for profile in profiles(evidence, {("locality", "x"): "screens only"}) if profile.first_in]
+    assert found.passes == ()
