@@ -1,4 +1,4 @@
-.PHONY: bench test lint speed soak mutants reference clean
+.PHONY: bench test lint speed soak mutants reference planted clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -18,6 +18,10 @@ speed: .venv/installed  ## ratios against naive references, measured in one run
 
 soak: .venv/installed  ## reliability in large numbers: damaged files, kills (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -n 2
+
+planted: .venv/installed  ## planted runs, which metric cards are made from, and the cards (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/bench metric-card --run
+	$(BIN)/bench leaderboard
 
 mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" for a part, JOBS for the number at once
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(MODULES)
