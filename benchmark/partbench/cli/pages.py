@@ -39,7 +39,7 @@ def leaderboard(check: bool, results: Path) -> None:
         return
     for page in write_pages_of(results):
         click.echo(page)
-    for page in write_cards(results.parent / "leaderboards", Sources.of(results)):
+    for page in write_cards(results.parent / "leaderboards", Sources.of(results, told=True)):
         click.echo(page)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +28,21 @@ class Sources:
     planted_runs: pd.DataFrame
 
     @staticmethod
-    def of(results: Path) -> Sources:
-        """From a folder of results and the planted runs beside it. Raises InputError if there is no such folder."""
-        return Sources(load_results(results), load_evidence(results), load_planted(planted_folder(results)))
+    def of(results: Path, told: bool = False) -> Sources:
+        """From a folder of results and the planted runs beside it. Raises InputError if there is no such folder.
+
+        A cell that cannot be read is told once in a warning, or not at all if that is already `told`. Evidence is read
+        only where there are planted runs: without them there are no cards.
+        """
+        planted = load_planted(planted_folder(results))
+        with warnings.catch_warnings():
+            if told:
+                warnings.simplefilter("ignore")
+            rows = load_results(results)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            evidence = load_evidence(results, datasets=[] if planted.empty else None)
+        return Sources(rows, evidence, planted)
 
     @cached_property
     def scored(self) -> pd.DataFrame:
