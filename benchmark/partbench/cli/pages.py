@@ -48,12 +48,8 @@ def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) 
     if check:
         _check(results)
         return
-    for page in write_pages_of(results):
-        click.echo(page)
-    for page in _write_cards(results):
-        click.echo(page)
-    if site:
-        click.echo(_write_site(results, with_photographs))
+    for path in _write_all(results, site, with_photographs):
+        click.echo(path)
 
 
 def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list[Path]:
@@ -86,14 +82,10 @@ def _check(results: Path) -> None:
     click.echo("leaderboards match the results")
 
 
-def _write_cards(results: Path) -> list[Path]:
+def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
+    """Write pages, cards and, if asked for, the site, from results that are read once; the paths to name."""
+    from partbench.leaderboard.build import write_pages
     from partbench.leaderboard.metric_cards.pages import write_cards
-    from partbench.leaderboard.metric_cards.sources import Sources
-
-    return write_cards(results.parent / "leaderboards", Sources.of(results))
-
-
-def _write_site(results: Path, photographs: bool) -> Path:
     from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import write_site
     from partbench.leaderboard.site.data import evidence_of
@@ -102,9 +94,12 @@ def _write_site(results: Path, photographs: bool) -> Path:
     folder = results.parent / "leaderboards"
     with locked(folder / ".lock"):
         sources = Sources.of(results)
-        evidence = evidence_of(sources.results, sources.evidence)
-        write_site(folder / SITE, evidence, _material(sources), results.parent / "pictures", photographs)
-    return folder / SITE / "index.html"
+        written = write_pages(folder, sources.results, sources.evidence) + write_cards(folder, sources)
+        if site:
+            evidence = evidence_of(sources.results, sources.evidence)
+            write_site(folder / SITE, evidence, _material(sources), results.parent / "pictures", photographs)
+            written.append(folder / SITE / "index.html")
+    return written
 
 
 def _material(sources: Sources) -> Material:

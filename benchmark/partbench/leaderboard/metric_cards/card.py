@@ -151,7 +151,7 @@ class Cards:
             rows += [_of_agreement(dataset, name, agreement) for name, agreement in places.items()]
         honest = self.sources.honest
         rows.append(_of_agreement("all", "datasets", between_datasets(honest[honest["metric"] == metric])))
-        return pd.DataFrame([row for row in rows if row["pairs"]])
+        return pd.DataFrame([row for row in rows if row["pairs of places"]])
 
     def _own_settings(self, metric: str) -> pd.DataFrame:
         rows = []
@@ -179,9 +179,9 @@ class Cards:
         for dataset, of in found.items():
             if (separation := of.separation) and separation.pairs:
                 rows.append({
-                    "dataset": dataset, "pairs": separation.pairs, "share separated": separation.share,
-                    "images to separate neighbours": separation.neighbours,
-                    "images of a board": float(np.median(separation.images)),
+                    "dataset": dataset, "pairs of explainers": separation.pairs, "share separated": separation.share,
+                    "images to separate neighbours": np.ceil(separation.neighbours),
+                    "images of a board": np.median(separation.images),
                 })  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -204,7 +204,7 @@ def _verdicts(metric: str, found: Mapping[str, Findings]) -> pd.DataFrame:
 
 def _of_agreement(dataset: str, between: str, found: Agreement) -> dict[str, Any]:
     about = {"dataset": dataset, "between": between, "tau": found.tau, "low": found.low, "high": found.high}
-    return {**about, "explainers": found.explainers, "pairs": found.pairs}
+    return {**about, "explainers": found.explainers, "pairs of places": found.pairs}
 
 
 def _of_cheats(found: pd.DataFrame) -> pd.DataFrame:

@@ -124,7 +124,7 @@ def shown(value: object) -> str:
         if np.isinf(value):
             return "no number"
         rounded = round(value, 3) + 0.0  # never -0.000
-        return f"{value:.0f}" if value >= 100 else number(rounded)
+        return f"{value:.0f}" if value >= 100 or (value.is_integer() and value > 1) else number(rounded)
     return str(value) or ABSENT
 
 

@@ -33,11 +33,13 @@ class Dose:
         return {TRUE, NOISE, INVERTED} <= set(self.table.index)
 
     @property
-    def rises(self) -> list[str]:
-        """Levels at which more noise is surely better than less: "0 to 0.5"."""
+    def largest_rise(self) -> tuple[str, str] | None:
+        """Two shares of noise, the larger of which is surely better, and by most; None without any."""
         levels = [level for level in self.table.index if level != INVERTED]
         pairs = [(less, more) for i, less in enumerate(levels) for more in levels[i + 1 :]]
-        return [f"{less} to {more}" for less, more in pairs if self.surely_better(more, less)]
+        rising = [(less, more) for less, more in pairs if self.surely_better(more, less)]
+        score = self.table["score"]
+        return max(rising, key=lambda pair: float(score[pair[1]] - score[pair[0]]), default=None)
 
 
 def doses(sources: Sources, metric: str) -> list[Dose]:

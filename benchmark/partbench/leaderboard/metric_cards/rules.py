@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,24 +49,28 @@ def _against_use(found: Findings) -> Iterator[str]:
     """Why a bad score is no evidence against an explainer: the truth need not score well."""
     if not found.doses:
         yield "no planted run shows that it answers to the truth"
+    said = []
     for dose in found.doses:
         if not dose.complete:
-            yield f"the truth, or noise, has no score on {dose.task}"
+            said.append(("the truth, or noise, has no score", dose.task))
         elif not dose.surely_better(TRUE, NOISE):
-            yield f"the truth is not surely better than noise on {dose.task}"
-        elif dose.rises:
-            yield f"more noise is surely better on {dose.task} (noise {', '.join(dose.rises)})"
+            said.append(("the truth is not surely better than noise", dose.task))
+        elif rise := dose.largest_rise:
+            said.append((f"noise {rise[1]} is surely better than noise {rise[0]}", dose.task))
+    yield from _by_message(said)
 
 
 def _against_ranks(found: Findings) -> Iterator[str]:
     """Why a good score is no evidence for an explainer, or an order would not be found again."""
+    said = []
     for dose in found.doses:
         if dose.surely_better(INVERTED, NOISE):
-            yield f"the inverted truth is surely better than noise on {dose.task}"
+            said.append(("the inverted truth is surely better than noise", dose.task))
         if dose.task not in found.floors.index:
-            yield f"no floor on {dose.task} to compare the truth with"
+            said.append(("there is no floor to compare the truth with", dose.task))
         elif not dose.table.loc[TRUE, "score_low"] > found.floors.loc[dose.task, "score_high"]:
-            yield f"the truth is not surely better than {found.floors.loc[dose.task, 'label']} on {dose.task}"
+            said.append((f"the truth is not surely better than {found.floors.loc[dose.task, 'label']}", dose.task))
+    yield from _by_message(said)
     unmarked = found.cheats[found.cheats["best"] & ~found.cheats["marked"]]
     if len(unmarked):
         yield f"a cheat leads unmarked: {', '.join(sorted(set(unmarked['subject'])))}"
@@ -75,6 +79,12 @@ def _against_ranks(found: Findings) -> Iterator[str]:
         known = "is not known" if np.isnan(share) else f"scores surely worse in {share:.0%} of the cases only"
         yield f"an explainer of random weights {known}"
     yield from _order(found)
+
+
+def _by_message(said: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Each message once, with the tasks that it is of."""
+    for message in dict.fromkeys(message for message, _ in said):
+        yield f"{message} on {' and '.join(task for other, task in said if other == message)}"
 
 
 def _order(found: Findings) -> Iterator[str]:
@@ -88,6 +98,8 @@ def _order(found: Findings) -> Iterator[str]:
         yield f"fewer than {LEAST_EXPLAINERS} explainers share two seeds: no order to check"
     elif found.seeds.tau < LEAST_TAU:
         yield f"the order of explainers differs between seeds: tau {found.seeds.tau:.2f}"
-    if found.separation is None or not found.separation.share >= LEAST_SEPARATED:
-        share = "0%" if found.separation is None else f"{np.nan_to_num(found.separation.share):.1%}"
-        yield f"the images separate {share} of the pairs of explainers"
+    separation = found.separation
+    if separation is None or not separation.pairs:
+        yield "no two explainers have evidence of images on all tasks of a board"
+    elif separation.share < LEAST_SEPARATED:
+        yield f"the images separate {separation.separated} of {separation.pairs} pairs of explainers"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from partbench.leaderboard.standings import FLOOR, UNRANKED, current
 from partbench.results.planted import load_planted, planted_folder
-from partbench.results.store import load_evidence, load_results
+from partbench.results.store import load_with_evidence
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
@@ -28,8 +28,12 @@ class Sources:
 
     @staticmethod
     def of(results: Path) -> Sources:
-        """From a folder of results and the planted runs beside it. Raises InputError if there is no such folder."""
-        return Sources(load_results(results), load_evidence(results), load_planted(planted_folder(results)))
+        """From a folder of results and the planted runs beside it. Raises InputError if there is no such folder.
+
+        A cell that cannot be read is told once, in a warning.
+        """
+        rows, evidence = load_with_evidence(results)
+        return Sources(rows, evidence, load_planted(planted_folder(results)))
 
     @cached_property
     def scored(self) -> pd.DataFrame:

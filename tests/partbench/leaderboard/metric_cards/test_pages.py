@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cards_sources import METRIC, cheat, oracle, planted, random_weights, results, sources
+from planted_cells import cell, rows
 from planted_results import flat
 
 from partbench.errors import InputError
@@ -15,6 +16,7 @@ from partbench.leaderboard.metric_cards.card import CHEATS, DOSE, IMAGES, LIMITS
 from partbench.leaderboard.metric_cards.pages import card_pages, shown, stale_cards, write_cards
 from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.results.planted import CHEAT
+from partbench.results.store import write_cell
 
 
 def test_a_page_for_each_metric_its_picture_and_the_index_are_made() -> None:
@@ -64,9 +66,9 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> 
 
 def test_hostile_names_stay_text() -> None:
     name = "<script>|x"
-    rows = [row | {"explainer": name if row["explainer"] == "d" else row["explainer"]} for row in results()]
+    named = [row | {"explainer": name if row["explainer"] == "d" else row["explainer"]} for row in results()]
     runs = [*oracle(task="fauna/<b>"), *random_weights(), planted(CHEAT, name, "", 0.1)]
-    made = card_pages(sources(rows, runs))
+    made = card_pages(sources(named, runs))
     assert "<script>" not in "".join(made.values())
     assert "<b>" not in "".join(made.values())
 
@@ -100,3 +102,11 @@ def test_a_card_as_data_has_the_tables_of_the_page_and_no_nan() -> None:
     other = [row | {"metric": "accuracy", "value": row["value"] / 2} for row in results()]
     both = Cards(sources([*results(), *other])).card(METRIC).as_json()
     assert both["tables"][OTHERS] == [{"metric": "accuracy", "tau on fauna": 1.0, "": "repeats it"}]
+
+
+def test_a_cell_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
+    path = write_cell(tmp_path / "results", rows([1.0]), cell())
+    path.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="ignored") as told:
+        assert Sources.of(tmp_path / "results").results.empty
+    assert len(told) == 1

@@ -39,7 +39,7 @@ def test_a_metric_that_breaks_no_rule_ranks() -> None:
     [
         (runs({"0": 0.1}), "the truth is not surely better than noise on fauna/multi:bird"),
         (runs({"0": 0.115}), "the truth is not surely better than noise on fauna/multi:bird"),
-        (runs({"0.5": 0.2, "0.75": 0.6}), "more noise is surely better on fauna/multi:bird (noise 0.5 to 0.75)"),
+        (runs({"0.5": 0.2, "0.75": 0.6}), "noise 0.75 is surely better than noise 0.5 on fauna/multi:bird"),
         ([*random_weights(), *cheat()], "no planted run shows that it answers to the truth"),
         (runs(status="failed"), "no planted run shows that it answers to the truth"),
         (oracle({"0": 0.9, "0.5": 0.4}), "the truth, or noise, has no score on fauna/multi:bird"),
@@ -69,7 +69,7 @@ def test_a_floor_as_good_as_the_truth_leaves_a_screen() -> None:
 
 def test_without_a_floor_a_metric_screens() -> None:
     rows = [row for row in results() if row["explainer"] != "random_maps"]
-    assert verdict(sources(rows)) == (SCREENS, "no floor on fauna/multi:bird to compare the truth with")
+    assert verdict(sources(rows)) == (SCREENS, "there is no floor to compare the truth with on fauna/multi:bird")
 
 
 def test_orders_that_differ_between_categories_screen() -> None:
@@ -109,7 +109,7 @@ def test_where_no_order_can_be_checked_a_metric_screens(rows: list[dict[str, Any
 def test_images_that_separate_few_explainers_leave_a_screen() -> None:
     kind, why = verdict(sources(noise=5.0))
     assert kind == SCREENS
-    assert "of the pairs of explainers" in why
+    assert "pairs of explainers" in why
 
 
 def test_a_marked_cheat_may_lead() -> None:
@@ -157,6 +157,17 @@ def test_only_a_metric_whose_truth_leads_ranks(floor: float, inverted: float, ch
     leads = floor + 0.01 < 0.94 and inverted <= 0.12 and (cheating <= 0.8 or cheating - 0.01 <= floor + 0.01)
     near = min(abs(floor - 0.93), abs(inverted - 0.12), abs(cheating - 0.8), abs(cheating - floor - 0.02)) < 1e-3
     assert near or kind == (RANKS if leads else SCREENS)
+
+
+def test_a_reason_that_holds_on_several_tasks_is_told_once() -> None:
+    planted = [*runs({"0": 0.1}), *oracle(DOSES | {"0": 0.1}, task="fauna/multi:cat")]
+    why = "the truth is not surely better than noise on fauna/multi:bird and fauna/multi:cat"
+    assert verdict(sources(runs=planted)) == (NOT_HERE, why)
+
+
+def test_of_several_rises_with_noise_the_largest_is_told() -> None:
+    found = verdict(sources(runs=runs({"0.25": 0.3, "0.5": 0.5, "0.75": 0.6})))
+    assert found == (NOT_HERE, "noise 0.75 is surely better than noise 0.25 on fauna/multi:bird")
 
 
 def test_without_results_or_planted_runs_there_are_no_verdicts() -> None:
