@@ -1,0 +1,233 @@
+"""The ledger of claims: what the papers publish, what the results say of it, and in which setting.
+
+Claims are data (claims.toml, published.csv). Verdicts are computed from the evidence of images, never typed;
+docs/claims.md has their rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from partbench.functional.statistics import holm
+from partbench.leaderboard.claims_evidence import Found
+from partbench.leaderboard.claims_measured import Measured, measured, reported
+from partbench.leaderboard.claims_stated import Claim, Printed, kinds, printed, stated
+from partbench.leaderboard.current import ABLATION, current
+from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Judged, judged
+from partbench.results.schema import slug
+
+HOLDS, FAILS, NOT_REPRODUCED = "holds", "does not", "setting not reproduced"
+VERDICTS = (HOLDS, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_REPRODUCED)
+CLAIM, READING, OPTION = "claim", "reading", "option"  # roles, beside ABLATION
+COLUMNS = ["id", "claim", "role", "paper", "source", "claimed", "on", "published", "published_low", "published_high"]
+COLUMNS += ["board", "explainer", "other", "metric", "unit", "measured", "low", "high", "defaults", "p", "p_adjusted"]
+COLUMNS += ["verdict", "size", "setting", "lacks", "command", "checks", "seeds", "one_seed", "tasks", "images", "cells"]
+
+
+def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """A row per claim and board, with the verdict; `rows` are those of `load_results`, `images` of `load_evidence`.
+
+    Every claim of claims.toml has rows, whether or not there are results. `role` is "claim" for default options, else
+    "reading" (another reading of the metric), "option" or "ablation" (other options of the paper's explainer). `id` is
+    the claim, board and, for these roles, what differs; no two rows share one. `claimed`, `source`, `on` say what the
+    paper says, where, on which data and networks; `published` is its number (mean over networks, with their range) in
+    `unit`: a ratio to the other explainer, a difference from it, or a value. `measured` has a 95 % interval `low`,
+    `high`. `p` is two-sided, `p_adjusted` Holm's over the claims, and over the other roles, that can be tested; rows of
+    one seed apart. `verdict` is one of `VERDICTS`. `size` compares the interval with the published range. `setting`
+    says how near the setting is. `lacks` says why nothing is concluded, `command` how to measure it. `checks` are
+    what tells whether the networks, losses and metric work here. `defaults` is `measured` of the default options on
+    the same tasks. `tasks` are counted, `cells` names the files of results.
+    """
+    rows = current(rows)
+    return ledger_of(judged(rows, images), rows)
+
+
+def ledger_of(found: Judged, rows: pd.DataFrame) -> pd.DataFrame:
+    """`ledger`, from rows of `current` and what the evidence says of them."""
+    evidence = Found.of(found, rows)
+    made = [_row(line, evidence) for claim in stated().claims for line in _lines(claim, evidence)]
+    table = pd.DataFrame(made, columns=[*COLUMNS, "direction", "testable"])
+    return _judged(table)[COLUMNS].reset_index(drop=True)
+
+
+class Line(NamedTuple):
+    """A line of the ledger: a claim on a board, by explainers with these labels.
+
+    Without a board nothing can be measured; `lacks` says why.
+    """
+
+    claim: Claim
+    role: str
+    board: str = ""
+    label: str = ""
+    other: str = ""
+    lacks: str = ""
+
+
+def _lines(claim: Claim, found: Found) -> Iterator[Line]:
+    if claim.untested:
+        yield Line(claim, CLAIM, lacks=claim.untested)
+        return
+    numbers = printed(claim)
+    of_paper = numbers.datasets if numbers else ()
+    boards = found.boards(claim, kinds(claim))
+    wanted = [f"{name}/{kinds(claim)[0]}" for name in (*of_paper, *stated().reference) if _reads(name)]
+    for board in sorted({*boards, *wanted}, key=lambda board: (_dataset(board) not in of_paper, board)):
+        yield Line(claim, CLAIM, board, claim.explainer, claim.other)
+    if unread := [name for name in of_paper if not _reads(name)]:
+        about = " or ".join(stated().datasets[name].about for name in unread)
+        yield Line(claim, CLAIM, lacks=f"nothing in partbench reads {about}")
+    for board in boards:
+        yield from _variations(claim, board, found)
+
+
+def _variations(claim: Claim, board: str, found: Found) -> Iterator[Line]:
+    """Other readings of the metric, and other options of the explainer beside the partner that is trained alike."""
+    for metric in claim.readings:
+        if {claim.explainer, claim.other} - {""} <= found.labels(board, metric):
+            yield Line(replace(claim, metric=metric), READING, board, claim.explainer, claim.other)
+    for label in found.variants(claim, board):
+        other = found.partner(claim, board, label)
+        if other or not claim.other:
+            role = ABLATION if found.control(board, label) == ABLATION else OPTION
+            yield Line(claim, role, board, label, other)
+
+
+def _reads(dataset: str) -> bool:
+    return stated().datasets[dataset].reader
+
+
+def _dataset(board: str) -> str:
+    return board.partition("/")[0]
+
+
+def _row(line: Line, found: Found) -> dict[str, Any]:
+    claim, labels = line.claim, (line.label, line.other)
+    number = _measure(line, found)
+    numbers = printed(claim, _dataset(line.board)) or printed(claim)
+    checks, failed = found.checks(line.board, labels)
+    lacks = line.lacks or (claim.elsewhere.get(_dataset(line.board), failed) if number else _lacks(line, found))
+    if number:
+        checks = "; ".join(filter(None, [checks, found.floors(line.board, labels, claim.metric)]))
+    row = {
+        "id": _id(line), "claim": claim.id, "role": line.role, "paper": claim.paper, "source": claim.source,
+        "claimed": claim.says, "on": _on(numbers), **_published(numbers), "board": line.board,
+        "explainer": line.label or claim.explainer, "other": line.other or claim.other, "metric": claim.metric,
+        "unit": claim.unit, "verdict": NOT_REPRODUCED, "setting": _near(line, numbers, found), "lacks": lacks,
+        "command": "" if number or line.lacks else _command(claim, line.board), "checks": checks, "seeds": "",
+        "one_seed": False, "tasks": 0, "images": 0, "cells": (), "testable": number is not None and not lacks,
+    }  # fmt: skip
+    return row | (_of(number, line, found, lacks) if number else {})
+
+
+def _measure(line: Line, found: Found) -> Measured | None:
+    claim, names = line.claim, {line.label, line.other} - {""}
+    board = found.stacks.get((line.board, claim.metric))
+    if board is not None:
+        return measured(claim, board, line.label, line.other) if names <= set(board.aligned.labels) else None
+    row = found.known.get((line.board, line.label, claim.metric))
+    return None if row is None or line.other else reported(claim, row)
+
+
+def _of(number: Measured, line: Line, found: Found, lacks: str) -> dict[str, Any]:
+    """The columns of what was measured."""
+    key = line.board, line.label, line.claim.metric
+    tasks = number.tasks or found.tasks(key)
+    row = {
+        "unit": number.unit, "measured": number.value, "low": number.low, "high": number.high, "p": number.p,
+        "defaults": _defaults(line, found, tasks), "seeds": found.seeds(key, tasks), "one_seed": number.one_seed,
+        "tasks": len(tasks), "images": number.images, "direction": number.direction,
+        "cells": found.cells(line.board, (line.label, line.other), line.claim.metric, tasks),
+    }  # fmt: skip
+    if number.unit != line.claim.unit:
+        row |= _published(None)
+    return row if number.comparable or lacks else row | {"verdict": NOT_COMPARABLE, "testable": False}
+
+
+def _defaults(line: Line, found: Found, tasks: tuple[str, ...]) -> float:
+    """What the default options give on the tasks of other options, in the same unit."""
+    claim, board = line.claim, found.stacks.get((line.board, line.claim.metric))
+    names = {claim.explainer, claim.other} - {""}
+    if line.role in (CLAIM, READING) or board is None or not names <= set(board.aligned.labels):
+        return np.nan
+    number = measured(claim, board, claim.explainer, claim.other, tasks)
+    return number.value if number else np.nan
+
+
+def _judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Adjusts p over what is tested together, and gives the verdicts."""
+    adjusted, p = np.full(len(table), np.nan), table["p"].to_numpy(float)
+    testable, one_seed = table["testable"].to_numpy(bool), table["one_seed"].to_numpy(bool)
+    claims = (table["role"] == CLAIM).to_numpy(bool)
+    for together in (some & ones for some in (claims, ~claims) for ones in (one_seed, ~one_seed)):
+        adjusted[together & testable] = holm(p[together & testable])
+    sure = np.where(adjusted < ALPHA, table["direction"].to_numpy(float), 0.0)
+    words = np.select([sure > 0, sure < 0], [HOLDS, FAILS], UNDECIDED)
+    verdict = np.where(testable, words, table["verdict"])
+    size = [_size(row, one) for row, one in zip(table.to_dict("records"), verdict, strict=True)]
+    return table.assign(p_adjusted=adjusted, verdict=verdict, size=size)
+
+
+def _size(row: dict[str, Any], verdict: str) -> str:
+    """Whether the effect that holds is as large as in the paper."""
+    if verdict != HOLDS or pd.isna(row["published"]) or pd.isna(row["low"]):
+        return ""
+    if row["low"] <= row["published_high"] and row["high"] >= row["published_low"]:
+        return "as published"
+    above = row["low"] > row["published_high"]
+    higher = next(claim.expected for claim in stated().claims if claim.id == row["claim"]) == "higher"
+    return "stronger than published" if above == higher else "weaker than published"
+
+
+def _near(line: Line, numbers: Printed | None, found: Found) -> str:
+    """How near the setting of a board is to the paper's."""
+    if not line.board or numbers is None:
+        return ""
+    if _dataset(line.board) not in numbers.datasets:
+        return "same kind of task, other data"
+    same = found.performer(line.board) in numbers.networks
+    return "same data and network" if same else "same data, other network"
+
+
+def _lacks(line: Line, found: Found) -> str:
+    """Why nothing was measured."""
+    names = [name for name in (line.label, line.other) if name]
+    if absent := [name for name in names if (line.board, name) not in found.ran]:
+        return f"not run: {', '.join(absent)}"
+    return found.why(line.board, names, line.claim.metric) or "no images on which both have a value"
+
+
+def _command(claim: Claim, board: str) -> str:
+    """What would make the results of a claim on a board."""
+    words, options = ["bench run"], []
+    for label in filter(None, (claim.explainer, claim.other)):
+        name, _, variant = label.rstrip(")").partition(" (")
+        words.append(f"--plugin {name}")
+        options += [f"-o {name}.{option}" for option in variant.split(",") if option]
+    seeds = range(5 if board.endswith("/multi") else 3)
+    words += [*options, f"--task '{board}'", *(f"--seed {seed}" for seed in seeds)]
+    known = stated().datasets.get(_dataset(board))
+    return " ".join([*words, *(["--data-root FOLDER"] if known and known.given else [])])
+
+
+def _published(numbers: Printed | None) -> dict[str, float]:
+    value, low, high = (numbers.value, numbers.low, numbers.high) if numbers else (np.nan, np.nan, np.nan)
+    return {"published": value, "published_low": low, "published_high": high}
+
+
+def _on(numbers: Printed | None) -> str:
+    """The data and networks of the published numbers, in words."""
+    if numbers is None:
+        return ""
+    networks = ", ".join(filter(None, numbers.networks))
+    return ", ".join(numbers.datasets) + (f" ({networks})" if networks else "")
+
+
+def _id(line: Line) -> str:
+    varied = [line.label, line.claim.metric] if line.role != CLAIM else []
+    return slug(":".join(filter(None, [line.claim.id, line.board, *varied])))
