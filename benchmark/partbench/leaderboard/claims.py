@@ -6,7 +6,7 @@ docs/claims.md has their rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from partbench.leaderboard.claims_evidence import Found
 from partbench.leaderboard.claims_measured import Measured, measured, reported
 from partbench.leaderboard.claims_stated import Claim, Printed, kinds, printed, stated
 from partbench.leaderboard.current import ABLATION, current
+from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Judged, judged
 from partbench.results.schema import slug
 
@@ -26,7 +27,7 @@ VERDICTS = (HOLDS, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_REPRODUCED)
 CLAIM, READING, OPTION = "claim", "reading", "option"  # roles, beside ABLATION
 COLUMNS = ["id", "claim", "role", "paper", "source", "claimed", "on", "published", "published_low", "published_high"]
 COLUMNS += ["board", "explainer", "other", "metric", "unit", "measured", "low", "high", "defaults", "p", "p_adjusted"]
-COLUMNS += ["verdict", "size", "setting", "lacks", "command", "checks", "seeds", "one_seed", "tasks", "images", "cells"]
+COLUMNS += ["verdict", "size", "setting", "lacks", "command", "checks", "floors", "seeds", "one_seed", "tasks", "images", "cells"]
 
 
 def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -39,17 +40,18 @@ def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     `unit`: a ratio to the other explainer, a difference from it, or a value. `measured` has a 95 % interval `low`,
     `high`. `p` is two-sided, `p_adjusted` Holm's over the claims, and over the other roles, that can be tested; rows of
     one seed apart. `verdict` is one of `VERDICTS`. `size` compares the interval with the published range. `setting`
-    says how near the setting is. `lacks` says why nothing is concluded, `command` how to measure it. `checks` are
-    what tells whether the networks, losses and metric work here. `defaults` is `measured` of the default options on
+    says how near the setting is. `lacks` says why nothing is concluded, `command` how to measure it. `checks` tell
+    whether networks and losses work here, `floors` which explainers are not surely better than every floor. `defaults` is `measured` of the default options on
     the same tasks. `tasks` are counted, `cells` names the files of results.
     """
     rows = current(rows)
-    return ledger_of(judged(rows, images), rows)
+    found = judged(rows, images)
+    return ledger_of(found, rows, standings_of(found))
 
 
-def ledger_of(found: Judged, rows: pd.DataFrame) -> pd.DataFrame:
-    """`ledger`, from rows of `current` and what the evidence says of them."""
-    evidence = Found.of(found, rows)
+def ledger_of(found: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> pd.DataFrame:
+    """`ledger`, from rows of `current`, what the evidence says of them, and the standings that these make."""
+    evidence = Found.of(found, rows, standings)
     made = [_row(line, evidence) for claim in stated().claims for line in _lines(claim, evidence)]
     table = pd.DataFrame(made, columns=[*COLUMNS, "direction", "testable"])
     return _judged(table)[COLUMNS].reset_index(drop=True)
@@ -75,12 +77,13 @@ def _lines(claim: Claim, found: Found) -> Iterator[Line]:
         return
     numbers = printed(claim)
     of_paper = numbers.datasets if numbers else ()
-    boards = found.boards(claim, kinds(claim))
-    wanted = [f"{name}/{kinds(claim)[0]}" for name in (*of_paper, *stated().reference) if _reads(name)]
+    boards, kind = found.boards(claim, kinds(claim)), kinds(claim)[0]
+    known = stated().datasets
+    wanted = [f"{name}/{kind}" for name in (*of_paper, *stated().reference) if kind in known[name].kinds]
     for board in sorted({*boards, *wanted}, key=lambda board: (_dataset(board) not in of_paper, board)):
         yield Line(claim, CLAIM, board, claim.explainer, claim.other)
-    if unread := [name for name in of_paper if not _reads(name)]:
-        about = " or ".join(stated().datasets[name].about for name in unread)
+    if unread := [name for name in of_paper if not known[name].kinds]:
+        about = " or ".join(known[name].about for name in unread)
         yield Line(claim, CLAIM, lacks=f"nothing in partbench reads {about}")
     for board in boards:
         yield from _variations(claim, board, found)
@@ -98,10 +101,6 @@ def _variations(claim: Claim, board: str, found: Found) -> Iterator[Line]:
             yield Line(claim, role, board, label, other)
 
 
-def _reads(dataset: str) -> bool:
-    return stated().datasets[dataset].reader
-
-
 def _dataset(board: str) -> str:
     return board.partition("/")[0]
 
@@ -111,15 +110,14 @@ def _row(line: Line, found: Found) -> dict[str, Any]:
     number = _measure(line, found)
     numbers = printed(claim, _dataset(line.board)) or printed(claim)
     checks, failed = found.checks(line.board, labels)
-    lacks = line.lacks or (claim.elsewhere.get(_dataset(line.board), failed) if number else _lacks(line, found))
-    if number:
-        checks = "; ".join(filter(None, [checks, found.floors(line.board, labels, claim.metric)]))
+    lacks = line.lacks or (failed if number else _lacks(line, found))
+    floors = found.floors(line.board, labels, claim.metric) if number else ""
     row = {
         "id": _id(line), "claim": claim.id, "role": line.role, "paper": claim.paper, "source": claim.source,
         "claimed": claim.says, "on": _on(numbers), **_published(numbers), "board": line.board,
         "explainer": line.label or claim.explainer, "other": line.other or claim.other, "metric": claim.metric,
         "unit": claim.unit, "verdict": NOT_REPRODUCED, "setting": _near(line, numbers, found), "lacks": lacks,
-        "command": "" if number or line.lacks else _command(claim, line.board), "checks": checks, "seeds": "",
+        "command": "" if number or line.lacks else command(filter(None, labels), line.board), "checks": checks, "floors": floors, "seeds": "",
         "one_seed": False, "tasks": 0, "images": 0, "cells": (), "testable": number is not None and not lacks,
     }  # fmt: skip
     return row | (_of(number, line, found, lacks) if number else {})
@@ -130,7 +128,7 @@ def _measure(line: Line, found: Found) -> Measured | None:
     board = found.stacks.get((line.board, claim.metric))
     if board is not None:
         return measured(claim, board, line.label, line.other) if names <= set(board.aligned.labels) else None
-    row = found.known.get((line.board, line.label, claim.metric))
+    row = found.reports.get((line.board, line.label, claim.metric))
     return None if row is None or line.other else reported(claim, row)
 
 
@@ -142,7 +140,7 @@ def _of(number: Measured, line: Line, found: Found, lacks: str) -> dict[str, Any
         "unit": number.unit, "measured": number.value, "low": number.low, "high": number.high, "p": number.p,
         "defaults": _defaults(line, found, tasks), "seeds": found.seeds(key, tasks), "one_seed": number.one_seed,
         "tasks": len(tasks), "images": number.images, "direction": number.direction,
-        "cells": found.cells(line.board, (line.label, line.other), line.claim.metric, tasks),
+        "cells": found.files(line.board, (line.label, line.other), line.claim.metric, tasks),
     }  # fmt: skip
     if number.unit != line.claim.unit:
         row |= _published(None)
@@ -168,9 +166,20 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
         adjusted[together & testable] = holm(p[together & testable])
     sure = np.where(adjusted < ALPHA, table["direction"].to_numpy(float), 0.0)
     words = np.select([sure > 0, sure < 0], [HOLDS, FAILS], UNDECIDED)
-    verdict = np.where(testable, words, table["verdict"])
-    size = [_size(row, one) for row, one in zip(table.to_dict("records"), verdict, strict=True)]
-    return table.assign(p_adjusted=adjusted, verdict=verdict, size=size)
+    table = _unless_options_hold(table.assign(p_adjusted=adjusted, verdict=np.where(testable, words, table["verdict"])))
+    size = [_size(row, one) for row, one in zip(table.to_dict("records"), table["verdict"], strict=True)]
+    return table.assign(size=size)
+
+
+def _unless_options_hold(table: pd.DataFrame) -> pd.DataFrame:
+    """A claim that holds with other options of the method depends on the setting: nothing is said against it."""
+    key = ["claim", "board"]
+    held = table[(table["role"] == OPTION) & (table["verdict"] == HOLDS)].groupby(key)["explainer"].agg(", ".join)
+    against = table[table["role"].isin([CLAIM, READING]) & (table["verdict"] == FAILS)]
+    for at, *where in against[key].itertuples():
+        if names := held.get(tuple(where)):
+            table.loc[at, ["verdict", "lacks"]] = NOT_REPRODUCED, f"it depends on options, and holds with {names}"
+    return table
 
 
 def _size(row: dict[str, Any], verdict: str) -> str:
@@ -202,17 +211,21 @@ def _lacks(line: Line, found: Found) -> str:
     return found.why(line.board, names, line.claim.metric) or "no images on which both have a value"
 
 
-def _command(claim: Claim, board: str) -> str:
-    """What would make the results of a claim on a board."""
-    words, options = ["bench run"], []
-    for label in filter(None, (claim.explainer, claim.other)):
+def command(labels: Iterable[str], board: str) -> str:
+    """The command that makes the results of explainers with these labels on a board."""
+    plugins, options = {}, []
+    for label in labels:
         name, _, variant = label.rstrip(")").partition(" (")
-        words.append(f"--plugin {name}")
+        plugins[name] = f"--plugin {name}"
         options += [f"-o {name}.{option}" for option in variant.split(",") if option]
     seeds = range(5 if board.endswith("/multi") else 3)
-    words += [*options, f"--task '{board}'", *(f"--seed {seed}" for seed in seeds)]
+    words = ["bench run", *plugins.values(), *options, f"--task '{board}'", *(f"--seed {seed}" for seed in seeds)]
+    return " ".join([*words, *(["--data-root FOLDER"] if _given(board) else [])])
+
+
+def _given(board: str) -> bool:
     known = stated().datasets.get(_dataset(board))
-    return " ".join([*words, *(["--data-root FOLDER"] if known and known.given else [])])
+    return known is not None and known.given
 
 
 def _published(numbers: Printed | None) -> dict[str, float]:
@@ -224,8 +237,8 @@ def _on(numbers: Printed | None) -> str:
     """The data and networks of the published numbers, in words."""
     if numbers is None:
         return ""
-    networks = ", ".join(filter(None, numbers.networks))
-    return ", ".join(numbers.datasets) + (f" ({networks})" if networks else "")
+    networks = f" ({', '.join(numbers.networks)})" if numbers.networks else ""
+    return ", ".join(numbers.datasets) + networks
 
 
 def _id(line: Line) -> str:

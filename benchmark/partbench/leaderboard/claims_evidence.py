@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
 from partbench.leaderboard.claims_stated import Claim, Requirement, base, stated
 from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.markdown import number
-from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import Board, Judged
 from partbench.results.schema import label as label_of
 
@@ -18,36 +18,47 @@ Key = tuple[str, str, str]  # board, label, metric
 _KEY = ["board", "label", "metric"]
 
 
+class CellRow(NamedTuple):
+    """One metric of a cell of results; reason: why it is not scored."""
+
+    task: str
+    seed: int
+    scored: bool
+    reason: str
+    status: str
+    file: str
+
+
 @dataclass(frozen=True)
 class Found:
     """What the results hold, by board, label and metric.
 
-    stacks: the evidence of images. known: rows of `means`. rows: rows of `current`. values: means over tasks of means
+    stacks: the evidence of images. reports: rows of `means` that
+    explainers report of themselves. cells: of each metric. values: means over tasks of means
     over seeds, of the tasks that are scored. ran: the last row of each explainer on a board. beaten: rows that are not
     surely better than every floor.
     """
 
     stacks: dict[tuple[str, str], Board]
-    known: dict[Key, pd.Series]
-    rows: dict[Key, pd.DataFrame]
+    reports: dict[Key, pd.Series]
+    cells: dict[Key, list[CellRow]]
     values: dict[Key, float]
     ran: dict[tuple[str, str], pd.Series]
     beaten: frozenset[Key]
 
     @staticmethod
-    def of(judged: Judged, rows: pd.DataFrame) -> Found:
-        """From rows of `current` and what the evidence says of them."""
+    def of(judged: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> Found:
+        """From rows of `current`, what the evidence says of them, and the standings that these make."""
         last = rows.drop_duplicates(["board", "label"], keep="last")
         rows = rows[rows["metric"].isin(_metrics())]
-        table = judged.table[judged.table["metric"].isin(_metrics())]
-        marked = standings_of(judged)
-        marked = marked[marked["beaten_by_control"].astype(bool)]
+        table = judged.table[judged.table["metric"].isin(_metrics()) & judged.table["reported_variance"].notna()]
+        marked = standings[standings["beaten_by_control"].astype(bool)]
         labels = map(label_of, marked["explainer"], marked["variant"])
         of_task = rows[rows["scored"]].groupby([*_KEY, "task"], sort=True)["value"].mean()
         return Found(
             {(board.aligned.board, board.aligned.metric): board for board in judged.boards},
             {(row["board"], row["label"], row["metric"]): row for _, row in table.iterrows()},
-            dict(iter(rows.groupby(_KEY, sort=True))),
+            _cells(rows),
             of_task.groupby(_KEY, sort=True).mean().to_dict() if len(of_task) else {},
             {(row["board"], row["label"]): row for _, row in last.iterrows()},
             frozenset(zip(marked["board"], labels, marked["metric"], strict=True)),
@@ -88,29 +99,25 @@ class Found:
     def why(self, board: str, labels: Iterable[str], metric: str) -> str:
         """Why explainers that ran have no value of a metric, as far as the results say."""
         for label in labels:
-            rows = self.rows.get((board, label, metric))
-            if rows is None:
+            cells = self.cells.get((board, label, metric))
+            if cells is None:
                 return f"{label} has no {metric}"
-            if len(missing := rows[~rows["scored"]]):
-                return f"{label} has no {metric}: {missing['reason'].iloc[0] or missing['status'].iloc[0]}"
+            if missing := [cell for cell in cells if not cell.scored]:
+                return f"{label} has no {metric}: {missing[0].reason or missing[0].status}"
         return ""
 
     def tasks(self, key: Key) -> tuple[str, ...]:
         """The tasks on which an explainer has a value."""
-        rows = self.rows[key]
-        return tuple(sorted(set(rows.loc[rows["scored"], "task"])))
+        return tuple(sorted({cell.task for cell in self.cells[key] if cell.scored}))
 
     def seeds(self, key: Key, tasks: Sequence[str]) -> str:
         """The seeds of an explainer on some tasks."""
-        rows = self.rows[key]
-        return " ".join(map(str, sorted(set(rows.loc[rows["task"].isin(tasks), "seed"]))))
+        return " ".join(map(str, sorted({cell.seed for cell in self.cells[key] if cell.task in tasks})))
 
-    def cells(self, board: str, labels: Iterable[str], metric: str, tasks: Sequence[str]) -> tuple[str, ...]:
+    def files(self, board: str, labels: Iterable[str], metric: str, tasks: Sequence[str]) -> tuple[str, ...]:
         """The files that a comparison on some tasks is made from, in the folder of results."""
-        found = [self.rows[board, label, metric] for label in labels if label]
-        rows = pd.concat(found)
-        rows = rows[rows["task"].isin(tasks)]
-        return tuple(sorted(set(rows["file" if "file" in rows else "cell"].astype(str))))
+        every = [cell for label in labels if label for cell in self.cells[board, label, metric]]
+        return tuple(sorted({cell.file for cell in every if cell.task in tasks}))
 
     def checks(self, board: str, labels: Iterable[str]) -> tuple[str, str]:
         """What is required of the explainers as measured, and what of it is not so ("" if all is)."""
@@ -127,8 +134,15 @@ class Found:
 
     def floors(self, board: str, labels: Iterable[str], metric: str) -> str:
         """Which of the explainers are not surely better than every floor."""
-        names = [label for label in labels if (board, label, metric) in self.beaten]
-        return f"not surely better than every floor: {', '.join(names)}" if names else ""
+        return ", ".join(label for label in labels if (board, label, metric) in self.beaten)
+
+
+def _cells(rows: pd.DataFrame) -> dict[Key, list[CellRow]]:
+    found: dict[Key, list[CellRow]] = {}
+    columns = [*_KEY, "task", "seed", "scored", "reason", "status", "file" if "file" in rows else "cell"]
+    for board, label, metric, *cell in zip(*(rows[name].tolist() for name in columns), strict=True):
+        found.setdefault((board, label, metric), []).append(CellRow(*cell))
+    return found
 
 
 def kind_of(board: str) -> str:

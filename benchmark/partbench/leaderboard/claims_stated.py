@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
+from statistics import mean
 from typing import Any, Literal, NamedTuple
-
-import pandas as pd
 
 from partbench.leaderboard.published import published
 
@@ -36,7 +35,6 @@ class Claim:
     printed_other: str = ""
     also: tuple[str, ...] = ()
     readings: tuple[str, ...] = ()
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
     untested: str = ""
 
     @property
@@ -63,9 +61,12 @@ class Requirement(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """reader: whether partbench reads the data; given: whether its folder has to be named."""
+    """kinds: of the boards that partbench makes of the data; none where nothing reads it.
 
-    reader: bool
+    given: whether its folder has to be named.
+    """
+
+    kinds: tuple[str, ...]
     given: bool
     about: str
 
@@ -105,7 +106,7 @@ def stated() -> Stated:
     return Stated(
         tuple(Claim(**_tuples(one)) for one in said["claim"]),
         tuple(said["reference"]),
-        {name: Dataset(**one) for name, one in said["datasets"].items()},
+        {name: Dataset(**_tuples(one)) for name, one in said["datasets"].items()},
         said["kinds"],
         {name: Paper(**one) for name, one in said["papers"].items()},
         {name: tuple(Requirement(**_tuples(one)) for one in some) for name, some in said["requirements"].items()},
@@ -116,44 +117,66 @@ def _tuples(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
 
 
+@functools.cache
 def printed(claim: Claim, dataset: str | None = None) -> Printed | None:
     """What the paper prints for a claim in the claim's unit, over its networks; on one dataset, or on all of them.
 
     None without numbers, as for what a figure shows.
     """
-    table = _printed(claim)
-    table = table if dataset is None else table[table["dataset"] == dataset]
-    if table.empty:
+    found = [number for number in _printed(claim) if dataset in (None, number.dataset)]
+    if not found:
         return None
-    values = table["value"]
-    names = [tuple(sorted(set(table[name]))) for name in ("dataset", "performer")]
-    return Printed(values.mean(), values.min(), values.max(), *names)
+    values = [number.value for number in found]
+    datasets, networks = ({number[at] for number in found} for at in (0, 2))
+    return Printed(mean(values), min(values), max(values), tuple(sorted(datasets)), tuple(sorted(networks - {""})))
 
 
+@functools.cache
 def kinds(claim: Claim) -> tuple[str, ...]:
     """The kinds of boards that a claim is about, such as `*` and `multi`; the paper's own first."""
-    table = published()
-    own = table.loc[(table["paper"] == claim.paper) & table["setting"].isin(claim.settings), "board"]
-    return (*sorted(set(own)), *claim.also)
-
-
-def _printed(claim: Claim) -> pd.DataFrame:
-    """A row per number of the claim: dataset, setting, performer and value."""
-    table = published()
-    table = table[(table["paper"] == claim.paper) & table["table"].isin(claim.tables)]
-    table = table[table["setting"].isin(claim.settings) & (table["category"] == "mean") & (table["variant"] == "")]
-    table = table[table["metric"] == (claim.printed_metric or claim.metric)]
-    names = ["dataset", "setting", "performer"]
-    table = table.drop_duplicates([*names, "explainer"])[[*names, "explainer", "value"]]
-    own = table[table["explainer"] == base(claim.explainer)].drop(columns="explainer")
-    other = claim.printed_other or base(claim.other)
-    if not other:
-        return own.reset_index(drop=True)
-    both = own.merge(table[table["explainer"] == other], on=names, suffixes=("", "_other"))
-    value = both["value"] / both["value_other"] if claim.unit == RATIO else both["value"] - both["value_other"]
-    return both.assign(value=value)[[*names, "value"]]
+    own = {number.board for number in _means() if number.paper == claim.paper and number.setting in claim.settings}
+    return (*sorted(own), *claim.also)
 
 
 def base(label: str) -> str:
     """The explainer of a label: `top_conv` of `top_conv (network=ordinary)`."""
     return label.partition(" (")[0]
+
+
+class _Number(NamedTuple):
+    """A printed number, or several of them made into one."""
+
+    dataset: str
+    setting: str
+    performer: str
+    value: float
+    paper: str
+    table: str
+    board: str
+    metric: str
+    explainer: str
+
+
+@functools.cache
+def _means() -> tuple[_Number, ...]:
+    """The means that the papers print, of explainers without options."""
+    table = published()
+    table = table[(table["category"] == "mean") & (table["variant"] == "")]
+    return tuple(_Number(*row) for row in table[list(_Number._fields)].itertuples(index=False))
+
+
+@functools.cache
+def _printed(claim: Claim) -> tuple[_Number, ...]:
+    """The numbers of a claim, in its unit; what several tables print counts once."""
+    metric, other = claim.printed_metric or claim.metric, claim.printed_other or base(claim.other)
+    found: dict[str, dict[tuple[str, ...], _Number]] = {}
+    for one in _means():
+        if (one.paper, one.metric) == (claim.paper, metric) and one.table in claim.tables:
+            if one.setting in claim.settings:
+                found.setdefault(one.explainer, {}).setdefault(one[:3], one)
+    own = found.get(claim.explainer, {})
+    if not other:
+        return tuple(own.values())
+    pairs = [(own[at], found[other][at].value) for at in own if at in found.get(other, {})]
+    ratio = claim.unit == RATIO
+    return tuple(one._replace(value=one.value / by if ratio else one.value - by) for one, by in pairs)
