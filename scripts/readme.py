@@ -83,10 +83,8 @@ def excerpt(page: str) -> str:
     if found is None:
         sys.exit(f"leaderboards/fauna.md has no overview of {BOARD}; run `bench leaderboard`")
     note = "Mean over six categories and the seeds listed on the page, ± half the width of the 95 % interval."
-    note += " **Bold**: the interval overlaps that of the best value."
-    note += (
-        " †: not separated from every floor, or worse than one. ‡: the maps are no better than floors'. —: no value."
-    )
+    note += " **Bold**: no explainer is surely better. °: one seed."
+    note += " †: not surely better than every floor. ‡: the maps are no better than floors'. —: no value."
     rows = [line.strip("|").split("|") for line in found[2].splitlines()]
     kept = [0, *(at for name in METRICS for at, heading in enumerate(rows[0]) if heading.split()[0] == name)]
     rows = [row for row in rows if "," not in row[0]]  # no more than one option apart from the default

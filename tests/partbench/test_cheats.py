@@ -142,13 +142,15 @@ def scored(explainer: Explainer, task: Task, names: Sequence[str]) -> dict[str, 
 
 def board(explainers: Sequence[Explainer], task: Task, names: Sequence[str]) -> pd.DataFrame:
     """What the leaderboard makes of these explainers, by explainer and metric."""
-    columns = ("metric", "value", "low", "high", "higher_is_better", "status", "images")
-    rows = [
-        row(explainer.name, "bird", control=explainer.control(), **{name: found[name] for name in columns})
-        for explainer in explainers
-        for found in scored(explainer, task, names).values()
-    ]
-    table = standings(frame(rows))
+    columns = ("metric", "value", "low", "high", "higher_is_better", "status", "images", "unit")
+    rows, images = [], []
+    for explainer in explainers:
+        for found in run_cell(explainer, task, [metric(name) for name in names]).rows:
+            if found["unit"] == "all" or found.get("unit_kind") == "image":
+                about = {name: found[name] for name in columns} | {"control": explainer.control()}
+                made = row(explainer.name, "bird", **about)
+                (rows if found["unit"] == "all" else images).append(made)
+    table = standings(frame(rows), pd.DataFrame(images))
     return table[~table["metric"].str.contains("@")].set_index(["explainer", "metric"])
 
 

@@ -69,8 +69,15 @@ def everything(results: Path, registry: Registry) -> tuple[object, ...]:
                 jobs.append(str(Workbench(registry).parse(job.task)))
             except InputError as error:
                 jobs.append(str(error))
-    evidence = load_evidence(results)["value"].to_numpy()
-    return pages(frame), unused_cells(frame)["file"].tolist(), evidence, query(results, SELECT).to_pylist(), jobs
+    images = load_evidence(results)
+    evidence = images["value"].to_numpy()
+    return (
+        pages(frame, images),
+        unused_cells(frame)["file"].tolist(),
+        evidence,
+        query(results, SELECT).to_pylist(),
+        jobs,
+    )
 
 
 @pytest.mark.parametrize("n", [20, pytest.param(1500, marks=pytest.mark.soak)])

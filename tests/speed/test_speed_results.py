@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from partbench.leaderboard.build import pages
 from partbench.results.index import AGGREGATES, EVIDENCE, NAME, indexed
 from partbench.results.schema import COLUMNS, TEXTS, Cell
 from partbench.results.store import load_results, write_cell
@@ -153,10 +154,11 @@ def test_a_million_rows_make_a_page_in_five_seconds_and_less_than_a_gigabyte() -
 import sys, time, resource
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_speed_results import million
+from test_speed_results import no_evidence
 from partbench.leaderboard.build import pages
 rows = million()
 started = time.process_time()
-pages(rows)
+pages(rows, no_evidence())
 print(time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -165,3 +167,55 @@ print(time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru
     assert taken <= 5
     assert peak < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 < 2
+
+
+def no_evidence() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in ("cell", "metric", "unit")} | {"value": []})
+
+
+def with_evidence(explainers: int, tasks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Aggregates of 16 metrics and the evidence of 300 images, of 5 seeds on boards of 10 tasks."""
+    shape = {"explainer": explainers, "task": tasks, "seed": 5, "metric": 16, "image": 300}
+    random = np.random.default_rng(0)
+    grid = np.meshgrid(*(np.arange(n, dtype=np.int16) for n in shape.values()), indexing="ij", copy=False)
+    codes = dict(zip(shape, grid, strict=True))
+    cells = np.arange(explainers * tasks * 5, dtype=np.int32).reshape(explainers, tasks, 5)
+    cell = np.broadcast_to(cells[..., None, None], tuple(shape.values()))
+    image = (codes["task"] % 10 * 250 + codes["image"]).astype(np.int16)  # neighbouring tasks share images
+    values = random.normal(size=tuple(shape.values())).astype(np.float32)
+    values += np.arange(explainers, dtype=np.float32).reshape(-1, 1, 1, 1, 1) / 50
+    metrics = [f"m{i:02}" for i in range(16)]
+
+    def texts(codes: np.ndarray, names: list[str]) -> pd.Categorical:
+        return pd.Categorical.from_codes(codes.ravel(), names)
+
+    keys = [f"{i:016x}" for i in range(cells.size)]
+    units = [f"image {i:05}" for i in range(int(image.max()) + 1)]
+    images = {"cell": texts(cell, keys), "metric": texts(codes["metric"], metrics), "unit": texts(image, units)}
+    first = {name: of[..., 0] for name, of in codes.items()}
+    tasks_named = [f"d{t // 10:02}/multi:c{t:03}" for t in range(tasks)]
+    nothing = np.zeros(first["metric"].size, np.int8)
+    rows = {name: texts(nothing, [""]) for name in TEXTS} | {
+        "cell": texts(cell[..., 0], keys), "explainer": texts(first["explainer"], [f"e{i}" for i in range(explainers)]),
+        "task": texts(first["task"], tasks_named), "metric": texts(first["metric"], metrics),
+        "category": texts(first["task"], tasks_named),
+        "dataset": texts(first["task"] // 10, [f"d{i:02}" for i in range(-(-tasks // 10))]),
+        **{name: texts(nothing, [value]) for name, value in (("unit", "all"), ("status", "ok"))},
+        "seed": first["seed"].ravel().astype(np.uint64), "value": values.mean(-1, dtype=float).ravel(),
+        "higher_is_better": np.ones(nothing.size, bool), "images": np.full(nothing.size, 300, np.int32),
+        "created_at": pd.Timestamp("2026-01-01", tz="UTC"),
+    }  # fmt: skip
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    return table, pd.DataFrame(images | {"value": values.ravel()})
+
+
+@pytest.mark.parametrize(("explainers", "tasks", "seconds"), [(20, 10, 5), (40, 50, 30)])
+def test_pages_of_many_cells_with_their_evidence_are_made_in_time(explainers: int, tasks: int, seconds: float) -> None:
+    """1,000 and 10,000 cells."""
+    rows, images = with_evidence(explainers, tasks)
+    started = time.process_time()
+    made = pages(rows, images)
+    taken = time.process_time() - started
+    print(f"\npages of {explainers * tasks * 5} cells, {len(images)} values of images: {taken:.1f} s of processor time")
+    assert len(made) == 2 * -(-tasks // 10)
+    assert taken <= seconds

@@ -12,6 +12,7 @@ import click
 from partbench import __version__
 from partbench.cli.cache import cache
 from partbench.cli.check import check
+from partbench.cli.compare import compare
 from partbench.cli.listing import doctor, list_
 from partbench.cli.pages import leaderboard
 from partbench.cli.results import results
@@ -57,6 +58,7 @@ def main() -> None:
     bench run --plugin ./mine.py --task fauna/multi:bird
     bench check ./mine.py                        does the plugin keep the contract?
     bench list explainers                        names, versions, descriptions
+    bench compare srae nn                        which is better, metric by metric
     bench leaderboard                            rebuild leaderboards/ from results/
     bench cache                                  what is cached; check it, clear it
     bench results query 'select ...'             ask the results in SQL
@@ -64,7 +66,7 @@ def main() -> None:
     """
 
 
-for command in (run, check, list_, show, leaderboard, results, cache, doctor):
+for command in (run, check, list_, show, compare, leaderboard, results, cache, doctor):
     main.add_command(command)
 
 

@@ -41,19 +41,24 @@ def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
     """The stacks of the rows of `current`, sorted by board and metric.
 
     `images` is what `load_evidence` gives, or `load_results` with `aggregates_only=False`. Tasks of an explainer count
-    if all its cells are scored. An explainer one of whose cells has no evidence of a metric is left out of its stack.
+    if all its cells are scored. An explainer one of whose cells has no evidence of a metric is left out of its stack,
+    and so is an image on which no explainer has a value: the metric does not apply to it.
     """
     runs = _Runs.of(images)
-    of_task = numbered([pd.factorize(rows[name])[0] for name in ("label", "task", "metric")])
-    rows = rows[rows["scored"].groupby(of_task).transform("all").to_numpy(bool)]
-    rows = rows.assign(run=runs.find(rows)).sort_values(["board", "metric", "label", "task", "seed"])
-    codes = [pd.factorize(rows[name])[0] for name in ("board", "metric")]
-    of_label = numbered([*codes, pd.factorize(rows["label"])[0]])
-    with_evidence = (rows["run"] >= 0).groupby(of_label).transform("all")
-    columns = {name: rows[name].to_numpy() for name in ("board", "metric", "label", "task", "run")}
-    used = np.flatnonzero(with_evidence.to_numpy(bool))
-    group = numbered(codes)[used]
-    for some in np.split(used, np.flatnonzero(np.diff(group)) + 1) if len(used) else []:
+    if not len(runs.keys) or rows.empty:
+        return
+    names = ("board", "metric", "label", "task")
+    code = {name: pd.factorize(rows[name], sort=True)[0] for name in names}
+    of_task = numbered([code["label"], code["task"], code["metric"]])
+    covered = rows["scored"].groupby(of_task).transform("all").to_numpy(bool)
+    run = np.where(covered, runs.find(rows), -1)
+    row = numbered([code["board"], code["metric"], code["label"]])
+    lacking = np.bincount(row, covered & (run < 0)) > 0
+    order = np.lexsort((rows["seed"].to_numpy(), code["task"], code["label"], code["metric"], code["board"]))
+    order = order[(covered & ~lacking[row])[order]]
+    columns = {name: rows[name].to_numpy(object)[order] for name in names} | {"run": run[order]}
+    group = numbered([code["board"], code["metric"]])[order]
+    for some in np.split(np.arange(len(order)), np.flatnonzero(np.diff(group)) + 1) if len(order) else []:
         yield _stacked({name: column[some] for name, column in columns.items()}, runs)
 
 
@@ -72,8 +77,9 @@ def _stacked(cells: dict[str, np.ndarray], runs: _Runs) -> Aligned:
         at = ends[t] + _places(units[t], runs.units(run))
         values[k, s, at] = runs.values(run)
         listed[k, at] = True
-    of_task = np.repeat(np.arange(len(tasks)), np.diff(ends))
-    stack = Stack(values, listed, seeds, of_task, np.concatenate(units) if len(units) else np.zeros(0, int))
+    used = ~np.isnan(values).all(axis=(0, 1))
+    of_task = np.repeat(np.arange(len(tasks)), np.diff(ends))[used]
+    stack = Stack(values[:, :, used], listed[:, used], seeds, of_task, np.concatenate(units)[used])
     return Aligned(str(cells["board"][0]), str(cells["metric"][0]), labels, tasks, stack)
 
 

@@ -154,7 +154,7 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Co
 def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "2 1"]]:
     """The columns on which both have a value, of tasks with two or more; their number, and of how many images."""
     used = stack.known[a] & stack.known[b]
-    listed = (stack.listed[a] | stack.listed[b]) & (stack.seeds[[a, b]] > 0).all(axis=0)[stack.task]
+    listed = (stack.listed[a] | stack.listed[b]) & np.all(stack.seeds[[a, b]] > 0, axis=0)[stack.task]
     enough = np.bincount(stack.task[used], minlength=stack.seeds.shape[1]) > 1
     columns = np.flatnonzero(used & enough[stack.task])
     return columns, np.array([[len(columns)], [int(listed.sum())]])

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from planted_cells import cell, rows
+
+from partbench.cli.main import main
+from partbench.results.store import write_cell
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """srae is nn minus 1, in a metric of which less is better; two seeds each."""
+    noise = np.random.default_rng(0).normal(size=(2, 20))
+    for name, shift in (("srae", -1.0), ("nn", 0.0)):
+        for seed in (0, 1):
+            made = rows(list(noise[seed] * 0.1 + shift))
+            for one in made[1:]:
+                one["unit_kind"] = "image"
+            write_cell(tmp_path / "results", made, cell(explainer=name, seed=seed, options={}))
+    return tmp_path / "results"
+
+
+def bench(results: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["compare", *words, "--results", str(results)])
+
+
+def test_the_table_says_who_is_better_by_how_much(results: Path) -> None:
+    found = bench(results, "srae", "nn")
+    assert found.exit_code == 0, found.output
+    assert "fauna/multi:*: srae - nn" in found.output
+    assert "a better" in found.output
+    assert "20/20" in found.output
+
+
+def test_json_holds_the_numbers(results: Path) -> None:
+    [row] = json.loads(bench(results, "nn", "srae", "--json").output)
+    assert row["difference"] == pytest.approx(1, abs=1e-6)
+    assert row["low"] < 1 < row["high"]
+    assert (row["verdict"], row["images"], row["better"], row["one_seed"]) == ("b better", 20, 0.0, False)
+
+
+@pytest.mark.parametrize("words", [["srae", "nm"], ["srae", "nn", "--metric", "x"], ["srae", "nn", "--scope", "new"]])
+def test_a_mistake_ends_in_one_line(results: Path, words: list[str]) -> None:
+    found = bench(results, *words)
+    assert found.exit_code == 2
+    assert len(found.output.strip().splitlines()) == 1
+    assert found.output.startswith("bench: no ")
+
+
+def test_without_a_folder_of_results_the_error_says_what_to_do(tmp_path: Path) -> None:
+    assert "run `bench run` first" in bench(tmp_path / "none", "srae", "nn").output
+
+
+def test_comparing_needs_no_torch() -> None:
+    code = "import sys, partbench.cli.compare, partbench.leaderboard.compared; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from planted_results import TASKS, on_all_tasks, planted, row
+from statsmodels.stats.multitest import multipletests
+
+from partbench.errors import InputError
+from partbench.leaderboard.compared import compared
+from partbench.leaderboard.verdicts import pairs
+
+HIGHER = {"metric": "accuracy", "higher_is_better": True}
+
+
+def rows(seeds: int = 3) -> list[dict[str, Any]]:
+    made = [*on_all_tasks("srae", 0.2, seeds), *on_all_tasks("nn", 0.5, seeds), *on_all_tasks("cae", 0.2, seeds)]
+    made += on_all_tasks("srae", 0.2, seeds, **HIGHER) + on_all_tasks("nn", 0.2005, seeds, **HIGHER)
+    return made + [row(name, "multi", 0.3 + 0.1 * s, seed=s) for name in ("srae", "nn") for s in range(seeds)]
+
+
+def of(**changes: Any) -> pd.DataFrame:
+    asked = {"labels": ("srae", "nn")} | changes
+    return compared(*planted(rows()), **asked)
+
+
+def test_every_board_and_metric_of_both_has_a_row_that_agrees_with_the_leaderboard() -> None:
+    found = of()
+    assert found[["board", "metric"]].to_numpy().tolist() == [
+        ["fauna/multi", "locality"], ["fauna/multi:*", "accuracy"], ["fauna/multi:*", "locality"],
+    ]  # fmt: skip
+    assert found["verdict"].tolist() == ["not separated", "not separated", "a better"]
+    ranked = pairs(*planted(rows()))
+    ranked = ranked[(ranked["a"] == "nn") & (ranked["b"] == "srae")].set_index(["board", "metric"])
+    for mine in found.to_dict("records"):
+        theirs = ranked.loc[(mine["board"], mine["metric"])]
+        assert mine["difference"] == pytest.approx(-theirs["difference"])
+        assert (mine["p"], mine["images"]) == (pytest.approx(theirs["p"]), theirs["images"])
+
+
+def test_p_is_adjusted_over_the_rows_that_are_shown() -> None:
+    found = of()
+    assert found["p_adjusted"].tolist() == pytest.approx(multipletests(found["p"], method="holm")[1])
+    one = of(metric="locality", task="fauna/multi:*")
+    assert one["p_adjusted"].tolist() == pytest.approx(one["p"].tolist())
+
+
+def test_tasks_are_chosen_by_a_glob_and_a_metric_by_its_name() -> None:
+    found = of(task="fauna/multi:c*", metric="locality")
+    assert found[["board", "tasks", "images"]].to_numpy().tolist() == [["fauna/multi:*", 1, 50]]
+
+
+def test_new_categories_need_four_tasks() -> None:
+    with pytest.raises(InputError, match="in four tasks or more"):
+        of(scope="new")
+    made = [row(name, f"t{t}", v + 0.01 * t, seed=s) for t in range(4) for s in (0, 1) for name, v in PAIR]
+    found = compared(*planted(made), ("srae", "nn"), scope="new")
+    assert found[["tasks", "scope", "verdict"]].to_numpy().tolist() == [[4, "new", "a better"]]
+
+
+PAIR = (("srae", 0.2), ("nn", 0.5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ("srae", "nobody")}, "no explainer with results named 'nobody'"),
+        ({"labels": ("srae", "srae")}, "compared with itself"),
+        ({"metric": "acuracy"}, "did you mean 'accuracy'"),
+        ({"task": "cub/*"}, "no results of task 'cub/\\*'; there are those of fauna/multi, fauna/multi:bird"),
+        ({"labels": ("srae", "cae"), "metric": "accuracy"}, "no board has results of 'srae' and 'cae'"),
+    ],
+)
+def test_mistakes_end_in_a_line(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        of(**changes)
+
+
+def test_single_seeds_are_marked() -> None:
+    assert compared(*planted(rows(seeds=1)), ("srae", "nn"))["one_seed"].all()
+    assert len(TASKS) == 3
