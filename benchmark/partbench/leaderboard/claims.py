@@ -27,22 +27,37 @@ VERDICTS = (HOLDS, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_REPRODUCED)
 CLAIM, READING, OPTION = "claim", "reading", "option"  # roles, beside ABLATION
 COLUMNS = ["id", "claim", "role", "paper", "source", "claimed", "on", "published", "published_low", "published_high"]
 COLUMNS += ["board", "explainer", "other", "metric", "unit", "measured", "low", "high", "defaults", "p", "p_adjusted"]
-COLUMNS += ["verdict", "size", "setting", "lacks", "command", "checks", "floors", "seeds", "one_seed", "tasks", "images", "cells"]
+COLUMNS += [
+    "verdict",
+    "size",
+    "setting",
+    "lacks",
+    "command",
+    "checks",
+    "floors",
+    "seeds",
+    "one_seed",
+    "tasks",
+    "images",
+    "cells",
+]
 
 
 def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """A row per claim and board, with the verdict; `rows` are those of `load_results`, `images` of `load_evidence`.
 
     Every claim of claims.toml has rows, whether or not there are results. `role` is "claim" for default options, else
-    "reading" (another reading of the metric), "option" or "ablation" (other options of the paper's explainer). `id` is
-    the claim, board and, for these roles, what differs; no two rows share one. `claimed`, `source`, `on` say what the
-    paper says, where, on which data and networks; `published` is its number (mean over networks, with their range) in
-    `unit`: a ratio to the other explainer, a difference from it, or a value. `measured` has a 95 % interval `low`,
-    `high`. `p` is two-sided, `p_adjusted` Holm's over the claims, and over the other roles, that can be tested; rows of
-    one seed apart. `verdict` is one of `VERDICTS`. `size` compares the interval with the published range. `setting`
-    says how near the setting is. `lacks` says why nothing is concluded, `command` how to measure it. `checks` tell
-    whether networks and losses work here, `floors` which explainers are not surely better than every floor. `defaults` is `measured` of the default options on
-    the same tasks. `tasks` are counted, `cells` names the files of results.
+    "reading" (another reading of the metric), "option" or "ablation" (other options of the paper's explainer). No two
+    rows share an `id`: the claim, the board and, for these roles, what differs. `claimed`, `source` and `on` say what
+    the paper says, where, and of which data and networks. `published` is its number in `unit` (a ratio to the other
+    explainer, a difference from it, or a value), the mean over its networks with their range.
+
+    `measured` has the 95 % interval `low`, `high`; `defaults` is what default options give on the same tasks. `p` is
+    two-sided; `p_adjusted` is Holm's over the claims that can be tested, or over the rows of other roles, rows of one
+    seed apart. `verdict` is one of `VERDICTS`; `size` compares the interval with the published range. `setting` says
+    how near the board is to the paper, `lacks` why nothing is concluded, `command` how to measure what was not run.
+    `checks` tell whether networks and losses work here, `floors` which explainers are not surely better than every
+    floor. `tasks` are counted; `cells` names the files of results.
     """
     rows = current(rows)
     found = judged(rows, images)
@@ -110,6 +125,7 @@ def _row(line: Line, found: Found) -> dict[str, Any]:
     number = _measure(line, found)
     numbers = printed(claim, _dataset(line.board)) or printed(claim)
     checks, failed = found.checks(line.board, labels)
+    run = "" if number or line.lacks else command(filter(None, labels), line.board)
     lacks = line.lacks or (failed if number else _lacks(line, found))
     floors = found.floors(line.board, labels, claim.metric) if number else ""
     row = {
@@ -117,7 +133,7 @@ def _row(line: Line, found: Found) -> dict[str, Any]:
         "claimed": claim.says, "on": _on(numbers), **_published(numbers), "board": line.board,
         "explainer": line.label or claim.explainer, "other": line.other or claim.other, "metric": claim.metric,
         "unit": claim.unit, "verdict": NOT_REPRODUCED, "setting": _near(line, numbers, found), "lacks": lacks,
-        "command": "" if number or line.lacks else command(filter(None, labels), line.board), "checks": checks, "floors": floors, "seeds": "",
+        "command": run, "checks": checks, "floors": floors, "seeds": "",
         "one_seed": False, "tasks": 0, "images": 0, "cells": (), "testable": number is not None and not lacks,
     }  # fmt: skip
     return row | (_of(number, line, found, lacks) if number else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,15 +18,18 @@ Row = Mapping[Hashable, Any]
 TITLE = "# What the papers claim, and what was measured here"
 _READING = """\
 A line is a claim on a board: what a paper publishes, and what the committed results say of it in the setting of that
-board, which is never quite the paper's. *holds*: surely in the claimed direction. *does not*: surely in the opposite
-direction. *not separated*: the results exclude neither. *not comparable*: both explainers have values on less than 90 %
-of the images. *setting not reproduced*: there are no results, a check of our own fails, or the direction depends on
-options of the method. Surely: p below .05 by Holm's method over all claims that can be tested. Intervals are 95 %
-intervals over images and seeds for these categories and networks, not adjusted. Published: mean over the paper's
-networks, with their range; where the paper did not use our data, over all of its own. Size: whether the interval of an
-effect that holds meets the published range. °: one seed; it holds for this training alone. †: these explainers are not
-surely better than every floor in the metric of the line. The rules are in [docs/claims.md](../docs/claims.md); `claims.csv` has all lines with
-the files that each is made from."""
+board, which is never quite the paper's. The rules are in [docs/claims.md](../docs/claims.md).
+
+- *holds*: surely in the claimed direction. *does not*: surely in the opposite direction. *not separated*: the results
+  exclude neither. *not comparable*: both explainers have values on less than 90 % of the images. *setting not
+  reproduced*: there are no results, a check of our own fails, or the direction depends on options of the method.
+- Surely: p below .05 by Holm's method over all claims that can be tested. Intervals are 95 % intervals over images and
+  seeds, for these categories and networks, not adjusted. °: one seed; it holds for this training alone.
+- Published: mean over the paper's networks, with their range; where the paper did not use our data, over all of its
+  own. Size: whether the interval of an effect that holds meets the published range.
+- †: these explainers are not surely better than every floor in the metric of the line.
+
+[claims.csv](claims.csv) has all lines, and names the files of results that each is made from."""
 _OPTIONS = """\
 Other readings of the metric and other options of the paper's explainer, each against what is trained alike. Defaults:
 what the default options give on the same tasks. p is adjusted over all lines of these tables, those of one seed (°)

@@ -127,8 +127,9 @@ def printed(claim: Claim, dataset: str | None = None) -> Printed | None:
     if not found:
         return None
     values = [number.value for number in found]
-    datasets, networks = ({number[at] for number in found} for at in (0, 2))
-    return Printed(mean(values), min(values), max(values), tuple(sorted(datasets)), tuple(sorted(networks - {""})))
+    datasets = sorted({number.dataset for number in found})
+    networks = sorted({number.performer for number in found} - {""})
+    return Printed(mean(values), min(values), max(values), tuple(datasets), tuple(networks))
 
 
 @functools.cache
@@ -171,9 +172,9 @@ def _printed(claim: Claim) -> tuple[_Number, ...]:
     metric, other = claim.printed_metric or claim.metric, claim.printed_other or base(claim.other)
     found: dict[str, dict[tuple[str, ...], _Number]] = {}
     for one in _means():
-        if (one.paper, one.metric) == (claim.paper, metric) and one.table in claim.tables:
-            if one.setting in claim.settings:
-                found.setdefault(one.explainer, {}).setdefault(one[:3], one)
+        asked = (one.paper, one.metric) == (claim.paper, metric) and one.table in claim.tables
+        if asked and one.setting in claim.settings:
+            found.setdefault(one.explainer, {}).setdefault(one[:3], one)
     own = found.get(claim.explainer, {})
     if not other:
         return tuple(own.values())
