@@ -20,7 +20,6 @@ from partbench.leaderboard.claims_stated import Claim, Printed, kinds, printed, 
 from partbench.leaderboard.current import ABLATION, current
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Judged, judged
-from partbench.results.schema import slug
 
 HOLDS, FAILS, NOT_REPRODUCED = "holds", "does not", "setting not reproduced"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_REPRODUCED)
@@ -259,4 +258,4 @@ def _on(numbers: Printed | None) -> str:
 
 def _id(line: Line) -> str:
     varied = [line.label, line.claim.metric] if line.role != CLAIM else []
-    return slug(":".join(filter(None, [line.claim.id, line.board, *varied])))
+    return ": ".join(filter(None, [line.claim.id, line.board, *varied]))

@@ -5,7 +5,9 @@ import io
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pytest
 from planted_results import INSTABILITY, ORDINARY, cells, flat, planted
 
 from partbench.leaderboard.build import HEADER, pages
@@ -19,7 +21,7 @@ HOSTILE = "a=|<script>alert(1)</script>\n[x](http://evil)"
 def results(**changes: Any) -> list[dict[str, Any]]:
     rows = cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1 + 0.001 * s, "balanced_accuracy": 0.9}, binary=True)
     rows += cells(ORDINARY, lambda t, s: {INSTABILITY: 0.15, "balanced_accuracy": 0.9}, binary=True)
-    varied = {"variant": HOSTILE, "cell": "hostile", "file": "=hostile.parquet", **changes}
+    varied = {"variant": HOSTILE, "cell": "=hostile", **changes}
     return rows + cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1}, tasks=1, seeds=1, binary=True, **varied)
 
 
@@ -55,7 +57,8 @@ def test_the_page_tells_one_command_for_all_that_a_board_lacks() -> None:
 def test_hostile_texts_stay_text() -> None:
     page = claims_page(table())
     assert "<script>" not in page
-    assert "](http" not in page
+    assert "http:" not in page
+    assert not re.search(r"(?<!\\)\]\((?!\.\./docs/claims\.md|\.\./results/|claims\.csv)", page)
     assert all(line.count("\\|") == 1 for line in page.splitlines() if "&lt;script&gt;" in line)
     read = list(csv.DictReader(io.StringIO(claims_csv(table()))))
     assert all(not value.startswith(("=", "@", "\t")) and "\n" not in value for row in read for value in row.values())
@@ -63,11 +66,14 @@ def test_hostile_texts_stay_text() -> None:
 
 
 def test_the_comma_separated_values_are_the_ledger() -> None:
-    found = table(variant="rho=0.1", file="x.parquet")
+    found = table(variant="rho=0.1", cell="varied")
     read = pd.read_csv(io.StringIO(claims_csv(found)), keep_default_na=False)
     assert list(read.columns) == COLUMNS
     assert read["verdict"].tolist() == found["verdict"].tolist()
-    assert read["cells"].str.split().map(len).tolist() == found["cells"].map(len).tolist()
+    assert read["cells"].tolist() == [" ".join(files) for files in found["cells"]]
+    assert read["measured"].replace("", np.nan).astype(float).tolist() == pytest.approx(
+        found["measured"].tolist(), rel=1e-5, nan_ok=True
+    )
 
 
 def test_leaderboards_hold_the_ledger_where_a_claim_is_measured() -> None:

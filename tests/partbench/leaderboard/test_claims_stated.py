@@ -23,7 +23,8 @@ def test_the_ids_of_claims_differ() -> None:
 def test_every_claim_is_of_a_paper_about_the_explainer_that_it_proposes(claim: Claim) -> None:
     assert claim.explainer == proposed()[claim.paper]
     assert claim.paper in stated().papers
-    assert claim.says and claim.source
+    assert claim.says
+    assert claim.source
 
 
 @pytest.mark.parametrize("claim", [claim for claim in CLAIMS if not claim.untested], ids=named)

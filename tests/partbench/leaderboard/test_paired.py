@@ -3,10 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from planted_results import INSTABILITY, ORDINARY, cells, located, on_all_tasks, planted, row
+from planted_results import on_all_tasks, planted, row
 
 from partbench.functional.statistics import compare
 from partbench.leaderboard.paired import comparisons
