@@ -1,6 +1,6 @@
 """Write the tables of docs/statistics.md: how often intervals and verdicts hold in simulated worlds.
 
-    python scripts/simulation.py [--worlds 2000]
+    python scripts/simulation.py [--worlds 1000]
 
 In a world, explainers are scored on the same images of T tasks with S seeds each. The value of an image is the sum of
 an effect of the image that all explainers share, and of effects of explainer and task, explainer and image, explainer,
@@ -231,13 +231,19 @@ def of_shares() -> str:
 def main() -> None:
     """Put the tables between their markers in docs/statistics.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--worlds", type=int, default=2000)
+    parser.add_argument("--worlds", type=int, default=1000)
     worlds = parser.parse_args().worlds
+    write({"shares": of_shares()} | {name: table(worlds) for name, table in TABLES.items()})
+
+
+TABLES = {"coverage": of_coverage, "new": of_new, "families": of_families, "moderation": of_moderation}
+
+
+def write(tables: dict[str, str]) -> None:
+    """Replace tables of the page, by name."""
     page = REPOSITORY / "docs" / "statistics.md"
     text = page.read_text()
-    tables = {"coverage": of_coverage, "new": of_new, "families": of_families, "moderation": of_moderation}
-    made = {"shares": of_shares()} | {name: table(worlds) for name, table in tables.items()}
-    for name, table in made.items():
+    for name, table in tables.items():
         marked = re.compile(rf"(<!-- {name} -->).*?(<!-- /{name} -->)", re.S)
         text = marked.sub(lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text)
     page.write_text(text)

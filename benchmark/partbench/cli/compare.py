@@ -40,13 +40,12 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
       bench compare srae nn --scope new --json
     """
     from partbench.leaderboard.compared import compared
-    from partbench.results.store import load_evidence, load_results
+    from partbench.results.store import load_with_evidence
 
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
     datasets = None if task is None or "*" in task.partition("/")[0] else [task.partition("/")[0]]
-    found = compared(load_results(results, datasets=datasets), load_evidence(results, datasets), (a, b), task, metric,
-                     scope)  # fmt: skip
+    found = compared(*load_with_evidence(results, datasets), (a, b), task, metric, scope)
     if as_json:
         click.echo(json.dumps([_in_json(row) for row in found.to_dict("records")], indent=1))
         return

@@ -24,12 +24,12 @@ def leaderboard(check: bool, results: Path) -> None:
       bench leaderboard --check      exit code 1 if a page is stale
     """
     from partbench.leaderboard.build import stale_pages
-    from partbench.results.store import load_evidence, load_results
+    from partbench.results.store import load_with_evidence
 
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
     if check:
-        stale = stale_pages(results.parent / "leaderboards", load_results(results), load_evidence(results))
+        stale = stale_pages(results.parent / "leaderboards", *load_with_evidence(results))
         if stale:
             click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
             sys.exit(1)

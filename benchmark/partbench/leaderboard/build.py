@@ -25,7 +25,7 @@ from partbench.results.folders import folders_of
 from partbench.results.plain_text import inert
 from partbench.results.schema import slug
 from partbench.results.sealed import write_whole
-from partbench.results.store import load_evidence, load_results
+from partbench.results.store import load_with_evidence
 
 __all__ = [
     "comparisons",
@@ -90,7 +90,7 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
     with locked(Path(folder) / ".lock"):
         for _ in range(_ATTEMPTS):
             before = folders_of(results)
-            paths = write_pages(folder, load_results(results), load_evidence(results), wanted)
+            paths = write_pages(folder, *load_with_evidence(results), wanted)
             if folders_of(results) == before:
                 break
     return paths

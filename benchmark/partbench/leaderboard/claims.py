@@ -6,40 +6,26 @@ docs/claims.md has their rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from partbench.functional.statistics import holm
 from partbench.leaderboard.claims_evidence import Found
+from partbench.leaderboard.claims_lines import CLAIM, OPTION, READING, Line, command, dataset_of, lines_of
 from partbench.leaderboard.claims_measured import Measured, measured, reported
-from partbench.leaderboard.claims_stated import Claim, Printed, kinds, printed, stated
-from partbench.leaderboard.current import ABLATION, current
+from partbench.leaderboard.claims_stated import Printed, printed, stated
+from partbench.leaderboard.current import current
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Judged, judged
 
 HOLDS, FAILS, NOT_REPRODUCED = "holds", "does not", "setting not reproduced"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_REPRODUCED)
-CLAIM, READING, OPTION = "claim", "reading", "option"  # roles, beside ABLATION
 COLUMNS = ["id", "claim", "role", "paper", "source", "claimed", "on", "published", "published_low", "published_high"]
 COLUMNS += ["board", "explainer", "other", "metric", "unit", "measured", "low", "high", "defaults", "p", "p_adjusted"]
-COLUMNS += [
-    "verdict",
-    "size",
-    "setting",
-    "lacks",
-    "command",
-    "checks",
-    "floors",
-    "seeds",
-    "one_seed",
-    "tasks",
-    "images",
-    "cells",
-]
+COLUMNS += ["verdict", "size", "setting", "lacks", "command", "checks", "floors", "seeds", "one_seed", "tasks"]
+COLUMNS += ["images", "cells"]
 
 
 def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -66,69 +52,21 @@ def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 def ledger_of(found: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> pd.DataFrame:
     """`ledger`, from rows of `current`, what the evidence says of them, and the standings that these make."""
     evidence = Found.of(found, rows, standings)
-    made = [_row(line, evidence) for claim in stated().claims for line in _lines(claim, evidence)]
+    made = [_row(line, evidence) for claim in stated().claims for line in lines_of(claim, evidence)]
     table = pd.DataFrame(made, columns=[*COLUMNS, "direction", "testable"])
     return _judged(table)[COLUMNS].reset_index(drop=True)
-
-
-class Line(NamedTuple):
-    """A line of the ledger: a claim on a board, by explainers with these labels.
-
-    Without a board nothing can be measured; `lacks` says why.
-    """
-
-    claim: Claim
-    role: str
-    board: str = ""
-    label: str = ""
-    other: str = ""
-    lacks: str = ""
-
-
-def _lines(claim: Claim, found: Found) -> Iterator[Line]:
-    if claim.untested:
-        yield Line(claim, CLAIM, lacks=claim.untested)
-        return
-    numbers = printed(claim)
-    of_paper = numbers.datasets if numbers else ()
-    boards, kind = found.boards(claim, kinds(claim)), kinds(claim)[0]
-    known = stated().datasets
-    wanted = [f"{name}/{kind}" for name in (*of_paper, *stated().reference) if kind in known[name].kinds]
-    for board in sorted({*boards, *wanted}, key=lambda board: (_dataset(board) not in of_paper, board)):
-        yield Line(claim, CLAIM, board, claim.explainer, claim.other)
-    if unread := [name for name in of_paper if not known[name].kinds]:
-        about = " or ".join(known[name].about for name in unread)
-        yield Line(claim, CLAIM, lacks=f"nothing in partbench reads {about}")
-    for board in boards:
-        yield from _variations(claim, board, found)
-
-
-def _variations(claim: Claim, board: str, found: Found) -> Iterator[Line]:
-    """Other readings of the metric, and other options of the explainer beside the partner that is trained alike."""
-    for metric in claim.readings:
-        if {claim.explainer, claim.other} - {""} <= found.labels(board, metric):
-            yield Line(replace(claim, metric=metric), READING, board, claim.explainer, claim.other)
-    for label in found.variants(claim, board):
-        other = found.partner(claim, board, label)
-        if other or not claim.other:
-            role = ABLATION if found.control(board, label) == ABLATION else OPTION
-            yield Line(claim, role, board, label, other)
-
-
-def _dataset(board: str) -> str:
-    return board.partition("/")[0]
 
 
 def _row(line: Line, found: Found) -> dict[str, Any]:
     claim, labels = line.claim, (line.label, line.other)
     number = _measure(line, found)
-    numbers = printed(claim, _dataset(line.board)) or printed(claim)
+    numbers = printed(claim, dataset_of(line.board)) or printed(claim)
     checks, failed = found.checks(line.board, labels)
     run = "" if number or line.lacks else command(filter(None, labels), line.board)
     lacks = line.lacks or (failed if number else _lacks(line, found))
     floors = found.floors(line.board, labels, claim.metric) if number else ""
     row = {
-        "id": _id(line), "claim": claim.id, "role": line.role, "paper": claim.paper, "source": claim.source,
+        "id": line.id, "claim": claim.id, "role": line.role, "paper": claim.paper, "source": claim.source,
         "claimed": claim.says, "on": _on(numbers), **_published(numbers), "board": line.board,
         "explainer": line.label or claim.explainer, "other": line.other or claim.other, "metric": claim.metric,
         "unit": claim.unit, "verdict": NOT_REPRODUCED, "setting": _near(line, numbers, found), "lacks": lacks,
@@ -212,7 +150,7 @@ def _near(line: Line, numbers: Printed | None, found: Found) -> str:
     """How near the setting of a board is to the paper's."""
     if not line.board or numbers is None:
         return ""
-    if _dataset(line.board) not in numbers.datasets:
+    if dataset_of(line.board) not in numbers.datasets:
         return "same kind of task, other data"
     same = found.performer(line.board) in numbers.networks
     return "same data and network" if same else "same data, other network"
@@ -226,23 +164,6 @@ def _lacks(line: Line, found: Found) -> str:
     return found.why(line.board, names, line.claim.metric) or "no images on which both have a value"
 
 
-def command(labels: Iterable[str], board: str) -> str:
-    """The command that makes the results of explainers with these labels on a board."""
-    plugins, options = {}, []
-    for label in labels:
-        name, _, variant = label.rstrip(")").partition(" (")
-        plugins[name] = f"--plugin {name}"
-        options += [f"-o {name}.{option}" for option in variant.split(",") if option]
-    seeds = range(5 if board.endswith("/multi") else 3)
-    words = ["bench run", *plugins.values(), *options, f"--task '{board}'", *(f"--seed {seed}" for seed in seeds)]
-    return " ".join([*words, *(["--data-root FOLDER"] if _given(board) else [])])
-
-
-def _given(board: str) -> bool:
-    known = stated().datasets.get(_dataset(board))
-    return known is not None and known.given
-
-
 def _published(numbers: Printed | None) -> dict[str, float]:
     value, low, high = (numbers.value, numbers.low, numbers.high) if numbers else (np.nan, np.nan, np.nan)
     return {"published": value, "published_low": low, "published_high": high}
@@ -254,8 +175,3 @@ def _on(numbers: Printed | None) -> str:
         return ""
     networks = f" ({', '.join(numbers.networks)})" if numbers.networks else ""
     return ", ".join(numbers.datasets) + networks
-
-
-def _id(line: Line) -> str:
-    varied = [line.label, line.claim.metric] if line.role != CLAIM else []
-    return ": ".join(filter(None, [line.claim.id, line.board, *varied]))

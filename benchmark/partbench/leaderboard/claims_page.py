@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from partbench.leaderboard.claims import CLAIM, COLUMNS, READING, VERDICTS, command
+from partbench.leaderboard.claims import COLUMNS, VERDICTS
+from partbench.leaderboard.claims_lines import CLAIM, READING, command
 from partbench.leaderboard.claims_stated import stated
 from partbench.leaderboard.current import ABLATION
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
@@ -35,8 +36,8 @@ Other readings of the metric and other options of the paper's explainer, each ag
 what the default options give on the same tasks. p is adjusted over all lines of these tables, those of one seed (°)
 apart."""
 _CHECKED = """\
-A line whose explainers fail such a check is not counted: networks classify above chance, filters are alive, the filter
-loss is active, more than one x-feature is alive. Means over tasks and seeds."""
+Means over tasks and seeds. Nothing is concluded where a network is at chance, most filters are dead, the filter loss
+has no gradient, features are not rebuilt, or a single feature is alive. A bias is in units of the logit."""
 _UNIT = {"ratio": "ratio ", "difference": "difference ", "value": ""}
 
 

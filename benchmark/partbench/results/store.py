@@ -185,6 +185,17 @@ def load_evidence(folder: Path | str = "results", datasets: Iterable[str] | None
     return _frame(indexed(_folder(folder), EVIDENCE, datasets).drop_columns("file"))
 
 
+def load_with_evidence(
+    folder: Path | str = "results", datasets: Iterable[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`load_results` and `load_evidence`; a file that is left out is named in one warning, not in two."""
+    wanted = None if datasets is None else list(datasets)
+    rows = load_results(folder, datasets=wanted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return rows, load_evidence(folder, wanted)
+
+
 def _folder(folder: Path | str) -> Path:
     if not Path(folder).is_dir():
         raise InputError(f"no folder of results '{folder}'; run `bench run` first, or name another folder")

@@ -8,7 +8,8 @@ import pytest
 from planted_results import INSTABILITY, ORDINARY, Values, cells, evidence, frame, planted
 
 from partbench.functional.statistics import holm
-from partbench.leaderboard.claims import COLUMNS, VERDICTS, command, ledger
+from partbench.leaderboard.claims import COLUMNS, VERDICTS, ledger
+from partbench.leaderboard.claims_lines import command
 from partbench.leaderboard.claims_stated import stated
 
 Rows = list[dict[str, Any]]
