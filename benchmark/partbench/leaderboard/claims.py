@@ -42,7 +42,7 @@ def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     seed apart. `verdict` is one of `VERDICTS`; `size` compares the interval with the published range. `setting` says
     how near the board is to the paper, `lacks` why nothing is concluded, `command` how to measure what was not run.
     `checks` tell whether networks and losses work here, `floors` which explainers are not surely better than every
-    floor. `tasks` are counted; `cells` names the files of results.
+    floor. `tasks` and `seeds` are separated by spaces; `cells` names the files of results.
     """
     rows = current(rows)
     found = judged(rows, images)
@@ -71,7 +71,7 @@ def _row(line: Line, found: Found) -> dict[str, Any]:
         "explainer": line.label or claim.explainer, "other": line.other or claim.other, "metric": claim.metric,
         "unit": claim.unit, "verdict": NOT_REPRODUCED, "setting": _near(line, numbers, found), "lacks": lacks,
         "command": run, "checks": checks, "floors": floors, "seeds": "",
-        "one_seed": False, "tasks": 0, "images": 0, "cells": (), "testable": number is not None and not lacks,
+        "one_seed": False, "tasks": "", "images": 0, "cells": (), "testable": number is not None and not lacks,
     }  # fmt: skip
     return row | (_of(number, line, found, lacks) if number else {})
 
@@ -92,7 +92,7 @@ def _of(number: Measured, line: Line, found: Found, lacks: str) -> dict[str, Any
     row = {
         "unit": number.unit, "measured": number.value, "low": number.low, "high": number.high, "p": number.p,
         "defaults": _defaults(line, found, tasks), "seeds": found.seeds(key, tasks), "one_seed": number.one_seed,
-        "tasks": len(tasks), "images": number.images, "direction": number.direction,
+        "tasks": " ".join(task.partition("/")[2] for task in tasks), "images": number.images, "direction": number.direction,
         "cells": found.files(line.board, (line.label, line.other), line.claim.metric, tasks),
     }  # fmt: skip
     if number.unit != line.claim.unit:

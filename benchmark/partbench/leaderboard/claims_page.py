@@ -49,7 +49,7 @@ def claims_page(ledger: pd.DataFrame) -> str:
         of_paper = ledger[ledger["paper"] == name]
         parts += [f"## {escape(paper.title)}", paper.differs]
         parts += _measured(of_paper[(of_paper["role"] == CLAIM) & of_paper["measured"].notna()])
-        parts += _checks(of_paper[of_paper["role"] == CLAIM])
+        parts += _checks(of_paper[(of_paper["role"] == CLAIM) & of_paper["measured"].notna()])
         parts += _varied(of_paper[of_paper["role"] != CLAIM])
         parts += _absent(of_paper[(of_paper["role"] == CLAIM) & of_paper["measured"].isna()])
     return "\n\n".join(parts) + "\n"
@@ -115,7 +115,7 @@ def _varied(rows: pd.DataFrame) -> list[str]:
         name = f"{escape(row['explainer'])}{' (ablation)' if row['role'] == ABLATION else ''}"
         default = ABSENT if row["role"] == READING else _plain(row["defaults"])
         names = [escape(row["metric"]), escape(row["board"]), name, escape(row["other"])]
-        about = [_verdict(row), _p(row["p_adjusted"]), str(row["tasks"]), row["seeds"]]
+        about = [_verdict(row), _p(row["p_adjusted"]), _tasks(row), row["seeds"]]
         cells.append([*names, _number(row), default, *about])
     return ["### Which settings carry the effect", _OPTIONS, grid(columns, cells)]
 
@@ -164,6 +164,12 @@ def _p(value: float) -> str:
     if pd.isna(value):
         return ABSENT
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def _tasks(row: Row) -> str:
+    """How many tasks; a single one is named."""
+    names = str(row["tasks"]).split()
+    return escape(names[0]) if len(names) == 1 else str(len(names))
 
 
 def _runs(row: Row) -> str:

@@ -39,7 +39,12 @@ def row_of(table: pd.DataFrame, claim: str, board: str, role: str = "claim") -> 
 
 def test_a_planted_effect_in_the_claimed_direction_holds() -> None:
     found = line(filters(0.10))
-    assert (found["verdict"], found["unit"], found["seeds"], found["tasks"]) == ("holds", "ratio", "0 1 2", 4)
+    assert (found["verdict"], found["unit"], found["seeds"], found["tasks"]) == (
+        "holds",
+        "ratio",
+        "0 1 2",
+        "t0 t1 t2 t3",
+    )
     assert found["measured"] == pytest.approx(0.101 / 0.151)
     assert found["low"] < found["measured"] < found["high"]
     assert found["published_low"] < found["measured"] < found["published_high"]
@@ -182,7 +187,7 @@ def with_options(default: float, varied: float, **changes: Any) -> Rows:
 
 def test_other_options_stand_beside_the_defaults_on_the_same_tasks() -> None:
     found = line(with_options(0.12, 0.10), role="option")
-    assert (found["explainer"], found["other"], found["tasks"]) == (OPTIONS, ORDINARY, 1)
+    assert (found["explainer"], found["other"], found["tasks"]) == (OPTIONS, ORDINARY, "t0")
     assert found["measured"] == pytest.approx(0.101 / 0.151)
     assert found["defaults"] == pytest.approx(0.121 / 0.151)
     assert line(with_options(0.12, 0.10, control="ablation"), role="ablation")["explainer"] == OPTIONS
@@ -229,7 +234,12 @@ def test_what_explainers_report_of_themselves_is_tested_over_seeds(share: float,
     for row in rows:
         row |= {"higher_is_better": None, "low": np.nan, "high": np.nan}
     found = line(rows, "autoencoder-share")
-    assert (found["verdict"], found["unit"], found["seeds"], found["tasks"]) == (verdict, "value", "0 1 2", 4)
+    assert (found["verdict"], found["unit"], found["seeds"], found["tasks"]) == (
+        verdict,
+        "value",
+        "0 1 2",
+        "t0 t1 t2 t3",
+    )
     assert found["measured"] == pytest.approx(share + 0.001)
     assert found["low"] < found["measured"] < found["high"]
 
