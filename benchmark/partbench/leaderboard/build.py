@@ -1,7 +1,8 @@
 """Pages and tables of the leaderboards, generated from the results alone.
 
-For each dataset a page `<dataset>.md` for readers and `<dataset>.csv`, the same standings as tidy rows. The bytes
-depend on the results only, so a page that differs from its results is stale.
+For each dataset a page `<dataset>.md` for readers and `<dataset>.csv`, the same standings as tidy rows; for all of
+them the ledger of claims, `claims.md` and `claims.csv`. The bytes depend on the results only, so a page that differs
+from its results is stale.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from partbench.errors import InputError
+from partbench.leaderboard.claims import ledger, ledger_of
+from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.page import HEADER, page
-from partbench.leaderboard.paired import comparisons, directions
+from partbench.leaderboard.paired import comparisons
 from partbench.leaderboard.standings import current, standings, standings_of
 from partbench.leaderboard.verdicts import judged, pairs
 from partbench.results.claims import locked
@@ -26,8 +29,8 @@ from partbench.results.store import load_with_evidence
 
 __all__ = [
     "comparisons",
-    "directions",
     "gain_decomposition",
+    "ledger",
     "pages",
     "pairs",
     "publish",
@@ -42,27 +45,34 @@ _TIDY += ["rank_low", "rank_high", "best", "control", "floors", "beaten_by_contr
 _TIDY += ["network"]
 
 
-def pages(frame: pd.DataFrame, images: pd.DataFrame) -> dict[str, str]:
+def pages(frame: pd.DataFrame, images: pd.DataFrame, datasets: Iterable[str] | None = None) -> dict[str, str]:
     """Name and text of every page that these results make; none without results.
 
-    `frame` is what `load_results` gives, `images` what `load_evidence` gives.
+    `frame` is what `load_results` gives, `images` what `load_evidence` gives. With `datasets`, of their pages only
+    these; the ledger of claims is of all results, and made where they measure a claim.
     """
-    rows = current(frame)
+    rows, wanted = current(frame), None if datasets is None else set(datasets)
     found, made = judged(rows, images), {}
     every = standings_of(found)
     for dataset, of_dataset in rows.groupby("dataset", sort=True):
-        table, name = every[every["dataset"] == dataset], slug(str(dataset))
-        made[f"{name}.md"] = page(str(dataset), table, of_dataset, found)
-        made[f"{name}.csv"] = _tidy(table)
+        if wanted is None or dataset in wanted:
+            table, name = every[every["dataset"] == dataset], slug(str(dataset))
+            made[f"{name}.md"] = page(str(dataset), table, of_dataset, found)
+            made[f"{name}.csv"] = _tidy(table)
+    claims = ledger_of(found, rows, every)
+    if claims["measured"].notna().any():
+        made |= {"claims.md": f"{HEADER}\n\n{claims_page(claims)}", "claims.csv": claims_csv(claims)}
     return made
 
 
-def write_pages(folder: Path, frame: pd.DataFrame, images: pd.DataFrame) -> list[Path]:
-    """Write all pages into a folder, made if absent. Raises InputError if it cannot be written."""
+def write_pages(
+    folder: Path, frame: pd.DataFrame, images: pd.DataFrame, datasets: Iterable[str] | None = None
+) -> list[Path]:
+    """Write `pages` into a folder, made if absent. Raises InputError if it cannot be written."""
     paths = []
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        for name, text in pages(frame, images).items():
+        for name, text in pages(frame, images, datasets).items():
             paths.append(Path(folder) / name)
             write_whole(paths[-1], text.encode())
     except OSError as error:
@@ -71,7 +81,7 @@ def write_pages(folder: Path, frame: pd.DataFrame, images: pd.DataFrame) -> list
 
 
 def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) -> list[Path]:
-    """Write the pages of a folder of results, by default of all datasets; the paths of the pages.
+    """Write the pages of a folder of results, by default of all datasets, and the ledger of claims; their paths.
 
     One process at a time reads results and writes pages, so that no older page takes the place of a newer one. Pages
     are made again if results changed meanwhile. Raises InputError if `folder` cannot be written.
@@ -80,7 +90,7 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
     with locked(Path(folder) / ".lock"):
         for _ in range(_ATTEMPTS):
             before = folders_of(results)
-            paths = write_pages(folder, *load_with_evidence(results, wanted))
+            paths = write_pages(folder, *load_with_evidence(results), wanted)
             if folders_of(results) == before:
                 break
     return paths

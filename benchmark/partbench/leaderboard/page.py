@@ -10,7 +10,6 @@ import pandas as pd
 
 from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, gain_section
 from partbench.leaderboard.markdown import ABSENT, bounds, escape, grid, number
-from partbench.leaderboard.paired import directions
 from partbench.leaderboard.published import elsewhere, same_data
 from partbench.leaderboard.standings import ABLATION, FLOOR, UNRANKED
 from partbench.leaderboard.verdicts import Judged
@@ -75,7 +74,7 @@ def _board(board: str, standings: pd.DataFrame, rows: pd.DataFrame, found: Judge
         table = main[main["metric"] == metric]
         parts += [f"### {_heading(table)}", _ranking(table[table["tasks"] > 0], standings)]
         parts += _notes(noted[noted["metric"] == metric])
-    parts += _in_detail(variants) + gain_section(rows, found) + _directions(rows, found)
+    parts += _in_detail(variants) + gain_section(rows, found)
     return parts + _elsewhere(standings) + _not_scored(rows)
 
 
@@ -157,36 +156,6 @@ def _in_detail(variants: pd.DataFrame) -> list[str]:
         metrics = sorted(set(table["metric"]))
         parts.append(grid(["explainer", *map(escape, metrics)], _by_explainer(table, metrics)))
     return parts
-
-
-def _directions(rows: pd.DataFrame, judged: Judged) -> list[str]:
-    found = directions(rows, judged)
-    if found.empty:
-        return []
-    text = (
-        "Difference: a paper's own explainer - the one that the paper compares it with, over the tasks that both have."
-        " Its interval is over images and seeds, not adjusted for the number of comparisons; °: one of the two has one"
-        " seed. On an image: the probability that the paper's own explainer is better on an image. Published: the"
-        " verdict of the paper's tables, on any data and network. Holds: whether both agree."
-    )
-    columns = [
-        "explainer",
-        "against",
-        "metric",
-        "difference",
-        "95 % interval",
-        "on an image",
-        "here",
-        "published",
-        "holds",
-    ]
-    cells = []
-    for row in found.to_dict("records"):
-        names = [escape(row[name]) for name in ("explainer", "other", "metric")]
-        mark = " °" if row["one_seed"] else ""
-        numbers = [number(row["difference"]) + mark, bounds(row["low"], row["high"]), f"{row['better']:.2f}"]
-        cells.append([*names, *numbers, *(row[name] or ABSENT for name in ("verdict", "published", "holds"))])
-    return ["### Does the paper's direction hold?", text, grid(columns, cells)]
 
 
 def _elsewhere(standings: pd.DataFrame) -> list[str]:

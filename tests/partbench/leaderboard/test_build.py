@@ -40,12 +40,13 @@ def test_pages_depend_on_the_rows_and_not_on_their_order() -> None:
 
 def test_pages_are_stale_when_results_or_pages_change(tmp_path: Path) -> None:
     made = planted(many())
-    assert stale_pages(tmp_path, *made) == ["fauna.csv", "fauna.md"]
-    assert [path.name for path in write_pages(tmp_path, *made)] == ["fauna.md", "fauna.csv"]
+    every = ["claims.csv", "claims.md", "fauna.csv", "fauna.md"]
+    assert stale_pages(tmp_path, *made) == every
+    assert sorted(path.name for path in write_pages(tmp_path, *made)) == every
     assert stale_pages(tmp_path, *made) == []
-    assert stale_pages(tmp_path, *planted([*many(), *on_all_tasks("sae", 0.3)])) == ["fauna.csv", "fauna.md"]
+    assert stale_pages(tmp_path, *planted([*many(), *on_all_tasks("sae", 0.3)])) == every
     wider = made[1].assign(value=made[1]["value"] + np.resize([-1.0, 1.0], len(made[1])))
-    assert stale_pages(tmp_path, made[0], wider) == ["fauna.csv", "fauna.md"]
+    assert stale_pages(tmp_path, made[0], wider) == every
     (tmp_path / "fauna.csv").write_text("edited by hand")
     (tmp_path / "README.md").write_text("not generated")
     (tmp_path / "gone.md").write_bytes((tmp_path / "fauna.md").read_bytes())
@@ -65,7 +66,10 @@ def test_pages_made_from_files_are_those_made_from_their_rows(tmp_path: Path) ->
         )
         write_cell(tmp_path, group, made)
     assert len(load_evidence(tmp_path)) == len(images) > 1000
-    assert pages(*loaded(tmp_path)) == pages(table, images)
+    read, made = pages(*loaded(tmp_path)), pages(table, images)
+    claims = [pd.read_csv(io.StringIO(some.pop("claims.csv"))).drop(columns="cells") for some in (read, made)]
+    assert read == made
+    pd.testing.assert_frame_equal(*claims)  # cells are files here, and keys of cells there
 
 
 def test_no_results_make_no_pages() -> None:
@@ -88,11 +92,11 @@ def test_pages_are_made_again_if_results_change_meanwhile(tmp_path: Path, monkey
     write_cell(tmp_path / "results", rows([1.0]), cell())
     made = []
 
-    def with_another_cell(folder: Path, table: pd.DataFrame, images: pd.DataFrame) -> list[Path]:
+    def with_another_cell(folder: Path, table: pd.DataFrame, *others: Any) -> list[Path]:
         if not made:  # another run finishes a cell while the first pages are made
             write_cell(tmp_path / "results", rows([2.0]), cell(explainer="late"))
         made.append(len(table))
-        return write_pages(folder, table, images)
+        return write_pages(folder, table, *others)
 
     monkeypatch.setattr(build, "write_pages", with_another_cell)
     publish(tmp_path / "results", tmp_path / "leaderboards")
@@ -105,11 +109,11 @@ def test_no_older_page_takes_the_place_of_a_newer_one(tmp_path: Path, monkeypatc
     write_cell(tmp_path / "results", rows([1.0]), cell())
     reading, added = threading.Event(), threading.Event()
 
-    def slow(folder: Path, table: pd.DataFrame, images: pd.DataFrame) -> list[Path]:
+    def slow(*what: Any) -> list[Path]:
         if threading.current_thread() is not threading.main_thread():
             reading.set()
             added.wait(10)
-        return write_pages(folder, table, images)
+        return write_pages(*what)
 
     monkeypatch.setattr(build, "write_pages", slow)
     monkeypatch.setattr(build, "_ATTEMPTS", 1)
@@ -150,6 +154,6 @@ def test_texts_of_results_stay_texts_in_pages(column: str, text: str) -> None:
             assert not any(one.startswith(("=", "+", "-", "@")) for one in texts)
         else:
             assert "<img" not in page
-            assert not re.search(r"(?<!\\)\]\(", page)
+            assert not re.search(r"(?<!\\)\]\((?!\.\./docs/claims\.md|\.\./results/|claims\.csv)", page)
             assert "http://" not in page
             assert [line for line in page.splitlines() if line.startswith("# h")] == []

@@ -26,7 +26,6 @@ def test_a_page_shows_directions_ranks_marks_and_reasons() -> None:
     assert page.index("| 2 | nn |") < page.index("| floor | still |")
     assert "| explainer | masked_accuracy@gamma=0.01 |" in page
     assert "| nn | skipped | accuracy | &lt;script&gt;" in page
-    assert "| srae | nn | locality | -0.300 |" in page
     assert "one_vs_all_positive" in page
 
 

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted_results import INSTABILITY, ORDINARY, cells, flat, planted
+
+from partbench.leaderboard.build import HEADER, pages
+from partbench.leaderboard.claims import COLUMNS, ledger
+from partbench.leaderboard.claims_page import claims_csv, claims_page
+from partbench.leaderboard.claims_stated import stated
+
+HOSTILE = "a=|<script>alert(1)</script>\n[x](http://evil)"
+
+
+def results(**changes: Any) -> list[dict[str, Any]]:
+    rows = cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1 + 0.001 * s, "balanced_accuracy": 0.9}, binary=True)
+    rows += cells(ORDINARY, lambda t, s: {INSTABILITY: 0.15, "balanced_accuracy": 0.9}, binary=True)
+    varied = {"variant": HOSTILE, "cell": "=hostile", **changes}
+    return rows + cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1}, tasks=1, seeds=1, binary=True, **varied)
+
+
+def table(**changes: Any) -> pd.DataFrame:
+    return ledger(*planted(results(**changes)))
+
+
+def test_the_page_says_claim_published_and_measured_value_setting_and_verdict() -> None:
+    page = flat(claims_page(table()))
+    [line] = [line for line in page.splitlines() if "less unstable" in line and "fauna/" in line]
+    assert re.search(r"ratio 0\.582 \(0\.439 to 0\.691\); animal_part, cub, pascal_part", line)
+    assert re.search(r"fauna/\\\*: same kind of task, other data \| ratio 0\.673 \(0\.6\d\d to 0\.6\d\d\) \|", line)
+    assert "| **holds** | as published | < .001 | 0 1 2 | 200 | [24](../results/fauna) |" in line
+    assert "| fauna/\\* | interp_cnn | balanced_accuracy 0.900 |" in page
+
+
+def test_the_page_counts_verdicts_and_names_every_claim_that_was_not_measured() -> None:
+    page = flat(claims_page(table()))
+    title = stated().papers["interpretable-cnn"].title
+    assert f"| {title} | 1 of 6 | 1 | 1 | 0 | 0 | 0 | 0 |" in page
+    for claim in stated().claims:
+        assert claim.id == "icnn-instability" or claim.id in page
+
+
+def test_the_page_tells_one_command_for_all_that_a_board_lacks() -> None:
+    page = flat(claims_page(table()))
+    [line] = [line for line in page.splitlines() if line.startswith("| srae-") and "| fauna/multi:" in line]
+    plugins = re.findall(r"--plugin (\w+)", line)
+    assert sorted(plugins) == sorted({"srae", "nn", "sae", "cae", "lasso", "z", "excitation_bp"})
+    assert line.endswith("--task 'fauna/multi:*' --seed 0 --seed 1 --seed 2` |")
+
+
+def test_hostile_texts_stay_text() -> None:
+    page = claims_page(table())
+    assert "<script>" not in page
+    assert "http:" not in page
+    assert not re.search(r"(?<!\\)\]\((?!\.\./docs/claims\.md|\.\./results/|claims\.csv)", page)
+    assert all(line.count("\\|") == 1 for line in page.splitlines() if "&lt;script&gt;" in line)
+    read = list(csv.DictReader(io.StringIO(claims_csv(table()))))
+    assert all(not value.startswith(("=", "@", "\t")) and "\n" not in value for row in read for value in row.values())
+    assert any("<script>" in row["explainer"] for row in read)
+
+
+def test_the_comma_separated_values_are_the_ledger() -> None:
+    found = table(variant="rho=0.1", cell="varied")
+    read = pd.read_csv(io.StringIO(claims_csv(found)), keep_default_na=False)
+    assert list(read.columns) == COLUMNS
+    assert read["verdict"].tolist() == found["verdict"].tolist()
+    assert read["cells"].tolist() == [" ".join(files) for files in found["cells"]]
+    assert read["measured"].replace("", np.nan).astype(float).tolist() == pytest.approx(
+        found["measured"].tolist(), rel=1e-5, nan_ok=True
+    )
+
+
+def test_leaderboards_hold_the_ledger_where_a_claim_is_measured() -> None:
+    made = planted(results())
+    found = pages(*made)
+    assert found["claims.md"].startswith(HEADER)
+    assert found["claims.csv"] == claims_csv(ledger(*made))
+    shuffled = pages(made[0].sample(frac=1, random_state=0), made[1].sample(frac=1, random_state=1))
+    assert (found["claims.md"], found["claims.csv"]) == (shuffled["claims.md"], shuffled["claims.csv"])
+    assert set(pages(*planted(cells("mine", lambda t, s: {INSTABILITY: 0.1})))) == {"fauna.md", "fauna.csv"}
+
+
+def test_pages_of_some_datasets_leave_the_ledger_whole() -> None:
+    rows = [*results(), *cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1}, dataset="animal_part")]
+    made = planted(rows)
+    some = pages(*made, ["animal_part"])
+    assert set(some) == {"animal_part.md", "animal_part.csv", "claims.md", "claims.csv"}
+    assert some["claims.csv"] == pages(*made)["claims.csv"]
