@@ -16,7 +16,7 @@ from partbench.cli.parameters import results_option
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
-    from partbench.leaderboard.metric_cards.sources import Sources
+    from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.site.build import Material
     from partbench.leaderboard.site.facts import Facts
 
@@ -62,16 +62,17 @@ def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list
 def _check(results: Path) -> None:
     """Exit with 1, and say what is stale, unless all pages match the results."""
     from partbench.leaderboard.build import stale_pages
+    from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.metric_cards.pages import stale_cards
     from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import stale_site
     from partbench.leaderboard.site.data import evidence_of
 
     folder, sources = results.parent / "leaderboards", Sources.of(results)
-    stale = stale_pages(folder, sources.results, sources.evidence) + stale_cards(folder, sources)
+    cards = Cards(sources)
+    stale = stale_pages(folder, sources, cards.of_datasets) + stale_cards(folder, cards)
     there = (folder / SITE / "index.html").is_file()
-    evidence = evidence_of(sources.results, sources.evidence) if there else None
-    of_site = stale_site(folder / SITE, evidence, _material(sources)) if evidence else []
+    of_site = stale_site(folder / SITE, evidence_of(sources), _material(cards)) if there else []
     if stale:
         click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
     if of_site:
@@ -85,6 +86,7 @@ def _check(results: Path) -> None:
 def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     """Write pages, cards and, if asked for, the site, from results that are read once; the paths to name."""
     from partbench.leaderboard.build import write_pages
+    from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.metric_cards.pages import write_cards
     from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import write_site
@@ -94,21 +96,20 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     folder = results.parent / "leaderboards"
     with locked(folder / ".lock"):
         sources = Sources.of(results)
-        written = write_pages(folder, sources.results, sources.evidence) + write_cards(folder, sources)
+        cards = Cards(sources)
+        written = write_pages(folder, sources, cards.of_datasets) + write_cards(folder, cards)
         if site:
-            evidence = evidence_of(sources.results, sources.evidence)
-            write_site(folder / SITE, evidence, _material(sources), results.parent / "pictures", photographs)
+            write_site(folder / SITE, evidence_of(sources), _material(cards), results.parent / "pictures", photographs)
             written.append(folder / SITE / "index.html")
     return written
 
 
-def _material(sources: Sources) -> Material:
+def _material(cards: Cards) -> Material:
     """What is known of plugins, and the cards of metrics where there are planted runs."""
-    from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.site.build import Material
     from partbench.leaderboard.site.metric_pages import Card
 
-    made = [one.as_json() for one in Cards(sources).all()] if len(sources.planted_runs) else []
+    made = [one.as_json() for one in cards.every]
     return Material(_facts(), {one["metric"]: Card(one["verdicts"], one["tables"]) for one in made})
 
 

@@ -1,31 +1,35 @@
 """Pages and tables of the leaderboards, generated from the results alone.
 
-For each dataset a page `<dataset>.md` for readers and `<dataset>.csv`, the same standings as tidy rows; for all of
-them the ledger of claims, `claims.md` and `claims.csv`. The bytes depend on the results only, so a page that differs
-from its results is stale.
+For each dataset a page `<dataset>.md` with a screen for each board, the details of each board in `<dataset>/`, and
+`<dataset>.csv`, all standings as tidy rows; for all of them the ledger of claims, `claims.md` and `claims.csv`. The
+bytes depend on results and planted runs only, so a page that differs from what they make is stale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from partbench.errors import InputError
+from partbench.leaderboard.board_page import board_page
 from partbench.leaderboard.claims import ledger, ledger_of
 from partbench.leaderboard.claims_page import claims_csv, claims_page
+from partbench.leaderboard.dataset_page import dataset_page
 from partbench.leaderboard.decomposition import gain_decomposition
-from partbench.leaderboard.page import HEADER, page
+from partbench.leaderboard.markdown import HEADER
+from partbench.leaderboard.metric_cards.card import Cards
+from partbench.leaderboard.metric_cards.pages import FOLDER as CARDS
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.paired import comparisons
-from partbench.leaderboard.standings import current, standings, standings_of
-from partbench.leaderboard.verdicts import judged, pairs
+from partbench.leaderboard.shown_board import Verdicts, folder_of, shown_boards
+from partbench.leaderboard.standings import standings
+from partbench.leaderboard.verdicts import pairs
 from partbench.results.claims import locked
 from partbench.results.folders import folders_of
 from partbench.results.plain_text import inert
-from partbench.results.schema import slug
 from partbench.results.sealed import write_whole
-from partbench.results.store import load_with_evidence
 
 __all__ = [
     "comparisons",
@@ -45,39 +49,45 @@ _TIDY += ["rank_low", "rank_high", "best", "control", "floors", "beaten_by_contr
 _TIDY += ["network"]
 
 
-def pages(frame: pd.DataFrame, images: pd.DataFrame, datasets: Iterable[str] | None = None) -> dict[str, str]:
+def pages(sources: Sources, verdicts: Verdicts, datasets: Iterable[str] | None = None) -> dict[str, str]:
     """Name and text of every page that these results make; none without results.
 
-    `frame` is what `load_results` gives, `images` what `load_evidence` gives. With `datasets`, of their pages only
-    these; the ledger of claims is of all results, and made where they measure a claim.
+    `verdicts` are those of cards, by metric and dataset. With `datasets`, of their pages only these; the ledger of
+    claims is of all results, and made where they measure a claim.
     """
-    rows, wanted = current(frame), None if datasets is None else set(datasets)
-    found, made = judged(rows, images), {}
-    every = standings_of(found)
-    for dataset, of_dataset in rows.groupby("dataset", sort=True):
+    wanted, made = None if datasets is None else set(datasets), {}
+    standings = sources.standings
+    for dataset in map(str, sorted(set(sources.rows["dataset"]))):
         if wanted is None or dataset in wanted:
-            table, name = every[every["dataset"] == dataset], slug(str(dataset))
-            made[f"{name}.md"] = page(str(dataset), table, of_dataset, found)
-            made[f"{name}.csv"] = _tidy(table)
-    claims = ledger_of(found, rows, every)
+            boards, name = shown_boards(sources, verdicts, dataset), folder_of(dataset)
+            made[f"{name}.md"] = dataset_page(dataset, boards)
+            made[f"{name}.csv"] = _tidy(standings[standings["dataset"] == dataset])
+            made |= {board.path: board_page(board, sources.judged) for board in boards}
+    claims = ledger_of(sources.judged, sources.rows, standings)
     if claims["measured"].notna().any():
         made |= {"claims.md": f"{HEADER}\n\n{claims_page(claims)}", "claims.csv": claims_csv(claims)}
     return made
 
 
 def write_pages(
-    folder: Path, frame: pd.DataFrame, images: pd.DataFrame, datasets: Iterable[str] | None = None
+    folder: Path, sources: Sources, verdicts: Verdicts, datasets: Iterable[str] | None = None
 ) -> list[Path]:
-    """Write `pages` into a folder, made if absent. Raises InputError if it cannot be written."""
-    paths = []
+    """Write `pages` into a folder, made if absent, and remove generated ones that are no more; the paths written.
+
+    With `datasets`, pages of other datasets stay. Raises InputError if the folder cannot be written.
+    """
+    wanted = None if datasets is None else list(datasets)
+    made, folder = pages(sources, verdicts, wanted), Path(folder)
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        for name, text in pages(frame, images, datasets).items():
-            paths.append(Path(folder) / name)
-            write_whole(paths[-1], text.encode())
+        for name, text in made.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / name, text.encode())
+        for name in _orphans(folder, made):
+            if wanted is None or Path(name).parts[0] in map(folder_of, wanted):
+                (folder / name).unlink()
     except OSError as error:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
-    return paths
+    return [folder / name for name in made]
 
 
 def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) -> list[Path]:
@@ -89,21 +99,25 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
     wanted = None if datasets is None else list(datasets)
     with locked(Path(folder) / ".lock"):
         for _ in range(_ATTEMPTS):
-            before = folders_of(results)
-            paths = write_pages(folder, *load_with_evidence(results), wanted)
+            before, sources = folders_of(results), Sources.of(results)
+            paths = write_pages(folder, sources, Cards(sources).of_datasets, wanted)
             if folders_of(results) == before:
                 break
     return paths
 
 
-def stale_pages(folder: Path, frame: pd.DataFrame, images: pd.DataFrame) -> list[str]:
+def stale_pages(folder: Path, sources: Sources, verdicts: Verdicts) -> list[str]:
     """Names of pages that are absent or differ from what the results make, and of generated pages without results."""
-    made = pages(frame, images)
+    made = pages(sources, verdicts)
     stale = {name for name, text in made.items() if _text(Path(folder) / name) != text}
-    for path in Path(folder).glob("*.md"):
-        if path.name not in made and (_text(path) or "").startswith(HEADER):
-            stale.add(path.name)
-    return sorted(stale)
+    return sorted(stale | _orphans(Path(folder), made))
+
+
+def _orphans(folder: Path, made: Container[str]) -> set[str]:
+    """Names of generated pages, those of boards included, that no results make; cards are not among them."""
+    found = [path for pattern in ("*.md", "*/*.md") for path in folder.glob(pattern) if path.parent.name != CARDS]
+    names = {path.relative_to(folder).as_posix(): path for path in found}
+    return {name for name, path in names.items() if name not in made and (_text(path) or "").startswith(HEADER)}
 
 
 def _text(path: Path) -> str | None:

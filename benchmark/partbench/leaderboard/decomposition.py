@@ -57,10 +57,10 @@ def gain_section(rows: pd.DataFrame, found: Judged) -> list[str]:
     for metric, arrow in ((INSTABILITY, "↓"), (PARTS, "↑")):
         of_metric = table[table["metric"] == metric]
         if len(of_metric):
-            parts += [f"#### {metric} {arrow}", _table(of_metric, metric)]
+            parts += [f"### {metric} {arrow}", _table(of_metric, metric)]
     if not parts:
         return []
-    return ["### Decomposition of the gain", _TEXT, *([_REST] if _has_rest(table) else []), *parts]
+    return ["## Decomposition of the gain", _TEXT, *([_REST] if _has_rest(table) else []), *parts]
 
 
 def _of_board(rows: pd.DataFrame, metrics: Mapping[str, Board]) -> Iterator[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +11,7 @@ from tabulate import tabulate
 
 from partbench.results.plain_text import printable
 
+HEADER = "<!-- Generated from the results by `bench leaderboard`; do not edit. -->"
 ABSENT = "—"
 _LINK = re.compile(r"(?:https?|ftp)://|www\.", re.IGNORECASE)  # GitHub makes links of them
 
@@ -26,16 +28,37 @@ def escape(text: object) -> str:
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # within a word an underscore is no markup
 
 
+def narrow(name: str) -> str:
+    """An escaped name that may be broken after its underscores, for headings of columns."""
+    return name.replace("_", "_<wbr>")
+
+
 def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A GitHub table of cells that are already escaped."""
     return tabulate(list(rows), headers=columns, tablefmt="pipe", disable_numparse=True, colglobalalign="left")
 
 
-def number(value: float) -> str:
-    """Three decimals, or four digits of what is large."""
+def number(value: float, decimals: int = 3) -> str:
+    """Three decimals, or four digits of what is large; a number that rounds to 0 has no sign."""
     if pd.isna(value):
         return ABSENT
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+    text = f"{value:.{decimals}f}" if abs(value) < 100 else f"{value:.4g}"
+    return text.removeprefix("-") if not text.strip("-0.") else text
+
+
+def rounded(value: float, low: float, high: float) -> str:
+    """A value without digits that its interval makes meaningless: two digits of half its width, at most 3 decimals."""
+    half = (high - low) / 2
+    if pd.isna(half) or not half > 0 or math.isinf(half):
+        return number(value)
+    return number(value, min(max(1 - math.floor(math.log10(half)), 0), 3))
+
+
+def amount(value: float | None) -> str:
+    """Seconds or MB: two digits of what is small."""
+    if value is None or pd.isna(value):
+        return ABSENT
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def bounds(low: float, high: float) -> str:

@@ -9,14 +9,9 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from partbench.leaderboard.current import numbered
+from partbench.leaderboard.units import unit_of
 
 ROW = ["board", "explainer", "variant", "metric"]
-# Units of values; most metrics have none.
-UNITS = {
-    "contribution_entropy@nats": "nats",
-    "part_interpretability@field": "px",
-    "training_seconds": "s",
-}
 DIFFERENT = "different"  # the network of a row whose cells explain several
 _SAID = {
     "label": "first", "dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last",
@@ -42,7 +37,7 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     names = rows[ROW].groupby(row_of).first().join(rows[list(_SAID)].groupby(row_of).agg(_SAID))
     different = rows["network"].groupby(row_of).nunique() > 1
     table = names.assign(network=names["network"].fillna("").where(~different, DIFFERENT))
-    table = table.assign(unit=table["metric"].map(UNITS).fillna(""), **_of_cells(rows, row_of, len(table)))
+    table = table.assign(unit=table["metric"].map(unit_of), **_of_cells(rows, row_of, len(table)))
     fixed = table["label"].map(_deterministic(rows)).astype(bool)
     table = table.assign(deterministic=fixed, one_seed=~fixed & (table.pop("most_seeds") == 1))
     for name, usual in (("low_bound", -np.inf), ("high_bound", np.inf)):

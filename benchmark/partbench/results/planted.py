@@ -83,7 +83,16 @@ def load_planted(folder: Path) -> pd.DataFrame:
             tables.append(_read(path)[0])
         except Damaged as error:
             warnings.warn(f"ignored '{path}': {error}", stacklevel=2)
-    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+    return _frame(pa.concat_tables(tables))
+
+
+def no_planted_runs() -> pd.DataFrame:
+    """The frame of `load_planted` without rows."""
+    return _frame(SCHEMA.empty_table())
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
     texts = [field.name for field in SCHEMA if field.type == pa.string()]
     return frame.astype(dict.fromkeys(texts, object))  # Arrow's texts are slow to read one by one
 

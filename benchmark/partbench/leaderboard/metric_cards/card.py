@@ -74,6 +74,7 @@ class Cards:
         self.sources = sources
         honest = sources.honest
         self._honest = dict(list(honest.groupby(["metric", "dataset"], sort=True, observed=True)))
+        self._findings: dict[str, dict[str, Findings]] = {}
 
     @cached_property
     def separations(self) -> dict[tuple[str, str], Separation]:
@@ -94,12 +95,31 @@ class Cards:
         """See `response.supported_cheats`."""
         return supported_cheats(self.sources)
 
-    def all(self) -> list[Card]:
-        """The cards of all metrics, by name."""
-        return [self.card(metric) for metric in self.sources.metrics]
+    @cached_property
+    def every(self) -> list[Card]:
+        """The cards of all metrics, by name; none without planted runs."""
+        return [] if self.sources.planted_runs.empty else [self.card(metric) for metric in self.sources.metrics]
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """See `metric_verdicts`."""
+        names = [] if self.sources.planted_runs.empty else self.sources.metrics
+        found = [_verdicts(metric, self.findings(metric)) for metric in names]
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=VERDICTS)
+
+    @property
+    def of_datasets(self) -> dict[tuple[str, str], str]:
+        """The verdict of each metric and dataset."""
+        rows = self.verdicts.itertuples(index=False)
+        return {(row.metric, row.dataset): row.verdict for row in rows}
 
     def findings(self, metric: str) -> dict[str, Findings]:
         """What the rules read, for each dataset on which the metric has scores."""
+        if metric not in self._findings:
+            self._findings[metric] = self._found(metric)
+        return self._findings[metric]
+
+    def _found(self, metric: str) -> dict[str, Findings]:
         sources = self.sources
         planted = {
             "doses": doses(sources, metric), "floors": of_metric(sources.best_floors, metric),
@@ -191,10 +211,7 @@ def metric_verdicts(sources: Sources) -> pd.DataFrame:
 
     The verdict is "ranks", "screens only" or "do not use here"; see docs/metrics.md. Empty without planted runs.
     """
-    cards = Cards(sources)
-    names = [] if sources.planted_runs.empty else sources.metrics
-    found = [_verdicts(metric, cards.findings(metric)) for metric in names]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=VERDICTS)
+    return Cards(sources).verdicts
 
 
 def _verdicts(metric: str, found: Mapping[str, Findings]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.leaderboard.markdown import ABSENT, escape, grid, number
+from partbench.leaderboard.markdown import ABSENT, HEADER, escape, grid, number
 from partbench.leaderboard.metric_cards.card import (
     CHEATS,
     DOSE,
@@ -22,8 +22,7 @@ from partbench.leaderboard.metric_cards.card import (
     Cards,
 )
 from partbench.leaderboard.metric_cards.picture import dose_picture
-from partbench.leaderboard.metric_cards.sources import Sources, of_metric
-from partbench.leaderboard.page import HEADER
+from partbench.leaderboard.metric_cards.sources import of_metric
 from partbench.results.schema import safe_name
 from partbench.results.sealed import write_whole
 
@@ -46,26 +45,25 @@ TEXTS = {
 }
 
 
-def card_pages(sources: Sources) -> dict[str, str]:
+def card_pages(cards: Cards) -> dict[str, str]:
     """Name and text of every page and picture of the cards; none without results, or without planted runs."""
-    cards = [] if sources.planted_runs.empty else Cards(sources).all()
     made: dict[str, str] = {}
-    for card in cards:
+    for card in cards.every:
         name = safe_name(card.metric)
-        if picture := dose_picture(card.metric, card.doses, of_metric(sources.best_floors, card.metric)):
+        if picture := dose_picture(card.metric, card.doses, of_metric(cards.sources.best_floors, card.metric)):
             made[f"{name}.svg"] = picture
         made[f"{name}.md"] = card_page(card, bool(picture))
-    if cards:
-        made[INDEX] = _index(cards)
+    if cards.every:
+        made[INDEX] = _index(cards.every)
     return made
 
 
-def write_cards(folder: Path, sources: Sources) -> list[Path]:
+def write_cards(folder: Path, cards: Cards) -> list[Path]:
     """Write all cards into `folder`/metrics, made if absent. Raises InputError if it cannot be written."""
     paths, place = [], Path(folder) / FOLDER
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for name, text in card_pages(sources).items():
+        for name, text in card_pages(cards).items():
             paths.append(place / name)
             write_whole(paths[-1], text.encode())
     except OSError as error:
@@ -73,9 +71,9 @@ def write_cards(folder: Path, sources: Sources) -> list[Path]:
     return paths
 
 
-def stale_cards(folder: Path, sources: Sources) -> list[str]:
+def stale_cards(folder: Path, cards: Cards) -> list[str]:
     """Names of cards that are absent or differ from what the results make, and of generated ones without results."""
-    made, place = card_pages(sources), Path(folder) / FOLDER
+    made, place = card_pages(cards), Path(folder) / FOLDER
     stale = {name for name, text in made.items() if _text(place / name) != text}
     stale |= {path.name for path in place.glob("*.md") if path.name not in made and _is_generated(path)}
     return sorted(f"{FOLDER}/{name}" for name in stale)
@@ -123,8 +121,7 @@ def shown(value: object) -> str:
     if isinstance(value, float):
         if np.isinf(value):
             return "no number"
-        rounded = round(value, 3) + 0.0  # never -0.000
-        return f"{value:.0f}" if value >= 100 or (value.is_integer() and value > 1) else number(rounded)
+        return f"{value:.0f}" if value >= 100 or (value.is_integer() and value > 1) else number(value)
     return str(value) or ABSENT
 
 

@@ -1,16 +1,17 @@
-"""What metric cards are made of: results, their evidence per image, and planted runs."""
+"""What pages and metric cards are made of: results, their evidence per image, and planted runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from partbench.leaderboard.standings import FLOOR, UNRANKED, current
-from partbench.results.planted import load_planted, planted_folder
+from partbench.leaderboard.standings import FLOOR, UNRANKED, current, standings_of
+from partbench.leaderboard.verdicts import Judged, judged
+from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.store import load_with_evidence
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control"]
@@ -20,11 +21,14 @@ LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one c
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `load_evidence` does, and planted runs."""
+    """Results as `load_results` gives them, evidence as `load_evidence` does, and planted runs.
+
+    What several pages are made of is found once.
+    """
 
     results: pd.DataFrame
     evidence: pd.DataFrame
-    planted_runs: pd.DataFrame
+    planted_runs: pd.DataFrame = field(default_factory=no_planted_runs)
 
     @staticmethod
     def of(results: Path) -> Sources:
@@ -36,9 +40,24 @@ class Sources:
         return Sources(rows, evidence, load_planted(planted_folder(results)))
 
     @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The rows that count, of `current`."""
+        return current(self.results)
+
+    @cached_property
+    def judged(self) -> Judged:
+        """What the evidence says."""
+        return judged(self.rows, self.evidence)
+
+    @cached_property
+    def standings(self) -> pd.DataFrame:
+        """See `standings.standings`."""
+        return standings_of(self.judged)
+
+    @cached_property
     def scored(self) -> pd.DataFrame:
         """The rows that count and have a value, of metrics and their variants, with `score`: higher is better."""
-        rows = current(self.results)
+        rows = self.rows
         rows = rows[rows["scored"] & rows["higher_is_better"].notna() & np.isfinite(rows["value"].astype(float))]
         sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
         return rows[_READ].assign(score=rows["value"].astype(float) * sign)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
-from partbench.leaderboard.site.data import Cost, Evidence, Score
+from partbench.leaderboard.site.data import Evidence, Score
 
 _OF_LOGITS = {"accuracy", "average_precision", "balanced_accuracy"}
 _OF_CONTRIBUTIONS = {"contribution_entropy", "contribution_error"}

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partbench.leaderboard.current import UNRANKED, current
-from partbench.leaderboard.standings import standings_of
-from partbench.leaderboard.verdicts import judged, pairs_of
+from partbench.leaderboard.costs import Cost, costs
+from partbench.leaderboard.current import UNRANKED
+from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.verdicts import pairs_of
 from partbench.results.plain_text import printable
 from partbench.results.schema import label
 
@@ -81,15 +82,6 @@ class Score:
         return STEPS - min(int(place * STEPS), STEPS - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Means over the cells of an explainer: seconds to fit a task, seconds to explain an image; most MB in use."""
-
-    fit_seconds: float | None
-    image_seconds: float | None
-    peak_mb: float | None
-
-
 @dataclass(frozen=True)
 class Evidence:
     """All that the pages are made of. `rows` are those of `standings.current`; `pairs` those of paired verdicts."""
@@ -128,7 +120,7 @@ class Evidence:
     def costs(self) -> Mapping[str, Mapping[str, Cost]]:
         """What explainers cost, by label and board."""
         found: dict[str, dict[str, Cost]] = {}
-        for board, name, cost in _costs(self.rows):
+        for board, name, cost in costs(self.rows):
             found.setdefault(name, {})[board] = cost
         return found
 
@@ -153,15 +145,10 @@ class Evidence:
         return frozenset(always[always].index)
 
 
-def evidence_of(frame: pd.DataFrame, images: pd.DataFrame) -> Evidence:
-    """From rows of `load_results` and those of images of `load_evidence`.
-
-    Texts of results become printable: no control and no bidirectional characters.
-    """
-    rows = current(frame)
-    found = judged(rows, images)
-    scores = list(_scores(_printable(standings_of(found))))
-    return Evidence(_printable(rows), scores, _printable(pairs_of(found)))
+def evidence_of(sources: Sources) -> Evidence:
+    """What results and the evidence of images say; texts become printable: no control or bidirectional characters."""
+    scores = list(_scores(_printable(sources.standings)))
+    return Evidence(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)))
 
 
 _TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason"]
@@ -204,17 +191,6 @@ def _score(row: dict[Any, Any]) -> Score:
         **said, higher_is_better=None if pd.isna(higher) else bool(higher), ranks=ranks, of=int(row["of"]),
         axis=(float(row["least"]), float(row["most"])), images=int(row["images"]),
     )  # fmt: skip
-
-
-def _costs(rows: pd.DataFrame) -> Iterator[tuple[str, str, Cost]]:
-    cells = rows[rows["status"] != "failed"]
-    images = cells.groupby("cell")["images"].transform("max")
-    cells = cells.assign(image_seconds=cells["explain_seconds"] / images.where(images > 0)).drop_duplicates("cell")
-    found = cells.groupby(["board", "label"], sort=True).agg(
-        fit=("fit_seconds", "mean"), image=("image_seconds", "mean"), peak=("peak_memory_mb", "max")
-    )
-    for board, name, *numbers in found.reset_index().itertuples(index=False):
-        yield board, name, Cost(*map(_known, numbers))
 
 
 def _known(value: Any) -> float | None:

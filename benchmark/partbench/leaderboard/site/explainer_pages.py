@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.site.boards import about
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
-from partbench.leaderboard.site.data import Cost, Evidence, Score
+from partbench.leaderboard.site.data import Evidence, Score
 from partbench.leaderboard.site.facts import Facts, papers_of
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen

@@ -1,0 +1,204 @@
+"""The details of a board in GitHub Markdown: all metrics, rankings, variants, comparisons, and cells without a score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, gain_section
+from partbench.leaderboard.markdown import ABSENT, HEADER, bounds, escape, grid, number
+from partbench.leaderboard.published import elsewhere, same_data
+from partbench.leaderboard.shown_board import (
+    NO_VERDICT,
+    Row,
+    ShownBoard,
+    arrow,
+    folder_of,
+    half_width,
+    is_main,
+    is_unranked,
+    marked,
+    name_of,
+    ranks,
+)
+from partbench.leaderboard.standings import ABLATION, FLOOR
+from partbench.leaderboard.verdicts import Judged
+from partbench.results.schema import safe_name
+
+_READING = f"""\
+How to read this page. A value is a mean over seeds for each task, then over tasks. An explainer has a value only if
+it has a score on every task on which any explainer has one; coverage gives the number of tasks. {ABSENT}: no value.
+↑: higher is better. ↓: lower is better. Intervals are 95 % intervals over test images and seeds, for these categories
+and this network. Ranks are intervals: every two explainers with default options are compared image by image (Holm's
+method over all pairs, .05); of n, the best rank is 1 + the number of those surely better, the last one n - the number
+of those surely worse. **Bold**: none is surely better. °: one seed; its values hold for this training alone, and have
+no rank. †: not surely better than every floor that has the metric; such a score is no evidence that the explainer
+explains anything. ‡: the metric reads no maps, and no metric of the explainer's maps is surely better than every floor;
+a copy of the network's logit scores as well. location_instability depends on where a filter's positions lie, whatever
+the image shows: compare it with its shuffled null (the same positions, dealt to other images), with part_following and
+with accuracy."""
+_CONTROLS = {
+    FLOOR: "Floors are explainers that see nothing of what the network makes of an image",
+    ABLATION: "Ablations are methods without one of their components",
+}
+_FIRST, _LAST = ["rank", "explainer", "value", "95 % interval"], ["coverage", "seeds", "images"]
+_MISSING = r"^\d+ of \d+ \S+ have no value(?:; |$)"
+# For a metric, the columns of other metrics in its table, by heading.
+_BESIDE = {
+    INSTABILITY: {"shuffled null": NULL, f"{FOLLOWING} ↑": FOLLOWING, f"{ACCURACY} ↑": ACCURACY},
+    FOLLOWING: {f"{ACCURACY} ↑": ACCURACY},
+    PARTS: {f"{ACCURACY} ↑": ACCURACY},
+}
+
+
+def board_page(board: ShownBoard, found: Judged) -> str:
+    """The page of a board; `found` compares its explainers."""
+    link = f"[All boards of {escape(board.dataset)}](../{folder_of(board.dataset)}.md)."
+    parts = [HEADER, f"# {escape(board.name)}", f"{board.about} {link}", _READING, *_controls(board.rows)]
+    if board.metrics:
+        about = "±: half the width of the interval."
+        parts += ["## Overview", about, _overview(list(board.metrics), board.main)]
+    noted = board.rows[board.rows["scored"] & (board.rows["reason"] != "")]
+    value = {(name_of(row), row["metric"]): row["value"] for row in board.standings}
+    for metric, rows in board.metrics.items():
+        parts += [f"## {_heading(rows)}", *_worth(board, metric), _ranking(rows, value)]
+        parts += _notes(noted[noted["metric"] == metric])
+    parts += _in_detail([row for row in board.standings if not is_main(row) and row["tasks"]])
+    parts += gain_section(board.rows, found) + _elsewhere(pd.DataFrame(board.standings)) + _not_scored(board.rows)
+    return "\n\n".join(parts) + "\n"
+
+
+def _controls(rows: pd.DataFrame) -> list[str]:
+    """One paragraph that names the floors and ablations among the rows."""
+    lines = []
+    for kind, meaning in _CONTROLS.items():
+        if names := sorted(set(rows.loc[rows["control"] == kind, "label"])):
+            lines.append(f"{meaning}; they have no rank: {escape(', '.join(names))}.")
+    return [" ".join(lines)] if lines else []
+
+
+def _worth(board: ShownBoard, metric: str) -> list[str]:
+    """The verdict of the metric's card, and what bad and good values are."""
+    said = []
+    if (verdict := board.verdict(metric)) != NO_VERDICT:
+        said.append(f"[Its card](../metrics/{safe_name(metric)}.md) says: {verdict}.")
+    if floor := board.floors.get(metric):
+        said.append(f"Best floor: {number(floor['value'])} ({name_of(floor)}).")
+    if truth := board.truths.get(metric):
+        tasks = ", ".join(truth.tasks)
+        said.append(f"Truth: {number(truth.value)} (on {escape(tasks)}).")
+    return [" ".join(said)] if said else []
+
+
+def _overview(metrics: Sequence[str], rows: Sequence[Row]) -> str:
+    headings = [_heading([row for row in rows if row["metric"] == metric]) for metric in metrics]
+    return grid(["explainer", *headings], _by_explainer(rows, metrics))
+
+
+def _by_explainer(rows: Sequence[Row], metrics: Sequence[str]) -> list[list[str]]:
+    """One row per explainer that has a value, floors and ablations last; short values."""
+    shown: dict[str, dict[str, str]] = {}
+    for row in sorted(rows, key=lambda row: (is_unranked(row), row["explainer"], row["variant"])):
+        shown.setdefault(name_of(row), {})[row["metric"]] = _short(row)
+    lines = [[name, *(cells.get(metric, ABSENT) for metric in metrics)] for name, cells in shown.items()]
+    return [line for line in lines if set(line[1:]) != {ABSENT}]
+
+
+def _ranking(rows: Sequence[Row], value: Mapping[tuple[str, str], float]) -> str:
+    """The table of one metric, best first, floors and ablations last; with related metrics and published values."""
+    sign = -1 if rows[-1]["higher_is_better"] else 1
+    order = sorted(rows, key=lambda row: (is_unranked(row), *_place(sign * row["value"]), row["explainer"], row["variant"]))
+    beside = _BESIDE.get(rows[0]["metric"], {})
+    printed = [same_data(row) for row in order]
+    lines = []
+    for row, text in zip(order, printed, strict=True):
+        ours = [number(value.get((name_of(row), metric), np.nan)) for metric in beside.values()]
+        about = [row["coverage"], row["seeds"], str(row["images"])]
+        lines.append([*_ranking_row(row), *ours, *about, *([escape(text) or ABSENT] if any(printed) else [])])
+    published = ["published (same data, network as named)"] if any(printed) else []
+    return grid([*_FIRST, *beside, *_LAST, *published], lines)
+
+
+def _place(score: float) -> tuple[bool, float]:
+    return (True, 0.0) if np.isnan(score) else (False, score)
+
+
+def _ranking_row(row: Row) -> list[str]:
+    unranked = row["control"] if is_unranked(row) else ABSENT
+    name = f"**{name_of(row)}**" if row["best"] else name_of(row)
+    return [ranks(row) or unranked, name, marked(number(row["value"]), row), bounds(row["low"], row["high"])]
+
+
+def _notes(rows: pd.DataFrame) -> list[str]:
+    """The notes of rows of one metric, without the numbers of missing values."""
+    reasons = rows["reason"].str.replace(_MISSING, "", regex=True)
+    return [f"Note: {_reason(text)}." for text in sorted(set(reasons) - {""})]
+
+
+def _in_detail(rows: Sequence[Row]) -> list[str]:
+    """Tables of the metrics of each family of variants; those that explainers report of themselves together."""
+    if not rows:
+        return []
+    text = (
+        "Variants of metrics, and numbers that explainers report of themselves. They have no rank. ±: half the width of"
+        " the interval; for reported numbers, it reflects the seeds alone."
+    )
+    families: dict[str, list[Row]] = {}
+    for row in rows:
+        families.setdefault(row["metric"].partition("@")[0] if "@" in row["metric"] else "", []).append(row)
+    parts = ["## In detail", text]
+    for _, some in sorted(families.items()):
+        metrics = sorted({row["metric"] for row in some})
+        parts.append(grid(["explainer", *map(escape, metrics)], _by_explainer(some, metrics)))
+    return parts
+
+
+def _elsewhere(standings: pd.DataFrame) -> list[str]:
+    found = elsewhere(standings)
+    if found.empty:
+        return []
+    data = ", ".join(sorted(set(found["dataset"])))
+    text = (
+        "Images and networks differ from ours: compare the order of explainers, not the values. Published values are"
+        " means over the paper's categories and over the networks named."
+    )
+    columns = ["metric", "explainer", "ours", "published", "dataset", "setting", "networks", "source"]
+    cells = []
+    for row in found.to_dict("records"):
+        metric = escape(row["metric"]) if "@" in row["metric"] else f"{escape(row['metric'])} {arrow(row)}"
+        values = [number(row["ours"]), number(row["published"])]
+        about = [escape(row[name]) or ABSENT for name in columns[4:]]
+        cells.append([metric, name_of(row), *values, *about])
+    return [f"## Published (other data: {escape(data)}), for direction only", text, grid(columns, cells)]
+
+
+def _not_scored(rows: pd.DataFrame) -> list[str]:
+    missing = rows[~rows["scored"]]
+    if missing.empty:
+        return []
+    status = missing["status"].where(missing["status"] != "ok", "no value")
+    reason = missing["reason"].where(missing["status"] != "ok", "the value is NaN")
+    groups = missing.assign(status=status, reason=reason).groupby(["label", "status", "reason"], sort=True)
+    cells = []
+    for _, group in groups:
+        first, metrics = group.iloc[0], ", ".join(sorted(set(group["metric"])))
+        about = [escape(first["label"]), escape(first["status"]), escape(metrics), _reason(first["reason"])]
+        cells.append([*about, str(len(group))])
+    return ["## Not scored", grid(["explainer", "status", "metrics", "reason", "count"], cells)]
+
+
+def _reason(text: str) -> str:
+    return escape(text if len(text) <= 200 else f"{text[:199]}…")
+
+
+def _heading(rows: Sequence[Row]) -> str:
+    return f"{escape(rows[-1]['metric'])} {arrow(rows[-1])}"
+
+
+def _short(row: Row) -> str:
+    if pd.isna(row["value"]):
+        return f"{ABSENT} ({row['coverage']})" if row["tasks"] else ABSENT
+    half = half_width(row)
+    return marked(f"{number(row['value'])}{'' if np.isnan(half) else f' ± {number(half)}'}", row)
