@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partbench.leaderboard.metric_cards.sources import Sources, of_metric
-from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
+from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS, supports
 from partbench.results.planted import CHEAT, INVERTED, ORACLE, RANDOM_WEIGHTS, TRAINED
 
 TRUE, NOISE = "0", "1"
@@ -71,10 +71,10 @@ def cheats(sources: Sources, metric: str, supported: Set[tuple[str, str]]) -> pd
 
 
 def supported_cheats(sources: Sources) -> set[tuple[str, str]]:
-    """Cheats, by task, whose maps are better than every floor in a metric of maps."""
+    """Cheats, by task, whose maps are better than every floor in a metric that supports them."""
     rows, found = sources.planted, set()
-    rows = rows[(rows["planted"] == CHEAT) & ~rows["metric"].str.contains("@")]
-    for metric, own in rows[~rows["metric"].isin(METRICS_WITHOUT_MAPS)].groupby("metric"):
+    rows = rows[(rows["planted"] == CHEAT) & rows["metric"].map(supports).astype(bool)]
+    for metric, own in rows.groupby("metric"):
         floors = of_metric(sources.best_floors, str(metric))
         for subject, task, low in zip(own["subject"], own["task"], own["score_low"], strict=True):
             if task in floors.index and low > floors.loc[task, "score_high"]:
