@@ -109,7 +109,9 @@ def _by_explainer(rows: Sequence[Row], metrics: Sequence[str]) -> list[list[str]
 def _ranking(rows: Sequence[Row], value: Mapping[tuple[str, str], float]) -> str:
     """The table of one metric, best first, floors and ablations last; with related metrics and published values."""
     sign = -1 if rows[-1]["higher_is_better"] else 1
-    order = sorted(rows, key=lambda row: (is_unranked(row), *_place(sign * row["value"]), row["explainer"], row["variant"]))
+    order = sorted(
+        rows, key=lambda row: (is_unranked(row), *_place(sign * row["value"]), row["explainer"], row["variant"])
+    )
     beside = _BESIDE.get(rows[0]["metric"], {})
     printed = [same_data(row) for row in order]
     lines = []
@@ -178,14 +180,16 @@ def _not_scored(rows: pd.DataFrame) -> list[str]:
     missing = rows[~rows["scored"]]
     if missing.empty:
         return []
-    status = missing["status"].where(missing["status"] != "ok", "no value")
-    reason = missing["reason"].where(missing["status"] != "ok", "the value is NaN")
-    groups = missing.assign(status=status, reason=reason).groupby(["label", "status", "reason"], sort=True)
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for name, status, reason, metric in zip(
+        *(missing[key] for key in ("label", "status", "reason", "metric")), strict=True
+    ):
+        why = ("no value", "the value is NaN") if status == "ok" else (status, reason)
+        groups.setdefault((name, *why), []).append(metric)
     cells = []
-    for _, group in groups:
-        first, metrics = group.iloc[0], ", ".join(sorted(set(group["metric"])))
-        about = [escape(first["label"]), escape(first["status"]), escape(metrics), _reason(first["reason"])]
-        cells.append([*about, str(len(group))])
+    for (name, status, reason), metrics in sorted(groups.items()):
+        about = [escape(name), escape(status), escape(", ".join(sorted(set(metrics)))), _reason(reason)]
+        cells.append([*about, str(len(metrics))])
     return ["## Not scored", grid(["explainer", "status", "metrics", "reason", "count"], cells)]
 
 

@@ -43,9 +43,9 @@ def measured(claim: Claim, board: Board, label: str, other: str, only: tuple[str
     `label` and `other` are of the board; without `other`, the explainer's own value is compared with the bound. With
     `only`, on those of these tasks.
     """
-    mine = board.aligned.evidence(label)
+    mine = board.evidence(label)
     if other:
-        theirs, pairing = board.aligned.evidence(other), board.pairing(label, other)
+        theirs, pairing = board.evidence(other), board.pairing(label, other)
     else:
         theirs, pairing = {task: _nothing(side) for task, side in mine.items()}, _alone(board, label)
     shared = sorted(task for task in mine.keys() & theirs.keys() if not only or task in only)

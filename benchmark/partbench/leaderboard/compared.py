@@ -70,7 +70,7 @@ def _wanted(board: Board, metric: str | None) -> bool:
 
 def _rows(board: Board, labels: tuple[str, str], scope: str) -> Iterator[dict[str, Any]]:
     """The row of a board; none where it has nothing to say in this scope."""
-    a, b = (board.aligned.evidence(label) for label in labels)
+    a, b = (board.evidence(label) for label in labels)
     try:
         found = compare(a, b, board.pairing(*labels))
     except ValueError:  # no task with two images on which both have a value

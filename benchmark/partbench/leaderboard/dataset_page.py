@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from partbench.leaderboard.costs import Cost
-from partbench.leaderboard.markdown import ABSENT, HEADER, amount, escape, grid, narrow, number, rounded
+from partbench.leaderboard.markdown import ABSENT, HEADER, amount, escape, grid, narrow, number
 from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
 from partbench.leaderboard.shown_board import (
     NO_VERDICT,
@@ -92,7 +92,9 @@ def _explainers(board: ShownBoard) -> list[tuple[str, str]]:
     """Escaped and plain labels by name: default options, and any options of those without a value by default."""
     valued = [row for row in board.main if row["tasks"] and not pd.isna(row["value"]) and not is_unranked(row)]
     default = {row["explainer"] for row in valued if not row["variant"]}
-    shown = {(row["explainer"], row["variant"]) for row in valued if not row["variant"] or row["explainer"] not in default}
+    shown = {
+        (row["explainer"], row["variant"]) for row in valued if not row["variant"] or row["explainer"] not in default
+    }
     labels = [label(explainer, variant) for explainer, variant in sorted(shown)]
     return [(escape(text), text) for text in labels]
 
@@ -101,7 +103,7 @@ def _cell(row: Row, verdict: str) -> str:
     """A value with its marks, and the rank interval where the metric ranks; the coverage of what has no value."""
     if pd.isna(row["value"]):
         return f"{ABSENT} ({row['coverage']})"
-    value = rounded(row["value"], row["low"], row["high"])
+    value = number(row["value"])
     if verdict == SCREENS:
         return marked(value, row, bold=False)
     return " ".join([marked(value, row), *([f"({ranks(row)})"] if ranks(row) else [])])
@@ -109,7 +111,8 @@ def _cell(row: Row, verdict: str) -> str:
 
 def _heading(board: ShownBoard, metric: str) -> str:
     row = board.metrics[metric][-1]
-    return f"{narrow(escape(metric))} {arrow(row)}{f'<br>{row["unit"]}' if row['unit'] else ''}"
+    unit = f"<br>{row['unit']}" if row["unit"] else ""
+    return f"{narrow(escape(metric))} {arrow(row)}{unit}"
 
 
 def _cost(cost: Cost) -> list[str]:
@@ -118,7 +121,7 @@ def _cost(cost: Cost) -> list[str]:
 
 def _floors(board: ShownBoard, metrics: Sequence[str]) -> list[str]:
     rows = [board.floors.get(metric) for metric in metrics]
-    return [f"{rounded(row['value'], row['low'], row['high'])} {name_of(row)}" if row else ABSENT for row in rows]
+    return [f"{number(row['value'])} {name_of(row)}" if row else ABSENT for row in rows]
 
 
 def _truth(board: ShownBoard, metrics: Sequence[str]) -> list[str]:

@@ -94,7 +94,7 @@ def _sides(board: Board | None, name: str, other: str, tasks: Iterable[str] | No
     """
     if board is None or not {name, other} <= set(board.aligned.labels):
         return None
-    mine, theirs = board.aligned.evidence(name), board.aligned.evidence(other)
+    mine, theirs = board.evidence(name), board.evidence(other)
     shared = sorted(mine.keys() & theirs.keys()) if tasks is None else list(tasks)
     if not shared or not set(shared) <= mine.keys() & theirs.keys():
         return None

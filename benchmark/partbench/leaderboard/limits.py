@@ -26,7 +26,9 @@ def best_floors(standings: Iterable[Row]) -> dict[str, Row]:
     for row in sorted(standings, key=lambda row: (row["explainer"], row["variant"])):
         if row["control"] == FLOOR and row["value"] == row["value"]:  # not NaN
             best = found.get(row["metric"])
-            if best is None or (row["value"] > best["value"] if row["higher_is_better"] else row["value"] < best["value"]):
+            if best is None or (
+                row["value"] > best["value"] if row["higher_is_better"] else row["value"] < best["value"]
+            ):
                 found[row["metric"]] = row
     return found
 

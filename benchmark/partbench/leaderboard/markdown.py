@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -38,20 +37,12 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return tabulate(list(rows), headers=columns, tablefmt="pipe", disable_numparse=True, colglobalalign="left")
 
 
-def number(value: float, decimals: int = 3) -> str:
+def number(value: float) -> str:
     """Three decimals, or four digits of what is large; a number that rounds to 0 has no sign."""
     if pd.isna(value):
         return ABSENT
-    text = f"{value:.{decimals}f}" if abs(value) < 100 else f"{value:.4g}"
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 100 else f"{value:.4g}"
     return text.removeprefix("-") if not text.strip("-0.") else text
-
-
-def rounded(value: float, low: float, high: float) -> str:
-    """A value without digits that its interval makes meaningless: two digits of half its width, at most 3 decimals."""
-    half = (high - low) / 2
-    if pd.isna(half) or not half > 0 or math.isinf(half):
-        return number(value)
-    return number(value, min(max(1 - math.floor(math.log10(half)), 0), 3))
 
 
 def amount(value: float | None) -> str:

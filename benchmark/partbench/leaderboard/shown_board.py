@@ -53,7 +53,11 @@ class ShownBoard:
         """What is explained of which network, in words."""
         kind = self.name.partition("@")[0].partition("/")[2]
         names = ", ".join(sorted(set(self.rows["category"])))
-        how = "all categories explained at once" if kind == "multi" else f"{_HOW.get(kind, 'one task at a time')}: {names}"
+        how = (
+            "all categories explained at once"
+            if kind == "multi"
+            else f"{_HOW.get(kind, 'one task at a time')}: {names}"
+        )
         return f"Network explained: {escape(self.rows['performer'].iloc[0])}; {escape(how)}."
 
     @cached_property

@@ -18,9 +18,10 @@ from planted_results import TASKS, on_all_tasks, planted, row
 from partbench.errors import InputError
 from partbench.leaderboard import build
 from partbench.leaderboard.build import pages, publish, stale_pages, write_pages
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.standings import standings
 from partbench.results.schema import Cell
-from partbench.results.store import load_evidence, load_results, write_cell
+from partbench.results.store import load_evidence, write_cell
 
 
 def many() -> list[dict[str, Any]]:
@@ -29,28 +30,44 @@ def many() -> list[dict[str, Any]]:
     return [*rows, *(row("nn", c, None, metric="accuracy", status="skipped", reason="no logits | <b>") for c in TASKS)]
 
 
-def loaded(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return load_results(folder), load_evidence(folder)
+def sources(rows: list[dict[str, Any]]) -> Sources:
+    return Sources(*planted(rows))
+
+
+VERDICTS = {("locality", "fauna"): "screens only"}
 
 
 def test_pages_depend_on_the_rows_and_not_on_their_order() -> None:
     table, images = planted(many())
-    assert pages(table, images) == pages(table.sample(frac=1, random_state=0), images.sample(frac=1, random_state=1))
+    shuffled = Sources(table.sample(frac=1, random_state=0), images.sample(frac=1, random_state=1))
+    assert pages(Sources(table, images), VERDICTS) == pages(shuffled, VERDICTS)
 
 
 def test_pages_are_stale_when_results_or_pages_change(tmp_path: Path) -> None:
-    made = planted(many())
-    every = ["claims.csv", "claims.md", "fauna.csv", "fauna.md"]
-    assert stale_pages(tmp_path, *made) == every
-    assert sorted(path.name for path in write_pages(tmp_path, *made)) == every
-    assert stale_pages(tmp_path, *made) == []
-    assert stale_pages(tmp_path, *planted([*many(), *on_all_tasks("sae", 0.3)])) == every
-    wider = made[1].assign(value=made[1]["value"] + np.resize([-1.0, 1.0], len(made[1])))
-    assert stale_pages(tmp_path, made[0], wider) == every
+    made = sources(many())
+    every = ["claims.csv", "claims.md", "fauna.csv", "fauna.md", "fauna/multi.each.md"]
+    assert stale_pages(tmp_path, made, {}) == every
+    assert sorted(str(path.relative_to(tmp_path)) for path in write_pages(tmp_path, made, {})) == every
+    assert stale_pages(tmp_path, made, {}) == []
+    assert stale_pages(tmp_path, made, VERDICTS) == ["fauna.md", "fauna/multi.each.md"]
+    assert stale_pages(tmp_path, sources([*many(), *on_all_tasks("sae", 0.3)]), {}) == every
+    wider = made.evidence.assign(value=made.evidence["value"] + np.resize([-1.0, 1.0], len(made.evidence)))
+    assert stale_pages(tmp_path, Sources(made.results, wider), {}) == [name for name in every if name != "fauna.md"]
+
+
+def test_pages_without_results_are_stale_until_pages_are_written_again(tmp_path: Path) -> None:
+    made, (page, gone, other) = sources(many()), (tmp_path / name for name in ("fauna.md", "gone.md", "README.md"))
+    write_pages(tmp_path, made, {})
     (tmp_path / "fauna.csv").write_text("edited by hand")
-    (tmp_path / "README.md").write_text("not generated")
-    (tmp_path / "gone.md").write_bytes((tmp_path / "fauna.md").read_bytes())
-    assert stale_pages(tmp_path, *made) == ["fauna.csv", "gone.md"]
+    other.write_text("not generated")
+    gone.write_bytes(page.read_bytes())
+    (tmp_path / "fauna" / "gone.md").write_bytes(page.read_bytes())
+    assert stale_pages(tmp_path, made, {}) == ["fauna.csv", "fauna/gone.md", "gone.md"]
+    write_pages(tmp_path, made, {}, ["fauna"])
+    assert stale_pages(tmp_path, made, {}) == ["gone.md"]  # it is of another dataset
+    write_pages(tmp_path, made, {})
+    assert stale_pages(tmp_path, made, {}) == []
+    assert other.exists()
 
 
 def test_pages_made_from_files_are_those_made_from_their_rows(tmp_path: Path) -> None:
@@ -66,21 +83,21 @@ def test_pages_made_from_files_are_those_made_from_their_rows(tmp_path: Path) ->
         )
         write_cell(tmp_path, group, made)
     assert len(load_evidence(tmp_path)) == len(images) > 1000
-    read, made = pages(*loaded(tmp_path)), pages(table, images)
+    read, made = pages(Sources.of(tmp_path), {}), pages(Sources(table, images), {})
     claims = [pd.read_csv(io.StringIO(some.pop("claims.csv"))).drop(columns="cells") for some in (read, made)]
     assert read == made
     pd.testing.assert_frame_equal(*claims)  # cells are files here, and keys of cells there
 
 
 def test_no_results_make_no_pages() -> None:
-    assert pages(*planted([])) == {}
+    assert pages(sources([]), {}) == {}
     assert standings(*planted([])).empty
 
 
 def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        write_pages(tmp_path / "file", *planted(many()))
+        write_pages(tmp_path / "file", sources(many()), {})
 
 
 def test_leaderboards_need_no_torch() -> None:
@@ -92,16 +109,16 @@ def test_pages_are_made_again_if_results_change_meanwhile(tmp_path: Path, monkey
     write_cell(tmp_path / "results", rows([1.0]), cell())
     made = []
 
-    def with_another_cell(folder: Path, table: pd.DataFrame, *others: Any) -> list[Path]:
+    def with_another_cell(folder: Path, made_of: Sources, *others: Any) -> list[Path]:
         if not made:  # another run finishes a cell while the first pages are made
             write_cell(tmp_path / "results", rows([2.0]), cell(explainer="late"))
-        made.append(len(table))
-        return write_pages(folder, table, *others)
+        made.append(len(made_of.results))
+        return write_pages(folder, made_of, *others)
 
     monkeypatch.setattr(build, "write_pages", with_another_cell)
     publish(tmp_path / "results", tmp_path / "leaderboards")
     assert made == [1, 2]
-    assert stale_pages(tmp_path / "leaderboards", *loaded(tmp_path / "results")) == []
+    assert stale_pages(tmp_path / "leaderboards", Sources.of(tmp_path / "results"), {}) == []
 
 
 def test_no_older_page_takes_the_place_of_a_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,15 +162,19 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_of_results_stay_texts_in_pages(column: str, text: str) -> None:
     hostile = [*many(), *(row("other", c, 0.3) | {column: text, "reason": text, "cell": f"{c}!"} for c in TASKS)]
-    for name, page in pages(*planted(hostile)).items():
+    for name, page in pages(sources(hostile), {}).items():
         assert not set("\x1b\u202e\t\r") & set(page)
-        assert "/" not in name
+        assert name.count("/") <= 1
+        assert ".." not in name
         if name.endswith(".csv"):
             cells = [one for line in csv.reader(io.StringIO(page)) for one in line]
             texts = [one for one in cells if not one.lstrip("-").replace(".", "").replace("e-", "").isdigit()]
             assert not any(one.startswith(("=", "+", "-", "@")) for one in texts)
         else:
             assert "<img" not in page
-            assert not re.search(r"(?<!\\)\]\((?!\.\./docs/claims\.md|\.\./results/|claims\.csv)", page)
+            assert not re.search(
+                r"(?<!\\)\]\((?!\.\./docs/claims\.md|\.\./results/|claims\.csv|[\w.~-]+/[\w.~@=+-]+\.md\)|(\.\./)?[\w.~@=+-]+\.(md|csv)\))",
+                page,
+            )
             assert "http://" not in page
             assert [line for line in page.splitlines() if line.startswith("# h")] == []

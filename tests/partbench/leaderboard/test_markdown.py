@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench.leaderboard.markdown import escape, grid
+from partbench.leaderboard.markdown import amount, escape, grid, number
 
 HOSTILE = "<script>alert(1)</script> | a\nb *x* [l](u) `c`"
 
@@ -29,3 +29,15 @@ def test_any_escaped_text_is_one_cell_of_one_line(text: str) -> None:
 def test_no_link_and_no_character_that_is_not_printed_is_left() -> None:
     assert escape("see HTTP://u.org or www.v.org") == "see HTTP&#58;//u.org or www&#46;v.org"
     assert escape("a\u202eb\x1b[2J") == "a�b�\\[2J"
+
+
+def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
+    assert [number(value) for value in (-0.0004, -0.0, 0.0, -0.0005001)] == ["0.000", "0.000", "0.000", "-0.001"]
+
+
+def test_numbers_have_three_decimals_or_four_digits() -> None:
+    assert [number(value) for value in (0.12345, 9.8765, -32.684, 147.404)] == ["0.123", "9.877", "-32.68", "147.4"]
+
+
+def test_small_amounts_have_two_digits() -> None:
+    assert [amount(value) for value in (0.00123, 1.26, 12.6, 2540.4, None)] == ["0.0012", "1.3", "13", "2540", "—"]

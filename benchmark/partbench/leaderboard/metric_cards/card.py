@@ -75,6 +75,7 @@ class Cards:
         honest = sources.honest
         self._honest = dict(list(honest.groupby(["metric", "dataset"], sort=True, observed=True)))
         self._findings: dict[str, dict[str, Findings]] = {}
+        self._planted: dict[str, dict[str, Any]] = {}
 
     @cached_property
     def separations(self) -> dict[tuple[str, str], Separation]:
@@ -120,11 +121,7 @@ class Cards:
         return self._findings[metric]
 
     def _found(self, metric: str) -> dict[str, Findings]:
-        sources = self.sources
-        planted = {
-            "doses": doses(sources, metric), "floors": of_metric(sources.best_floors, metric),
-            "cheats": cheats(sources, metric, self.supported), "random_weights": random_weights(sources, metric),
-        }  # fmt: skip
+        sources, planted = self.sources, self.planted(metric)
         return {
             dataset: Findings(
                 metric, **planted, categories=between_categories(rows), seeds=between_seeds(rows),
@@ -133,15 +130,26 @@ class Cards:
             for dataset in sources.datasets if len(rows := self._rows(metric, dataset))
         }  # fmt: skip
 
+    def planted(self, metric: str) -> dict[str, Any]:
+        """Of planted runs: doses, cheats and random weights, with the best floors, by the names in `Findings`."""
+        if metric not in self._planted:
+            sources = self.sources
+            self._planted[metric] = {
+                "doses": doses(sources, metric), "floors": of_metric(sources.best_floors, metric),
+                "cheats": cheats(sources, metric, self.supported), "random_weights": random_weights(sources, metric),
+            }  # fmt: skip
+        return self._planted[metric]
+
     def card(self, metric: str) -> Card:
         """The card of a metric."""
-        of_datasets, found = self.findings(metric), doses(self.sources, metric)
+        of_datasets, planted = self.findings(metric), self.planted(metric)
+        found = planted["doses"]
         tables = {
             DOSE: pd.DataFrame([{"task": dose.task, **dose.table["value"].to_dict()} for dose in found]),
             LIMITS: self._limits(metric, found),
-            WEIGHTS: random_weights(self.sources, metric),
+            WEIGHTS: planted["random_weights"],
             ORDERS: self._orders(metric, of_datasets),
-            CHEATS: _of_cheats(cheats(self.sources, metric, self.supported)),
+            CHEATS: _of_cheats(planted["cheats"]),
             OWN: self._own_settings(metric),
             IMAGES: self._images(of_datasets),
             OTHERS: self._others(metric),

@@ -36,7 +36,10 @@ def tau(a: ArrayLike, b: ArrayLike) -> float:
 
     Equal to scipy's `kendalltau`, which takes .7 ms a call for its p-value: cards need some ten thousand.
     """
-    one, other = _signs(a), _signs(b)
+    return _tau(_signs(a), _signs(b))
+
+
+def _tau(one: Float[np.ndarray, "p"], other: Float[np.ndarray, "p"]) -> float:
     length = np.sqrt(float(one @ one) * float(other @ other))
     return float(one @ other) / length if length else 0.0
 
@@ -58,8 +61,9 @@ def between_columns(tables: Iterable[pd.DataFrame]) -> Agreement:
     for number, table in enumerate(tables):
         if len(table) >= LEAST_EXPLAINERS:
             explainers = max(explainers, len(table))
+            signs = {name: _signs(table[name]) for name in table.columns}
             for one, other in combinations(table.columns, 2):
-                taus[number, one, other] = tau(table[one], table[other])
+                taus[number, one, other] = _tau(signs[one], signs[other])
     if not taus:
         return NONE
     mean = float(np.mean(list(taus.values())))
@@ -122,9 +126,20 @@ def metric_taus(rows: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> dict[t
 
 def _tables(rows: pd.DataFrame, group: str, place: str) -> list[pd.DataFrame]:
     """Of each group, explainers by places: those that have a score in all places."""
-    means = rows.groupby([group, place, "label"], sort=True, observed=True)["score"].mean().unstack([group, place])
-    groups = means.columns.get_level_values(0)
-    return [means.loc[:, groups == one].droplevel(0, axis=1).dropna() for one in sorted(set(groups))]
+    (at, groups), (of, places), (row, labels) = (
+        pd.factorize(rows[name], sort=True) for name in (group, place, "label")
+    )
+    shape = (len(groups), len(labels), len(places))
+    total, count = np.zeros(shape), np.zeros(shape)
+    np.add.at(total, (at, row, of), rows["score"].to_numpy(float))
+    np.add.at(count, (at, row, of), 1)
+    tables = []
+    for sums, numbers in zip(total, count, strict=True):
+        columns = numbers.any(0)
+        complete = numbers[:, columns].all(1)
+        means = sums[complete][:, columns] / numbers[complete][:, columns]
+        tables.append(pd.DataFrame(means, labels[complete], places[columns]))
+    return tables
 
 
 def _board_means(rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from planted_results import cell, planted
 
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.build import Material, write_site
 from partbench.leaderboard.site.claim_pages import Claim
 from partbench.leaderboard.site.data import Evidence, evidence_of
@@ -37,7 +38,7 @@ def results() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def evidence(results: tuple[pd.DataFrame, pd.DataFrame]) -> Evidence:
-    return evidence_of(*results)
+    return evidence_of(Sources(*results))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 from planted_results import frame
 
 from partbench.errors import InputError
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.boards import boards
 from partbench.leaderboard.site.build import Material, site_pages, stale_site, write_site
 from partbench.leaderboard.site.data import Evidence, evidence_of
@@ -192,7 +193,7 @@ def test_the_bytes_do_not_depend_on_the_order_of_results(
     results: tuple[pd.DataFrame, pd.DataFrame], evidence: Evidence, material: Material
 ) -> None:
     shuffled = (table.sample(frac=1, random_state=0) for table in results)
-    assert site_pages(evidence_of(*shuffled), material) == site_pages(evidence, material)
+    assert site_pages(evidence_of(Sources(*shuffled)), material) == site_pages(evidence, material)
 
 
 def test_a_page_that_differs_is_stale_until_the_site_is_written_again(
@@ -219,5 +220,5 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(evidence: Evidence,
 def test_no_results_make_a_site_without_boards(tmp_path: Path) -> None:
     nothing = frame([])
     images = nothing[["cell", "explainer", "variant", "task", "seed", "metric", "unit", "value"]]
-    write_site(tmp_path, evidence_of(nothing, images), Material())
+    write_site(tmp_path, evidence_of(Sources(nothing, images)), Material())
     assert "The boards" in (tmp_path / "index.html").read_text()

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from planted_results import cell, planted
 
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.build import Material, stale_site, write_site
 from partbench.leaderboard.site.data import Evidence, evidence_of
 from partbench.leaderboard.site.pictures import chosen_pictures, pictures_from
@@ -21,7 +22,7 @@ def pictured(tmp_path: Path) -> tuple[Evidence, Path]:
         for task, value in enumerate((0.5, 0.2, 0.9)):
             for seed in range(2):
                 rows += cell("srae", task, seed, {"locality": value + seed, "part_following": value}, dataset=dataset)
-    evidence = evidence_of(*planted(rows))
+    evidence = evidence_of(Sources(*planted(rows)))
     for number, row in enumerate(evidence.rows.drop_duplicates("cell").to_dict("records")):
         path = picture_path(tmp_path / "pictures", row)
         path.parent.mkdir(parents=True, exist_ok=True)
