@@ -24,14 +24,15 @@ from partbench.results.schema import label
 
 _READING = f"""\
 Rows are explainers with their default options. A value is a mean over seeds for each task, then over all tasks of the
-board; {ABSENT}: no value. ↑: higher is better. ↓: lower is better. °: one seed; it holds for this training alone. †: not
-surely better than every floor; no evidence that the explainer explains anything. ‡: the metric reads no maps, and the
-explainer's maps are no better than those of floors; a copy of the network's logit scores as well.
+board; {ABSENT}: no value. ↑: higher is better. ↓: lower is better. °: one seed; it holds for this training alone.
+†: not surely better than every floor; no evidence that the explainer explains anything. ‡: the metric reads no maps,
+and the explainer's maps are no better than those of floors; a copy of the network's logit scores as well.
 
 * *best floor*: the best of the explainers that see nothing of what the network makes of an image. Such a value costs
   nothing.
 * *truth*: explanations made from the truth, on the tasks in brackets. Such a value is good.
-* *fit*: seconds to fit a task. *image*: seconds to explain an image. Both are means over cells. *memory*: the most MB."""
+* *fit*: seconds to fit a task. *image*: seconds to explain an image. Both are means over cells. *memory*: the most
+  MB in use."""
 _RANKS = """\
 * *Metrics that rank*: a better score is evidence for the better explainer. In brackets stands the rank interval: every
   two explainers are compared image by image; of n, the best rank is 1 + the number of those surely better, the last

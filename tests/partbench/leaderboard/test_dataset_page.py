@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -28,9 +29,11 @@ def scored() -> list[dict[str, Any]]:
     return [*rows, *on_all_tasks("srae", -0.0004)]
 
 
-def page_of(rows: list[dict[str, Any]], verdicts: dict[tuple[str, str], str], runs: list[dict[str, Any]] = []) -> str:
+def page_of(
+    rows: list[dict[str, Any]], verdicts: dict[tuple[str, str], str], runs: Iterable[dict[str, Any]] = ()
+) -> str:
     frames = planted(rows)
-    return pages(Sources(*frames, pd.DataFrame(runs, columns=SCHEMA.names)), verdicts)["fauna.md"]
+    return pages(Sources(*frames, pd.DataFrame(list(runs), columns=SCHEMA.names)), verdicts)["fauna.md"]
 
 
 def section(page: str, heading: str) -> str:
