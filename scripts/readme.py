@@ -2,8 +2,8 @@
 
     python scripts/readme.py
 
-A picture shows a cell with default options and seed 0, fitted anew. The excerpt is the overview table of one board of
-leaderboards/fauna.md, without the columns and explainers that are not listed here.
+A picture shows a cell with default options and seed 0, fitted anew. The excerpt is the first table of one board of
+leaderboards/fauna.md: that of the metrics that rank. Where none does, it is that of the metrics that screen.
 """
 
 from __future__ import annotations
@@ -35,10 +35,17 @@ class Picture(NamedTuple):
 
 
 BOARD = "fauna/multi:*"
-METRICS = (
-    "faithfulness_regression", "relative_deviation", "part_effect_agreement", "location_instability", "part_following",
-    "accuracy",
-)  # fmt: skip
+NOTES = {
+    "Metrics that rank": "The board `fauna/multi:*`, metrics that *rank* explainers there by their cards; others are on"
+    " the page. Means over six categories and the seeds, in brackets the rank interval. **Bold**: no explainer is"
+    " surely better.",
+    "Metrics that screen": "The board `fauna/multi:*`. No metric ranks explainers there by its card. These *screen*: a"
+    " bad score is evidence against an explainer, a good one is none for it. Means over six categories and the seeds.",
+}
+_MARKS = (
+    "°: one seed. †: not surely better than every floor. ‡: the maps are no better than floors'. *best floor*: sees"
+    " nothing of what the network makes of an image. *truth*: explanations made from the truth. —: no value."
+)
 REPRODUCED = "interp_cnn against top_conv (network=ordinary)"
 OF_REPRODUCTIONS = (
     "ratio", "following, share of the gain", "P ordinary", "P", "O1 ordinary", "O1", "less ordinary, points", "seeds",
@@ -77,19 +84,13 @@ def draw(picture: Picture, rows: pd.DataFrame) -> None:
 
 
 def excerpt(page: str) -> str:
-    """The overview table of one board, reduced to the columns METRICS and to few rows."""
-    heading = re.escape(f"## {escape(BOARD)}")
-    found = re.search(rf"^{heading}\n.*?^### Overview\n\n(.*?)\n\n(\|.*?)\n\n", page, re.S | re.M)
+    """The table of one board with the metrics that rank or, said plainly, with those that screen where none ranks."""
+    board = re.search(rf"^## {re.escape(escape(BOARD))}\n(.*?)(?=^## |\Z)", page, re.S | re.M)
+    tables = dict(re.findall(r"^### ([^\n]+)\n\n(\|.*?)(?:\n\n|\Z)", board[1], re.S | re.M)) if board else {}
+    found = next((kind for kind in NOTES if kind in tables), None)
     if found is None:
-        sys.exit(f"leaderboards/fauna.md has no overview of {BOARD}; run `bench leaderboard`")
-    note = "Mean over six categories and the seeds listed on the page, ± half the width of the 95 % interval."
-    note += " **Bold**: no explainer is surely better. °: one seed."
-    note += " †: not surely better than every floor. ‡: the maps are no better than floors'. —: no value."
-    rows = [line.strip("|").split("|") for line in found[2].splitlines()]
-    kept = [0, *(at for name in METRICS for at, heading in enumerate(rows[0]) if heading.split()[0] == name)]
-    rows = [row for row in rows if "," not in row[0]]  # no more than one option apart from the default
-    table = "\n".join(f"|{'|'.join(row[at] for at in kept)}|" for row in rows)
-    return f"{note} [All metrics](leaderboards/fauna.md).\n\n{table}"
+        sys.exit(f"leaderboards/fauna.md has no scores of {BOARD}; run `bench leaderboard`")
+    return f"{NOTES[found]} {_MARKS} [All boards](leaderboards/fauna.md).\n\n{tables[found].strip()}"
 
 
 def reproduced(page: str) -> str:

@@ -1,4 +1,4 @@
-"""The details of a board in GitHub Markdown: all metrics, rankings, variants, comparisons, and cells without a score."""
+"""The details of a board in GitHub Markdown: all metrics, rankings, variants, comparisons, cells without a score."""
 
 from __future__ import annotations
 

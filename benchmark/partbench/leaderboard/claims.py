@@ -92,7 +92,8 @@ def _of(number: Measured, line: Line, found: Found, lacks: str) -> dict[str, Any
     row = {
         "unit": number.unit, "measured": number.value, "low": number.low, "high": number.high, "p": number.p,
         "defaults": _defaults(line, found, tasks), "seeds": found.seeds(key, tasks), "one_seed": number.one_seed,
-        "tasks": " ".join(task.partition("/")[2] for task in tasks), "images": number.images, "direction": number.direction,
+        "tasks": " ".join(task.partition("/")[2] for task in tasks), "images": number.images,
+        "direction": number.direction,
         "cells": found.files(line.board, (line.label, line.other), line.claim.metric, tasks),
     }  # fmt: skip
     if number.unit != line.claim.unit:

@@ -43,7 +43,7 @@ def section(page: str, heading: str) -> str:
 def test_metrics_that_rank_have_rank_intervals_and_costs() -> None:
     table = section(page_of(scored(), VERDICTS), "Metrics that rank")
     assert "| explainer | accuracy ↑<br>share | fit<br>s | image<br>s | memory<br>MB |" in table
-    assert "| nn | 0.600 (2) | — | — | — |" in table
+    assert "| nn | 0.600 ‡ (2) | — | — | — |" in table
     assert "| srae | **0.900** (1) | 12 | 0.0022 | 812 |" in table
     assert "| *best floor* | 0.500 mean_logit | | | |" in table
 
