@@ -44,6 +44,7 @@ _NO_CARDS = """\
 * No planted runs lie beside these results, so that no metric has a verdict of a card: a rank may be worth nothing."""
 _HEADINGS = {RANKS: "Metrics that rank", SCREENS: "Metrics that screen", NO_VERDICT: "Metrics without a verdict"}
 _COSTS = ["fit<br>s", "image<br>s", "memory<br>MB"]
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _NO_COST = Cost(None, None, None)
 
 
@@ -113,7 +114,7 @@ def _cell(row: Row, verdict: str) -> str:
 def _heading(board: ShownBoard, metric: str) -> str:
     row = board.metrics[metric][-1]
     unit = f"<br>{row['unit']}" if row["unit"] else ""
-    return f"{narrow(escape(metric))} {arrow(row)}{unit}"
+    return f"{narrow(escape(metric))}{_NO_BREAK}{arrow(row)}{unit}"
 
 
 def _cost(cost: Cost) -> list[str]:

@@ -42,7 +42,7 @@ def section(page: str, heading: str) -> str:
 
 def test_metrics_that_rank_have_rank_intervals_and_costs() -> None:
     table = section(page_of(scored(), VERDICTS), "Metrics that rank")
-    assert "| explainer | accuracy ↑<br>share | fit<br>s | image<br>s | memory<br>MB |" in table
+    assert "| explainer | accuracy\N{NO-BREAK SPACE}↑<br>share | fit<br>s | image<br>s | memory<br>MB |" in table
     assert "| nn | 0.600 ‡ (2) | — | — | — |" in table
     assert "| srae | **0.900** (1) | 12 | 0.0022 | 812 |" in table
     assert "| *best floor* | 0.500 mean_logit | | | |" in table
@@ -50,7 +50,7 @@ def test_metrics_that_rank_have_rank_intervals_and_costs() -> None:
 
 def test_metrics_that_screen_have_marks_but_no_ranks() -> None:
     table = section(page_of(scored(), VERDICTS), "Metrics that screen")
-    assert "| explainer | location_<wbr>instability ↓<br>share of diagonal |" in table
+    assert "| explainer | location_<wbr>instability\N{NO-BREAK SPACE}↓<br>share of diagonal |" in table
     assert "| nn | 0.300 † |" in table
     assert "| srae | 0.100 |" in table
     assert "| *best floor* | 0.200 centre_map |" in table
@@ -88,7 +88,7 @@ def test_the_truth_stands_beside_the_best_floor_where_it_was_planted() -> None:
 def test_without_cards_all_metrics_are_shown_as_having_no_verdict() -> None:
     page = page_of(scored(), {})
     table = section(page, "Metrics without a verdict")
-    assert "location_<wbr>instability ↓" in table
+    assert "location_<wbr>instability\N{NO-BREAK SPACE}↓" in table
     assert "0.900** (1)" in table
     assert "metrics/README.md" not in page
 

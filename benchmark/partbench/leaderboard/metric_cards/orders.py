@@ -137,7 +137,7 @@ def _tables(rows: pd.DataFrame, group: str, place: str) -> list[pd.DataFrame]:
     for sums, numbers in zip(total, count, strict=True):
         columns = numbers.any(0)
         complete = numbers[:, columns].all(1)
-        means = sums[complete][:, columns] / numbers[complete][:, columns]
+        means = np.round(sums[complete][:, columns] / numbers[complete][:, columns], 12)  # ties stay ties
         tables.append(pd.DataFrame(means, labels[complete], places[columns]))
     return tables
 
