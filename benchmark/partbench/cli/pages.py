@@ -17,7 +17,7 @@ from partbench.errors import InputError
 
 if TYPE_CHECKING:
     from partbench.leaderboard.metric_cards.card import Cards
-    from partbench.leaderboard.site.build import Material
+    from partbench.leaderboard.site.build import SiteMaterial
     from partbench.leaderboard.site.facts import Facts
 
 SITE = "site"
@@ -104,13 +104,13 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     return written
 
 
-def _material(cards: Cards) -> Material:
+def _material(cards: Cards) -> SiteMaterial:
     """What is known of plugins, and the cards of metrics where there are planted runs."""
-    from partbench.leaderboard.site.build import Material
-    from partbench.leaderboard.site.metric_pages import Card
+    from partbench.leaderboard.site.build import SiteMaterial
+    from partbench.leaderboard.site.metric_pages import CardTables
 
     made = [one.as_json() for one in cards.every]
-    return Material(_facts(), {one["metric"]: Card(one["verdicts"], one["tables"]) for one in made})
+    return SiteMaterial(_facts(), {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in made})
 
 
 def _facts() -> Facts:

@@ -83,7 +83,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class SiteData:
     """All that the pages are made of. `rows` are those of `standings.current`; `pairs` those of paired verdicts."""
 
     rows: pd.DataFrame
@@ -145,10 +145,10 @@ class Evidence:
         return frozenset(always[always].index)
 
 
-def evidence_of(sources: Sources) -> Evidence:
+def evidence_of(sources: Sources) -> SiteData:
     """What results and the evidence of images say; texts become printable: no control or bidirectional characters."""
     scores = list(_scores(_printable(sources.standings)))
-    return Evidence(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)))
+    return SiteData(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)))
 
 
 _TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason"]
