@@ -14,7 +14,7 @@ import pandas as pd
 from partbench.functional.statistics import holm
 from partbench.leaderboard.claims_evidence import Found
 from partbench.leaderboard.claims_lines import CLAIM, OPTION, READING, Line, command, dataset_of, lines_of
-from partbench.leaderboard.claims_measured import Measured, measured, reported
+from partbench.leaderboard.claims_measured import MeasuredClaim, measured, reported
 from partbench.leaderboard.claims_stated import Printed, printed, stated
 from partbench.leaderboard.current import current
 from partbench.leaderboard.standings import standings_of
@@ -76,7 +76,7 @@ def _row(line: Line, found: Found) -> dict[str, Any]:
     return row | (_of(number, line, found, lacks) if number else {})
 
 
-def _measure(line: Line, found: Found) -> Measured | None:
+def _measure(line: Line, found: Found) -> MeasuredClaim | None:
     claim, names = line.claim, {line.label, line.other} - {""}
     board = found.stacks.get((line.board, claim.metric))
     if board is not None:
@@ -85,14 +85,15 @@ def _measure(line: Line, found: Found) -> Measured | None:
     return None if row is None or line.other else reported(claim, row)
 
 
-def _of(number: Measured, line: Line, found: Found, lacks: str) -> dict[str, Any]:
+def _of(number: MeasuredClaim, line: Line, found: Found, lacks: str) -> dict[str, Any]:
     """The columns of what was measured."""
     key = line.board, line.label, line.claim.metric
     tasks = number.tasks or found.tasks(key)
     row = {
         "unit": number.unit, "measured": number.value, "low": number.low, "high": number.high, "p": number.p,
         "defaults": _defaults(line, found, tasks), "seeds": found.seeds(key, tasks), "one_seed": number.one_seed,
-        "tasks": " ".join(task.partition("/")[2] for task in tasks), "images": number.images, "direction": number.direction,
+        "tasks": " ".join(task.partition("/")[2] for task in tasks), "images": number.images,
+        "direction": number.direction,
         "cells": found.files(line.board, (line.label, line.other), line.claim.metric, tasks),
     }  # fmt: skip
     if number.unit != line.claim.unit:

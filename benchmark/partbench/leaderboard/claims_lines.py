@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from partbench.leaderboard.claims_evidence import Found
-from partbench.leaderboard.claims_stated import Claim, kinds, printed, stated
+from partbench.leaderboard.claims_stated import PublishedClaim, kinds, printed, stated
 from partbench.leaderboard.current import ABLATION
 
 CLAIM, READING, OPTION = "claim", "reading", "option"  # roles, beside ABLATION
@@ -19,7 +19,7 @@ class Line(NamedTuple):
     Without a board nothing can be measured; `lacks` says why.
     """
 
-    claim: Claim
+    claim: PublishedClaim
     role: str
     board: str = ""
     label: str = ""
@@ -28,12 +28,12 @@ class Line(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Claim, board and, for other roles than "claim", what differs."""
+        """PublishedClaim, board and, for other roles than "claim", what differs."""
         varied = [self.label, self.claim.metric] if self.role != CLAIM else []
         return ": ".join(filter(None, [self.claim.id, self.board, *varied]))
 
 
-def lines_of(claim: Claim, found: Found) -> Iterator[Line]:
+def lines_of(claim: PublishedClaim, found: Found) -> Iterator[Line]:
     """The lines of a claim, the paper's own data first; readings and options come last."""
     if claim.untested:
         yield Line(claim, CLAIM, lacks=claim.untested)
@@ -52,7 +52,7 @@ def lines_of(claim: Claim, found: Found) -> Iterator[Line]:
         yield from _variations(claim, board, found)
 
 
-def _variations(claim: Claim, board: str, found: Found) -> Iterator[Line]:
+def _variations(claim: PublishedClaim, board: str, found: Found) -> Iterator[Line]:
     """Other readings of the metric, and other options of the explainer beside the partner that is trained alike."""
     for metric in claim.readings:
         if {claim.explainer, claim.other} - {""} <= found.labels(board, metric):
