@@ -71,7 +71,7 @@ class ClaimedData(NamedTuple):
     about: str
 
 
-class Paper(NamedTuple):
+class ClaimedPaper(NamedTuple):
     """Title of a paper, and how what is measured here differs from it."""
 
     title: str
@@ -85,7 +85,7 @@ class Stated(NamedTuple):
     reference: tuple[str, ...]
     datasets: Mapping[str, ClaimedData]
     kinds: Mapping[str, str]
-    papers: Mapping[str, Paper]
+    papers: Mapping[str, ClaimedPaper]
     requirements: Mapping[str, tuple[Requirement, ...]]
 
 
@@ -108,7 +108,7 @@ def stated() -> Stated:
         tuple(said["reference"]),
         {name: ClaimedData(**_tuples(one)) for name, one in said["datasets"].items()},
         said["kinds"],
-        {name: Paper(**one) for name, one in said["papers"].items()},
+        {name: ClaimedPaper(**one) for name, one in said["papers"].items()},
         {name: tuple(Requirement(**_tuples(one)) for one in some) for name, some in said["requirements"].items()},
     )
 
