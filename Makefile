@@ -1,4 +1,4 @@
-.PHONY: bench test lint speed soak mutants clean
+.PHONY: bench test lint speed soak mutants reference planted clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -19,8 +19,15 @@ speed: .venv/installed  ## ratios against naive references, measured in one run
 soak: .venv/installed  ## reliability in large numbers: damaged files, kills (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -n 2
 
+planted: .venv/installed  ## planted runs, which metric cards are made from, and the cards (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/bench metric-card --run
+	$(BIN)/bench leaderboard
+
 mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" for a part, JOBS for the number at once
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(MODULES)
+
+reference: .venv/installed  ## all results anew, resumable; DATA=folder of photographs, JOBS, HOURS
+	$(BIN)/python scripts/reference.py $(if $(DATA),--data-root $(DATA)) $(if $(JOBS),--jobs $(JOBS)) $(if $(HOURS),--hours $(HOURS))
 
 .venv/mutants: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'

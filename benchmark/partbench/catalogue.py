@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
 
     from partbench.registry import Entry, Registry
 
-FORMAT = "1"
+FORMAT = "2"
+COMPUTED = "(set by other options)"  # a default that is known when the explainer is made
 NEWEST = 16  # cached catalogues that are not deleted; each environment and set of plugin files has its own
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A plugin: `owner` is its module or file; `options` are name, default and type of each, as text."""
+    """A plugin: `owner` is its module or file; `options` are name, default and type of each, as text.
+
+    `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word.
+    """
 
     kind: str
     name: str
@@ -43,6 +48,7 @@ class Listed:
     categories: list[str] = field(default_factory=list)
     attribute_tasks: list[str] = field(default_factory=list)
     default_performer: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,13 @@ def _listed(kind: str, entry: Entry) -> Listed:
     lines = (cls.__doc__ or "").strip().splitlines() or [""]
     version = entry.version if kind == "explainers" else str(cls.version)
     names = entry.name, version, entry.owner, entry.distribution, entry.version
-    return Listed(kind, *names, lines[0], _options(kind, cls), **of_dataset)
+    return Listed(kind, *names, lines[0], _options(kind, cls), **of_dataset, source=_source(cls.__doc__ or ""))
+
+
+def _source(docstring: str) -> str:
+    """The sentences after "Source:" up to the end of their paragraph, on one line."""
+    found = re.search(r"\bSource: (.*?)(?:\n\s*\n|\Z)", docstring, re.DOTALL)
+    return " ".join(found[1].split()) if found else ""
 
 
 def _options(kind: str, cls: Any) -> list[dict[str, str]]:
@@ -100,12 +112,15 @@ def _options(kind: str, cls: Any) -> list[dict[str, str]]:
         return []
     import inspect
 
+    from partbench.options import LeftOut
+
     options = []
     for option in (f for f in dataclasses.fields(cls) if f.init):
         factory = option.default_factory
         default = option.default if factory is dataclasses.MISSING else factory()
         text = option.type if isinstance(option.type, str) else inspect.formatannotation(option.type)
-        options.append({"name": option.name, "default": str(default), "type": text})
+        shown = COMPUTED if isinstance(default, LeftOut) else str(default)
+        options.append({"name": option.name, "default": shown, "type": text})
     return options
 
 

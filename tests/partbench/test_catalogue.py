@@ -21,17 +21,21 @@ from partbench.registry import load
 SOURCE = """
 from dataclasses import dataclass, field
 from typing import ClassVar
-from partbench import Explainer, hookimpl
+from partbench import Explainer, default_from, hookimpl
 print("noise")
 
 @dataclass
 class Mine(Explainer):
     '''First line.
 
-    Another.'''
+    Another. Source: a paper,
+    section 2.
+
+    More.'''
     name: ClassVar[str] = "mine"
     epochs: int = 3
     sizes: list[int] = field(default_factory=lambda: [1, 2])
+    rate: float = default_from(lambda mine: mine.epochs / 2)
     hidden: float = field(init=False, default=0.0)
     def fit(self, task): ...
     def explain(self, batch): ...
@@ -77,7 +81,14 @@ def test_options_are_given_with_defaults_and_types(file: Path) -> None:
     assert mine.options == [
         {"name": "epochs", "default": "3", "type": "int"},
         {"name": "sizes", "default": "[1, 2]", "type": "list[int]"},
+        {"name": "rate", "default": "(set by other options)", "type": "float"},
     ]
+
+
+def test_the_source_is_what_the_docstring_says_of_it(file: Path) -> None:
+    found = {plugin.name: plugin.source for plugin in catalogue([file]).of("explainers")}
+    assert found["mine"] == "a paper, section 2."
+    assert found["random_maps"] == ""
 
 
 def test_the_second_time_nothing_is_loaded_and_the_same_is_found(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

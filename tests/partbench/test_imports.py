@@ -137,7 +137,8 @@ def test_a_planted_import_is_seen() -> None:
     "statement",
     [
         "import partbench", "import partbench.cli.main", "import partbench.catalogue",
-        "import partbench.leaderboard.build", "import partbench.results.store", "import partbench.results.provenance",
+        "import partbench.leaderboard.site.build", "import partbench.leaderboard.build",
+        "import partbench.results.store", "import partbench.results.provenance",
         "import partbench.functional.statistics", "from partbench import load_results",
     ],
 )  # fmt: skip

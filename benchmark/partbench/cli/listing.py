@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from partbench.catalogue import Catalogue, Listed
 
 KINDS = ("explainers", "metrics", "datasets", "tasks", "performers")
+HIDDEN = ("module", "options", "source")  # in JSON only
 
 
 @click.command("list")
@@ -39,7 +40,7 @@ def list_(kind: str | None, files: tuple[Path, ...], as_json: bool) -> None:
     from partbench.cli.tables import print_table
 
     for name, rows in listing.items():
-        print_table(name, [{key: row[key] for key in row if key not in ("module", "options")} for row in rows])
+        print_table(name, [{key: row[key] for key in row if key not in HIDDEN} for row in rows])
     if found.broken:
         print_table("broken plugins", found.broken)
 
@@ -57,6 +58,7 @@ def _row(plugin: Listed) -> dict[str, Any]:
         "owner": f"{plugin.distribution} {plugin.distribution_version}",
         "module": plugin.owner,
         "what": plugin.what,
+        "source": plugin.source,
     }
     return row | ({"options": plugin.options} if plugin.kind in ("explainers", "metrics") else {})
 

@@ -14,6 +14,7 @@ from partbench.cli.cache import cache
 from partbench.cli.check import check
 from partbench.cli.compare import compare
 from partbench.cli.listing import doctor, list_
+from partbench.cli.metric_card import metric_card
 from partbench.cli.pages import leaderboard
 from partbench.cli.results import results
 from partbench.cli.run import run
@@ -60,13 +61,14 @@ def main() -> None:
     bench list explainers                        names, versions, descriptions
     bench compare srae nn                        which is better, metric by metric
     bench leaderboard                            rebuild leaderboards/ from results/
+    bench metric-card part_following             what a metric is worth
     bench cache                                  what is cached; check it, clear it
     bench results query 'select ...'             ask the results in SQL
     bench completion bash >> ~/.bashrc           complete names with TAB
     """
 
 
-for command in (run, check, list_, show, compare, leaderboard, results, cache, doctor):
+for command in (run, check, list_, show, compare, leaderboard, metric_card, results, cache, doctor):
     main.add_command(command)
 
 

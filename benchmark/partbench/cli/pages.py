@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from partbench.cli.parameters import results_option
 from partbench.errors import InputError
 
+if TYPE_CHECKING:
+    from partbench.leaderboard.metric_cards.sources import Sources
+    from partbench.leaderboard.site.build import Material
+    from partbench.leaderboard.site.facts import Facts
+
+SITE = "site"
+NAMED = 5  # stale files of a site that are named
+_SECONDS = 120  # to load plugins whose list is not cached
+
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail if a page does not match the results.")
+@click.option("--site", is_flag=True, help="Also write leaderboards/site/, pages for a browser.")
+@click.option(
+    "--with-photographs", is_flag=True, help="Show pictures of photographs in the site too; not for publication."
+)
 @results_option
-def leaderboard(check: bool, results: Path) -> None:
-    """Rebuild leaderboards/ from results/.
+def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) -> None:
+    """Rebuild leaderboards/ from results/, and the cards of metrics from the planted runs beside it.
 
     \b
     Examples:
       bench leaderboard
-      bench leaderboard --check      exit code 1 if a page is stale
+      bench leaderboard --site       also leaderboards/site/index.html and its pages
+      bench leaderboard --check      exit code 1 if a page is stale, those of a site included
     """
-    from partbench.leaderboard.build import stale_pages
-    from partbench.results.store import load_with_evidence
-
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    if with_photographs and not site:
+        raise InputError("--with-photographs is about the pictures of a site; add --site")
     if check:
-        stale = stale_pages(results.parent / "leaderboards", *load_with_evidence(results))
-        if stale:
-            click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
-            sys.exit(1)
-        click.echo("leaderboards match the results")
+        _check(results)
         return
-    for page in write_pages_of(results):
-        click.echo(page)
+    for path in _write_all(results, site, with_photographs):
+        click.echo(path)
 
 
 def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list[Path]:
@@ -44,3 +57,71 @@ def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list
     from partbench.leaderboard.build import publish
 
     return publish(results, results.parent / "leaderboards", datasets)
+
+
+def _check(results: Path) -> None:
+    """Exit with 1, and say what is stale, unless all pages match the results."""
+    from partbench.leaderboard.build import stale_pages
+    from partbench.leaderboard.metric_cards.pages import stale_cards
+    from partbench.leaderboard.metric_cards.sources import Sources
+    from partbench.leaderboard.site.build import stale_site
+    from partbench.leaderboard.site.data import evidence_of
+
+    folder, sources = results.parent / "leaderboards", Sources.of(results)
+    stale = stale_pages(folder, sources.results, sources.evidence) + stale_cards(folder, sources)
+    there = (folder / SITE / "index.html").is_file()
+    evidence = evidence_of(sources.results, sources.evidence) if there else None
+    of_site = stale_site(folder / SITE, evidence, _material(sources)) if evidence else []
+    if stale:
+        click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
+    if of_site:
+        named = ", ".join(of_site[:NAMED]) + (f" and {len(of_site) - NAMED} more" if len(of_site) > NAMED else "")
+        click.echo(f"bench: stale in site/: {named}; run `bench leaderboard --site`", err=True)
+    if stale or of_site:
+        sys.exit(1)
+    click.echo("leaderboards match the results")
+
+
+def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
+    """Write pages, cards and, if asked for, the site, from results that are read once; the paths to name."""
+    from partbench.leaderboard.build import write_pages
+    from partbench.leaderboard.metric_cards.pages import write_cards
+    from partbench.leaderboard.metric_cards.sources import Sources
+    from partbench.leaderboard.site.build import write_site
+    from partbench.leaderboard.site.data import evidence_of
+    from partbench.results.claims import locked
+
+    folder = results.parent / "leaderboards"
+    with locked(folder / ".lock"):
+        sources = Sources.of(results)
+        written = write_pages(folder, sources.results, sources.evidence) + write_cards(folder, sources)
+        if site:
+            evidence = evidence_of(sources.results, sources.evidence)
+            write_site(folder / SITE, evidence, _material(sources), results.parent / "pictures", photographs)
+            written.append(folder / SITE / "index.html")
+    return written
+
+
+def _material(sources: Sources) -> Material:
+    """What is known of plugins, and the cards of metrics where there are planted runs."""
+    from partbench.leaderboard.metric_cards.card import Cards
+    from partbench.leaderboard.site.build import Material
+    from partbench.leaderboard.site.metric_pages import Card
+
+    made = [one.as_json() for one in Cards(sources).all()] if len(sources.planted_runs) else []
+    return Material(_facts(), {one["metric"]: Card(one["verdicts"], one["tables"]) for one in made})
+
+
+def _facts() -> Facts:
+    """What plugins say of themselves, asked of another process: loading them may import torch, or fail."""
+    from partbench.leaderboard.site.facts import Facts, facts_of
+
+    command = [sys.executable, "-m", "partbench", "list", "--json"]
+    try:
+        printed = subprocess.run(command, capture_output=True, check=True, timeout=_SECONDS).stdout
+        return facts_of(json.loads(printed))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        warnings.warn(
+            f"plugins cannot be listed ({type(error).__name__}); the site says nothing of what they are", stacklevel=2
+        )
+        return Facts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from partbench.nn.receptive_field import ReceptiveField
@@ -28,11 +28,25 @@ def peaks(explanation: Explanation, size: tuple[int, int]) -> tuple[Float[Tensor
     The centre of a cell may lie outside of the image (see `on_image`).
     """
     h, w = explanation.maps.shape[-2:]
-    flat = explanation.maps.detach().float().cpu().flatten(2)
-    cells = torch.from_numpy(flat.numpy().argmax(-1))  # several times faster than torch's on a CPU
+    flat = explanation.maps.detach().float().flatten(2)
+    cells = first_largest(flat)
+    highest, cells = flat.gather(-1, cells[..., None])[..., 0].cpu(), cells.cpu()
     rows = (explanation.grid or ReceptiveField.tiling(h, size[0])).centres(h)
     columns = (explanation.grid or ReceptiveField.tiling(w, size[1])).centres(w)
-    return flat.gather(-1, cells[..., None])[..., 0], torch.stack([columns[cells % w], rows[cells // w]], dim=-1)
+    return highest, torch.stack([columns[cells % w], rows[cells // w]], dim=-1)
+
+
+def first_largest(flat: Float[Tensor, "n k c"]) -> Int[Tensor, "n k"]:
+    """The first cell of each map that has the map's largest value, found on the device of the maps."""
+    if flat.device.type == "cpu":
+        return torch.from_numpy(flat.numpy().argmax(-1))  # several times faster than torch's on a CPU
+    return first_equal(flat)
+
+
+def first_equal(flat: Float[Tensor, "n k c"]) -> Int[Tensor, "n k"]:
+    """As `first_largest`; of cells that are equal, torch's argmax would give any."""
+    cells = torch.arange(flat.shape[-1], device=flat.device)
+    return torch.where(flat == flat.amax(-1, keepdim=True), cells, flat.shape[-1]).amin(-1)
 
 
 def on_image(places: Float[Tensor, "*n 2"], pixels: int) -> Float[Tensor, "*n 2"]:

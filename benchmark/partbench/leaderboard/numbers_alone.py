@@ -11,16 +11,24 @@ METRICS_WITHOUT_MAPS = (
     "contribution_error", "faithfulness_classification", "faithfulness_regression", "relative_deviation",
 )  # fmt: skip
 
+# Maps that lie apart from each other, or in a corner where no part is, are good in these without a look at the image.
+METRICS_OF_PLACES = ("locality", "orthogonality_frobenius", "orthogonality_logdet")
+
+
+def supports(metric: str) -> bool:
+    """Whether a score better than that of every floor says that the maps follow the image."""
+    return metric not in (*METRICS_WITHOUT_MAPS, *METRICS_OF_PLACES) and "@" not in metric
+
 
 def unsupported(table: pd.DataFrame) -> pd.Series:
     """Which rows of `standings` are scores of metrics without maps, of an explainer whose maps beat no floor.
 
-    A bool for each row. The maps of an explainer are supported if some ranked metric of maps separates them from every
-    floor of its board. False for floors, and on boards where no floor has such a metric.
+    A bool for each row. The maps of an explainer are supported if they are better than every floor of its board in
+    some ranked metric that `supports`. False for floors, and on boards where no floor has such a metric.
     """
     without_maps = table["metric"].isin(METRICS_WITHOUT_MAPS)
     floor = table["control"] == "floor"
-    of_maps = ~without_maps & ~table["metric"].str.contains("@") & table["higher_is_better"].notna()
+    of_maps = table["metric"].map(supports).astype(bool) & table["higher_is_better"].notna()
     measured = of_maps & table["low"].notna().where(~floor, table["value"].notna())
     with_floor = measured & _any(measured & floor, table, ["board", "metric"])
     better = _any(with_floor & ~floor & ~table["beaten_by_control"], table, ["board", "explainer", "variant"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +19,40 @@ _VARIANTS = {
 }
 _NAME = ["explainer", "variant", "metric"]
 _SETTING = ["paper", "table", "dataset", "setting", "board", "performer", "metric"]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper whose numbers are in published.csv; `proposed` is the explainer that it proposes."""
+
+    name: str
+    proposed: str
+    title: str
+    authors: str
+    venue: str
+    year: str
+    arxiv: str
+
+    @property
+    def bibtex(self) -> str:
+        """The entry of the paper."""
+        lines = {"title": f"{{{self.title}}}", "author": self.authors, "year": self.year}
+        if self.venue == "arXiv preprint":
+            kind, where = "misc", {}
+        elif "Conference" in self.venue:
+            kind, where = "inproceedings", {"booktitle": self.venue}
+        else:
+            kind, where = "article", {"journal": self.venue}
+        fields = {**lines, **where, "eprint": self.arxiv, "archiveprefix": "arXiv"}
+        width = max(map(len, fields))
+        body = ",\n".join(f"  {name:<{width}} = {{{text}}}" for name, text in fields.items())
+        return f"@{kind}{{{self.name},\n{body}\n}}"
+
+
+@functools.cache
+def papers() -> tuple[Paper, ...]:
+    """The papers whose numbers are in published.csv."""
+    return tuple(Paper(paper, *rest) for paper, *rest in _data("published_papers.csv").itertuples(index=False))
 
 
 @functools.cache
@@ -41,8 +76,7 @@ def published() -> pd.DataFrame:
 @functools.cache
 def proposed() -> dict[str, str]:
     """The explainer that each paper proposes; its tables compare it with the others."""
-    papers = _data("published_papers.csv")
-    return dict(zip(papers["paper"], papers["proposed"], strict=True))
+    return {paper.name: paper.proposed for paper in papers()}
 
 
 def same_data(standing: Mapping[Hashable, Any] | pd.Series) -> str:

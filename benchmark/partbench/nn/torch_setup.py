@@ -31,3 +31,9 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         for parameter, size in ((_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, 256 << 20), (_M_TOP_PAD, 64 << 20)):
             library.mallopt(parameter, size)
+
+
+def return_freed_memory() -> None:
+    """Give memory that is freed but kept back to the system, wherever it lies. Does nothing without glibc."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

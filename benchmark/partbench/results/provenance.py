@@ -62,7 +62,7 @@ def digest(module: str) -> str:
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return ""
     trees = _reachable(spec.name, Path(spec.origin))
-    code = "\n".join(f"{name} {_canonical(trees[name])}" for name in sorted(trees))
+    code = "\n".join(f"{name} {_text(trees[name])}" for name in sorted(trees))
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
 
@@ -93,11 +93,17 @@ def _reachable(name: str, path: Path) -> dict[str, ast.Module]:
         name, path = waiting.pop()
         if name in found:
             continue
-        found[name] = ast.parse(path.read_bytes())
+        found[name] = _parsed(path, path.stat().st_mtime_ns)
         for wanted in _imported(found[name], name if path.name == "__init__.py" else name.rpartition(".")[0]):
             if (by_hand or _is_beside(wanted.partition(".")[0], top, folder)) and (place := _source(folder, wanted)):
                 waiting.append((wanted, place))
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(path: Path, written: int) -> ast.Module:
+    """The syntax tree of a file that was written at this time (ns); never changed by whoever gets it."""
+    return ast.parse(path.read_bytes())
 
 
 def _is_beside(name: str, top: str, folder: Path) -> bool:
@@ -136,6 +142,11 @@ def _source(folder: Path, name: str) -> Path | None:
     stem = folder.joinpath(*name.split("."))
     candidates = (stem / "__init__.py", stem.with_name(f"{stem.name}.py"))
     return next((path for path in candidates if path.is_file()), None)
+
+
+@functools.lru_cache(maxsize=256)
+def _text(tree: ast.Module) -> str:
+    return _canonical(tree)
 
 
 def _canonical(node: object) -> str:

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from partbench.nn.torch_setup import return_freed_memory
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -37,6 +38,7 @@ from partbench.types import (
 POSITIVE_BATCH = 32
 MIXED_BATCH = 64
 Progress = Callable[[str, int, int], None]
+PartEffects = Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]]
 
 
 @dataclass
@@ -135,7 +137,8 @@ def seed_generators(explainer: Explainer, task: Task) -> None:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Let `peak_memory` begin anew."""
+    """Let `peak_memory` begin anew, without the memory that earlier cells have freed."""
+    return_freed_memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):
@@ -156,27 +159,32 @@ def peak_memory(device: torch.device) -> float:
 
 
 def _explain_all(work: Work, scores: Sequence[MetricState]) -> None:
-    """All images, then those of the explained category once more, for the metrics that need each.
-
-    All images come mixed, in batches of one size: neither place nor size tells which are of the category. What is
-    predicted of them is scored before the second pass, in which all are. Only there are maps needed, so that they are
-    computed for these images alone.
-    """
-    positive = work.task.positive(work.task.labels("test"))
-    every = [score for score in scores if score.metric.images == "all"]
-    of_category = [score for score in scores if score.metric.images != "all"]
-    mixed = np.random.default_rng(0).permutation(len(positive)).tolist()
-    own = torch.nonzero(positive).flatten().tolist()
-    passes = [(mixed, MIXED_BATCH, every), (own, POSITIVE_BATCH, of_category)]
-    if positive.all():
-        passes = [(own, POSITIVE_BATCH, [*scores])]
-    done, total = 0, sum(len(rows) for rows, _, active in passes if active)
-    for rows, size, active in passes:
+    planned = passes(work.task, scores)
+    done, total = 0, sum(len(rows) for rows, _, active in planned if active)
+    for rows, size, active in planned:
         for start in range(0, len(rows) if active else 0, size):
             _explain_batch(work, rows[start : start + size], active)
             done += len(rows[start : start + size])
             if work.progress:
                 work.progress("explaining and scoring", done, total)
+
+
+def passes(task: Task, scores: Sequence[MetricState]) -> list[tuple[list[int], int, list[MetricState]]]:
+    """Test images, the size of their batches, and the metrics that are fed them, pass by pass.
+
+    All images, then those of the explained category once more, for the metrics that need each. All images come mixed,
+    in batches of one size: neither place nor size tells which are of the category. What is predicted of them is scored
+    before the second pass, in which all are. Only there are maps needed, so that they are computed for these images
+    alone.
+    """
+    positive = task.positive(task.labels("test"))
+    every = [score for score in scores if score.metric.images == "all"]
+    of_category = [score for score in scores if score.metric.images != "all"]
+    mixed = np.random.default_rng(0).permutation(len(positive)).tolist()
+    own = torch.nonzero(positive).flatten().tolist()
+    if positive.all():
+        return [(own, POSITIVE_BATCH, [*scores])]
+    return [(mixed, MIXED_BATCH, every), (own, POSITIVE_BATCH, of_category)]
 
 
 def _explain_batch(work: Work, rows: Sequence[int], scores: Sequence[MetricState]) -> None:
@@ -190,9 +198,16 @@ def _explain_batch(work: Work, rows: Sequence[int], scores: Sequence[MetricState
     work.explain += time.perf_counter() - started
     work.untouched()
     effects = part_effects(explainer, task, rows, explanation)
+    score_batch(task, batch, explanation, effects, working)
+
+
+def score_batch(
+    task: Task, batch: Batch, explanation: Explanation, effects: PartEffects | None, scores: Sequence[MetricState]
+) -> None:
+    """Feed metrics the explanation of a batch of the task, with the true effects of parts (see `part_effects`)."""
     field = partial(field_of, task, explanation.grid)
     outputs = replace(outputs_of(task, batch), part_effects=effects, measured_field=field)
-    for score in working:
+    for score in scores:
         score.update(batch, explanation, outputs)
 
 
@@ -215,22 +230,25 @@ def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
 
 
 def part_effects(
-    explainer: Explainer, task: Task, rows: Sequence[int], explanation: Explanation
-) -> Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]] | None:
+    explainer: Explainer | None, task: Task, rows: Sequence[int], explanation: Explanation
+) -> PartEffects | None:
     """How much the explained logit of test images at `rows` falls without each part; NaN for parts not asked for.
 
     `explanation` is the explainer's of these images. The logit is the performer's, or that of the network that the
-    explainer explains instead. None where images cannot be had without a part, or where several logits are explained.
+    explainer explains instead; without an explainer the performer's. None where images cannot be had without a part, or
+    where several logits are explained.
     """
     if not task.dataset.test.has_removals or task.target is None:
         return None
 
     def logit(shown: Batch) -> Float[Tensor, "n"]:
-        own = None if explanation.explained is None else task.explain(explainer, shown).explained
+        own = None
+        if explainer is not None and explanation.explained is not None:
+            own = task.explain(explainer, shown).explained
         return task.explained(shown) if own is None else own
 
     def effects(wanted: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
-        whole = explanation.explained
+        whole = None if explainer is None else explanation.explained
         if whole is None:
             whole = task.explained(task.batch("test", rows))
         falls = torch.full(wanted.shape, torch.nan, device=whole.device)

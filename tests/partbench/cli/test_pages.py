@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,39 @@ def test_showing_a_damaged_cell_costs_one_line(tmp_path: Path, content: bytes) -
     assert found.exit_code == 2
     assert len(found.stderr.splitlines()) == 1
     assert found.stderr.startswith(f"bench: cannot read '{path}'")
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> Path:
+    write_cell(tmp_path / "results", rows([0.5, 0.25]), cell())
+    return tmp_path
+
+
+def test_a_site_is_written_and_checked_with_the_pages(scored: Path) -> None:
+    done = leaderboard(scored, "--site")
+    site = scored / "leaderboards" / "site"
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-1] == str(site / "index.html")
+    page = (site / "explainers" / "srae.html").read_text()
+    assert "Sparse reconstruction autoencoder" in page
+    assert "@article{srae," in page
+    assert not re.search("0x[0-9a-f]{6}|function", page)
+    assert leaderboard(scored, "--check").exit_code == 0
+    (site / "index.html").write_text("changed")
+    stale = leaderboard(scored, "--check")
+    assert stale.exit_code == 1
+    assert "stale in site/: index.html; run `bench leaderboard --site`" in stale.output
+
+
+def test_a_site_is_written_where_plugins_cannot_be_listed(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    done = leaderboard(scored, "--site")
+    assert done.exit_code == 0
+    assert "plugins cannot be listed" in done.output
+    assert "not installed here" in (scored / "leaderboards" / "site" / "explainers" / "srae.html").read_text()
+
+
+def test_photographs_are_about_a_site(scored: Path) -> None:
+    found = leaderboard(scored, "--with-photographs")
+    assert found.exit_code == 2
+    assert "add --site" in found.output

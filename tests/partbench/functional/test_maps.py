@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import hypothesis.extra.numpy as hnp
+import numpy as np
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from partbench import Explanation, ReceptiveField
 from partbench.functional import on_image, peaks, strength
-from partbench.functional.maps import centres
+from partbench.functional.maps import centres, first_equal, first_largest
 
 CELLS = 4
 
@@ -51,3 +55,9 @@ def test_without_a_grid_rows_and_columns_tile_a_square_image_each_by_its_own_num
 def test_a_grid_is_that_of_rows_and_of_columns() -> None:
     grid = ReceptiveField(offset=1.0, stride=3.0, size=5.0)
     assert centres(Explanation(torch.zeros(1, 1, 2, 4), grid=grid), 16) == (grid, grid)
+
+
+@given(hnp.arrays(np.float32, (2, 3, 7), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])))
+def test_maps_on_a_gpu_peak_in_the_same_cell_as_on_a_cpu(values: np.ndarray) -> None:
+    maps = torch.from_numpy(values)
+    assert torch.equal(first_equal(maps), first_largest(maps))

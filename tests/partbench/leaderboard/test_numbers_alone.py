@@ -55,3 +55,13 @@ def test_every_metric_that_reads_no_maps_is_listed() -> None:
     metrics = load().metrics
     assert {name for name, entry in metrics.items() if "maps" not in entry.cls.needs} <= set(METRICS_WITHOUT_MAPS)
     assert not {name for name in METRICS_WITHOUT_MAPS if name in metrics and "maps" in metrics[name].cls.needs}
+
+
+@pytest.mark.parametrize("metric", ["locality", "orthogonality_frobenius", "orthogonality_logdet"])
+def test_maps_in_the_corners_do_not_support_the_logit(metric: str) -> None:
+    cornered = [row(name, "cat", value, 0.01, metric=metric) for name, value in (("copy", 0.1), ("edges", 0.9))]
+    cornered[1]["control"] = "floor"
+    logit = row("copy", "cat", 0.0, 0.0, **LOGIT)
+    assert marked(FLOOR, row("copy", "cat", 0.0, 0.01, **MAPS), *cornered, logit) == {
+        ("copy", "faithfulness_regression")
+    }

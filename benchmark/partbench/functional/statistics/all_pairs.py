@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from partbench.functional.statistics.moderated import Prior, moderated
 from partbench.functional.statistics.paired import COMPARABLE, LEVEL, ROUNDING
@@ -96,13 +96,13 @@ class Estimates:
         """Two-sided p values, see `paired.Estimate.p`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.abs(self.difference) / np.sqrt(self.variance)
-        found = 2 * student.sf(ratio, self.degrees)
+        found = 2 * stdtr(self.degrees, -ratio)
         exact = np.where(self.difference == 0, 1.0, np.exp2(-self.degrees))
         return np.where(self.variance == 0, exact, found)
 
     def interval(self, level: float = LEVEL) -> Float[np.ndarray, "p 2"]:
         """Student's t intervals of the differences, see `paired.Estimate.interval`."""
-        half = student.ppf((1 + level) / 2, self.degrees) * np.sqrt(self.variance)
+        half = stdtrit(self.degrees, (1 + level) / 2) * np.sqrt(self.variance)
         agreed = (self.difference == 0) | (self.p <= 1 - level)
         half = np.where(self.variance == 0, np.where(agreed, 0, np.inf), half)
         return np.stack([self.difference - half, self.difference + half], axis=1)

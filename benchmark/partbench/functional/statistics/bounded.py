@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 
 from partbench.functional.statistics.all_pairs import Estimates
 from partbench.functional.statistics.paired import LEVEL
@@ -35,7 +34,7 @@ def bounded_interval(
     with np.errstate(divide="ignore", invalid="ignore"):
         ends = expit(logit(share)[:, None] + np.stack([-half, half], axis=1))
     ends = np.where(inside[:, None], low + (high - low) * ends, np.clip(plain, low, high))
-    z2 = norm.ppf((1 + level) / 2) ** 2
+    z2 = ndtri((1 + level) / 2) ** 2
     unseen = z2 / (found.clusters + z2)
     wilson = value[:, None] + unseen[:, None] * (np.array([low, high]) - value[:, None])
     return np.where((found.variance == 0)[:, None], wilson, ends)

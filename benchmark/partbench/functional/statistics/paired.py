@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from partbench.functional.statistics.moderated import Prior, moderated
 
@@ -53,7 +53,7 @@ class Estimate:
         """Two-sided p of Student's t for a difference of 0; 1 where difference and variance are both 0."""
         if self.variance == 0:
             return 1.0 if self.difference == 0 else 2.0**-self.degrees
-        return float(2 * student.sf(abs(self.difference) / math.sqrt(self.variance), self.degrees))
+        return float(2 * stdtr(self.degrees, -abs(self.difference) / math.sqrt(self.variance)))
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Student's t interval of the difference.
@@ -63,7 +63,7 @@ class Estimate:
         if self.variance == 0:
             known = self.difference == 0 or self.p <= 1 - level
             return (self.difference, self.difference) if known else (-math.inf, math.inf)
-        half = float(student.ppf((1 + level) / 2, self.degrees)) * math.sqrt(self.variance)
+        half = float(stdtrit(self.degrees, (1 + level) / 2)) * math.sqrt(self.variance)
         return self.difference - half, self.difference + half
 
 

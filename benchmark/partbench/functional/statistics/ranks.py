@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
 LEAST_RANKED = 3  # two can only be in the right order or in the wrong one
 
@@ -16,6 +15,8 @@ def rank_agreement(
 
     NaN where fewer than three columns are used, or the truth is constant.
     """
+    from scipy.stats import rankdata  # half a second, which only those who rank should wait
+
     values = np.full(len(found), np.nan)
     for row, columns in enumerate(used):
         ranks = [rankdata(of[row, columns]) - (columns.sum() + 1) / 2 for of in (found, truth)]

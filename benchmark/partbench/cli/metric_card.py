@@ -1,0 +1,90 @@
+"""`bench metric-card`: what a metric is worth, from results and planted runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from partbench.cli.parameters import completion_of, json_option, results_option
+from partbench.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from partbench.leaderboard.metric_cards.card import Card
+
+Section = tuple[str, str, list[dict[Any, Any]]]
+
+
+@click.command("metric-card")
+@click.argument("name", required=False, shell_complete=completion_of("metrics"))
+@click.option("--run", "make", is_flag=True, help="First make the planted runs that are not made yet (minutes).")
+@json_option
+@results_option
+def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> None:
+    """What a metric is worth: does it tell the truth from noise, and does it order explainers the same way twice?
+
+    NAME: a metric; without it, the verdicts on all metrics. docs/metrics.md says how they are found.
+
+    \b
+    Examples:
+      bench metric-card                            verdicts on all metrics
+      bench metric-card part_following
+      bench metric-card part_following --json
+      bench metric-card --run                      make planted runs, in planted/ beside the results
+    """
+    if make:
+        _make_planted(results)
+    from partbench.leaderboard.metric_cards.card import Cards, metric_verdicts
+    from partbench.leaderboard.metric_cards.sources import Sources
+
+    if not results.is_dir():
+        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    sources = Sources.of(results)
+    if sources.planted_runs.empty:
+        raise InputError("no planted runs to judge metrics by; make them with `bench metric-card --run`")
+    if name is None:
+        verdicts = metric_verdicts(sources).to_dict("records")
+        _print(verdicts if as_json else [("verdicts", "", verdicts)], as_json)
+        return
+    if name not in sources.metrics:
+        raise unknown("metric with results", name, sources.metrics)
+    card = Cards(sources).card(name)
+    _print(card.as_json() if as_json else _sections(card), as_json)
+
+
+def _sections(card: Card) -> list[Section]:
+    """Title, text and rows of the tables of a card."""
+    from partbench.leaderboard.metric_cards.pages import TEXTS, shown
+
+    found: list[Section] = [(card.metric, "", card.verdicts.drop(columns="metric").to_dict("records"))]
+    for title, table in card.tables.items():
+        rows = [{column: shown(value) for column, value in row.items()} for row in table.to_dict("records")]
+        found.append((title, TEXTS[title], rows))
+    return found
+
+
+def _make_planted(results: Path) -> None:
+    from partbench.cli.workbench import open_workbench
+    from partbench.results.planted import planted_folder
+    from partbench.running.planted.runs import make_planted
+    from partbench.running.run import one_thread
+
+    _, workbench = open_workbench("cpu", None)
+    with one_thread():
+        made = make_planted(planted_folder(results), workbench, say=lambda line: click.echo(line, err=True))
+    click.echo(f"{made} planted runs made", err=True)
+
+
+def _print(found: Any, as_json: bool) -> None:
+    """As JSON, or sections as tables."""
+    from partbench.cli.tables import print_table
+
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for title, text, rows in found:
+        print_table(title, rows)
+        if text:
+            click.echo(f"{text}\n")

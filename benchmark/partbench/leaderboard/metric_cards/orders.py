@@ -1,0 +1,142 @@
+"""Whether a metric puts explainers in the same order in two places: Kendall's tau, with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from partbench.leaderboard.metric_cards.sources import LEAST_EXPLAINERS
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Mean tau-b over pairs of places, its 95 % interval (NaN where unknown), and what it is of."""
+
+    tau: float
+    low: float
+    high: float
+    pairs: int
+    explainers: int
+
+
+NONE = Agreement(np.nan, np.nan, np.nan, 0, 0)
+
+
+def tau(a: ArrayLike, b: ArrayLike) -> float:
+    """Kendall's tau-b; 0 where one side is constant, which orders nothing.
+
+    Equal to scipy's `kendalltau`, which takes .7 ms a call for its p-value: cards need some ten thousand.
+    """
+    one, other = _signs(a), _signs(b)
+    length = np.sqrt(float(one @ one) * float(other @ other))
+    return float(one @ other) / length if length else 0.0
+
+
+def _signs(values: ArrayLike) -> Float[np.ndarray, "p"]:
+    row = np.asarray(values, float)
+    first, second = np.triu_indices(len(row), 1)
+    return np.sign(row[first] - row[second])
+
+
+def between_columns(tables: Iterable[pd.DataFrame]) -> Agreement:
+    """The mean tau over all pairs of columns within each table; rows are explainers, without gaps.
+
+    The interval is Student's t on the jackknife that leaves out one column at a time: a column is an independent place,
+    its pairs are not. It is unknown with fewer than three columns.
+    """
+    taus: dict[tuple[int, str, str], float] = {}
+    explainers = 0
+    for number, table in enumerate(tables):
+        if len(table) >= LEAST_EXPLAINERS:
+            explainers = max(explainers, len(table))
+            for one, other in combinations(table.columns, 2):
+                taus[number, one, other] = tau(table[one], table[other])
+    if not taus:
+        return NONE
+    mean = float(np.mean(list(taus.values())))
+    places = sorted({(number, name) for number, *pair in taus for name in pair})
+    left = [_without(taus, place) for place in places]
+    low = high = np.nan
+    if len(places) > 2 and not np.isnan(left).any():
+        n = len(places)
+        error = np.sqrt((n - 1) / n * np.square(np.array(left) - np.mean(left)).sum())
+        half = float(student.ppf((1 + LEVEL) / 2, n - 1)) * error
+        low, high = max(-1.0, mean - half), min(1.0, mean + half)
+    return Agreement(mean, low, high, len(taus), explainers)
+
+
+def _without(taus: dict[tuple[int, str, str], float], place: tuple[int, str]) -> float:
+    rest = [value for (number, *pair), value in taus.items() if number != place[0] or place[1] not in pair]
+    return float(np.mean(rest)) if rest else np.nan
+
+
+def between_categories(rows: pd.DataFrame) -> Agreement:
+    """Between the tasks of each board, on means over seeds; `rows` are honest ones of one metric and dataset."""
+    return between_columns(_tables(rows, "board", "task"))
+
+
+def between_seeds(rows: pd.DataFrame) -> Agreement:
+    """Between the seeds of each task. Its interval counts the seeds of a task as places."""
+    return between_columns(_tables(rows, "task", "seed"))
+
+
+def between_networks(rows: pd.DataFrame) -> Agreement:
+    """Between the boards of a dataset, each of which explains another network or other logits, on board means."""
+    return between_columns(_pairs(_board_means(rows)))
+
+
+def between_datasets(rows: pd.DataFrame) -> Agreement:
+    """Between the boards of one kind of all datasets; `rows` are honest ones of one metric."""
+    means = _board_means(rows)
+    kinds = sorted({name.partition("/")[2].partition("@")[0] for name in means.columns})
+    alike = ([name for name in means if name.partition("/")[2].partition("@")[0] == kind] for kind in kinds)
+    tables = [table for names in alike for table in _pairs(means[names]) if _datasets(table) == 2]
+    return between_columns(tables)
+
+
+def metric_taus(rows: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
+    """Mean tau over tasks between the orders of two metrics, or variants, for each wanted pair that tasks can tell.
+
+    `rows` are honest ones. Scores are compared with higher as better: -1 is opposition.
+    """
+    wide = rows.groupby(["task", "label", "metric"], sort=True, observed=True)["score"].mean().unstack("metric")
+    pairs = [pair for pair in wanted if {*pair} <= {*wide.columns}]
+    taus: dict[tuple[str, str], list[float]] = {}
+    for _, table in wide.groupby(level="task", sort=True):
+        values = {name: table[name].to_numpy(float) for name in table}
+        for one, other in pairs:
+            known = np.isfinite(values[one]) & np.isfinite(values[other])
+            if known.sum() >= LEAST_EXPLAINERS:
+                taus.setdefault((one, other), []).append(tau(values[one][known], values[other][known]))
+    return {pair: float(np.mean(of_pair)) for pair, of_pair in taus.items()}
+
+
+def _tables(rows: pd.DataFrame, group: str, place: str) -> list[pd.DataFrame]:
+    """Of each group, explainers by places: those that have a score in all places."""
+    means = rows.groupby([group, place, "label"], sort=True, observed=True)["score"].mean().unstack([group, place])
+    groups = means.columns.get_level_values(0)
+    return [means.loc[:, groups == one].droplevel(0, axis=1).dropna() for one in sorted(set(groups))]
+
+
+def _board_means(rows: pd.DataFrame) -> pd.DataFrame:
+    boards = sorted(set(rows["board"]))
+    tables = _tables(rows, "board", "task") if boards else []
+    return pd.DataFrame({board: own.mean(axis=1) for board, own in zip(boards, tables, strict=True)})
+
+
+def _pairs(means: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for pair in combinations(means.columns, 2):
+        yield means[list(pair)].dropna()
+
+
+def _datasets(table: pd.DataFrame) -> int:
+    return len({name.partition("/")[0] for name in table.columns})

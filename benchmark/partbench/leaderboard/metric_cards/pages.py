@@ -1,0 +1,143 @@
+"""Cards as pages of Markdown and pictures, and the index of all verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from partbench.errors import InputError
+from partbench.leaderboard.markdown import ABSENT, escape, grid, number
+from partbench.leaderboard.metric_cards.card import (
+    CHEATS,
+    DOSE,
+    IMAGES,
+    LIMITS,
+    ORDERS,
+    OTHERS,
+    OWN,
+    WEIGHTS,
+    Card,
+    Cards,
+)
+from partbench.leaderboard.metric_cards.picture import dose_picture
+from partbench.leaderboard.metric_cards.sources import Sources, of_metric
+from partbench.leaderboard.page import HEADER
+from partbench.results.schema import safe_name
+from partbench.results.sealed import write_whole
+
+FOLDER, INDEX = "metrics", "README.md"
+_RULES = "[how the verdicts are found](../../docs/metrics.md)"
+TEXTS = {
+    DOSE: "An explanation made from the truth, mixed with noise in these shares (0: the truth, 1: noise), and inverted."
+    " In the picture, bars are 95 % intervals and a dotted line is the best floor.",
+    LIMITS: "A good value is that of the truth. A value that costs nothing is that of the best floor.",
+    WEIGHTS: "Explainers of a network whose weights are random from the top down to the layer named; none: trained."
+    " Worse: with all weights random, the interval is apart from that of the trained network, on the worse side.",
+    ORDERS: "Kendall's tau between the orders of the explainers, with their defaults and without floors and ablations."
+    " 1: the same order, 0: unrelated. low, high: 95 % interval. Orders of fewer than four explainers do not count.",
+    CHEATS: "Explanations that explain nothing; the value is the mean over tasks. Marked: a board marks them († or ‡).",
+    OWN: "Kendall's tau between the order by the metric and the order by its variant.",
+    IMAGES: "Separated: the paired difference of two explainers over the images of a board leaves out 0 at 95 %."
+    " Neighbours are next to each other in the order; the median number of images that separate them in four cases of"
+    " five. The noise of training is not counted.",
+    OTHERS: "Kendall's tau between the order by this metric and the order by another one on the same tasks.",
+}
+
+
+def card_pages(sources: Sources) -> dict[str, str]:
+    """Name and text of every page and picture of the cards; none without results, or without planted runs."""
+    cards = [] if sources.planted_runs.empty else Cards(sources).all()
+    made: dict[str, str] = {}
+    for card in cards:
+        name = safe_name(card.metric)
+        if picture := dose_picture(card.metric, card.doses, of_metric(sources.best_floors, card.metric)):
+            made[f"{name}.svg"] = picture
+        made[f"{name}.md"] = card_page(card, bool(picture))
+    if cards:
+        made[INDEX] = _index(cards)
+    return made
+
+
+def write_cards(folder: Path, sources: Sources) -> list[Path]:
+    """Write all cards into `folder`/metrics, made if absent. Raises InputError if it cannot be written."""
+    paths, place = [], Path(folder) / FOLDER
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name, text in card_pages(sources).items():
+            paths.append(place / name)
+            write_whole(paths[-1], text.encode())
+    except OSError as error:
+        raise InputError(f"cannot write to '{place}': {error.strerror or error}; choose another folder") from error
+    return paths
+
+
+def stale_cards(folder: Path, sources: Sources) -> list[str]:
+    """Names of cards that are absent or differ from what the results make, and of generated ones without results."""
+    made, place = card_pages(sources), Path(folder) / FOLDER
+    stale = {name for name, text in made.items() if _text(place / name) != text}
+    stale |= {path.name for path in place.glob("*.md") if path.name not in made and _is_generated(path)}
+    return sorted(f"{FOLDER}/{name}" for name in stale)
+
+
+def card_page(card: Card, pictured: bool) -> str:
+    """A card in GitHub Markdown."""
+    arrow = "↑" if card.higher_is_better else "↓"
+    parts = [HEADER, f"# {escape(card.metric)} {arrow}"]
+    parts += [f"* **{escape(row['dataset'])}: {row['verdict']}.** {escape(_sentence(row['reason']))}"
+              for row in card.verdicts.to_dict("records")]  # fmt: skip
+    if len(parts) > 2:
+        parts[2:] = ["\n".join(parts[2:])]
+    parts.append(f"Planted runs are of `fauna`; {_RULES}. [All metrics]({INDEX}).")
+    for title, table in card.tables.items():
+        parts += [f"## {title}", TEXTS[title]]
+        if title == DOSE and pictured:
+            parts.append(f"![dose and response]({safe_name(card.metric)}.svg)")
+        parts.append(grid([escape(name) for name in table.columns], _cells(table)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _index(cards: list[Card]) -> str:
+    rows = []
+    for card in cards:
+        link = f"[{escape(card.metric)}]({safe_name(card.metric)}.md) {'↑' if card.higher_is_better else '↓'}"
+        rows += [[link, escape(row["dataset"]), f"**{row['verdict']}**", escape(row["reason"])]
+                 for row in card.verdicts.to_dict("records")]  # fmt: skip
+    about = (
+        "*Ranks*: a better score is evidence for the better explainer. *Screens only*: a bad score is evidence against"
+        f" an explainer, a good one is no evidence for it. *Do not use here*: neither. See {_RULES}."
+    )
+    return "\n\n".join([HEADER, "# What the metrics are worth", about,
+                        grid(["metric", "dataset", "verdict", "why"], rows)]) + "\n"  # fmt: skip
+
+
+def _cells(table: pd.DataFrame) -> list[list[str]]:
+    return [[escape(shown(value)) for value in row] for row in table.itertuples(index=False, name=None)]
+
+
+def shown(value: object) -> str:
+    """A value of a table as a card shows it."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if np.isinf(value):
+            return "no number"
+        rounded = round(value, 3) + 0.0  # never -0.000
+        return f"{value:.0f}" if value >= 100 or (value.is_integer() and value > 1) else number(rounded)
+    return str(value) or ABSENT
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _is_generated(path: Path) -> bool:
+    return (_text(path) or "").startswith(HEADER)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,120 @@
+"""What metric cards are made of: results, their evidence per image, and planted runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from partbench.leaderboard.standings import FLOOR, UNRANKED, current
+from partbench.results.planted import load_planted, planted_folder
+from partbench.results.store import load_with_evidence
+
+_READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control"]
+_READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
+LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one case of six
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Results as `load_results` gives them, evidence as `load_evidence` does, and planted runs."""
+
+    results: pd.DataFrame
+    evidence: pd.DataFrame
+    planted_runs: pd.DataFrame
+
+    @staticmethod
+    def of(results: Path) -> Sources:
+        """From a folder of results and the planted runs beside it. Raises InputError if there is no such folder.
+
+        A cell that cannot be read is told once, in a warning.
+        """
+        rows, evidence = load_with_evidence(results)
+        return Sources(rows, evidence, load_planted(planted_folder(results)))
+
+    @cached_property
+    def scored(self) -> pd.DataFrame:
+        """The rows that count and have a value, of metrics and their variants, with `score`: higher is better."""
+        rows = current(self.results)
+        rows = rows[rows["scored"] & rows["higher_is_better"].notna() & np.isfinite(rows["value"].astype(float))]
+        sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
+        return rows[_READ].assign(score=rows["value"].astype(float) * sign)
+
+    @cached_property
+    def honest(self) -> pd.DataFrame:
+        """Rows of the explainers that are compared: with their defaults, neither floors nor ablations."""
+        rows = self.scored
+        return rows[(rows["variant"] == "") & ~rows["control"].isin(UNRANKED)]
+
+    @cached_property
+    def floors(self) -> pd.DataFrame:
+        """Rows of floors."""
+        return self.scored[self.scored["control"] == FLOOR]
+
+    @cached_property
+    def best_floors(self) -> pd.DataFrame:
+        """The best floor of each metric and task: label, value, score and its bounds over seeds."""
+        return _best(with_score_bounds(self.floors))
+
+    @cached_property
+    def best_honest(self) -> pd.DataFrame:
+        """The best of the explainers that are compared, likewise."""
+        return _best(with_score_bounds(self.honest))
+
+    @cached_property
+    def planted(self) -> pd.DataFrame:
+        """Planted rows with a value, of the version of the metric that the results have; with `score`.
+
+        Of a metric without results all versions count.
+        """
+        rows = self.planted_runs
+        rows = rows[(rows["status"] == "ok") & np.isfinite(rows["value"].astype(float))]
+        versions = dict(zip(self.scored["metric"], self.scored["metric_version"], strict=True))
+        of_results = rows["metric"].map(versions)
+        rows = rows[of_results.isna() | (of_results == rows["metric_version"])]
+        sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
+        return with_score_bounds(rows.assign(score=rows["value"] * sign))
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Names of the metrics that have a score or a planted run, without variants."""
+        return sorted({name for name in {*self.scored["metric"], *self.planted["metric"]} if "@" not in name})
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """Datasets that have results."""
+        return sorted(set(self.scored["dataset"]))
+
+    def higher_is_better(self, metric: str) -> bool:
+        """The direction of a metric."""
+        for rows in (self.scored, self.planted):
+            found = rows.loc[rows["metric"] == metric, "higher_is_better"]
+            if len(found):
+                return bool(found.iloc[-1])
+        raise KeyError(metric)
+
+
+def of_metric(best: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of one metric, by task, of `Sources.best_floors` or `best_honest`."""
+    return best[best["metric"] == metric].set_index("task")
+
+
+def _best(rows: pd.DataFrame) -> pd.DataFrame:
+    means = rows.groupby(["metric", "task", "label"], sort=True, observed=True).agg(
+        value=("value", "mean"), score=("score", "mean"), score_low=("score_low", "min"),
+        score_high=("score_high", "max"),
+    )  # fmt: skip
+    order = means.reset_index().sort_values(["metric", "task", "score", "label"], ascending=[True, True, False, True])
+    return order.drop_duplicates(["metric", "task"])
+
+
+def with_score_bounds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with `score_low` and `score_high`, their interval with higher as better; the score itself without one."""
+    value, low, high = (rows[name].astype(float).to_numpy() for name in ("score", "low", "high"))
+    sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
+    bounds = [np.where(np.isnan(end), value, end * sign) for end in (low, high)]
+    ends = np.sort(np.stack(bounds), axis=0)
+    return rows.assign(score_low=ends[0], score_high=ends[1])

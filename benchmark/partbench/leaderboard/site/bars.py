@@ -1,0 +1,25 @@
+"""Interval bars as inline SVG."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from partbench.leaderboard.site.data import Score
+
+WIDTH, HEIGHT = 60, 7
+WIDE = 180
+
+
+def bar(score: Score, width: int = WIDTH) -> Markup:
+    """The interval as a line and the value as a tick, on the axis of the board's values in this metric."""
+    if score.value is None:
+        return Markup("")
+    low, most = score.axis
+
+    def at(value: float) -> str:
+        share = (value - low) / (most - low) if most > low else 0.5
+        return f"{1.5 + share * (width - 3):.1f}".removesuffix(".0")
+
+    line = "" if score.low is None or score.high is None else f"M{at(score.low)} 3.5H{at(score.high)}"
+    path = f'<path d="{line}M{at(score.value)} 0V{HEIGHT}"/>'
+    return Markup(f'<svg class="bar" width="{width}" height="{HEIGHT}" aria-hidden="true">{path}</svg>')

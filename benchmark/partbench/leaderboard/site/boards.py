@@ -1,0 +1,81 @@
+"""The boards: a table of explainers by metrics each, and what their tasks explain in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from partbench.leaderboard.site.data import Evidence, Score
+
+_KINDS = {
+    "multi": "all categories explained at once",
+    "*": "one category at a time, by a network of its own that tells it from random photographs",
+    "*:others": "one category at a time, by a network of its own that tells it from the other categories too",
+    "multi:*": "one category at a time, as one output of a network that tells all categories apart",
+    "attribute-*": "one attribute at a time",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """An explainer of a board with its scores, one for each metric of the board; None where there is no value."""
+
+    explainer: str
+    label: str
+    control: str
+    scores: Sequence[Score | None]
+
+    @property
+    def method(self) -> bool:
+        """Whether it is neither a floor nor an ablation."""
+        return self.control not in ("floor", "ablation")
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board: its metrics with their directions, and a line for each explainer that has a value, methods first."""
+
+    name: str
+    dataset: str
+    performers: str
+    about: str
+    metrics: Sequence[tuple[str, bool | None]]
+    lines: Sequence[Line]
+
+
+def boards(evidence: Evidence) -> list[Board]:
+    """All boards, in the order of `evidence.boards`."""
+    return [_board(name, evidence) for name in evidence.boards]
+
+
+def about(board: str) -> str:
+    """What the tasks of a board explain."""
+    kind = board.partition("@")[0].partition("/")[2]
+    return _KINDS.get(kind, "one task at a time")
+
+
+def rankings(scores: Sequence[Score]) -> list[Score]:
+    """The scores of one metric on one board that have a value: by mean, best first; floors and ablations last."""
+    sign = 1 if scores[-1].higher_is_better else -1
+    shown = [(score, score.value) for score in scores if score.value is not None]
+    shown.sort(key=lambda one: (one[0].ranks is None, not one[0].method, -sign * one[1], one[0].label))
+    return [score for score, _ in shown]
+
+
+def _board(name: str, evidence: Evidence) -> Board:
+    scores = evidence.by_board[name]
+    shown = [score for score in scores if score.main and score.value is not None]
+    metrics = {score.metric: score.higher_is_better for score in sorted(shown, key=lambda score: score.metric)}
+    lines: dict[str, dict[str, Score]] = {}
+    for score in shown:
+        lines.setdefault(score.label, {})[score.metric] = score
+    rows = evidence.rows
+    performers = sorted(set(rows.loc[rows["board"] == name, "performer"]))
+    made = [_line(found, list(metrics)) for found in lines.values()]
+    made.sort(key=lambda line: (not line.method, line.label))
+    return Board(name, scores[0].dataset, ", ".join(performers), about(name), list(metrics.items()), made)
+
+
+def _line(found: dict[str, Score], metrics: Sequence[str]) -> Line:
+    one = next(iter(found.values()))
+    return Line(one.explainer, one.label, one.control, [found.get(metric) for metric in metrics])

@@ -1,0 +1,41 @@
+"""A page per dataset: what it is, its tasks, and the boards on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from partbench.leaderboard.site.boards import Board
+from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.facts import Facts
+from partbench.leaderboard.site.links import page_of
+from partbench.leaderboard.site.templating import render
+
+PERFORMER_ACCURACY = "balanced_accuracy@performer"
+
+
+def dataset_pages(evidence: Evidence, boards: list[Board], facts: Facts, claims: bool) -> Iterator[tuple[str, str]]:
+    """The list of datasets and a page for each one."""
+    named = [(name, facts.of("datasets", name), [b for b in boards if b.dataset == name]) for name in evidence.datasets]
+    yield "datasets.html", render("datasets.html", here="datasets", datasets=named, claims=claims)
+    for name, fact, own in named:
+        yield page_of("datasets", name), render(
+            "dataset.html", root="../", here="datasets", name=name, fact=fact, boards=own,
+            tasks=_tasks(evidence, name), claims=claims,
+        )  # fmt: skip
+
+
+def _tasks(evidence: Evidence, dataset: str) -> list[dict[str, Any]]:
+    """Tasks with network, images, number of explainers and of cells, and how often the network is right."""
+    rows = evidence.rows[evidence.rows["dataset"] == dataset]
+    right = rows[(rows["metric"] == PERFORMER_ACCURACY) & rows["scored"]].groupby("task")["value"].mean()
+    found = rows.groupby("task", sort=True).agg(
+        board=("board", "first"), category=("category", "first"), performer=("performer", "first"),
+        images=("images", "max"), explainers=("label", "nunique"), cells=("cell", "nunique"),
+    )  # fmt: skip
+    found = found.assign(accuracy=right.reindex(found.index)).reset_index()
+    return [
+        {**row, "accuracy": None if pd.isna(row["accuracy"]) else row["accuracy"]} for row in found.to_dict("records")
+    ]

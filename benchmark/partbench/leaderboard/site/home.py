@@ -1,0 +1,25 @@
+"""The home page: what to use for what, and the boards."""
+
+from __future__ import annotations
+
+from partbench.leaderboard.site.boards import Board
+from partbench.leaderboard.site.capabilities import MEANINGS, Verdicts, profiles
+from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.templating import render
+
+
+def home(evidence: Evidence, boards: list[Board], verdicts: Verdicts, claims: bool) -> dict[str, str]:
+    """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
+    found = profiles(evidence, verdicts)
+    methods = [profile for profile in found if profile.method]
+    wins = sorted({metric for profile in methods for metric, _ in (*profile.first_in, *profile.passes)})
+    counts = {
+        "explainers": len(methods), "controls": len(found) - len(methods), "boards": len(boards),
+        "metrics": len({metric for board in boards for metric, _ in board.metrics}),
+        "cells": evidence.rows["cell"].nunique(),
+    }  # fmt: skip
+    text = render(
+        "home.html", here="home", profiles=methods, meanings=MEANINGS, wins=wins, boards=boards, counts=counts,
+        verdicts=verdicts, given={name for profile in methods for name in profile.has}, claims=claims,
+    )  # fmt: skip
+    return {"index.html": text}

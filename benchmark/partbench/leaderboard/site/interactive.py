@@ -1,0 +1,78 @@
+"""Pages that need a choice of the reader: A against B, and one metric against another. Their data lie inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from partbench.leaderboard.site.boards import Board
+from partbench.leaderboard.site.data import Evidence, Score
+from partbench.leaderboard.site.links import page_of
+from partbench.leaderboard.site.templating import render
+
+
+def interactive_pages(evidence: Evidence, boards: list[Board], claims: bool) -> Iterator[tuple[str, str]]:
+    """Compare and scatter."""
+    scores = [score for score in evidence.scores if score.value is not None]
+    main = [score for score in scores if score.main]
+    known = _Numbered(evidence, boards, main)
+    yield (
+        "compare.html",
+        render("compare.html", here="compare", data=known.data | {"pairs": known.pairs()}, claims=claims),
+    )
+    everything = _Numbered(evidence, boards, scores)
+    yield (
+        "scatter.html",
+        render("scatter.html", here="scatter", data=everything.data | {"costs": everything.costs()}, claims=claims),
+    )
+
+
+class _Numbered:
+    """Scores as lists of numbers, with names once."""
+
+    def __init__(self, evidence: Evidence, boards: list[Board], scores: Sequence[Score]) -> None:
+        self._evidence = evidence
+        self._boards = {board.name: at for at, board in enumerate(boards)}
+        self._labels = {name: at for at, name in enumerate(sorted({score.label for score in scores}))}
+        self._metrics = {name: at for at, name in enumerate(sorted({score.metric for score in scores}))}
+        directions = {score.metric: score.higher_is_better for score in scores}
+        explainers = {score.label: (score.explainer, score.control) for score in scores}
+        self.data: dict[str, Any] = {
+            "boards": list(self._boards),
+            "labels": [
+                [name, page_of("explainers", explainers[name][0]), explainers[name][1]] for name in self._labels
+            ],
+            "metrics": [[name, directions[name]] for name in self._metrics],
+            "scores": [self._score(score) for score in scores],
+        }
+
+    def _score(self, score: Score) -> list[Any]:
+        place = [self._boards[score.board], self._metrics[score.metric], self._labels[score.label]]
+        return [*place, *map(_short, (score.value, score.low, score.high)), *(score.ranks or ()), score.of][:9]
+
+    def costs(self) -> list[list[Any]]:
+        """Board, label, then seconds to fit, seconds per image and most memory."""
+        return [
+            [self._boards[board], self._labels[label], *map(_short, (c.fit_seconds, c.image_seconds, c.peak_mb))]
+            for label in self._labels
+            for board, c in self._evidence.costs.get(label, {}).items()
+        ]
+
+    def pairs(self) -> list[list[Any]]:
+        """Board, metric, a, b; difference, low, high, adjusted p, probability that a is better; verdict, one seed."""
+        found = []
+        for row in self._evidence.pairs.to_dict("records"):
+            if row["a"] in self._labels and row["b"] in self._labels and row["metric"] in self._metrics:
+                place = [self._boards[row["board"]], self._metrics[row["metric"]]]
+                place += [self._labels[row["a"]], self._labels[row["b"]]]
+                numbers = [_short(row[name]) for name in ("difference", "low", "high", "p_adjusted", "better")]
+                found.append([*place, *numbers, _VERDICTS.index(row["verdict"]), int(row["one_seed"])])
+        return found
+
+
+_VERDICTS = ("a better", "b better", "not separated", "not comparable")
+
+
+def _short(value: Any) -> float | None:
+    """Four significant digits."""
+    return None if value is None or value != value else float(f"{value:.4g}")

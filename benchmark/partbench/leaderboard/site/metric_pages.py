@@ -1,0 +1,85 @@
+"""A page per metric: what it is, its card with a verdict where there is one, rankings with interval bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from partbench.leaderboard.site.boards import about, rankings
+from partbench.leaderboard.site.data import Evidence, Score
+from partbench.leaderboard.site.facts import Facts
+from partbench.leaderboard.site.links import page_of
+from partbench.leaderboard.site.templating import render
+
+
+@dataclass(frozen=True)
+class Card:
+    """The card of a metric: rows with `dataset`, `verdict` and `reason`, and tables of its tests as rows, by title."""
+
+    verdicts: Sequence[Mapping[str, str]]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def columns(self, title: str) -> list[str]:
+        """The columns of a table, in the order in which its rows have them."""
+        return list(dict.fromkeys(name for row in self.tables[title] for name in row))
+
+    def tally(self) -> list[tuple[str, str]]:
+        """Each verdict with the datasets that it holds on; without them if there is one verdict only."""
+        found: dict[str, list[str]] = {}
+        for row in self.verdicts:
+            found.setdefault(row["verdict"], []).append(row["dataset"])
+        return [(verdict, ", ".join(names) if len(found) > 1 else "") for verdict, names in found.items()]
+
+
+def verdicts_of(cards: Mapping[str, Card]) -> dict[tuple[str, str], str]:
+    """The verdict of each metric and dataset."""
+    return {(name, row["dataset"]): row["verdict"] for name, card in cards.items() for row in card.verdicts}
+
+
+def metric_pages(
+    evidence: Evidence, facts: Facts, cards: Mapping[str, Card], claims: bool
+) -> Iterator[tuple[str, str]]:
+    """The list of metrics and a page for each ranked one, with its variants."""
+    names = sorted({score.metric for score in evidence.scores if score.main and score.value is not None})
+    about_each = [(name, evidence.by_metric[name][-1].higher_is_better, facts.of("metrics", name)) for name in names]
+    yield "metrics.html", render("metrics.html", here="metrics", metrics=about_each, cards=cards, claims=claims)
+    for name, higher, fact in about_each:
+        yield page_of("metrics", name), render(
+            "metric.html", root="../", here="metrics", name=name, higher=higher, fact=fact, card=cards.get(name),
+            boards=_boards(evidence, name), variants=_variants(evidence, name), bounds=_bounds(evidence, name),
+            claims=claims,
+        )  # fmt: skip
+
+
+def _boards(evidence: Evidence, name: str) -> list[dict[str, Any]]:
+    return [
+        {"name": board, "about": about(board), "scores": rankings(scores), "floor": _best_floor(scores)}
+        for board, scores in _by_board(evidence, name)
+    ]
+
+
+def _by_board(evidence: Evidence, name: str) -> Iterator[tuple[str, list[Score]]]:
+    for board in evidence.boards:
+        scores = [score for score in evidence.by_metric[name] if score.board == board]
+        if any(score.value is not None for score in scores):
+            yield board, scores
+
+
+def _best_floor(scores: Sequence[Score]) -> Score | None:
+    """The floor with the best value."""
+    floors = [score for score in rankings(scores) if score.control == "floor"]
+    return floors[0] if floors else None
+
+
+def _variants(evidence: Evidence, name: str) -> list[tuple[str, list[tuple[str, list[Score]]]]]:
+    """The values of `name@...` on each board, by the variant of the metric."""
+    variants = sorted(metric for metric in evidence.by_metric if metric.startswith(f"{name}@"))
+    found = [(metric, [(b, rankings(scores)) for b, scores in _by_board(evidence, metric)]) for metric in variants]
+    return [(metric, boards) for metric, boards in found if boards]
+
+
+def _bounds(evidence: Evidence, name: str) -> tuple[float | None, float | None]:
+    rows = evidence.rows[evidence.rows["metric"] == name]
+    low, high = rows["low_bound"].dropna(), rows["high_bound"].dropna()
+    return (float(low.iloc[-1]) if len(low) else None), (float(high.iloc[-1]) if len(high) else None)

@@ -1,0 +1,59 @@
+"""Numbers as texts: scores, intervals, ranks, seconds, memory."""
+
+from __future__ import annotations
+
+from partbench.leaderboard.site.data import Score
+
+ABSENT = "–"
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or four digits of what is large; never "-0.000"."""
+    if value is None:
+        return ABSENT
+    text = f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """`0.100 to 0.200`."""
+    return ABSENT if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def ranks(score: Score) -> str:
+    """`1`, `2–4`; `alone` where no other has a rank; what it is for those without rank: `floor`, `ablation`."""
+    if score.ranks is None:
+        return score.control if not score.method else ABSENT
+    if score.of < 2:
+        return "alone"
+    low, high = score.ranks
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def seconds(value: float | None) -> str:
+    """`0.4 ms`, `12 ms`, `1.3 s`, `2.5 min`, `3.1 h`."""
+    if value is None:
+        return ABSENT
+    if value < 0.0995:
+        return f"{value * 1000:.0f} ms" if value >= 0.0095 else f"{value * 1000:.1f} ms"
+    if value < 60:
+        return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
+    return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"
+
+
+def memory(megabytes: float | None) -> str:
+    """`950 MB`, `1.9 GB`."""
+    if megabytes is None:
+        return ABSENT
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
+
+
+def arrow(higher_is_better: bool | None) -> str:
+    """`↑` where higher is better, `↓` where lower is."""
+    return {True: "↑", False: "↓", None: ""}[higher_is_better]
+
+
+def marks(score: Score) -> str:
+    """† not surely better than every floor; ‡ a metric without maps, of maps that beat no floor; ¹ one seed."""
+    seed = "¹" if score.one_seed and score.value is not None else ""
+    return ("†" if score.beaten_by_control else "") + ("‡" if score.unsupported else "") + seed

@@ -1,0 +1,233 @@
+"""Make all results of the repository anew: `make reference`. Finished cells are kept, so that it can be interrupted.
+
+    python scripts/reference.py --plan                       # the cells and the expected hours, nothing else
+    python scripts/reference.py --data-root DIR --jobs 2     # DIR holds the photographs of Animal-Part
+    python scripts/reference.py --commit                     # a git commit of results/ after every part
+
+The parts run in order. If they are expected to take longer than `--hours`, parts of variants are dropped from the
+end; seeds never are. Without photographs, parts that need them are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from partbench.cli.progress import duration
+from partbench.errors import InputError
+from partbench.leaderboard.standings import current
+from partbench.opening import Workbench
+from partbench.registry import load
+from partbench.results.schema import COLUMNS
+from partbench.results.store import load_results
+from partbench.running.cell_job import cell_seconds
+from partbench.running.engine import interruptible
+from partbench.running.jobs import Job, plan
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+INTERRUPTED = 130
+CELL = ["explainer", "variant", "task", "seed"]
+UNKNOWN = 60.0  # seconds assumed of a cell whose explainer has no earlier ones
+
+FLOORS = ("centre_map", "corner_map", "uniform", "edges", "colour", "mean_logit", "random_maps")
+ONE_LOGIT = ("top_conv", "excitation_bp", "z", "lasso", "cae", "nn", "sae", "srae")
+ADDITIVE = ("additive", "additive_no_prior")
+THREE, FIVE = (0, 1, 2), (0, 1, 2, 3, 4)
+ORDINARY = ("network=ordinary",)
+MASKED = ("gradient=exact", "mask=true", "mask_after_pool=true", "rho=1")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cells that run together: explainers with the same options, on tasks, with seeds. Variants may be dropped."""
+
+    explainers: Sequence[str]
+    tasks: Sequence[str]
+    seeds: Sequence[int] = THREE
+    options: Sequence[str] = ()
+    variant: bool = False
+
+    @property
+    def photographs(self) -> bool:
+        """Whether it needs the photographs of Animal-Part."""
+        return any(task.startswith("animal_part") for task in self.tasks)
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        options = f" ({', '.join(self.options)})" if self.options else ""
+        return f"{', '.join(self.explainers)}{options} on {', '.join(self.tasks)}"
+
+
+def _parts() -> Iterator[Part]:
+    """The matrix: boards of fauna, boards of photographs, then the variants that docs/reproduction.md compares."""
+    yield Part((*FLOORS, *ONE_LOGIT), ("fauna/multi:*",))
+    yield Part((*FLOORS, "top_conv"), ("fauna/*",))
+    yield Part((*FLOORS, "top_conv"), ("fauna/multi",), FIVE)
+    for tasks, seeds in ((("fauna/*",), THREE), (("fauna/multi",), FIVE)):
+        yield Part(("interp_cnn",), tasks, seeds)
+        yield Part(("top_conv",), tasks, seeds, ORDINARY)
+    yield Part(ADDITIVE, ("fauna/*", "fauna/attribute-*"))
+    yield Part(("autoencoder",), ("fauna/*", "fauna/multi"))
+    yield Part((*FLOORS, "top_conv"), ("animal_part/*", "animal_part/multi"), (0,))
+    for tasks, seeds in ((("animal_part/*",), THREE), (("animal_part/multi",), FIVE)):
+        yield Part(("interp_cnn",), tasks, seeds)
+        yield Part(("top_conv",), tasks, seeds, ORDINARY)
+    yield Part(ADDITIVE, ("animal_part/*",))
+    yield Part(("autoencoder",), ("animal_part/*", "animal_part/multi"))
+    yield Part((*FLOORS, *ONE_LOGIT), ("animal_part/multi:*",), (0,))
+    yield from _variants()
+
+
+def _variants() -> Iterator[Part]:
+    """What the published claims need beside the defaults, the most wanted first."""
+    one = Part(("interp_cnn",), ("fauna/bird",), (0,), variant=True)
+    yield Part(ADDITIVE, ("fauna/*",), (0,), ("bias=zero",), variant=True)
+    yield replace(one, tasks=("animal_part/*",), options=MASKED)
+    yield replace(one, explainers=("top_conv",), tasks=("animal_part/*",), options=(*ORDINARY, "after_pool=true"))
+    for others in ("fauna/*:others", "animal_part/*:others"):
+        yield replace(one, tasks=(others,))
+        yield replace(one, explainers=("top_conv",), tasks=(others,), options=ORDINARY)
+    for text in ("rho=1", "rho=0.1", "gradient=exact", "gradient=paper", "batch_norm=false", "loss_layers=both",
+                 "mask=true", "loss=false mask=true", "dropout=0.5", " ".join(MASKED)):  # fmt: skip
+        yield replace(one, options=tuple(text.split()))
+    yield replace(one, explainers=("top_conv",), options=(*ORDINARY, "after_pool=true"))
+    yield Part(("autoencoder_cls",), ("fauna/*", "animal_part/*"), (0,), variant=True)
+    yield Part(ADDITIVE, ("animal_part/*",), (0,), ("bias=zero",), variant=True)
+
+
+PARTS = tuple(_parts())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Plan, then run part by part. The exit code of the first part that was interrupted or refused; 1 for failures."""
+    given = _arguments(argv)
+    parts = [part for part in PARTS if given.data_root or not part.photographs]
+    if len(parts) < len(PARTS):
+        print(f"without --data-root: {len(PARTS) - len(parts)} of {len(PARTS)} parts, those of photographs, left out")
+    try:
+        with interruptible():
+            forecast = Forecast(Workbench(load(), given.data_root), given.results)
+            taken = [(part, forecast.seconds(part) / given.jobs) for part in parts]
+            kept = within(taken, given.hours * 3600)
+            print_plan(taken, kept, given)
+            return 0 if given.plan else run_parts(kept, given)
+    except InputError as error:
+        print(f"reference: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("reference: interrupted; finished cells are kept, the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+
+
+@dataclass
+class Forecast:
+    """What parts will take, from earlier cells in `results` of the same explainers and datasets.
+
+    A cell counts as done where the results hold one of its explainer, options, task and seed. The run itself does cells
+    of older code again, so that this is a lower bound after the code has changed.
+    """
+
+    workbench: Workbench
+    results: Path
+
+    def __post_init__(self) -> None:
+        rows = current(load_results(self.results)) if self.results.is_dir() else pd.DataFrame(columns=list(COLUMNS))
+        rows = rows[rows["status"] != "failed"]
+        self._done = set(rows[CELL].drop_duplicates().itertuples(index=False, name=None))
+        of_cells = {
+            names: cell_seconds(group.to_dict("records"))
+            for names, group in rows.groupby(["explainer", "dataset", "cell"], observed=True)
+        }
+        times = pd.Series(of_cells, index=pd.MultiIndex.from_tuples(of_cells, names=["explainer", "dataset", "cell"]))
+        self._median = times.groupby(level=["explainer", "dataset"]).median().to_dict() if of_cells else {}
+
+    def seconds(self, part: Part) -> float:
+        """Seconds of one worker for the cells that are not done."""
+        registry, tasks = self.workbench.registry, self.workbench.expand(part.tasks)
+        given = dict(text.split("=", 1) for text in part.options)
+        jobs = plan(registry, part.explainers, tasks, part.seeds, given)
+        return sum(self._of(job) for job in jobs if not self._is_done(job))
+
+    def _is_done(self, job: Job) -> bool:
+        return (job.entry.name, job.variant, job.task, job.seed) in self._done
+
+    def _of(self, job: Job) -> float:
+        return self._median.get((job.entry.name, job.task.partition("/")[0]), UNKNOWN)
+
+
+def within(taken: Sequence[tuple[Part, float]], limit: float) -> list[Part]:
+    """The parts to run: variants are dropped from the end until the rest is expected to take `limit` seconds at most.
+
+    Raises InputError where parts that are no variants take longer.
+    """
+    kept, total = list(taken), sum(time for _, time in taken)
+    for part, time in reversed(taken):
+        if total <= limit:
+            break
+        if part.variant and time:
+            kept.remove((part, time))
+            total -= time
+    if total > limit:
+        raise InputError(f"the parts without variants take about {duration(total)}; allow more with --hours")
+    return [part for part, _ in kept]
+
+
+def print_plan(taken: Sequence[tuple[Part, float]], kept: Sequence[Part], given: argparse.Namespace) -> None:
+    """One line for each part: its time, whether it is dropped, what it is."""
+    for part, time in taken:
+        print(f"{duration(time) if time else 'done':>8}  {'' if part in kept else 'dropped: '}{part.title}")
+    total = sum(time for part, time in taken if part in kept)
+    print(f"{len(kept)} parts, about {duration(total)} with {given.jobs} workers", flush=True)
+
+
+def run_parts(parts: Sequence[Part], given: argparse.Namespace) -> int:
+    """Run parts one after another; a failed cell stops none."""
+    failed = 0
+    for number, part in enumerate(parts, 1):
+        print(f"part {number} of {len(parts)}: {part.title}", flush=True)
+        code = subprocess.run(command(part, given), check=False).returncode
+        if code not in (0, 1):
+            return code
+        failed = failed or code
+        if given.commit:
+            _commit(given.results, part.title)
+    return failed
+
+
+def command(part: Part, given: argparse.Namespace) -> list[str]:
+    """The `bench run` of a part."""
+    words = [sys.executable, "-m", "partbench", "run", "--no-pictures", "--results", str(given.results)]
+    words += ["--jobs", str(given.jobs), "--device", given.device]
+    words += ["--data-root", str(given.data_root)] if given.data_root else []
+    for option, values in (("--plugin", part.explainers), ("--task", part.tasks), ("--seed", part.seeds)):
+        words += [word for value in values for word in (option, str(value))]
+    return words + [word for text in part.options for word in ("-o", text)]
+
+
+def _commit(results: Path, title: str) -> None:
+    subprocess.run(["git", "add", str(results)], check=True)
+    if subprocess.run(["git", "diff", "--cached", "--quiet"], check=False).returncode:
+        subprocess.run(["git", "commit", "--quiet", "--message", f"results: {title}"], check=True)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="reference", description="Make all results of the repository anew.")
+    parser.add_argument("--plan", action="store_true", help="print the plan and stop")
+    parser.add_argument("--results", type=Path, default=REPOSITORY / "results")
+    parser.add_argument("--data-root", type=Path, help="the photographs of Animal-Part")
+    parser.add_argument("--jobs", type=int, default=2, help="workers (default: 2)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu")
+    parser.add_argument("--hours", type=float, default=4.0, help="drop variants to stay within (default: 4)")
+    parser.add_argument("--commit", action="store_true", help="commit results after every part")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

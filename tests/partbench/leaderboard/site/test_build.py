@@ -1,0 +1,223 @@
+"""The site as a whole: in a browser, as bytes, and when results change."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from planted_results import frame
+
+from partbench.errors import InputError
+from partbench.leaderboard.site.boards import boards
+from partbench.leaderboard.site.build import Material, site_pages, stale_site, write_site
+from partbench.leaderboard.site.data import Evidence, evidence_of
+from partbench.leaderboard.site.home import home
+from partbench.leaderboard.site.metric_pages import metric_pages
+from partbench.leaderboard.site.templating import STATIC, static
+
+Visit = Callable[..., Any]
+# A page of each kind.
+PAGES = ["index.html", "explainers/srae.html", "metrics/locality.html", "compare.html", "scatter.html", "claims.html",
+         "datasets/fauna.html", "explainers.html"]  # fmt: skip
+DARK = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+
+
+def names(page: Any, table: str) -> list[str]:
+    return page.locator(f"#{table} tbody th").all_inner_texts()
+
+
+@pytest.mark.parametrize(("scheme", "rules", "pages"), [("light", {}, PAGES), ("dark", DARK, PAGES[:3])])
+def test_axe_finds_no_violation(site: Path, visit: Visit, scheme: str, rules: dict[str, Any], pages: list[str]) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = visit(site / pages[0], color_scheme=scheme)
+    for name in pages:
+        page.goto((site / name).as_uri())
+        found = axe.Axe().run(page, options={"preload": False} | rules).response
+        assert found["passes"]
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == [], name
+
+
+def test_no_page_is_wider_than_a_small_telephone(site: Path, visit: Visit) -> None:
+    page = visit(site / PAGES[0], viewport={"width": 390, "height": 800})
+    for name in PAGES:
+        page.goto((site / name).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_hostile_texts_stay_texts(site: Path, visit: Visit) -> None:
+    page = visit(site / "index.html")
+    for path in sorted(site.rglob("*.html")):
+        page.goto(path.as_uri())
+        assert page.evaluate("window.hurt === undefined && !document.querySelector('img, main script:not([type])')"), (
+            path
+        )
+    page.goto((site / "index.html").as_uri())
+    assert any("<script>window.hurt=1</script>" in name and "{{7*7}}" in name for name in names(page, "board-1"))
+
+
+def test_all_numbers_can_be_read_without_javascript(site: Path, visit: Visit) -> None:
+    page = visit(site / "index.html", java_script_enabled=False)
+    assert page.locator("#board-1 tr", has_text="srae").text_content().startswith("srae0.2001")
+    assert page.locator(".tools:visible").count() == 0
+    assert "needs JavaScript" in visit(site / "compare.html", java_script_enabled=False).inner_text("main")
+
+
+def test_a_column_sorts_its_best_first_and_the_address_remembers_it(site: Path, visit: Visit) -> None:
+    page = visit(site / "index.html")
+    page.click("#board-1 thead th:nth-child(2) button")
+    values = [float(cell.get_attribute("data-v")) for cell in page.locator("#board-1 tbody td:nth-child(2)").all()]
+    assert values == sorted(values)
+    assert len(set(values)) > 3
+    again = visit(site / "index.html", page.evaluate("location.hash"))
+    assert names(again, "board-1") == names(page, "board-1") != names(visit(site / "index.html"), "board-1")
+
+
+def test_filters_leave_what_matches_and_the_address_remembers_them(site: Path, visit: Visit) -> None:
+    page = visit(site / "index.html")
+    page.fill(".tools[data-for=board-1] input[type=search]", "SRA")
+    assert names(page, "board-1") == ["srae"]
+    page.check("[data-has=maps]")
+    assert page.inner_text(".choose output") == "4 of 4"
+    page.select_option("[data-most=fit]", "1")
+    assert page.inner_text(".choose output") == "0 of 4"
+    again = visit(site / "index.html", page.evaluate("location.hash"))
+    assert names(again, "board-1") == ["srae"]
+    assert again.inner_text(".choose output") == "0 of 4"
+
+
+def test_a_table_is_copied_as_csv_without_formulas_and_as_latex(site: Path, visit: Visit) -> None:
+    page = visit(site / "index.html")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click(".tools[data-for=board-1] [data-copy=csv]")
+    page.wait_for_function("document.querySelector('.said').textContent == 'Copied as CSV'")
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert copied[0] == "Explainer,locality ↓,location_instability ↓"
+    assert "'=1+1,0.4,0.4" in copied
+    page.click(".tools[data-for=board-1] [data-copy=latex]")
+    page.wait_for_function("document.querySelector('.said').textContent == 'Copied as LaTeX'")
+    assert r"location\_instability $\downarrow$ \\" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_against_b_is_b_against_a_turned_round(site: Path, visit: Visit) -> None:
+    shown = []
+    for address in ("#a=srae&b=nn", "#a=nn&b=srae"):
+        page = visit(site / "compare.html", address)
+        shown.append(page.locator("#compared tbody tr").first.locator("th, td").all_inner_texts())
+    (_, _, mine, theirs, difference, between, *_, verdict), (_, _, b, a, other, _, *_, turned) = shown
+    assert (mine, theirs) == (a, b) == ("0.200", "0.300")
+    assert float(difference) == -float(other) == -0.1
+    assert float(between.split(" to ")[0]) < -0.1 < float(between.split(" to ")[1]) < 0
+    assert (verdict, turned) == ("A better", "B better")
+
+
+def test_the_scatter_has_a_point_for_each_explainer_of_the_board(site: Path, visit: Visit) -> None:
+    page = visit(site / "scatter.html", "#x=location_instability&y=locality")
+    assert page.locator("#plot circle").count() == 4
+    assert page.locator("#plot rect").count() == 1
+    page.uncheck("[name=controls]")
+    assert page.locator("#plot rect").count() == 0
+    assert page.locator("#points tbody tr").count() == 4
+
+
+def test_the_theme_that_was_chosen_wins_over_the_systems(site: Path, visit: Visit) -> None:
+    page = visit(site / "index.html", color_scheme="dark")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.click(".theme")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    page.reload()
+    assert page.inner_text(".theme") == "Dark"
+
+
+@pytest.fixture(scope="module")
+def large(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home page with 5,000 scores, and a ranking of 5,000 rows."""
+    folder, one = tmp_path_factory.mktemp("large"), evidence.scores[0]
+    wide = [
+        dataclasses.replace(one, explainer=f"e{at:03}", metric=f"m{of:02}", value=at / 250)
+        for at, of in itertools.product(range(250), range(20))
+    ]
+    long = [dataclasses.replace(one, explainer=f"e{at:04}", metric="locality", value=at / 5000) for at in range(5000)]
+    many, ranked = (Evidence(evidence.rows, scores, evidence.pairs) for scores in (wide, long))
+    files = home(many, boards(many), {}, False) | {name: static(name) for name in STATIC}
+    files |= dict(metric_pages(ranked, Material().facts, {}, False))
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def busy_seconds(page: Any) -> Callable[[], float]:
+    """Seconds that the page's main thread has computed; unlike time by the clock, no matter what else runs."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+    return seconds
+
+
+def test_a_page_of_5000_scores_takes_less_than_half_a_second_of_computing(large: Path, visit: Visit) -> None:
+    page = visit(large / "metrics.html")
+    seconds = busy_seconds(page)
+    before = seconds()
+    page.goto((large / "index.html").as_uri())
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    assert page.locator("#board-1 tbody td").count() >= 4000
+    assert seconds() - before < 0.5  # all of it; what is seen first is painted after about a third
+
+
+def test_5000_rows_are_sorted_and_filtered_in_a_tenth_of_a_second(large: Path, visit: Visit) -> None:
+    page = visit(large / "metrics" / "locality.html")
+    assert page.locator("#ranking-1 tbody tr").count() == 200
+    seconds = busy_seconds(page)
+    for action in (
+        'document.querySelector("#ranking-1 thead th:nth-child(2) button").click()',
+        'const find = document.querySelector("input[type=search]"); find.value = "e123";'
+        'find.dispatchEvent(new Event("input"))',
+    ):
+        before = seconds()
+        page.evaluate(f"() => {{ {action}; document.body.offsetHeight; }}")
+        assert seconds() - before < 0.1
+    assert len(names(page, "ranking-1")) == 10
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_results(
+    results: tuple[pd.DataFrame, pd.DataFrame], evidence: Evidence, material: Material
+) -> None:
+    shuffled = (table.sample(frac=1, random_state=0) for table in results)
+    assert site_pages(evidence_of(*shuffled), material) == site_pages(evidence, material)
+
+
+def test_a_page_that_differs_is_stale_until_the_site_is_written_again(
+    evidence: Evidence, material: Material, tmp_path: Path
+) -> None:
+    assert stale_site(tmp_path, evidence, material) == []
+    write_site(tmp_path, evidence, material)
+    assert stale_site(tmp_path, evidence, material) == []
+    (tmp_path / "index.html").write_text("changed")
+    (tmp_path / "explainers" / "left.html").write_text("an explainer that has no results")
+    (tmp_path / "compare.html").unlink()
+    assert stale_site(tmp_path, evidence, material) == ["compare.html", "explainers/left.html", "index.html"]
+    write_site(tmp_path, evidence, material)
+    assert stale_site(tmp_path, evidence, material) == []
+    assert not (tmp_path / "explainers" / "left.html").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(evidence: Evidence, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose another folder"):
+        write_site(tmp_path / "file", evidence, Material())
+
+
+def test_no_results_make_a_site_without_boards(tmp_path: Path) -> None:
+    nothing = frame([])
+    images = nothing[["cell", "explainer", "variant", "task", "seed", "metric", "unit", "value"]]
+    write_site(tmp_path, evidence_of(nothing, images), Material())
+    assert "The boards" in (tmp_path / "index.html").read_text()

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+from planted_results import cell, planted
+
+from partbench.leaderboard.site.data import Evidence, evidence_of
+
+
+def test_scores_have_the_rank_intervals_of_the_standings(evidence: Evidence) -> None:
+    found = {score.label: score for score in evidence.by_metric["locality"]}
+    assert found["srae"].ranks == (1, 1)
+    assert found["=1+1"].ranks == (4, 4)
+    assert found["floor_map"].ranks is None
+    assert {score.of for score in found.values()} == {4}
+    low, high = found["srae"].axis
+    assert low < 0.2 < 0.9 < high
+
+
+def test_five_steps_go_from_the_first_ranks_to_the_last(evidence: Evidence) -> None:
+    score = next(score for score in evidence.scores if score.label == "srae")
+    places = [dataclasses.replace(score, ranks=(rank, rank), of=5) for rank in range(1, 6)]
+    assert [place.step for place in places] == [5, 4, 3, 2, 1]
+    assert dataclasses.replace(score, ranks=(1, 5), of=5).step == 3
+    assert dataclasses.replace(score, ranks=(1, 1), of=1).step == 0
+    assert dataclasses.replace(score, ranks=None).step == 0
+
+
+def test_a_score_without_evidence_has_no_shade(evidence: Evidence) -> None:
+    score = next(score for score in evidence.scores if score.label == "srae")
+    assert dataclasses.replace(score, beaten_by_control=True).step == 0
+    assert dataclasses.replace(score, unsupported=True).step == 0
+
+
+def test_costs_are_means_over_cells_and_the_most_memory() -> None:
+    rows = [*cell("srae", 0, 0, {"locality": 0.5}), *cell("srae", 1, 0, {"locality": 0.5})]
+    table, images = planted(rows)
+    table = table.assign(fit_seconds=[1.0, 3.0], explain_seconds=[0.5, 1.5], peak_memory_mb=[100.0, 300.0])
+    (cost,) = evidence_of(table, images).costs["srae"].values()
+    assert (cost.fit_seconds, cost.image_seconds, cost.peak_mb) == (2.0, 0.02, 300.0)
+
+
+def test_control_and_bidirectional_characters_are_replaced_before_anything_is_shown() -> None:
+    table, images = planted(cell("s\u202erae\x07", 0, 0, {"locality": 0.5}))
+    assert [score.label for score in evidence_of(table, images).scores] == ["s\ufffdrae\ufffd"]
+
+
+def test_an_explainer_explains_the_network_unchanged_only_if_no_cell_says_otherwise() -> None:
+    rows = [*cell("same", 0, 0, {"locality": 0.5}, network=""), *cell("other", 0, 0, {"locality": 0.5}, network="own")]
+    rows += [*cell("unknown", 0, 0, {"locality": 0.5}), *cell("same", 1, 0, {"locality": 0.5}, network="")]
+    assert evidence_of(*planted(rows)).unchanged == {"same"}
+
+
+def test_boards_of_several_categories_come_after_the_others(results: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    rows = [*cell("srae", "multi", 0, {"locality": 0.5}), *cell("srae", 0, 0, {"locality": 0.5}, binary=True)]
+    assert evidence_of(*planted(rows)).boards == ["fauna/*", "fauna/multi"]
