@@ -17,7 +17,7 @@ from partbench.errors import InputError
 
 if TYPE_CHECKING:
     from partbench.leaderboard.metric_cards.sources import Sources
-    from partbench.leaderboard.site.build import Material
+    from partbench.leaderboard.site.build import SiteMaterial
     from partbench.leaderboard.site.facts import Facts
 
 SITE = "site"
@@ -102,14 +102,17 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     return written
 
 
-def _material(sources: Sources) -> Material:
+def _material(sources: Sources) -> SiteMaterial:
     """What is known of plugins, and the cards of metrics where there are planted runs."""
+    from partbench.leaderboard.claims import ledger
     from partbench.leaderboard.metric_cards.card import Cards
-    from partbench.leaderboard.site.build import Material
-    from partbench.leaderboard.site.metric_pages import Card
+    from partbench.leaderboard.site.build import SiteMaterial
+    from partbench.leaderboard.site.claim_pages import claims_of
+    from partbench.leaderboard.site.metric_pages import CardTables
 
     made = [one.as_json() for one in Cards(sources).all()] if len(sources.planted_runs) else []
-    return Material(_facts(), {one["metric"]: Card(one["verdicts"], one["tables"]) for one in made})
+    cards = {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in made}
+    return SiteMaterial(_facts(), cards, claims_of(ledger(sources.results, sources.evidence)))
 
 
 def _facts() -> Facts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from partbench.leaderboard.site.data import Evidence, Score
+from partbench.leaderboard.site.data import Score, SiteData
 
 _KINDS = {
     "multi": "all categories explained at once",
@@ -32,7 +32,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Board:
+class BoardTable:
     """A board: its metrics with their directions, and a line for each explainer that has a value, methods first."""
 
     name: str
@@ -43,7 +43,7 @@ class Board:
     lines: Sequence[Line]
 
 
-def boards(evidence: Evidence) -> list[Board]:
+def boards(evidence: SiteData) -> list[BoardTable]:
     """All boards, in the order of `evidence.boards`."""
     return [_board(name, evidence) for name in evidence.boards]
 
@@ -62,7 +62,7 @@ def rankings(scores: Sequence[Score]) -> list[Score]:
     return [score for score, _ in shown]
 
 
-def _board(name: str, evidence: Evidence) -> Board:
+def _board(name: str, evidence: SiteData) -> BoardTable:
     scores = evidence.by_board[name]
     shown = [score for score in scores if score.main and score.value is not None]
     metrics = {score.metric: score.higher_is_better for score in sorted(shown, key=lambda score: score.metric)}
@@ -73,7 +73,7 @@ def _board(name: str, evidence: Evidence) -> Board:
     performers = sorted(set(rows.loc[rows["board"] == name, "performer"]))
     made = [_line(found, list(metrics)) for found in lines.values()]
     made.sort(key=lambda line: (not line.method, line.label))
-    return Board(name, scores[0].dataset, ", ".join(performers), about(name), list(metrics.items()), made)
+    return BoardTable(name, scores[0].dataset, ", ".join(performers), about(name), list(metrics.items()), made)
 
 
 def _line(found: dict[str, Score], metrics: Sequence[str]) -> Line:

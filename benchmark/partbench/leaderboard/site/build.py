@@ -9,13 +9,13 @@ from pathlib import Path
 from partbench.errors import InputError
 from partbench.leaderboard.site.boards import boards
 from partbench.leaderboard.site.claim_pages import Claim, claim_pages
-from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.dataset_pages import dataset_pages
 from partbench.leaderboard.site.explainer_pages import explainer_pages
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.interactive import interactive_pages
-from partbench.leaderboard.site.metric_pages import Card, metric_pages, verdicts_of
+from partbench.leaderboard.site.metric_pages import CardTables, metric_pages, verdicts_of
 from partbench.leaderboard.site.pictures import FOLDER, RENDERED, SUFFIX, Chosen, chosen_pictures, pictures_from
 from partbench.leaderboard.site.templating import STATIC, static
 from partbench.results.sealed import write_whole
@@ -24,16 +24,16 @@ _GENERATED = (".html", ".css", ".js", SUFFIX)
 
 
 @dataclass(frozen=True)
-class Material:
+class SiteMaterial:
     """What the site is made of beside results: facts of plugins, cards of metrics, published claims."""
 
     facts: Facts = field(default_factory=Facts)
-    cards: Mapping[str, Card] = field(default_factory=dict)
+    cards: Mapping[str, CardTables] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
 
 
 def site_pages(
-    evidence: Evidence, material: Material, pictures: Mapping[str, Sequence[Chosen]] | None = None
+    evidence: SiteData, material: SiteMaterial, pictures: Mapping[str, Sequence[Chosen]] | None = None
 ) -> dict[str, str]:
     """Name below the site's folder and text of every page, stylesheet and script."""
     facts, claims, shown = material.facts, bool(material.claims), boards(evidence)
@@ -49,7 +49,7 @@ def site_pages(
 
 
 def write_site(
-    folder: Path, evidence: Evidence, material: Material, pictures: Path | None = None, photographs: bool = False
+    folder: Path, evidence: SiteData, material: SiteMaterial, pictures: Path | None = None, photographs: bool = False
 ) -> list[Path]:
     """Write the site into a folder, made if absent, and remove its pages that are no more; the paths written.
 
@@ -70,7 +70,7 @@ def write_site(
     return [folder / name for name in (*pages, *shown)]
 
 
-def stale_site(folder: Path, evidence: Evidence, material: Material) -> list[str]:
+def stale_site(folder: Path, evidence: SiteData, material: SiteMaterial) -> list[str]:
     """Names of files of a site that are absent, differ from what the results make, or are no more; none without site.
 
     The pictures that lie in the site are taken as they are.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
-from partbench.leaderboard.site.data import Cost, Evidence, Score
+from partbench.leaderboard.site.data import Cost, Score, SiteData
 
 _OF_LOGITS = {"accuracy", "average_precision", "balanced_accuracy"}
 _OF_CONTRIBUTIONS = {"contribution_entropy", "contribution_error"}
@@ -43,7 +43,7 @@ class Profile:
         return self.control not in ("floor", "ablation")
 
 
-def profiles(evidence: Evidence, verdicts: Verdicts = NO_VERDICTS) -> list[Profile]:
+def profiles(evidence: SiteData, verdicts: Verdicts = NO_VERDICTS) -> list[Profile]:
     """A profile of each explainer with its default options (any, where it has no others), by name.
 
     `verdicts` are those of cards, by metric and dataset; a metric without a card ranks.
@@ -51,7 +51,7 @@ def profiles(evidence: Evidence, verdicts: Verdicts = NO_VERDICTS) -> list[Profi
     return [_profile(name, scores, evidence, verdicts) for name, scores in sorted(evidence.by_explainer.items())]
 
 
-def _profile(name: str, scores: list[Score], evidence: Evidence, verdicts: Verdicts) -> Profile:
+def _profile(name: str, scores: list[Score], evidence: SiteData, verdicts: Verdicts) -> Profile:
     default = [score for score in scores if not score.variant] or scores
     scored = [score for score in default if score.value is not None]
     labels = {score.label for score in default}

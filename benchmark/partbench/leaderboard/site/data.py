@@ -91,7 +91,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class SiteData:
     """All that the pages are made of. `rows` are those of `standings.current`; `pairs` those of paired verdicts."""
 
     rows: pd.DataFrame
@@ -153,7 +153,7 @@ class Evidence:
         return frozenset(always[always].index)
 
 
-def evidence_of(frame: pd.DataFrame, images: pd.DataFrame) -> Evidence:
+def evidence_of(frame: pd.DataFrame, images: pd.DataFrame) -> SiteData:
     """From rows of `load_results` and those of images of `load_evidence`.
 
     Texts of results become printable: no control and no bidirectional characters.
@@ -161,7 +161,7 @@ def evidence_of(frame: pd.DataFrame, images: pd.DataFrame) -> Evidence:
     rows = current(frame)
     found = judged(rows, images)
     scores = list(_scores(_printable(standings_of(found))))
-    return Evidence(_printable(rows), scores, _printable(pairs_of(found)))
+    return SiteData(_printable(rows), scores, _printable(pairs_of(found)))
 
 
 _TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason"]

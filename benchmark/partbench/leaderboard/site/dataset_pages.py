@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from partbench.leaderboard.site.boards import Board
-from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.boards import BoardTable
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
@@ -16,7 +16,9 @@ from partbench.leaderboard.site.templating import render
 PERFORMER_ACCURACY = "balanced_accuracy@performer"
 
 
-def dataset_pages(evidence: Evidence, boards: list[Board], facts: Facts, claims: bool) -> Iterator[tuple[str, str]]:
+def dataset_pages(
+    evidence: SiteData, boards: list[BoardTable], facts: Facts, claims: bool
+) -> Iterator[tuple[str, str]]:
     """The list of datasets and a page for each one."""
     named = [(name, facts.of("datasets", name), [b for b in boards if b.dataset == name]) for name in evidence.datasets]
     yield "datasets.html", render("datasets.html", here="datasets", datasets=named, claims=claims)
@@ -27,7 +29,7 @@ def dataset_pages(evidence: Evidence, boards: list[Board], facts: Facts, claims:
         )  # fmt: skip
 
 
-def _tasks(evidence: Evidence, dataset: str) -> list[dict[str, Any]]:
+def _tasks(evidence: SiteData, dataset: str) -> list[dict[str, Any]]:
     """Tasks with network, images, number of explainers and of cells, and how often the network is right."""
     rows = evidence.rows[evidence.rows["dataset"] == dataset]
     right = rows[(rows["metric"] == PERFORMER_ACCURACY) & rows["scored"]].groupby("task")["value"].mean()

@@ -7,7 +7,7 @@ from typing import Any
 
 from partbench.leaderboard.site.boards import about
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
-from partbench.leaderboard.site.data import Cost, Evidence, Score
+from partbench.leaderboard.site.data import Cost, Score, SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen
@@ -23,7 +23,7 @@ CONTROLS = {
 
 
 def explainer_pages(
-    evidence: Evidence, facts: Facts, pictures: Mapping[str, Sequence[Chosen]], claims: bool
+    evidence: SiteData, facts: Facts, pictures: Mapping[str, Sequence[Chosen]], claims: bool
 ) -> Iterator[tuple[str, str]]:
     """The list of explainers and a page for each one."""
     known = {profile.explainer: profile for profile in profiles(evidence)}
@@ -58,7 +58,7 @@ def _on_board(board: str, scores: Sequence[Score]) -> dict[str, Any]:
     return {"name": board, "about": about(board), "main": main, "others": [s for s in scores if not s.main]}
 
 
-def _rivals(evidence: Evidence, name: str) -> list[tuple[str, str, dict[str, int]]]:
+def _rivals(evidence: SiteData, name: str) -> list[tuple[str, str, dict[str, int]]]:
     """Of each pair that is compared: the own label, the other one, and how often which verdict was given."""
     own = {score.label for score in evidence.by_explainer[name]}
     found: dict[tuple[str, str], dict[str, int]] = {}
@@ -71,7 +71,7 @@ def _rivals(evidence: Evidence, name: str) -> list[tuple[str, str, dict[str, int
     return [(mine, other, counts) for (mine, other), counts in sorted(found.items())]
 
 
-def _runs(evidence: Evidence, name: str) -> list[tuple[str, str, Cost]]:
+def _runs(evidence: SiteData, name: str) -> list[tuple[str, str, Cost]]:
     """Costs by board and label."""
     labels = sorted({score.label for score in evidence.by_explainer[name]})
     return [(board, label, cost) for label in labels for board, cost in evidence.costs.get(label, {}).items()]

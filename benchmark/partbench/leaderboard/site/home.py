@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from partbench.leaderboard.site.boards import Board
+from partbench.leaderboard.site.boards import BoardTable
 from partbench.leaderboard.site.capabilities import MEANINGS, Verdicts, profiles
-from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.templating import render
 
 
-def home(evidence: Evidence, boards: list[Board], verdicts: Verdicts, claims: bool) -> dict[str, str]:
+def home(evidence: SiteData, boards: list[BoardTable], verdicts: Verdicts, claims: bool) -> dict[str, str]:
     """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
     found = profiles(evidence, verdicts)
     methods = [profile for profile in found if profile.method]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from partbench.leaderboard.site.boards import Board
-from partbench.leaderboard.site.data import Evidence, Score
+from partbench.leaderboard.site.boards import BoardTable
+from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 
 
-def interactive_pages(evidence: Evidence, boards: list[Board], claims: bool) -> Iterator[tuple[str, str]]:
+def interactive_pages(evidence: SiteData, boards: list[BoardTable], claims: bool) -> Iterator[tuple[str, str]]:
     """Compare and scatter."""
     scores = [score for score in evidence.scores if score.value is not None]
     main = [score for score in scores if score.main]
@@ -30,7 +30,7 @@ def interactive_pages(evidence: Evidence, boards: list[Board], claims: bool) -> 
 class _Numbered:
     """Scores as lists of numbers, with names once."""
 
-    def __init__(self, evidence: Evidence, boards: list[Board], scores: Sequence[Score]) -> None:
+    def __init__(self, evidence: SiteData, boards: list[BoardTable], scores: Sequence[Score]) -> None:
         self._evidence = evidence
         self._boards = {board.name: at for at, board in enumerate(boards)}
         self._labels = {name: at for at, name in enumerate(sorted({score.label for score in scores}))}

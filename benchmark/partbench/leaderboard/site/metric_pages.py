@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from partbench.leaderboard.site.boards import about, rankings
-from partbench.leaderboard.site.data import Evidence, Score
+from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 
 
 @dataclass(frozen=True)
-class Card:
+class CardTables:
     """The card of a metric: rows with `dataset`, `verdict` and `reason`, and tables of its tests as rows, by title."""
 
     verdicts: Sequence[Mapping[str, str]]
@@ -32,13 +32,13 @@ class Card:
         return [(verdict, ", ".join(names) if len(found) > 1 else "") for verdict, names in found.items()]
 
 
-def verdicts_of(cards: Mapping[str, Card]) -> dict[tuple[str, str], str]:
+def verdicts_of(cards: Mapping[str, CardTables]) -> dict[tuple[str, str], str]:
     """The verdict of each metric and dataset."""
     return {(name, row["dataset"]): row["verdict"] for name, card in cards.items() for row in card.verdicts}
 
 
 def metric_pages(
-    evidence: Evidence, facts: Facts, cards: Mapping[str, Card], claims: bool
+    evidence: SiteData, facts: Facts, cards: Mapping[str, CardTables], claims: bool
 ) -> Iterator[tuple[str, str]]:
     """The list of metrics and a page for each ranked one, with its variants."""
     names = sorted({score.metric for score in evidence.scores if score.main and score.value is not None})
@@ -52,14 +52,14 @@ def metric_pages(
         )  # fmt: skip
 
 
-def _boards(evidence: Evidence, name: str) -> list[dict[str, Any]]:
+def _boards(evidence: SiteData, name: str) -> list[dict[str, Any]]:
     return [
         {"name": board, "about": about(board), "scores": rankings(scores), "floor": _best_floor(scores)}
         for board, scores in _by_board(evidence, name)
     ]
 
 
-def _by_board(evidence: Evidence, name: str) -> Iterator[tuple[str, list[Score]]]:
+def _by_board(evidence: SiteData, name: str) -> Iterator[tuple[str, list[Score]]]:
     for board in evidence.boards:
         scores = [score for score in evidence.by_metric[name] if score.board == board]
         if any(score.value is not None for score in scores):
@@ -72,14 +72,14 @@ def _best_floor(scores: Sequence[Score]) -> Score | None:
     return floors[0] if floors else None
 
 
-def _variants(evidence: Evidence, name: str) -> list[tuple[str, list[tuple[str, list[Score]]]]]:
+def _variants(evidence: SiteData, name: str) -> list[tuple[str, list[tuple[str, list[Score]]]]]:
     """The values of `name@...` on each board, by the variant of the metric."""
     variants = sorted(metric for metric in evidence.by_metric if metric.startswith(f"{name}@"))
     found = [(metric, [(b, rankings(scores)) for b, scores in _by_board(evidence, metric)]) for metric in variants]
     return [(metric, boards) for metric, boards in found if boards]
 
 
-def _bounds(evidence: Evidence, name: str) -> tuple[float | None, float | None]:
+def _bounds(evidence: SiteData, name: str) -> tuple[float | None, float | None]:
     rows = evidence.rows[evidence.rows["metric"] == name]
     low, high = rows["low_bound"].dropna(), rows["high_bound"].dropna()
     return (float(low.iloc[-1]) if len(low) else None), (float(high.iloc[-1]) if len(high) else None)

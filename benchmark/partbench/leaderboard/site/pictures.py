@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
-from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.data import SiteData
 from partbench.results.schema import picture_path
 
 FOLDER, SUFFIX = "pictures", ".webp"
@@ -30,7 +30,7 @@ class Chosen:
 
 
 def chosen_pictures(
-    evidence: Evidence, folder: Path, datasets: tuple[str, ...] | None = RENDERED, suffix: str = SUFFIX
+    evidence: SiteData, folder: Path, datasets: tuple[str, ...] | None = RENDERED, suffix: str = SUFFIX
 ) -> dict[str, list[Chosen]]:
     """By explainer, the pictures of its best and of its worst cell, of those in `folder`.
 
@@ -70,7 +70,7 @@ def _best_and_worst(rows: pd.DataFrame) -> list[Chosen]:
 
 
 def pictures_from(
-    evidence: Evidence, drawn: Path | None, site: Path, datasets: tuple[str, ...] | None, limit: int = MOST_BYTES
+    evidence: SiteData, drawn: Path | None, site: Path, datasets: tuple[str, ...] | None, limit: int = MOST_BYTES
 ) -> dict[str, bytes]:
     """Name in the site and bytes of the chosen pictures: of each explainer those in `drawn`, else those of the site.
 

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from planted_results import cell, planted
 
-from partbench.leaderboard.site.build import Material, write_site
-from partbench.leaderboard.site.claim_pages import Claim
-from partbench.leaderboard.site.data import Evidence, evidence_of
+from partbench.leaderboard.site.build import SiteMaterial, write_site
+from partbench.leaderboard.site.claim_pages import Claim, ClaimLine
+from partbench.leaderboard.site.data import SiteData, evidence_of
 from partbench.leaderboard.site.facts import facts_of
-from partbench.leaderboard.site.metric_pages import Card
+from partbench.leaderboard.site.metric_pages import CardTables
 
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'><!--{{7*7}}"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -36,22 +36,26 @@ def results() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def evidence(results: tuple[pd.DataFrame, pd.DataFrame]) -> Evidence:
+def evidence(results: tuple[pd.DataFrame, pd.DataFrame]) -> SiteData:
     return evidence_of(*results)
 
 
 @pytest.fixture(scope="session")
-def material() -> Material:
+def material() -> SiteMaterial:
     option = {"name": "beta", "default": "<b>3</b>", "type": "float"}
     listing = {"explainers": [{"name": "srae", "what": f"What {HOSTILE}", "source": "A paper.", "options": [option]}]}
     verdict = {"dataset": "fauna", "verdict": "screens only", "reason": f"why {HOSTILE}"}
-    card = Card([verdict], {"Cheats": [{"cheat": HOSTILE, "value": 0.5, "best": True, "": None}]})
-    claim = Claim("c/1", "srae", "table 1", f"lower {HOSTILE}", "cub", 0.1, 0.2, 0.15, 0.25, "fauna", "holds", ("ab",))
-    return Material(facts_of(listing), {"locality": card}, [claim])
+    card = CardTables([verdict], {"Cheats": [{"cheat": HOSTILE, "value": 0.5, "best": True, "": None}]})
+    numbers = (0.1, 0.1, 0.12, 0.2, 0.15, 0.25)
+    line = ClaimLine(
+        "fauna/*", HOSTILE, *numbers, "holds", "stronger", "0 1", False, 20, [HOSTILE], ["fauna/a.parquet"]
+    )
+    claim = Claim("c/1", "srae", "table 1", f"lower {HOSTILE}", "cub", "ratio", [line])
+    return SiteMaterial(facts_of(listing), {"locality": card}, [claim])
 
 
 @pytest.fixture(scope="session")
-def site(evidence: Evidence, material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(evidence: SiteData, material: SiteMaterial, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     write_site(folder, evidence, material)
     return folder

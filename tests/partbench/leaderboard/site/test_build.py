@@ -14,8 +14,8 @@ from planted_results import frame
 
 from partbench.errors import InputError
 from partbench.leaderboard.site.boards import boards
-from partbench.leaderboard.site.build import Material, site_pages, stale_site, write_site
-from partbench.leaderboard.site.data import Evidence, evidence_of
+from partbench.leaderboard.site.build import SiteMaterial, site_pages, stale_site, write_site
+from partbench.leaderboard.site.data import SiteData, evidence_of
 from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.metric_pages import metric_pages
 from partbench.leaderboard.site.templating import STATIC, static
@@ -134,7 +134,7 @@ def test_the_theme_that_was_chosen_wins_over_the_systems(site: Path, visit: Visi
 
 
 @pytest.fixture(scope="module")
-def large(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def large(evidence: SiteData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home page with 5,000 scores, and a ranking of 5,000 rows."""
     folder, one = tmp_path_factory.mktemp("large"), evidence.scores[0]
     wide = [
@@ -142,9 +142,9 @@ def large(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for at, of in itertools.product(range(250), range(20))
     ]
     long = [dataclasses.replace(one, explainer=f"e{at:04}", metric="locality", value=at / 5000) for at in range(5000)]
-    many, ranked = (Evidence(evidence.rows, scores, evidence.pairs) for scores in (wide, long))
+    many, ranked = (SiteData(evidence.rows, scores, evidence.pairs) for scores in (wide, long))
     files = home(many, boards(many), {}, False) | {name: static(name) for name in STATIC}
-    files |= dict(metric_pages(ranked, Material().facts, {}, False))
+    files |= dict(metric_pages(ranked, SiteMaterial().facts, {}, False))
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
@@ -189,14 +189,14 @@ def test_5000_rows_are_sorted_and_filtered_in_a_tenth_of_a_second(large: Path, v
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_results(
-    results: tuple[pd.DataFrame, pd.DataFrame], evidence: Evidence, material: Material
+    results: tuple[pd.DataFrame, pd.DataFrame], evidence: SiteData, material: SiteMaterial
 ) -> None:
     shuffled = (table.sample(frac=1, random_state=0) for table in results)
     assert site_pages(evidence_of(*shuffled), material) == site_pages(evidence, material)
 
 
 def test_a_page_that_differs_is_stale_until_the_site_is_written_again(
-    evidence: Evidence, material: Material, tmp_path: Path
+    evidence: SiteData, material: SiteMaterial, tmp_path: Path
 ) -> None:
     assert stale_site(tmp_path, evidence, material) == []
     write_site(tmp_path, evidence, material)
@@ -210,14 +210,14 @@ def test_a_page_that_differs_is_stale_until_the_site_is_written_again(
     assert not (tmp_path / "explainers" / "left.html").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(evidence: Evidence, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(evidence: SiteData, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="choose another folder"):
-        write_site(tmp_path / "file", evidence, Material())
+        write_site(tmp_path / "file", evidence, SiteMaterial())
 
 
 def test_no_results_make_a_site_without_boards(tmp_path: Path) -> None:
     nothing = frame([])
     images = nothing[["cell", "explainer", "variant", "task", "seed", "metric", "unit", "value"]]
-    write_site(tmp_path, evidence_of(nothing, images), Material())
+    write_site(tmp_path, evidence_of(nothing, images), SiteMaterial())
     assert "The boards" in (tmp_path / "index.html").read_text()

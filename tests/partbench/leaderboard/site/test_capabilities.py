@@ -3,7 +3,7 @@ from __future__ import annotations
 from planted_results import cell, planted
 
 from partbench.leaderboard.site.capabilities import profiles
-from partbench.leaderboard.site.data import Evidence, evidence_of
+from partbench.leaderboard.site.data import SiteData, evidence_of
 
 
 def test_what_an_explainer_gives_is_what_metrics_could_score() -> None:
@@ -14,7 +14,7 @@ def test_what_an_explainer_gives_is_what_metrics_could_score() -> None:
     assert found == {"maps": ("maps",), "all": ("maps", "logits", "contributions"), "none": ()}
 
 
-def test_only_scores_that_beat_every_floor_count_as_first(evidence: Evidence) -> None:
+def test_only_scores_that_beat_every_floor_count_as_first(evidence: SiteData) -> None:
     found = {profile.explainer: profile for profile in profiles(evidence)}
     assert found["srae"].first_in == (("locality", 1), ("location_instability", 1))
     assert found["nn"].first_in == found["floor_map"].first_in == ()
@@ -22,7 +22,7 @@ def test_only_scores_that_beat_every_floor_count_as_first(evidence: Evidence) ->
     assert found["srae"].cost.fit_seconds == 2.5
 
 
-def test_metrics_that_only_screen_stand_apart_and_others_are_left_out(evidence: Evidence) -> None:
+def test_metrics_that_only_screen_stand_apart_and_others_are_left_out(evidence: SiteData) -> None:
     verdicts = {("locality", "fauna"): "screens only", ("location_instability", "fauna"): "do not use here"}
     (found,) = [profile for profile in profiles(evidence, verdicts) if profile.explainer == "srae"]
     assert (found.first_in, found.passes) == ((), (("locality", 1),))

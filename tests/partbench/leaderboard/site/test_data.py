@@ -5,10 +5,10 @@ import dataclasses
 import pandas as pd
 from planted_results import cell, planted
 
-from partbench.leaderboard.site.data import Evidence, evidence_of
+from partbench.leaderboard.site.data import SiteData, evidence_of
 
 
-def test_scores_have_the_rank_intervals_of_the_standings(evidence: Evidence) -> None:
+def test_scores_have_the_rank_intervals_of_the_standings(evidence: SiteData) -> None:
     found = {score.label: score for score in evidence.by_metric["locality"]}
     assert found["srae"].ranks == (1, 1)
     assert found["=1+1"].ranks == (4, 4)
@@ -18,7 +18,7 @@ def test_scores_have_the_rank_intervals_of_the_standings(evidence: Evidence) -> 
     assert low < 0.2 < 0.9 < high
 
 
-def test_five_steps_go_from_the_first_ranks_to_the_last(evidence: Evidence) -> None:
+def test_five_steps_go_from_the_first_ranks_to_the_last(evidence: SiteData) -> None:
     score = next(score for score in evidence.scores if score.label == "srae")
     places = [dataclasses.replace(score, ranks=(rank, rank), of=5) for rank in range(1, 6)]
     assert [place.step for place in places] == [5, 4, 3, 2, 1]
@@ -27,7 +27,7 @@ def test_five_steps_go_from_the_first_ranks_to_the_last(evidence: Evidence) -> N
     assert dataclasses.replace(score, ranks=None).step == 0
 
 
-def test_a_score_without_evidence_has_no_shade(evidence: Evidence) -> None:
+def test_a_score_without_evidence_has_no_shade(evidence: SiteData) -> None:
     score = next(score for score in evidence.scores if score.label == "srae")
     assert dataclasses.replace(score, beaten_by_control=True).step == 0
     assert dataclasses.replace(score, unsupported=True).step == 0

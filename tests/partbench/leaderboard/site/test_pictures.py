@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 from planted_results import cell, planted
 
-from partbench.leaderboard.site.build import Material, stale_site, write_site
-from partbench.leaderboard.site.data import Evidence, evidence_of
+from partbench.leaderboard.site.build import SiteMaterial, stale_site, write_site
+from partbench.leaderboard.site.data import SiteData, evidence_of
 from partbench.leaderboard.site.pictures import chosen_pictures, pictures_from
 from partbench.results.schema import picture_path
 
 
 @pytest.fixture
-def pictured(tmp_path: Path) -> tuple[Evidence, Path]:
+def pictured(tmp_path: Path) -> tuple[SiteData, Path]:
     """Cells of three tasks with two seeds, of rendered animals and of photographs, each with a picture."""
     rows = []
     for dataset in ("fauna", "animal_part"):
@@ -29,34 +29,34 @@ def pictured(tmp_path: Path) -> tuple[Evidence, Path]:
     return evidence, tmp_path / "pictures"
 
 
-def test_the_best_and_the_worst_task_are_chosen_of_the_lowest_seed(pictured: tuple[Evidence, Path]) -> None:
+def test_the_best_and_the_worst_task_are_chosen_of_the_lowest_seed(pictured: tuple[SiteData, Path]) -> None:
     (best, worst) = chosen_pictures(*pictured, suffix=".png")["srae"]
     assert (best.task, best.seed, best.metric, best.value) == ("fauna/multi:t1", 0, "locality", 0.2)
     assert (worst.task, worst.seed, worst.metric, worst.value) == ("fauna/multi:t2", 0, "locality", 0.9)
 
 
-def test_photographs_are_shown_only_if_asked_for(pictured: tuple[Evidence, Path], tmp_path: Path) -> None:
+def test_photographs_are_shown_only_if_asked_for(pictured: tuple[SiteData, Path], tmp_path: Path) -> None:
     evidence, pictures = pictured
     for photographs in (False, True):
         folder = tmp_path / f"site-{photographs}"
-        write_site(folder, evidence, Material(), pictures, photographs)
+        write_site(folder, evidence, SiteMaterial(), pictures, photographs)
         shown = {path.relative_to(folder / "pictures").parts[0] for path in folder.rglob("*.webp")}
         assert ("animal_part" in shown) == photographs
-        assert stale_site(folder, evidence, Material()) == []
+        assert stale_site(folder, evidence, SiteMaterial()) == []
 
 
 def test_pictures_in_the_site_stay_where_no_new_ones_are_at_hand(
-    pictured: tuple[Evidence, Path], tmp_path: Path
+    pictured: tuple[SiteData, Path], tmp_path: Path
 ) -> None:
     evidence, pictures = pictured
-    write_site(tmp_path / "site", evidence, Material(), pictures)
+    write_site(tmp_path / "site", evidence, SiteMaterial(), pictures)
     (tmp_path / "site" / "pictures" / "left.webp").write_bytes(b"of a cell that is no more")
-    written = write_site(tmp_path / "site", evidence, Material(), tmp_path / "no pictures")
+    written = write_site(tmp_path / "site", evidence, SiteMaterial(), tmp_path / "no pictures")
     assert sorted(path for path in written if path.suffix == ".webp") == sorted((tmp_path / "site").rglob("*.webp"))
     assert len(list((tmp_path / "site").rglob("*.webp"))) == 2
 
 
-def test_pictures_beyond_the_limit_are_left_out(pictured: tuple[Evidence, Path], tmp_path: Path) -> None:
+def test_pictures_beyond_the_limit_are_left_out(pictured: tuple[SiteData, Path], tmp_path: Path) -> None:
     evidence, drawn = pictured
     every = pictures_from(evidence, drawn, tmp_path / "site", None)
     assert len(every) == 2
@@ -64,11 +64,11 @@ def test_pictures_beyond_the_limit_are_left_out(pictured: tuple[Evidence, Path],
     assert len(pictures_from(evidence, drawn, tmp_path / "site", None, limit)) == 1
 
 
-def test_pictures_become_smaller(pictured: tuple[Evidence, Path], tmp_path: Path) -> None:
+def test_pictures_become_smaller(pictured: tuple[SiteData, Path], tmp_path: Path) -> None:
     evidence, drawn = pictured
     for content in pictures_from(evidence, drawn, tmp_path / "site", None).values():
         assert Image.open(io.BytesIO(content)).size == (1400, 700)
 
 
-def test_a_folder_without_pictures_gives_none(evidence: Evidence, tmp_path: Path) -> None:
+def test_a_folder_without_pictures_gives_none(evidence: SiteData, tmp_path: Path) -> None:
     assert chosen_pictures(evidence, tmp_path / "absent") == {}

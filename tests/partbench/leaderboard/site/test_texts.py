@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from partbench.leaderboard.site.data import Evidence
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.texts import interval, marks, memory, number, ranks, seconds
 
 
@@ -34,7 +34,7 @@ def test_memory_is_told_in_megabytes_or_gigabytes() -> None:
     assert [memory(950.4), memory(1900), memory(None)] == ["950 MB", "1.9 GB", "–"]
 
 
-def test_ranks_are_intervals_and_floors_say_what_they_are(evidence: Evidence) -> None:
+def test_ranks_are_intervals_and_floors_say_what_they_are(evidence: SiteData) -> None:
     score = evidence.scores[0]
     assert ranks(dataclasses.replace(score, ranks=(2, 4), of=5)) == "2–4"
     assert ranks(dataclasses.replace(score, ranks=(3, 3), of=5)) == "3"
@@ -43,7 +43,7 @@ def test_ranks_are_intervals_and_floors_say_what_they_are(evidence: Evidence) ->
     assert ranks(dataclasses.replace(score, ranks=None, control="")) == "–"
 
 
-def test_marks_tell_no_evidence_and_one_seed(evidence: Evidence) -> None:
+def test_marks_tell_no_evidence_and_one_seed(evidence: SiteData) -> None:
     score = dataclasses.replace(evidence.scores[0], beaten_by_control=True, unsupported=True, one_seed=True)
     assert marks(score) == "†‡¹"
     assert marks(dataclasses.replace(score, beaten_by_control=False, unsupported=False, one_seed=False)) == ""
