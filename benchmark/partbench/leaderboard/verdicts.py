@@ -28,7 +28,7 @@ from partbench.functional.statistics import (
 from partbench.leaderboard.aligned import Aligned, aligned
 from partbench.leaderboard.current import FLOOR, current
 from partbench.leaderboard.families import with_families
-from partbench.leaderboard.means import DIFFERENT, means
+from partbench.leaderboard.means import DIFFERENT, means, on_shared_tasks
 
 ALPHA = 0.05
 UNDECIDED, NOT_COMPARABLE = "not separated", "not comparable"
@@ -105,7 +105,7 @@ def judged(rows: pd.DataFrame, images: pd.DataFrame) -> Judged:
 
     On boards of one task, variances over seeds are shrunk towards those of all boards of the dataset (`prior_of`).
     """
-    rows = current(rows)
+    rows = on_shared_tasks(current(rows))
     table = with_families(means(rows))
     if table.empty:
         return Judged(table, [])
