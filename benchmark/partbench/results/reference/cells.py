@@ -1,8 +1,8 @@
 """The reference cells: default variants and floors of the committed results, without readings of metrics ('@').
 
 Four Parquet files: aggregate rows, with the fingerprint of the data and the performer; evidence, a row per cell and
-metric; the lists of images that evidence is of; and what each metric is good for (`bench metric-card`). They are made by
-scripts/reference_cells.py.
+metric; the lists of images that the evidence is of; and what each metric is good for (`bench metric-card`).
+scripts/reference_cells.py makes them.
 """
 
 from __future__ import annotations
