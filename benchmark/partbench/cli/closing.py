@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import click
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from partbench.cli.scores import arrow
@@ -24,7 +25,7 @@ from partbench.results.reference.cells import Reference
 from partbench.results.schema import label
 
 WIDE = 120  # characters from which an interval and a verdict have columns of their own
-NARROW = 19  # characters of a metric in a narrow table
+NARROW = 22  # characters of a metric in a narrow table
 FEW = 3  # explainers that have a table each; of more there are sentences alone
 
 
@@ -49,10 +50,14 @@ def closing(rows: pd.DataFrame, paths: Sequence[Path]) -> Closing:
 
 
 def _evidence(paths: Sequence[Path]) -> pd.DataFrame:
-    tables = [read_table(path, aggregates_only=False) for path in paths]
-    names = ["cell", "metric", "unit", "value"]
-    frames = [table.filter(pc.equal(table["unit_kind"], "image")).select(names).to_pandas() for table in tables]
-    return pd.concat(frames, ignore_index=True)
+    """The values of images in metrics without '@'."""
+    found = pa.concat_tables([_of_images(path) for path in paths]).unify_dictionaries().to_pandas()
+    return found[~found["metric"].isin([name for name in found["metric"].cat.categories if "@" in name])]
+
+
+def _of_images(path: Path) -> pa.Table:
+    table = read_table(path, aggregates_only=False)
+    return table.filter(pc.equal(table["unit_kind"], "image")).select(["cell", "metric", "unit", "value"])
 
 
 def _notes(found: Together, rows: pd.DataFrame) -> list[str]:

@@ -92,9 +92,9 @@ def _own(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(mine: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    columns: dict[str, Any] = {}
-    for name in EVIDENCE[:-1]:
-        sides = [pd.Categorical(side[name]) for side in (mine, theirs)]
-        columns[name] = union_categoricals(sides)
+    if mine.empty or theirs.empty:  # has no categories of texts
+        return (theirs if mine.empty else mine)[list(EVIDENCE)]
+    sides = {name: [pd.Categorical(side[name]) for side in (mine, theirs)] for name in EVIDENCE[:-1]}
+    columns = {name: union_categoricals(side) for name, side in sides.items()}
     values = pd.concat([mine["value"], theirs["value"]], ignore_index=True)
     return pd.DataFrame({**columns, "value": values})
