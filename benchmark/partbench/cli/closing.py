@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from partbench.cli.scores import arrow
-from partbench.cli.tables import broken, print_table, table_width
+from partbench.cli.tables import broken, print_table
 from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.summary import RANKS, SCREENS, Against, Line, sentences, summary
 from partbench.leaderboard.with_published import Together, with_published
@@ -24,7 +24,7 @@ from partbench.results.plain_text import printable
 from partbench.results.reference.cells import Reference
 from partbench.results.schema import label
 
-WIDE = 120  # characters from which an interval and a verdict have columns of their own
+WIDE = 150  # characters from which an interval and a verdict have columns of their own
 NARROW = 22  # characters of a metric in a narrow table
 FEW = 3  # explainers that have a table each; of more there are sentences alone
 
@@ -73,25 +73,24 @@ def _notes(found: Together, rows: pd.DataFrame) -> list[str]:
     return []
 
 
-def print_closing(found: Closing) -> bool:
-    """Tables and sentences on stdout; whether there was a table."""
+def print_closing(found: Closing, width: int) -> bool:
+    """Tables and sentences of at most this width on stdout; whether there was a table."""
     few = len(found.own) <= FEW
     for (_, who), lines in groupby(found.lines, key=lambda line: (line.board, line.explainer)):
         if few:
             some = list(lines)
-            wide = table_width() >= WIDE
             title = f"{who} on {_where(some[0])}; published: results that come with partbench"
-            print_table(title, [row for line in some for row in ([_wide(line)] if wide else _narrow(line))])
-    for text in (*sentences(found.lines), *_remarks(found.lines if few else []), *found.notes):
-        for line in textwrap.wrap(printable(text), table_width(), break_on_hyphens=False):
+            print_table(title, [row for line in some for row in ([_wide(line)] if width >= WIDE else _narrow(line))])
+    for text in (*sentences(found.lines), *_remarks(found.lines if few else [], width), *found.notes):
+        for line in textwrap.wrap(printable(text), width, break_on_hyphens=False):
             click.echo(line)
     return few and bool(found.lines)
 
 
-def _remarks(lines: Sequence[Line]) -> Iterator[str]:
+def _remarks(lines: Sequence[Line], width: int) -> Iterator[str]:
     """What marks of the tables mean."""
     if any(line.use == SCREENS for line in lines):
-        sign = "screens" if table_width() >= WIDE else "metrics in ()"
+        sign = "screens" if width >= WIDE else "metrics in ()"
         yield f"{sign}: can tell bad explanations, but gives no order that holds; see `bench metric-card NAME`"
     if alone := list(dict.fromkeys(line.explainer for line in lines if line.one_seed)):
         yield f"{_mark()} one seed: verdicts on {', '.join(alone)} hold for these fits only, not for new trainings"

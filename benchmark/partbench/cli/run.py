@@ -189,9 +189,10 @@ def _print_closing(display: Display, frame: pd.DataFrame, outcomes: Sequence[Cel
     """Whether tables were printed that compare the explainers; what goes wrong is told in a line and loses nothing."""
     try:
         from partbench.cli.closing import closing, print_closing
+        from partbench.cli.tables import table_width
 
         paths = [Path(outcome.path) for outcome in outcomes if outcome.path]
-        return print_closing(closing(frame[frame["status"] == "ok"], paths))
+        return print_closing(closing(frame[frame["status"] == "ok"], paths), table_width())
     except Exception as error:
         reason = str(error).partition("\n")[0]
         display.line(f"warning: not compared with published results: {type(error).__name__}: {reason:.200}")

@@ -6,10 +6,12 @@ import io
 import sys
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
-from partbench.cli import closing
 from partbench.cli.closing import Closing, number, print_closing
+from partbench.cli.progress import Display
+from partbench.cli.run import _print_closing
 from partbench.leaderboard.summary import Against, Line
 
 FLOOR = Against("random_maps", 0.1, True, 0.0, "better")
@@ -24,8 +26,7 @@ LINES = [LINE, replace(LINE, metric="locality", use="screens only", published=No
 def printed(monkeypatch: pytest.MonkeyPatch, width: int, found: Closing, encoding: str = "utf-8") -> str:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setattr(closing, "table_width", lambda: width)
-    print_closing(found)
+    print_closing(found, width)
     stream.flush()
     return stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
 
@@ -57,3 +58,11 @@ def test_of_many_explainers_there_are_sentences_alone(monkeypatch: pytest.Monkey
 
 def test_zero_has_no_sign() -> None:
     assert [number(value) for value in (-0.0001, 0.0, -0.001)] == ["0.000", "0.000", "-0.001"]
+
+
+def test_a_failure_of_the_comparison_is_one_line_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pd.DataFrame({"explainer": ["mine"], "variant": "", "control": "", "status": "ok"})
+    assert not _print_closing(Display(quiet=False), rows, [])
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith("warning: not compared with published results: ")
