@@ -1,4 +1,4 @@
-"""Write pictures, what a run prints, and the excerpt of the leaderboard into README.md, from results/ and leaderboards/.
+"""Write pictures, what a run prints, and the excerpt of the board into README.md, from results/ and leaderboards/.
 
     python scripts/readme.py
 
