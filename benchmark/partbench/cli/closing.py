@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from partbench.cli.scores import arrow
 from partbench.cli.tables import broken, print_table
 from partbench.leaderboard.current import FLOOR
-from partbench.leaderboard.summary import RANKS, SCREENS, Against, Line, sentences, summary
+from partbench.leaderboard.summary import RANKS, SCREENS, Against, RunLine, sentences, summary
 from partbench.leaderboard.with_published import Together, with_published
 from partbench.results.cell_file import read_table
 from partbench.results.plain_text import printable
@@ -32,7 +32,7 @@ FEW = 3  # explainers that have a table each; of more there are sentences alone
 class Closing(NamedTuple):
     """What is to be printed. notes: why published rows are left out. own: labels of explainers that are no floors."""
 
-    lines: list[Line]
+    lines: list[RunLine]
     notes: list[str]
     own: list[str]
 
@@ -87,7 +87,7 @@ def print_closing(found: Closing, width: int) -> bool:
     return few and bool(found.lines)
 
 
-def _remarks(lines: Sequence[Line], width: int) -> Iterator[str]:
+def _remarks(lines: Sequence[RunLine], width: int) -> Iterator[str]:
     """What marks of the tables mean."""
     if any(line.use == SCREENS for line in lines):
         sign = "screens" if width >= WIDE else "metrics in ()"
@@ -105,11 +105,11 @@ def _mark() -> str:
     return "°"
 
 
-def _where(line: Line) -> str:
+def _where(line: RunLine) -> str:
     return line.tasks[0] if len(line.tasks) == 1 else f"{line.board} ({len(line.tasks)} tasks)"
 
 
-def _wide(line: Line) -> dict[str, str]:
+def _wide(line: RunLine) -> dict[str, str]:
     """A row of one line."""
     use = "" if line.use == RANKS else line.use.removesuffix(" only")
     floor, best = line.floor, line.published
@@ -120,7 +120,7 @@ def _wide(line: Line) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _narrow(line: Line) -> list[dict[str, str]]:
+def _narrow(line: RunLine) -> list[dict[str, str]]:
     """Two rows, or three for a long name: the interval and the verdicts stand below the values."""
     metric = _metric(line) if line.use in ("", RANKS) else f"({_metric(line)})"
     sides = {"best floor": line.floor, "best published": line.published}
@@ -132,15 +132,15 @@ def _narrow(line: Line) -> list[dict[str, str]]:
     return [{"metric": name, **text} for name, text in zip(names, texts, strict=True)]
 
 
-def _metric(line: Line) -> str:
+def _metric(line: RunLine) -> str:
     return f"{line.metric}{arrow(line.higher_is_better)}"
 
 
-def _value(line: Line) -> str:
+def _value(line: RunLine) -> str:
     return number(line.value) + (_mark() if line.one_seed else "")
 
 
-def _interval(line: Line) -> str:
+def _interval(line: RunLine) -> str:
     return "" if pd.isna(line.low) else f"{number(line.low)} to {number(line.high)}"
 
 

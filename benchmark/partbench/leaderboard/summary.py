@@ -35,7 +35,7 @@ class Against:
 
 
 @dataclass(frozen=True)
-class Line:
+class RunLine:
     """An explainer in a metric on some tasks of a board.
 
     use: what the metric is good for on the dataset, "" if that is not known. floor, published: None where there is
@@ -56,7 +56,7 @@ class Line:
     published: Against | None
 
 
-def summary(found: Together, own: Collection[str], uses: Mapping[tuple[str, str], str]) -> list[Line]:
+def summary(found: Together, own: Collection[str], uses: Mapping[tuple[str, str], str]) -> list[RunLine]:
     """A line for each board, explainer of `own` (labels) and metric; metrics that rank come first, then those that
     screen.
 
@@ -85,7 +85,9 @@ def _decided(side: Against | None, adjusted: Iterator[float]) -> Against | None:
     return replace(side, p=p, verdict=word if p < ALPHA else UNDECIDED)
 
 
-def _lines(board: Board, found: Together, own: Collection[str], uses: Mapping[tuple[str, str], str]) -> Iterator[Line]:
+def _lines(
+    board: Board, found: Together, own: Collection[str], uses: Mapping[tuple[str, str], str]
+) -> Iterator[RunLine]:
     metric, rows = board.aligned.metric, board.rows
     use = uses.get((metric, str(rows["dataset"][0])), "")
     if use == UNUSED or "@" in metric or pd.isna(rows["higher_is_better"]).any():
@@ -101,7 +103,7 @@ def _lines(board: Board, found: Together, own: Collection[str], uses: Mapping[tu
         low, high = map(float, interval[me])
         about = board.aligned.board, board.aligned.tasks, str(rows["label"][me]), metric, use, board.sign > 0
         if any(sides):
-            yield Line(*about, float(rows["value"][me]), low, high, bool(rows["one_seed"][me]), *sides)
+            yield RunLine(*about, float(rows["value"][me]), low, high, bool(rows["one_seed"][me]), *sides)
 
 
 def _against(board: Board, me: int, others: Bool[np.ndarray, "k"], every: bool) -> Against | None:
@@ -122,7 +124,7 @@ def _against(board: Board, me: int, others: Bool[np.ndarray, "k"], every: bool) 
     return Against(str(board.rows["label"][at[best]]), float(values[at[best]]), better, shown)
 
 
-def sentences(lines: list[Line]) -> Iterator[str]:
+def sentences(lines: list[RunLine]) -> Iterator[str]:
     """One sentence for each board and explainer, of the metrics that rank, or if there are none of the others."""
     for who in dict.fromkeys((line.board, line.explainer) for line in lines):
         mine = [line for line in lines if (line.board, line.explainer) == who]
@@ -130,7 +132,7 @@ def sentences(lines: list[Line]) -> Iterator[str]:
         yield f"{who[1]}: {'; '.join(_parts([line for line in mine if line.use == first]))}."
 
 
-def _parts(lines: list[Line]) -> Iterator[str]:
+def _parts(lines: list[RunLine]) -> Iterator[str]:
     floors = [line.floor for line in lines if line.floor]
     if floors:
         better = sum(side.verdict == "better" for side in floors)

@@ -12,11 +12,11 @@ import pytest
 from partbench.cli.closing import Closing, number, print_closing
 from partbench.cli.progress import Display
 from partbench.cli.run import _print_closing
-from partbench.leaderboard.summary import Against, Line
+from partbench.leaderboard.summary import Against, RunLine
 
 FLOOR = Against("random_maps", 0.1, True, 0.0, "better")
 BEST = Against("nn", 0.999, False, 0.0, "worse")
-LINE = Line(
+LINE = RunLine(
     "fauna/multi:*", ("fauna/multi:cat",), "mine", "faithfulness_classification", "ranks", True, 0.5, 0.4, 0.6, True,
     FLOOR, BEST,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from published_cells import Planted, own, published
 
-from partbench.leaderboard.summary import Line, sentences, summary
+from partbench.leaderboard.summary import RunLine, sentences, summary
 from partbench.leaderboard.with_published import with_published
 
 USES = {"accuracy": "ranks", "locality": "screens only", "masked_accuracy": "do not use here"}
@@ -15,7 +15,7 @@ FLOORS = [Planted("floor_a", 0.3, "floor", seed) for seed in (0, 1)]
 FLOORS += [Planted("floor_bb", 0.5, "floor", seed) for seed in (0, 1)]
 
 
-def lines(folder: Path, mine: list[Planted], theirs: list[Planted]) -> list[Line]:
+def lines(folder: Path, mine: list[Planted], theirs: list[Planted]) -> list[RunLine]:
     found = with_published(*own(folder, mine), published(folder, theirs, USES))
     return summary(found, {"mine"}, {(metric, "fauna"): use for metric, use in USES.items()})
 
