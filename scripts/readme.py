@@ -1,13 +1,15 @@
-"""Write the pictures and the excerpt of the leaderboard into README.md, from results/ and leaderboards/.
+"""Write pictures, what a run prints, and the excerpt of the board into README.md, from results/ and leaderboards/.
 
     python scripts/readme.py
 
-A picture shows a cell with default options and seed 0, fitted anew. The excerpt is the first table of one board of
-leaderboards/fauna.md: that of the metrics that rank. Where none does, it is that of the metrics that screen.
+A picture shows a cell with default options and seed 0, fitted anew. What `bench run` prints at its end is computed from
+a cell of the results. The excerpt is the first table of one board of leaderboards/fauna.md: that of the metrics that
+rank. Where none does, it is that of the metrics that screen.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from partbench.cli.closing import closing, print_closing
 from partbench.leaderboard.markdown import escape, grid
 from partbench.results.store import load_results
 
@@ -50,6 +53,11 @@ REPRODUCED = "interp_cnn against top_conv (network=ordinary)"
 OF_REPRODUCTIONS = (
     "ratio", "following, share of the gain", "P ordinary", "P", "O1 ordinary", "O1", "less ordinary, points", "seeds",
 )  # fmt: skip
+RUN = ("srae", "fauna/multi:bird")
+IN_RUN = (
+    "accuracy", "average_precision", "balanced_accuracy", "classification_error", "faithfulness_regression",
+    "relative_deviation",
+)  # fmt: skip
 PICTURES = {
     "picture": Picture(
         "srae", "fauna/multi:bird", "", "docs/srae-fauna-bird.png",
@@ -67,8 +75,28 @@ def main() -> None:
     for name, picture in PICTURES.items():
         draw(picture, rows)
         text = place(text, name, f"![{picture.caption}]({picture.shown})\n\n*{picture.caption}*")
+    text = place(text, "run", f"    {ended(rows).rstrip()}".replace("\n", "\n    "))
     text = place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text()))
     readme.write_text(place(text, "reproduction", reproduced((REPOSITORY / "docs" / "reproduction.md").read_text())))
+
+
+def ended(rows: pd.DataFrame) -> str:
+    """What `bench run` prints at the end of RUN with default options and seed 0, on 80 columns; few metrics."""
+    explainer, task = RUN
+    wanted = {"explainer": explainer, "task": task, "variant": "", "seed": 0, "status": "ok"}
+    cells = rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    last = cells[cells["cell"] == cells.sort_values("created_at")["cell"].iloc[-1]]
+    found = closing(last[~last["metric"].str.contains("@")], [REPOSITORY / "results" / last["file"].iloc[0]])
+    lines = [line for line in found.lines if line.metric in IN_RUN]
+    printed, stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), sys.stdout
+    try:
+        sys.stdout = printed
+        print_closing(found._replace(lines=lines), 80)
+        printed.flush()
+    finally:
+        sys.stdout = stdout
+    text = printed.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def draw(picture: Picture, rows: pd.DataFrame) -> None:

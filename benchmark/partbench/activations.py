@@ -46,7 +46,7 @@ class Activations:
         self.token = uuid.uuid4().hex
         self._untouched = performer.state_checksum()
         self._layers: dict[tuple[Split, str], Tensor] = {}
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, KnownImages] = {}
         _OPEN[self.token] = self
 
     def split(self, name: Split) -> ImageSet:
@@ -78,14 +78,14 @@ class Activations:
         """Images of a split with their annotations, on the performer's device; their activations can be looked up."""
         batch = self.split(split).batch(indices)
         for row, image_id, pixels in zip(indices, batch.ids, batch.pixels, strict=True):
-            self._known[opaque_id(image_id)] = Known(split, row, checksum(pixels))
+            self._known[opaque_id(image_id)] = KnownImages(split, row, checksum(pixels))
         return self.adopt(batch)
 
     def adopt(self, batch: Batch) -> Batch:
         """The batch on the performer's device, with this performer as the source of its activations."""
         return replace(batch, source=ActivationHandle(self.token)).to(self.performer.device)
 
-    def known(self, images: Images) -> list[Known] | None:
+    def known(self, images: Images) -> list[KnownImages] | None:
         """The split of these images and their indices in it; None unless all are unchanged images of one split."""
         found = [self._known.get(image_id) for image_id in images.ids]
         places = [place for place in found if place is not None]
@@ -134,7 +134,7 @@ class Activations:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownImages:
     """An image of a split: its index and the checksum of its pixels."""
 
     split: Split

@@ -29,7 +29,7 @@ SEEDS = (0,)
 CELLS = len(TASKS) * len(SEEDS) * 3
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.link", "os.truncate", "os.rmdir", "shutil.rmtree")
-KILLS = int(os.environ.get("PARTBENCH_SOAK_KILLS", "100"))
+KILLS = int(os.environ.get("PARTBENCH_SOAK_KILLS", "1000"))  # more than there are: every one
 SAME = ["explainer", "task", "seed", "metric", "unit", "status", "value", "low", "high"]
 
 

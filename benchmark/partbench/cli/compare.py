@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as_json: bool, results: Path) -> None:
     """Compare explainers A and B on every board on which both have results.
 
-    A and B are explainers with their options, as on the leaderboards: srae, 'srae (profile=released)'. The verdict
+    A and B are explainers with their options, as on the leaderboards: srae, 'srae (profile=released)'. One that is not
+    among your results is looked for among the published ones that come with partbench: default options, on the same
+    tasks, data and kind of device. The verdict
     counts all rows of the table (Holm's method); the interval is that of one row. On an image: the probability that A
     is better on an image. * marks explainers with one seed: the verdict holds for these trainings alone.
 
@@ -45,14 +48,44 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
     datasets = None if task is None or "*" in task.partition("/")[0] else [task.partition("/")[0]]
-    found = compared(*load_with_evidence(results, datasets), (a, b), task, metric, scope)
+    rows, images, published = _beside_published(*load_with_evidence(results, datasets), (a, b))
+    found = compared(rows, images, (a, b), task, metric, scope)
     if as_json:
-        click.echo(json.dumps([_in_json(row) for row in found.to_dict("records")], indent=1))
+        of_others = {"published": [name for name in (a, b) if name in published]}
+        click.echo(json.dumps([_in_json(row) | of_others for row in found.to_dict("records")], indent=1))
         return
     from partbench.cli.tables import print_table
 
-    for board, rows in found.groupby("board", sort=True):
-        print_table(f"{board}: {a} - {b}", [_shown(row) for row in _records(rows)])
+    for board, of_board in found.groupby("board", sort=True):
+        shown = " - ".join(f"{name} (published)" if name in published else name for name in (a, b))
+        print_table(f"{board}: {shown}", [_shown(row) for row in _records(of_board)])
+
+
+def _beside_published(
+    rows: pd.DataFrame, images: pd.DataFrame, names: tuple[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Collection[str]]:
+    """Results with the published ones of explainers that are not among them, and the labels of these."""
+    from partbench.leaderboard.current import current
+    from partbench.leaderboard.with_published import published_alone, with_published
+    from partbench.results.reference.cells import Reference
+
+    rows = current(rows)
+    absent = [name for name in names if name not in set(rows["label"])]
+    if not absent:
+        return rows, images, ()
+    reference = Reference.load()
+    known = set(reference.rows["explainer"])  # all have default options
+    if set(absent) <= known and len(absent) == len(names):
+        found = published_alone(reference, absent)
+        return found.rows, found.images, found.published
+    # The tasks of the explainer that is there are those to compare on.
+    there = rows[rows["label"].isin(names)]
+    found = with_published(there, images[images["cell"].isin(set(there["cell"]))], reference, absent)
+    if not found.published:
+        if set(absent) <= known and found.left_out:
+            raise InputError(f"published results of {absent[0]} do not fit yours: {found.left_out[0]}")
+        return rows, images, ()
+    return found.rows, found.images, found.published
 
 
 def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -105,12 +105,17 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
 
 
 def _material(cards: Cards) -> SiteMaterial:
-    """What is known of plugins, and the cards of metrics where there are planted runs."""
+    """What is known of plugins, the cards of metrics where there are planted runs, and the claims of the papers."""
+    from partbench.leaderboard.claims import ledger_of
     from partbench.leaderboard.site.build import SiteMaterial
+    from partbench.leaderboard.site.claim_pages import claims_of
     from partbench.leaderboard.site.metric_pages import CardTables
 
-    made = [one.as_json() for one in cards.every]
-    return SiteMaterial(_facts(), {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in made})
+    made = {
+        one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in (card.as_json() for card in cards.every)
+    }
+    sources = cards.sources
+    return SiteMaterial(_facts(), made, claims_of(ledger_of(sources.judged, sources.rows, sources.standings)))
 
 
 def _facts() -> Facts:

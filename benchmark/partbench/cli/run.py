@@ -22,6 +22,8 @@ from partbench.cli.parameters import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from partbench.cli.progress import Display
     from partbench.running.cell_job import CellOutcome, Setting
     from partbench.running.engine import Plan
@@ -143,9 +145,11 @@ def _in_order(plan: Plan, outcomes: Sequence[CellOutcome]) -> list[CellOutcome]:
 
 
 def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: Sequence[str], as_json: bool) -> None:
-    """The scores of all cells: means over tasks and seeds to look at, or every aggregate row as JSON.
+    """The explainers beside floors and published ones, or where that is not possible their scores; or JSON.
 
-    Tables leave out further readings (`metric@reading`) unless metrics were asked for.
+    Scores are means over tasks and seeds. They are printed too if metrics were asked for, or more explainers are run
+    than have tables beside others. Tables leave out further readings (`metric@reading`) unless metrics were asked for.
+    JSON holds every aggregate row.
     """
     import pandas as pd
 
@@ -167,7 +171,9 @@ def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: S
         print(frame.drop(columns=["run_id"]).to_json(orient="records", date_format="iso", indent=1))
         return
     shown = frame if metrics else frame[~names.str.contains("@")]
-    print_scores(f"scores over {counted(frame['task'], 'task')}, {counted(frame['seed'], 'seed')}", score_rows(shown))
+    over = f"{counted(frame['task'], 'task')}, {counted(frame['seed'], 'seed')}"
+    if not _print_closing(display, shown, outcomes) or metrics:
+        print_scores(f"scores over {over}", score_rows(shown))
     for line in reasons(shown, "skipped"):
         display.line(line, style="dim")
     for line in (*reasons(shown, "failed"), *_lost(outcomes), *remarks(frame)):
@@ -175,10 +181,22 @@ def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: S
     found = set(names.str.partition("@")[0])
     for absent in (name for name in metrics if name.partition("@")[0] not in found):
         display.line(f"{absent}: not among the metrics of cells finished before; --overwrite scores them again")
-    if further := len(set(names)) - len(set(shown["metric"].astype(str))):
-        where = f"{further} further readings of these metrics: on the leaderboard, or --metric NAME"
-        if not metrics:
-            display.line(where, style="dim")
+    if not metrics:
+        display.line(f"all {names.nunique()} values: on the leaderboard, or --metric NAME", style="dim")
+
+
+def _print_closing(display: Display, frame: pd.DataFrame, outcomes: Sequence[CellOutcome]) -> bool:
+    """Whether tables were printed that compare the explainers; what goes wrong is told in a line and loses nothing."""
+    try:
+        from partbench.cli.closing import closing, print_closing
+        from partbench.cli.tables import table_width
+
+        paths = [Path(outcome.path) for outcome in outcomes if outcome.path]
+        return print_closing(closing(frame[frame["status"] == "ok"], paths), table_width())
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        display.line(f"warning: not compared with published results: {type(error).__name__}: {reason:.200}")
+        return False
 
 
 def _lost(outcomes: Sequence[CellOutcome]) -> list[str]:

@@ -41,8 +41,9 @@ def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
     """The stacks of the rows of `current`, sorted by board and metric.
 
     `images` is what `load_evidence` gives, or `load_results` with `aggregates_only=False`. Tasks of an explainer count
-    if all its cells are scored. An explainer one of whose cells has no evidence of a metric is left out of its stack,
-    and so is an image on which no explainer has a value: the metric does not apply to it.
+    if all its cells are scored. An explainer one of whose cells has no evidence of a metric, or evidence that is
+    infinite, is left out of its stack, and so is an image on which no explainer has a value: the metric does not apply
+    to it.
     """
     runs = _Runs.of(images)
     if not len(runs.keys) or rows.empty:
@@ -126,6 +127,8 @@ class _Runs:
             key, unit, values = key[order], unit[order], values[order]
             starts = np.flatnonzero(np.diff(key, prepend=-1))
         stops = np.append(starts[1:], len(key))
+        finite = np.add.reduceat(np.isinf(values), starts) == 0 if len(starts) else np.zeros(0, bool)
+        starts, stops = starts[finite], stops[finite]
         order = np.argsort(key[starts])
         return _Runs(unit, values, cells, metrics, key[starts][order], starts[order], stops[order])
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from partbench.functional.statistics import holm
 from partbench.leaderboard.claims_evidence import Found
-from partbench.leaderboard.claims_lines import CLAIM, OPTION, READING, Line, command, dataset_of, lines_of
-from partbench.leaderboard.claims_measured import Measured, measured, reported
+from partbench.leaderboard.claims_lines import CLAIM, OPTION, READING, LedgerLine, command, dataset_of, lines_of
+from partbench.leaderboard.claims_measured import MeasuredClaim, measured, reported
 from partbench.leaderboard.claims_stated import Printed, printed, stated
 from partbench.leaderboard.current import current
 from partbench.leaderboard.standings import standings_of
@@ -57,7 +57,7 @@ def ledger_of(found: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> pd.
     return _judged(table)[COLUMNS].reset_index(drop=True)
 
 
-def _row(line: Line, found: Found) -> dict[str, Any]:
+def _row(line: LedgerLine, found: Found) -> dict[str, Any]:
     claim, labels = line.claim, (line.label, line.other)
     number = _measure(line, found)
     numbers = printed(claim, dataset_of(line.board)) or printed(claim)
@@ -76,7 +76,7 @@ def _row(line: Line, found: Found) -> dict[str, Any]:
     return row | (_of(number, line, found, lacks) if number else {})
 
 
-def _measure(line: Line, found: Found) -> Measured | None:
+def _measure(line: LedgerLine, found: Found) -> MeasuredClaim | None:
     claim, names = line.claim, {line.label, line.other} - {""}
     board = found.stacks.get((line.board, claim.metric))
     if board is not None:
@@ -85,7 +85,7 @@ def _measure(line: Line, found: Found) -> Measured | None:
     return None if row is None or line.other else reported(claim, row)
 
 
-def _of(number: Measured, line: Line, found: Found, lacks: str) -> dict[str, Any]:
+def _of(number: MeasuredClaim, line: LedgerLine, found: Found, lacks: str) -> dict[str, Any]:
     """The columns of what was measured."""
     key = line.board, line.label, line.claim.metric
     tasks = number.tasks or found.tasks(key)
@@ -101,7 +101,7 @@ def _of(number: Measured, line: Line, found: Found, lacks: str) -> dict[str, Any
     return row if number.comparable or lacks else row | {"verdict": NOT_COMPARABLE, "testable": False}
 
 
-def _defaults(line: Line, found: Found, tasks: tuple[str, ...]) -> float:
+def _defaults(line: LedgerLine, found: Found, tasks: tuple[str, ...]) -> float:
     """What the default options give on the tasks of other options, in the same unit."""
     claim, board = line.claim, found.stacks.get((line.board, line.claim.metric))
     names = {claim.explainer, claim.other} - {""}
@@ -147,7 +147,7 @@ def _size(row: dict[str, Any], verdict: str) -> str:
     return "stronger than published" if above == higher else "weaker than published"
 
 
-def _near(line: Line, numbers: Printed | None, found: Found) -> str:
+def _near(line: LedgerLine, numbers: Printed | None, found: Found) -> str:
     """How near the setting of a board is to the paper's."""
     if not line.board or numbers is None:
         return ""
@@ -157,7 +157,7 @@ def _near(line: Line, numbers: Printed | None, found: Found) -> str:
     return "same data and network" if same else "same data, other network"
 
 
-def _lacks(line: Line, found: Found) -> str:
+def _lacks(line: LedgerLine, found: Found) -> str:
     """Why nothing was measured."""
     names = [name for name in (line.label, line.other) if name]
     if absent := [name for name in names if (line.board, name) not in found.ran]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from partbench.leaderboard.claims_stated import Claim, Requirement, base, stated
+from partbench.leaderboard.claims_stated import PublishedClaim, Requirement, base, stated
 from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.markdown import number
 from partbench.leaderboard.verdicts import Board, Judged
@@ -64,7 +64,7 @@ class Found:
             frozenset(zip(marked["board"], labels, marked["metric"], strict=True)),
         )
 
-    def boards(self, claim: Claim, kinds: Sequence[str]) -> list[str]:
+    def boards(self, claim: PublishedClaim, kinds: Sequence[str]) -> list[str]:
         """The boards of these kinds, whatever their network, on which the claim's explainer ran with its defaults."""
         ran = {board for board, label in self.ran if label == claim.explainer}
         return sorted(board for board in ran if kind_of(board) in kinds)
@@ -74,12 +74,12 @@ class Found:
         stack = self.stacks.get((board, metric))
         return set(stack.aligned.labels) if stack else set()
 
-    def variants(self, claim: Claim, board: str) -> list[str]:
+    def variants(self, claim: PublishedClaim, board: str) -> list[str]:
         """Labels of the claim's explainer with other options, that are no floors and have the metric."""
         found = (label for label in self.labels(board, claim.metric) if base(label) == claim.explainer)
         return sorted(label for label in found if label != claim.explainer and self.control(board, label) != FLOOR)
 
-    def partner(self, claim: Claim, board: str, label: str) -> str:
+    def partner(self, claim: PublishedClaim, board: str, label: str) -> str:
         """What other options are compared with: the claim's other with the same options, or with those that the
         explainer names, or with its own."""
         variant = label.removeprefix(claim.explainer)

@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from partbench.leaderboard.claims_evidence import Found
-from partbench.leaderboard.claims_stated import Claim, kinds, printed, stated
+from partbench.leaderboard.claims_stated import PublishedClaim, kinds, printed, stated
 from partbench.leaderboard.current import ABLATION
 
 CLAIM, READING, OPTION = "claim", "reading", "option"  # roles, beside ABLATION
 
 
-class Line(NamedTuple):
+class LedgerLine(NamedTuple):
     """A line of the ledger: a claim on a board, by explainers with these labels.
 
     Without a board nothing can be measured; `lacks` says why.
     """
 
-    claim: Claim
+    claim: PublishedClaim
     role: str
     board: str = ""
     label: str = ""
@@ -28,15 +28,15 @@ class Line(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Claim, board and, for other roles than "claim", what differs."""
+        """PublishedClaim, board and, for other roles than "claim", what differs."""
         varied = [self.label, self.claim.metric] if self.role != CLAIM else []
         return ": ".join(filter(None, [self.claim.id, self.board, *varied]))
 
 
-def lines_of(claim: Claim, found: Found) -> Iterator[Line]:
+def lines_of(claim: PublishedClaim, found: Found) -> Iterator[LedgerLine]:
     """The lines of a claim, the paper's own data first; readings and options come last."""
     if claim.untested:
-        yield Line(claim, CLAIM, lacks=claim.untested)
+        yield LedgerLine(claim, CLAIM, lacks=claim.untested)
         return
     numbers = printed(claim)
     of_paper = numbers.datasets if numbers else ()
@@ -44,24 +44,24 @@ def lines_of(claim: Claim, found: Found) -> Iterator[Line]:
     known = stated().datasets
     wanted = [f"{name}/{kind}" for name in (*of_paper, *stated().reference) if kind in known[name].kinds]
     for board in sorted({*boards, *wanted}, key=lambda board: (dataset_of(board) not in of_paper, board)):
-        yield Line(claim, CLAIM, board, claim.explainer, claim.other)
+        yield LedgerLine(claim, CLAIM, board, claim.explainer, claim.other)
     if unread := [name for name in of_paper if not known[name].kinds]:
         about = " or ".join(known[name].about for name in unread)
-        yield Line(claim, CLAIM, lacks=f"nothing in partbench reads {about}")
+        yield LedgerLine(claim, CLAIM, lacks=f"nothing in partbench reads {about}")
     for board in boards:
         yield from _variations(claim, board, found)
 
 
-def _variations(claim: Claim, board: str, found: Found) -> Iterator[Line]:
+def _variations(claim: PublishedClaim, board: str, found: Found) -> Iterator[LedgerLine]:
     """Other readings of the metric, and other options of the explainer beside the partner that is trained alike."""
     for metric in claim.readings:
         if {claim.explainer, claim.other} - {""} <= found.labels(board, metric):
-            yield Line(replace(claim, metric=metric), READING, board, claim.explainer, claim.other)
+            yield LedgerLine(replace(claim, metric=metric), READING, board, claim.explainer, claim.other)
     for label in found.variants(claim, board):
         other = found.partner(claim, board, label)
         if other or not claim.other:
             role = ABLATION if found.control(board, label) == ABLATION else OPTION
-            yield Line(claim, role, board, label, other)
+            yield LedgerLine(claim, role, board, label, other)
 
 
 def dataset_of(board: str) -> str:

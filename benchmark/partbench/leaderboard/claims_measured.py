@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from partbench.functional.statistics import Comparison, Estimate, Evidence, Pairing, compare, ratio_of_means
-from partbench.leaderboard.claims_stated import DIFFERENCE, RATIO, Claim
+from partbench.leaderboard.claims_stated import DIFFERENCE, RATIO, PublishedClaim
 from partbench.leaderboard.verdicts import Board
 
 OfTasks = Mapping[str, Evidence]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredClaim:
     """A measured claim.
 
     unit: "ratio", "difference" or "value"; "difference" also for ratios where the other's mean is not above 0.
@@ -37,7 +37,9 @@ class Measured:
     images: int
 
 
-def measured(claim: Claim, board: Board, label: str, other: str, only: tuple[str, ...] = ()) -> Measured | None:
+def measured(
+    claim: PublishedClaim, board: Board, label: str, other: str, only: tuple[str, ...] = ()
+) -> MeasuredClaim | None:
     """A claim on the tasks that both explainers have, image by image; None if there is no such task.
 
     `label` and `other` are of the board; without `other`, the explainer's own value is compared with the bound. With
@@ -58,7 +60,7 @@ def measured(claim: Claim, board: Board, label: str, other: str, only: tuple[str
     return _as_claimed(claim, found, _shown(claim, found, sides, pairing, _bounds(board, other)))
 
 
-def reported(claim: Claim, row: pd.Series) -> Measured | None:
+def reported(claim: PublishedClaim, row: pd.Series) -> MeasuredClaim | None:
     """A claim on a number that the explainer reports of itself: its mean over seeds and tasks, from a row of `means`.
 
     None without a value, or without two seeds of a task.
@@ -70,7 +72,7 @@ def reported(claim: Claim, row: pd.Series) -> Measured | None:
     away = replace(estimate, difference=estimate.difference - claim.bound)
     direction = int(np.sign(away.difference)) * claim.sign
     shown = (estimate.difference, float(low), float(high))
-    return Measured(claim.unit, *shown, away.p, direction, True, False, (), int(row["images"]))
+    return MeasuredClaim(claim.unit, *shown, away.p, direction, True, False, (), int(row["images"]))
 
 
 def _nothing(side: Evidence) -> Evidence:
@@ -92,7 +94,9 @@ Sides = tuple[OfTasks, OfTasks]
 Shown = tuple[str, float, float, float]
 
 
-def _shown(claim: Claim, found: Comparison, sides: Sides, pairing: Pairing, bounds: tuple[float, float]) -> Shown:
+def _shown(
+    claim: PublishedClaim, found: Comparison, sides: Sides, pairing: Pairing, bounds: tuple[float, float]
+) -> Shown:
     """The unit, and the number in it with its interval."""
     if claim.unit == RATIO:
         theirs = float(np.mean([np.nanmean(side.values) for side in sides[1].values()]))
@@ -104,7 +108,7 @@ def _shown(claim: Claim, found: Comparison, sides: Sides, pairing: Pairing, boun
     return unit, found.these.difference, float(low), float(high)
 
 
-def _as_claimed(claim: Claim, found: Comparison, shown: Shown) -> Measured:
+def _as_claimed(claim: PublishedClaim, found: Comparison, shown: Shown) -> MeasuredClaim:
     away = replace(found.these, difference=found.these.difference - claim.bound)
     direction = int(np.sign(away.difference)) * claim.sign
-    return Measured(*shown, away.p, direction, found.comparable, found.one_seed, found.tasks, found.images)
+    return MeasuredClaim(*shown, away.p, direction, found.comparable, found.one_seed, found.tasks, found.images)

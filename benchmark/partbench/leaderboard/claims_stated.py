@@ -16,7 +16,7 @@ RATIO, DIFFERENCE, VALUE = "ratio", "difference", "value"
 
 
 @dataclass(frozen=True)
-class Claim:
+class PublishedClaim:
     """A statement of a paper that results can contradict; claims.toml says what the fields are."""
 
     id: str
@@ -60,7 +60,7 @@ class Requirement(NamedTuple):
         return self.above < value < self.below
 
 
-class Dataset(NamedTuple):
+class ClaimedData(NamedTuple):
     """kinds: of the boards that partbench makes of the data; none where nothing reads it.
 
     given: whether its folder has to be named.
@@ -71,7 +71,7 @@ class Dataset(NamedTuple):
     about: str
 
 
-class Paper(NamedTuple):
+class ClaimedPaper(NamedTuple):
     """Title of a paper, and how what is measured here differs from it."""
 
     title: str
@@ -81,11 +81,11 @@ class Paper(NamedTuple):
 class Stated(NamedTuple):
     """All that claims.toml says; `reference` are the datasets on which every claim is to be tested."""
 
-    claims: tuple[Claim, ...]
+    claims: tuple[PublishedClaim, ...]
     reference: tuple[str, ...]
-    datasets: Mapping[str, Dataset]
+    datasets: Mapping[str, ClaimedData]
     kinds: Mapping[str, str]
-    papers: Mapping[str, Paper]
+    papers: Mapping[str, ClaimedPaper]
     requirements: Mapping[str, tuple[Requirement, ...]]
 
 
@@ -104,11 +104,11 @@ def stated() -> Stated:
     """The claims of the papers and what is known of their settings."""
     said = tomllib.loads((files("partbench.leaderboard") / "claims.toml").read_text(encoding="utf-8"))
     return Stated(
-        tuple(Claim(**_tuples(one)) for one in said["claim"]),
+        tuple(PublishedClaim(**_tuples(one)) for one in said["claim"]),
         tuple(said["reference"]),
-        {name: Dataset(**_tuples(one)) for name, one in said["datasets"].items()},
+        {name: ClaimedData(**_tuples(one)) for name, one in said["datasets"].items()},
         said["kinds"],
-        {name: Paper(**one) for name, one in said["papers"].items()},
+        {name: ClaimedPaper(**one) for name, one in said["papers"].items()},
         {name: tuple(Requirement(**_tuples(one)) for one in some) for name, some in said["requirements"].items()},
     )
 
@@ -118,7 +118,7 @@ def _tuples(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def printed(claim: Claim, dataset: str | None = None) -> Printed | None:
+def printed(claim: PublishedClaim, dataset: str | None = None) -> Printed | None:
     """What the paper prints for a claim in the claim's unit, over its networks; on one dataset, or on all of them.
 
     None without numbers, as for what a figure shows.
@@ -133,7 +133,7 @@ def printed(claim: Claim, dataset: str | None = None) -> Printed | None:
 
 
 @functools.cache
-def kinds(claim: Claim) -> tuple[str, ...]:
+def kinds(claim: PublishedClaim) -> tuple[str, ...]:
     """The kinds of boards that a claim is about, such as `*` and `multi`; the paper's own first."""
     own = {number.board for number in _means() if number.paper == claim.paper and number.setting in claim.settings}
     return (*sorted(own), *claim.also)
@@ -167,7 +167,7 @@ def _means() -> tuple[_Number, ...]:
 
 
 @functools.cache
-def _printed(claim: Claim) -> tuple[_Number, ...]:
+def _printed(claim: PublishedClaim) -> tuple[_Number, ...]:
     """The numbers of a claim, in its unit; what several tables print counts once."""
     metric, other = claim.printed_metric or claim.metric, claim.printed_other or base(claim.other)
     found: dict[str, dict[tuple[str, ...], _Number]] = {}

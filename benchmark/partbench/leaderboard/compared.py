@@ -31,19 +31,21 @@ def compared(
 
     `rows` are those of `load_results`, `images` those of `load_evidence`. Explainers are named by their labels, tasks
     by a glob; without `metric` all metrics are compared that have ranks. Scope "these" speaks of these categories,
-    "new" of categories like these, from four tasks. p is adjusted by Holm's method over the rows. Raises InputError for
+    "new" of categories like these, from four tasks. p is adjusted by Holm's method over the rows. As on
+    boards, none is better whose mean over all of its images is not better. Raises InputError for
     an explainer, metric or task without results, for an explainer compared with itself, and where no board has both.
     """
     rows = _asked(current(rows), labels, task, metric)
     boards = judged(rows, images[images["cell"].isin(set(rows["cell"]))]).boards
     both = [board for board in boards if set(labels) <= set(board.aligned.labels) and _wanted(board, metric)]
-    found = pd.DataFrame([row for board in both for row in _rows(board, labels, scope)], columns=COLUMNS)
+    of_boards = [row for board in both for row in _rows(board, labels, scope)]
+    found = pd.DataFrame(of_boards, columns=[*COLUMNS, "same_order"])
     if found.empty:
         why = " in four tasks or more" if scope == NEW and both else ""
         raise InputError(f"no board has results of '{labels[0]}' and '{labels[1]}'{why}; run both on the same tasks")
     known = found["verdict"] != NOT_COMPARABLE
     adjusted = holm(found["p"].where(known).to_numpy(float))
-    sure = known & (adjusted < ALPHA)
+    sure = known & (adjusted < ALPHA) & found.pop("same_order")
     return found.assign(p_adjusted=adjusted, verdict=found["verdict"].where(sure | ~known, UNDECIDED))
 
 
@@ -78,12 +80,15 @@ def _rows(board: Board, labels: tuple[str, str], scope: str) -> Iterator[dict[st
     estimate = found.these if scope == THESE else found.new
     if estimate is None:
         return
-    low, high = estimate.interval()
+    span = board.bounds[1] - board.bounds[0]
+    low, high = np.clip(estimate.interval(), -span, span)
+    places = np.array([[board.aligned.labels.index(label) for label in labels]])
+    same_order = board.same_order(places, np.array([estimate.difference]))
     yield {
         "board": board.aligned.board, "metric": board.aligned.metric, "a": labels[0], "b": labels[1], "scope": scope,
         "difference": estimate.difference, "low": low, "high": high, "p": estimate.p, "p_adjusted": np.nan,
         "better": found.better, "images": found.images, "of_images": found.of_images, "tasks": len(found.tasks),
-        "verdict": _verdict(board, found, estimate), "one_seed": found.one_seed,
+        "verdict": _verdict(board, found, estimate), "one_seed": found.one_seed, "same_order": bool(same_order[0]),
     }  # fmt: skip
 
 

@@ -23,9 +23,9 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
 
     Of several versions of a task or (within a dataset) of a metric only the newest counts; of several cells with one
     (explainer, variant, task, seed) the one asked for last (`asked_at`; without this column, the one made last). Adds
-    `board`, `label` and `scored`: status ok and a value that is not NaN. Texts that pages read become plain strings.
-    Idempotent: rows that already have these
-    columns, all or some of them, are returned unchanged.
+    `board`, `label` and `scored`: status ok and a finite value. What an explainer reports of itself under the name of a
+    metric of its dataset is left out. Texts that pages read become plain strings.
+    Idempotent: rows that already have these columns, all or some of them, are returned unchanged.
     """
     if "scored" in frame:
         return frame
@@ -37,16 +37,23 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     cell = pd.Series(pd.factorize(rows["cell"], sort=True)[0], rows.index)
     same = [pd.factorize(rows[name])[0] for name in ("explainer", "variant", "task", "seed")]
     rows = rows[cell == cell.groupby(same).transform("last")]
-    rows = _newest(rows, ["dataset", "metric"], "metric_version")
+    rows = _newest(_without_namesakes(rows), ["dataset", "metric"], "metric_version")
     rows = rows.assign(**{name: rows[name].astype(object) for name in _READ})
     rows = rows.assign(
         board=_of_each(rows, ["task"], board_of),
         control=rows["control"].fillna(""),
         compared_with=rows["compared_with"].fillna(""),
         label=_of_each(rows, ["explainer", "variant"], label),
-        scored=(rows["status"] == "ok") & rows["value"].notna(),
+        scored=(rows["status"] == "ok") & np.isfinite(rows["value"].astype(float)),
     )
     return rows.reset_index(drop=True)
+
+
+def _without_namesakes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without rows that have no direction where others of their dataset and metric have one: these are no metric's."""
+    directed = rows["higher_is_better"].notna()
+    metric = numbered([pd.factorize(rows[name])[0] for name in ("dataset", "metric")])
+    return rows[directed | ~directed.groupby(metric).transform("any")]
 
 
 def _of_each(rows: pd.DataFrame, columns: list[str], function: Callable[..., str]) -> pd.Series:

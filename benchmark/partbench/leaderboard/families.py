@@ -15,6 +15,7 @@ OF_THE_NETWORK = (
     "masked_accuracy", "part_effect_agreement", "relative_deviation",
 )  # fmt: skip
 RANKED = "ranked"
+OF_NETWORK = "network "  # before the name of a network, which may itself be "ranked"
 
 
 def with_families(table: pd.DataFrame) -> pd.DataFrame:
@@ -22,8 +23,8 @@ def with_families(table: pd.DataFrame) -> pd.DataFrame:
 
     Rows of one board, metric and family are compared in pairs; `family` is "" for rows of none. Members are default
     variants that have the metric on every task of the board, neither floors nor ablations. In metrics of
-    `OF_THE_NETWORK`, the explainers of each network are a family, named by it, and that of the performer's is `RANKED`;
-    in other metrics all members are `RANKED`. Of these, explainers have a rank that have several seeds or are
+    `OF_THE_NETWORK`, the explainers of each network are a family, named after it, and that of the performer's is
+    `RANKED`; in other metrics all members are `RANKED`. Of these, explainers have a rank that have several seeds or are
     deterministic. Variants of metrics (with '@'), and metrics without a direction in some row, have no families.
     """
     directed = table["higher_is_better"].notna().groupby([table["board"], table["metric"]]).transform("all")
@@ -32,5 +33,5 @@ def with_families(table: pd.DataFrame) -> pd.DataFrame:
     member &= ~table["control"].isin(UNRANKED)
     apart = table["metric"].isin(OF_THE_NETWORK) & (table["network"] != "")
     member &= ~(apart & (table["network"] == DIFFERENT))
-    family = np.where(member, np.where(apart, table["network"], RANKED), "")
+    family = np.where(member, np.where(apart, OF_NETWORK + table["network"], RANKED), "")
     return table.assign(directed=directed, family=family, ranked=(family == RANKED) & ~table["one_seed"])

@@ -12,6 +12,7 @@ from partbench.leaderboard.current import numbered
 from partbench.leaderboard.units import unit_of
 
 ROW = ["board", "explainer", "variant", "metric"]
+LEAST_SHARE = 0.5  # of the explainers that must cover a task
 DIFFERENT = "different"  # the network of a row whose cells explain several
 _SAID = {
     "label": "first", "dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last",
@@ -20,13 +21,30 @@ _SAID = {
 _TEXTS = [*ROW, "label", "dataset", "performer", "control", "coverage", "seeds", "network", "unit"]
 
 
+def on_shared_tasks(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same rows, of which those on tasks that less than half of the explainers cover are not `scored`.
+
+    Counted for each board and metric, among explainers with default options. Else a single explainer that runs on one
+    more task would take the values of all others away.
+    """
+    board = numbered([pd.factorize(rows[name])[0] for name in ("board", "metric")])
+    task = numbered([board, pd.factorize(rows["task"])[0]])
+    voting = (rows["scored"] & (rows["variant"] == "")).to_numpy(bool)
+    explainers = pd.factorize(rows["explainer"])[0]
+    voters = pd.Series(explainers[voting])
+    of_board = voters.groupby(board[voting]).nunique().reindex(board).fillna(0).to_numpy()
+    of_task = voters.groupby(task[voting]).nunique().reindex(task).fillna(0).to_numpy()
+    return rows.assign(scored=rows["scored"] & (of_task >= LEAST_SHARE * of_board))
+
+
 def means(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per board, explainer with variant, and metric, sorted; `rows` are those of `current`.
 
     `value` is the mean over seeds per task, then over tasks; NaN unless every task that any explainer covers with this
-    metric is covered. A task is covered if all its cells are scored; `coverage` says how many are (`4/6`). `images` is
-    the total over tasks, `seeds` the seeds used, `categories` those covered. `network` is what the explainer explains:
-    "" for the performer, `DIFFERENT` where its cells differ. `deterministic` is declared or, where it is not known,
+    metric is covered (see `on_shared_tasks`). A task is covered if all its cells are scored; `coverage` says how many
+    are (`4/6`). `images` is the total over tasks, `seeds` the seeds used, `categories` those covered. `network` is what
+    the explainer explains: "" for the performer, `DIFFERENT` where its cells differ. `deterministic` is declared or,
+    where it is not known,
     inferred: several seeds have equal values in all metrics. `one_seed`: no task has two seeds, and the explainer is
     not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over seeds.
     """

@@ -26,7 +26,8 @@ def standings(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     interval over images and seeds, within the bounds of the metric; NaN without evidence of images. What explainers
     report of themselves has the interval of its seeds. `rank_low`, `rank_high` are [1 + surely better, n - surely
     worse] in the family of `families.with_families`; missing for explainers without a rank: floors, ablations,
-    variants, single seeds (`one_seed`), other networks where that matters. `best` marks those of a family than which
+    variants, single seeds (`one_seed`), other networks where that matters, and of two that are not comparable the one
+    with a value on fewer images. `best` marks those of a family than which
     none is surely better. Metrics with '@' and what explainers report of themselves have no rank. `floors` have the
     metric on every task of the board; a row that is not surely better than each of them is `beaten_by_control`.
     `network` names the network that is explained, "" for the performer. `unsupported`: see `numbers_alone.unsupported`.

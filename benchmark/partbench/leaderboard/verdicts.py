@@ -29,7 +29,7 @@ from partbench.functional.statistics import (
 from partbench.leaderboard.aligned import Aligned, aligned
 from partbench.leaderboard.current import FLOOR, current
 from partbench.leaderboard.families import with_families
-from partbench.leaderboard.means import DIFFERENT, means
+from partbench.leaderboard.means import DIFFERENT, means, on_shared_tasks
 
 ALPHA = 0.05
 UNDECIDED, NOT_COMPARABLE = "not separated", "not comparable"
@@ -54,8 +54,8 @@ class Board:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The bounds of the metric."""
-        return float(self.rows["low_bound"][-1]), float(self.rows["high_bound"][-1])
+        """The bounds of the metric; older rows, which have none, do not widen them."""
+        return float(self.rows["low_bound"].max()), float(self.rows["high_bound"].min())
 
     @property
     def sign(self) -> int:
@@ -90,6 +90,14 @@ class Board:
         fixed = self.known.deterministic[places].tolist()
         return Pairing((fixed[0], fixed[1]), same, self.known.higher_is_better, self.known.prior)
 
+    def same_order(self, pairs: Int[np.ndarray, "p 2"], difference: Float[np.ndarray, "p"]) -> Bool[np.ndarray, "p"]:
+        """Whether the means of pairs differ the way that their images do; also where a mean is not known.
+
+        Means are of all images that an explainer has a value on, differences of those that both have.
+        """
+        of_means = np.diff(self.rows["value"][pairs[:, ::-1]], axis=1)[:, 0]
+        return np.isnan(of_means) | (np.sign(of_means) == np.sign(difference))
+
     @cached_property
     def verdicts(self) -> Verdicts:
         """All pairs within each family."""
@@ -108,7 +116,7 @@ def judged(rows: pd.DataFrame, images: pd.DataFrame) -> Judged:
 
     On boards of one task, variances over seeds are shrunk towards those of all boards of the dataset (`prior_of`).
     """
-    rows = current(rows)
+    rows = on_shared_tasks(current(rows))
     table = with_families(means(rows))
     if table.empty:
         return Judged(table, [])
@@ -171,7 +179,7 @@ class Verdicts:
     """All pairs of the families of a board and metric.
 
     pairs: places of A and B in the rows of the board. better: 1 if A is surely better, -1 if B is, else 0. one_seed:
-    whether A or B has one seed.
+    whether A or B has one seed. images: on how many each row of the board has a value.
     """
 
     pairs: Int[np.ndarray, "p 2"]
@@ -179,6 +187,7 @@ class Verdicts:
     adjusted: Float[np.ndarray, "p"]
     better: Int[np.ndarray, "p"]
     one_seed: Bool[np.ndarray, "p"]
+    images: Int[np.ndarray, "k"]
 
     @staticmethod
     def of(board: Board) -> Verdicts:
@@ -196,12 +205,20 @@ class Verdicts:
         adjusted, group = np.full(len(pairs), np.nan), family[pairs[:, 0]] + len(names) * one_seed
         for number in np.unique(group):
             adjusted[group == number] = holm(p[group == number])
-        value, direction = board.rows["value"], np.sign(compared.these.difference)
-        sure = (adjusted < ALPHA) & (direction == np.sign(value[pairs[:, 0]] - value[pairs[:, 1]]))
-        return Verdicts(pairs, compared, adjusted, np.where(sure, direction * board.sign, 0).astype(int), one_seed)
+        direction = np.sign(compared.these.difference)
+        sure = (adjusted < ALPHA) & board.same_order(pairs, direction)
+        better, images = np.where(sure, direction * board.sign, 0).astype(int), board.aligned.stack.known.sum(1)
+        return Verdicts(pairs, compared, adjusted, better, one_seed, images)
 
     def ranks(self, ranked: Bool[np.ndarray, "k"]) -> Float[np.ndarray, "k 2"]:
-        """The rank interval [1 + surely better, n - surely worse] of each of the ranked rows; NaN for the others."""
+        """The rank interval [1 + surely better, n - surely worse] of each of the ranked rows; NaN for the others.
+
+        Of two that cannot be compared, the one with a value on fewer images has no rank: else it would be beaten by
+        nobody, and a value left out would be a way up.
+        """
+        apart = self.pairs[ranked[self.pairs].all(1) & ~self.compared.comparable]
+        own = self.images[apart]
+        ranked = ranked & ~np.isin(np.arange(len(ranked)), apart[own <= own[:, ::-1]])
         sure = ranked[self.pairs].all(1) & (self.better != 0)
         first, second = np.where(self.better[sure, None] > 0, self.pairs[sure], self.pairs[sure][:, ::-1]).T
         better, worse = (np.bincount(side, minlength=len(ranked)) for side in (second, first))
@@ -232,7 +249,8 @@ def pairs(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     (a - b) with its 95 % interval `low`, `high` and two-sided `p`; `p_adjusted`, Holm's over the pairs of the board and
     metric; `better`, the probability that a is better on an image, ties counted half; `images`, on how many both have
     a value, of `of_images`; `verdict`: "a better", "b better", "not separated", or "not comparable" below 90 % of the
-    images; `one_seed`: it holds for these fits alone. The verdict is of adjusted p, the interval of a pair by itself.
+    images or half of those of a task; `one_seed`: it holds for these fits alone. The verdict is of adjusted p, the
+    interval of a pair by itself.
     """
     return pairs_of(judged(rows, images))
 

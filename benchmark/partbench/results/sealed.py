@@ -6,9 +6,11 @@ of Parquet it is one more entry of the file's metadata.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 
 KEY = "partbench.sha256"
 _BLANK = b"0" * 64
+_ABANDONED = 3600.0  # seconds after which nobody is still writing a file
 _MARK = KEY.encode() + b"\x18\x40"  # as in the footer, before the digest: the key, the kind of the field, its length
 
 
@@ -53,6 +56,15 @@ def write_whole(path: Path, data: bytes, check: Callable[[Path], object] = lambd
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def sweep_unfinished(folder: Path) -> None:
+    """Remove what killed runs left half written below a folder an hour ago or earlier; what is being written stays."""
+    limit = time.time() - _ABANDONED
+    for path in folder.rglob(".*.tmp"):
+        with contextlib.suppress(OSError):  # another run may remove it first
+            if path.lstat().st_mtime < limit:
+                path.unlink()
 
 
 def sealed(row_groups: Iterable[pa.Table], metadata: Mapping[str, str], **writing: Any) -> bytes:

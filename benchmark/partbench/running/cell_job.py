@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from partbench.errors import InputError
 from partbench.results.schema import AGGREGATE
+from partbench.results.sealed import sweep_unfinished
 
 Status = Literal["finished before", "done", "skipped", "failed", "claimed"]
 
@@ -134,11 +135,15 @@ def plain(record: Any) -> dict[str, Any]:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError if results cannot be written to `folder`, before any cell is computed."""
+    """Raise InputError if results cannot be written to `folder`, before any cell is computed.
+
+    Removes what killed runs left half written there.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".partbench-{uuid.uuid4().hex}"
         probe.touch()
         probe.unlink()
+        sweep_unfinished(folder)
     except OSError as error:
         raise InputError(f"cannot write results to {folder}: {error.strerror}; choose another --results") from error

@@ -223,7 +223,7 @@ for number in range(100_000):
 """  # noqa: E501
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [5, pytest.param(500, marks=pytest.mark.soak)])
 def test_kills_at_random_moments_leave_nothing_damaged(kills: int, tmp_path: Path) -> None:
     draw = random.Random(kills)
     for _ in range(kills):

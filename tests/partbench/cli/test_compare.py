@@ -54,6 +54,21 @@ def test_a_mistake_ends_in_one_line(results: Path, words: list[str]) -> None:
     assert found.output.startswith("bench: no ")
 
 
+def test_explainers_without_own_results_are_looked_for_among_the_published(results: Path) -> None:
+    words = ["lasso", "excitation_bp", "--task", "fauna/multi:bird", "--metric", "part_following"]
+    found = bench(results, *words)
+    assert found.exit_code == 0, found.output
+    assert "lasso (published) - excitation_bp (published)" in found.output
+    [row] = json.loads(bench(results, *words, "--json").output)
+    assert row["published"] == ["lasso", "excitation_bp"]
+
+
+def test_published_results_of_other_data_are_refused_with_the_reason(results: Path) -> None:
+    found = bench(results, "srae", "lasso")
+    assert found.exit_code == 2
+    assert found.output.startswith("bench: published results of lasso do not fit yours: fauna/multi:cat: ")
+
+
 def test_without_a_folder_of_results_the_error_says_what_to_do(tmp_path: Path) -> None:
     assert "run `bench run` first" in bench(tmp_path / "none", "srae", "nn").output
 

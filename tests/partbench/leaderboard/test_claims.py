@@ -48,7 +48,7 @@ def test_a_planted_effect_in_the_claimed_direction_holds() -> None:
     assert found["measured"] == pytest.approx(0.101 / 0.151)
     assert found["low"] < found["measured"] < found["high"]
     assert found["published_low"] < found["measured"] < found["published_high"]
-    assert (found["size"], found["images"]) == ("as published", 200)
+    assert (found["seeds"], found["tasks"], found["images"]) == ("0 1 2", "t0 t1 t2 t3", 200)
 
 
 @pytest.mark.parametrize(("value", "size"), [(0.14, "weaker than published"), (0.03, "stronger than published")])

@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from partbench.leaderboard.claims_stated import RATIO, Claim, Requirement, base, kinds, printed, stated
+from partbench.leaderboard.claims_stated import RATIO, PublishedClaim, Requirement, base, kinds, printed, stated
 from partbench.leaderboard.published import proposed, published, published_pairs
 from partbench.registry import load
 
 CLAIMS = stated().claims
 
 
-def named(claim: Claim) -> str:
+def named(claim: PublishedClaim) -> str:
     return claim.id
 
 
@@ -20,7 +20,7 @@ def test_the_ids_of_claims_differ() -> None:
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=named)
-def test_every_claim_is_of_a_paper_about_the_explainer_that_it_proposes(claim: Claim) -> None:
+def test_every_claim_is_of_a_paper_about_the_explainer_that_it_proposes(claim: PublishedClaim) -> None:
     assert claim.explainer == proposed()[claim.paper]
     assert claim.paper in stated().papers
     assert claim.says
@@ -28,7 +28,7 @@ def test_every_claim_is_of_a_paper_about_the_explainer_that_it_proposes(claim: C
 
 
 @pytest.mark.parametrize("claim", [claim for claim in CLAIMS if not claim.untested], ids=named)
-def test_the_printed_numbers_of_a_claim_are_on_its_side(claim: Claim) -> None:
+def test_the_printed_numbers_of_a_claim_are_on_its_side(claim: PublishedClaim) -> None:
     numbers = printed(claim)
     assert numbers is not None
     neutral = 1.0 if claim.unit == RATIO else claim.bound

@@ -80,3 +80,24 @@ def test_mistakes_end_in_a_line(changes: dict[str, Any], message: str) -> None:
 def test_single_seeds_are_marked() -> None:
     assert compared(*planted(rows(seeds=1)), ("srae", "nn"))["one_seed"].all()
     assert len(TASKS) == 3
+
+
+def test_none_is_better_than_one_whose_mean_over_all_its_images_is_better() -> None:
+    """As on the leaderboard: on the images of both nn is better, and srae on average."""
+    table, images = planted(rows())
+    far = (images["explainer"] == "srae") & images["unit"].isin([f"bird {i}" for i in range(3)])
+    none = (images["explainer"] == "nn") & images["unit"].isin([f"bird {i}" for i in range(3)])
+    flipped = table["metric"].eq("locality") & table["explainer"].eq("srae")
+    table["value"] = table["value"].where(~flipped, 0.9)
+    images["value"] = images["value"].where(~none).where(~far, -99)
+    found = compared(table, images, ("srae", "nn"), metric="locality", task="fauna/multi:*").iloc[0]
+    assert found["p_adjusted"] < 0.01
+    assert found["verdict"] == "not separated"
+
+
+def test_intervals_of_differences_stay_within_the_span_of_the_metric() -> None:
+    made = [row(name, "cat", value, 0.9, seed=s, low_bound=0.0, high_bound=1.0)
+            for name, value in (("srae", 0.1), ("nn", 0.9)) for s in (0, 1)]  # fmt: skip
+    found = compared(*planted(made), ("srae", "nn")).iloc[0]
+    assert found["low"] == -1
+    assert -0.8 < found["high"] < 1

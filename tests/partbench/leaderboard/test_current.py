@@ -48,3 +48,14 @@ def test_rows_that_count_are_returned_unchanged() -> None:
     assert current(rows) is rows
     some = rows[rows["explainer"] == "srae"]
     pd.testing.assert_frame_equal(current(some[list(COLUMNS)]), some.reset_index(drop=True))
+
+
+def test_what_an_explainer_reports_under_the_name_of_a_metric_does_not_count() -> None:
+    rows = [row("lasso", "bird", 0.5), row("cheat", "bird", 0.0, higher_is_better=None)]
+    assert set(current(frame(rows))["explainer"]) == {"lasso"}
+    assert set(current(frame(rows[1:]))["explainer"]) == {"cheat"}
+
+
+def test_an_infinite_value_is_no_score() -> None:
+    found = current(frame([row("lasso", "bird", 0.5), row("cheat", "bird", float("inf"))]))
+    assert dict(zip(found["explainer"], found["scored"], strict=True)) == {"lasso": True, "cheat": False}

@@ -249,3 +249,10 @@ def test_explainers_of_another_network_have_no_rank_in_metrics_of_the_network() 
     assert table.loc["location_instability", "rank_low"].tolist() == [2, 3, 1]
     assert table.loc["relative_deviation", "rank_low"].fillna(0).tolist() == [1, 2, 0]
     assert table.loc[("relative_deviation", "own"), "network"] == "interp_cnn {}"
+
+
+def test_an_explainer_that_runs_on_one_more_task_takes_no_value_away() -> None:
+    shared = [row(name, category, 0.5) for name in ("a", "b", "greedy") for category in ("bird", "cat")]
+    found = standings(*planted([*shared, row("greedy", "dog", 0.1)])).set_index("explainer")
+    assert found["value"].tolist() == pytest.approx([0.5, 0.5, 0.5])
+    assert found["coverage"].tolist() == ["2/2", "2/2", "2/2"]

@@ -175,3 +175,73 @@ def test_on_one_task_training_variances_are_shrunk_towards_those_of_the_dataset(
 def test_no_results_make_no_pairs() -> None:
     assert pairs(*planted([])).empty
     assert list(pairs(*planted(cells("srae", lambda t, s: {"accuracy": 0.5})))) == list(pairs(*planted([])))
+
+
+def ladder(explainers: int = 4, tasks: int = 3, images: int = 40) -> np.ndarray:
+    """Values of images, lower is better: e0 is far better than e1, and so on."""
+    random = np.random.default_rng(5)
+    shared, own = random.normal(size=(1, tasks, 1, images)), random.normal(size=(explainers, tasks, 1, images)) / 10
+    steps = np.arange(explainers).reshape(explainers, 1, 1, 1) * 0.5
+    return shared + own + steps + 0.01 * random.normal(size=(explainers, tasks, 3, images))
+
+
+def test_an_explainer_that_leaves_out_images_loses_its_rank_and_changes_no_other() -> None:
+    values = ladder()
+    values[3, :, :, :6] = np.nan
+    table = standings(*world(values)).set_index("explainer")
+    assert table["rank_low"].isna().tolist() == [False, False, False, True]
+    assert table["rank_high"].tolist()[:3] == [1, 2, 3]
+    assert table["best"].tolist() == [True, False, False, False]
+
+
+def test_of_two_that_cannot_be_compared_the_one_with_more_images_keeps_its_rank() -> None:
+    values = ladder()
+    values[:3, :, :, 39] = np.nan
+    values[3, :, :, :5] = np.nan
+    assert standings(*world(values)).set_index("explainer")["rank_low"].isna().tolist() == [False, False, False, True]
+
+
+def test_a_small_task_cannot_be_left_out_but_for_its_best_image() -> None:
+    """The images left out are few of all images, but the task is a third of the mean."""
+    values = ladder(images=200)
+    values[:, 0, :, 10:] = np.nan
+    values[3, 0] = np.nan
+    values[3, 0, :, 0] = -50
+    rows, images = world(values)
+    found = pairs(rows, images)
+    assert set(found["verdict"][found["b"] == "e3"]) == {"not comparable"}
+    table = standings(rows, images).set_index("explainer")
+    assert table["value"].idxmin() == "e3"
+    assert table["best"].tolist() == [True, False, False, False]
+
+
+def test_evidence_that_is_infinite_gives_no_rank() -> None:
+    values = ladder()
+    values[3, 0, 0, 0] = np.inf
+    rows, images = world(values)
+    rows["value"] = rows["value"].where(np.isfinite(rows["value"]), 1e300)
+    assert standings(rows, images).set_index("explainer")["rank_low"].isna().tolist() == [False, False, False, True]
+
+
+def test_an_interval_is_around_the_value_even_if_a_seed_lacks_an_image() -> None:
+    values = ladder(2, 1)
+    values[1, 0, 0, 0], values[1, 0, 1:, 0] = np.nan, 900
+    table = standings(*world(values)).set_index("explainer")
+    assert (table["low"] < table["value"]).all()
+    assert (table["value"] < table["high"]).all()
+
+
+def test_rows_of_before_bounds_were_stored_do_not_widen_the_intervals() -> None:
+    rows, images = world((ladder() > 0.6) * 1.0, low_bound=0.0, high_bound=1.0)
+    bounds = ["low_bound", "high_bound"]
+    rows.loc[rows["explainer"] == "e3", bounds] = np.nan
+    for board in judged(rows, images).boards:
+        assert board.bounds == (0, 1)
+
+
+def test_a_network_named_like_the_family_of_the_performer_does_not_join_it() -> None:
+    rows, images = world(ladder(), network="", metric="relative_deviation")
+    rows.loc[rows["explainer"] == "e0", "network"] = "ranked"
+    table = standings(rows, images).set_index("explainer")
+    assert table["rank_low"].isna().tolist() == [True, False, False, False]
+    assert not {"e0"} & {*pairs(rows, images)["a"]}

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from planted_cells import cell, rows
 
-from partbench.results.sealed import Damaged, read_bytes, write_sealed, write_whole
+from partbench.results.sealed import Damaged, read_bytes, sweep_unfinished, write_sealed, write_whole
 from partbench.results.store import finished, load_results, read_cell, write_cell
 
 
@@ -172,3 +172,14 @@ def test_a_file_that_cannot_be_renamed_leaves_nothing_behind(tmp_path: Path, mon
     with pytest.raises(OSError, match="No space left"):
         write_whole(tmp_path / "a", b"new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_runs_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "fauna" / "bird"
+    folder.mkdir(parents=True)
+    old, new, cell_file = folder / ".a.parquet.1.tmp", folder / ".b.parquet.2.tmp", folder / "c.parquet"
+    for path, age in ((old, 7200), (new, 10), (cell_file, 7200)):
+        path.write_bytes(b"half")
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - age))
+    sweep_unfinished(tmp_path)
+    assert sorted(folder.iterdir()) == [new, cell_file]

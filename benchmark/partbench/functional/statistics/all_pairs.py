@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import stdtr, stdtrit
 
 from partbench.functional.statistics.moderated import Prior, moderated
-from partbench.functional.statistics.paired import COMPARABLE, LEVEL, ROUNDING
+from partbench.functional.statistics.paired import COMPARABLE, LEVEL, OF_A_TASK, ROUNDING
 
 _AT_ONCE = 1_000_000  # differences of images in memory at once: 8 MB
 
@@ -112,21 +112,23 @@ class Estimates:
 class Compared:
     """p pairs: estimates over these categories, and of each pair what `paired.Comparison` says.
 
-    from_seeds: the variances due to the seeds of A and B, and their degrees. over_seeds: the variance of A over seeds,
-    pooled within tasks, and its degrees.
+    least: the smallest share of the images of a task on which both have a value. from_seeds: the variances due to the
+    seeds of A and B, and their degrees. over_seeds: the variance of A over seeds, pooled within tasks, and its degrees.
     """
 
     these: Estimates
     better: Float[np.ndarray, "p"]
     images: Int[np.ndarray, "p"]
     of_images: Int[np.ndarray, "p"]
+    least: Float[np.ndarray, "p"]
     from_seeds: Float[np.ndarray, "2 2 p"]
     over_seeds: Float[np.ndarray, "2 p"]
 
     @cached_property
     def comparable(self) -> Bool[np.ndarray, "p"]:
-        """Whether both have a value on at least 90 % of the images."""
-        return (self.images >= COMPARABLE * self.of_images) & ~np.isnan(self.these.difference)
+        """Whether both have a value on at least 90 % of the images, and on half of those of each task."""
+        enough = (self.images >= COMPARABLE * self.of_images) & (self.least >= OF_A_TASK)
+        return enough & ~np.isnan(self.these.difference)
 
 
 def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Compared:
@@ -136,28 +138,32 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Co
     """
     out = {name: np.full(len(pairs), np.nan) for name in ("difference", "image", "image_degrees", "clusters", "better")}
     seeds = np.zeros((3, 2, len(pairs)))  # (A, B, or A over seeds; variance or degrees; pair)
-    counts = np.zeros((2, len(pairs)), int)
+    counts, least = np.zeros((2, len(pairs)), int), np.ones(len(pairs))
     pattern, example = stack.patterns
     classes = np.sort(pattern[pairs], axis=1)
     for one, other in np.unique(classes, axis=0) if len(pairs) else []:
         at = np.flatnonzero((classes == [one, other]).all(axis=1))
-        columns, counts[:, at] = _columns(stack, example[one], example[other])
+        columns, counts[:, at], least[at] = _columns(stack, example[one], example[other])
         if len(columns):
             for name, numbers in _of_images(stack, pairs[at], columns, known).items():
                 out[name][at] = numbers
             seeds[:, :, at] = _of_seeds(stack, pairs[at], columns, known)
     parts = np.concatenate([[[out["image"], out["image_degrees"]]], seeds[:2]])
     these = Estimates(out["difference"], *_summed(out["difference"], parts), out["clusters"])
-    return Compared(these, out["better"], counts[0], counts[1], parts[1:], seeds[2])
+    return Compared(these, out["better"], counts[0], counts[1], least, parts[1:], seeds[2])
 
 
-def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "2 1"]]:
-    """The columns on which both have a value, of tasks with two or more; their number, and of how many images."""
+def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "2 1"], float]:
+    """The columns on which both have a value, of tasks with two or more; their number, and of how many images.
+
+    The last is the smallest share of the images of a task, of those tasks that have two.
+    """
     used = stack.known[a] & stack.known[b]
     listed = (stack.listed[a] | stack.listed[b]) & np.all(stack.seeds[[a, b]] > 0, axis=0)[stack.task]
-    enough = np.bincount(stack.task[used], minlength=stack.seeds.shape[1]) > 1
-    columns = np.flatnonzero(used & enough[stack.task])
-    return columns, np.array([[len(columns)], [int(listed.sum())]])
+    of_task, every = (np.bincount(stack.task[some], minlength=stack.seeds.shape[1]) for some in (used, listed))
+    columns = np.flatnonzero(used & (of_task > 1)[stack.task])
+    shares = of_task[every > 1] / every[every > 1]
+    return columns, np.array([[len(columns)], [int(listed.sum())]]), float(shares.min(initial=1))
 
 
 def _starts(sorted_numbers: Int[np.ndarray, "m"]) -> tuple[Int[np.ndarray, "t"], Int[np.ndarray, "t"]]:

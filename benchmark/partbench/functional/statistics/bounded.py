@@ -17,6 +17,9 @@ def bounded_interval(
 ) -> Float[np.ndarray, "n 2"]:
     """Low and high of values whose variance and degrees `found` gives; NaN where these are NaN.
 
+    They are around the value, which may be of more images than `found`: of those, too, that one seed lacks. Without a
+    value they are around the mean of `found`.
+
     Of a metric with two finite bounds: Student's t interval of the logit of the value's place between them, by the
     delta method. Without variance all images agree, and nothing tells how others would vary: Wilson's upper limit
     p = z^2 / (n + z^2) of a share of which none was seen on n images stands for the share of images that may differ by
@@ -24,7 +27,7 @@ def bounded_interval(
     without variance.
     """
     low, high = bounds
-    plain = found.interval(level)
+    plain = _around(np.where(np.isnan(value), found.difference, value), found.interval(level))
     if not (np.isfinite(low) and np.isfinite(high)):
         return np.where(found.variance[:, None] > 0, np.clip(plain, low, high), np.nan)
     share = (value - low) / (high - low)
@@ -38,3 +41,9 @@ def bounded_interval(
     unseen = z2 / (found.clusters + z2)
     wilson = value[:, None] + unseen[:, None] * (np.array([low, high]) - value[:, None])
     return np.where((found.variance == 0)[:, None], wilson, ends)
+
+
+def _around(value: Float[np.ndarray, "n"], ends: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    """Intervals of the same width around other values."""
+    half = (ends[:, 1] - ends[:, 0]) / 2
+    return np.stack([value - half, value + half], axis=1)

@@ -15,6 +15,7 @@ from partbench.functional.statistics.moderated import Prior, moderated
 
 LEVEL = 0.95
 COMPARABLE = 0.9  # share of the images on which both explainers must have a value
+OF_A_TASK = 0.5  # and of the images of each task, which weighs as much with few images as with many
 LEAST_TASKS = 4  # for a statement about new categories
 ROUNDING = 1e-9  # share of two values by which they may differ and count as equal
 
@@ -81,6 +82,7 @@ class Comparison:
     images: on how many image-task pairs both have a value, of `of_images`; comparable: whether that is at least 90 %.
     better: the probability that A is better than B on an image, ties counted half; the mean over tasks.
     one_seed: whether an explainer that is not deterministic has one seed only: `these` then holds for these fits alone.
+    least: the smallest share of the images of a task on which both have a value; see `comparable`.
     """
 
     these: Estimate
@@ -93,11 +95,12 @@ class Comparison:
     of_images: int
     better: float
     one_seed: bool
+    least: float = 1.0
 
     @property
     def comparable(self) -> bool:
-        """Whether both have a value on at least 90 % of the images."""
-        return self.images >= COMPARABLE * self.of_images
+        """Whether both have a value on at least 90 % of the images, and on half of those of each task."""
+        return self.images >= COMPARABLE * self.of_images and self.least >= OF_A_TASK
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairi
         tasks=tuple(tasks), images=sum(len(task.images) for task in used), of_images=of_images,
         better=float(np.mean([(sign.mean() + 1) / 2 for sign in signs])),
         one_seed=any(one and not fixed for one, fixed in zip(single, pairing.deterministic, strict=True)),
+        least=min((len(task.images) / task.of_images for task in found.values() if task.of_images > 1), default=1.0),
     )  # fmt: skip
 
 

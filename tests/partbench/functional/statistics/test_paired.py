@@ -193,3 +193,14 @@ def test_the_interval_holds_the_true_difference_in_95_of_100_worlds():
         low, high = compare(*sides).these.interval()
         covered += low <= 0.5 <= high
     assert 0.93 <= covered / worlds <= 0.97
+
+
+def test_less_than_half_of_the_images_of_a_task_makes_nothing_comparable() -> None:
+    """The task is a half of the difference, but its images are few of all."""
+    a, b = np.random.default_rng(3).normal(size=(2, 1, 210))
+    few = a[:, :10].copy()
+    few[:, 4:] = np.nan
+    mine = {"large": evidence(a[:, 10:]), "small": evidence(few)}
+    found = compare(mine, {"large": evidence(b[:, 10:]), "small": evidence(b[:, :10])})
+    assert found.images / found.of_images > 0.9
+    assert not found.comparable

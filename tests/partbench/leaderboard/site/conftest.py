@@ -14,7 +14,7 @@ from planted_results import cell, planted
 
 from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.build import SiteMaterial, write_site
-from partbench.leaderboard.site.claim_pages import Claim
+from partbench.leaderboard.site.claim_pages import Claim, ClaimLine
 from partbench.leaderboard.site.data import SiteData, evidence_of
 from partbench.leaderboard.site.facts import facts_of
 from partbench.leaderboard.site.metric_pages import CardTables
@@ -47,7 +47,11 @@ def material() -> SiteMaterial:
     listing = {"explainers": [{"name": "srae", "what": f"What {HOSTILE}", "source": "A paper.", "options": [option]}]}
     verdict = {"dataset": "fauna", "verdict": "screens only", "reason": f"why {HOSTILE}"}
     card = CardTables([verdict], {"Cheats": [{"cheat": HOSTILE, "value": 0.5, "best": True, "": None}]})
-    claim = Claim("c/1", "srae", "table 1", f"lower {HOSTILE}", "cub", 0.1, 0.2, 0.15, 0.25, "fauna", "holds", ("ab",))
+    numbers = (0.1, 0.1, 0.12, 0.2, 0.15, 0.25)
+    line = ClaimLine(
+        "fauna/*", HOSTILE, *numbers, "holds", "stronger", "0 1", False, 20, [HOSTILE], ["fauna/a.parquet"]
+    )
+    claim = Claim("c/1", "srae", "table 1", f"lower {HOSTILE}", "cub", "ratio", [line])
     return SiteMaterial(facts_of(listing), {"locality": card}, [claim])
 
 
