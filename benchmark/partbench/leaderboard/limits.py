@@ -13,7 +13,7 @@ from partbench.results.planted import ORACLE
 Row = Mapping[Hashable, Any]
 
 
-class Truth(NamedTuple):
+class PlantedTruth(NamedTuple):
     """The mean score of explanations made from the truth, over the tasks of a board where they were planted."""
 
     value: float
@@ -33,11 +33,11 @@ def best_floors(standings: Iterable[Row]) -> dict[str, Row]:
     return found
 
 
-def truths(sources: Sources) -> dict[str, dict[str, Truth]]:
+def truths(sources: Sources) -> dict[str, dict[str, PlantedTruth]]:
     """What the truth scores, by board and metric; boards without a planted run are missing."""
     rows = sources.planted
     rows = rows[(rows["planted"] == ORACLE) & (rows["level"] == TRUE)]
-    found: dict[str, dict[str, Truth]] = {}
+    found: dict[str, dict[str, PlantedTruth]] = {}
     for (board, metric), own in rows.groupby([rows["task"].map(board_of), "metric"], sort=True):
-        found.setdefault(str(board), {})[str(metric)] = Truth(own["value"].mean(), tuple(sorted(set(own["task"]))))
+        found.setdefault(str(board), {})[str(metric)] = PlantedTruth(own["value"].mean(), tuple(sorted(set(own["task"]))))
     return found

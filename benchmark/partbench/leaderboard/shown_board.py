@@ -12,7 +12,7 @@ import pandas as pd
 
 from partbench.leaderboard.costs import Cost, costs
 from partbench.leaderboard.current import UNRANKED
-from partbench.leaderboard.limits import Truth, best_floors, truths
+from partbench.leaderboard.limits import PlantedTruth, best_floors, truths
 from partbench.leaderboard.markdown import escape
 from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
 from partbench.leaderboard.metric_cards.sources import Sources
@@ -40,7 +40,7 @@ class ShownBoard:
     rows: pd.DataFrame
     standings: Sequence[Row]
     costs: Mapping[str, Cost]
-    truths: Mapping[str, Truth]
+    truths: Mapping[str, PlantedTruth]
     verdicts: Verdicts
 
     @property
