@@ -54,7 +54,7 @@ def test_the_page_shows_the_code_that_was_run_last_be_it_older(tmp_path: Path) -
         (tmp_path / "neighbour.py").write_text(f"VALUE = {value}.25\n" + "\n" * len(shown))
         partbench.run(tmp_path / "mine.py", "fauna/multi:bird", results=tmp_path / "results")
         assert leaderboard(tmp_path).exit_code == 0
-        page = (tmp_path / "leaderboards" / "fauna.md").read_text()
+        page = (tmp_path / "leaderboards" / "fauna" / "multi.each.md").read_text()
         shown.append([known for known in ("1.250", "2.250") if known in page])
         assert leaderboard(tmp_path, "--check").exit_code == 0
     assert shown == [["1.250"], ["2.250"], ["1.250"], ["2.250"]]

@@ -14,6 +14,7 @@ from partbench.leaderboard.build import HEADER, pages
 from partbench.leaderboard.claims import COLUMNS, ledger
 from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.claims_stated import stated
+from partbench.leaderboard.metric_cards.sources import Sources
 
 HOSTILE = "a=|<script>alert(1)</script>\n[x](http://evil)"
 
@@ -78,17 +79,22 @@ def test_the_comma_separated_values_are_the_ledger() -> None:
 
 def test_leaderboards_hold_the_ledger_where_a_claim_is_measured() -> None:
     made = planted(results())
-    found = pages(*made)
+    found = pages(Sources(*made), {})
     assert found["claims.md"].startswith(HEADER)
     assert found["claims.csv"] == claims_csv(ledger(*made))
-    shuffled = pages(made[0].sample(frac=1, random_state=0), made[1].sample(frac=1, random_state=1))
+    shuffled = pages(Sources(*(table.sample(frac=1, random_state=0) for table in made)), {})
     assert (found["claims.md"], found["claims.csv"]) == (shuffled["claims.md"], shuffled["claims.csv"])
-    assert set(pages(*planted(cells("mine", lambda t, s: {INSTABILITY: 0.1})))) == {"fauna.md", "fauna.csv"}
+    others = Sources(*planted(cells("mine", lambda t, s: {INSTABILITY: 0.1})))
+    assert set(pages(others, {})) == {
+        "fauna.md",
+        "fauna.csv",
+        "fauna/multi.each.md",
+    }
 
 
 def test_pages_of_some_datasets_leave_the_ledger_whole() -> None:
     rows = [*results(), *cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1}, dataset="animal_part")]
     made = planted(rows)
-    some = pages(*made, ["animal_part"])
-    assert set(some) == {"animal_part.md", "animal_part.csv", "claims.md", "claims.csv"}
-    assert some["claims.csv"] == pages(*made)["claims.csv"]
+    some = pages(Sources(*made), {}, ["animal_part"])
+    assert set(some) == {"animal_part.md", "animal_part.csv", "animal_part/multi.each.md", "claims.md", "claims.csv"}
+    assert some["claims.csv"] == pages(Sources(*made), {})["claims.csv"]

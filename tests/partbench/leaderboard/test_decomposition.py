@@ -12,6 +12,7 @@ from planted_results import INSTABILITY, ORDINARY, cell, cells, flat, located, p
 from partbench.functional.statistics import ratio_of_means
 from partbench.leaderboard.build import pages
 from partbench.leaderboard.decomposition import gain_decomposition, gain_section
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.standings import current
 from partbench.leaderboard.verdicts import judged
 
@@ -134,7 +135,7 @@ def test_published_ratios_stand_beside_a_papers_own_explainer_but_not_its_ablati
 def test_without_the_other_there_is_no_section() -> None:
     rows = cells("interp_cnn", lambda t, s: located(0.1, 0.1)) + cells("top_conv", lambda t, s: located(0.2, 0.2))
     assert found_in(rows).empty
-    assert "Decomposition of the gain" not in pages(*planted(rows))["fauna.md"]
+    assert "Decomposition of the gain" not in pages(Sources(*planted(rows)), {})["fauna/multi.each.md"]
 
 
 def test_boards_are_compared_apart() -> None:

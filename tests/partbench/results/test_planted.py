@@ -12,6 +12,7 @@ from planted_cells import cell, rows
 
 from partbench.errors import InputError
 from partbench.leaderboard.build import pages
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.unused import unused_cells
 from partbench.results.index import rebuild
 from partbench.results.planted import (
@@ -95,7 +96,8 @@ def test_no_reader_of_results_sees_planted_runs(tmp_path: Path) -> None:
     assert after.equals(before)
     assert counted["aggregates"] == len(before)
     assert set(load_evidence(results)["cell"]) <= set(before["cell"])
-    assert pages(after) == pages(before)
+    evidence = load_evidence(results)
+    assert pages(Sources(after, evidence), {}) == pages(Sources(before, evidence), {})
     assert unused_cells(after).equals(unused_cells(before))
 
 
@@ -106,7 +108,7 @@ def test_a_planted_file_that_is_moved_among_results_is_refused(tmp_path: Path) -
     with pytest.warns(UserWarning, match="columns differ"):
         found = load_results(results)
     assert set(found["explainer"]) == {"srae"}
-    assert "parts" not in "".join(pages(found).values())
+    assert "parts" not in "".join(pages(Sources(found, load_evidence(results)), {}).values())
 
 
 def test_a_cell_that_is_moved_among_planted_runs_is_refused(tmp_path: Path) -> None:
