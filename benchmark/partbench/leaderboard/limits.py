@@ -39,5 +39,7 @@ def truths(sources: Sources) -> dict[str, dict[str, PlantedTruth]]:
     rows = rows[(rows["planted"] == ORACLE) & (rows["level"] == TRUE)]
     found: dict[str, dict[str, PlantedTruth]] = {}
     for (board, metric), own in rows.groupby([rows["task"].map(board_of), "metric"], sort=True):
-        found.setdefault(str(board), {})[str(metric)] = PlantedTruth(own["value"].mean(), tuple(sorted(set(own["task"]))))
+        found.setdefault(str(board), {})[str(metric)] = PlantedTruth(
+            own["value"].mean(), tuple(sorted(set(own["task"])))
+        )
     return found

@@ -166,7 +166,7 @@ def test_texts_of_results_stay_texts_in_pages(column: str, text: str) -> None:
     for name, page in pages(sources(hostile), {}).items():
         assert not set("\x1b\u202e\t\r") & set(page)
         assert name.count("/") <= 1
-        assert ".." not in name
+        assert ".." not in Path(name).parts
         if name.endswith(".csv"):
             cells = [one for line in csv.reader(io.StringIO(page)) for one in line]
             texts = [one for one in cells if not one.lstrip("-").replace(".", "").replace("e-", "").isdigit()]
