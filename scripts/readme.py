@@ -15,13 +15,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from partbench.cli.closing import closing, print_closing
-from partbench.leaderboard.markdown import escape, grid
+from partbench.leaderboard.markdown import escape, grid, number
 from partbench.results.store import load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -58,6 +59,10 @@ IN_RUN = (
     "accuracy", "average_precision", "balanced_accuracy", "classification_error", "faithfulness_regression",
     "relative_deviation",
 )  # fmt: skip
+FINDINGS = (
+    "icnn-instability", "icnn-interpretability", "autoencoder-instability", "additive-entropy",
+    "srae-nn-orthogonality", "srae-sae-orthogonality", "srae-nn-regression",
+)  # fmt: skip
 PICTURES = {
     "picture": Picture(
         "srae", "fauna/multi:bird", "", "docs/srae-fauna-bird.png",
@@ -76,6 +81,11 @@ def main() -> None:
         draw(picture, rows)
         text = place(text, name, f"![{picture.caption}]({picture.shown})\n\n*{picture.caption}*")
     text = place(text, "run", f"    {ended(rows).rstrip()}".replace("\n", "\n    "))
+    text = place(
+        text,
+        "findings",
+        findings(pd.read_csv(REPOSITORY / "leaderboards" / "claims.csv", dtype=str, keep_default_na=False)),
+    )
     text = place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text()))
     readme.write_text(place(text, "reproduction", reproduced((REPOSITORY / "docs" / "reproduction.md").read_text())))
 
@@ -109,6 +119,31 @@ def draw(picture: Picture, rows: pd.DataFrame) -> None:
         words = ["show", cells["cell"].iloc[-1], "--images", "4", "--out", f"{folder}/cell.png"]
         subprocess.run([sys.executable, "-m", "partbench", *words], check=True, cwd=REPOSITORY)
         shutil.copyfile(f"{folder}/cell{picture.suffix}.png", REPOSITORY / picture.shown)
+
+
+def findings(claims: pd.DataFrame) -> str:
+    """Claims to quote, with published and measured numbers; then those that fail, and how many are open."""
+    lines = claims[(claims["role"] == "claim") & (claims["measured"] != "")]
+    chosen = lines[lines["claim"].isin(FINDINGS)].assign(place=lambda rows: rows["claim"].map(FINDINGS.index))
+    rows = [_finding(row) for row in chosen.sort_values(["place", "board"]).to_dict("records")]
+    table = grid(["claim", "board", "published", "measured", "verdict"], rows)
+    count = lines["verdict"].value_counts()
+    told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.items())
+    failed = lines.loc[lines["verdict"] == "does not", ["claimed", "board"]].itertuples(index=False, name=None)
+    against = "; ".join(f"{escape(claimed)} ({escape(board)})" for claimed, board in failed) or "none"
+    return f"{table}\n\nOf {len(lines)} lines of the ledger that have a number: {told}. *Does not*: {against}."
+
+
+def _finding(row: Mapping[Hashable, Any]) -> list[str]:
+    measured, low, high = (number(float(row[name])) for name in ("measured", "low", "high"))
+    seeds = " °" if row["one_seed"] == "True" else ""
+    published = "—" if row["published"] == "" else f"{row['unit']} {number(float(row['published']))}"
+    size = f", {row['size']}" if row["size"] else ""
+    why = f": {row['lacks']}" if row["lacks"] else ""
+    return [
+        escape(f"{row['claimed']} ({row['source']})"), escape(row["board"]), published,
+        f"{row['unit']} {measured} [{low}, {high}]{seeds}", escape(f"{row['verdict']}{size}{why}"),
+    ]  # fmt: skip
 
 
 def excerpt(page: str) -> str:
