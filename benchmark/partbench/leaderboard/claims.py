@@ -120,7 +120,8 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
         adjusted[together & testable] = holm(p[together & testable])
     sure = np.where(adjusted < ALPHA, table["direction"].to_numpy(float), 0.0)
     words = np.select([sure > 0, sure < 0], [HOLDS, FAILS], UNDECIDED)
-    table = _unless_options_hold(table.assign(p_adjusted=adjusted, verdict=np.where(testable, words, table["verdict"])))
+    table = table.assign(p_adjusted=adjusted, verdict=np.where(testable, words, table["verdict"]))
+    table = _unless_one_training(_unless_options_hold(table))
     size = [_size(row, one) for row, one in zip(table.to_dict("records"), table["verdict"], strict=True)]
     return table.assign(size=size)
 
@@ -133,6 +134,13 @@ def _unless_options_hold(table: pd.DataFrame) -> pd.DataFrame:
     for at, *where in against[key].itertuples():
         if names := held.get(tuple(where)):
             table.loc[at, ["verdict", "lacks"]] = NOT_REPRODUCED, f"it depends on options, and holds with {names}"
+    return table
+
+
+def _unless_one_training(table: pd.DataFrame) -> pd.DataFrame:
+    """A single training may fail for reasons of its own: nothing is said against a claim."""
+    alone = table["one_seed"].astype(bool) & table["role"].isin([CLAIM, READING]) & (table["verdict"] == FAILS)
+    table.loc[alone, ["verdict", "lacks"]] = NOT_REPRODUCED, "surely in the opposite direction, but in one training"
     return table
 
 

@@ -63,6 +63,12 @@ def test_a_planted_effect_in_the_opposite_direction_does_not_hold() -> None:
     assert found["measured"] == pytest.approx(0.201 / 0.151)
 
 
+def test_a_single_training_in_the_opposite_direction_says_nothing_against_a_claim() -> None:
+    found = line(filters(0.20, seeds=1))
+    assert found["verdict"] == "setting not reproduced"
+    assert found["lacks"] == "surely in the opposite direction, but in one training"
+
+
 def test_the_claimed_direction_may_be_the_worse_one() -> None:
     less = filters(0.90, 0.95, metric="accuracy")
     assert line(less, "icnn-accuracy")["verdict"] == "holds"
