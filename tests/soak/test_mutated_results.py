@@ -20,6 +20,7 @@ from verdicts import same, verdicts
 
 from partbench import InputError
 from partbench.leaderboard.build import pages
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.unused import unused_cells
 from partbench.opening import Workbench
 from partbench.registry import Registry, load
@@ -72,7 +73,7 @@ def everything(results: Path, registry: Registry) -> tuple[object, ...]:
     images = load_evidence(results)
     evidence = images["value"].to_numpy()
     return (
-        pages(frame, images),
+        pages(Sources(frame, images), {}),
         unused_cells(frame)["file"].tolist(),
         evidence,
         query(results, SELECT).to_pylist(),

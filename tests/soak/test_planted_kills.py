@@ -20,6 +20,7 @@ import pytest
 import partbench
 from partbench.cache.upkeep import cached_files
 from partbench.leaderboard.build import publish, stale_pages
+from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.results.folders import cell_paths
 from partbench.results.store import load_results
 
@@ -139,7 +140,7 @@ def test_a_kill_before_any_change_to_a_file_loses_nothing(tmp_path: Path, monkey
         assert len(after) == CELLS, (point, number)
         assert before.items() <= after.items(), f"a finished cell was made again after {number.name} at {point}"
         pd.testing.assert_frame_equal(values(folder), expected)
-        assert stale_pages(folder / "pages", load_results(folder / "results")) == []
+        assert stale_pages(folder / "pages", Sources.of(folder / "results"), {}) == []
         unfinished.update(Path(path).suffix for path in left_unfinished(folder))
         shutil.rmtree(folder)
     print(f"\n{len(chosen)} kills at {points} points: {dict(ended)}; files left unfinished: {dict(unfinished)}")

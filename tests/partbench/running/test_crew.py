@@ -53,9 +53,11 @@ def light_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def crew() -> Iterator[Crew]:
+    before = psutil.Process().children()  # such as of fixtures of other tests in this process
     with Crew(2, Limits(seconds=1.0, loading=0.5)) as crew:
         yield crew
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    left = [child for child in psutil.Process().children() if child not in before]
+    assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def step(name: str, do: str = "echo", group: str = "", after: tuple[str, ...] = ()) -> Step:
