@@ -160,10 +160,13 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("column", ["explainer", "variant", "category", "performer", "metric", "reason", "dataset"])
-@pytest.mark.parametrize("text", HOSTILE)
-def test_texts_of_results_stay_texts_in_pages(column: str, text: str) -> None:
-    hostile = [*many(), *(row("other", c, 0.3) | {column: text, "reason": text, "cell": f"{c}!"} for c in TASKS)]
-    for name, page in pages(sources(hostile), {}).items():
+def test_texts_of_results_stay_texts_in_pages(column: str) -> None:
+    hostile = [
+        row(f"other{number}", category, 0.3) | {column: text, "reason": text, "cell": f"{category} {number}!"}
+        for number, text in enumerate(HOSTILE)
+        for category in TASKS
+    ]
+    for name, page in pages(sources([*many(), *hostile]), {}).items():
         assert not set("\x1b\u202e\t\r") & set(page)
         assert name.count("/") <= 1
         assert ".." not in Path(name).parts
