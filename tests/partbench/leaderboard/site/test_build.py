@@ -95,12 +95,12 @@ def test_a_table_is_copied_as_csv_without_formulas_and_as_latex(site: Path, visi
     page = visit(site / "index.html")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click(".tools[data-for=board-1] [data-copy=csv]")
-    page.wait_for_function("document.querySelector('.said').textContent == 'Copied as CSV'")
+    page.locator(".said", has_text="Copied as CSV").wait_for(state="attached")
     copied = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert copied[0] == "Explainer,locality ↓,location_instability ↓"
     assert "'=1+1,0.4,0.4" in copied
     page.click(".tools[data-for=board-1] [data-copy=latex]")
-    page.wait_for_function("document.querySelector('.said').textContent == 'Copied as LaTeX'")
+    page.locator(".said", has_text="Copied as LaTeX").wait_for(state="attached")
     assert r"location\_instability $\downarrow$ \\" in page.evaluate("navigator.clipboard.readText()")
 
 
