@@ -164,16 +164,19 @@ def busy_seconds(page: Any) -> Callable[[], float]:
     return seconds
 
 
+@pytest.mark.soak  # no timed test in the suite
 def test_a_page_of_5000_scores_takes_less_than_half_a_second_of_computing(large: Path, visit: Visit) -> None:
     page = visit(large / "metrics.html")
     seconds = busy_seconds(page)
     before = seconds()
     page.goto((large / "index.html").as_uri())
-    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    while not page.evaluate("performance.getEntriesByName('first-contentful-paint').length"):
+        page.wait_for_timeout(50)
     assert page.locator("#board-1 tbody td").count() >= 4000
     assert seconds() - before < 0.5  # all of it; what is seen first is painted after about a third
 
 
+@pytest.mark.soak  # no timed test in the suite
 def test_5000_rows_are_sorted_and_filtered_in_a_tenth_of_a_second(large: Path, visit: Visit) -> None:
     page = visit(large / "metrics" / "locality.html")
     assert page.locator("#ranking-1 tbody tr").count() == 200
