@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from partbench.leaderboard.metric_cards.sources import LEAST_EXPLAINERS
 
@@ -73,7 +73,7 @@ def between_columns(tables: Iterable[pd.DataFrame]) -> Agreement:
     if len(places) > 2 and not np.isnan(left).any():
         n = len(places)
         error = np.sqrt((n - 1) / n * np.square(np.array(left) - np.mean(left)).sum())
-        half = float(student.ppf((1 + LEVEL) / 2, n - 1)) * error
+        half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
         low, high = max(-1.0, mean - half), min(1.0, mean + half)
     return Agreement(mean, low, high, len(taus), explainers)
 

@@ -10,8 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from partbench.leaderboard.metric_cards.sources import Sources
 
@@ -108,9 +107,9 @@ def separation(tasks: ByTask) -> Separation:
         mean = abs(float(np.mean([of_task.mean() for of_task in differences])))
         error = np.sqrt(sum(of_task.var(ddof=1) / len(of_task) for of_task in differences)) / len(differences)
         pairs += 1
-        separated += int(mean > student.ppf((1 + LEVEL) / 2, n - len(differences)) * error)
+        separated += int(mean > stdtrit(n - len(differences), (1 + LEVEL) / 2) * error)
         if b == a + 1:
-            scale = norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER)
+            scale = ndtri((1 + LEVEL) / 2) + ndtri(POWER)
             needed.append(max(2.0, n * float(scale * error / mean) ** 2) if mean else np.inf)
     return Separation(separated, pairs, tuple(needed), (sum(values.shape[1] for values in tasks),))
 
