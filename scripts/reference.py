@@ -21,7 +21,7 @@ import pandas as pd
 
 from partbench.cli.progress import duration
 from partbench.errors import InputError
-from partbench.leaderboard.standings import current
+from partbench.leaderboard.current import current
 from partbench.opening import Workbench
 from partbench.registry import load
 from partbench.results.schema import COLUMNS

@@ -20,7 +20,7 @@ import pandas as pd
 
 from partbench.leaderboard.current import current
 from partbench.leaderboard.metric_cards.card import metric_verdicts
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.reference.cells import FINGERPRINT, FOLDER, KEPT, Reference, of_data, write_reference
 from partbench.results.schema import TEXTS
 

@@ -15,10 +15,10 @@ import pandas as pd
 
 from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means, share_of_gain
 from partbench.functional.statistics.ratios import times
+from partbench.leaderboard.current import current
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.leaderboard.paired_evidence import evidence
 from partbench.leaderboard.published import published_ratio
-from partbench.leaderboard.standings import current
 from partbench.results.store import load_evidence, load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.cell_file import read_table
 from partbench.results.reference.cells import FILES, FINGERPRINT, FOLDER, KEPT, Reference
 from partbench.results.schema import Cell

@@ -20,7 +20,7 @@ from verdicts import same, verdicts
 
 from partbench import InputError
 from partbench.leaderboard.build import pages
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.unused import unused_cells
 from partbench.opening import Workbench
 from partbench.registry import Registry, load

@@ -20,7 +20,7 @@ import pytest
 import partbench
 from partbench.cache.upkeep import cached_files
 from partbench.leaderboard.build import publish, stale_pages
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.folders import cell_paths
 from partbench.results.store import load_results
 

@@ -37,7 +37,7 @@ def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> N
     if make:
         _make_planted(results)
     from partbench.leaderboard.metric_cards.card import Cards, metric_verdicts
-    from partbench.leaderboard.metric_cards.sources import Sources
+    from partbench.leaderboard.sources import Sources
 
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")

@@ -64,9 +64,9 @@ def _check(results: Path) -> None:
     from partbench.leaderboard.build import stale_pages
     from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.metric_cards.pages import stale_cards
-    from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import stale_site
     from partbench.leaderboard.site.data import evidence_of
+    from partbench.leaderboard.sources import Sources
 
     folder, sources = results.parent / "leaderboards", Sources.of(results)
     cards = Cards(sources)
@@ -88,9 +88,9 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     from partbench.leaderboard.build import write_pages
     from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.metric_cards.pages import write_cards
-    from partbench.leaderboard.metric_cards.sources import Sources
     from partbench.leaderboard.site.build import write_site
     from partbench.leaderboard.site.data import evidence_of
+    from partbench.leaderboard.sources import Sources
     from partbench.results.claims import locked
 
     folder = results.parent / "leaderboards"
@@ -106,7 +106,6 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
 
 def _material(cards: Cards) -> SiteMaterial:
     """What is known of plugins, the cards of metrics where there are planted runs, and the claims of the papers."""
-    from partbench.leaderboard.claims import ledger_of
     from partbench.leaderboard.site.build import SiteMaterial
     from partbench.leaderboard.site.claim_pages import claims_of
     from partbench.leaderboard.site.metric_pages import CardTables
@@ -114,8 +113,7 @@ def _material(cards: Cards) -> SiteMaterial:
     made = {
         one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in (card.as_json() for card in cards.every)
     }
-    sources = cards.sources
-    return SiteMaterial(_facts(), made, claims_of(ledger_of(sources.judged, sources.rows, sources.standings)))
+    return SiteMaterial(_facts(), made, claims_of(cards.sources.ledger))
 
 
 def _facts() -> Facts:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from partbench.leaderboard.current import ABLATION, FLOOR
 from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, gain_section
 from partbench.leaderboard.markdown import ABSENT, HEADER, bounds, escape, grid, number
 from partbench.leaderboard.published import elsewhere, same_data
@@ -23,7 +24,6 @@ from partbench.leaderboard.shown_board import (
     name_of,
     ranks,
 )
-from partbench.leaderboard.standings import ABLATION, FLOOR
 from partbench.leaderboard.verdicts import Judged
 from partbench.results.schema import safe_name
 

@@ -14,16 +14,16 @@ import pandas as pd
 
 from partbench.errors import InputError
 from partbench.leaderboard.board_page import board_page
-from partbench.leaderboard.claims import ledger, ledger_of
+from partbench.leaderboard.claims import ledger
 from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.dataset_page import dataset_page
 from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.markdown import HEADER
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import FOLDER as CARDS
-from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.paired import comparisons
 from partbench.leaderboard.shown_board import Verdicts, folder_of, shown_boards
+from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.standings import standings
 from partbench.leaderboard.verdicts import pairs
 from partbench.results.claims import locked
@@ -63,7 +63,7 @@ def pages(sources: Sources, verdicts: Verdicts, datasets: Iterable[str] | None =
             made[f"{name}.md"] = dataset_page(dataset, boards)
             made[f"{name}.csv"] = _tidy(standings[standings["dataset"] == dataset])
             made |= {board.path: board_page(board, sources.judged) for board in boards}
-    claims = ledger_of(sources.judged, sources.rows, standings)
+    claims = sources.ledger
     if claims["measured"].notna().any():
         made |= {"claims.md": f"{HEADER}\n\n{claims_page(claims)}", "claims.csv": claims_csv(claims)}
     return made

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from partbench.leaderboard.current import FLOOR, board_of
 from partbench.leaderboard.metric_cards.response import TRUE
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.planted import ORACLE
 
 Row = Mapping[Hashable, Any]

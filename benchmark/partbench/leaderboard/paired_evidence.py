@@ -10,7 +10,7 @@ import pandas as pd
 
 from partbench.errors import InputError
 from partbench.functional.statistics import Comparison, Evidence, Pairing, compare
-from partbench.leaderboard.standings import current
+from partbench.leaderboard.current import current
 
 IMAGE = "image"
 

@@ -15,7 +15,7 @@ from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.limits import PlantedTruth, best_floors, truths
 from partbench.leaderboard.markdown import escape
 from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.schema import label, slug
 
 Row = Mapping[Hashable, Any]

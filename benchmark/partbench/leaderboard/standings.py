@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 
 from partbench.functional.statistics import Estimates, bounded_interval
-from partbench.leaderboard.current import ABLATION, FLOOR, UNRANKED, board_of, current
+from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.means import ROW
 from partbench.leaderboard.numbers_alone import unsupported
 from partbench.leaderboard.verdicts import Judged, beaten, judged
-
-__all__ = ["ABLATION", "FLOOR", "UNRANKED", "board_of", "current", "standings", "standings_of"]
 
 COLUMNS = [*ROW, "dataset", "performer", "network", "control", "higher_is_better", "value", "low", "high", "unit"]
 COLUMNS += ["low_bound", "high_bound", "tasks", "coverage", "seeds", "one_seed", "images", "categories"]

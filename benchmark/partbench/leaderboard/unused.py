@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from partbench.leaderboard.standings import current
+from partbench.leaderboard.current import current
 
 
 def unused_cells(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from planted_results import INSTABILITY, ORDINARY, TASKS, cell, cells, flat, located, on_all_tasks, planted, row
 
 from partbench.leaderboard.build import pages
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 
 FAUNA, ANIMALS = "fauna/multi.each.md", "animal_part/each.md"
 HOSTILE = "<script>alert(1)</script> | a\nb *x* [l](u) `c`"

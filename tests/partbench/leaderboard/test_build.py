@@ -18,7 +18,7 @@ from planted_results import TASKS, on_all_tasks, planted, row
 from partbench.errors import InputError
 from partbench.leaderboard import build
 from partbench.leaderboard.build import pages, publish, stale_pages, write_pages
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.standings import standings
 from partbench.results.schema import Cell
 from partbench.results.store import load_evidence, write_cell

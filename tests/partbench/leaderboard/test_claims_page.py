@@ -14,7 +14,7 @@ from partbench.leaderboard.build import HEADER, pages
 from partbench.leaderboard.claims import COLUMNS, ledger
 from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.claims_stated import stated
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 
 HOSTILE = "a=|<script>alert(1)</script>\n[x](http://evil)"
 

@@ -10,7 +10,7 @@ from cards_sources import oracle
 from planted_results import TASKS, flat, on_all_tasks, planted, row
 
 from partbench.leaderboard.build import pages
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.planted import SCHEMA
 
 RANKS = {("accuracy", "fauna"): "ranks", ("location_instability", "fauna"): "screens only"}

@@ -11,9 +11,9 @@ from planted_results import INSTABILITY, ORDINARY, cell, cells, flat, located, p
 
 from partbench.functional.statistics import ratio_of_means
 from partbench.leaderboard.build import pages
+from partbench.leaderboard.current import current
 from partbench.leaderboard.decomposition import gain_decomposition, gain_section
-from partbench.leaderboard.metric_cards.sources import Sources
-from partbench.leaderboard.standings import current
+from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.verdicts import judged
 
 

@@ -10,8 +10,8 @@ from scipy.stats import ttest_rel
 
 from partbench import InputError
 from partbench.functional.statistics import Evidence, Pairing, compare
+from partbench.leaderboard.current import current
 from partbench.leaderboard.paired_evidence import compare_explainers, evidence
-from partbench.leaderboard.standings import current
 
 BOARD = "fauna/multi:*"
 

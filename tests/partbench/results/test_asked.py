@@ -7,7 +7,7 @@ import pytest
 from planted_cells import NOON, cell, rows
 
 from partbench.errors import InputError
-from partbench.leaderboard.standings import current
+from partbench.leaderboard.current import current
 from partbench.results.asked import forget, last_requests, record
 from partbench.results.store import ask_again, load_results, write_cell
 

@@ -12,7 +12,7 @@ from planted_cells import cell, rows
 
 from partbench.errors import InputError
 from partbench.leaderboard.build import pages
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.unused import unused_cells
 from partbench.results.index import rebuild
 from partbench.results.planted import (

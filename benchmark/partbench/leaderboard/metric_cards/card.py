@@ -29,7 +29,7 @@ from partbench.leaderboard.metric_cards.response import (
 )
 from partbench.leaderboard.metric_cards.rules import Findings, verdict
 from partbench.leaderboard.metric_cards.separation import Separation, separations
-from partbench.leaderboard.metric_cards.sources import Sources, of_metric
+from partbench.leaderboard.sources import Sources, of_metric
 
 # Variants of a metric that read the same thing with another setting.
 SETTINGS = {

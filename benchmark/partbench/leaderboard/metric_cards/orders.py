@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from partbench.leaderboard.metric_cards.sources import LEAST_EXPLAINERS
+from partbench.leaderboard.sources import LEAST_EXPLAINERS
 
 LEVEL = 0.95
 

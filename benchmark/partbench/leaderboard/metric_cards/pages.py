@@ -22,7 +22,7 @@ from partbench.leaderboard.metric_cards.card import (
     Cards,
 )
 from partbench.leaderboard.metric_cards.picture import dose_picture
-from partbench.leaderboard.metric_cards.sources import of_metric
+from partbench.leaderboard.sources import of_metric
 from partbench.results.schema import safe_name
 from partbench.results.sealed import write_whole
 

@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.special import ndtri, stdtrit
 
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 
 LEVEL, POWER = 0.95, 0.8
 ByTask = Sequence[Float[np.ndarray, "k n"]]  # a value of each explainer on each image; NaN where there is none

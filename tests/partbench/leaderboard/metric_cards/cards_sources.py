@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from planted_results import frame, row
 
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.planted import CHEAT, INVERTED, ORACLE, RANDOM_WEIGHTS, SCHEMA, TRAINED
 
 METRIC = "part_following"  # reads maps; higher is better

@@ -14,7 +14,7 @@ from planted_results import flat
 from partbench.errors import InputError
 from partbench.leaderboard.metric_cards.card import CHEATS, DOSE, IMAGES, LIMITS, ORDERS, OTHERS, WEIGHTS, Cards
 from partbench.leaderboard.metric_cards.pages import card_pages, shown, stale_cards, write_cards
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.planted import CHEAT
 from partbench.results.store import write_cell
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from partbench.leaderboard.metric_cards.card import metric_verdicts
 from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
-from partbench.leaderboard.metric_cards.sources import Sources
+from partbench.leaderboard.sources import Sources
 from partbench.results.planted import INVERTED
 
 ORDERS = [("a", "b", "c", "d"), ("d", "a", "c", "b"), ("c", "d", "b", "a"), ("b", "d", "a", "c")]

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from planted_results import cell, planted
 
-from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.build import SiteMaterial, write_site
 from partbench.leaderboard.site.claim_pages import Claim, ClaimLine
 from partbench.leaderboard.site.data import SiteData, evidence_of
 from partbench.leaderboard.site.facts import facts_of
 from partbench.leaderboard.site.metric_pages import CardTables
+from partbench.leaderboard.sources import Sources
 
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'><!--{{7*7}}"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

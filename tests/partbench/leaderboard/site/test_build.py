@@ -13,13 +13,13 @@ import pytest
 from planted_results import frame
 
 from partbench.errors import InputError
-from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.boards import boards
 from partbench.leaderboard.site.build import SiteMaterial, site_pages, stale_site, write_site
 from partbench.leaderboard.site.data import SiteData, evidence_of
 from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.metric_pages import metric_pages
 from partbench.leaderboard.site.templating import STATIC, static
+from partbench.leaderboard.sources import Sources
 
 Visit = Callable[..., Any]
 # A page of each kind.

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from planted_results import cell, planted
 
-from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.capabilities import profiles
 from partbench.leaderboard.site.data import SiteData, evidence_of
+from partbench.leaderboard.sources import Sources
 
 
 def test_what_an_explainer_gives_is_what_metrics_could_score() -> None:

@@ -5,8 +5,8 @@ import dataclasses
 import pandas as pd
 from planted_results import cell, planted
 
-from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.data import SiteData, evidence_of
+from partbench.leaderboard.sources import Sources
 
 
 def test_scores_have_the_rank_intervals_of_the_standings(evidence: SiteData) -> None:

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from planted_results import cell, planted
 
-from partbench.leaderboard.metric_cards.sources import Sources
 from partbench.leaderboard.site.build import SiteMaterial, stale_site, write_site
 from partbench.leaderboard.site.data import SiteData, evidence_of
 from partbench.leaderboard.site.pictures import chosen_pictures, pictures_from
+from partbench.leaderboard.sources import Sources
 from partbench.results.schema import picture_path
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from partbench.leaderboard.standings import FLOOR, UNRANKED, current, standings_of
+from partbench.leaderboard.claims import ledger_of
+from partbench.leaderboard.current import FLOOR, UNRANKED, current
+from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import Judged, judged
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.store import load_with_evidence
@@ -53,6 +55,11 @@ class Sources:
     def standings(self) -> pd.DataFrame:
         """See `standings.standings`."""
         return standings_of(self.judged)
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame:
+        """See `claims.ledger`."""
+        return ledger_of(self.judged, self.rows, self.standings)
 
     @cached_property
     def scored(self) -> pd.DataFrame:
