@@ -21,7 +21,6 @@ from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.markdown import HEADER
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import FOLDER as CARDS
-from partbench.leaderboard.paired import comparisons
 from partbench.leaderboard.shown_board import Verdicts, folder_of, shown_boards
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.standings import standings
@@ -32,7 +31,6 @@ from partbench.results.plain_text import inert
 from partbench.results.sealed import write_whole
 
 __all__ = [
-    "comparisons",
     "gain_decomposition",
     "ledger",
     "pages",

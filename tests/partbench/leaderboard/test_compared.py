@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -8,8 +9,9 @@ from planted_results import TASKS, on_all_tasks, planted, row
 from statsmodels.stats.multitest import multipletests
 
 from partbench.errors import InputError
+from partbench.functional.statistics import compare
 from partbench.leaderboard.compared import compared
-from partbench.leaderboard.verdicts import pairs
+from partbench.leaderboard.verdicts import judged, pairs
 
 HIGHER = {"metric": "accuracy", "higher_is_better": True}
 
@@ -101,3 +103,57 @@ def test_intervals_of_differences_stay_within_the_span_of_the_metric() -> None:
     found = compared(*planted(made), ("srae", "nn")).iloc[0]
     assert found["low"] == -1
     assert -0.8 < found["high"] < 1
+
+
+def against_nn(rows: list[dict[str, Any]]) -> pd.Series:
+    """srae against nn, in the metric of the rows."""
+    return compared(*planted(rows), ("srae", "nn"), metric=str(rows[0]["metric"])).iloc[0]
+
+
+def shifted(difference: Callable[[int, int], float], tasks: int = 4, seeds: int = 3, **changes: Any) -> list:
+    """srae is nn plus a difference."""
+    rows = []
+    for t in range(tasks):
+        for s in range(seeds):
+            where = {"seed": s, **changes}
+            rows += [row("nn", f"t{t}", 1.0, **where), row("srae", f"t{t}", 1.0 + difference(t, s), **where)]
+    return rows
+
+
+def test_the_difference_is_that_of_the_evidence_of_images() -> None:
+    rows = shifted(lambda t, s: 0.01 * t + 0.002 * s - 0.005, seeds=2)
+    found = judged(*planted(rows))
+    [board] = found.boards
+    expected = compare(board.aligned.evidence("srae"), board.aligned.evidence("nn"), board.pairing("srae", "nn"))
+    row_ = against_nn(rows)
+    assert (row_["low"], row_["high"]) == pytest.approx(expected.these.interval())
+    assert (row_["difference"], row_["p"]) == pytest.approx((expected.these.difference, expected.these.p))
+    assert (row_["images"], row_["of_images"], row_["better"]) == (200, 200, pytest.approx(expected.better))
+
+
+@pytest.mark.parametrize(("higher", "verdict"), [(False, "a better"), (True, "b better")])
+def test_a_verdict_turns_with_the_direction_of_the_metric(higher: bool, verdict: str) -> None:
+    found = against_nn(shifted(lambda t, s: -0.5, higher_is_better=higher))
+    assert found["verdict"] == verdict
+    assert found["better"] == pytest.approx(float(verdict == "a better"), abs=0.1)
+
+
+def test_seeds_that_disagree_separate_nothing_and_a_single_one_is_marked() -> None:
+    found = against_nn(shifted(lambda t, s: (-1) ** s * 0.5 + 0.1, tasks=1, seeds=4))
+    assert found["low"] < 0 < found["high"]
+    assert (found["verdict"], found["one_seed"]) == ("not separated", False)
+    one = against_nn(shifted(lambda t, s: 0.5, tasks=1, seeds=1))
+    assert (one["verdict"], one["one_seed"]) == ("b better", True)
+
+
+def test_the_difference_is_the_mean_over_seeds_then_tasks() -> None:
+    rows = [row(name, "t0", value) for name, value in (("srae", 1.0), ("nn", 4.0))]
+    for seed in range(2):
+        rows += [row("srae", "t1", 3.0 + seed, seed=seed), row("nn", "t1", 3.0, seed=seed)]
+    assert against_nn(rows)["difference"] == pytest.approx((-3 + 0.5) / 2)
+
+
+def test_only_tasks_of_both_are_compared() -> None:
+    rows = [row("srae", "cat", 1.0), row("srae", "cat", 9.0, seed=1), row("nn", "cat", 2.0), row("nn", "dog", 9.0)]
+    found = against_nn(rows)
+    assert (found["images"], found["difference"]) == (50, pytest.approx(3.0))
