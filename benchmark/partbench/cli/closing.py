@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from partbench.cli.scores import arrow
 from partbench.cli.tables import broken, print_table
 from partbench.leaderboard.current import FLOOR
-from partbench.leaderboard.summary import RANKS, SCREENS, Against, RunLine, sentences, summary
+from partbench.leaderboard.summary import Against, RunLine, sentences, summary
+from partbench.leaderboard.uses import RANKS, SCREENS
 from partbench.leaderboard.with_published import Together, with_published
 from partbench.results.cell_file import read_table
 from partbench.results.plain_text import printable

@@ -21,9 +21,10 @@ from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.markdown import HEADER
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import FOLDER as CARDS
-from partbench.leaderboard.shown_board import Verdicts, folder_of, shown_boards
+from partbench.leaderboard.shown_board import folder_of, shown_boards
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.standings import standings
+from partbench.leaderboard.uses import Uses
 from partbench.leaderboard.verdicts import pairs
 from partbench.results.claims import locked
 from partbench.results.folders import folders_of
@@ -47,7 +48,7 @@ _TIDY += ["rank_low", "rank_high", "best", "control", "floors", "beaten_by_contr
 _TIDY += ["network"]
 
 
-def pages(sources: Sources, verdicts: Verdicts, datasets: Iterable[str] | None = None) -> dict[str, str]:
+def pages(sources: Sources, verdicts: Uses, datasets: Iterable[str] | None = None) -> dict[str, str]:
     """Name and text of every page that these results make; none without results.
 
     `verdicts` are those of cards, by metric and dataset. With `datasets`, of their pages only these; the ledger of
@@ -67,9 +68,7 @@ def pages(sources: Sources, verdicts: Verdicts, datasets: Iterable[str] | None =
     return made
 
 
-def write_pages(
-    folder: Path, sources: Sources, verdicts: Verdicts, datasets: Iterable[str] | None = None
-) -> list[Path]:
+def write_pages(folder: Path, sources: Sources, verdicts: Uses, datasets: Iterable[str] | None = None) -> list[Path]:
     """Write `pages` into a folder, made if absent, and remove generated ones that are no more; the paths written.
 
     With `datasets`, pages of other datasets stay. Raises InputError if the folder cannot be written.
@@ -104,7 +103,7 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
     return paths
 
 
-def stale_pages(folder: Path, sources: Sources, verdicts: Verdicts) -> list[str]:
+def stale_pages(folder: Path, sources: Sources, verdicts: Uses) -> list[str]:
     """Names of pages that are absent or differ from what the results make, and of generated pages without results."""
     made = pages(sources, verdicts)
     stale = {name for name, text in made.items() if _text(Path(folder) / name) != text}

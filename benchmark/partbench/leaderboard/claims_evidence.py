@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from partbench.leaderboard.boards import kind_of
 from partbench.leaderboard.claims_stated import PublishedClaim, Requirement, base, stated
 from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.markdown import number
@@ -143,11 +144,6 @@ def _cells(rows: pd.DataFrame) -> dict[Key, list[CellRow]]:
     for board, label, metric, *cell in zip(*(rows[name].tolist() for name in columns), strict=True):
         found.setdefault((board, label, metric), []).append(CellRow(*cell))
     return found
-
-
-def kind_of(board: str) -> str:
-    """The kind of a board: `multi:*` of `fauna/multi:*@alexnet`."""
-    return board.partition("/")[2].partition("@")[0]
 
 
 def _metrics() -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from partbench.leaderboard.boards import kind_of
 from partbench.leaderboard.claims import COLUMNS, VERDICTS
 from partbench.leaderboard.claims_lines import CLAIM, READING, command
 from partbench.leaderboard.claims_stated import stated
@@ -76,7 +77,7 @@ def _counts(lines: pd.DataFrame) -> str:
 def _settings(lines: pd.DataFrame) -> str:
     """The datasets and kinds of boards that the lines are about."""
     said = stated()
-    kinds = {board.partition("/")[2].partition("@")[0] for board in lines["board"]}
+    kinds = set(map(kind_of, lines["board"]))
     about = [f"- `{name}`: {escape(data.about)}." for name, data in said.datasets.items()]
     return "\n".join([*about, *(f"- `{kind}`: {escape(text)}." for kind, text in said.kinds.items() if kind in kinds)])
 

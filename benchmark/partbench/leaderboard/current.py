@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from partbench.leaderboard.boards import board_of
 from partbench.results.schema import AGGREGATE, label
 
 FLOOR, ABLATION = "floor", "ablation"
@@ -64,22 +65,6 @@ def _of_each(rows: pd.DataFrame, columns: list[str], function: Callable[..., str
     first = np.unique(number, return_index=True)[1]
     texts = [function(*values) for values in rows[columns].iloc[first].itertuples(index=False)]
     return pd.Series(np.array(texts, object)[number], rows.index, dtype=object)
-
-
-def board_of(task: str) -> str:
-    """The board of a task: `fauna/multi:*` of `fauna/multi:bird`, and likewise `fauna/attribute-*`, `fauna/*`.
-
-    Tasks with a performer of their own (`fauna/multi:bird@alexnet`) are on another board, `fauna/multi:*@alexnet`, and
-    those that name their negatives (`fauna/bird:others`) on `fauna/*:others`. `fauna/multi` is a board by itself.
-    """
-    dataset, _, place = task.partition("/")
-    category, at, performer = place.rpartition("@") if "@" in place else (place, "", "")
-    name, colon, rest = category.partition(":")
-    if name == "multi":
-        kind = f"multi{colon and ':*'}"
-    else:
-        kind = f"{'attribute-' if name.startswith('attribute-') else ''}*{colon}{rest}"
-    return f"{dataset}/{kind}{at}{performer}"
 
 
 def numbered(codes: Sequence[Int[np.ndarray, "n"]]) -> Int[np.ndarray, "n"]:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.markdown import ABSENT, HEADER, amount, escape, grid, narrow, number
-from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
 from partbench.leaderboard.shown_board import (
     NO_VERDICT,
     Row,
@@ -20,6 +19,7 @@ from partbench.leaderboard.shown_board import (
     name_of,
     ranks,
 )
+from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS
 from partbench.results.schema import label
 
 _READING = f"""\

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from partbench.leaderboard.current import FLOOR, board_of
+from partbench.leaderboard.boards import board_of
+from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.metric_cards.response import TRUE
 from partbench.leaderboard.sources import Sources
 from partbench.results.planted import ORACLE

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from partbench.leaderboard.current import FLOOR
+
 # A copy of the performer's logit, cut into equal shares, is best in most of these.
 METRICS_WITHOUT_MAPS = (
     "accuracy", "average_precision", "balanced_accuracy", "classification_error", "contribution_entropy",
@@ -27,7 +29,7 @@ def unsupported(table: pd.DataFrame) -> pd.Series:
     some ranked metric that `supports`. False for floors, and on boards where no floor has such a metric.
     """
     without_maps = table["metric"].isin(METRICS_WITHOUT_MAPS)
-    floor = table["control"] == "floor"
+    floor = table["control"] == FLOOR
     of_maps = table["metric"].map(supports).astype(bool) & table["higher_is_better"].notna()
     measured = of_maps & table["low"].notna().where(~floor, table["value"].notna())
     with_floor = measured & _any(measured & floor, table, ["board", "metric"])

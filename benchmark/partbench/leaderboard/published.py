@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from partbench.leaderboard.boards import kind_of
+
 MAIN_GAMMA = 0.05  # masked_accuracy without a variant
 # By paper and metric: the variant here that reads a printed value as the paper does.
 _VARIANTS = {
@@ -141,7 +143,7 @@ def published_ratio(explainer: str, other: str, metric: str, dataset: str, board
     """
     table = published_pairs()
     table = table[(table["explainer"] == explainer) & (table["other"] == other) & (table["metric"] == metric)]
-    table = table[table["board"] == _kind(board)]
+    table = table[table["board"] == kind_of(board)]
     if (table["dataset"] == dataset).any():
         table = table[table["dataset"] == dataset]
     table = table.assign(ratio=table["value"] / table["other_value"])
@@ -169,12 +171,8 @@ def _by_name() -> dict[tuple[str, ...], pd.DataFrame]:
 
 
 def _matching(standing: Mapping[Hashable, Any] | pd.Series) -> pd.DataFrame:
-    name = (*(standing[name] for name in _NAME), standing["dataset"], _kind(standing["board"]))
+    name = (*(standing[name] for name in _NAME), standing["dataset"], kind_of(standing["board"]))
     return _by_name().get(name, published().iloc[:0])
-
-
-def _kind(board: str) -> str:
-    return board.partition("@")[0].partition("/")[2]
 
 
 def _data(name: str) -> pd.DataFrame:

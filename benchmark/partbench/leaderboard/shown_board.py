@@ -10,25 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from partbench.leaderboard.boards import about, kind_of
 from partbench.leaderboard.costs import Cost, costs
 from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.limits import PlantedTruth, best_floors, truths
 from partbench.leaderboard.markdown import escape
-from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
 from partbench.leaderboard.sources import Sources
+from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS, Uses
 from partbench.results.schema import label, slug
 
 Row = Mapping[Hashable, Any]
-Verdicts = Mapping[tuple[str, str], str]  # by metric and dataset
 NO_VERDICT = ""
 ORDER = (RANKS, NO_VERDICT, SCREENS, NOT_HERE)
 MARKS = {"°": "one_seed", "†": "beaten_by_control", "‡": "unsupported"}
-_HOW = {
-    "*": "one category at a time, each by a binary network that tells it from random photographs",
-    "*:others": "one category at a time, each by a binary network that tells it from the others too",
-    "multi:*": "one category at a time, the logit of a network that tells all categories apart",
-    "attribute-*": "one attribute at a time",
-}
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class ShownBoard:
     standings: Sequence[Row]
     costs: Mapping[str, Cost]
     truths: Mapping[str, PlantedTruth]
-    verdicts: Verdicts
+    verdicts: Uses
 
     @property
     def path(self) -> str:
@@ -51,14 +45,8 @@ class ShownBoard:
     @property
     def about(self) -> str:
         """What is explained of which network, in words."""
-        kind = self.name.partition("@")[0].partition("/")[2]
-        names = ", ".join(sorted(set(self.rows["category"])))
-        how = (
-            "all categories explained at once"
-            if kind == "multi"
-            else f"{_HOW.get(kind, 'one task at a time')}: {names}"
-        )
-        return f"Network explained: {escape(self.rows['performer'].iloc[0])}; {escape(how)}."
+        names = "" if kind_of(self.name) == "multi" else f": {', '.join(sorted(set(self.rows['category'])))}"
+        return f"Network explained: {escape(self.rows['performer'].iloc[0])}; {escape(about(self.name) + names)}."
 
     @cached_property
     def main(self) -> list[Row]:
@@ -88,7 +76,7 @@ class ShownBoard:
         return [metric for metric in self.metrics if self.verdict(metric) == verdict]
 
 
-def shown_boards(sources: Sources, verdicts: Verdicts, dataset: str) -> list[ShownBoard]:
+def shown_boards(sources: Sources, verdicts: Uses, dataset: str) -> list[ShownBoard]:
     """The boards of a dataset: single categories first, networks that tell all categories apart last."""
     of_board: dict[str, list[Row]] = {}
     table = sources.standings

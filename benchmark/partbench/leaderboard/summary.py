@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,10 +12,10 @@ from jaxtyping import Bool
 from partbench.functional.statistics import holm
 from partbench.leaderboard.current import FLOOR, UNRANKED
 from partbench.leaderboard.families import OF_THE_NETWORK
+from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS, Uses
 from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Board, judged
 from partbench.leaderboard.with_published import Together
 
-RANKS, SCREENS, UNUSED = "ranks", "screens only", "do not use here"
 _ORDER = {RANKS: 0, SCREENS: 1}
 _VERBS = {RANKS: " that rank{}", SCREENS: " that screen{} (none ranks here)"}
 
@@ -56,7 +56,7 @@ class RunLine:
     published: Against | None
 
 
-def summary(found: Together, own: Collection[str], uses: Mapping[tuple[str, str], str]) -> list[RunLine]:
+def summary(found: Together, own: Collection[str], uses: Uses) -> list[RunLine]:
     """A line for each board, explainer of `own` (labels) and metric; metrics that rank come first, then those that
     screen.
 
@@ -85,12 +85,10 @@ def _decided(side: Against | None, adjusted: Iterator[float]) -> Against | None:
     return replace(side, p=p, verdict=word if p < ALPHA else UNDECIDED)
 
 
-def _lines(
-    board: Board, found: Together, own: Collection[str], uses: Mapping[tuple[str, str], str]
-) -> Iterator[RunLine]:
+def _lines(board: Board, found: Together, own: Collection[str], uses: Uses) -> Iterator[RunLine]:
     metric, rows = board.aligned.metric, board.rows
     use = uses.get((metric, str(rows["dataset"][0])), "")
-    if use == UNUSED or "@" in metric or pd.isna(rows["higher_is_better"]).any():
+    if use == NOT_HERE or "@" in metric or pd.isna(rows["higher_is_better"]).any():
         return
     known, control = ~np.isnan(rows["value"]), rows["control"]
     floors = known & (control == FLOOR)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from planted_results import frame, on_all_tasks, row
 
-from partbench.leaderboard.current import board_of, current
+from partbench.leaderboard.current import current
 from partbench.results.schema import COLUMNS
 
 
@@ -22,24 +22,6 @@ def test_versions_of_a_metric_or_a_task_are_never_mixed(version: str) -> None:
 def test_unit_rows_do_not_count() -> None:
     rows = [row("srae", "cat", 1.0), row("srae", "cat", 9.0, unit="image-1")]
     assert current(frame(rows))["value"].tolist() == [1.0]
-
-
-@pytest.mark.parametrize(
-    ("task", "board"),
-    [
-        ("fauna/multi:bird", "fauna/multi:*"),
-        ("fauna/multi:bird@lite0_head", "fauna/multi:*@lite0_head"),
-        ("fauna/multi:bird@timm:a/b.c", "fauna/multi:*@timm:a/b.c"),
-        ("fauna/multi", "fauna/multi"),
-        ("fauna/multi@timm:x", "fauna/multi@timm:x"),
-        ("fauna/attribute-wild@other", "fauna/attribute-*@other"),
-        ("fauna/bird", "fauna/*"),
-        ("fauna/bird:others@vgg_m", "fauna/*:others@vgg_m"),
-        ("fauna/multicoloured", "fauna/*"),
-    ],
-)
-def test_the_board_of_a_task_follows_from_its_name(task: str, board: str) -> None:
-    assert board_of(task) == board
 
 
 def test_rows_that_count_are_returned_unchanged() -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from partbench.leaderboard.boards import kind_of
 from partbench.leaderboard.sources import LEAST_EXPLAINERS
 
 LEVEL = 0.95
@@ -101,8 +102,8 @@ def between_networks(rows: pd.DataFrame) -> Agreement:
 def between_datasets(rows: pd.DataFrame) -> Agreement:
     """Between the boards of one kind of all datasets; `rows` are honest ones of one metric."""
     means = _board_means(rows)
-    kinds = sorted({name.partition("/")[2].partition("@")[0] for name in means.columns})
-    alike = ([name for name in means if name.partition("/")[2].partition("@")[0] == kind] for kind in kinds)
+    kinds = sorted(set(map(kind_of, means.columns)))
+    alike = ([name for name in means if kind_of(name) == kind] for kind in kinds)
     tables = [table for names in alike for table in _pairs(means[names]) if _datasets(table) == 2]
     return between_columns(tables)
 

@@ -13,9 +13,9 @@ from partbench.leaderboard.metric_cards.response import NOISE, TRUE, Dose, notic
 from partbench.leaderboard.metric_cards.separation import Separation
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.sources import LEAST_EXPLAINERS
+from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS
 from partbench.results.planted import INVERTED
 
-RANKS, SCREENS, NOT_HERE = "ranks", "screens only", "do not use here"
 LEAST_TAU = 0.5  # three of four pairs of explainers are in the same order in two places
 SURE_TAU = 1 / 3  # the low end of the interval: two of three
 LEAST_SEPARATED = 0.5  # of the pairs of explainers, by the images at hand

@@ -1,19 +1,13 @@
-"""The boards: a table of explainers by metrics each, and what their tasks explain in words."""
+"""The boards: a table of explainers by metrics each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from partbench.leaderboard.boards import about
+from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.site.data import Score, SiteData
-
-_KINDS = {
-    "multi": "all categories explained at once",
-    "*": "one category at a time, by a network of its own that tells it from random photographs",
-    "*:others": "one category at a time, by a network of its own that tells it from the other categories too",
-    "multi:*": "one category at a time, as one output of a network that tells all categories apart",
-    "attribute-*": "one attribute at a time",
-}
 
 
 @dataclass(frozen=True)
@@ -28,7 +22,7 @@ class Line:
     @property
     def method(self) -> bool:
         """Whether it is neither a floor nor an ablation."""
-        return self.control not in ("floor", "ablation")
+        return self.control not in UNRANKED
 
 
 @dataclass(frozen=True)
@@ -46,12 +40,6 @@ class BoardTable:
 def boards(evidence: SiteData) -> list[BoardTable]:
     """All boards, in the order of `evidence.boards`."""
     return [_board(name, evidence) for name in evidence.boards]
-
-
-def about(board: str) -> str:
-    """What the tasks of a board explain."""
-    kind = board.partition("@")[0].partition("/")[2]
-    return _KINDS.get(kind, "one task at a time")
 
 
 def rankings(scores: Sequence[Score]) -> list[Score]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from partbench.leaderboard.costs import Cost
+from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.site.data import Score, SiteData
+from partbench.leaderboard.uses import RANKS, SCREENS, Uses
 
 _OF_LOGITS = {"accuracy", "average_precision", "balanced_accuracy"}
 _OF_CONTRIBUTIONS = {"contribution_entropy", "contribution_error"}
-RANKS, SCREENS = "ranks", "screens only"  # verdicts of cards of metrics
-Verdicts = Mapping[tuple[str, str], str]
-NO_VERDICTS: Verdicts = {}
 MEANINGS = {
     "maps": "Maps: it marks regions of the image",
     "logits": "Logits: it predicts the network's answer",
@@ -41,10 +41,10 @@ class Profile:
     @property
     def method(self) -> bool:
         """Whether it is neither a floor nor an ablation."""
-        return self.control not in ("floor", "ablation")
+        return self.control not in UNRANKED
 
 
-def profiles(evidence: SiteData, verdicts: Verdicts = NO_VERDICTS) -> list[Profile]:
+def profiles(evidence: SiteData, verdicts: Uses = MappingProxyType({})) -> list[Profile]:
     """A profile of each explainer with its default options (any, where it has no others), by name.
 
     `verdicts` are those of cards, by metric and dataset; a metric without a card ranks.
@@ -52,7 +52,7 @@ def profiles(evidence: SiteData, verdicts: Verdicts = NO_VERDICTS) -> list[Profi
     return [_profile(name, scores, evidence, verdicts) for name, scores in sorted(evidence.by_explainer.items())]
 
 
-def _profile(name: str, scores: list[Score], evidence: SiteData, verdicts: Verdicts) -> Profile:
+def _profile(name: str, scores: list[Score], evidence: SiteData, verdicts: Uses) -> Profile:
     default = [score for score in scores if not score.variant] or scores
     scored = [score for score in default if score.value is not None]
     labels = {score.label for score in default}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from partbench.leaderboard.boards import about
 from partbench.leaderboard.costs import Cost
-from partbench.leaderboard.site.boards import about
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from partbench.leaderboard.site.boards import BoardTable
-from partbench.leaderboard.site.capabilities import MEANINGS, Verdicts, profiles
+from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.templating import render
+from partbench.leaderboard.uses import Uses
 
 
-def home(evidence: SiteData, boards: list[BoardTable], verdicts: Verdicts, claims: bool) -> dict[str, str]:
+def home(evidence: SiteData, boards: list[BoardTable], verdicts: Uses, claims: bool) -> dict[str, str]:
     """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
     found = profiles(evidence, verdicts)
     methods = [profile for profile in found if profile.method]

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from partbench.leaderboard.site.boards import about, rankings
+from partbench.leaderboard.boards import about
+from partbench.leaderboard.current import FLOOR
+from partbench.leaderboard.site.boards import rankings
 from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.links import page_of
@@ -68,7 +70,7 @@ def _by_board(evidence: SiteData, name: str) -> Iterator[tuple[str, list[Score]]
 
 def _best_floor(scores: Sequence[Score]) -> Score | None:
     """The floor with the best value."""
-    floors = [score for score in rankings(scores) if score.control == "floor"]
+    floors = [score for score in rankings(scores) if score.control == FLOOR]
     return floors[0] if floors else None
 
 
