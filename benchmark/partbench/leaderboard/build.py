@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-import pandas as pd
-
-from partbench.errors import InputError
 from partbench.leaderboard.board_page import board_page
 from partbench.leaderboard.claims import ledger
 from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.dataset_page import dataset_page
 from partbench.leaderboard.decomposition import gain_decomposition
+from partbench.leaderboard.generated import as_csv, differing, is_generated, write_files
 from partbench.leaderboard.markdown import HEADER
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import FOLDER as CARDS
@@ -28,8 +26,7 @@ from partbench.leaderboard.uses import Uses
 from partbench.leaderboard.verdicts import pairs
 from partbench.results.claims import locked
 from partbench.results.folders import folders_of
-from partbench.results.plain_text import inert
-from partbench.results.sealed import write_whole
+from partbench.results.sealed import writing
 
 __all__ = [
     "gain_decomposition",
@@ -60,7 +57,7 @@ def pages(sources: Sources, verdicts: Uses, datasets: Iterable[str] | None = Non
         if wanted is None or dataset in wanted:
             boards, name = shown_boards(sources, verdicts, dataset), folder_of(dataset)
             made[f"{name}.md"] = dataset_page(dataset, boards)
-            made[f"{name}.csv"] = _tidy(standings[standings["dataset"] == dataset])
+            made[f"{name}.csv"] = as_csv(standings.loc[standings["dataset"] == dataset, _TIDY])
             made |= {board.path: board_page(board, sources.judged) for board in boards}
     claims = sources.ledger
     if claims["measured"].notna().any():
@@ -75,16 +72,12 @@ def write_pages(folder: Path, sources: Sources, verdicts: Uses, datasets: Iterab
     """
     wanted = None if datasets is None else list(datasets)
     made, folder = pages(sources, verdicts, wanted), Path(folder)
-    try:
-        for name, text in made.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / name, text.encode())
+    with writing(folder):
+        paths = write_files(folder, made)
         for name in _orphans(folder, made):
             if wanted is None or Path(name).parts[0] in map(folder_of, wanted):
                 (folder / name).unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
-    return [folder / name for name in made]
+    return paths
 
 
 def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) -> list[Path]:
@@ -106,26 +99,11 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
 def stale_pages(folder: Path, sources: Sources, verdicts: Uses) -> list[str]:
     """Names of pages that are absent or differ from what the results make, and of generated pages without results."""
     made = pages(sources, verdicts)
-    stale = {name for name, text in made.items() if _text(Path(folder) / name) != text}
-    return sorted(stale | _orphans(Path(folder), made))
+    return sorted(differing(Path(folder), made) | _orphans(Path(folder), made))
 
 
 def _orphans(folder: Path, made: Container[str]) -> set[str]:
     """Names of generated pages, those of boards included, that no results make; cards are not among them."""
     found = [path for pattern in ("*.md", "*/*.md") for path in folder.glob(pattern) if path.parent.name != CARDS]
     names = {path.relative_to(folder).as_posix(): path for path in found}
-    return {name for name, path in names.items() if name not in made and (_text(path) or "").startswith(HEADER)}
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _tidy(standings: pd.DataFrame) -> str:
-    table = standings[_TIDY]
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
-    table = table.assign(**{name: table[name].map(inert) for name in texts})
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return {name for name, path in names.items() if name not in made and is_generated(path)}

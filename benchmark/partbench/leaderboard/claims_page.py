@@ -12,8 +12,8 @@ from partbench.leaderboard.claims import COLUMNS, VERDICTS
 from partbench.leaderboard.claims_lines import CLAIM, READING, command
 from partbench.leaderboard.claims_stated import stated
 from partbench.leaderboard.current import ABLATION
+from partbench.leaderboard.generated import as_csv
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
-from partbench.results.plain_text import inert
 from partbench.results.schema import slug
 
 Row = Mapping[Hashable, Any]
@@ -58,10 +58,7 @@ def claims_page(ledger: pd.DataFrame) -> str:
 
 def claims_csv(ledger: pd.DataFrame) -> str:
     """All lines and columns; the files of a line are separated by spaces."""
-    table = ledger.assign(cells=[" ".join(files) for files in ledger["cells"]])[COLUMNS]
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
-    table = table.assign(**{name: table[name].map(inert) for name in texts})
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return as_csv(ledger.assign(cells=[" ".join(files) for files in ledger["cells"]])[COLUMNS])
 
 
 def _counts(lines: pd.DataFrame) -> str:

@@ -16,9 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from partbench.errors import InputError
 from partbench.results.schema import safe_name, slug
-from partbench.results.sealed import Damaged, read_bytes, write_sealed
+from partbench.results.sealed import Damaged, read_bytes, write_sealed, writing
 
 FOLDER = "planted"
 SUFFIX = ".parquet"
@@ -56,12 +55,9 @@ def write_planted(path: Path, rows: Iterable[Mapping[str, Any]], identity: str) 
     """Write the rows of a planted run, all at once or not at all. Raises InputError if the folder cannot be written."""
     frame = pd.DataFrame(list(rows)).reindex(columns=SCHEMA.names)
     table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None)
-    try:
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sealed(path, [table], {IDENTITY: identity}, compression="zstd", write_statistics=False)
-    except OSError as error:
-        why = error.strerror or error
-        raise InputError(f"cannot write to '{path.parent}': {why}; choose another folder") from error
 
 
 def is_made(path: Path, identity: str) -> bool:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from partbench.errors import InputError
 from partbench.results.schema import Cell
-from partbench.results.sealed import write_whole
+from partbench.results.sealed import write_whole, writing
 from partbench.results.store import done, read_cell
 
 
@@ -21,12 +21,9 @@ def receive_cell(folder: Path, data: bytes, cell: Cell, overwrite: bool = False)
     path = cell.path(folder)
     if not overwrite and done(folder, cell):
         return path, False
-    try:
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data, lambda written: _check(written, cell))
-    except OSError as error:
-        why = error.strerror or error
-        raise InputError(f"cannot write to '{path.parent}': {why}; choose another folder") from error
     return path, True
 
 

@@ -12,12 +12,14 @@ import io
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from partbench.errors import InputError
 
 KEY = "partbench.sha256"
 _BLANK = b"0" * 64
@@ -27,6 +29,15 @@ _MARK = KEY.encode() + b"\x18\x40"  # as in the footer, before the digest: the k
 
 class Damaged(ValueError):
     """A file that is not what was written: changed, truncated, or another kind of file. Its text is one line."""
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What cannot be written below a folder is the user's mistake: OSError becomes InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
 
 
 def write_sealed(

@@ -37,7 +37,7 @@ from partbench.results.schema import (
     safe_name,
     slug,
 )
-from partbench.results.sealed import Damaged, write_sealed
+from partbench.results.sealed import Damaged, write_sealed, writing
 
 # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
 COMPACT: dict[str, Any] = {
@@ -61,14 +61,11 @@ def write_cell(
             return path
     table = _table(pd.DataFrame(rows), cell)
     values = table.filter(pc.not_equal(table["unit"], AGGREGATE))
-    try:
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             path.rename(path.with_name(f".{path.name}.{uuid.uuid4().hex}.aside"))
         write_sealed(path, [aggregates_of(table), *([values] if len(values) else [])], **COMPACT)
-    except OSError as error:
-        why = error.strerror or error
-        raise InputError(f"cannot write to '{path.parent}': {why}; choose another folder") from error
     return path
 
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from planted_cells import cell, rows
 
-from partbench.results.sealed import Damaged, read_bytes, sweep_unfinished, write_sealed, write_whole
+from partbench import InputError
+from partbench.results.sealed import Damaged, read_bytes, sweep_unfinished, write_sealed, write_whole, writing
 from partbench.results.store import finished, load_results, read_cell, write_cell
 
 
@@ -183,3 +184,12 @@ def test_what_killed_runs_left_is_removed_and_what_is_being_written_stays(tmp_pa
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - age))
     sweep_unfinished(tmp_path)
     assert sorted(folder.iterdir()) == [new, cell_file]
+
+
+def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=r"cannot write to '.*file': .*; choose another folder"),
+        writing(tmp_path / "file"),
+    ):
+        write_whole(tmp_path / "file" / "a", b"new")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from partbench.errors import InputError
+from partbench.leaderboard.generated import differing, is_generated, write_files
 from partbench.leaderboard.markdown import ABSENT, HEADER, escape, grid, number
 from partbench.leaderboard.metric_cards.card import (
     CHEATS,
@@ -24,7 +24,7 @@ from partbench.leaderboard.metric_cards.card import (
 from partbench.leaderboard.metric_cards.picture import dose_picture
 from partbench.leaderboard.sources import of_metric
 from partbench.results.schema import safe_name
-from partbench.results.sealed import write_whole
+from partbench.results.sealed import writing
 
 FOLDER, INDEX = "metrics", "README.md"
 _RULES = "[how the verdicts are found](../../docs/metrics.md)"
@@ -60,22 +60,16 @@ def card_pages(cards: Cards) -> dict[str, str]:
 
 def write_cards(folder: Path, cards: Cards) -> list[Path]:
     """Write all cards into `folder`/metrics, made if absent. Raises InputError if it cannot be written."""
-    paths, place = [], Path(folder) / FOLDER
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for name, text in card_pages(cards).items():
-            paths.append(place / name)
-            write_whole(paths[-1], text.encode())
-    except OSError as error:
-        raise InputError(f"cannot write to '{place}': {error.strerror or error}; choose another folder") from error
-    return paths
+    place = Path(folder) / FOLDER
+    with writing(place):
+        return write_files(place, card_pages(cards))
 
 
 def stale_cards(folder: Path, cards: Cards) -> list[str]:
     """Names of cards that are absent or differ from what the results make, and of generated ones without results."""
     made, place = card_pages(cards), Path(folder) / FOLDER
-    stale = {name for name, text in made.items() if _text(place / name) != text}
-    stale |= {path.name for path in place.glob("*.md") if path.name not in made and _is_generated(path)}
+    orphans = {path.name for path in place.glob("*.md") if path.name not in made and is_generated(path)}
+    stale = differing(place, made) | orphans
     return sorted(f"{FOLDER}/{name}" for name in stale)
 
 
@@ -127,14 +121,3 @@ def shown(value: object) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def _is_generated(path: Path) -> bool:
-    return (_text(path) or "").startswith(HEADER)
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError):
-        return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from partbench.errors import InputError
+from partbench.leaderboard.generated import differing, write_files
 from partbench.leaderboard.site.boards import boards
 from partbench.leaderboard.site.claim_pages import Claim, claim_pages
 from partbench.leaderboard.site.data import SiteData
@@ -18,7 +18,7 @@ from partbench.leaderboard.site.interactive import interactive_pages
 from partbench.leaderboard.site.metric_pages import CardTables, metric_pages, verdicts_of
 from partbench.leaderboard.site.pictures import FOLDER, RENDERED, SUFFIX, Chosen, chosen_pictures, pictures_from
 from partbench.leaderboard.site.templating import STATIC, static
-from partbench.results.sealed import write_whole
+from partbench.results.sealed import writing
 
 _GENERATED = (".html", ".css", ".js", SUFFIX)
 
@@ -59,15 +59,13 @@ def write_site(
     """
     datasets = None if photographs else RENDERED
     shown = pictures_from(evidence, pictures, folder, datasets)
-    try:
-        _write(folder, shown)
+    with writing(folder):
+        paths = write_files(folder, shown)
         _remove(folder, set(shown), below=FOLDER)
         pages = site_pages(evidence, material, chosen_pictures(evidence, folder / FOLDER, None))
-        _write(folder, {name: text.encode() for name, text in pages.items()})
+        paths = write_files(folder, pages) + paths
         _remove(folder, {*pages, *shown})
-    except OSError as error:
-        raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
-    return [folder / name for name in (*pages, *shown)]
+    return paths
 
 
 def stale_site(folder: Path, evidence: SiteData, material: SiteMaterial) -> list[str]:
@@ -79,17 +77,8 @@ def stale_site(folder: Path, evidence: SiteData, material: SiteMaterial) -> list
         return []
     chosen = chosen_pictures(evidence, folder / FOLDER, None)
     made = site_pages(evidence, material, chosen)
-    stale = {name for name, text in made.items() if _bytes(folder / name) != text.encode()}
     kept = {picture.path for pictures in chosen.values() for picture in pictures}
-    return sorted(stale | (_present(folder) - set(made) - kept))
-
-
-def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if _bytes(path) != content:
-            write_whole(path, content)
+    return sorted(differing(folder, made) | (_present(folder) - set(made) - kept))
 
 
 def _remove(folder: Path, kept: set[str], below: str = "") -> None:
@@ -101,10 +90,3 @@ def _remove(folder: Path, kept: set[str], below: str = "") -> None:
 def _present(folder: Path) -> set[str]:
     """Files of the kinds that a site has."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in _GENERATED}
-
-
-def _bytes(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
