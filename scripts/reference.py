@@ -26,8 +26,8 @@ from partbench.opening import Workbench
 from partbench.registry import load
 from partbench.results.schema import COLUMNS
 from partbench.results.store import load_results
-from partbench.running.cell_job import cell_seconds
 from partbench.running.engine import interruptible
+from partbench.running.expectation import usual
 from partbench.running.jobs import Job, plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -141,12 +141,7 @@ class Forecast:
         rows = current(load_results(self.results)) if self.results.is_dir() else pd.DataFrame(columns=list(COLUMNS))
         rows = rows[rows["status"] != "failed"]
         self._done = set(rows[CELL].drop_duplicates().itertuples(index=False, name=None))
-        of_cells = {
-            names: cell_seconds(group.to_dict("records"))
-            for names, group in rows.groupby(["explainer", "dataset", "cell"], observed=True)
-        }
-        times = pd.Series(of_cells, index=pd.MultiIndex.from_tuples(of_cells, names=["explainer", "dataset", "cell"]))
-        self._median = times.groupby(level=["explainer", "dataset"]).median().to_dict() if of_cells else {}
+        self._usual: dict[tuple[str, str], float | None] = {}
 
     def seconds(self, part: Part) -> float:
         """Seconds of one worker for the cells that are not done."""
@@ -159,7 +154,10 @@ class Forecast:
         return (job.entry.name, job.variant, job.task, job.seed) in self._done
 
     def _of(self, job: Job) -> float:
-        return self._median.get((job.entry.name, job.task.partition("/")[0]), UNKNOWN)
+        of = job.entry.name, job.task.partition("/")[0]
+        if of not in self._usual:
+            self._usual[of] = usual(self.results, *of)[0]
+        return UNKNOWN if (seconds := self._usual[of]) is None else seconds
 
 
 def within(taken: Sequence[tuple[Part, float]], limit: float) -> list[Part]:

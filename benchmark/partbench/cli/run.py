@@ -94,10 +94,10 @@ def run(
     """
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
-    from partbench.running.cell_job import Limits, check_writable
+    from partbench.running.cell_job import Limits, prepare_results
     from partbench.running.engine import Request, interruptible
 
-    check_writable(results)
+    prepare_results(results)
     prepare_cache()
     setting = _setting(plugins, results, device, data_root, other, overwrite, pictures)
     named = [_absolute(name) if name.endswith(".py") else name for name in plugins]

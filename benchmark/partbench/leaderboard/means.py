@@ -44,9 +44,9 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     metric is covered (see `on_shared_tasks`). A task is covered if all its cells are scored; `coverage` says how many
     are (`4/6`). `images` is the total over tasks, `seeds` the seeds used, `categories` those covered. `network` is what
     the explainer explains: "" for the performer, `DIFFERENT` where its cells differ. `deterministic` is declared or,
-    where it is not known,
-    inferred: several seeds have equal values in all metrics. `one_seed`: no task has two seeds, and the explainer is
-    not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over seeds.
+    where it is not known, inferred: several seeds have equal values in all metrics. `one_seed`: no task has two seeds,
+    and the explainer is not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over
+    seeds.
     """
     rows = rows.assign(**{name: _column(rows, name).where(rows["scored"]) for name in ("network", "deterministic")})
     if rows.empty:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from partbench.errors import InputError
 from partbench.results import schema, schema_1
 from partbench.results.plain_text import printable
-from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, TEXTS, VERSION
+from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, SEALED, TEXTS, VERSION
 from partbench.results.sealed import Damaged, read_bytes
 
 COMPLETE = (*(name for name in TEXTS if name != "network"), "created_at", "seed", "images", "schema_version", "threads")
@@ -53,7 +53,7 @@ def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
             if version > VERSION:
                 raise InputError(f"'{path}' has schema {version}, newer than {VERSION}; upgrade partbench")
             _check_columns(file, version)
-            if version > 2 and not sealed:
+            if version >= SEALED and not sealed:
                 raise Damaged("it has no digest of its bytes")
             only_first = aggregates_only and version > schema_1.VERSION and file.num_row_groups > 0
             table = file.read_row_group(0, use_threads=False) if only_first else file.read(use_threads=False)

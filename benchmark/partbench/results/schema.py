@@ -17,6 +17,7 @@ from partbench.errors import InputError
 
 AGGREGATE = "all"
 VERSION = 4
+SEALED = 3  # the first version whose files hold a digest
 OLDEST_FINISHED = 2  # a cell of an earlier version is done again
 
 TEXT = pa.dictionary(pa.int32(), pa.string())

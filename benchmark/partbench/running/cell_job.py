@@ -134,11 +134,8 @@ def plain(record: Any) -> dict[str, Any]:
     return data
 
 
-def check_writable(folder: Path) -> None:
-    """Raise InputError if results cannot be written to `folder`, before any cell is computed.
-
-    Removes what killed runs left half written there.
-    """
+def prepare_results(folder: Path) -> None:
+    """Before a run: test that results can be written to the folder, and sweep it. Raises InputError if they cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".partbench-{uuid.uuid4().hex}"

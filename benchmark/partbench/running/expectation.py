@@ -50,10 +50,16 @@ def wall_seconds(found: Sequence[Expected], workers: int) -> float | None:
     return sum(one.waiting * (one.seconds or 0.0) for one in waiting) / workers
 
 
-def _expected(results: Path, explainer: str, dataset: str, cells: Sequence[PlannedCell]) -> Expected:
+def usual(results: Path, explainer: str, dataset: str) -> tuple[float | None, float | None]:
+    """Seconds and bytes of a cell, the median of the newest ones of an explainer on a dataset; None without any."""
     known = list(_earlier(results, explainer, dataset))
-    seconds = statistics.median(time for time, _ in known) if known else None
-    size = statistics.median(size for _, size in known) if known else None
+    if not known:
+        return None, None
+    return statistics.median(time for time, _ in known), statistics.median(size for _, size in known)
+
+
+def _expected(results: Path, explainer: str, dataset: str, cells: Sequence[PlannedCell]) -> Expected:
+    seconds, size = usual(results, explainer, dataset)
     return Expected(explainer, dataset, len(cells), sum(not one.finished for one in cells), seconds, size)
 
 

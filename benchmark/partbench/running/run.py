@@ -23,7 +23,7 @@ from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry, load
 from partbench.results.schema import AGGREGATE, COLUMNS
 from partbench.results.store import read_cell
-from partbench.running.cell_job import Limits, Setting, check_writable, new_run_id
+from partbench.running.cell_job import Limits, Setting, new_run_id, prepare_results
 from partbench.running.engine import Engine, Request
 from partbench.running.jobs import Campaign, Job, plan
 
@@ -55,7 +55,7 @@ def run(
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (options or {}).items()}
     roots = [None if folder is None else Path(folder).resolve() for folder in (data_root, other)]
     if results is not None:
-        check_writable(Path(results))
+        prepare_results(Path(results))
     if jobs > 1:
         return _in_workers(_request(given, asked, several, texts, roots), jobs, results)
     workbench = Workbench(registry_of(given), roots[0], other=roots[1])
