@@ -37,10 +37,12 @@ UNKNOWN = 60.0  # seconds assumed of a cell whose explainer has no earlier ones
 
 FLOORS = ("centre_map", "corner_map", "uniform", "edges", "colour", "mean_logit", "random_maps")
 ONE_LOGIT = ("top_conv", "excitation_bp", "z", "lasso", "cae", "nn", "sae", "srae")
+RANDOM = ("random_maps", "lasso", "cae", "nn", "sae", "srae")  # of these explainers another seed tells more
 ADDITIVE = ("additive", "additive_no_prior")
-THREE, FIVE = (0, 1, 2), (0, 1, 2, 3, 4)
+FURTHER, THREE, FIVE = (1, 2), (0, 1, 2), (0, 1, 2, 3, 4)
 ORDINARY = ("network=ordinary",)
 MASKED = ("gradient=exact", "mask=true", "mask_after_pool=true", "rho=1")
+MASK_ALONE = ("loss=false", "mask=true", "mask_after_pool=true")
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,15 @@ def _parts() -> Iterator[Part]:
     yield Part(ADDITIVE, ("fauna/*", "fauna/attribute-*"))
     yield Part(("autoencoder",), ("fauna/*", "fauna/multi"))
     yield Part((*FLOORS, "top_conv"), ("animal_part/*", "animal_part/multi"), (0,))
+    yield Part(("random_maps",), ("animal_part/*", "animal_part/multi"), FURTHER)
     for tasks, seeds in ((("animal_part/*",), THREE), (("animal_part/multi",), FIVE)):
         yield Part(("interp_cnn",), tasks, seeds)
         yield Part(("top_conv",), tasks, seeds, ORDINARY)
     yield Part(ADDITIVE, ("animal_part/*",))
     yield Part(("autoencoder",), ("animal_part/*", "animal_part/multi"))
-    yield Part((*FLOORS, *ONE_LOGIT), ("animal_part/multi:*",), (0,))
+    for tasks in (("animal_part/multi:*",), ("animal_part/multi:*@lite0",)):
+        yield Part((*FLOORS, *ONE_LOGIT), tasks, (0,))
+        yield Part(RANDOM, tasks, FURTHER)
     yield from _variants()
 
 
@@ -89,7 +94,8 @@ def _variants() -> Iterator[Part]:
     """What the published claims need beside the defaults, the most wanted first."""
     one = Part(("interp_cnn",), ("fauna/bird",), (0,), variant=True)
     yield Part(ADDITIVE, ("fauna/*",), (0,), ("bias=zero",), variant=True)
-    yield replace(one, tasks=("animal_part/*",), options=MASKED)
+    for options in (MASKED, MASK_ALONE):
+        yield replace(one, tasks=("animal_part/*",), options=options)
     yield replace(one, explainers=("top_conv",), tasks=("animal_part/*",), options=(*ORDINARY, "after_pool=true"))
     for others in ("fauna/*:others", "animal_part/*:others"):
         yield replace(one, tasks=(others,))
