@@ -1,0 +1,46 @@
+"""Options of short forms: the keyword-only parameters of a function, with their types and defaults."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import field, make_dataclass
+from typing import Any
+
+from partbench.errors import InputError
+
+FEW = (list, dict, set)  # defaults that instances would share
+
+
+def option_class(base: type, function: Callable[..., Any], name: str, **attributes: Any) -> Any:
+    """A dataclass derived from `base` that stands for a function: its docstring, its module, and its options.
+
+    The options are the keyword-only parameters of the function. Raises InputError for one without default.
+    """
+    fields = []
+    for option in keyword_only(function):
+        if option.default is inspect.Parameter.empty:
+            raise InputError(f"{name}: the option {option.name} has no default; write `{option.name}: TYPE = VALUE`")
+        hint = Any if option.annotation is inspect.Parameter.empty else option.annotation
+        default = option.default
+        made = (
+            field(default_factory=lambda d=default: type(d)(d)) if isinstance(default, FEW) else field(default=default)
+        )
+        fields.append((option.name, hint, made))
+    namespace = {
+        "name": name, "__doc__": inspect.getdoc(function), "__module__": function.__module__,
+        "__qualname__": function.__qualname__, **attributes,
+    }  # fmt: skip
+    cls = make_dataclass(function.__name__, fields, bases=(base,), namespace=namespace)
+    cls.__module__ = function.__module__  # where its types are looked up, and whose code is its version
+    return cls
+
+
+def keyword_only(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters after `*`."""
+    return [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
+def positional(function: Callable[..., Any]) -> list[str]:
+    """The names of the parameters before `*`."""
+    return [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
