@@ -158,7 +158,8 @@ def _state(files: Sequence[Path]) -> str:
     for point in points:
         modules += _modules_of(point)
     for file in files:
-        modules += [file.resolve(), *file.resolve().parent.glob("*.py")]
+        folder = file.resolve().parent
+        modules += [file.resolve(), *folder.glob("*.py"), *folder.glob("*/*.py")]
     # a package that is installed or removed changes the time of its folder, and may mend or break a plugin
     modules += [Path(folder) for folder in sys.path if folder.endswith("-packages")]
     named = [(point.name, point.value, point.dist.version if point.dist else "") for point in points]
