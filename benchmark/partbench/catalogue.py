@@ -112,14 +112,14 @@ def _options(kind: str, cls: Any) -> list[dict[str, str]]:
         return []
     import inspect
 
-    from partbench.options import LeftOut
+    from partbench.options import LeftOut, plain
 
     options = []
     for option in (f for f in dataclasses.fields(cls) if f.init):
         factory = option.default_factory
         default = option.default if factory is dataclasses.MISSING else factory()
         text = option.type if isinstance(option.type, str) else inspect.formatannotation(option.type)
-        shown = COMPUTED if isinstance(default, LeftOut) else str(default)
+        shown = COMPUTED if isinstance(default, LeftOut) else str(plain(default))
         options.append({"name": option.name, "default": shown, "type": text})
     return options
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pluggy
 
-from partbench import __version__, hookspecs
+from partbench import __version__, hookspecs, options
 from partbench.declaration import fault
 from partbench.errors import InputError, in_one_line, unknown
 from partbench.plugin_files import digest, import_file
@@ -194,6 +194,8 @@ def _load_file(registry: Registry, path: Path) -> None:
     for kind, cls in found:
         if wrong := _fault(kind, cls):
             raise InputError(f"plugin file {path} is broken: {wrong}")
+        if kind in ("explainers", "metrics"):
+            options.check_types(cls)  # now: the modules beside another file may take the place of those they are from
         entry = Entry(cls.name, cls, str(path), path.name, version)
         if known := getattr(registry, kind).get(entry.name):
             _check_shadow(kind, known, entry)

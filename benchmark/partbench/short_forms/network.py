@@ -21,7 +21,7 @@ class Network(nn.Sequential):
         self._performer = performer
 
     def layer(self, role: str) -> nn.Module:
-        """The module whose output is the layer of that role or name. Raises InputError for a layer that is not there."""
+        """The module whose output is the layer of that role or name. Raises InputError for an unknown layer."""
         return self._performer.stages[self._performer.layer(role)]
 
     def receptive_field(self, role: str) -> ReceptiveField:

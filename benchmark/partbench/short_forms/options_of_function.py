@@ -9,8 +9,6 @@ from typing import Any
 
 from partbench.errors import InputError
 
-FEW = (list, dict, set)  # defaults that instances would share
-
 
 def option_class(base: type, function: Callable[..., Any], name: str, **attributes: Any) -> Any:
     """A dataclass derived from `base` that stands for a function: its docstring, its module, and its options.
@@ -22,11 +20,7 @@ def option_class(base: type, function: Callable[..., Any], name: str, **attribut
         if option.default is inspect.Parameter.empty:
             raise InputError(f"{name}: the option {option.name} has no default; write `{option.name}: TYPE = VALUE`")
         hint = Any if option.annotation is inspect.Parameter.empty else option.annotation
-        default = option.default
-        made = (
-            field(default_factory=lambda d=default: type(d)(d)) if isinstance(default, FEW) else field(default=default)
-        )
-        fields.append((option.name, hint, made))
+        fields.append((option.name, hint, field(default=option.default)))
     namespace = {
         "name": name, "__doc__": inspect.getdoc(function), "__module__": function.__module__,
         "__qualname__": function.__qualname__, **attributes,
