@@ -191,7 +191,7 @@ def _hints(cls: type) -> dict[str, Any]:
     """
     hints: dict[str, Any] = {}
     for name in names(cls):
-        owner = next(base for base in cls.__mro__ if name in base.__dict__.get("__annotations__", ()))
+        owner = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
         module = sys.modules.get(owner.__module__)
         stand_in = type(cls.__name__, (), {"__annotations__": {name: owner.__annotations__[name]}})
         known = {**vars(module), **vars(owner)} if module else None
