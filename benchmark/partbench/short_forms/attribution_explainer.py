@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from partbench.errors import InputError
 from partbench.plugin import Control, Explainer
 from partbench.short_forms.network import Network
-from partbench.short_forms.options_of_function import option_class, positional
+from partbench.short_forms.options_of_function import option_class, option_values, positional
 from partbench.task import TrainingTask
 from partbench.types import Explanation, Images, NotApplicable
 
@@ -72,7 +71,7 @@ class AttributionExplainer(Explainer):
         """What the function returns. Raises ValueError for maps of another shape."""
         pixels = images.pixels.clone().to(self._device)
         with torch.enable_grad():
-            found = type(self)._function(self._network, pixels, self._target, **self._options())
+            found = type(self)._function(self._network, pixels, self._target, **option_values(self, Explainer))
         if isinstance(found, Explanation):
             return found
         if not isinstance(found, Tensor) or found.ndim not in (3, 4):
@@ -89,6 +88,3 @@ class AttributionExplainer(Explainer):
     def deterministic(self) -> bool:
         """As given to `attribution_explainer`."""
         return self._says[1]
-
-    def _options(self) -> Mapping[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import field, make_dataclass
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Any
 
 from partbench.errors import InputError
@@ -28,6 +28,12 @@ def option_class(base: type, function: Callable[..., Any], name: str, **attribut
     cls = make_dataclass(function.__name__, fields, bases=(base,), namespace=namespace)
     cls.__module__ = function.__module__  # where its types are looked up, and whose code is its version
     return cls
+
+
+def option_values(plugin: Any, base: type) -> dict[str, Any]:
+    """The options of a plugin by name: its fields but for those of the base class."""
+    inherited = {f.name for f in fields(base)} if is_dataclass(base) else set()
+    return {f.name: getattr(plugin, f.name) for f in fields(plugin) if f.name not in inherited}
 
 
 def keyword_only(function: Callable[..., Any]) -> list[inspect.Parameter]:
