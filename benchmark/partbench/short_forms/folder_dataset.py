@@ -41,9 +41,9 @@ def folder_dataset(
     | `boxes.csv` | boxes: columns image, part, x0, y0, x1, y1, and as image `robin/a.jpg` |
     | `boxes.json` | instead, a list of objects with these keys |
 
-    Boxes are in px of the image file: pixel i spans [i, i + 1). The box of the part "" is that of the object. Masks have
-    the size of their image; where there are masks, they are the parts, and boxes of parts are not read. Landmarks are
-    the centres of the parts. Of each class every second image, by name, is for testing. Where the classes lie in
+    Boxes are in px of the image file: pixel i spans [i, i + 1). The box of the part "" is that of the object. Masks
+    have the size of their image; where there are masks, they are the parts, and boxes of parts are not read. Landmarks
+    are the centres of the parts. Of each class every second image, by name, is for testing. Where the classes lie in
     `train/` and `test/`, these are the splits (then a mask is `masks/train/robin/a.png`, an image `train/robin/a.jpg`).
 
     `folder` may be left out if `categories` are given: then it is what `--data-root` names. `categories` are by default

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from partbench.errors import InputError
-from partbench.performer import Performer
+from partbench.errors import InputError, unknown
+from partbench.performer import ROLES, Performer
 from partbench.performers.normalise import Normalise
 from partbench.plugin import Dataset, PerformerPlugin
 from partbench.short_forms.callers import calling_module
@@ -30,8 +30,8 @@ def torch_performer(
     The network takes images (n, 3, `input_size`, `input_size`), normalised with the mean and standard deviation of each
     colour channel of RGB in [0, 1] that `normalisation` gives, to logits (n, c). It is cut behind `layers`: role to the
     path of a submodule (`{"target": "features.28", "top_conv": "features.29", "fc1": "classifier.1"}`). Roles are
-    target, top_conv (after its ReLU), fc1 and fc2; other names may be given too. All activations from a layer on must
-    pass through it; the logits are found without being named.
+    target, which is needed, top_conv (after its ReLU), fc1 and fc2. All activations from a layer on must pass through
+    it. The logits are found without being named.
 
     A function gets the opened dataset; for a single task the dataset has one category, and the network one output, the
     log-odds of it. `outputs` names the logits in order, by default the categories of the dataset; those that are
@@ -39,8 +39,8 @@ def torch_performer(
     way that the function hides; weights themselves enter a fingerprint. Used as a decorator of a function, or called
     with a network and a name.
 
-    Raises InputError without a name; opening raises InputError for a layer that is not there, a network that cannot be
-    cut there or traced, and another number of outputs.
+    Raises InputError without a name, without a target, and for an unknown role. Opening raises InputError for a layer
+    that is not there, a network that cannot be cut there or traced, and another number of outputs.
     """
     given: dict[str, Any] = {"layers": dict(layers), "normalisation": normalisation, "outputs": outputs}
     if network is None:
@@ -48,6 +48,11 @@ def torch_performer(
     title = name or getattr(network, "__name__", "")
     if not title:
         raise InputError("a performer made of a network needs a name: torch_performer(network, name=...)")
+    for role in layers:
+        if role not in ROLES:
+            raise unknown(f"role of a layer of {title}", role, ROLES)
+    if "target" not in layers:
+        raise InputError(f"{title} has no target; expected layers={{'target': PATH}}, the convolutional map explained")
     what = f"{type(network).__name__}, by its layers {', '.join(layers.values())}."
     attributes = {
         "name": title, "version": version, "input_size": input_size, "_source": (network,), "_given": given,
@@ -64,10 +69,11 @@ class TorchPerformer(PerformerPlugin):
     _given: ClassVar[Mapping[str, Any]]
 
     @classmethod
-    def open(cls, dataset: Dataset, device: torch.device) -> Performer:  # type: ignore[override]
+    def open(cls, dataset: Dataset, device: torch.device) -> Performer:
         """The network as a chain of stages. Raises InputError where it does not fit the dataset or cannot be cut."""
         (source,) = cls._source
-        network = copy.deepcopy(source) if isinstance(source, nn.Module) else source(dataset)
+        with torch.random.fork_rng(devices=[]):  # a network that is made draws weights before it loads them
+            network = copy.deepcopy(source) if isinstance(source, nn.Module) else source(dataset)
         layers: Mapping[str, str] = cls._given["layers"]
         normalise = Normalise(*cls._given["normalisation"])
         stages = {"normalise": normalise, **stages_of(network, list(dict.fromkeys(layers.values())))}
