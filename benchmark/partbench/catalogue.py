@@ -34,7 +34,8 @@ NEWEST = 16  # cached catalogues that are not deleted; each environment and set 
 class Listed:
     """A plugin: `owner` is its module or file; `options` are name, default and type of each, as text.
 
-    `unit` is that of a metric, where it says one. `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word.
+    `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word. `unit` is that of
+    a metric, where it says one.
     """
 
     kind: str

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from partbench.catalogue import Catalogue, Listed
 
 KINDS = ("explainers", "metrics", "datasets", "tasks", "performers")
-HIDDEN = ("module", "options", "source")  # in JSON only
+HIDDEN = ("module", "options", "source", "unit")  # in JSON only
 
 
 @click.command("list")

@@ -19,7 +19,7 @@ from partbench.datasets.photograph import CropMemory, crop, decode
 from partbench.errors import InputError
 from partbench.plugin import OTHER, Dataset, ImageSet
 from partbench.short_forms.callers import calling_module
-from partbench.short_forms.folder_layout import Folder, Picture, classes_in, read_folder
+from partbench.short_forms.folder_layout import ImageFolder, Picture, classes_in, read_folder
 from partbench.types import Batch
 
 NO_PART = (0, 255)  # values of a palette; 255 as in Pascal VOC
@@ -101,7 +101,7 @@ class FolderDataset(Dataset):
 class FolderImages(ImageSet):
     """A split of a folder; ids are paths within the folder."""
 
-    def __init__(self, folder: Folder, split: str, dataset: Dataset) -> None:
+    def __init__(self, folder: ImageFolder, split: str, dataset: Dataset) -> None:
         self.folder, self.pictures, self.size = folder, folder.pictures[split], dataset.size
         self.parts = dataset.part_names
         self.labels = torch.tensor([dataset.classes.index(picture.category) for picture in self.pictures])

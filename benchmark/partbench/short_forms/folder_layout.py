@@ -30,7 +30,7 @@ class Picture:
 
 
 @dataclass
-class Folder:
+class ImageFolder:
     """What a folder holds, found without opening an image.
 
     `pictures` by split. `boxes` by image and part, in px of the file, the box of the object under "". `masks`: the
@@ -67,11 +67,11 @@ def classes_in(root: Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def read_folder(root: Path, classes: Sequence[str]) -> Folder:
+def read_folder(root: Path, classes: Sequence[str]) -> ImageFolder:
     """The layout of a folder. Raises InputError naming what is missing or wrong."""
     pictures = {split: _pictures(root, split, classes) for split in SPLITS}
     names = {picture.name for split in SPLITS for picture in pictures[split]}
-    return Folder(root, pictures, _boxes(root, names), _masks(root, names))
+    return ImageFolder(root, pictures, _boxes(root, names), _masks(root, names))
 
 
 def _is_split(root: Path) -> bool:
