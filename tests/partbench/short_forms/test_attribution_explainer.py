@@ -102,3 +102,15 @@ def test_tasks_that_explain_all_logits_and_networks_without_the_layer_are_skippe
         attribution_explainer(gradient_map)().fit(open_task("fauna/multi").training)
     with pytest.raises(NotApplicable, match="has no layer nowhere"):
         attribution_explainer(gradient_map, layer="nowhere")().fit(task.training)
+
+
+def test_the_class_is_of_the_module_of_its_function_whose_code_is_its_version() -> None:
+    cls = attribution_explainer(gradient_map)
+    assert cls.__module__ == __name__
+    assert (cls.__qualname__, cls.__name__) == ("gradient_map", "gradient_map")
+
+
+def test_options_with_postponed_annotations_find_their_types_where_the_function_stands() -> None:
+    assert build(attribution_explainer(gradient_map), {"sign": "false"}).sign is False
+    with pytest.raises(InputError, match="-o sign=maybe: expected bool"):
+        build(attribution_explainer(gradient_map), {"sign": "maybe"})
