@@ -1,7 +1,7 @@
 """Verdicts of a board: which explainers are surely better than which, and than the floors.
 
 Every pair of a family is compared image by image (`functional.statistics.compare`); p values are adjusted by Holm's
-method over the pairs of a board and metric.
+method over the pairs of a board and metric, in which an owner of several explainers weighs as one explainer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from partbench.functional.statistics import (
     bounded_interval,
     compare_all,
     holm,
+    hidden,
     prior_of,
+    without_far_out,
 )
 from partbench.leaderboard.aligned import Aligned, aligned
 from partbench.leaderboard.current import FLOOR, current
@@ -35,7 +37,7 @@ ALPHA = 0.05
 UNDECIDED, NOT_COMPARABLE = "not separated", "not comparable"
 _VERDICTS = np.array([UNDECIDED, "a better", "b better"], object)  # at 0, 1 and -1
 PAIR = ["board", "metric", "a", "b", "difference", "low", "high", "p", "p_adjusted", "better", "images", "of_images"]
-PAIR += ["verdict", "one_seed"]
+PAIR += ["verdict", "one_seed", "far_out"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,21 @@ class Board:
         """Pairs of explainers, by their places in `rows`."""
         return compare_all(self.aligned.stack, pairs, self.known)
 
+    def tested(self, pairs: Int[np.ndarray, "p 2"]) -> Tested:
+        """Pairs of explainers, by their places in `rows`, as verdicts have them.
+
+        Images far out are looked for where the metric has no two finite bounds: only there a value can be absurd.
+        """
+        compared = self.compared(pairs)
+        p, direction, far = compared.these.p, np.sign(compared.these.difference), np.zeros(len(pairs), bool)
+        if not np.isfinite(self.bounds).all():
+            far = hidden(self.aligned.stack, pairs)
+        if far.any():
+            these = without_far_out(self.aligned.stack, pairs[far], self.known).these
+            p, direction = p.copy(), direction.copy()
+            p[far], direction[far] = these.p, np.sign(these.difference)
+        return Tested(compared, p, direction, far)
+
     def pairing(self, a: str, b: str) -> Pairing:
         """How `functional.statistics.compare` compares two explainers, named by their labels."""
         places = [self.aligned.labels.index(label) for label in (a, b)]
@@ -102,6 +119,19 @@ class Board:
     def verdicts(self) -> Verdicts:
         """All pairs within each family."""
         return Verdicts.of(self)
+
+
+class Tested(NamedTuple):
+    """What is said of pairs of explainers: p (two-sided), and the sign of A - B.
+
+    far_out: whether images far out hold most of the variance; p and sign are then of the differences without them, see
+    `functional.statistics.without_far_out`. compared: of all images as they are.
+    """
+
+    compared: Compared
+    p: Float[np.ndarray, "p"]
+    direction: Float[np.ndarray, "p"]
+    far_out: Bool[np.ndarray, "p"]
 
 
 class Judged(NamedTuple):
@@ -128,7 +158,7 @@ def judged(rows: pd.DataFrame, images: pd.DataFrame) -> Judged:
 
 
 _USED = ["label", "dataset", "control", "network", "value", "low_bound", "high_bound", "higher_is_better"]
-_USED += ["deterministic", "one_seed", "family", "ranked"]
+_USED += ["deterministic", "one_seed", "family", "ranked", "owner", "share"]
 
 
 def _board(one: Aligned, columns: dict[str, np.ndarray], places: dict[str, int]) -> Board:
@@ -179,15 +209,21 @@ class Verdicts:
     """All pairs of the families of a board and metric.
 
     pairs: places of A and B in the rows of the board. better: 1 if A is surely better, -1 if B is, else 0. one_seed:
-    whether A or B has one seed. images: on how many each row of the board has a value.
+    whether A or B has one seed. images: on how many each row of the board has a value. owner: whose each row is.
     """
 
     pairs: Int[np.ndarray, "p 2"]
-    compared: Compared
+    tested: Tested
     adjusted: Float[np.ndarray, "p"]
     better: Int[np.ndarray, "p"]
     one_seed: Bool[np.ndarray, "p"]
     images: Int[np.ndarray, "k"]
+    owner: Int[np.ndarray, "k"]
+
+    @property
+    def compared(self) -> Compared:
+        """The pairs on all images as they are."""
+        return self.tested.compared
 
     @staticmethod
     def of(board: Board) -> Verdicts:
@@ -200,29 +236,42 @@ class Verdicts:
         pairs = np.stack(np.triu_indices(len(family), 1), axis=1)
         outside = (board.rows["family"] == "")[pairs].any(1)
         pairs = pairs[~outside & (family[pairs[:, 0]] == family[pairs[:, 1]])]
-        compared, one_seed = board.compared(pairs), board.rows["one_seed"].astype(bool)[pairs].any(1)
-        p = np.where(compared.comparable, compared.these.p, np.nan)
+        tested, one_seed = board.tested(pairs), board.rows["one_seed"].astype(bool)[pairs].any(1)
+        p = np.where(tested.compared.comparable, tested.p, np.nan)
+        share = board.rows["share"].astype(float)[pairs].prod(1)
         adjusted, group = np.full(len(pairs), np.nan), family[pairs[:, 0]] + len(names) * one_seed
         for number in np.unique(group):
-            adjusted[group == number] = holm(p[group == number])
-        direction = np.sign(compared.these.difference)
-        sure = (adjusted < ALPHA) & board.same_order(pairs, direction)
-        better, images = np.where(sure, direction * board.sign, 0).astype(int), board.aligned.stack.known.sum(1)
-        return Verdicts(pairs, compared, adjusted, better, one_seed, images)
+            adjusted[group == number] = holm(p[group == number], share[group == number])
+        sure = (adjusted < ALPHA) & board.same_order(pairs, tested.direction)
+        better = np.where(sure, tested.direction * board.sign, 0).astype(int)
+        images, owner = board.aligned.stack.known.sum(1), pd.factorize(board.rows["owner"])[0]
+        return Verdicts(pairs, tested, adjusted, better, one_seed, images, owner)
 
     def ranks(self, ranked: Bool[np.ndarray, "k"]) -> Float[np.ndarray, "k 2"]:
         """The rank interval [1 + surely better, n - surely worse] of each of the ranked rows; NaN for the others.
 
-        Of two that cannot be compared, the one with a value on fewer images has no rank: else it would be beaten by
-        nobody, and a value left out would be a way up.
+        Another owner counts once, however many explainers it has: as better if one of them is surely better, as worse
+        if all are surely worse. Of two that cannot be compared, the one with a value on fewer images has no rank: else
+        it would be beaten by nobody, and a value left out would be a way up.
         """
         apart = self.pairs[ranked[self.pairs].all(1) & ~self.compared.comparable]
         own = self.images[apart]
         ranked = ranked & ~np.isin(np.arange(len(ranked)), apart[own <= own[:, ::-1]])
         sure = ranked[self.pairs].all(1) & (self.better != 0)
         first, second = np.where(self.better[sure, None] > 0, self.pairs[sure], self.pairs[sure][:, ::-1]).T
-        better, worse = (np.bincount(side, minlength=len(ranked)) for side in (second, first))
-        return np.where(ranked[:, None], np.stack([1 + better, ranked.sum() - worse], axis=1), np.nan)
+        beats = np.zeros((len(ranked), len(ranked)), int)
+        beats[first, second] = 1
+        owners = np.unique(self.owner[ranked])
+        members = ((self.owner == owners[:, None]) & ranked).astype(int)  # (owner, row)
+        others = self.owner != owners[:, None]
+        better = (others & (members @ beats > 0)).sum(0) + self._siblings(beats).sum(0)
+        worse = (others & (members @ beats.T == members.sum(1, keepdims=True))).sum(0) + self._siblings(beats).sum(1)
+        count = others.sum(0) + self._siblings(ranked.astype(int)[:, None]).sum(0)
+        return np.where(ranked[:, None], np.stack([1 + better, count - worse], axis=1), np.nan)
+
+    def _siblings(self, of_pairs: Int[np.ndarray, "k k"]) -> Int[np.ndarray, "k k"]:
+        """What holds of a row and another of the same owner, else 0."""
+        return np.where(self.owner[:, None] == self.owner, of_pairs, 0)
 
 
 def beaten(board: Board, floors: int) -> Bool[np.ndarray, "k"]:
@@ -234,8 +283,8 @@ def beaten(board: Board, floors: int) -> Bool[np.ndarray, "k"]:
     floor = (board.rows["control"] == FLOOR) & ~np.isnan(value)
     controls, others = np.flatnonzero(floor), np.flatnonzero(~floor & ~np.isnan(value))
     pairs = np.stack(np.meshgrid(others, controls, indexing="ij"), axis=-1).reshape(-1, 2)
-    found = board.compared(pairs)
-    above = (found.these.difference * sign > 0) & (found.these.p / 2 < ALPHA) & found.comparable
+    found = board.tested(pairs)
+    above = (found.direction * sign > 0) & (found.p / 2 < ALPHA) & found.compared.comparable
     above &= (value[pairs[:, 0]] - value[pairs[:, 1]]) * sign > 0
     marked = np.zeros(len(value), bool)
     marked[others] = above.reshape(len(others), len(controls)).sum(1) < floors
@@ -246,8 +295,8 @@ def pairs(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """A row per board, metric and pair of explainers that are compared with each other; see `families.with_families`.
 
     `rows` are those of `load_results`, `images` those of `load_evidence`. Columns: `a`, `b` (labels), `difference`
-    (a - b) with its 95 % interval `low`, `high` and two-sided `p`; `p_adjusted`, Holm's over the pairs of the board and
-    metric; `better`, the probability that a is better on an image, ties counted half; `images`, on how many both have
+    (a - b) with its 95 % interval `low`, `high`; two-sided `p`; `p_adjusted`, Holm's over the pairs of the board and
+    metric; `far_out`: both p are of the differences without images far out, see `Tested`; `better`, the probability that a is better on an image, ties counted half; `images`, on how many both have
     a value, of `of_images`; `verdict`: "a better", "b better", "not separated", or "not comparable" below 90 % of the
     images or half of those of a task; `one_seed`: it holds for these fits alone. The verdict is of adjusted p, the
     interval of a pair by itself.
@@ -269,7 +318,8 @@ def _pair_rows(board: Board) -> pd.DataFrame:
     verdict = np.where(compared.comparable, _VERDICTS[found.better], NOT_COMPARABLE)
     return pd.DataFrame({
         "board": board.aligned.board, "metric": board.aligned.metric, "a": a, "b": b,
-        "difference": compared.these.difference, "low": low, "high": high, "p": compared.these.p,
+        "difference": compared.these.difference, "low": low, "high": high, "p": found.tested.p,
         "p_adjusted": found.adjusted, "better": compared.better, "images": compared.images,
         "of_images": compared.of_images, "verdict": verdict, "one_seed": found.one_seed,
+        "far_out": found.tested.far_out,
     })  # fmt: skip
