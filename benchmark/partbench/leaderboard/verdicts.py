@@ -6,7 +6,7 @@ method over the pairs of a board and metric, in which an owner of several explai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -23,8 +23,8 @@ from partbench.functional.statistics import (
     Prior,
     bounded_interval,
     compare_all,
-    holm,
     hidden,
+    holm,
     prior_of,
     without_far_out,
 )
@@ -38,6 +38,9 @@ UNDECIDED, NOT_COMPARABLE = "not separated", "not comparable"
 _VERDICTS = np.array([UNDECIDED, "a better", "b better"], object)  # at 0, 1 and -1
 PAIR = ["board", "metric", "a", "b", "difference", "low", "high", "p", "p_adjusted", "better", "images", "of_images"]
 PAIR += ["verdict", "one_seed", "far_out"]
+
+
+Priors = Mapping[tuple[str, str], Prior | None]
 
 
 @dataclass(frozen=True)
@@ -135,16 +138,23 @@ class Tested(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The means of all rows, with families, and what the evidence says of each metric on each board."""
+    """The means of all rows, with families, and what the evidence says of each metric on each board.
+
+    priors: what variances over seeds have in common, by dataset and metric.
+    """
 
     table: pd.DataFrame
     boards: list[Board]
+    priors: Priors = {}
 
 
-def judged(rows: pd.DataFrame, images: pd.DataFrame) -> Judged:
+def judged(
+    rows: pd.DataFrame, images: pd.DataFrame, metrics: Collection[str] | None = None, priors: Priors | None = None
+) -> Judged:
     """What standings and pairs are made of; `rows` are those of `load_results`, `images` those of `load_evidence`.
 
-    On boards of one task, variances over seeds are shrunk towards those of all boards of the dataset (`prior_of`).
+    Without `metrics` there are boards of all. On boards of one task, variances over seeds are shrunk towards those of
+    all boards of the dataset (`prior_of`), or towards `priors` where they are given.
     """
     rows = on_shared_tasks(current(rows))
     table = with_families(means(rows))
@@ -153,8 +163,10 @@ def judged(rows: pd.DataFrame, images: pd.DataFrame) -> Judged:
     columns = {name: table[name].to_numpy() for name in _USED}
     places = {name: dict(zip(columns["label"][at], at, strict=True)) for name, at in
               table.groupby(["board", "metric"], sort=False).indices.items()}  # fmt: skip
-    found = [_board(one, columns, places[one.board, one.metric]) for one in aligned(rows, images)]
-    return Judged(table, list(_moderated(found)))
+    wanted = rows if metrics is None else rows[rows["metric"].isin(set(metrics))]
+    found = [_board(one, columns, places[one.board, one.metric]) for one in aligned(wanted, images)]
+    priors = _priors(found) if priors is None else priors
+    return Judged(table, list(_moderated(found, priors)), priors)
 
 
 _USED = ["label", "dataset", "control", "network", "value", "low_bound", "high_bound", "higher_is_better"]
@@ -180,14 +192,17 @@ def _to_zero(one: Aligned, known: Known) -> Compared:
     return compare_all(one.stack.with_zero(), pairs, zero)
 
 
-def _moderated(found: list[Board]) -> Iterator[Board]:
-    """The same boards, those of one task with what the variances of their dataset and metric have in common."""
+def _priors(found: list[Board]) -> Priors:
     of_kind: dict[tuple[str, str], list[Board]] = {}
     for board in found:
         of_kind.setdefault(_kind(board), []).append(board)
-    priors = {kind: _prior(some) for kind, some in of_kind.items()}
+    return {kind: _prior(some) for kind, some in of_kind.items()}
+
+
+def _moderated(found: list[Board], priors: Priors) -> Iterator[Board]:
+    """The same boards, those of one task with what the variances of their dataset and metric have in common."""
     for board in found:
-        prior = priors[_kind(board)]
+        prior = priors.get(_kind(board))
         if prior is None or len(board.aligned.tasks) > 1:
             yield board
         else:
@@ -296,8 +311,9 @@ def pairs(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
     `rows` are those of `load_results`, `images` those of `load_evidence`. Columns: `a`, `b` (labels), `difference`
     (a - b) with its 95 % interval `low`, `high`; two-sided `p`; `p_adjusted`, Holm's over the pairs of the board and
-    metric; `far_out`: both p are of the differences without images far out, see `Tested`; `better`, the probability that a is better on an image, ties counted half; `images`, on how many both have
-    a value, of `of_images`; `verdict`: "a better", "b better", "not separated", or "not comparable" below 90 % of the
+    metric; `far_out`: both p are of the differences without images far out, see `Tested`; `better`, the probability
+    that a is better on an image, ties counted half; `images`, on how many both have a value, of `of_images`;
+    `verdict`: "a better", "b better", "not separated", or "not comparable" below 90 % of the
     images or half of those of a task; `one_seed`: it holds for these fits alone. The verdict is of adjusted p, the
     interval of a pair by itself.
     """
