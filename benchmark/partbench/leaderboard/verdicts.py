@@ -32,6 +32,7 @@ from partbench.leaderboard.aligned import Aligned, aligned
 from partbench.leaderboard.current import FLOOR, current
 from partbench.leaderboard.families import with_families
 from partbench.leaderboard.means import DIFFERENT, means, on_shared_tasks
+from partbench.leaderboard.origins import OWN
 
 ALPHA = 0.05
 UNDECIDED, NOT_COMPARABLE = "not separated", "not comparable"
@@ -98,7 +99,7 @@ class Board:
         if far.any():
             these = without_far_out(self.aligned.stack, pairs[far], self.known).these
             p, direction = p.copy(), direction.copy()
-            p[far], direction[far] = these.p, np.sign(these.difference)
+            p[far], direction[far] = np.minimum(2 * these.p, 1), np.sign(these.difference)
         return Tested(compared, p, direction, far)
 
     def pairing(self, a: str, b: str) -> Pairing:
@@ -127,8 +128,8 @@ class Board:
 class Tested(NamedTuple):
     """What is said of pairs of explainers: p (two-sided), and the sign of A - B.
 
-    far_out: whether images far out hold most of the variance; p and sign are then of the differences without them, see
-    `functional.statistics.without_far_out`. compared: of all images as they are.
+    far_out: whether images far out hold most of the variance; the sign is then that of the differences without them,
+    see `functional.statistics.without_far_out`, and p twice theirs: one of two tests was chosen. compared: of all images as they are.
     """
 
     compared: Compared
@@ -169,7 +170,17 @@ def judged(
     return Judged(table, list(_moderated(found, priors)), priors)
 
 
-_USED = ["label", "dataset", "control", "network", "value", "low_bound", "high_bound", "higher_is_better"]
+_USED = [
+    "label",
+    "dataset",
+    "distribution",
+    "control",
+    "network",
+    "value",
+    "low_bound",
+    "high_bound",
+    "higher_is_better",
+]
 _USED += ["deterministic", "one_seed", "family", "ranked", "owner", "share"]
 
 
@@ -178,7 +189,8 @@ def _board(one: Aligned, columns: dict[str, np.ndarray], places: dict[str, int])
     rows = {name: column[at] for name, column in columns.items()}
     rows["value"] = rows["value"].astype(float)
     of_performer = np.isin(rows["network"].astype(str), ["", DIFFERENT])
-    networks = np.where(of_performer, 0, pd.factorize(rows["network"])[0] + 1)
+    believed = ~of_performer & (rows["distribution"] == OWN)  # what others say they rest on pairs no seeds
+    networks = np.where(believed, pd.factorize(rows["network"])[0] + 1, 0)
     higher = all(up for up in rows["higher_is_better"] if not pd.isna(up))
     known = Known(rows["deterministic"].astype(bool), networks, higher)
     return Board(rows, at, one, known, _to_zero(one, known))
