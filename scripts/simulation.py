@@ -186,7 +186,7 @@ def far_values(kind: str, shape: tuple[int, ...], random: np.random.Generator) -
 
 
 def far_out(kind: str, images: int, worlds: int, random: np.random.Generator) -> tuple[float, float, float]:
-    """Six explainers of one mean: family-wise error on all images, by the rule of boards, and how often it moves images.
+    """Six explainers of one mean: family-wise error on all images, by the rule of boards, and how often that applies.
 
     One task, three seeds (standard deviation .1).
     """

@@ -129,7 +129,8 @@ class Tested(NamedTuple):
     """What is said of pairs of explainers: p (two-sided), and the sign of A - B.
 
     far_out: whether images far out hold most of the variance; the sign is then that of the differences without them,
-    see `functional.statistics.without_far_out`, and p twice theirs: one of two tests was chosen. compared: of all images as they are.
+    see `functional.statistics.without_far_out`, and p twice theirs: one of two tests was chosen. compared: of all
+    images as they are.
     """
 
     compared: Compared

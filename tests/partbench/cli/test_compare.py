@@ -41,8 +41,14 @@ def test_the_table_says_who_is_better_by_how_much(results: Path) -> None:
 
 
 def test_no_p_is_zero(results: Path) -> None:
-    assert "< .0001" in bench(results, "srae", "nn").output
-    [row] = json.loads(bench(results, "srae", "nn", "--json").output)
+    for name, shift in (("srae", -1.0), ("nn", 0.0)):
+        for seed in (2, 3):
+            made = rows(list(np.full(20, shift + 1e-6 * seed)))
+            write_cell(results, [one | {"unit_kind": "image"} if one["unit"] != "all" else one for one in made],
+                       cell(explainer=name, seed=seed, options={}, task="fauna/multi:dog"))  # fmt: skip
+    only = ["srae", "nn", "--task", "fauna/multi:dog"]
+    assert "< .0001" in bench(results, *only).output
+    [row] = json.loads(bench(results, *only, "--json").output)
     assert row["p"] > 0
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import planted_results
 import pytest
 from cards_sources import DOSES, EXPLAINERS, METRIC, TASKS, cheat, oracle, random_weights, results, sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_results import row
 
 from partbench.leaderboard.metric_cards.card import metric_verdicts
 from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
@@ -66,7 +66,7 @@ def test_a_good_score_that_is_no_evidence_only_screens(planted: list[dict[str, A
 @pytest.mark.parametrize("control", ["", "floor"])
 def test_a_cheat_that_others_register_is_no_measure_of_cheats(control: str) -> None:
     """Neither as the best explainer, which no cheat leads, nor as a floor, which marks it."""
-    rows = [row("cheat", task, 0.995, seed=s, control=control, metric=METRIC, higher_is_better=True,
+    rows = [planted_results.row("cheat", task, 0.995, seed=s, control=control, metric=METRIC, higher_is_better=True,
                 distribution="cheat.py") for task in TASKS for s in (0, 1)]  # fmt: skip
     assert verdict(sources([*results(), *rows], runs(cheating=0.99))) == (
         SCREENS,
