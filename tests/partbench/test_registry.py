@@ -209,3 +209,11 @@ def test_two_distributions_may_use_one_entry_point_name(tmp_path: Path, monkeypa
     assert "second" in without.explainers
     with pytest.raises(InputError, match="it hung"):
         without.find("explainers", "plugin")
+
+
+@pytest.mark.parametrize("name", ["SRAE", "Srae", "top-conv"])
+def test_a_file_whose_explainer_looks_like_an_installed_one_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "alike.py"
+    path.write_text(GOOD.replace('"mine"', f'"{name}"'))
+    with pytest.raises(InputError, match=rf"'{name}' \(explainers, .*alike.py\) looks like '(srae|top_conv)' of "):
+        load([path])
