@@ -162,7 +162,7 @@ def _means() -> pd.DataFrame:
     means = published()[published()["category"] == "mean"]
     groups = means.groupby([*_NAME, "paper", "table", "dataset", "setting"])
     networks = groups["performer"].agg(lambda names: ", ".join(sorted(filter(None, set(names)))))
-    return pd.DataFrame({"published": groups["value"].mean(), "networks": networks}).reset_index()
+    return pd.DataFrame({"published": groups["value"].agg(lambda v: v.mean()), "networks": networks}).reset_index()
 
 
 @functools.cache
