@@ -141,7 +141,12 @@ def published_ratio(explainer: str, other: str, metric: str, dataset: str, board
     Of the paper's settings, those of the board's kind, on this dataset, else on every other, named. "" if there is
     none.
     """
-    table = _pairs_by_name().get((explainer, other, metric, kind_of(board)))
+    return _published_ratio(explainer, other, metric, dataset, kind_of(board))
+
+
+@functools.cache
+def _published_ratio(explainer: str, other: str, metric: str, dataset: str, kind: str) -> str:
+    table = _pairs_by_name().get((explainer, other, metric, kind))
     if table is None:
         return ""
     if (table["dataset"] == dataset).any():

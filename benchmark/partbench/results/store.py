@@ -245,4 +245,8 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
 
 
 def _sorted_categories(column: pd.Series) -> pd.Series:
-    return column.cat.set_categories(sorted(column.cat.categories))
+    names, codes = column.cat.categories.to_numpy(object), column.cat.codes.to_numpy()
+    order = np.argsort(names)
+    place = np.append(np.argsort(order), -1).astype(codes.dtype)  # code -1 is a missing text
+    texts = pd.Index(names[order], dtype=column.cat.categories.dtype)
+    return pd.Series(pd.Categorical.from_codes(place[codes], texts, validate=False), column.index)
