@@ -209,9 +209,10 @@ def _folder(folder: Path | str) -> Path:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    frame = table.to_pandas()
-    texts = [name for name in TEXTS if name in frame]
-    return frame.assign(**{name: _sorted_categories(frame[name]) for name in texts})
+    texts = [name for name in TEXTS if name in table.column_names]
+    frame = table.drop_columns(texts).to_pandas()
+    of_texts = {name: pd.Series(_sorted_categories(table[name]), frame.index) for name in texts}
+    return frame.assign(**of_texts)[table.column_names]
 
 
 def _read_or_warn(path: Path) -> pa.Table | None:
@@ -244,9 +245,11 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
     return table.replace_schema_metadata(None)
 
 
-def _sorted_categories(column: pd.Series) -> pd.Series:
-    names, codes = column.cat.categories.to_numpy(object), column.cat.codes.to_numpy()
-    order = np.argsort(names)
-    place = np.append(np.argsort(order), -1).astype(codes.dtype)  # code -1 is a missing text
-    texts = pd.Index(names[order], dtype=column.cat.categories.dtype)
-    return pd.Series(pd.Categorical.from_codes(place[codes], texts, validate=False), column.index)
+def _sorted_categories(column: pa.ChunkedArray) -> pd.Categorical:
+    """A column of texts that share one dictionary, each once, as a categorical."""
+    whole = column.combine_chunks()
+    names = whole.dictionary.to_pandas()
+    order = np.argsort(names.to_numpy(object))
+    place = np.append(np.argsort(order), -1).astype(np.min_scalar_type(-len(names) - 1))  # the last is a missing text
+    codes = whole.indices.fill_null(len(names)).to_numpy()
+    return pd.Categorical.from_codes(place[codes], pd.Index(names.iloc[order]), validate=False)
