@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def _of_cells(rows: pd.DataFrame, row_of: Int[np.ndarray, "n"], count: int) -> d
     cells = {name: column[order][covered[order]] for name, column in cells.items()}
     ends = np.searchsorted(cells["row"], np.arange(count + 1)).tolist()
     texts, seeds, codes = np.asarray(categories, object), cells["seed"].tolist(), cells["category"].tolist()
-    spans = list(zip(ends, ends[1:], strict=False))
+    spans = list(pairwise(ends))
     return _numbers(cells, of_row, rows["higher_is_better"].isna().groupby(row_of).all().to_numpy(bool)) | {
         "seeds": [" ".join(map(str, sorted(set(seeds[start:stop])))) for start, stop in spans],
         "categories": [tuple(sorted(texts[list(set(codes[start:stop]))])) for start, stop in spans],
