@@ -226,5 +226,5 @@ def test_some_columns_of_the_index_are_those_of_the_whole_before_and_after_a_cel
     for _ in range(2):
         assert indexed(tmp_path, EVIDENCE, columns=columns).equals(indexed(tmp_path, EVIDENCE).select(columns))
         paths[0].unlink(missing_ok=True)
-    assert len(load_evidence(tmp_path, columns=columns)) == 6
+    assert len(load_evidence(tmp_path, columns=columns)) == 10  # of five cells, two images each
     assert list(load_evidence(tmp_path, ["none"], columns)) == columns
