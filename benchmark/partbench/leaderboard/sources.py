@@ -92,13 +92,8 @@ class Sources:
         return _best(with_score_bounds(self.floors))
 
     @cached_property
-<<<<<<< HEAD
     def best_honest(self) -> Best:
-        """The best of the explainers that are compared, likewise."""
-=======
-    def best_honest(self) -> pd.DataFrame:
         """The best of the explainers by which metrics are judged, likewise."""
->>>>>>> main
         return _best(with_score_bounds(self.honest))
 
     @cached_property

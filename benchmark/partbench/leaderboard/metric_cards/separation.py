@@ -45,15 +45,15 @@ class Separation:
 
 def separations(sources: Sources) -> dict[tuple[str, str], Separation]:
     """What images can tell apart, by metric and dataset."""
-    honest = {(board, label) for board, label in zip(sources.honest["board"], sources.honest["label"], strict=True)}
+    honest = set(zip(sources.honest["board"], sources.honest["label"], strict=True))
     found: dict[tuple[str, str], list[Separation]] = defaultdict(list)
     for board in sources.judged.boards:
         aligned, stack = board.aligned, board.aligned.stack
         directed = "@" not in aligned.metric and not pd.isna(board.rows["higher_is_better"]).any()
         compared = [place for place, label in enumerate(aligned.labels) if (aligned.board, label) in honest]
         if directed and compared:
-            values = np.where(stack.known, stack.means, np.nan)[compared]
-            tasks = [values[:, stack.task == task] for task in range(len(aligned.tasks))]
+            values, used = np.where(stack.known, stack.means, np.nan)[compared], stack.known[compared].any(0)
+            tasks = [values[:, used & (stack.task == task)] for task in range(len(aligned.tasks))]
             found[aligned.metric, str(board.rows["dataset"][0])].append(separation(tasks))
     return {key: _joined(boards) for key, boards in found.items()}
 
