@@ -53,9 +53,8 @@ def write_site(
 ) -> list[Path]:
     """Write the site into a folder, made if absent, and remove its pages that are no more; the paths written.
 
-    `pictures` is a folder as `bench run` writes it; where it has none of an
-    explainer, those already in the site stay. Pictures of photographs are left out unless `photographs`. Raises
-    InputError if the folder cannot be written.
+    `pictures` is a folder as `bench run` writes it; where it has none of an explainer, those already in the site stay.
+    Pictures of photographs are left out unless `photographs`. Raises InputError if the folder cannot be written.
     """
     datasets = None if photographs else RENDERED
     shown = pictures_from(evidence, pictures, folder, datasets)

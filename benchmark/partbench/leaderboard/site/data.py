@@ -12,8 +12,8 @@ import pandas as pd
 
 from partbench.leaderboard.costs import Cost, costs
 from partbench.leaderboard.current import UNRANKED
+from partbench.leaderboard.pairs import pairs_of
 from partbench.leaderboard.sources import Sources
-from partbench.leaderboard.verdicts import pairs_of
 from partbench.results.plain_text import printable
 from partbench.results.schema import label
 

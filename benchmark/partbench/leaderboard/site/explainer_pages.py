@@ -7,14 +7,15 @@ from typing import Any
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.costs import Cost
+from partbench.leaderboard.origins import OWN
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen
 from partbench.leaderboard.site.templating import render
+from partbench.leaderboard.verdicts import A_BETTER, B_BETTER
 
-FIRST_PARTY = "partbench"  # the distribution that holds the plugins that come with it
 CONTROLS = {
     "": "A method.",
     "floor": "A floor: it sees nothing of what the network makes of an image. A score counts only if it is better.",
@@ -38,7 +39,7 @@ def explainer_pages(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
             labels=_labels(scores), rivals=_rivals(evidence, name), pictures=pictures.get(name, ()),
-            runs=_runs(evidence, name), distribution=distribution, first_party=distribution == FIRST_PARTY,
+            runs=_runs(evidence, name), distribution=distribution, first_party=distribution == OWN,
         )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def _rivals(evidence: SiteData, name: str) -> list[tuple[str, str, dict[str, int
     own = {score.label for score in evidence.by_explainer[name]}
     found: dict[tuple[str, str], dict[str, int]] = {}
     for a, b, verdict in evidence.verdicts:
-        for mine, other, better in ((a, b, "a better"), (b, a, "b better")):
+        for mine, other, better in ((a, b, A_BETTER), (b, a, B_BETTER)):
             if mine in own:
                 kind = verdict if verdict.startswith("not") else ("better" if verdict == better else "worse")
                 counts = found.setdefault((mine, other), {})

@@ -9,6 +9,7 @@ from partbench.leaderboard.site.boards import BoardTable
 from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
+from partbench.leaderboard.verdicts import A_BETTER, B_BETTER, NOT_COMPARABLE, UNDECIDED
 
 
 def interactive_pages(evidence: SiteData, boards: list[BoardTable], claims: bool) -> Iterator[tuple[str, str]]:
@@ -70,7 +71,7 @@ class _Numbered:
         return found
 
 
-_VERDICTS = ("a better", "b better", "not separated", "not comparable")
+_VERDICTS = (A_BETTER, B_BETTER, UNDECIDED, NOT_COMPARABLE)  # the order that site.js reads
 
 
 def _short(value: Any) -> float | None:
