@@ -70,7 +70,7 @@ def _check(results: Path) -> None:
 
     folder, sources = results.parent / "leaderboards", Sources.of(results)
     cards = Cards(sources)
-    stale = stale_pages(folder, sources, cards.of_datasets) + stale_cards(folder, cards)
+    stale = stale_pages(folder, sources, cards.uses) + stale_cards(folder, cards)
     there = (folder / SITE / "index.html").is_file()
     of_site = stale_site(folder / SITE, evidence_of(sources), _material(cards)) if there else []
     if stale:
@@ -97,7 +97,7 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     with locked(folder / ".lock"):
         sources = Sources.of(results)
         cards = Cards(sources)
-        written = write_pages(folder, sources, cards.of_datasets) + write_cards(folder, cards)
+        written = write_pages(folder, sources, cards.uses) + write_cards(folder, cards)
         if site:
             write_site(folder / SITE, evidence_of(sources), _material(cards), results.parent / "pictures", photographs)
             written.append(folder / SITE / "index.html")
@@ -110,9 +110,7 @@ def _material(cards: Cards) -> SiteMaterial:
     from partbench.leaderboard.site.claim_pages import claims_of
     from partbench.leaderboard.site.metric_pages import CardTables
 
-    made = {
-        one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in (card.as_json() for card in cards.every)
-    }
+    made = {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in (card.as_json() for card in cards.all)}
     return SiteMaterial(_facts(), made, claims_of(cards.sources.ledger))
 
 

@@ -90,7 +90,7 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
     with locked(Path(folder) / ".lock"):
         for _ in range(_ATTEMPTS):
             before, sources = folders_of(results), Sources.of(results)
-            paths = write_pages(folder, sources, Cards(sources).of_datasets, wanted)
+            paths = write_pages(folder, sources, Cards(sources).uses, wanted)
             if folders_of(results) == before:
                 break
     return paths
