@@ -9,7 +9,7 @@ from partbench.functional.statistics import Estimates, bounded_interval
 from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.means import ROW
-from partbench.leaderboard.numbers_alone import unsupported
+from partbench.leaderboard.unsupported import unsupported
 from partbench.leaderboard.verdicts import beaten
 
 COLUMNS = [*ROW, "dataset", "performer", "network", "control", "higher_is_better", "value", "low", "high", "unit"]
@@ -34,7 +34,7 @@ def standings(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
     `floors` is the number of floors that have the metric on every task of the board; a row that is not surely better
     than each of them is `beaten_by_control`. `network` names the network that is explained, "" for the performer.
-    `unsupported`: see `numbers_alone.unsupported`.
+    `unsupported`: see `unsupported.unsupported`.
     """
     return standings_of(judged(rows, images))
 
