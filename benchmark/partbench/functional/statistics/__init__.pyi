@@ -1,7 +1,6 @@
 from .all_pairs import Compared as Compared
 from .all_pairs import Estimates as Estimates
 from .all_pairs import Pairings as Pairings
-from .all_pairs import Stack as Stack
 from .all_pairs import compare_all as compare_all
 from .bounded import bounded_interval as bounded_interval
 from .classification import agreement as agreement
@@ -40,3 +39,4 @@ from .ratios import share_of_gain as share_of_gain
 from .resampling import bootstrap as bootstrap
 from .resampling import interval as interval
 from .resampling import resampling_weights as resampling_weights
+from .stack import Stack as Stack

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from partbench.functional.statistics.all_pairs import Compared, Pairings, Stack, blocks, compare_all
+from partbench.functional.statistics.all_pairs import Compared, Pairings, blocks, compare_all
+from partbench.functional.statistics.stack import Stack
 
 FENCE = 3  # interquartile ranges beyond the quartiles: Tukey's "far out"
 MOST = 0.5  # share of the variance of a mean that images far out may make up
