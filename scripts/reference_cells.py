@@ -25,7 +25,7 @@ from partbench.results.reference.cells import FINGERPRINT, FOLDER, KEPT, Referen
 from partbench.results.schema import TEXTS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MOST = 4 * 2**20  # bytes of a wheel that nobody minds
+MOST = 4 * 2**20  # bytes that the reference cells may add to the wheel
 
 
 def main() -> None:
