@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import difflib
 import json
+import typing
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -18,8 +19,8 @@ import torch
 from torch import Tensor
 
 from partbench import options
-from partbench.plugin import Explainer, Metric
-from partbench.running.cell import fit
+from partbench.plugin import Control, Explainer, Metric
+from partbench.running.cell import fit, report_rows
 from partbench.running.integrity import PerformerChanged, unchanged
 from partbench.running.scoring import MetricState
 from partbench.task import Task
@@ -29,6 +30,7 @@ PER_IMAGE = (*FIELDS, "maps", "part_drops")
 SAME_FOR_ALL = ("parts", "threshold")
 VALUE_OF = ("image", "concept", "part", "pair", "all")
 FED = ("positive", "all")
+CONTROLS = typing.get_args(Control)
 
 
 class ContractError(AssertionError):
@@ -82,7 +84,30 @@ def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, 
             alike = _alike(getattr(explanation, name), getattr(other, name))
             expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed")
     check_blanked(first, batch, explanation)
+    check_said(first)
     return explanation
+
+
+def check_said(explainer: Explainer) -> None:
+    """What a fitted explainer says of itself: `report`, `control` and `concept_names`."""
+    try:
+        report_rows(explainer, ())
+    except ValueError as error:
+        raise ContractError(str(error)) from error
+    control, names = explainer.control(), explainer.concept_names()
+    expect(control in CONTROLS, f"control() returned {control!r:.60}, expected one of {', '.join(map(repr, CONTROLS))}")
+    texts = isinstance(names, (tuple, list)) and all(isinstance(name, str) for name in names)
+    expect(texts, f"concept_names() returned {names!r:.60}, expected a tuple of texts")
+
+
+def check_needs(metric: Metric) -> None:
+    """What a metric needs must be fields of Explanation or Batch."""
+    known = ("maps", *FIELDS, "parts", "part_drops", *(f.name for f in dataclasses.fields(Batch) if f.name != "source"))
+    for need in metric.needs:
+        if need not in known:
+            near = difflib.get_close_matches(str(need), known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            raise ContractError(f"{metric.name}.needs names '{need}', no field of Explanation or Batch; {hint}")
 
 
 def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) -> None:
@@ -146,6 +171,7 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
     expect(metric.of in VALUE_OF, f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}")
     expect(metric.images in FED, f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}")
     expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
+    check_needs(metric)
     whole, single = copy.deepcopy(metric), copy.deepcopy(metric)
     whole.update(batch, explanation, outputs)
     for i in range(len(batch)):
