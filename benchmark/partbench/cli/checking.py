@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from partbench.errors import InputError
 from partbench.running.cell_job import Limits, Setting, plain
 from partbench.running.crew import Answer, Crew, Listener, Step, last_words
-from partbench.testing.advice import advice_on
 from partbench.testing.finding import Finding
 
 MODULE = "partbench.testing.asked"
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')  # as faulthandler writes them
 MORE_TIME = (
-    "an endless loop, or training that takes longer: give it --time-limit SECONDS, or options that train for less, as in "
-    "-o epochs=1"
+    "an endless loop, or training that takes longer: give it --time-limit SECONDS, or options that train for less, "
+    "as in -o epochs=1"
 )
 ENDED = "a plugin must not end the process: raise an exception instead of calling sys.exit or os._exit"
 
@@ -38,36 +37,30 @@ class Checking:
         """A finding for each plugin of the file or name, and what it printed. Raises InputError for a mistake."""
         limits = replace(Limits.usual(), seconds=self.seconds, preparing=self.seconds)
         with Crew(1, limits, listener) as crew:
-            answer, setting = self._loaded(crew)
-            if isinstance(answer, Finding):
-                yield answer, ""
-                return
-            for kind, name in answer.result:
+            found, setting = self._loaded(crew)
+            if "finding" in found:
+                yield _finding(found["finding"]), ""
+            for kind, name in found.get("plugins", ()):
                 yield self._tried(crew, setting, kind, name)
 
-    def _loaded(self, crew: Crew) -> tuple[Answer | Finding, Setting]:
-        """The plugins that are meant; or the finding of a file that cannot be loaded."""
+    def _loaded(self, crew: Crew) -> tuple[dict[str, Any], Setting]:
+        """The plugins that are meant, or the finding of a file that cannot be loaded; the setting that loads them."""
         setting = self.setting
         while True:
             request = self._request("named", setting)
             [answer] = crew.run([Step("load", request, f"loading {self.plugin}")])
             _warn(answer)
             if answer.kind == "done":
-                return answer, setting
-            if answer.kind == "mistake" and not answer.text.startswith("plugin file "):
+                return answer.result, setting
+            if answer.kind == "mistake":
                 raise InputError(answer.text)
             culprit = answer.loading
-            if answer.kind == "mistake" or culprit in setting.plugin_files:
-                return self._unloadable(answer), setting
+            if culprit in setting.plugin_files:
+                place, name = _place(answer, setting.plugin_files), Path(culprit).name
+                return {"finding": asdict(Finding("file", name, answer.text, place, _mend(answer.text)))}, setting
             if not culprit or culprit in setting.without:
                 raise RuntimeError(f"plugins cannot be loaded: {answer.text}\n{last_words(answer.log)}")
             setting = replace(setting, without={**setting.without, culprit: answer.text})
-
-    def _unloadable(self, answer: Answer) -> Finding:
-        text = answer.text.partition(" is broken: ")[2] or answer.text
-        advice = advice_on(text)
-        mend = advice.mend if advice else ENDED if "ended with exit code" in text else ""
-        return Finding("file", self.plugin, text, _place(answer, self.setting.plugin_files), mend)
 
     def _tried(self, crew: Crew, setting: Setting, kind: str, name: str) -> tuple[Finding, str]:
         request = self._request("checked", setting, kind=kind, name=name)
@@ -76,11 +69,9 @@ class Checking:
         if answer.kind == "mistake":
             raise InputError(answer.text)
         if answer.kind == "done":
-            return Finding(**{**answer.result, **_tuples(answer.result)}), _printed(answer.log)
-        slow = answer.text.startswith("longer than")
-        problem = f"it took {answer.text}" if slow else answer.text
-        place = _place(answer, setting.plugin_files)
-        return Finding(kind, name, problem, place, MORE_TIME if slow else ENDED if "exit code" in problem else ""), ""
+            return _finding(answer.result), _printed(answer.log)
+        problem = f"it took {answer.text}" if answer.text.startswith("longer than") else answer.text
+        return Finding(kind, name, problem, _place(answer, setting.plugin_files), _mend(problem)), ""
 
     def _request(self, function: str, setting: Setting, **more: str) -> dict[str, Any]:
         return {
@@ -89,8 +80,12 @@ class Checking:
         }  # fmt: skip
 
 
-def _tuples(result: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    return {name: tuple(result[name]) for name in ("notes", "remarks")}
+def _finding(data: Mapping[str, Any]) -> Finding:
+    return Finding(**{**data, "notes": tuple(data["notes"]), "remarks": tuple(data["remarks"])})
+
+
+def _mend(problem: str) -> str:
+    return MORE_TIME if "longer than" in problem else ENDED if "exit code" in problem else ""
 
 
 def _warn(answer: Answer) -> None:

@@ -41,7 +41,8 @@ WORDS = {
         "bench run --plugin {name}",
     ),
     "metric": _Words(
-        "a", "It gives each explained image a value.", "score explainers by it", "bench run --plugin srae --metric {name}"
+        "a", "It gives each explained image a value.", "score explainers by it",
+        "bench run --plugin srae --metric {name}",
     ),
     "dataset": _Words(
         "a", "It has images of some classes, with parts.", "score explainers on its images",
@@ -93,7 +94,7 @@ def check_name(name: str) -> None:
         usual = re.sub(r"[^a-z0-9]+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()).strip("_")
         hint = f"; '{usual}' would do" if re.match("[a-z]", usual) else ""
         raise InputError(
-            f"'{name}' is no name of a module: expected lower-case letters, digits and underscores, a letter first{hint}"
+            f"'{name}' is no module's name: expected lower-case letters, digits and underscores, a letter first{hint}"
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in RESERVED or name.startswith("test_"):
         raise InputError(f"'{name}' has another meaning in Python or pytest; choose another name, such as 'my_{name}'")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Advice(NamedTuple):
-    """What a message matches, the method or attribute that it is about, and how to mend it."""
+    """What a message matches, the methods or attributes that it may be about, with | between, and how to mend it."""
 
     pattern: str
     about: str
@@ -94,6 +94,14 @@ ADVICE = (
     ),
     Advice(r"report\(\)", "report", '`report` returns a dict of numbers by name, such as {"loss": 0.12}'),
     Advice(r"(control|concept_names)\(\) returned", "", "see what `Explainer` says of this method"),
+    Advice(
+        r"raised SystemExit", "", "a plugin must not end the process: raise an exception instead of calling sys.exit"
+    ),
+    Advice(
+        r"no layer of \w+ named", "explain",
+        "layers have roles, the same for every network: target, top_conv, fc1, fc2, logits. Ask "
+        "`task.performer.has(role)` first, and raise NotApplicable in `fit` where it is not there",
+    ),
     # what every class declares
     Advice(
         r"class attribute `name`, a text", "",
@@ -129,10 +137,15 @@ ADVICE = (
         "install the module that is named, or correct its name; modules beside the plugin's file are found",
     ),
     # metrics
-    Advice(r"\.(of|images) is", "of", "correct the class attribute; the values that are allowed are named above"),
+    Advice(r"\.of is", "of", "correct the class attribute; the values that are allowed are named above"),
+    Advice(r"\.images is", "images", "correct the class attribute; the values that are allowed are named above"),
+    Advice(
+        r"readings\(\) (returned|names|gives)", "readings",
+        '`readings` returns one value per image, (n,), by reading, as in `{"": values}`; NaN where an image has none',
+    ),
     Advice(r"at once, .* one by one", "compute", "return the same names of scores whatever the batches are"),
     Advice(
-        r"for the batch, .* image by image", "update",
+        r"for the batch, .* image by image", "update|readings",
         "in `update`, collect what belongs to each image, and form means and ratios over images in `compute`",
     ),
     Advice(
@@ -156,7 +169,7 @@ ADVICE = (
     Advice(r"needs names", "needs", "write the names of fields as they are in `Explanation` and `Batch`"),
     # datasets
     Advice(r"are no classes", "categories", "`categories` are some of `classes`, spelt in the same way"),
-    Advice(r"labels of the \w+ split", "", "labels (N,) are integers from 0, indices into `classes`"),
+    Advice(r"labels of the \w+ split", "labels", "labels (N,) are integers from 0, indices into `classes`"),
     Advice(r"labels of a batch differ", "batch", "`batch` takes labels from `self.labels` by the same indices"),
     Advice(
         r"pixels are .*expected \(", "batch",
@@ -193,11 +206,11 @@ ADVICE = (
         "random numbers seeded with the index",
     ),
     Advice(
-        r"split is empty", "",
+        r"split is empty", "__len__",
         "check the path of the files, and how they are divided into training and test images",
     ),
     Advice(
-        r"fingerprint", "",
+        r"fingerprint", "fingerprint",
         "`fingerprint` is a text made from the names, sizes and times of the files, or from the seed of "
         "drawings",
     ),
@@ -233,7 +246,11 @@ ADVICE = (
     ),
     Advice(
         r"images have \d+ px, expected", "input_size",
-        "`Performer(input_size=...)` is the class attribute `input_size`",
+        "give `Performer(...)` the `input_size` of the class: images are opened at that size",
+    ),
+    Advice(
+        r"in loading state_dict", "open",
+        "the weights are of another network: raise `version`, so that cached ones are not used, or load others",
     ),
     Advice(r"has hooks", "open", "remove hooks before `open` returns: analyses of the layers do not see them"),
     Advice(

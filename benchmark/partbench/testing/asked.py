@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import faulthandler
+import re
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from partbench import options
-from partbench.errors import InputError, in_one_line, unknown
+from partbench.errors import InputError, unknown
+from partbench.plugin import ImageSet
 from partbench.registry import KINDS, Registry
 from partbench.running.cell_job import Setting
 from partbench.testing.advice import advice_on
 from partbench.testing.checks import ContractError
 from partbench.testing.finding import Finding
-from partbench.testing.source_lines import SourceLine, declared_at, raised_at
+from partbench.testing.source_lines import SourceLine, causes, declared_at, neighbours, raised_at, raised_in
 from partbench.testing.trial import Trial
 
 BEFORE = 1.0  # seconds before the time limit at which the place in the code is noted in the log
 
 
-def named(worker: Any, request: Mapping[str, Any]) -> tuple[list[list[str]], bool]:
-    """Kind and name of each plugin of a file or name. Raises InputError if there is none."""
-    registry = worker.workbench(Setting.of(request["setting"])).registry
-    return [list(pair) for pair in meant(registry, request["plugin"])], True
+def named(worker: Any, request: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Kind and name of each plugin of a file or name as "plugins", or the "finding" of a file that cannot be loaded.
+
+    Raises InputError where there is no such file or name.
+    """
+    setting = Setting.of(request["setting"])
+    try:
+        registry = worker.workbench(setting).registry
+    except InputError as error:
+        named_file = [file for file in setting.plugin_files if file in str(error)]
+        if not named_file or str(error).startswith("no plugin file"):
+            raise
+        return {"finding": dataclasses.asdict(unloadable(named_file[0], error))}, True
+    return {"plugins": [list(pair) for pair in meant(registry, request["plugin"])]}, True
 
 
 def checked(worker: Any, request: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -56,25 +69,34 @@ def finding_of(trial: Trial, kind: str, name: str) -> Finding:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
-            notes, error = trial.check(kind, name), None
-        except ContractError as raised:
-            notes, error = [], raised
-        except InputError as raised:
-            if raised_at(raised, cls) is None:
-                raise
-            notes, error = [], ContractError(in_one_line(raised))
-            error.__cause__ = raised
-    remarks = tuple(dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning))
-    return Finding(kind, name, remarks=remarks, notes=tuple(notes)) if error is None else broken(cls, kind, name, error)
+            notes = trial.check(kind, name)
+        except ContractError as error:
+            return broken(cls, kind, name, error)
+    remarks = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
+    return Finding(kind, name, remarks=tuple(remarks), notes=tuple(notes))
 
 
 def broken(cls: type, kind: str, name: str, error: ContractError) -> Finding:
     """The finding of a plugin that breaks the contract."""
     advice = advice_on(str(error))
-    place = raised_at(error, cls) or declared_at(cls, advice.about if advice else "")
-    cause = error.__cause__
-    told = "" if cause is None else "".join(traceback.format_exception(cause))
+    names = advice.about.split("|") if advice else [""]
+    places = [declared_at(each, name) for each in (cls, *neighbours(cls, ImageSet)) for name in names]
+    named = [place for place in places if place and not place.name.startswith("class ")]
+    place = raised_at(error, cls) or next(iter([*named, *filter(None, places)]), None)
+    told = "" if error.__cause__ is None else "".join(traceback.format_exception(error.__cause__))
     return Finding(kind, name, str(error), _shown(place), advice.mend if advice else "", told)
+
+
+def unloadable(file: str, error: InputError) -> Finding:
+    """The finding of a plugin file that cannot be imported, or whose classes cannot be registered."""
+    text = str(error).partition(" is broken: ")[2] or str(error).removeprefix(f"plugin file {file} ")
+    advice = advice_on(text)
+    place = raised_in(error, Path(file).parent)
+    if place is None and (found := re.match(r"class (\w+): ", text)):
+        place = _class_in(Path(file), found[1])
+    first = next(causes(error))
+    told = "" if first is error else "".join(traceback.format_exception(first))
+    return Finding("file", Path(file).name, text, _shown(place), advice.mend if advice else "", told)
 
 
 @contextmanager
@@ -90,9 +112,17 @@ def place_noted(seconds: float) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
+def _class_in(file: Path, name: str) -> SourceLine | None:
+    with suppress(OSError, ValueError, SyntaxError):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                return SourceLine(str(file), node.lineno, f"class {name}")
+    return None
+
+
 def _shown(place: SourceLine | None) -> str:
+    """A place, its file as seen from the current folder where that is shorter."""
     if place is None:
         return ""
-    here = Path.cwd()
-    file = Path(place.file)
+    here, file = Path.cwd(), Path(place.file)
     return str(place._replace(file=str(file.relative_to(here)) if file.is_relative_to(here) else place.file))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from partbench import options
-from partbench.plugin import Control, Explainer, Metric
+from partbench.plugin import Control, Explainer, ImageMetric, Metric
 from partbench.running.cell import fit, report_rows
 from partbench.running.integrity import PerformerChanged, unchanged
 from partbench.running.scoring import MetricState
@@ -120,10 +120,16 @@ def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) 
     expect(moved, f"{explainer.name}: logits of blanked images are those of the images; does it look at the pixels?")
 
 
+def expect_docstring(cls: type) -> None:
+    """Raise ContractError for a class without a docstring of its own; dataclasses make one of their fields."""
+    text = cls.__doc__ or ""
+    expect(bool(text) and not text.startswith(f"{cls.__name__}("), f"{cls.__name__} has no docstring")
+
+
 def check_declaration(cls: type) -> None:
     """Name, docstring, dataclass, defaults, JSON options."""
     expect(isinstance(getattr(cls, "name", None), str), f"{cls.__name__} has no class attribute `name`")
-    expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
+    expect_docstring(cls)
     expect(dataclasses.is_dataclass(cls), f"{cls.__name__} is not a dataclass; its fields are its options")
     values = options.resolved(cls())
     try:
@@ -170,10 +176,14 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
         expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`")
     expect(metric.of in VALUE_OF, f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}")
     expect(metric.images in FED, f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}")
-    expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
+    expect_docstring(cls)
     check_needs(metric)
+    if isinstance(metric, ImageMetric):
+        check_readings(copy.deepcopy(metric), batch, explanation, outputs)
     whole, single = copy.deepcopy(metric), copy.deepcopy(metric)
     whole.update(batch, explanation, outputs)
+    refused = [row["reason"] for row in MetricState(whole, len(batch)).rows() if row["status"] == "failed"]
+    expect(not refused, f"a run refuses its scores: {'; '.join(refused)}")
     for i in range(len(batch)):
         single.update(batch[i : i + 1], _pick(explanation, i), _pick_outputs(outputs, i))
     scores, others = whole.compute(), single.compute()
@@ -187,8 +197,21 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
         low, high = metric.bounds
         if "@" not in name and not np.isnan(value):
             expect(low - 1e-6 <= value <= high + 1e-6, f"{name} is {value:.6g}, outside its bounds {metric.bounds}")
-    refused = [row["reason"] for row in MetricState(whole, len(batch)).rows() if row["status"] == "failed"]
-    expect(not refused, f"a run refuses its scores: {refused}")
+        if np.isnan(value) and "@" not in name:
+            warnings.warn(f"{name} has no value on the images tried: all are NaN", stacklevel=2)
+
+
+def check_readings(metric: ImageMetric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+    """`readings` must return a value for each image, by reading."""
+    found = metric.readings(batch, explanation, outputs)
+    expect(
+        isinstance(found, dict), f"readings() returned a {type(found).__name__}, expected a dict of values by reading"
+    )
+    for reading, values in found.items():
+        named = isinstance(reading, str) and (not reading or reading.startswith("@"))
+        expect(named, f"readings() names a reading {reading!r:.60}, expected '' or '@variant'")
+        shape = tuple(getattr(values, "shape", ()))
+        expect(shape == (len(batch),), f"readings() gives {shape} as {reading!r}, expected ({len(batch)},)")
 
 
 def aggregate(score: Scores) -> float:

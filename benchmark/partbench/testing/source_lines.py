@@ -28,12 +28,17 @@ class SourceLine(NamedTuple):
 def raised_at(error: BaseException, cls: type) -> SourceLine | None:
     """The innermost line of the plugin of `cls` in the traceback of an exception, or of those that led to it."""
     folder = home(cls)
+    return None if folder is None else raised_in(error, folder)
+
+
+def raised_in(error: BaseException, folder: Path) -> SourceLine | None:
+    """The same of any code in a folder."""
     for one in causes(error):
-        frames = [
-            frame for frame in traceback.extract_tb(one.__traceback__) if folder and inside(frame.filename, folder)
-        ]
+        frames = [frame for frame in traceback.extract_tb(one.__traceback__) if inside(frame.filename, folder)]
         if frames:
             return SourceLine(frames[-1].filename, frames[-1].lineno or 1, frames[-1].name)
+        if isinstance(one, SyntaxError) and one.filename and inside(one.filename, folder):
+            return SourceLine(one.filename, one.lineno or 1)
     return None
 
 
@@ -71,21 +76,37 @@ def file_of(cls: type) -> Path | None:
 
 
 def declared_at(cls: type, name: str = "") -> SourceLine | None:
-    """Where a class, or one of the classes of its own folder that it derives from, declares `name`.
+    """Where a class, or one of the classes of its own folder that it derives from, declares or sets `name`.
 
     Of a method with one `return` it is the line of that. Where nothing declares it, the line of the class. None
     for classes without source.
     """
-    folder = home(cls)
     for base in inspect.getmro(cls) if name else ():
-        file = file_of(base)
-        if folder is None or file is None or not inside(str(file), folder):
-            continue
-        for node in getattr(_definition(base), "body", ()):
-            if name in _names(node):
-                return SourceLine(str(file), _line(node), name)
+        if found := _declared(cls, base, name):
+            return found
     node, file = _definition(cls), file_of(cls)
     return None if node is None or file is None else SourceLine(str(file), node.lineno, f"class {cls.__name__}")
+
+
+def neighbours(cls: type, base: type) -> list[type]:
+    """The other classes of the module of a class that derive from `base`, such as the splits of a dataset."""
+    known = vars(sys.modules.get(cls.__module__, object())) if cls.__module__ in sys.modules else {}
+    classes = [each for each in known.values() if isinstance(each, type) and issubclass(each, base)]
+    return [each for each in classes if each.__module__ == cls.__module__ and each is not cls]
+
+
+def _declared(cls: type, base: type, name: str) -> SourceLine | None:
+    folder, file = home(cls), file_of(base)
+    definition = _definition(base)
+    if folder is None or file is None or definition is None or not inside(str(file), folder):
+        return None
+    for node in definition.body:
+        if name in _names(node):
+            return SourceLine(str(file), _line(node), name)
+    for each in ast.walk(definition):
+        if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and each.attr == name:
+            return SourceLine(str(file), each.lineno, f"{base.__name__}, {name}")
+    return None
 
 
 def _definition(cls: type) -> ast.ClassDef | None:

@@ -14,7 +14,7 @@ import torch
 
 from partbench import options
 from partbench.declaration import BASES
-from partbench.errors import InputError
+from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
 from partbench.plugin import Dataset
 from partbench.registry import Entry, Registry, load, offered
@@ -35,7 +35,7 @@ CONCEPTS = 4
 def check_plugin(
     cls: type, task: str | None = None, given: Mapping[str, Any] | None = None, data_root: str | Path | None = None
 ) -> list[str]:
-    """Check a plugin class of any kind, as `bench check` does: build a task, try the class on it, look at what it gives.
+    """Check a plugin class of any kind as `bench check` does, on a task that is built for it.
 
     `task` is the name of the task, by default one on embedded data; `given` are options of an explainer, such as
     `{"epochs": 1}`. What else the module of the class registers can be used: a dataset may name a performer beside it.
@@ -43,18 +43,14 @@ def check_plugin(
     broken, InputError for a task or an option that does not exist.
     """
     kinds = [kind for kind, base in BASES.items() if isinstance(cls, type) and issubclass(cls, base)]
-    expect(
-        bool(kinds), f"{cls!r:.60} is no plugin, expected a subclass of {', '.join(b.__name__ for b in BASES.values())}"
-    )
+    bases = ", ".join(base.__name__ for base in BASES.values())
+    expect(bool(kinds), f"{cls!r:.60} is no plugin, expected a subclass of {bases}")
     registry = load()
     for kind, other in _registered_beside(cls):
         _enter(registry, kind, other)
     _enter(registry, kinds[0], cls)
-    texts = options.as_texts(given or {})
-    return Trial(Workbench(registry, None if data_root is None else Path(data_root)), task, texts).check(
-        kinds[0],
-        cls.name,  # type: ignore[attr-defined]
-    )
+    workbench = Workbench(registry, None if data_root is None else Path(data_root))
+    return Trial(workbench, task, options.as_texts(given or {})).check(kinds[0], cls.name)  # type: ignore[attr-defined]
 
 
 def _registered_beside(cls: type) -> list[tuple[str, Any]]:
@@ -103,7 +99,10 @@ class Trial:
         cls = self.workbench.registry.find("explainers", name).cls
         given = options.resolved(options.build(cls, self.given)) if self.given else {}
         task = self.workbench.task(self.task or defaults().check)
-        explanation = check_explainer(cls, task, given={option: given[option] for option in self.given})
+        try:
+            explanation = check_explainer(cls, task, given={option: given[option] for option in self.given})
+        except InputError as error:  # such as a layer that the performer lacks
+            raise ContractError(str(error)) from error
         if explanation is None:
             return [f"tried on {task.name}, which it does not explain (NotApplicable); choose another with --task"]
         return [f"tried on {task.name}", *self._skipped(explanation, task)]
@@ -140,13 +139,10 @@ class Trial:
         registry, notes = self.workbench.registry, []
         registered = registry.find("datasets", name).cls
         for cls in dict.fromkeys((registered, registered.attribute_images or registered)):
-            known = registry.performers.get(cls.default_performer)
-            names = ", ".join(sorted(registry.performers))
-            expect(
-                known is not None,
-                f"no performer named '{cls.default_performer}', its default_performer; known: {names}",
-            )
-            size = known.cls.input_size  # type: ignore[union-attr]
+            if cls.default_performer not in registry.performers:
+                reason = unknown("performer", cls.default_performer, registry.performers)
+                raise ContractError(f"{reason}; it is the default_performer of {cls.__name__}")
+            size = registry.performers[cls.default_performer].cls.input_size
             dataset = cls(self.workbench.root_of(name), size)
             check_dataset(dataset)
             counts = f"{len(dataset.train)} train and {len(dataset.test)} test images"
@@ -164,7 +160,12 @@ class Trial:
         return [f"skipped, since the dataset has no {need}: {', '.join(names)}" for need, names in lacking.items()]
 
     def _performer(self, name: str) -> list[str]:
-        task = self.workbench.task(self.task or self._task_of(name))
+        try:
+            task = self.workbench.task(self.task or self._task_of(name))
+        except InputError as error:
+            if "cannot be opened" in str(error):  # it raised no InputError of its own
+                raise ContractError(str(error)) from error
+            raise
         check_performer(task.performer, task.dataset)
         layers = ", ".join(f"{role} {layer}" for role, layer in task.performer.roles.items())
         return [f"tried on {task.name}: {layers}", *_unplaced(task)]
