@@ -21,6 +21,7 @@ from partbench.registry import Entry, Registry, load, offered
 from partbench.running.cell import outputs_of
 from partbench.running.defaults import defaults
 from partbench.running.global_state import GlobalState
+from partbench.running.layers import task_of
 from partbench.running.scoring import describe, unmet
 from partbench.task import Task
 from partbench.testing.checks import ContractError, check_explainer, check_metric, check_needs, expect
@@ -161,7 +162,7 @@ class Trial:
 
     def _performer(self, name: str) -> list[str]:
         try:
-            task = self.workbench.task(self.task or self._task_of(name))
+            task = self.workbench.task(self.task or task_of(self.workbench, name))
         except InputError as error:
             if "cannot be opened" in str(error):  # it raised no InputError of its own
                 raise ContractError(str(error)) from error
@@ -169,15 +170,6 @@ class Trial:
         check_performer(task.performer, task.dataset)
         layers = ", ".join(f"{role} {layer}" for role, layer in task.performer.roles.items())
         return [f"tried on {task.name}: {layers}", *_unplaced(task)]
-
-    def _task_of(self, performer: str) -> str:
-        """A task on embedded data that the performer is the default of, or the default task on it."""
-        registry = self.workbench.registry
-        for task in registry.tasks():
-            embedded = not registry.datasets[task.partition("/")[0]].cls.needs_root or self.workbench.data_root
-            if embedded and registry.default_performer(task) == performer:
-                return task
-        return f"{defaults().check}@{performer}"
 
 
 @contextmanager
