@@ -145,9 +145,10 @@ def _options(kind: str, cls: Any) -> list[dict[str, str]]:
     from partbench.option_docs import option_docs
     from partbench.options import LeftOut, resolved
 
-    options, docs, values = [], option_docs(cls), {}
+    made: Any = cls
+    options, docs, values = [], option_docs(made), {}
     with contextlib.suppress(Exception):  # of a class that cannot be made, which is told when it is run
-        values = resolved(cls())
+        values = resolved(made())
     for option in (f for f in dataclasses.fields(cls) if f.init):
         factory = option.default_factory
         default = option.default if factory is dataclasses.MISSING else factory()

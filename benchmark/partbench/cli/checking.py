@@ -35,7 +35,7 @@ class Checking:
 
     def findings(self, listener: Listener | None = None) -> Iterator[tuple[Finding, str]]:
         """A finding for each plugin of the file or name, and what it printed. Raises InputError for a mistake."""
-        limits = replace(Limits.usual(), seconds=self.seconds, preparing=self.seconds)
+        limits = replace(Limits.usual(), seconds=self.seconds)
         with Crew(1, limits, listener) as crew:
             found, setting = self._loaded(crew)
             if "finding" in found:
@@ -98,10 +98,19 @@ def _printed(log: Path) -> str:
     return "" if text == "nothing was printed" else text
 
 
+def _whole(log: Path) -> str:
+    """All that was printed, up to a megabyte: of a crash, libraries are listed behind the traceback."""
+    try:
+        with open(log, "rb") as file:
+            return file.read(1 << 20).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def _place(answer: Answer, files: Sequence[str]) -> str:
     """Where the innermost frame in the log is that lies beside one of these files; "" if there is none."""
     folders = [Path(file).parent for file in files]
-    for found in FRAME.finditer(last_words(answer.log)):
+    for found in FRAME.finditer(_whole(answer.log)):
         if any(Path(found["file"]).is_relative_to(folder) for folder in folders):
             return f"{found['file']}, line {found['line']}, in {found['name']}"
     return ""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from partbench.errors import InputError, unknown
+from partbench.results.plain_text import printable
 
 if TYPE_CHECKING:
     from partbench.catalogue import Catalogue
@@ -58,16 +63,18 @@ def layers_of(name: str, files: Sequence[Path], data_root: Path | None) -> dict[
 
 def print_described(row: dict[str, Any]) -> None:
     """The facts, and the tables below them."""
-    from partbench.cli.tables import print_table
+    from partbench.cli.tables import print_table, table_width
 
     facts = dict(row["facts"])
     if "layers" in row:
         facts |= {"opened for": row["task"], "logits": ", ".join(row["outputs"])}
-    if facts:
-        print_table(row["name"], [{"": key, " ": text} for key, text in facts.items()])
+    wide = max(map(len, facts), default=0) + 2
+    for key, text in {"": row["name"], **facts}.items():
+        lines = textwrap.wrap(printable(text), max(20, table_width() - wide)) or [""]
+        click.echo("\n".join([f"{key:<{wide}}{lines[0]}" if key else lines[0], *(" " * wide + x for x in lines[1:])]))
     if "options" in row:
         options = [_option(option) for option in row["options"]]
-        print_table("options, as in -o NAME=VALUE" if options else "no options", options)
+        print_table("options" if options else "no options", options)
     if "layers" in row:
         print_table("layers; sees, step and first centre in px of the image", row["layers"])
     if "tasks" in row:
@@ -76,4 +83,15 @@ def print_described(row: dict[str, Any]) -> None:
 
 def _option(option: dict[str, str]) -> dict[str, str]:
     default = option["value"] if option["value"] == option["default"] else f"{option['value']}, set by other options"
-    return {"name": option["name"], "default": default, "type": option["type"], "what": option["what"]}
+    return {"name": option["name"], "default": default, "type": readable(option["type"]), "what": option["what"]}
+
+
+def readable(text: str) -> str:
+    """A type as it is said: "Annotated[int, Ge(1)]" is "int >= 1", "Literal['a', 'b']" is "'a' | 'b'"."""
+    signs = {"Ge": ">=", "Gt": ">", "Le": "<=", "Lt": "<"}
+    text = re.sub(r"Literal\[([^\]]*)\]", lambda found: " | ".join(found[1].split(", ")), text)
+    bound = r", (Ge|Gt|Le|Lt)\(([^()]*)\)"
+    while found := re.search(rf"Annotated\[(\w+)((?:{bound})+)\]", text):
+        bounds = " ".join(f"{signs[name]} {value}" for name, value in re.findall(bound, found[2]))
+        text = text.replace(found[0], f"{found[1]} {bounds}")
+    return text

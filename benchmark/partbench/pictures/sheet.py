@@ -18,7 +18,7 @@ from matplotlib.typing import ColorType
 
 from partbench.attribution.excitation_bp import contrastive_maps
 from partbench.pictures.legend import PART_COLOURS, draw_legend, heated, legend_height, shown_parts
-from partbench.pictures.tiles import FONT, Tile, tiles
+from partbench.pictures.tiles import FONT, GAP, Tile, tiles
 from partbench.pictures.view import SHOWN, View
 from partbench.types import Batch, Explanation
 
@@ -26,6 +26,7 @@ INCH = 1.6
 COMPRESSION = 2  # of 9: three times as fast as the usual 6, a tenth larger
 NUMBERS = 2.2  # width of the numbers of an explanation without maps, in that of an image
 LARGEST = 8  # of these numbers
+WIDEST_LINE = 5.1  # inches, of the legend
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
     compared = bool(concepts) and sheet.logit_maps is not None
     columns, right = 1 + compared + len(concepts), 0.0 if concepts else NUMBERS * INCH
     lines = legend_lines(sheet.explanation, bool(concepts), compared)
-    width, high = max(columns * INCH + right, 5.6), rows * INCH * 1.12 + 0.4
+    width, high = max(columns * INCH + right, WIDEST_LINE), rows * INCH * 1.12 + 0.4
     below = legend_height(width, sheet.parts, lines)
     figure = Figure(figsize=(width, high + below), dpi=110)
-    above, strip = figure.subfigures(2, 1, height_ratios=(high, below))
-    panel = tiles(above, title, rows, columns, right=max(right, width - columns * INCH))
+    above, strip = figure.subfigures(2, 1, squeeze=False, height_ratios=(high, below)).flat
+    panel = tiles(above, title, rows, columns, right=GAP + width - columns * INCH)
     for row, squares in enumerate(panel):
         image = sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy()
         draw_parts(squares[0], image, sheet.display, row)
@@ -134,15 +135,17 @@ def contributes_nothing(explanation: Explanation, row: int, concept: int) -> boo
 
 def legend_lines(explanation: Explanation, mapped: bool, compared: bool) -> list[str]:
     """What the numbers and the colours are."""
-    number = "contribution to the logit" if explanation.has("contributions") else "score"
-    has_number = explanation.has("contributions") or explanation.has("scores")
-    order = f"concepts in the order of the mean {number.partition(' ')[0]} on these images"
-    lines = [f"#concept: {number}" + (f"; {order}" if mapped else "")] if has_number else []
+    number = "contribution" if explanation.has("contributions") else "score" if explanation.has("scores") else ""
+    to = " to the logit" if number == "contribution" else ""
+    lines = (
+        [f"above a map: the concept and its {number}{to}; in the order of mean {number}s"] if number and mapped else []
+    )
+    lines += [f"beside an image: concepts and their {number}s{to}"] if number and not mapped else []
     if compared:
-        lines.append("performer: Excitation BP on its logit, on a scale of its own; it is no part of the explanation")
+        lines.append("performer: Excitation BP on its logit, on its own scale; no part of the explanation")
     if mapped:
         grey = "; a contribution of 0 stays grey" if explanation.has("contributions") else ""
-        lines.append(f"map: from 0 to the largest value among the concepts of the image{grey}")
+        lines.append(f"map: 0 to the largest value in the maps of the image{grey}")
     return lines
 
 

@@ -95,7 +95,7 @@ ADVICE = (
     Advice(r"report\(\)", "report", '`report` returns a dict of numbers by name, such as {"loss": 0.12}'),
     Advice(r"(control|concept_names)\(\) returned", "", "see what `Explainer` says of this method"),
     Advice(
-        r"raised SystemExit", "", "a plugin must not end the process: raise an exception instead of calling sys.exit"
+        r"SystemExit", "", "a plugin must not end the process: raise an exception instead of calling sys.exit"
     ),
     Advice(
         r"no layer of \w+ named", "explain",

@@ -24,7 +24,7 @@ from partbench.testing.finding import Finding
 from partbench.testing.source_lines import SourceLine, causes, declared_at, neighbours, raised_at, raised_in
 from partbench.testing.trial import Trial
 
-BEFORE = 1.0  # seconds before the time limit at which the place in the code is noted in the log
+BEFORE = 0.5  # seconds before the time limit at which the place in the code is noted in the log
 
 
 def named(worker: Any, request: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -47,6 +47,7 @@ def checked(worker: Any, request: Mapping[str, Any]) -> tuple[dict[str, Any], bo
     """What is found of one plugin. Raises InputError for a mistake of the user."""
     workbench = worker.workbench(Setting.of(request["setting"]))
     trial = Trial(workbench, request["task"], options.parse(request["options"]))
+    worker.say("started")  # from here on the time is limited
     with place_noted(request["seconds"] - BEFORE):
         found = finding_of(trial, request["kind"], request["name"])
     return dataclasses.asdict(found), True

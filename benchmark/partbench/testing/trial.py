@@ -63,7 +63,8 @@ def _registered_beside(cls: type) -> list[tuple[str, Any]]:
 
 def _enter(registry: Registry, kind: str, cls: Any) -> None:
     name = getattr(cls, "name", None)
-    expect(isinstance(name, str), f"class {cls.__name__}: expected a class attribute `name`, a text")
+    if not isinstance(name, str):
+        raise ContractError(f"class {cls.__name__}: expected a class attribute `name`, a text")
     getattr(registry, kind)[name] = Entry(name, cls, cls.__module__, cls.__module__, "0")
 
 
@@ -153,7 +154,8 @@ class Trial:
 
     def _unserved(self, dataset: Dataset) -> list[str]:
         """A line for each annotation that the dataset lacks and metrics need."""
-        batch, lacking = dataset.test.batch([0]), {}
+        batch = dataset.test.batch([0])
+        lacking: dict[str, list[str]] = {}
         for metric, entry in sorted(self.workbench.registry.metrics.items()):
             for need in entry.cls.needs:
                 if hasattr(batch, need) and getattr(batch, need) is None:
