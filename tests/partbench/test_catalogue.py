@@ -91,7 +91,7 @@ def test_options_are_given_with_defaults_and_types(file: Path) -> None:
 def test_defaults_that_other_options_set_are_computed(file: Path) -> None:
     (mine,) = [plugin for plugin in catalogue([file]).of("explainers") if plugin.name == "mine"]
     assert mine.options[0]["value"] == "3"
-    assert float(mine.options[2]["value"]) == RATE
+    assert mine.options[2]["value"] == "1.5"
 
 
 def test_the_source_is_what_the_docstring_says_of_it(file: Path) -> None:

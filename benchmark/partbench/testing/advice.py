@@ -67,7 +67,7 @@ ADVICE = (
         "give a float as threshold, a `ReceptiveField` as grid, or leave them out",
     ),
     Advice(
-        r"depend on the other images of the batch", "explain",
+        r"depends? on the other images of the batch", "explain",
         "compute each image by itself: no mean, maximum or norm over the first axis, no layer in training "
         "mode, no random numbers drawn per batch",
     ),
@@ -104,7 +104,7 @@ ADVICE = (
     ),
     # what every class declares
     Advice(
-        r"class attribute `name`, a text", "",
+        r"class attribute `name`", "",
         'write a line such as `name: ClassVar[str] = "my_plugin"` in the class; users type that name',
     ),
     Advice(r"its name", "name", "use lower-case letters, digits and underscores, as in `my_plugin`"),
@@ -137,6 +137,10 @@ ADVICE = (
         "install the module that is named, or correct its name; modules beside the plugin's file are found",
     ),
     # metrics
+    Advice(r"is no partbench.Metric", "", "derive the class from `ImageMetric`, or from `Metric`"),
+    Advice(
+        r"no class attribute `", "", "write the attribute that is named into the class; CONTRIBUTING.md has an example"
+    ),
     Advice(r"\.of is", "of", "correct the class attribute; the values that are allowed are named above"),
     Advice(r"\.images is", "images", "correct the class attribute; the values that are allowed are named above"),
     Advice(
@@ -278,6 +282,9 @@ ADVICE = (
         r"the performer has no", "open",
         "give `Performer(...)` a name, a version, and a fingerprint that changes with the weights",
     ),
+    # where nothing above says more
+    Advice(r"a run refuses its scores", "compute|readings", "scores that a run refuses have no value on any board"),
+    Advice(r"are .*, expected \(?\w", "", "compare the shape with what is expected, axis by axis"),
 )  # fmt: skip
 
 

@@ -127,7 +127,11 @@ def test_what_explain_does_wrong_is_told(check, code: str, problem: str, mend: s
     ("code", "problem", "mend"),
     [
         ("sys.exit(3)", "it raised SystemExit: 3", "must not end the process"),
-        ("next(task.performer.stages['conv4'].parameters()).zero_()", "changed the performer: conv4.0", "work on a copy"),
+        (
+            "next(task.performer.stages['conv4'].parameters()).zero_()",
+            "changed the performer: conv4.0",
+            "work on a copy",
+        ),
         ("task.performer.stages['conv4'].register_forward_hook(print)", "conv4 (hooks)", "handle.remove()"),
     ],
 )
@@ -147,7 +151,9 @@ def test_what_fit_does_wrong_is_told_with_its_line(check, code: str, problem: st
         ("k: int = 4", "k: torch.Tensor = None", "cannot be checked", "attributes set by `fit`", "class Mine"),
     ],
 )
-def test_what_an_explainer_declares_wrong_is_told(check, old: str, new: str, problem: str, mend: str, name: str) -> None:
+def test_what_an_explainer_declares_wrong_is_told(
+    check, old: str, new: str, problem: str, mend: str, name: str
+) -> None:
     found = check(EXPLAINER.replace("self.k", "4"), ("FIT", "pass"), ("EXPLAIN", "pass"), (old, new))
     assert problem in found.problem
     assert mend in found.mend
@@ -157,7 +163,7 @@ def test_what_an_explainer_declares_wrong_is_told(check, old: str, new: str, pro
 @pytest.mark.parametrize(
     ("old", "new", "problem", "mend", "name"),
     [
-        ("value.numpy()", "value.mean().numpy()", "readings() gives () as '', expected (8,)", "one value per image", "readings"),
+        ("value.numpy()", "value.mean().numpy()", "gives () as '', expected (8,)", "one value per image", "readings"),
         ('{"": value.numpy()}', "value.numpy()", "readings() returned a ndarray", '{"": values}', "readings"),
         ("value.numpy()", "(value / value.max()).numpy()", "image by image", "collect what belongs", "readings"),
         ('("maps",)', '("mapps",)', "did you mean 'maps'?", "names of fields", "needs"),
@@ -185,11 +191,14 @@ def test_a_metric_without_any_value_is_something_to_look_at(check) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem", "mend", "name"),
     [
-        ("masks=masks,", "masks=masks, part_boxes=torch.full((len(pixels), 2, 4), 500.0),", "outside the 64 px", "after resizing", "batch"),
+        (
+            "masks=masks,", "masks=masks, part_boxes=torch.full((len(pixels), 2, 4), 500.0),", "outside the 64 px",
+            "after resizing", "batch",
+        ),
         ("tops.float()", "tops.float() + 500", "landmarks: from", "as it is opened", "batch"),
         ("masks=masks,", "masks=masks.float(),", "masks are torch.float32", "masks > 0", "batch"),
         ("pixels=pixels.permute", "pixels=255 * pixels.permute", "expected 0 to 1", "/ 255", "batch"),
-        ("default_rng([seed, index])", "default_rng()", "other pixels at the second call", "seeded with the index", "batch"),
+        ("default_rng([seed, index])", "default_rng()", "other pixels at the second", "seeded with the index", "batch"),
         ("/{self.seed}/{index}", "/{index}", "train and test share images", "one split", "class Mine"),
         ("count) % len(CLASSES)", "count) % 7", "0 to 6, of 3 classes", "indices into `classes`", "labels"),
         ('"mine_net"  # the', '"mine_nett"  # the', "did you mean 'mine_net'", "in the same file", "default_performer"),
