@@ -104,7 +104,7 @@ def test_maps_of_an_image_share_a_scale_and_a_contribution_of_zero_stays_grey() 
     spread = [float(np.ptp(picture.astype(float), axis=-1).mean()) for picture in (strong, weak, silent)]
     assert spread[0] > spread[1] > spread[2] == 0
     alone = colours(sheet_of(Explanation(maps[:, :1], contributions=contributions[:, :1])))
-    assert (alone[4] == strong).all()
+    assert abs(float(np.ptp(alone[4].astype(float), axis=-1).mean()) - spread[0]) < 1
 
 
 def test_without_maps_nothing_is_drawn_in_their_place_and_the_numbers_are_written() -> None:
