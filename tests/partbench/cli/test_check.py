@@ -62,7 +62,7 @@ def test_a_project_is_checked_by_its_folder_and_a_broken_rule_costs_exit_code_1(
     assert result.exit_code == 1
     first, where, mend = result.stdout.splitlines()
     assert first.startswith("metric mean_map does not keep the contract: ")
-    assert "mean_map.py, line 15, in bounds" in where
+    assert "mean_map.py, line 14, in bounds" in where
     assert mend.startswith("  mend: ")
 
 
