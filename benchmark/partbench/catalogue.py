@@ -112,14 +112,14 @@ def _options(kind: str, cls: Any) -> list[dict[str, str]]:
         return []
     import inspect
 
-    from partbench.options import LeftOut
+    from partbench.options import LeftOut, plain
 
     options = []
     for option in (f for f in dataclasses.fields(cls) if f.init):
         factory = option.default_factory
         default = option.default if factory is dataclasses.MISSING else factory()
         text = option.type if isinstance(option.type, str) else inspect.formatannotation(option.type)
-        shown = COMPUTED if isinstance(default, LeftOut) else str(default)
+        shown = COMPUTED if isinstance(default, LeftOut) else str(plain(default))
         options.append({"name": option.name, "default": shown, "type": text})
     return options
 
@@ -158,7 +158,8 @@ def _state(files: Sequence[Path]) -> str:
     for point in points:
         modules += _modules_of(point)
     for file in files:
-        modules += [file.resolve(), *file.resolve().parent.glob("*.py")]
+        folder = file.resolve().parent
+        modules += [file.resolve(), *folder.glob("*.py"), *folder.glob("*/*.py")]
     # a package that is installed or removed changes the time of its folder, and may mend or break a plugin
     modules += [Path(folder) for folder in sys.path if folder.endswith("-packages")]
     named = [(point.name, point.value, point.dist.version if point.dist else "") for point in points]

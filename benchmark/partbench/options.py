@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import enum
 import functools
+import inspect
 import json
+import os
+import reprlib
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from partbench.errors import InputError, unknown
 
 Value = TypeVar("Value")
 FINITE = ConfigDict(allow_inf_nan=False)
 PREFIX = "Input should be "  # of pydantic's messages
+LONGEST = 10_000  # characters of a value as text, or values in a sequence
+DEEPEST = 20  # sequences within sequences
+SEVERAL = (tuple, list, set, frozenset)
+
+_repr = reprlib.Repr()
+_repr.maxlevel, _repr.maxstring, _repr.maxother, _repr.maxlong = 4, 300, 300, 300
+_repr.maxtuple = _repr.maxlist = _repr.maxset = _repr.maxfrozenset = _repr.maxdict = 20
 
 
 class Option(NamedTuple):
@@ -62,27 +75,41 @@ def resolve_options(explainer: Any) -> None:
         value = getattr(explainer, name)
         if isinstance(value, LeftOut):
             value = value.choose(explainer, name)
+        _check_size(f"{_title(cls)}: {name}", value)
         try:
             setattr(explainer, name, option.adapter.validate_python(value))
         except ValidationError as error:
-            found = f"{_title(cls)}: {name} is {value!r}"
+            found = f"{_title(cls)}: {name} is {_repr.repr(value)}"
             raise InputError(f"{found}, expected {_expectation(option.hint, error)}") from error
 
 
+def _check_size(what: str, value: Any) -> None:
+    if isinstance(value, (str, *SEVERAL)) and len(value) > LONGEST:
+        unit = "characters" if isinstance(value, str) else "values"
+        raise InputError(f"{what} has {len(value)} {unit}, expected at most {LONGEST}")
+    if not _is_within(DEEPEST, value):
+        raise InputError(f"{what} is nested more than {DEEPEST} deep")
+
+
 def parse(texts: Iterable[str]) -> dict[str, str]:
-    """`name=value` texts as a mapping. Raises InputError for a text without "="."""
+    """`name=value` texts as a mapping; spaces belong to the value. Raises InputError for a text without "="."""
     pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise InputError(f"-o {text}: expected option=value, as in -o epochs=30")
-        pairs[name.strip()] = value.strip()
+        pairs[name.strip()] = value
     return pairs
 
 
 def names(cls: type) -> list[str]:
     """The options an explainer class has."""
     return [f.name for f in dataclasses.fields(cls) if f.init] if dataclasses.is_dataclass(cls) else []
+
+
+def check_types(cls: type) -> None:
+    """Look up the types of the options of a class, once. Raises InputError for a type that cannot be checked."""
+    _options(cls)
 
 
 def build(cls: type, given: Mapping[str, str]) -> Any:
@@ -105,13 +132,42 @@ def build(cls: type, given: Mapping[str, str]) -> Any:
 
 
 def resolved(explainer: Any) -> dict[str, Any]:
-    """Every option of an explainer with its value."""
-    return {name: getattr(explainer, name) for name in names(type(explainer))}
+    """Every option of an explainer with its value, as plain data: of an enum its value, a path as text."""
+    return {name: plain(getattr(explainer, name)) for name in names(type(explainer))}
+
+
+def plain(value: Any) -> Any:
+    """A value as numbers, texts, None and sequences of them, from which its option is read again.
+
+    Of a member of an enum its value, or its name where the value is no number and no text. Other values stay.
+    """
+    if isinstance(value, enum.Enum):
+        return value.value if type(value.value) in (int, float, str) else value.name
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, SEVERAL):
+        made = [plain(part) for part in value]
+        return (
+            tuple(made)
+            if isinstance(value, tuple)
+            else sorted(made, key=str)
+            if isinstance(value, set | frozenset)
+            else made
+        )
+    return value
 
 
 def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Texts from which `build` makes these values again."""
-    return {name: json.dumps(value) for name, value in values.items()}
+    """Texts from which `build` makes these values again. Raises InputError for a value that has no such text."""
+    return {name: _as_text(name, value) for name, value in values.items()}
+
+
+def _as_text(name: str, value: Any) -> str:
+    try:
+        return json.dumps(plain(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        expected = "expected a number, a text, None, an enum, a path, or a tuple of them"
+        raise InputError(f"option {name} is {_repr.repr(value)}; {expected}") from error
 
 
 def _title(cls: type) -> str:
@@ -121,32 +177,145 @@ def _title(cls: type) -> str:
 @functools.cache
 def _options(cls: type) -> dict[str, Option]:
     try:
-        hints = typing.get_type_hints(cls, include_extras=True)
-        return {name: Option(hints[name], TypeAdapter(hints[name], config=FINITE)) for name in names(cls)}
-    except (NameError, PydanticUserError) as error:
+        hints = _hints(cls)
+        return {name: Option(hint, TypeAdapter(_by_name_too(hint), config=FINITE)) for name, hint in hints.items()}
+    except (NameError, PydanticUserError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise InputError(f"{_title(cls)}: the type of an option cannot be checked: {reason}") from error
 
 
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of the options of a class; those written as text are looked up where the class that has them stands.
+
+    Names that a module imports under `if TYPE_CHECKING` are imported now. Types of other annotations are not looked up.
+    """
+    hints: dict[str, Any] = {}
+    for name in names(cls):
+        owner = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
+        module = sys.modules.get(owner.__module__)
+        stand_in = type(cls.__name__, (), {"__annotations__": {name: owner.__annotations__[name]}})
+        known = {**vars(module), **vars(owner)} if module else None
+        try:
+            hints |= typing.get_type_hints(stand_in, known, include_extras=True)
+        except NameError:
+            known = {**_for_type_checkers(module), **(known or {})}
+            hints |= typing.get_type_hints(stand_in, known, include_extras=True)
+    return hints
+
+
+def _by_name_too(hint: Any) -> Any:
+    """A type whose enums can also be given by the names of their members."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return Annotated[(_by_name_too(arguments[0]), *arguments[1:])]
+    if origin in (Union, types.UnionType):
+        return Union[tuple(map(_by_name_too, arguments))]  # noqa: UP007
+    if origin in SEVERAL:
+        return origin[tuple(part if part is ... else _by_name_too(part) for part in arguments)]
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return Annotated[hint, BeforeValidator(functools.partial(_member, hint))]
+    return hint
+
+
+def _member(kind: type[enum.Enum], value: Any) -> Any:
+    named = isinstance(value, str) and value in kind.__members__ and value not in [one.value for one in kind]
+    return kind[value] if named else value
+
+
+def _for_type_checkers(module: types.ModuleType | None) -> dict[str, Any]:
+    """What a module imports under `if TYPE_CHECKING`, by name, as far as it can be imported."""
+    found: dict[str, Any] = {}
+    try:
+        tree = ast.parse(inspect.getsource(module)) if module else ast.Module([], [])
+    except (OSError, TypeError, SyntaxError):
+        return found
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    for statement in [node for block in blocks for node in block.body]:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            _import(statement, module, found)
+    return found
+
+
+def _import(statement: ast.Import | ast.ImportFrom, module: types.ModuleType | None, found: dict[str, Any]) -> None:
+    scope = dict(vars(module)) if module else {}
+    try:
+        exec(compile(ast.Module([statement], []), "<annotations>", "exec"), scope)
+    except ImportError:
+        return
+    for alias in statement.names:
+        name = alias.asname or alias.name.partition(".")[0]
+        found[name] = scope[name]
+
+
 def _convert(name: str, text: str, option: Option) -> Any:
+    if len(text) > LONGEST:
+        raise InputError(f"-o {name}={text[:60]}...: {len(text)} characters, expected at most {LONGEST}")
     errors = []
     for value in _readings(text, option.hint):
         try:
-            return option.adapter.validate_python(value)
+            made = option.adapter.validate_python(value)
         except ValidationError as error:
             errors.append(error)
-    raise InputError(f"-o {name}={text}: expected {_expectation(option.hint, errors[0])}") from errors[0]
+        else:
+            if not _takes_truth_for_number(value, made):
+                return made
+    nearest = max(errors, key=lambda error: len(error.errors()[0]["loc"]))  # a value of the right shape
+    raise InputError(f"-o {name}={text}: expected {_expectation(option.hint, nearest)}") from nearest
+
+
+def _takes_truth_for_number(value: Any, made: Any) -> bool:
+    """Whether true or false became 1 or 0."""
+    if isinstance(value, list) and isinstance(made, SEVERAL):
+        return any(map(_takes_truth_for_number, value, made))
+    return isinstance(value, bool) and type(made) in (int, float)
 
 
 def _readings(text: str, hint: Any) -> Iterator[Any]:
-    """The values that a text may mean, likeliest first: JSON, None, the text itself; tuples also without brackets."""
-    listed = "tuple" in str(hint) and not text.startswith("[")
+    """The values that a text may mean, likeliest first: JSON, None, several values without brackets, the text itself.
+
+    A text without comma is one value rather than a sequence of one. Last comes the text without the spaces around it.
+    """
+    listed = any(typing.get_origin(kind) in SEVERAL or kind in SEVERAL for kind in _kinds(hint))
+    yield from _in_json(text)
+    if text.strip() in ("None", "none"):
+        yield None
+    if listed and ("," in text or not text.strip()):
+        yield from _separated(text)
+    yield text
+    if listed:
+        yield from _separated(text)
+    yield text.strip()
+
+
+def _in_json(text: str) -> Iterator[Any]:
     try:
-        yield json.loads(f"[{text}]" if listed else text)
+        value = json.loads(text)
     except (ValueError, RecursionError):  # no JSON, a number of over 4,300 digits, or brackets in thousands
-        if text in ("None", "none"):
-            yield None
-    yield [part.strip() for part in text.split(",")] if listed else text
+        return
+    if _is_within(DEEPEST, value):
+        yield value
+
+
+def _is_within(depth: int, value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, SEVERAL) else ()
+    return depth >= 0 and all(_is_within(depth - 1, part) for part in parts)
+
+
+def _separated(text: str) -> Iterator[Any]:
+    yield from _in_json(f"[{text}]")
+    yield [part.strip() for part in text.split(",")]
+
+
+def _kinds(hint: Any) -> Iterator[Any]:
+    """The types that a union is of, without bounds; a type that is no union itself."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        yield from _kinds(arguments[0])
+    elif origin in (Union, types.UnionType):
+        for argument in arguments:
+            yield from _kinds(argument)
+    else:
+        yield hint
 
 
 def _expectation(hint: Any, error: ValidationError) -> str:
@@ -169,4 +338,6 @@ def _kind(hint: Any) -> str:
         return " | ".join(_kind(argument) for argument in arguments)
     if origin is Literal:
         return " | ".join(map(repr, arguments))
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return " | ".join(str(plain(member)) for member in hint)
     return "None" if hint is type(None) else getattr(hint, "__name__", str(hint))

@@ -191,3 +191,21 @@ def test_an_entry_point_with_an_unknown_hook_is_broken(tmp_path: Path, monkeypat
     installed(monkeypatch, importlib.metadata.EntryPoint("odd", "mine_plugin", GROUP))
     (broken,) = load().broken
     assert "register_nonsense" in broken.error
+
+
+def test_two_distributions_may_use_one_entry_point_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        (tmp_path / f"{name}_module.py").write_text(SOURCE.format(cls="Mine", name=name, hook="register_explainers"))
+        information = tmp_path / f"{name}-1.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Name: {name}\nVersion: 1\n")
+        (information / "entry_points.txt").write_text(f"[{GROUP}]\nplugin = {name}_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = load().explainers
+    assert {"first", "second"} <= found.keys()
+    assert (found["first"].owner, found["first"].distribution) == ("plugin (first)", "first")
+    without = load(without={"plugin (first)": "it hung"})
+    assert without.broken == [Broken("plugin (first)", "it hung")]
+    assert "second" in without.explainers
+    with pytest.raises(InputError, match="it hung"):
+        without.find("explainers", "plugin")
