@@ -46,6 +46,7 @@ def comparisons(task: Task, images: Images) -> list[Comparison]:
     own_cam = grad_cam(segment, x, target)
     made = by(task, images)
     epsilon = {"epsilon": 1e-9}  # Captum's
+    weights = {"zero_params": ["bias"]}  # biases get no share, as in the paper
     return [
         compared("Saliency", ("Captum", made(Captum(method="Saliency"))), ("autograd", gradients(task, images))),
         compared(
@@ -62,7 +63,7 @@ def comparisons(task: Task, images: Images) -> list[Comparison]:
             ("zennit", made(Zennit(composite="Epsilon", parameters=epsilon))),
         ),
         compared(
-            "Excitation Backprop", ("zennit", made(Zennit(composite="ExcitationBackprop", layer=layer))),
+            "Excitation Backprop", ("zennit", made(Zennit(composite="ExcitationBackprop", layer=layer, parameters=weights))),
             ("partbench", ExcitationBP([segment]).maps(x, [target])[:, 0]),
         ),
     ]  # fmt: skip
@@ -102,7 +103,13 @@ def scaled(maps: Maps) -> Maps:
 def table(found: Sequence[Comparison]) -> str:
     """A Markdown table."""
     rows = [
-        (c.method, c.one, c.other, f"< {SAME:g}" if c.difference < SAME else f"{c.difference:.2f}", f"{c.correlation:.3f}")
+        (
+            c.method,
+            c.one,
+            c.other,
+            f"< {SAME:g}" if c.difference < SAME else f"{c.difference:.2f}",
+            f"{c.correlation:.3f}",
+        )
         for c in found
     ]
     return tabulate(rows, ["method", "of", "and", "largest difference", "least correlation"], tablefmt="pipe",
@@ -110,10 +117,10 @@ def table(found: Sequence[Comparison]) -> str:
 
 
 def images_of(task: Task) -> Images:
-    """Test images of the category, looked up in no cache."""
+    """Test images of the category, mirrored: their activations are in no cache, and the rest of the split is not read."""
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()[:IMAGES].tolist()
     images = task.batch("test", rows).images
-    return images.with_pixels(images.pixels)
+    return images.with_pixels(images.pixels.flip(-1))
 
 
 def written(page: str, made: str) -> str:

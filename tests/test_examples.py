@@ -81,7 +81,8 @@ def test_installed_examples_are_run_and_uninstalled(environment: Environment, tm
     }  # fmt: skip
     assert {row["performer"] for row in rows} == {"tiny_cnn"}
     own = {(row["explainer"], row["metric"]): row for row in rows if row["metric"] in ("pointing_game", "deletion")}
-    assert len(own) == 4 and all(row["status"] == "ok" for row in own.values())
+    assert len(own) == 4
+    assert all(row["status"] == "ok" for row in own.values())
 
     environment.pip("uninstall", "--yes", *KINDS)
     listed = environment.listed()

@@ -31,4 +31,5 @@ def test_a_layer_with_negative_activations_is_refused() -> None:
 
 def test_it_keeps_the_contract() -> None:
     explanation = check_explainer(NmfConcepts, open_task("fauna/multi:bird"), given={"concepts": 3})
-    assert explanation is not None and explanation.maps.shape[1] == 3
+    assert explanation is not None
+    assert explanation.maps.shape[1] == 3

@@ -13,11 +13,13 @@ def test_a_cell_activates_at_most_k_units_and_training_lowers_the_error() -> Non
         explainer = TopkSae(units=16, active=3, steps=steps)
         explainer.learn(cells, 0)
         codes = explainer.encode(cells)
-        assert (codes >= 0).all() and int((codes > 0).sum(1).max()) <= 3
+        assert (codes >= 0).all()
+        assert int((codes > 0).sum(1).max()) <= 3
         errors.append(float((explainer.decode(codes) - cells).square().mean()))
     assert errors[1] < 0.1 * float(cells.var()) < errors[0]
 
 
 def test_it_keeps_the_contract() -> None:
     explanation = check_explainer(TopkSae, open_task("fauna/multi:bird"), given={"units": 8, "steps": 20})
-    assert explanation is not None and explanation.contributions.shape[1] == 8
+    assert explanation is not None
+    assert explanation.contributions.shape[1] == 8

@@ -73,8 +73,13 @@ class Captum(Explainer):
         """Draw baselines. Raises NotApplicable also where Captum is not installed."""
         target = require_one_logit(task)
         CAPTUM.module("captum.attr")
-        if self.method == "ShapleyValues" and (squares := math.ceil(task.performer.input_size / self.square) ** 2) > MOST_SQUARES:
-            raise NotApplicable(f"ShapleyValues tries all orders of {squares} squares; choose ShapleyValueSampling, or a larger square")
+        if (
+            self.method == "ShapleyValues"
+            and (squares := math.ceil(task.performer.input_size / self.square) ** 2) > MOST_SQUARES
+        ):
+            raise NotApplicable(
+                f"ShapleyValues tries all orders of {squares} squares; choose ShapleyValueSampling, or a larger square"
+            )
         self._fitted = _Attribution(self, task, target)
 
     def deterministic(self) -> bool:
@@ -97,10 +102,11 @@ class _Attribution:
 
     def __init__(self, options: Captum, task: TrainingTask, target: int) -> None:
         self.options, self.task, self.target = options, task, target
-        cls, network = method_of(options.method), Network(task)
+        cls = method_of(options.method)
+        network = Network(task)
         self._propagates = options.method.endswith("LRP")
         self._normalise = network.split_normalisation() if self._propagates else torch.nn.Identity()
-        named = {name: network for name in ("forward_func", "model") if name in inspect.signature(cls).parameters}
+        named: dict[str, torch.nn.Module] = {name: network for name in ("forward_func", "model") if name in inspect.signature(cls).parameters}
         if "layer" in inspect.signature(cls).parameters:
             require_layers(task, options.layer)
             stage = network.stage(task, options.layer)
@@ -156,7 +162,9 @@ def method_of(name: str) -> Any:
     if name in usable:
         return getattr(module, name)
     if hasattr(module, name):
-        raise InputError(f"captum: {name} is no attribution of a logit that partbench can call; {', '.join(usable)} are")
+        raise InputError(
+            f"captum: {name} is no attribution of a logit that partbench can call; {', '.join(usable)} are"
+        )
     raise unknown("attribution of captum", name, usable)
 
 
@@ -164,7 +172,9 @@ def _usable(name: str, cls: Any) -> bool:
     if not (inspect.isclass(cls) and hasattr(cls, "attribute")) or name in AMONG_IMAGES:
         return False
     asked = inspect.signature(cls.attribute).parameters
-    needed = {n for n, p in inspect.signature(cls).parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD}
+    needed = {
+        n for n, p in inspect.signature(cls).parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD
+    }
     return {"inputs", "target"} <= {*asked} and "neuron_selector" not in asked and needed <= BUILT_FROM
 
 
@@ -193,7 +203,7 @@ def _add_rules(network: Network) -> None:
     rules = CAPTUM.module("captum.attr._utils.lrp_rules")
     for module in network.modules():
         if isinstance(module, torch.nn.Flatten):
-            module.rule = rules.EpsilonRule()  # type: ignore[assignment]
+            module.rule = rules.EpsilonRule()
 
 
 @hookimpl

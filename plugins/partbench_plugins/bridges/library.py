@@ -107,7 +107,9 @@ def one_map(attribution: Tensor, sign: Sign) -> Float[Tensor, "n 1 h w"]:
     Raises NotApplicable for an attribution without places.
     """
     if attribution.ndim != 4:
-        raise NotApplicable(f"the attribution is {tuple(attribution.shape)}, expected (n, c, h, w); is the layer a map?")
+        raise NotApplicable(
+            f"the attribution is {tuple(attribution.shape)}, expected (n, c, h, w); is the layer a map?"
+        )
     total = attribution.detach().sum(1, keepdim=True)
     return total.abs() if sign == "absolute" else total.relu()
 
