@@ -90,8 +90,13 @@ def gradients(task: Task, images: Images) -> Maps:
 def compared(method: str, one: tuple[str, Maps], other: tuple[str, Maps]) -> Comparison:
     """Two computations of a method, side by side."""
     a, b = scaled(one[1]), scaled(other[1])
-    correlations = [float(torch.corrcoef(torch.stack([x.flatten(), y.flatten()]))[0, 1]) for x, y in zip(a, b)]  # noqa: B905
+    correlations = [correlation(x, y) for x, y in zip(a, b, strict=True)]
     return Comparison(method, one[0], other[0], float((a - b).abs().max()), min(correlations))
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Pearson's, over pixels or cells."""
+    return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
 
 
 def scaled(maps: Maps) -> Maps:
@@ -117,7 +122,7 @@ def table(found: Sequence[Comparison]) -> str:
 
 
 def images_of(task: Task) -> Images:
-    """Test images of the category, mirrored: their activations are in no cache, and the rest of the split is not read."""
+    """Test images of the category, mirrored: their activations are in no cache, so that no split is read."""
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()[:IMAGES].tolist()
     images = task.batch("test", rows).images
     return images.with_pixels(images.pixels.flip(-1))

@@ -41,7 +41,7 @@ class Captum(Explainer):
     layer: role or name of the layer that `Layer...` methods and GuidedGradCam read; others do not use it.
     square: px; methods that remove features (Occlusion, FeatureAblation, KernelShap, Lime, ShapleyValueSampling)
         remove squares of this side.
-    smooth: a kind of NoiseTunnel around the method, "" for none, with `smooth_samples` images and noise of `smooth_std`.
+    smooth: a kind of NoiseTunnel around the method, "" for none: `smooth_samples` images with noise of `smooth_std`.
     sign: maps are not negative: the absolute value of the sum over channels, or its positive part.
     release: of Captum, the one installed; it is part of what a result is of.
 
@@ -106,8 +106,9 @@ class _Attribution:
         network = Network(task)
         self._propagates = options.method.endswith("LRP")
         self._normalise = network.split_normalisation() if self._propagates else torch.nn.Identity()
-        named: dict[str, torch.nn.Module] = {name: network for name in ("forward_func", "model") if name in inspect.signature(cls).parameters}
-        if "layer" in inspect.signature(cls).parameters:
+        wanted = inspect.signature(cls).parameters
+        named: dict[str, torch.nn.Module] = {n: network for n in ("forward_func", "model") if n in wanted}
+        if "layer" in wanted:
             require_layers(task, options.layer)
             stage = network.stage(task, options.layer)
             named["layer"] = _weighted(stage) if self._propagates else stage

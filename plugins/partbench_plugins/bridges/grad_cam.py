@@ -31,7 +31,7 @@ class GradCam(Explainer):
     Source: Gildenblat et al., "PyTorch library for CAM methods", 2021, and the paper that it names for the method.
     The library scales the map of each image to [0, 1]; partbench places its cells where those of the layer see.
 
-    method: any class activation map of the library, such as GradCAM, GradCAMPlusPlus, LayerCAM, ScoreCAM or AblationCAM.
+    method: any class activation map of the library, such as GradCAM, GradCAMPlusPlus, LayerCAM or ScoreCAM.
     parameters: of the method's class, as JSON.
     layer: role or name of the convolutional layer; FullGrad reads all layers.
     release: of pytorch-grad-cam, the one installed; it is part of what a result is of.

@@ -19,8 +19,8 @@ PIXELS = (
     "InputXGradient", "IntegratedGradients", "LRP", "Lime", "Occlusion", "Saliency", "ShapleyValueSampling",
 )  # fmt: skip
 CELLS = (
-    "InternalInfluence", "LayerConductance", "LayerDeepLift", "LayerDeepLiftShap", "LayerFeatureAblation", "LayerGradCam",
-    "LayerGradientShap", "LayerGradientXActivation", "LayerIntegratedGradients", "LayerLRP",
+    "InternalInfluence", "LayerConductance", "LayerDeepLift", "LayerDeepLiftShap", "LayerFeatureAblation",
+    "LayerGradCam", "LayerGradientShap", "LayerGradientXActivation", "LayerIntegratedGradients", "LayerLRP",
 )  # fmt: skip
 
 
