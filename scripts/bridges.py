@@ -46,7 +46,7 @@ def comparisons(task: Task, images: Images) -> list[Comparison]:
     own_cam = grad_cam(segment, x, target)
     made = by(task, images)
     epsilon = {"epsilon": 1e-9}  # Captum's
-    weights = {"zero_params": ["bias"]}  # biases get no share, as in the paper
+    paper = {"zero_params": ["bias"]}  # biases get no share, as in the paper
     return [
         compared("Saliency", ("Captum", made(Captum(method="Saliency"))), ("autograd", gradients(task, images))),
         compared(
@@ -63,7 +63,7 @@ def comparisons(task: Task, images: Images) -> list[Comparison]:
             ("zennit", made(Zennit(composite="Epsilon", parameters=epsilon))),
         ),
         compared(
-            "Excitation Backprop", ("zennit", made(Zennit(composite="ExcitationBackprop", layer=layer, parameters=weights))),
+            "Excitation Backprop", ("zennit", made(Zennit(composite="ExcitationBackprop", layer=layer, parameters=paper))),
             ("partbench", ExcitationBP([segment]).maps(x, [target])[:, 0]),
         ),
     ]  # fmt: skip
