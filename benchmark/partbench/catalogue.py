@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from partbench.registry import Entry, Registry
 
-FORMAT = "2"
+FORMAT = "3"
 COMPUTED = "(set by other options)"  # a default that is known when the explainer is made
 NEWEST = 16  # cached catalogues that are not deleted; each environment and set of plugin files has its own
 
@@ -34,7 +34,8 @@ NEWEST = 16  # cached catalogues that are not deleted; each environment and set 
 class Listed:
     """A plugin: `owner` is its module or file; `options` are name, default and type of each, as text.
 
-    `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word.
+    `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word. `unit` is that of
+    a metric, where it says one.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Listed:
     attribute_tasks: list[str] = field(default_factory=list)
     default_performer: str = ""
     source: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,11 @@ def _listed(kind: str, entry: Entry) -> Listed:
         }
     lines = (cls.__doc__ or "").strip().splitlines() or [""]
     version = entry.version if kind == "explainers" else str(cls.version)
+    unit = str(cls.unit) if kind == "metrics" else ""
     names = entry.name, version, entry.owner, entry.distribution, entry.version
-    return Listed(kind, *names, lines[0], _options(kind, cls), **of_dataset, source=_source(cls.__doc__ or ""))
+    return Listed(
+        kind, *names, lines[0], _options(kind, cls), **of_dataset, source=_source(cls.__doc__ or ""), unit=unit
+    )
 
 
 def _source(docstring: str) -> str:

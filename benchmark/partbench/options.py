@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import enum
 import functools
-import inspect
 import json
 import os
 import reprlib
-import sys
-import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from pydantic import BeforeValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from partbench.errors import InputError, unknown
+from partbench.option_types import SEVERAL, by_name_too, in_plain, kinds_of, names, types_of, written
 
 Value = TypeVar("Value")
 FINITE = ConfigDict(allow_inf_nan=False)
 PREFIX = "Input should be "  # of pydantic's messages
 LONGEST = 10_000  # characters of a value as text, or values in a sequence
 DEEPEST = 20  # sequences within sequences
-SEVERAL = (tuple, list, set, frozenset)
 
 _repr = reprlib.Repr()
 _repr.maxlevel, _repr.maxstring, _repr.maxother, _repr.maxlong = 4, 300, 300, 300
@@ -102,11 +98,6 @@ def parse(texts: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
-def names(cls: type) -> list[str]:
-    """The options an explainer class has."""
-    return [f.name for f in dataclasses.fields(cls) if f.init] if dataclasses.is_dataclass(cls) else []
-
-
 def check_types(cls: type) -> None:
     """Look up the types of the options of a class, once. Raises InputError for a type that cannot be checked."""
     _options(cls)
@@ -142,7 +133,7 @@ def plain(value: Any) -> Any:
     Of a member of an enum its value, or its name where the value is no number and no text. Other values stay.
     """
     if isinstance(value, enum.Enum):
-        return value.value if type(value.value) in (int, float, str) else value.name
+        return in_plain(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, SEVERAL):
@@ -177,74 +168,11 @@ def _title(cls: type) -> str:
 @functools.cache
 def _options(cls: type) -> dict[str, Option]:
     try:
-        hints = _hints(cls)
-        return {name: Option(hint, TypeAdapter(_by_name_too(hint), config=FINITE)) for name, hint in hints.items()}
+        hints = types_of(cls)
+        return {name: Option(hint, TypeAdapter(by_name_too(hint), config=FINITE)) for name, hint in hints.items()}
     except (NameError, PydanticUserError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise InputError(f"{_title(cls)}: the type of an option cannot be checked: {reason}") from error
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    """The types of the options of a class; those written as text are looked up where the class that has them stands.
-
-    Names that a module imports under `if TYPE_CHECKING` are imported now. Types of other annotations are not looked up.
-    """
-    hints: dict[str, Any] = {}
-    for name in names(cls):
-        owner = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
-        module = sys.modules.get(owner.__module__)
-        stand_in = type(cls.__name__, (), {"__annotations__": {name: owner.__annotations__[name]}})
-        known = {**vars(module), **vars(owner)} if module else None
-        try:
-            hints |= typing.get_type_hints(stand_in, known, include_extras=True)
-        except NameError:
-            known = {**_for_type_checkers(module), **(known or {})}
-            hints |= typing.get_type_hints(stand_in, known, include_extras=True)
-    return hints
-
-
-def _by_name_too(hint: Any) -> Any:
-    """A type whose enums can also be given by the names of their members."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        return Annotated[(_by_name_too(arguments[0]), *arguments[1:])]
-    if origin in (Union, types.UnionType):
-        return Union[tuple(map(_by_name_too, arguments))]  # noqa: UP007
-    if origin in SEVERAL:
-        return origin[tuple(part if part is ... else _by_name_too(part) for part in arguments)]
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return Annotated[hint, BeforeValidator(functools.partial(_member, hint))]
-    return hint
-
-
-def _member(kind: type[enum.Enum], value: Any) -> Any:
-    named = isinstance(value, str) and value in kind.__members__ and value not in [one.value for one in kind]
-    return kind[value] if named else value
-
-
-def _for_type_checkers(module: types.ModuleType | None) -> dict[str, Any]:
-    """What a module imports under `if TYPE_CHECKING`, by name, as far as it can be imported."""
-    found: dict[str, Any] = {}
-    try:
-        tree = ast.parse(inspect.getsource(module)) if module else ast.Module([], [])
-    except (OSError, TypeError, SyntaxError):
-        return found
-    blocks = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
-    for statement in [node for block in blocks for node in block.body]:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            _import(statement, module, found)
-    return found
-
-
-def _import(statement: ast.Import | ast.ImportFrom, module: types.ModuleType | None, found: dict[str, Any]) -> None:
-    scope = dict(vars(module)) if module else {}
-    try:
-        exec(compile(ast.Module([statement], []), "<annotations>", "exec"), scope)
-    except ImportError:
-        return
-    for alias in statement.names:
-        name = alias.asname or alias.name.partition(".")[0]
-        found[name] = scope[name]
 
 
 def _convert(name: str, text: str, option: Option) -> Any:
@@ -275,7 +203,7 @@ def _readings(text: str, hint: Any) -> Iterator[Any]:
 
     A text without comma is one value rather than a sequence of one. Last comes the text without the spaces around it.
     """
-    listed = any(typing.get_origin(kind) in SEVERAL or kind in SEVERAL for kind in _kinds(hint))
+    listed = any(typing.get_origin(kind) in SEVERAL or kind in SEVERAL for kind in kinds_of(hint))
     yield from _in_json(text)
     if text.strip() in ("None", "none"):
         yield None
@@ -306,18 +234,6 @@ def _separated(text: str) -> Iterator[Any]:
     yield [part.strip() for part in text.split(",")]
 
 
-def _kinds(hint: Any) -> Iterator[Any]:
-    """The types that a union is of, without bounds; a type that is no union itself."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        yield from _kinds(arguments[0])
-    elif origin in (Union, types.UnionType):
-        for argument in arguments:
-            yield from _kinds(argument)
-    else:
-        yield hint
-
-
 def _expectation(hint: Any, error: ValidationError) -> str:
     if typing.get_origin(hint) is Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"
@@ -326,18 +242,4 @@ def _expectation(hint: Any, error: ValidationError) -> str:
     bounds = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
     if details[0]["type"] in bounds:
         return " or ".join(message.removeprefix(PREFIX) for message in messages)
-    return f"{_kind(hint)}; {messages[0].lower()}"
-
-
-def _kind(hint: Any) -> str:
-    """A type as it is written, without bounds: float | None."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        return _kind(arguments[0])
-    if origin in (Union, types.UnionType):
-        return " | ".join(_kind(argument) for argument in arguments)
-    if origin is Literal:
-        return " | ".join(map(repr, arguments))
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return " | ".join(str(plain(member)) for member in hint)
-    return "None" if hint is type(None) else getattr(hint, "__name__", str(hint))
+    return f"{written(hint)}; {messages[0].lower()}"

@@ -33,8 +33,8 @@ class ConceptExplainer(Explainer):
     `decode` consists of torch operations, so that gradients pass. What follows: maps are the codes where they are
     positive (an `encode` that gives both signs as two concepts loses nothing), scores their maxima over cells. Logits
     are what the network makes of the rebuilt activations. Contributions are, to first order, codes times the gradients
-    of this logit, summed over cells: exact, but for the bias, where `decode` and the network above are linear. A removed
-    concept has the code 0. Codes are detached from `encode`; `learn` and `encode` may use any library.
+    of this logit, summed over cells: exact, but for the bias, where `decode` and the network above are linear. A
+    removed concept has the code 0. No gradient passes through `encode`: it and `learn` may use any library.
 
     Where a task explains all logits there are no contributions. At vector layers there are no maps.
     """

@@ -43,7 +43,7 @@ def image_metric(
       (m, 3, H, W) of the same size that gives the explained logit (m,) of each.
 
     An explanation or dataset without one of these skips the metric. The function returns a number, NaN where the image
-    has no value, or numbers by reading: "" for the metric itself, "@variant" for its variants, the same for every image.
+    has no value, or numbers by reading: "" for the metric itself, "@variant" for a variant; the same for every image.
     Its keyword-only parameters are the options of the metric; its docstring is that of the metric.
 
     `unit` is what values are in, `bounds` their range, `images` whether the metric sees images of the explained
@@ -73,7 +73,7 @@ class FunctionMetric(ImageMetric):
     _read: ClassVar[tuple[str, ...]]
 
     def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
-        """What the function gives for each image. Raises NotApplicable where it needs one explained logit of several."""
+        """What the function gives for each image. Raises NotApplicable where it reads one logit of several."""
         columns = {name: _column(name, batch, explanation, outputs) for name in self._read}
         given = option_values(self, FunctionMetric)
         rows = [
