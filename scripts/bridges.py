@@ -63,7 +63,7 @@ def comparisons(task: Task, images: Images) -> list[Comparison]:
             ("zennit", made(Zennit(composite="Epsilon", parameters=epsilon))),
         ),
         compared(
-            "Excitation Backprop", ("zennit", made(Zennit(composite="ExcitationBackprop", layer=layer, parameters=paper))),
+            "Excitation Backprop", ("zennit", made(Zennit("ExcitationBackprop", layer=layer, parameters=paper))),
             ("partbench", ExcitationBP([segment]).maps(x, [target])[:, 0]),
         ),
     ]  # fmt: skip

@@ -16,7 +16,15 @@ from torch import Tensor
 from partbench import Explainer, Explanation, Images, InputError, NotApplicable, TrainingTask, default_from, hookimpl
 from partbench.errors import unknown
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.bridges.library import Library, Network, Sign, drawn_alike, expect_parameters, one_map, pixels_of
+from partbench_plugins.bridges.library import (
+    Library,
+    NetworkCopy,
+    Sign,
+    drawn_alike,
+    expect_parameters,
+    one_map,
+    pixels_of,
+)
 
 CAPTUM = Library("Captum", "captum", "captum")
 DEFAULT = "IntegratedGradients"
@@ -103,7 +111,7 @@ class _Attribution:
     def __init__(self, options: Captum, task: TrainingTask, target: int) -> None:
         self.options, self.task, self.target = options, task, target
         cls = method_of(options.method)
-        network = Network(task)
+        network = NetworkCopy(task)
         self._propagates = options.method.endswith("LRP")
         self._normalise = network.split_normalisation() if self._propagates else torch.nn.Identity()
         wanted = inspect.signature(cls).parameters
@@ -199,7 +207,7 @@ def _weighted(stage: torch.nn.Module) -> torch.nn.Module:
     return [module for module in stage.modules() if isinstance(getattr(module, "weight", None), Tensor)][-1]
 
 
-def _add_rules(network: Network) -> None:
+def _add_rules(network: NetworkCopy) -> None:
     """Captum has no rule for Flatten; its epsilon rule passes relevance through any layer without weights."""
     rules = CAPTUM.module("captum.attr._utils.lrp_rules")
     for module in network.modules():

@@ -16,7 +16,7 @@ from torch import Tensor
 from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl
 from partbench.errors import unknown
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.bridges.library import Library, Network, drawn_alike, expect_parameters, pixels_of
+from partbench_plugins.bridges.library import Library, NetworkCopy, drawn_alike, expect_parameters, pixels_of
 
 GRAD_CAM = Library("pytorch-grad-cam", "grad-cam", "grad-cam")
 DEFAULT = "GradCAM"
@@ -76,7 +76,7 @@ class _ActivationMap:
 
     def __init__(self, options: GradCam, task: TrainingTask, target: int) -> None:
         self.options, self.task = options, task
-        network = Network(task)
+        network = NetworkCopy(task)
         layers = [network.stage(task, options.layer)]
         cls = on_cells(method_of(options.method))
         with redirect_stdout(io.StringIO()):  # FullGrad says that it reads all layers

@@ -70,7 +70,7 @@ def expect_parameters(title: str, function: Any, given: Mapping[str, Any], taken
             raise unknown(f"parameter of {title}", name, known)
 
 
-class Network(nn.Sequential):
+class NetworkCopy(nn.Sequential):
     """A copy of the layers after `start` ("images" for all) of a performer, which a library may hook and change.
 
     ReLUs do not work in place: libraries that hook them need their inputs.

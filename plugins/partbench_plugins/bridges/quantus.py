@@ -27,7 +27,7 @@ STEPS = 32  # into which the pixels are divided where a metric removes them step
 SET_HERE = ("disable_warnings", "display_progressbar", "return_auc_per_sample")
 
 
-class Known(NamedTuple):
+class Judged(NamedTuple):
     """What partbench says of a metric of Quantus without importing it."""
 
     higher_is_better: bool
@@ -35,24 +35,24 @@ class Known(NamedTuple):
 
 
 METRICS = {
-    "AUC": Known(True, of_object=True),
-    "AttributionLocalisation": Known(True, of_object=True),
-    "Completeness": Known(True),
-    "Complexity": Known(False),
-    "EffectiveComplexity": Known(False),
-    "FaithfulnessCorrelation": Known(True),
-    "FaithfulnessEstimate": Known(True),
-    "Infidelity": Known(False),
-    "Monotonicity": Known(True),
-    "MonotonicityCorrelation": Known(True),
-    "PixelFlipping": Known(False),
-    "PointingGame": Known(True, of_object=True),
-    "RegionPerturbation": Known(False),
-    "RelevanceMassAccuracy": Known(True, of_object=True),
-    "RelevanceRankAccuracy": Known(True, of_object=True),
-    "Selectivity": Known(False),
-    "Sparseness": Known(True),
-    "TopKIntersection": Known(True, of_object=True),
+    "AUC": Judged(True, of_object=True),
+    "AttributionLocalisation": Judged(True, of_object=True),
+    "Completeness": Judged(True),
+    "Complexity": Judged(False),
+    "EffectiveComplexity": Judged(False),
+    "FaithfulnessCorrelation": Judged(True),
+    "FaithfulnessEstimate": Judged(True),
+    "Infidelity": Judged(False),
+    "Monotonicity": Judged(True),
+    "MonotonicityCorrelation": Judged(True),
+    "PixelFlipping": Judged(False),
+    "PointingGame": Judged(True, of_object=True),
+    "RegionPerturbation": Judged(False),
+    "RelevanceMassAccuracy": Judged(True, of_object=True),
+    "RelevanceRankAccuracy": Judged(True, of_object=True),
+    "Selectivity": Judged(False),
+    "Sparseness": Judged(True),
+    "TopKIntersection": Judged(True, of_object=True),
 }
 AGAIN = "it explains images or networks again, and a metric of partbench gets explanations alone"
 OTHERS = "its value of an image depends on other images"

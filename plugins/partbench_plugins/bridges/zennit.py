@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl
 from partbench.errors import unknown
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.bridges.library import Library, Network, Sign, expect_parameters, one_map
+from partbench_plugins.bridges.library import Library, NetworkCopy, Sign, expect_parameters, one_map
 
 ZENNIT = Library("zennit", "zennit", "zennit")
 DEFAULT = "EpsilonPlus"
@@ -82,7 +82,7 @@ class _Relevance:
 
     def __init__(self, options: Zennit, task: TrainingTask, target: int) -> None:
         self.options, self.task, self.target = options, task, target
-        self._network = Network(task, options.layer)
+        self._network = NetworkCopy(task, options.layer)
         self._normalise = self._network.split_normalisation()
         self._composite = self._built()
 

@@ -13,7 +13,7 @@ from partbench import InputError, NotApplicable, Task
 from partbench.performers.normalise import Normalise
 from partbench.registry import load
 from partbench_plugins.bridges import captum, grad_cam, zennit
-from partbench_plugins.bridges.library import Library, Network, drawn_alike, expect_parameters, one_map
+from partbench_plugins.bridges.library import Library, NetworkCopy, drawn_alike, expect_parameters, one_map
 
 ABSENT = Library("Nothing", "no-such-distribution", "nothing")
 BRIDGES = {"captum": captum.CAPTUM, "grad_cam": grad_cam.GRAD_CAM, "zennit": zennit.ZENNIT}
@@ -68,7 +68,7 @@ def test_parameters_that_a_function_lacks_or_partbench_sets_are_refused() -> Non
 def test_a_network_is_a_copy_that_computes_the_same(task: Task) -> None:
     images = task.batch("test", range(3)).images
     for start, x in (("images", images.pixels), ("target", images.activations("target"))):
-        network = Network(task.training, start)
+        network = NetworkCopy(task.training, start)
         torch.testing.assert_close(network(x), images.activations("logits"))
         own = {id(module) for stage in task.performer.stages.values() for module in stage.modules()}
         assert not own & {id(module) for module in network.modules()}
@@ -83,7 +83,7 @@ def test_the_normalisation_is_split_off_and_relus_do_not_work_in_place(task: Tas
     expected = nn.Sequential(*stages.values())(x)
     monkeypatch.setattr(task.performer, "stages", stages)
     monkeypatch.setattr(task.performer, "roles", {"logits": "b"})
-    network = Network(task.training)
+    network = NetworkCopy(task.training)
     normalise = network.split_normalisation()
     assert isinstance(normalise, Normalise)
     assert not any(isinstance(m, Normalise) for m in network.modules())
