@@ -27,7 +27,7 @@ STEPS = 32  # into which the pixels are divided where a metric removes them step
 SET_HERE = ("disable_warnings", "display_progressbar", "return_auc_per_sample")
 
 
-class Judged(NamedTuple):
+class Offered(NamedTuple):
     """What partbench says of a metric of Quantus without importing it."""
 
     higher_is_better: bool
@@ -35,24 +35,24 @@ class Judged(NamedTuple):
 
 
 METRICS = {
-    "AUC": Judged(True, of_object=True),
-    "AttributionLocalisation": Judged(True, of_object=True),
-    "Completeness": Judged(True),
-    "Complexity": Judged(False),
-    "EffectiveComplexity": Judged(False),
-    "FaithfulnessCorrelation": Judged(True),
-    "FaithfulnessEstimate": Judged(True),
-    "Infidelity": Judged(False),
-    "Monotonicity": Judged(True),
-    "MonotonicityCorrelation": Judged(True),
-    "PixelFlipping": Judged(False),
-    "PointingGame": Judged(True, of_object=True),
-    "RegionPerturbation": Judged(False),
-    "RelevanceMassAccuracy": Judged(True, of_object=True),
-    "RelevanceRankAccuracy": Judged(True, of_object=True),
-    "Selectivity": Judged(False),
-    "Sparseness": Judged(True),
-    "TopKIntersection": Judged(True, of_object=True),
+    "AUC": Offered(True, of_object=True),
+    "AttributionLocalisation": Offered(True, of_object=True),
+    "Completeness": Offered(True),
+    "Complexity": Offered(False),
+    "EffectiveComplexity": Offered(False),
+    "FaithfulnessCorrelation": Offered(True),
+    "FaithfulnessEstimate": Offered(True),
+    "Infidelity": Offered(False),
+    "Monotonicity": Offered(True),
+    "MonotonicityCorrelation": Offered(True),
+    "PixelFlipping": Offered(False),
+    "PointingGame": Offered(True, of_object=True),
+    "RegionPerturbation": Offered(False),
+    "RelevanceMassAccuracy": Offered(True, of_object=True),
+    "RelevanceRankAccuracy": Offered(True, of_object=True),
+    "Selectivity": Offered(False),
+    "Sparseness": Offered(True),
+    "TopKIntersection": Offered(True, of_object=True),
 }
 AGAIN = "it explains images or networks again, and a metric of partbench gets explanations alone"
 OTHERS = "its value of an image depends on other images"

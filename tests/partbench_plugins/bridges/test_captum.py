@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from partbench import InputError, NotApplicable, Task, check_explainer
+from partbench import InputError, NotApplicable, Task, check_explainer, torchvision
 from partbench_plugins.bridges.captum import CAPTUM, Captum, method_of
 
 from ..toys import SIDE, toy_task
 
+torchvision()
 pytest.importorskip("captum", reason="needs Captum: pip install 'partbench[captum]'")
 PIXELS = (
     "Deconvolution", "DeepLift", "DeepLiftShap", "FeatureAblation", "GradientShap", "GuidedBackprop", "GuidedGradCam",

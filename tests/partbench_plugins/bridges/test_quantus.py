@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, check_metric
+from partbench import Batch, Explanation, InputError, NotApplicable, PerformerOutputs, check_metric, torchvision
 from partbench_plugins.bridges.library import Library
 from partbench_plugins.bridges.quantus import METRICS, REFUSED, QuantusMetric, one_map_of_each, quantus_metric, step
 
@@ -22,6 +22,7 @@ QUICK = {
 @pytest.fixture
 def quantus():
     reason = "needs Quantus: pip install --no-deps quantus; pip install scikit-image cachetools"
+    torchvision()
     return pytest.importorskip("quantus", reason=reason)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from partbench import InputError, Task, check_explainer
+from partbench import InputError, Task, check_explainer, torchvision
 from partbench_plugins.bridges.zennit import Zennit
 
 from ..toys import SIDE
 
+torchvision()
 pytest.importorskip("zennit", reason="needs zennit: pip install 'partbench[zennit]'")
 COMPOSITES = (
     "BetaSmooth", "DeconvNet", "EpsilonAlpha2Beta1", "EpsilonAlpha2Beta1Flat", "EpsilonGammaBox", "EpsilonPlus",
