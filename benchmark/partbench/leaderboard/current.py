@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from partbench.leaderboard.boards import board_of
+from partbench.leaderboard.publication import taking_part
 from partbench.results.schema import AGGREGATE, label
 
 FLOOR, ABLATION = "floor", "ablation"
@@ -20,7 +21,7 @@ _READ += ["reason", "control", "compared_with", "task_version", "metric_version"
 
 
 def current(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that count, one aggregate row per explainer, variant, task, seed and metric.
+    """The rows that count, one aggregate row per explainer, variant, task, seed and metric; of those `taking_part`.
 
     Of several versions of a task or (within a dataset) of a metric only the newest counts; of several cells with one
     (explainer, variant, task, seed) the one asked for last (`asked_at`; without this column, the one made last). Adds
@@ -30,6 +31,7 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if "scored" in frame:
         return frame
+    frame = taking_part(frame)
     rows = _newest(frame[frame["unit"] == AGGREGATE], ["task"], "task_version")
     when = rows["asked_at" if "asked_at" in rows else "created_at"].to_numpy("datetime64[us]")
     cell, metric = (pd.factorize(rows[name], sort=True)[0] for name in ("cell", "metric"))
