@@ -61,7 +61,15 @@ def digest(module: str) -> str:
         spec = None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return ""
-    trees = _reachable(spec.name, Path(spec.origin))
+    return _digest_of(_reachable(spec.name, Path(spec.origin)))
+
+
+def file_digest(file: Path) -> str:
+    """`digest` of a plugin given by file, which is not imported. Raises SyntaxError for what is no Python."""
+    return _digest_of(_reachable("", file))
+
+
+def _digest_of(trees: Mapping[str, ast.Module]) -> str:
     code = "\n".join(f"{name} {_text(trees[name])}" for name in sorted(trees))
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
@@ -69,6 +77,18 @@ def digest(module: str) -> str:
 def beside(file: Path) -> list[str]:
     """Names of the modules beside a plugin file that it imports, however indirectly."""
     return sorted(_reachable("", file).keys() - {file.stem})
+
+
+def sources(file: Path) -> dict[str, Path]:
+    """The source files of a plugin given by file, by their place in its folder: itself, and what `beside` names.
+
+    Packages come with the `__init__.py` of those that they lie in.
+    """
+    folder, found = file.parent, [file]
+    for name in beside(file):
+        parts = name.split(".")
+        found += filter(None, (_source(folder, ".".join(parts[:end])) for end in range(1, len(parts) + 1)))
+    return {path.relative_to(folder).as_posix(): path for path in sorted(set(found))}
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -7,10 +7,13 @@ line was made by whoever keeps the folder, and is a reference.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
+import getpass
 import hashlib
 import io
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -122,6 +125,18 @@ def histories(events: Iterable[Publication]) -> Mapping[str, list[Publication]]:
 def sha256(path: Path) -> str:
     """The SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def who() -> str:
+    """Who runs this command: the name and address that git knows, or else the name of the login."""
+    try:
+        asked = ["git", "var", "GIT_AUTHOR_IDENT"]
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout
+        return found.rpartition(">")[0] + ">"
+    except (OSError, subprocess.SubprocessError):
+        with contextlib.suppress(OSError, KeyError, ImportError):
+            return getpass.getuser()
+    return "unknown"
 
 
 def now() -> str:

@@ -70,6 +70,24 @@ def write_cell(
     return path
 
 
+def add_metric(path: Path, rows: Sequence[Mapping[str, Any]], cell: Cell) -> None:
+    """Add the rows of one metric to a finished cell; all others stay as they are. All at once or not at all.
+
+    Rows of that metric that are there, of an earlier version or of a failure, are replaced. Raises InputError if the
+    file cannot be written, Damaged if it is no whole cell, ValueError for rows that do not fit.
+    """
+    known, new = read_table(path, aggregates_only=False), _table(pd.DataFrame(rows), cell)
+    names = {name.partition("@")[0] for name in new["metric"].to_pylist()}
+    own = [name.partition("@")[0] in names for name in known["metric"].cast(pa.string()).to_pylist()]
+    others = known.filter(pa.array([not one for one in own])).cast(schema.FILE_SCHEMA)
+    version = pa.array([VERSION] * len(others), pa.int32())
+    others = others.set_column(others.schema.get_field_index("schema_version"), "schema_version", version)
+    table = pa.concat_tables([others.replace_schema_metadata(None), new])
+    values = table.filter(pc.not_equal(table["unit"], AGGREGATE))
+    with writing(path.parent):
+        write_sealed(path, [aggregates_of(table), *([values] if len(values) else [])], **COMPACT)
+
+
 def finished(folder: Path, cell: Cell) -> Path | None:
     """The cell's file if it is there, whole and its own, and of version 2 or later, else None.
 
