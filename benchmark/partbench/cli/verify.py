@@ -118,7 +118,7 @@ def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> l
     names = {Path(path).name for path in own}
     needed = [folder / name for name in bundle.plugins if Path(name).name not in names]
     if needed:
-        listed = ", ".join(printable(str(path.relative_to(folder))) for path in needed)
+        listed = ", ".join(sorted(name for name in bundle.files if name.startswith("plugins/")))
         if not trust:
             raise InputError(
                 f"the bundle brings code, which would run with your rights: {listed}; read it (`unzip -p`), then add"

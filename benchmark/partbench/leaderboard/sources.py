@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from partbench.leaderboard.current import FLOOR, UNRANKED, current
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import Judged, judged
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
+from partbench.results.publication import Publication, publications
 from partbench.results.store import load_with_evidence
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control"]
@@ -23,7 +25,7 @@ LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one c
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `load_evidence` does, and planted runs.
+    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and what was published.
 
     What several pages are made of is found once.
     """
@@ -31,6 +33,7 @@ class Sources:
     results: pd.DataFrame
     evidence: pd.DataFrame
     planted_runs: pd.DataFrame = field(default_factory=no_planted_runs)
+    history: Sequence[Publication] = ()
 
     @staticmethod
     def of(results: Path) -> Sources:
@@ -39,7 +42,7 @@ class Sources:
         A cell that cannot be read is told once, in a warning.
         """
         rows, evidence = load_with_evidence(results)
-        return Sources(rows, evidence, load_planted(planted_folder(results)))
+        return Sources(rows, evidence, load_planted(planted_folder(results)), publications(results))
 
     @cached_property
     def rows(self) -> pd.DataFrame:
