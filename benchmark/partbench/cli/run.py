@@ -50,7 +50,10 @@ if TYPE_CHECKING:
     help="Option of the explainers; `EXPLAINER.OPTION=VALUE` for one of them.",
 )
 @click.option(
-    "--metric", "metrics", multiple=True, shell_complete=completion_of("metrics"),
+    "--metric",
+    "metrics",
+    multiple=True,
+    shell_complete=completion_of("metrics"),
     help="Print the scores of these metrics only; may be repeated. All metrics are computed and stored all the same."
     " `bench score --metric` adds one to cells that were finished before.",
 )

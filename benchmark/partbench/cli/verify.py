@@ -19,7 +19,7 @@ from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
 if TYPE_CHECKING:
-    from partbench.results.agreement import Agreement
+    from partbench.results.agreement import ComparedValue
     from partbench.results.bundle import Bundle
     from partbench.running.verification import Checked
 
@@ -177,7 +177,7 @@ def _summary(one: Checked) -> str:
     return f"all {len(one.lines)} values agree, {equal} to the bit, {where}"
 
 
-def _shown(one: Checked, line: Agreement) -> dict[str, Any]:
+def _shown(one: Checked, line: ComparedValue) -> dict[str, Any]:
     return {
         "cell": Path(one.place).stem, "metric": line.what, "reported": _number(line.reported),
         "found": _number(line.found), "difference": _number(line.difference), "allowed": _number(line.tolerance),

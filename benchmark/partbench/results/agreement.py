@@ -31,7 +31,7 @@ TIMES = "seconds"  # ends the names of times that explainers report of themselve
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ComparedValue:
     """A value, or what else is reported of a cell, beside what was found.
 
     what: a metric, a metric and its units (`accuracy, images`), or a column. difference and tolerance: NaN for what is
@@ -52,7 +52,7 @@ class Agreement:
         return "," not in self.what and self.reported == self.reported
 
 
-def agreements(reported: pd.DataFrame, found: pd.DataFrame) -> list[Agreement]:
+def agreements(reported: pd.DataFrame, found: pd.DataFrame) -> list[ComparedValue]:
     """Compare all that was reported of a cell with what was found; rows are those of `cell_file.read_table`.
 
     A metric that was found and not reported is no disagreement. Columns that an earlier version did not write are not
@@ -66,30 +66,30 @@ def agreements(reported: pd.DataFrame, found: pd.DataFrame) -> list[Agreement]:
     for metric, rows in reported.groupby("metric", sort=True):
         name = str(metric)
         if metric not in of_metric:
-            lines.append(Agreement(name, _value(rows), "not computed here", within=False, equal=False))
+            lines.append(ComparedValue(name, _value(rows), "not computed here", within=False, equal=False))
         elif not name.endswith(TIMES):
             lines += _of_metric(name, rows, of_metric[metric], draws_nothing)
     return lines
 
 
-def _differing(reported: pd.DataFrame, found: pd.DataFrame) -> Iterator[Agreement]:
+def _differing(reported: pd.DataFrame, found: pd.DataFrame) -> Iterator[ComparedValue]:
     """Columns of the whole cell that differ."""
     expected = found.iloc[0]
     for name in SAME:
         known = reported[name].dropna()
         if len(other := known[known != expected[name]]):
-            yield Agreement(name, other.iloc[0], expected[name], within=False, equal=False)
+            yield ComparedValue(name, other.iloc[0], expected[name], within=False, equal=False)
 
 
-def _of_metric(name: str, reported: pd.DataFrame, found: pd.DataFrame, draws_nothing: bool) -> Iterator[Agreement]:
+def _of_metric(name: str, reported: pd.DataFrame, found: pd.DataFrame, draws_nothing: bool) -> Iterator[ComparedValue]:
     mine, ours = (frame[frame["unit"] == AGGREGATE] for frame in (reported, found))
     if len(mine) != 1 or len(ours) != 1:
-        yield Agreement(name, f"{len(mine)} aggregates", f"{len(ours)} aggregates", within=False, equal=False)
+        yield ComparedValue(name, f"{len(mine)} aggregates", f"{len(ours)} aggregates", within=False, equal=False)
         return
     one, other = mine.iloc[0], ours.iloc[0]
     for column in SAME_OF_METRIC:
         if not _same(one[column], other[column]):
-            yield Agreement(f"{name}, {column}", one[column], other[column], within=False, equal=False)
+            yield ComparedValue(f"{name}, {column}", one[column], other[column], within=False, equal=False)
     relative, spread = RELATIVE[draws_nothing], SPREAD[draws_nothing]
     width = float(np.nan_to_num(other["high"] - other["low"]))
     for column in ("value", "low", "high"):
@@ -101,33 +101,33 @@ def _of_metric(name: str, reported: pd.DataFrame, found: pd.DataFrame, draws_not
 
 def _of_units(
     name: str, reported: pd.DataFrame, found: pd.DataFrame, allowed: tuple[float, float]
-) -> Iterator[Agreement]:
+) -> Iterator[ComparedValue]:
     """The values of images, concepts or parts, kind by kind."""
     mine, ours = (frame[frame["unit"] != AGGREGATE] for frame in (reported, found))
     for kind in sorted({*mine["unit_kind"], *ours["unit_kind"]}):
         ends = [frame[frame["unit_kind"] == kind].set_index("unit")["value"].astype(float) for frame in (mine, ours)]
         label = f"{name}, {kind}s"
         if set(ends[0].index) != set(ends[1].index) or not all(end.index.is_unique for end in ends):
-            yield Agreement(label, f"{len(ends[0])} values", f"{len(ends[1])} others", within=False, equal=False)
+            yield ComparedValue(label, f"{len(ends[0])} values", f"{len(ends[1])} others", within=False, equal=False)
             continue
         one, other = ends[0].to_numpy(), ends[1].reindex(ends[0].index).to_numpy()
         if not np.array_equal(np.isnan(one), np.isnan(other)):
             lacking, expected = (f"{int(np.isnan(end).sum())} missing" for end in (one, other))
-            yield Agreement(label, lacking, expected, within=False, equal=False)
+            yield ComparedValue(label, lacking, expected, within=False, equal=False)
             continue
         one, other = one[~np.isnan(one)], other[~np.isnan(other)]
         if len(one):
             difference = float(np.abs(one - other).mean())
             tolerance = float(allowed[0] * np.abs(other).mean() + allowed[1] * other.std())
-            yield Agreement(label, float(one.mean()), float(other.mean()), difference, tolerance,
+            yield ComparedValue(label, float(one.mean()), float(other.mean()), difference, tolerance,
                             difference <= tolerance, bool((one == other).all()))  # fmt: skip
 
 
-def _compared(label: str, reported: float, found: float, tolerance: float) -> Agreement:
+def _compared(label: str, reported: float, found: float, tolerance: float) -> ComparedValue:
     if (np.isnan(reported) and np.isnan(found)) or reported == found:  # infinities too
-        return Agreement(label, reported, found, 0.0, tolerance)
+        return ComparedValue(label, reported, found, 0.0, tolerance)
     difference = abs(reported - found)
-    return Agreement(label, reported, found, difference, tolerance, bool(difference <= tolerance), equal=False)
+    return ComparedValue(label, reported, found, difference, tolerance, bool(difference <= tolerance), equal=False)
 
 
 def _same(one: Any, other: Any) -> bool:

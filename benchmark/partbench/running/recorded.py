@@ -21,7 +21,7 @@ def recorded_job(row: Mapping[str, Any], setting: Setting) -> CellJob:
     InputError for options that are no JSON object.
     """
     try:
-        recorded = json.loads(row["options"])
+        recorded = dict(json.loads(row["options"]).items())
         named = _NAME.findall(str(row["variant"] or ""))
         given = options.as_texts({name: recorded[name] for name in named if name in recorded})
     except (TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.results.agreement import Agreement, agreements
+from partbench.results.agreement import ComparedValue, agreements
 from partbench.results.bundle import read_finished
 from partbench.results.cell_file import read_table
 from partbench.results.plain_text import printable
@@ -35,7 +35,7 @@ class Checked:
 
     place: str
     label: str
-    lines: Sequence[Agreement] = ()
+    lines: Sequence[ComparedValue] = ()
     fault: str = ""
     found: Path | None = None
     machine: bool = False

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from planted_cells import cell, rows
 
-from partbench.results.agreement import Agreement, agreements
+from partbench.results.agreement import ComparedValue, agreements
 from partbench.results.cell_file import read_table
 from partbench.results.store import write_cell
 
@@ -124,5 +124,5 @@ def test_columns_of_later_versions_are_not_compared_with_nothing(frame: Any) -> 
 
 
 def test_only_the_value_of_a_metric_is_a_main_line() -> None:
-    lines = [Agreement("a", 1.0, 1.0), Agreement("a, low", 1.0, 1.0), Agreement("b", float("nan"), 1.0)]
+    lines = [ComparedValue("a", 1.0, 1.0), ComparedValue("a, low", 1.0, 1.0), ComparedValue("b", float("nan"), 1.0)]
     assert [line.main for line in lines] == [True, False, False]
