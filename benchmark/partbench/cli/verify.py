@@ -7,6 +7,7 @@ import math
 import random
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from partbench.results.plain_text import printable
 if TYPE_CHECKING:
     from partbench.results.agreement import ComparedValue
     from partbench.results.bundle import Bundle
+    from partbench.running.cell_job import Limits, Setting
     from partbench.running.verification import Checked
 
 FEW = 2  # cells of which all values are shown
@@ -61,7 +63,8 @@ def verify(
     """Do cells again, and compare all their values with those reported.
 
     BUNDLE: a file that `bench submit` made; RESULTS: a folder of results; CELL: a key, its beginning, or a Parquet
-    file. Each cell is fitted, explained and scored anew, in a folder of its own; weights in the cache are not used.
+    file. Of a folder, cells of older code, self-reported or withdrawn ones, and those of datasets that are not here
+    (--data-root) are left out, which is said. Each cell is fitted, explained and scored anew, in a folder of its own; weights in the cache are not used.
     Values agree within the tolerances of docs/publishing.md; on the machine type that reported them they are expected
     to be equal.
 
@@ -81,7 +84,8 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
         folder, path = Path(temporary), Path(what)
         if path.is_dir():
-            root, places = path, _places_in(path)
+            root = path
+            places = _with_data(path, _places_in(path), folder, options)
         elif path.is_file() and path.suffix != ".parquet":
             from partbench.results.bundle import read_bundle
 
@@ -129,27 +133,54 @@ def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> l
 
 
 def checked_cells(
-    results: Path, places: Sequence[str], again: Path, files: Sequence[Path] = (), jobs: int | None = None,
-    time_limit: float | None = None, data_root: Path | None = None, other: Path | None = None, quiet: bool = False,
-) -> list[Checked]:  # fmt: skip
+    results: Path, places: Sequence[str], again: Path, jobs: int | None = None, quiet: bool = False, **options: Any
+) -> list[Checked]:
     """Verify cells at these places below a folder of results, in workers; new cells and weights go to `again`."""
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
-    from partbench.running.cell_job import Limits, Setting, prepare_results
+    from partbench.running.cell_job import prepare_results
     from partbench.running.verification import verified
 
     prepare_cache()
     prepare_results(again / "results")
-    roots = [None if root is None else str(root.resolve()) for root in (data_root, other)]
-    setting = Setting(
-        str(again / "results"), tuple(str(Path(file).resolve()) for file in files), roots[0], roots[1],
-        overwrite=True, weights=str(again / "weights"),
-    )  # fmt: skip
-    limits = Limits(time_limit, Limits.usual().memory)
+    setting, limits = _setting(again, **options)
+    count = jobs or cores()
     with Display(quiet) as display:
-        display.total(len(places), min(jobs or cores(), len(places)))
-        found = list(verified(results, places, setting, jobs or cores(), limits, display))
+        display.total(len(places), min(count, len(places)))
+        found = list(verified(results, places, setting, count, limits, display))
     return sorted(found, key=lambda one: one.place)
+
+
+def _setting(
+    again: Path, files: Sequence[Path] = (), time_limit: float | None = None, data_root: Path | None = None,
+    other: Path | None = None,
+) -> tuple[Setting, Limits]:  # fmt: skip
+    from partbench.running.cell_job import Limits, Setting
+
+    roots = [None if root is None else str(root.resolve()) for root in (data_root, other)]
+    plugins = tuple(str(Path(file).resolve()) for file in files)
+    setting = Setting(
+        str(again / "results"), plugins, roots[0], roots[1], overwrite=True, weights=str(again / "weights")
+    )
+    return setting, Limits(time_limit, Limits.usual().memory)
+
+
+def _with_data(results: Path, places: Sequence[str], folder: Path, options: Mapping[str, Any]) -> list[str]:
+    """The cells of datasets that can be opened here; the others are told in a line for each dataset.
+
+    Raises InputError if none can.
+    """
+    from partbench.running.verification import without_data
+
+    setting, limits = _setting(folder / "again", **{name: one for name, one in options.items() if name != "jobs"})
+    absent = without_data(results, places, setting, limits)
+    for dataset, reason in absent.items():
+        count = sum(place.startswith(f"{dataset}/") for place in places)
+        click.echo(f"bench: not verified: {count} cells in {dataset}: {printable(reason)}", err=True)
+    found = [place for place in places if place.partition("/")[0] not in absent]
+    if not found:
+        raise InputError(f"no cell in {results} can be verified here: {next(iter(absent.values()))}")
+    return found
 
 
 def print_checked(checked: Sequence[Checked], every: bool) -> None:
@@ -209,11 +240,22 @@ def _plain(value: Any) -> Any:
 
 
 def _places_in(folder: Path) -> list[str]:
+    """The cells of a folder that boards rank, and files that cannot be read; of the others, how many is told."""
+    from partbench.leaderboard.current import current
     from partbench.results.folders import cell_paths
+    from partbench.results.store import load_results
 
-    found = [path.relative_to(folder).as_posix() for path in cell_paths(folder)]
+    every = [path.relative_to(folder).as_posix() for path in cell_paths(folder)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what cannot be read is told as not verified
+        rows = load_results(folder)
+    used = set(rows.loc[rows["cell"].isin(set(current(rows)["cell"])), "file"])
+    others = set(rows["file"]) - used
+    found = [place for place in every if place not in others]
+    if others:
+        click.echo(f"bench: left out: {len(others)} cells of older code, self-reported or withdrawn", err=True)
     if not found:
-        raise InputError(f"no cells in {folder}; expected a folder of results")
+        raise InputError(f"no cells in {folder} that boards rank; expected a folder of results")
     return found
 
 

@@ -8,6 +8,7 @@ cache are used.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, pl
 from partbench.running.crew import Answer, Crew, Listener, Step
 from partbench.running.engine import outcome_of
 from partbench.running.recorded import recorded_job
+
+FIRST_PARTY = "partbench"  # the distribution whose explainers are always installed
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,24 @@ def verified(
         for answer in crew.run(steps.values()):
             place = answer.step.name
             yield _checked(place, reported.pop(place), _outcome(answer))
+
+
+def without_data(results: Path, places: Sequence[str], setting: Setting, limits: Limits) -> dict[str, str]:
+    """Folders of datasets that cannot be opened here, with the reason, such as that their photographs are not given.
+
+    For each dataset the task of a cell of a first-party explainer is opened. Datasets without one are not tried.
+    """
+    steps = {}
+    for place in places:
+        dataset = place.partition("/")[0]
+        if dataset not in steps:
+            with suppress(Damaged, InputError):
+                first = read_table(results / place, aggregates_only=True).to_pandas().iloc[0]
+                job = plain(recorded_job(first, replace(setting, device=str(first["device"]))))
+                if first["distribution"] == FIRST_PARTY:
+                    steps[dataset] = Step(dataset, {"do": "open", "jobs": [job]}, f"opening {dataset}", dataset)
+    with Crew(1, limits) as crew:
+        return {answer.step.name: answer.text for answer in crew.run(steps.values()) if answer.kind == "mistake"}
 
 
 def _step(place: str, rows: pd.DataFrame, setting: Setting) -> Step:
