@@ -104,7 +104,7 @@ class Autoencoder(Explainer):
     labels: Literal["predicted", "truth"] = "predicted"
     batch_norm: bool = True
     mirrored: bool = True
-    epochs: Annotated[int, Ge(1)] = 60
+    epochs: Annotated[int, Ge(1)] = 200
     patience: Annotated[int, Ge(1)] = 5
     tolerance: Annotated[float, Gt(0)] = 0.02
     warm_up: Annotated[int, Ge(0)] = 0
