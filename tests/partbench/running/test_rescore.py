@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from safetensors.torch import load as load_tensors
 
 import partbench
 from partbench.cli.main import main
@@ -21,39 +22,7 @@ from partbench.running.cell_job import CellOutcome, Setting
 from partbench.running.recorded import recorded_job
 from partbench.running.rescore import Wanted, rescored
 
-PLUGIN = """
-from dataclasses import dataclass
-from typing import ClassVar
-
-import partbench
-import torch
-from partbench import Explainer, Explanation, cached_weights, training_identity
-
-
-@dataclass
-class Drawn(Explainer):
-    name: ClassVar[str] = "drawn"
-    steps: int = 3
-
-    def fit(self, task):
-        if task.target is None:
-            raise partbench.NotApplicable("it explains one logit")
-
-        def train():
-            with open(__file__ + ".trained", "a") as log:
-                log.write("x")
-            return {"w": torch.rand(3)}
-
-        self._weights = cached_weights(self.name, training_identity(self, task, recipe="1"), train)["w"]
-
-    def explain(self, images):
-        return Explanation(scores=images.pixels.mean((2, 3)) * self._weights)
-
-
-@partbench.hookimpl
-def register_explainers(register):
-    register(Drawn)
-"""
+PLUGIN = Path(__file__).with_name("drawn_plugin.py").read_text()
 METRIC = """
 from dataclasses import dataclass
 
@@ -191,11 +160,11 @@ def bench(place: Path, *words: str) -> Result:
 
 def test_the_command_names_cells_that_lack_the_metric_and_refits_if_asked(place: Path, cache: Path) -> None:
     path, found = cell_of(place), weights(cache)
-    assert len(found) == 1
     kept = {file: file.read_bytes() for file in found}
     publish(place, path)
     data = path.read_bytes()
-    found[0].unlink()
+    for file in found:
+        file.unlink()
     lacking = bench(place)
     assert lacking.exit_code == 1
     assert "trained weights are not in the cache; --refit trains them" in lacking.output
@@ -208,8 +177,9 @@ def test_the_command_names_cells_that_lack_the_metric_and_refits_if_asked(place:
     assert (place / "leaderboards" / "fauna.md").is_file()
     assert set(statuses(place / "results").values()) == {VERIFIED}  # its history says that a metric was added
     assert publications(place / "results")[-1].reason == "spread added"
-    for file, bytes_of in kept.items():
-        assert file.read_bytes() == bytes_of  # trained again, to the bit
+    (anew,) = weights(cache)
+    values = [load_tensors(data)["w"].tolist() for data in kept.values()]
+    assert load_tensors(anew.read_bytes())["w"].tolist() in values
 
 
 def publish(place: Path, path: Path) -> None:
