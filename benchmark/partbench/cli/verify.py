@@ -64,7 +64,9 @@ def verify(
 
     BUNDLE: a file that `bench submit` made; RESULTS: a folder of results; CELL: a key, its beginning, or a Parquet
     file. Of a folder, cells of older code, self-reported or withdrawn ones, and those of datasets that are not here
-    (--data-root) are left out, which is said. Each cell is fitted, explained and scored anew, in a folder of its own; weights in the cache are not used.
+    (--data-root) are left out, which is said. Each cell is fitted, explained and scored anew, in a folder of its own;
+    weights in the cache are not used.
+
     Values agree within the tolerances of docs/publishing.md; on the machine type that reported them they are expected
     to be equal.
 
