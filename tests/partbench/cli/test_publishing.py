@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import partbench
+from partbench.cli import publishing
 from partbench.cli.main import main
 from partbench.leaderboard.current import current
 from partbench.results.archive import packed, unpacked
@@ -23,6 +24,7 @@ from partbench.results.folders import cell_paths
 from partbench.results.publication import SELF_REPORTED, VERIFIED, WITHDRAWN, publications, statuses
 from partbench.results.sealed import write_sealed
 from partbench.results.store import load_results
+from partbench.running.verification import Checked
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -154,10 +156,21 @@ def test_verification_tells_honest_cells_from_one_changed_by_hand(place: Path) -
     assert [(line["what"], line["reported"]) for line in forged["values"] if not line["within"]] == [
         ("accuracy", 0.987)
     ]
-    nothing = bench("accept", bundle, "--trust", "--jobs", 1, "--results", place / "board" / "results")
+
+
+def test_nothing_of_a_bundle_is_accepted_if_one_cell_does_not_agree(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, board = submitted(place), place / "board" / "results"
+    first, second = cell_paths(place / "results")
+    found = [Checked(first.name, "honest", found=first), Checked(second.name, "forged", fault="it differs")]
+    monkeypatch.setattr(publishing, "check_bundle", lambda *_: found)
+    nothing = bench("accept", bundle, "--trust", "--results", board)
     assert nothing.exit_code == 1
+    assert "1 of 2 cells agree" in nothing.output
     assert "nothing was accepted" in nothing.output
-    assert not cell_paths(place / "board" / "results")
+    assert not cell_paths(board)
+    assert not publications(board)
 
 
 def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(place: Path) -> None:

@@ -158,28 +158,36 @@ def bench(place: Path, *words: str) -> Result:
     return CliRunner().invoke(main, command)
 
 
-def test_the_command_names_cells_that_lack_the_metric_and_refits_if_asked(place: Path, cache: Path) -> None:
-    path, found = cell_of(place), weights(cache)
-    kept = {file: file.read_bytes() for file in found}
+def test_the_command_adds_it_where_weights_are_and_names_the_cells_that_lack_it(place: Path, cache: Path) -> None:
+    path, before = cell_of(place), set(weights(cache))
     publish(place, path)
-    data = path.read_bytes()
-    for file in found:
-        file.unlink()
-    lacking = bench(place)
-    assert lacking.exit_code == 1
-    assert "trained weights are not in the cache; --refit trains them" in lacking.output
-    assert "spread: added to 0 cells, 0 had it, 1 lack it" in lacking.output
-    assert path.read_bytes() == data
-    assert not weights(cache)
-    added = bench(place, "--refit")
-    assert added.exit_code == 0, added.output
-    assert "spread: added to 1 cells, 0 had it, 0 lack it" in added.output
+    partbench.run(place / "drawn.py", "fauna/multi:bird", 4, {"steps": 5}, results=place / "results")
+    (added,) = set(weights(cache)) - before
+    added.unlink()
+    (other,) = set(cell_paths(place / "results")) - {path}
+    data = other.read_bytes()
+    found = bench(place)
+    assert found.exit_code == 1, found.output
+    (line,) = [line for line in found.output.splitlines() if line.startswith("lacks spread: ")]
+    assert "seed 4" in line
+    assert line.endswith("trained weights are not in the cache; --refit trains them")
+    assert "spread: added to 1 cells, 0 had it, 1 lack it" in found.output
+    assert other.read_bytes() == data
+    assert not rows_of(path)[0].empty
     assert (place / "leaderboards" / "fauna.md").is_file()
     assert set(statuses(place / "results").values()) == {VERIFIED}  # its history says that a metric was added
     assert publications(place / "results")[-1].reason == "spread added"
+
+
+def test_weights_that_are_not_there_are_trained_to_the_bit_if_asked(place: Path, cache: Path) -> None:
+    kept = {path: load_tensors(path.read_bytes())["w"].tolist() for path in weights(cache)}
+    for path in kept:
+        path.unlink()
+    assert scored(place).reason.endswith("--refit trains them")
+    assert not weights(cache)
+    assert scored(place, refit=True).status == "done"
     (anew,) = weights(cache)
-    values = [load_tensors(data)["w"].tolist() for data in kept.values()]
-    assert load_tensors(anew.read_bytes())["w"].tolist() in values
+    assert load_tensors(anew.read_bytes())["w"].tolist() in kept.values()
 
 
 def publish(place: Path, path: Path) -> None:
