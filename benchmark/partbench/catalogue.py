@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from partbench.registry import Entry, Registry
 
-FORMAT = "2"
+FORMAT = "3"
 COMPUTED = "(set by other options)"  # a default that is known when the explainer is made
 NEWEST = 16  # cached catalogues that are not deleted; each environment and set of plugin files has its own
 
@@ -34,7 +34,8 @@ NEWEST = 16  # cached catalogues that are not deleted; each environment and set 
 class Listed:
     """A plugin: `owner` is its module or file; `options` are name, default and type of each, as text.
 
-    `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word.
+    `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word. `unit` is that of
+    a metric, where it says one.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Listed:
     attribute_tasks: list[str] = field(default_factory=list)
     default_performer: str = ""
     source: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,11 @@ def _listed(kind: str, entry: Entry) -> Listed:
         }
     lines = (cls.__doc__ or "").strip().splitlines() or [""]
     version = entry.version if kind == "explainers" else str(cls.version)
+    unit = str(cls.unit) if kind == "metrics" else ""
     names = entry.name, version, entry.owner, entry.distribution, entry.version
-    return Listed(kind, *names, lines[0], _options(kind, cls), **of_dataset, source=_source(cls.__doc__ or ""))
+    return Listed(
+        kind, *names, lines[0], _options(kind, cls), **of_dataset, source=_source(cls.__doc__ or ""), unit=unit
+    )
 
 
 def _source(docstring: str) -> str:
@@ -112,14 +117,14 @@ def _options(kind: str, cls: Any) -> list[dict[str, str]]:
         return []
     import inspect
 
-    from partbench.options import LeftOut
+    from partbench.options import LeftOut, plain
 
     options = []
     for option in (f for f in dataclasses.fields(cls) if f.init):
         factory = option.default_factory
         default = option.default if factory is dataclasses.MISSING else factory()
         text = option.type if isinstance(option.type, str) else inspect.formatannotation(option.type)
-        shown = COMPUTED if isinstance(default, LeftOut) else str(default)
+        shown = COMPUTED if isinstance(default, LeftOut) else str(plain(default))
         options.append({"name": option.name, "default": shown, "type": text})
     return options
 
@@ -158,7 +163,8 @@ def _state(files: Sequence[Path]) -> str:
     for point in points:
         modules += _modules_of(point)
     for file in files:
-        modules += [file.resolve(), *file.resolve().parent.glob("*.py")]
+        folder = file.resolve().parent
+        modules += [file.resolve(), *folder.glob("*.py"), *folder.glob("*/*.py")]
     # a package that is installed or removed changes the time of its folder, and may mend or break a plugin
     modules += [Path(folder) for folder in sys.path if folder.endswith("-packages")]
     named = [(point.name, point.value, point.dist.version if point.dist else "") for point in points]

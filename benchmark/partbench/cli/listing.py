@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from partbench.catalogue import Catalogue, Listed
 
 KINDS = ("explainers", "metrics", "datasets", "tasks", "performers")
-HIDDEN = ("module", "options", "source")  # in JSON only
+HIDDEN = ("module", "options", "source", "unit")  # in JSON only
 
 
 @click.command("list")
@@ -52,6 +52,8 @@ def _rows(found: Catalogue, kind: str) -> list[dict[str, Any]]:
 
 
 def _row(plugin: Listed) -> dict[str, Any]:
+    from partbench.leaderboard.units import unit_of
+
     row: dict[str, Any] = {
         "name": plugin.name,
         "version": plugin.version,
@@ -60,6 +62,8 @@ def _row(plugin: Listed) -> dict[str, Any]:
         "what": plugin.what,
         "source": plugin.source,
     }
+    if plugin.kind == "metrics":
+        row["unit"] = plugin.unit or unit_of(plugin.name)
     return row | ({"options": plugin.options} if plugin.kind in ("explainers", "metrics") else {})
 
 

@@ -87,6 +87,8 @@ def _check_boxes(what: str, boxes: Tensor | None, size: int) -> None:
         return
     known = boxes.reshape(-1, 4)
     known = known[~known.isnan().any(1)]
+    if not len(known):
+        return
     expect(bool((known[:, :2] <= known[:, 2:]).all()), f"{what}: x0 y0 must not exceed x1 y1")
     on_image = bool(((known >= -1) & (known <= size + 1)).all())
     expect(on_image, f"{what}: from {known.min():.3g} to {known.max():.3g}, outside the {size} px of the image")
