@@ -81,15 +81,17 @@ def beside(file: Path) -> list[str]:
 
 
 def sources(file: Path) -> dict[str, Path]:
-    """The source files of a plugin given by file, by their place in its folder: itself, and what `beside` names.
+    """The source files of a plugin given by file: itself, and what `beside` names.
 
-    Packages come with the `__init__.py` of those that they lie in.
+    By their place in its folder or, for a file of a package, in the folder of the outermost package. Packages come with
+    their `__init__.py` and those of the packages that they lie in.
     """
-    folder, found = file.parent, [file]
-    for name in beside(file):
+    root, found = file.parents[len(_packages(file))], [file]
+    for name in (_name_by_hand(file), *beside(file)):
         parts = name.split(".")
-        found += filter(None, (_source(folder, ".".join(parts[:end])) for end in range(1, len(parts) + 1)))
-    return {path.relative_to(folder).as_posix(): path for path in sorted(set(found))}
+        above = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        found += filter(None, (_source(folder, part) for folder in (file.parent, root) for part in above))
+    return {path.relative_to(root).as_posix(): path for path in sorted(set(found))}
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -84,8 +84,9 @@ def _code(files: Sequence[Path]) -> tuple[list[str], dict[str, bytes]]:
     named: list[str] = []
     found: dict[str, bytes] = {}
     for number, file in enumerate(sorted(set(files))):
-        named.append(f"{PLUGINS}/{number}/{file.name}")
-        found |= {f"{PLUGINS}/{number}/{place}": path.read_bytes() for place, path in sources(file).items()}
+        places = {f"{PLUGINS}/{number}/{place}": path for place, path in sources(file).items()}
+        named += [place for place, path in places.items() if path == file]
+        found |= {place: path.read_bytes() for place, path in places.items()}
     return named, found
 
 
