@@ -15,6 +15,7 @@ from partbench.cli.check import check
 from partbench.cli.compare import compare
 from partbench.cli.listing import doctor, list_
 from partbench.cli.metric_card import metric_card
+from partbench.cli.new import new
 from partbench.cli.pages import leaderboard
 from partbench.cli.publishing import accept, submit, withdraw
 from partbench.cli.results import results
@@ -60,6 +61,7 @@ def main() -> None:
     \b
     bench run --plugin srae                      score an explainer on embedded data
     bench run --plugin ./mine.py --task fauna/multi:bird
+    bench new explainer mine                     a plugin to begin with
     bench check ./mine.py                        does the plugin keep the contract?
     bench list explainers                        names, versions, descriptions
     bench compare srae nn                        which is better, metric by metric
@@ -75,7 +77,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    run, check, list_, show, compare, leaderboard, metric_card, results, score, submit, verify, accept, withdraw, cache,
+    run, new, check, list_, show, compare, leaderboard, metric_card, results, score, submit, verify, accept, withdraw, cache,
     doctor,
 )  # fmt: skip
 for command in COMMANDS:
