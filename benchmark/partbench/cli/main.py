@@ -77,8 +77,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    run, new, check, list_, show, compare, leaderboard, metric_card, results, score, submit, verify, accept, withdraw, cache,
-    doctor,
+    run, new, check, list_, show, compare, leaderboard, metric_card, results, score, submit, verify, accept, withdraw,
+    cache, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
