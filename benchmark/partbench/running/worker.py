@@ -210,6 +210,16 @@ def _cell(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
     return plain(outcome), clean
 
 
+def _score(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    from partbench.running.cell_job import CellJob, plain
+    from partbench.running.rescore import Wanted, rescored
+
+    job = CellJob.of(request["job"])
+    wanted = Wanted(request["metric"], request["path"], request["cell"], request["refit"])
+    outcome, clean = rescored(job, wanted, worker.workbench(job.setting), worker.progress)
+    return plain(outcome), clean
+
+
 def _versions(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.cell_job import Setting
     from partbench.running.versions import versions_of
@@ -235,7 +245,7 @@ def _fail(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
 Handler = Callable[[RequestServer, Mapping[str, Any]], tuple[Any, bool]]
 HANDLERS: dict[str, Handler] = {
     "plan": _plan, "open": _open, "activations": _activations, "fit": _fit, "cell": _cell,
-    "versions": _versions, "fail": _fail, "call": _call,
+    "versions": _versions, "fail": _fail, "score": _score, "call": _call,
 }  # fmt: skip
 
 
