@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,29 @@ def test_a_table_is_copied_as_csv_without_formulas_and_as_latex(site: Path, visi
     page.click(".tools[data-for=board-1] [data-copy=latex]")
     page.locator(".said", has_text="Copied as LaTeX").wait_for(state="attached")
     assert r"location\_instability $\downarrow$ \\" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_the_citation_of_a_paper_is_copied_as_bibtex(site: Path, visit: Visit) -> None:
+    page = visit(site / "explainers" / "srae.html", permissions=["clipboard-read", "clipboard-write"])
+    page.click(".bibtex [data-copy=text]")
+    page.wait_for_function("document.querySelector('.said').textContent === 'Copied as BibTeX'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.inner_text(".bibtex pre")
+    assert re.fullmatch(r"@(article|inproceedings|misc)\{\w+,\n(\s+\w+\s+= \{.*\},?\n)+\}", copied.strip())
+
+
+PRINTABLE = 1032  # px: A4 across, less its margins
+
+
+@pytest.mark.parametrize("name", ["index.html", "explainers/srae.html", "metrics/locality.html", "claims.html"])
+def test_print_leaves_out_buttons_and_fits_the_sheet(site: Path, visit: Visit, name: str) -> None:
+    page = visit(site / name, viewport={"width": PRINTABLE, "height": 700})
+    page.emulate_media(media="print")
+    assert page.locator(".tools:visible, .theme:visible, .top nav:visible").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= PRINTABLE
+    for table in page.locator("main table").all():
+        assert table.evaluate("table => table.getBoundingClientRect().right") <= PRINTABLE
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
 
 
 def test_a_against_b_is_b_against_a_turned_round(site: Path, visit: Visit) -> None:
