@@ -68,9 +68,9 @@ def explainers(registry: Registry) -> str:
     text = [
         HEADER,
         "# Explainers",
-        "For everyone who reads a score and wants to know what the explainer computes. Texts and options are those of the"
-        " code. [Choosing an explainer](choosing.md) says which one answers which question, [controls](controls.md) what"
-        " floors are for. Pictures show two test images of `fauna`: the image with its parts, Excitation BP on the"
+        "For everyone who reads a score and wants to know what the explainer computes. Texts and options are those of"
+        " the code. [Choosing an explainer](choosing.md) says which one answers which question, [controls](controls.md)"
+        " what floors are for. Pictures show two test images of `fauna`: the image with its parts, Excitation BP on the"
         " explained logit, and concepts by their contribution or score.",
     ]
     for group, members in by_group.items():
@@ -145,8 +145,8 @@ def datasets_and_performers(registry: Registry) -> str:
     text = [
         HEADER,
         "# Datasets and performers",
-        "For everyone who chooses images and a network to explain. A *performer* is the trained network that is explained."
-        " Texts are those of the code. `bench run --task DATASET/WHAT@PERFORMER` combines the two; [the command"
+        "For everyone who chooses images and a network to explain. A *performer* is the trained network that is"
+        " explained. Texts are those of the code. `bench run --task DATASET/WHAT@PERFORMER` combines the two; [the command"
         " line](command_line.md#bench-list) lists all tasks.",
         "## Datasets",
     ]
@@ -192,7 +192,8 @@ def api() -> str:
         "# API",
         "For authors of plugins and of scripts: everything that `import partbench` offers. `make docs` fills in the"
         " docstrings; in an editor they are one key away.",
-        "`hookimpl` marks the hooks of a plugin, see [writing plugins](plugins.md). `__version__` is the version as text.",
+        "`hookimpl` marks the hooks of a plugin, see [writing plugins](plugins.md). `__version__` is the version as a"
+        " text.",
     ]
     for group, members in groups.items():
         text += [f"## {group}", *(f"::: partbench.{name}" for name in members)] if members else []

@@ -1,4 +1,4 @@
-"""Hooks of mkdocs (`make docs`): links and pictures that leave docs/, and the promise that pages ask nobody for anything.
+"""Hooks of mkdocs, for `make docs`: links and pictures that leave docs/, and what pages would fetch from elsewhere.
 
 Pages of docs/ are read on GitHub too, where links may lead to any file of the repository. On the site such links lead
 to GitHub, and such pictures are copied. Warnings fail a strict build.
@@ -10,18 +10,19 @@ import logging
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import File, Files
+    from mkdocs.structure.pages import Page
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BRANCH = "blob/main"
 OUTSIDE = re.compile(r"(!?)\[([^\]]*)\]\((\.\./[^)#\s]+)(#[^)\s]*)?\)")  # picture or link, text, path, anchor
 ASKED = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 ALLOWED = re.compile(r'<link\b[^>]*rel="?(?:canonical|prev|next)\b')  # told to search engines, not fetched
-log = logging.getLogger("mkdocs.hooks.partbench")
+log = logging.getLogger("mkdocs.hooks.partbench")  # `mkdocs build --strict` counts warnings of "mkdocs"
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -34,13 +35,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             log.warning("%s: no %s in the repository", page.file.src_uri, path)
         if not picture:
             return f"[{text}]({config.extra['repository']}/{BRANCH}/{path}{anchor})"
-        files.append(_copied(path, config)) if f"copied/{path}" not in files.src_uris else None
+        if f"copied/{path}" not in files.src_uris:
+            files.append(_copied(path, config))
         return f"![{text}](copied/{path})"
 
     return OUTSIDE.sub(placed, markdown)
 
 
 def _copied(path: str, config: MkDocsConfig) -> File:
+    from mkdocs.structure.files import File
+
     return File.generated(config, f"copied/{path}", abs_src_path=str(REPOSITORY / path))
 
 

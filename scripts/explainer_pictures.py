@@ -2,7 +2,8 @@
 
     python scripts/explainer_pictures.py [NAME ...]
 
-Explainers are fitted anew; networks in the cache are used again. Only `fauna` is drawn: photographs belong to their owners.
+Explainers are fitted anew; networks in the cache are used again. Only `fauna` is drawn, because photographs belong to
+their owners.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import torch
 from partbench import open_task
 from partbench.plugin_files import import_file
 from partbench.registry import KINDS, load
+from partbench.running.cell import fit
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "plugins.md").read_text()
 
@@ -31,12 +32,13 @@ def test_the_file_registers_a_plugin_of_each_kind(file: Path) -> None:
 def test_the_explainer_marks_what_lowers_the_logit(file: Path) -> None:
     task = open_task("fauna/multi:bird")
     explainer = import_file(file).Occlusion(side=32)
-    explainer.fit(task)
-    images = task.batch("test", range(2)).images
-    explanation = explainer.explain(images)
+    fit(explainer, task)
+    batch = task.batch("test", range(2))
+    images, explanation = batch.images, task.explain(explainer, batch)
     grey = images.pixels.clone()
     grey[:, :, :32, :32] = 0.5
-    fall = task.explained(images) - task.explained(images.with_pixels(grey))
+    full, without = (task.performer.logits(pixels)[:, task.target] for pixels in (images.pixels, grey))
+    fall = full - without
     torch.testing.assert_close(explanation.maps[:, 0, 0, 0], fall.clamp(min=0))
     assert explanation.maps.max() > 0
 
@@ -45,4 +47,4 @@ def test_the_network_tells_the_shapes_apart(file: Path) -> None:
     examples = import_file(file)
     shapes = examples.Shapes()
     test, network = shapes.test.batch(range(64)), examples.ShapesNet.open(shapes, torch.device("cpu"))
-    assert (network.logits(test.pixels).argmax(1) == test.labels).float().mean() > 0.8
+    assert (network.logits(test.pixels).argmax(1) == test.labels).float().mean() > 0.9
