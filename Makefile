@@ -19,9 +19,10 @@ speed: .venv/installed  ## ratios against naive references, measured in one run
 soak: .venv/installed  ## reliability in large numbers: damaged files, kills (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -n 2
 
+# --quiet would hide warnings from --strict
 docs: .venv/docs  ## the documentation, in out/docs; a broken link or any other warning is an error
 	$(BIN)/cffconvert --validate
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 planted: .venv/installed  ## planted runs, which metric cards are made from, and the cards (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/bench metric-card --run

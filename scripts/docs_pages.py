@@ -146,8 +146,8 @@ def datasets_and_performers(registry: Registry) -> str:
         HEADER,
         "# Datasets and performers",
         "For everyone who chooses images and a network to explain. A *performer* is the trained network that is"
-        " explained. Texts are those of the code. `bench run --task DATASET/WHAT@PERFORMER` combines the two; [the command"
-        " line](command_line.md#bench-list) lists all tasks.",
+        " explained. Texts are those of the code. `bench run --task DATASET/WHAT@PERFORMER` combines the two;"
+        " [bench list](command_line.md#bench-list) prints all tasks.",
         "## Datasets",
     ]
     for plugin in datasets:

@@ -43,6 +43,13 @@ def test_the_workflow_tests_every_python_that_the_package_names() -> None:
     assert {"test", "docs"} <= set(targets)
 
 
+def test_warnings_fail_the_build_of_the_documentation() -> None:
+    """mkdocs counts no warnings with --quiet."""
+    (command,) = re.findall(r"^\t.*mkdocs build.*$", (REPOSITORY / "Makefile").read_text(), re.M)
+    assert "--strict" in command
+    assert "-q" not in command
+
+
 @pytest.mark.parametrize("path", [form for form in FORMS if form.name != "config.yml"], ids=lambda path: path.stem)
 def test_an_issue_form_is_one_that_github_takes(path: Path) -> None:
     form = read(path)
