@@ -207,18 +207,19 @@ def command_line() -> str:
         "# Command line",
         "For everyone who types `bench`: the help of every command, as `bench COMMAND --help` prints it.",
     ]
-    for path, command, context in _commands(program, click.Context(program, info_name="bench", terminal_width=WIDTH)):
-        text += [f"## {path}", f"```text\n{command.get_help(context).rstrip()}\n```"]
+    for context in _contexts(program, "bench"):
+        text += [f"## {context.command_path}", f"```text\n{context.get_help().rstrip()}\n```"]
     return _joined(text)
 
 
-def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
-    yield context.command_path, command, context
+def _contexts(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """Those of a command and of the commands below it, as click makes them."""
+    context = click.Context(command, parent, name, terminal_width=WIDTH, **command.context_settings)
+    yield context
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            found = command.commands[name]
-            if not found.hidden:
-                yield from _commands(found, click.Context(found, context, name, terminal_width=WIDTH))
+        for below in command.list_commands(context):
+            if not command.commands[below].hidden:
+                yield from _contexts(command.commands[below], below, context)
 
 
 def described_in_markdown(cls: type) -> list[str]:

@@ -124,14 +124,12 @@ def test_the_slow_python_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: 
 def parsed(monkeypatch: pytest.MonkeyPatch):
     """Parses words with the real command line, without running the command; raises click.UsageError."""
 
-    def leaves(command: click.Command) -> Iterator[click.Command]:
-        if isinstance(command, click.Group):
-            for found in command.commands.values():
-                yield from leaves(found)
-        else:
-            yield command
+    def all_of(command: click.Command) -> Iterator[click.Command]:
+        yield command
+        for found in command.commands.values() if isinstance(command, click.Group) else ():
+            yield from all_of(found)
 
-    for command in leaves(main):
+    for command in all_of(main):
         monkeypatch.setattr(command, "callback", lambda **_: None)
     return lambda words: main.main(words, "bench", standalone_mode=False)
 
