@@ -35,6 +35,7 @@ GROUPS = {
     "baseline": "Ordinary networks",
     "floor": "Floors",
 }  # by `Explainer.control()`
+OF_ALL_PLUGINS = ("builtins", "partbench.plugin")  # modules whose classes every plugin of a kind derives from
 WIDTH = 100  # characters of a help text
 
 
@@ -78,12 +79,13 @@ def explainers(registry: Registry) -> str:
             text += [f"## {GROUPS[group]}", _overview(members)]
             for plugin in members:
                 text += _explainer(plugin, registry.explainers[plugin.name].cls)
-    return _joined(text)
+    return _joined([*text, *_bases(registry.explainers[plugin.name].cls for plugin in plugins)])
 
 
 def _explainer(plugin: Listed, cls: type) -> Iterator[str]:
     yield f"### {plugin.name}"
     yield from described_in_markdown(cls)
+    yield from _based_on(cls)
     yield f"`bench run --plugin {plugin.name}`"
     if (DOCS / "pictures" / f"{plugin.name}.png").is_file():
         yield f"![What {plugin.name} shows of two test images of fauna](pictures/{plugin.name}.png)"
@@ -103,12 +105,13 @@ def metrics(registry: Registry) -> str:
     ]
     for plugin in plugins:
         text += _metric(plugin, registry.metrics[plugin.name].cls)
-    return _joined(text)
+    return _joined([*text, *_bases(registry.metrics[plugin.name].cls for plugin in plugins)])
 
 
 def _metric(plugin: Listed, cls: Any) -> Iterator[str]:
     yield f"## {plugin.name}"
     yield from described_in_markdown(cls)
+    yield from _based_on(cls)
     better = "higher" if cls.higher_is_better else "lower"
     low, high = (f"{bound:g}".replace("inf", "∞") for bound in cls.bounds)
     images = "of the explained category" if cls.images == "positive" else "all"
@@ -239,6 +242,25 @@ def described_in_markdown(cls: type) -> list[str]:
         if options:
             found.append("\n".join("* **{}**:{}".format(*option.split(":", 1)) for option in options))
     return [re.sub(r"^Source:", "*Source:*", text) for text in found]
+
+
+def _bases_of(cls: type) -> list[type]:
+    """The classes that several plugins derive from and that are no plugins themselves, nearest first."""
+    return [base for base in cls.__mro__[1:] if not hasattr(base, "name") and base.__module__ not in OF_ALL_PLUGINS]
+
+
+def _based_on(cls: type) -> list[str]:
+    links = [f"[{base.__name__}](#{base.__name__.lower()})" for base in _bases_of(cls)]
+    return [f"Based on {', '.join(links)}."] if links else []
+
+
+def _bases(plugins: Iterable[type]) -> Iterator[str]:
+    """What plugins share, each base class once."""
+    found = dict.fromkeys(base for cls in plugins for base in _bases_of(cls))
+    if found:
+        yield "## What several of them share"
+    for base in found:
+        yield from (f"### {base.__name__}", *described_in_markdown(base))
 
 
 def shown(text: str) -> str:
