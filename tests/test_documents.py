@@ -29,9 +29,11 @@ PAGES = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "SECURIT
 COMMANDS, DATA, OUTPUT = {"console", "bash"}, {"toml", "json"}, {"text"}
 SOAK = "<!-- soak -->"
 ELSEWHERE = {
-    "README.md",
-    "docs/plugins.md",
-}  # run by test_readme.py, as a script, and by test_plugins_page.py, as a file
+    "README.md": "test_readme.py",  # as a script, and as a notebook
+    "docs/plugins.md": "test_plugins_page.py",  # as a plugin file
+    "docs/short_forms.md": "test_short_forms_page.py",
+    "docs/bridges.md": "test_bridges_page.py",
+}  # pages whose Python is run by a test of their own
 OTHER_PROGRAMS = {"git", "dask"}
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
@@ -96,6 +98,12 @@ def some_results() -> None:
             place = Path("results", "fauna", file.parent.name)
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, place)
+
+
+def test_pages_that_run_elsewhere_have_a_test_of_their_own() -> None:
+    tests = [REPOSITORY / "tests" / test for page, test in ELSEWHERE.items() if (REPOSITORY / page).exists()]
+    assert [test for test in tests if not test.is_file()] == []
+    assert len(tests) > 1
 
 
 def run_page(name: str, soak: bool) -> None:
