@@ -116,12 +116,15 @@ class Explainer:
         """What this explainer, with its present options, is a control for.
 
         "floor": it sees nothing of what the network makes of an image. "ablation": a method without one of its
-        components. "baseline": an ordinary network. "": no control.
+        components. "baseline": an ordinary network. "": no control. The boards take partbench's own word alone for it.
         """
         return ""
 
     def deterministic(self) -> bool:
-        """Whether this explainer, with its present options, draws no random numbers: all seeds give the same values."""
+        """Whether this explainer, with its present options, draws no random numbers: all seeds give the same values.
+
+        The boards believe it of partbench's own explainers; others show it by two seeds on every task.
+        """
         return False
 
     def explains(self, task: TrainingTask) -> tuple[str, Mapping[str, Any]] | None:

@@ -16,6 +16,7 @@ import pluggy
 from partbench import __version__, hookspecs
 from partbench.declaration import fault
 from partbench.errors import InputError, in_one_line, unknown
+from partbench.names import look
 from partbench.plugin_files import digest, import_file
 
 KINDS = ("explainers", "metrics", "datasets", "performers")
@@ -119,6 +120,8 @@ def load(
             continue
         announce(point.name)
         source = (point.dist.metadata["Name"], point.dist.version) if point.dist else (point.value, "0")
+        if source[0] == FIRST_PARTY:  # whose plugins are found without an entry point
+            source = (point.value, source[1])
         _load_installed(registry, point.name, point.load, source)
     for path in dict.fromkeys(Path(path).resolve() for path in paths):
         announce(str(path))
@@ -161,6 +164,7 @@ def _load_installed(registry: Registry, owner: str, importing: Callable[[], obje
     for kind, cls in found:
         wrong, name = _fault(kind, cls), getattr(cls, "name", "")
         known = None if wrong else getattr(registry, kind).get(name)
+        wrong = wrong or _alike(registry, kind, name, owner)
         if known and known.cls is not cls:
             wrong = f"two {kind} are named '{name}': {known.owner} and {owner}; rename one or uninstall its package"
             if source[0] == FIRST_PARTY:
@@ -185,10 +189,20 @@ def _load_file(registry: Registry, path: Path) -> None:
     for kind, cls in found:
         if wrong := _fault(kind, cls):
             raise InputError(f"plugin file {path} is broken: {wrong}")
+        if wrong := _alike(registry, kind, cls.name, str(path)):
+            raise InputError(wrong)
         entry = Entry(cls.name, cls, str(path), path.name, version)
         if known := getattr(registry, kind).get(entry.name):
             _check_shadow(kind, known, entry)
         getattr(registry, kind)[entry.name] = entry
+
+
+def _alike(registry: Registry, kind: str, name: str, owner: str) -> str:
+    """Why a name cannot stand beside those of its kind that look like it, in one line; "" if it can."""
+    for known in getattr(registry, kind).values():
+        if known.name != name and look(known.name) == look(name):
+            return f"'{name}' ({kind}, {owner}) looks like '{known.name}' of {known.owner}; choose another name"
+    return ""
 
 
 def _check_shadow(kind: str, known: Entry, entry: Entry) -> None:

@@ -191,3 +191,11 @@ def test_an_entry_point_with_an_unknown_hook_is_broken(tmp_path: Path, monkeypat
     installed(monkeypatch, importlib.metadata.EntryPoint("odd", "mine_plugin", GROUP))
     (broken,) = load().broken
     assert "register_nonsense" in broken.error
+
+
+@pytest.mark.parametrize("name", ["SRAE", "Srae", "top-conv"])
+def test_a_file_whose_explainer_looks_like_an_installed_one_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "alike.py"
+    path.write_text(GOOD.replace('"mine"', f'"{name}"'))
+    with pytest.raises(InputError, match=rf"'{name}' \(explainers, .*alike.py\) looks like '(srae|top_conv)' of "):
+        load([path])

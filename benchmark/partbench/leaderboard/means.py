@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from partbench.leaderboard.current import numbered
+from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.units import unit_of
 
 ROW = ["board", "explainer", "variant", "metric"]
@@ -16,21 +17,23 @@ LEAST_SHARE = 0.5  # of the explainers that must cover a task
 DIFFERENT = "different"  # the network of a row whose cells explain several
 _SAID = {
     "label": "first", "dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last",
-    "low_bound": "last", "high_bound": "last", "network": "last",
+    "low_bound": "last", "high_bound": "last", "network": "last", "distribution": "first",
 }  # fmt: skip
-_TEXTS = [*ROW, "label", "dataset", "performer", "control", "coverage", "seeds", "network", "unit"]
+_TEXTS = [*ROW, "label", "dataset", "performer", "distribution", "control", "coverage", "seeds", "network", "unit"]
 
 
 def on_shared_tasks(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows, of which those on tasks that less than half of the explainers cover are not `scored`.
 
-    Counted for each board and metric, among explainers with default options. Else a single explainer that runs on one
-    more task would take the values of all others away.
+    Counted for each board and metric, among explainers of partbench with default options; where there is none, among
+    the owners of others. Else a single explainer that runs on one more task, or many copies that run on one only, would
+    take the values of all others away.
     """
     board = numbered([pd.factorize(rows[name])[0] for name in ("board", "metric")])
     task = numbered([board, pd.factorize(rows["task"])[0]])
-    voting = (rows["scored"] & (rows["variant"] == "")).to_numpy(bool)
-    explainers = pd.factorize(rows["explainer"])[0]
+    voting, own = (rows["scored"] & (rows["variant"] == "")).to_numpy(bool), is_own(rows)
+    voting = voting & (own | ~pd.Series(own & voting).groupby(board).transform("any").to_numpy(bool))
+    explainers = pd.factorize(rows["explainer"].where(own, rows["distribution"]))[0]
     voters = pd.Series(explainers[voting])
     of_board = voters.groupby(board[voting]).nunique().reindex(board).fillna(0).to_numpy()
     of_task = voters.groupby(task[voting]).nunique().reindex(task).fillna(0).to_numpy()
@@ -44,8 +47,9 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     metric is covered (see `on_shared_tasks`). A task is covered if all its cells are scored; `coverage` says how many
     are (`4/6`). `images` is the total over tasks, `seeds` the seeds used, `categories` those covered. `network` is what
     the explainer explains: "" for the performer, `DIFFERENT` where its cells differ. `deterministic` is declared or,
-    where it is not known, inferred: several seeds have equal values in all metrics. `one_seed`: no task has two seeds,
-    and the explainer is not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over
+    where it is not known, inferred: several seeds have equal values in all metrics; it is believed of partbench's own
+    explainers alone. `one_seed`: no task has two seeds, or (of explainers of others) some task has a single one, and
+    the explainer is not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over
     seeds.
     """
     rows = rows.assign(**{name: _column(rows, name).where(rows["scored"]) for name in ("network", "deterministic")})
@@ -56,8 +60,10 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     different = rows["network"].groupby(row_of).nunique() > 1
     table = names.assign(network=names["network"].fillna("").where(~different, DIFFERENT))
     table = table.assign(unit=table["metric"].map(unit_of), **_of_cells(rows, row_of, len(table)))
-    fixed = table["label"].map(_deterministic(rows)).astype(bool)
-    table = table.assign(deterministic=fixed, one_seed=~fixed & (table.pop("most_seeds") == 1))
+    own = is_own(table)
+    fixed = table["label"].map(_deterministic(rows)).astype(bool) & own
+    seeds = table.pop("most_seeds").where(own, table.pop("least_seeds"))
+    table = table.assign(deterministic=fixed, one_seed=~fixed & (seeds == 1))
     for name, usual in (("low_bound", -np.inf), ("high_bound", np.inf)):
         table[name] = table[name].astype(float).fillna(usual)
     return table.astype(dict.fromkeys(_TEXTS, object)).reset_index(drop=True)
@@ -122,6 +128,7 @@ def _standing(cells: dict[str, np.ndarray], wanted: int, reported: bool) -> dict
         "coverage": f"{len(starts)}/{wanted}",
         "seeds": " ".join(map(str, np.unique(cells["seed"]))),
         "most_seeds": counts.max() if len(counts) else 0,
+        "least_seeds": counts.min() if len(counts) else 0,
         "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if len(starts) else 0,
         "categories": cells["category"],
         "reported_variance": variance,

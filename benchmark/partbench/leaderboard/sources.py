@@ -11,12 +11,13 @@ import pandas as pd
 
 from partbench.leaderboard.claims import ledger_of
 from partbench.leaderboard.current import FLOOR, UNRANKED, current
+from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import Judged, judged
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.store import load_with_evidence
 
-_READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control"]
+_READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
 LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one case of six
 
@@ -71,9 +72,12 @@ class Sources:
 
     @cached_property
     def honest(self) -> pd.DataFrame:
-        """Rows of the explainers that are compared: with their defaults, neither floors nor ablations."""
+        """Rows by which metrics are judged: of partbench's explainers with their defaults, no floors or ablations.
+
+        What others register may be a cheat, and a cheat that scores best would be the measure of cheats.
+        """
         rows = self.scored
-        return rows[(rows["variant"] == "") & ~rows["control"].isin(UNRANKED)]
+        return rows[(rows["variant"] == "") & ~rows["control"].isin(UNRANKED) & is_own(rows)]
 
     @cached_property
     def floors(self) -> pd.DataFrame:
@@ -87,7 +91,7 @@ class Sources:
 
     @cached_property
     def best_honest(self) -> pd.DataFrame:
-        """The best of the explainers that are compared, likewise."""
+        """The best of the explainers by which metrics are judged, likewise."""
         return _best(with_score_bounds(self.honest))
 
     @cached_property

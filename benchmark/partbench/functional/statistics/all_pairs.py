@@ -181,7 +181,7 @@ def _of_images(
     clusters = _starts(stack.image[columns][order])[0]
     count, tasks = len(clusters), len(starts)
     found: dict[str, list[Float[np.ndarray, "q"]]] = {"difference": [], "image": [], "better": []}
-    for some in _blocks(pairs, len(columns)):
+    for some in blocks(pairs, len(columns)):
         delta = _differences(stack.means[some[:, :1], columns], stack.means[some[:, 1:], columns])
         of_task = np.add.reduceat(delta, starts, axis=1) / sizes
         sign = np.sign(delta) * (1 if known.higher_is_better else -1)
@@ -196,7 +196,8 @@ def _of_images(
     return {**whole, "image_degrees": degrees, "clusters": degrees + 1}
 
 
-def _blocks(pairs: Int[np.ndarray, "p 2"], columns: int) -> Iterator[Int[np.ndarray, "q 2"]]:
+def blocks(pairs: Int[np.ndarray, "p 2"], columns: int) -> Iterator[Int[np.ndarray, "q 2"]]:
+    """Pairs in blocks whose differences of images are in memory at once."""
     size = max(1, _AT_ONCE // columns)
     for start in range(0, len(pairs), size):
         yield pairs[start : start + size]
