@@ -238,7 +238,8 @@ class Metric:
 
     `needs` lists the fields of Explanation and Batch without which there is no score. `images` says which images the
     metric is fed: those of the explained category or all. `bounds` is the range of its values; those of a variant may
-    leave it. `of` is what one value is of; a metric of "all" has one value for all images and concepts together.
+    leave it; `unit` is what they are in ("logits", "px"), for readers. `of` is what one value is of; a metric of "all"
+    has one value for all images and concepts together.
 
     Options have types that hold their bounds, such as `Annotated[float, Gt(0)]`. A value outside of them raises
     InputError when the metric is made.
@@ -250,6 +251,7 @@ class Metric:
     images: ClassVar[Literal["positive", "all"]] = "positive"
     higher_is_better: ClassVar[bool]
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    unit: ClassVar[str] = ""
     of: ClassVar[Literal["image", "concept", "part", "pair", "all"]] = "image"
 
     def __post_init__(self) -> None:

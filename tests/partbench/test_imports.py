@@ -15,7 +15,9 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY / "plugins"}
 
-BOTTOM = {"cache", "errors", "names", "options", "nn", "attribution", "functional", "task_globs"}
+BOTTOM = {
+    "cache", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution", "functional", "task_globs",
+}  # fmt: skip
 NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
     {"cli"}, {"testing"}, {"running"}, {"pictures"}, {"opening"}, {"catalogue"}, {"registry"}, {"plugin_files"},
@@ -27,7 +29,9 @@ ALLOWED: dict[str, set[str]] = {
     "names": set(),
     "task_globs": set(),
     "cache": {"errors"},
-    "options": {"errors"},
+    "options": {"errors", "option_types"},
+    "option_types": set(),
+    "option_docs": set(),
     "nn": {"errors"},
     "attribution": {"errors", "nn"},
     "functional": {"nn", "types"},
@@ -40,6 +44,8 @@ for _place, _floor in enumerate(FLOORS):
 ALLOWED["types"] = {"nn"}
 ALLOWED["running"] |= {"results"}
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
+# Short forms are written on the base classes, and read images and normalise them as the plugins of the project do.
+ALLOWED["short_forms"] = BOTTOM | NOUNS | {"plugin", "types", "datasets.photograph", "performers.normalise"}
 ALLOWED["cli"] |= {"results", "leaderboard"}
 PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 

@@ -15,6 +15,7 @@ from partbench.cli.check import check
 from partbench.cli.compare import compare
 from partbench.cli.listing import doctor, list_
 from partbench.cli.metric_card import metric_card
+from partbench.cli.new import new
 from partbench.cli.pages import leaderboard
 from partbench.cli.results import results
 from partbench.cli.run import run
@@ -57,6 +58,7 @@ def main() -> None:
     \b
     bench run --plugin srae                      score an explainer on embedded data
     bench run --plugin ./mine.py --task fauna/multi:bird
+    bench new explainer mine                     a plugin to begin with
     bench check ./mine.py                        does the plugin keep the contract?
     bench list explainers                        names, versions, descriptions
     bench compare srae nn                        which is better, metric by metric
@@ -68,7 +70,7 @@ def main() -> None:
     """
 
 
-for command in (run, check, list_, show, compare, leaderboard, metric_card, results, cache, doctor):
+for command in (run, new, check, list_, show, compare, leaderboard, metric_card, results, cache, doctor):
     main.add_command(command)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Int
 
 from partbench.leaderboard.current import numbered
 from partbench.leaderboard.origins import is_own
@@ -104,44 +105,42 @@ def _of_cells(rows: pd.DataFrame, row_of: Int[np.ndarray, "n"], count: int) -> d
     cells |= {name: rows[name].to_numpy() for name in ("seed", "images", "value")}
     order = np.lexsort((cells["seed"], task, row_of))
     cells = {name: column[order][covered[order]] for name, column in cells.items()}
-    ends = np.searchsorted(cells["row"], np.arange(count + 1))
-    reported = rows["higher_is_better"].isna().groupby(row_of).all().to_numpy(bool)
-    found = [
-        _standing({name: column[ends[at] : ends[at + 1]] for name, column in cells.items()}, of_row[at], reported[at])
-        for at in range(count)
-    ]
-    named = pd.DataFrame(found, index=range(count))
-    texts = np.asarray(categories, object)
-    named["categories"] = [tuple(sorted(texts[list(set(codes))])) for codes in named["categories"]]
-    return {name: named[name] for name in named}
-
-
-def _standing(cells: dict[str, np.ndarray], wanted: int, reported: bool) -> dict[str, Any]:
-    """Of one row, from its cells on covered tasks, sorted by task and seed."""
-    _, starts, counts = np.unique(cells["task"], return_index=True, return_counts=True)
-    complete = 0 < len(starts) == wanted
-    of_task = np.add.reduceat(cells["value"], starts) / counts if len(starts) else np.empty(0)
-    variance, degrees = _over_seeds(cells["value"], of_task, counts) if reported and complete else (np.nan, np.nan)
-    return {
-        "value": of_task.mean() if complete else np.nan,
-        "tasks": len(starts),
-        "coverage": f"{len(starts)}/{wanted}",
-        "seeds": " ".join(map(str, np.unique(cells["seed"]))),
-        "most_seeds": counts.max() if len(counts) else 0,
-        "least_seeds": counts.min() if len(counts) else 0,
-        "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if len(starts) else 0,
-        "categories": cells["category"],
-        "reported_variance": variance,
-        "reported_degrees": degrees,
+    ends = np.searchsorted(cells["row"], np.arange(count + 1)).tolist()
+    texts, seeds, codes = np.asarray(categories, object), cells["seed"].tolist(), cells["category"].tolist()
+    spans = list(pairwise(ends))
+    return _numbers(cells, of_row, rows["higher_is_better"].isna().groupby(row_of).all().to_numpy(bool)) | {
+        "seeds": [" ".join(map(str, sorted(set(seeds[start:stop])))) for start, stop in spans],
+        "categories": [tuple(sorted(texts[list(set(codes[start:stop]))])) for start, stop in spans],
     }
 
 
-def _over_seeds(
-    values: Float[np.ndarray, "n"], of_task: Float[np.ndarray, "t"], counts: Int[np.ndarray, "t"]
-) -> tuple[float, float]:
-    """The variance of the mean that is due to seeds, pooled within tasks, and its degrees; NaN for single seeds."""
-    degrees = len(values) - len(counts)
-    if not degrees:
-        return np.nan, np.nan
-    pooled = np.square(values - np.repeat(of_task, counts)).sum() / degrees
-    return float(pooled * (1 / counts).sum() / len(counts) ** 2), float(degrees)
+def _numbers(
+    cells: dict[str, np.ndarray], wanted: Int[np.ndarray, "r"], reported: Bool[np.ndarray, "r"]
+) -> dict[str, Any]:
+    """Of each row, from the cells on covered tasks, sorted by row, task and seed."""
+    row, value, count = cells["row"], cells["value"], len(wanted)
+    first = np.flatnonzero((np.diff(row, prepend=-1) != 0) | (np.diff(cells["task"], prepend=-1) != 0))
+    each, of = np.diff(first, append=len(row)), row[first]  # seeds of a task, and its row
+    of_task = np.add.reduceat(value, first) / each if len(first) else np.empty(0)
+    tasks = np.bincount(of, minlength=count)
+    complete = (tasks > 0) & (tasks == wanted)
+    degrees = np.bincount(row, minlength=count) - tasks
+    shown, most, least = reported & complete & (degrees > 0), np.zeros(count, int), np.full(count, len(row))
+    np.maximum.at(most, of, each)
+    np.minimum.at(least, of, each)
+    images = np.maximum.reduceat(cells["images"], first) if len(first) else np.empty(0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        squares = np.bincount(row, np.square(value - np.repeat(of_task, each)), count)
+        # The variance over seeds of the mean, pooled within tasks; none with single seeds.
+        variance = squares / degrees * np.bincount(of, 1 / each, count) / tasks**2
+        mean = np.bincount(of, of_task, count) / tasks
+    return {
+        "value": np.where(complete, mean, np.nan),
+        "tasks": tasks,
+        "coverage": [f"{some}/{of_all}" for some, of_all in zip(tasks.tolist(), wanted.tolist(), strict=True)],
+        "most_seeds": most,
+        "least_seeds": np.minimum(least, most),
+        "images": np.bincount(of, images, count).astype(int),
+        "reported_variance": np.where(shown, variance, np.nan),
+        "reported_degrees": np.where(shown, degrees, np.nan),
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -85,12 +87,12 @@ class Sources:
         return self.scored[self.scored["control"] == FLOOR]
 
     @cached_property
-    def best_floors(self) -> pd.DataFrame:
+    def best_floors(self) -> Best:
         """The best floor of each metric and task: label, value, score and its bounds over seeds."""
         return _best(with_score_bounds(self.floors))
 
     @cached_property
-    def best_honest(self) -> pd.DataFrame:
+    def best_honest(self) -> Best:
         """The best of the explainers by which metrics are judged, likewise."""
         return _best(with_score_bounds(self.honest))
 
@@ -107,6 +109,14 @@ class Sources:
         rows = rows[of_results.isna() | (of_results == rows["metric_version"])]
         sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
         return with_score_bounds(rows.assign(score=rows["value"] * sign))
+
+    @cached_property
+    def _planted_by_metric(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return dict(iter(self.planted.groupby(["planted", "metric"], sort=False)))
+
+    def planted_of(self, kind: str, metric: str) -> pd.DataFrame:
+        """The rows of `planted` of one kind, such as `planted.ORACLE`, and metric."""
+        return self._planted_by_metric.get((kind, metric), self.planted.iloc[:0])
 
     @cached_property
     def metrics(self) -> list[str]:
@@ -127,18 +137,25 @@ class Sources:
         raise KeyError(metric)
 
 
-def of_metric(best: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows of one metric, by task, of `Sources.best_floors` or `best_honest`."""
-    return best[best["metric"] == metric].set_index("task")
+class Best(NamedTuple):
+    """The best row of each task: `tables` by metric, whose index is the task."""
+
+    tables: Mapping[str, pd.DataFrame]
+    none: pd.DataFrame
+
+    def of_metric(self, metric: str) -> pd.DataFrame:
+        """The rows of one metric, by task."""
+        return self.tables.get(metric, self.none)
 
 
-def _best(rows: pd.DataFrame) -> pd.DataFrame:
+def _best(rows: pd.DataFrame) -> Best:
     means = rows.groupby(["metric", "task", "label"], sort=True, observed=True).agg(
         value=("value", "mean"), score=("score", "mean"), score_low=("score_low", "min"),
         score_high=("score_high", "max"),
     )  # fmt: skip
     order = means.reset_index().sort_values(["metric", "task", "score", "label"], ascending=[True, True, False, True])
-    return order.drop_duplicates(["metric", "task"])
+    best = order.drop_duplicates(["metric", "task"]).set_index("task")
+    return Best({str(metric): own for metric, own in best.groupby("metric", sort=False)}, best.iloc[:0])
 
 
 def with_score_bounds(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import platform
 import subprocess
@@ -68,7 +69,7 @@ def digest(module: str) -> str:
 
 def beside(file: Path) -> list[str]:
     """Names of the modules beside a plugin file that it imports, however indirectly."""
-    return sorted(_reachable("", file).keys() - {file.stem})
+    return sorted(_reachable("", file).keys() - {_name_by_hand(file)})
 
 
 def _git(folder: Path, *words: str) -> str | None:
@@ -85,9 +86,12 @@ def _reachable(name: str, path: Path) -> dict[str, ast.Module]:
     """Syntax trees by name of a module and of all that it imports from the same place."""
     package = path.name == "__init__.py"
     by_hand = not package and path.stem != name.rpartition(".")[2]  # a file loaded under another name than its own
-    folder = path.parent if by_hand else path.parents[name.count(".") + package]  # of the top-level package
+    if by_hand:
+        name, folders = _name_by_hand(path), [path.parent, path.parents[len(_packages(path))]]
+    else:
+        folders = [path.parents[name.count(".") + package]]  # of the top-level package
     found: dict[str, ast.Module] = {}
-    waiting = [(path.stem if by_hand else name, path)]
+    waiting = [(name, path)]
     top = name.partition(".")[0]
     while waiting:
         name, path = waiting.pop()
@@ -95,9 +99,20 @@ def _reachable(name: str, path: Path) -> dict[str, ast.Module]:
             continue
         found[name] = _parsed(path, path.stat().st_mtime_ns)
         for wanted in _imported(found[name], name if path.name == "__init__.py" else name.rpartition(".")[0]):
-            if (by_hand or _is_beside(wanted.partition(".")[0], top, folder)) and (place := _source(folder, wanted)):
-                waiting.append((wanted, place))
+            if by_hand or _is_beside(wanted.partition(".")[0], top, folders[0]):
+                waiting += [(wanted, place) for folder in folders[::-1] if (place := _source(folder, wanted))][:1]
     return found
+
+
+def _name_by_hand(path: Path) -> str:
+    """What a plugin file is called as a module: its name, after those of the packages that it lies in."""
+    return ".".join([*_packages(path), path.stem])
+
+
+def _packages(path: Path) -> list[str]:
+    """Names of the packages that a file lies in, outermost first."""
+    folders = itertools.takewhile(lambda folder: (folder / "__init__.py").is_file(), path.parents)
+    return [folder.name for folder in folders][::-1]
 
 
 @functools.lru_cache(maxsize=256)

@@ -119,7 +119,7 @@ def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
     work.untouched()
     seed_generators(work.explainer, work.task)  # `fit` draws less where it finds its weights in the cache
     _explain_all(work, scores)
-    return _report(work.explainer, {score.metric.name for score in scores})
+    return report_rows(work.explainer, {score.metric.name for score in scores})
 
 
 def fit(explainer: Explainer, task: Task) -> None:
@@ -268,7 +268,11 @@ def _located(dataset: Dataset) -> tuple[int, ...] | None:
     return tuple(dataset.landmark_names.index(name) for name in dataset.located)
 
 
-def _report(explainer: Explainer, taken: Container[str]) -> list[Row]:
+def report_rows(explainer: Explainer, taken: Container[str]) -> list[Row]:
+    """What a fitted explainer reports of itself, as rows. Raises ValueError for what is no number by a name of its own.
+
+    `taken` are the names of metrics.
+    """
     found, rows = explainer.report(), []
     if not isinstance(found, dict):
         raise ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name")

@@ -14,6 +14,7 @@ import contextlib
 import faulthandler
 import fcntl
 import gc
+import importlib
 import json
 import os
 import queue
@@ -217,6 +218,12 @@ def _versions(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, b
     return versions_of(worker.workbench(setting).registry, setting.plugin_files), True
 
 
+def _call(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    """What a function of partbench above this package, "module:function", answers to the worker and the request."""
+    module, _, function = request["function"].partition(":")
+    return getattr(importlib.import_module(module), function)(worker, request)
+
+
 def _fail(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.cell_job import CellJob, plain
     from partbench.running.worker_cell import fail_job
@@ -228,7 +235,7 @@ def _fail(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
 Handler = Callable[[RequestServer, Mapping[str, Any]], tuple[Any, bool]]
 HANDLERS: dict[str, Handler] = {
     "plan": _plan, "open": _open, "activations": _activations, "fit": _fit, "cell": _cell,
-    "versions": _versions, "fail": _fail,
+    "versions": _versions, "fail": _fail, "call": _call,
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from partbench.results import provenance
-from partbench.results.provenance import commit_of, digest, host, source_commit
+from partbench.results.provenance import beside, commit_of, digest, host, source_commit
 
 MODULE = """
 import math
@@ -106,6 +106,27 @@ def test_of_a_plugin_given_by_file_the_files_beside_it_enter(tmp_path: Path) -> 
     assert digest(name) == before != ""
     (tmp_path / "beside.py").write_text("X = 2\n")
     assert digest(name) != before
+
+
+def test_of_a_plugin_given_by_file_what_it_imports_of_its_package_enters(tmp_path: Path) -> None:
+    from partbench.plugin_files import import_file
+
+    package = tmp_path / "some_package"
+    (package / "sub").mkdir(parents=True)
+    texts = {"near.py": "X = 1\n", "sub/mine.py": "from ..near import X\nfrom some_package import far\n"}
+    for name in ("__init__.py", "sub/__init__.py", "far.py", "other.py"):
+        texts[name] = "X = 1\n"
+    for name, text in texts.items():
+        (package / name).write_text(text)
+    module = import_file(package / "sub" / "mine.py").__name__
+    before = digest(module)
+    (package / "other.py").write_text("X = 2\n")
+    assert digest(module) == before
+    for name in ("near.py", "far.py"):
+        (package / name).write_text("X = 2\n")
+        assert digest(module) != before
+        (package / name).write_text("X = 1\n")
+    assert beside(package / "sub" / "mine.py") == ["some_package", "some_package.far", "some_package.near"]
 
 
 @pytest.fixture

@@ -140,10 +140,10 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Co
     seeds = np.zeros((3, 2, len(pairs)))  # (A, B, or A over seeds; variance or degrees; pair)
     counts, least = np.zeros((2, len(pairs)), int), np.ones(len(pairs))
     pattern, example = stack.patterns
-    classes = np.sort(pattern[pairs], axis=1)
-    for one, other in np.unique(classes, axis=0) if len(pairs) else []:
-        at = np.flatnonzero((classes == [one, other]).all(axis=1))
-        columns, counts[:, at], least[at] = _columns(stack, example[one], example[other])
+    classes = np.sort(pattern[pairs], axis=1) @ [len(example), 1]
+    for number in np.unique(classes):
+        at = np.flatnonzero(classes == number)
+        columns, counts[:, at], least[at] = _columns(stack, *example[[number // len(example), number % len(example)]])
         if len(columns):
             for name, numbers in _of_images(stack, pairs[at], columns, known).items():
                 out[name][at] = numbers
