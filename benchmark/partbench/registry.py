@@ -193,7 +193,7 @@ def _load_file(registry: Registry, path: Path) -> None:
         raise InputError(f"plugin file {path} is broken: {in_one_line(error)}") from error
     if not found:
         hook = "a hook, such as @hookimpl def register_metrics(register), that calls register(YourClass)"
-        raise InputError(f"plugin file {path} registers nothing; expected {hook}; see CONTRIBUTING.md")
+        raise InputError(f"plugin file {path} registers nothing; expected {hook}; see docs/plugins.md")
     version = digest(path)
     for kind, cls in found:
         if wrong := _fault(kind, cls):

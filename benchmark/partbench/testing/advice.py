@@ -158,7 +158,7 @@ ADVICE = (
     ),
     Advice(
         r"evidence", "compute",
-        "the mean of `Scores.evidence` over the images must be the aggregate; see CONTRIBUTING.md",
+        "the mean of `Scores.evidence` over the images must be the aggregate; see docs/plugins.md",
     ),
     Advice(
         r"expected a dict of Scores by name", "compute",
