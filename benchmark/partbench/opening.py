@@ -45,6 +45,7 @@ class Workbench:
     _opened: dict[tuple[str, str, str], Activations] = field(default_factory=dict, repr=False)
     _datasets: dict[tuple[type, int], Dataset] = field(default_factory=dict, repr=False)
     _random: dict[tuple[type, int], RandomImages] = field(default_factory=dict, repr=False)
+    _present: dict[tuple[type, Path], tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         check_cache_writable()
@@ -83,6 +84,9 @@ class Workbench:
             raise unknown("task", plain, known)
         if self.lacks_negatives(wanted):
             raise InputError(f"task {name}: {dataset} {NO_RANDOM}")
+        if self.lacks_images(wanted):
+            there = self.categories_in(dataset)
+            raise InputError(f"task {name}: {self.root_of(dataset)} has no images of it; it has {', '.join(there)}")
         performer = wanted.performer or self.registry.default_performer(plain)
         self.registry.find("performers", performer)
         return replace(wanted, performer=performer)
@@ -90,6 +94,26 @@ class Workbench:
     def lacks_negatives(self, task: TaskName) -> bool:
         """Whether a task tells a category from random images, and there are none."""
         return self.other is None and self.reads_other(task)
+
+    def lacks_images(self, task: TaskName) -> bool:
+        """Whether a task explains a category that the folder of its dataset has no images of."""
+        own = self.registry.opened_for(task.dataset, task.what) is self._class(task.dataset)
+        one = task.form in ("logit", "single", "others")
+        return own and one and task.category not in self.categories_in(task.dataset)
+
+    def categories_in(self, name: str) -> tuple[str, ...]:
+        """The categories that the folder of a dataset has images of; all where none is named. Raises InputError."""
+        cls, root = self._class(name), self.root_of(name)
+        if root is None:
+            return tuple(cls.categories)
+        if (cls, root) not in self._present:
+            with one_line(f"dataset {name}"):
+                self._present[cls, root] = tuple(cls.categories_in(root))
+        return self._present[cls, root]
+
+    def _class(self, name: str) -> type[Dataset]:
+        cls: type[Dataset] = self.registry.find("datasets", name).cls
+        return cls
 
     def reads_other(self, task: TaskName) -> bool:
         """Whether the random images of a task come from the folder `other`: its dataset has none."""
@@ -115,7 +139,8 @@ class Workbench:
     def _matching(self, pattern: str) -> list[str]:
         dataset, _, what = pattern.partition("/")
         known = self.registry.tasks_of(dataset)
-        matching = [name for name in self._meant(pattern) if what == "**" or fnmatch.fnmatchcase(name, pattern)]
+        named = [name for name in self._meant(pattern) if what == "**" or fnmatch.fnmatchcase(name, pattern)]
+        matching = [name for name in named if not self.lacks_images(TaskName.parse(name))]
         lacking = [name for name in matching if self.lacks_negatives(TaskName.parse(name))]
         found = [name for name in matching if name not in lacking]
         if not found:
@@ -140,11 +165,9 @@ class Workbench:
     def dataset(self, name: str, size: int, what: str = "") -> Dataset:
         """The dataset of that name at an image size, opened once; as the task `what` sees it (see TaskName).
 
-        The images of an attribute task may be others than those of the other tasks.
+        The images of attribute tasks and of single ones may be others than those of the other tasks.
         """
-        registered = self.registry.find("datasets", name).cls
-        attribute = what in registered.attribute_tasks
-        cls = (registered.attribute_images or registered) if attribute else registered
+        cls = self.registry.opened_for(name, what)
         if (cls, size) not in self._datasets:
             with one_line(f"dataset {name}"):
                 dataset = cls(self.root_of(name), size)
@@ -152,9 +175,9 @@ class Workbench:
                     split.progress = self.progress
             self._datasets[cls, size] = dataset
         opened, category = self._datasets[cls, size], what.removesuffix(OTHERS)
-        if attribute:
+        if what in opened.attribute_tasks:
             return through_attribute(opened, what)
-        if category not in registered.categories:
+        if category not in opened.categories:
             return opened
         negatives: Negatives = "others" if what.endswith(OTHERS) else "random"
         return through_category(opened, category, negatives, self._random_images(opened))
