@@ -15,6 +15,7 @@ from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
 from partbench.cache.folder import check_cache_writable
 from partbench.category_view import RandomImages, has_random_images, through_category
+from partbench.data_folders import folder_of_config, folder_of_environment
 from partbench.errors import InputError, in_one_line, unknown
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
@@ -206,11 +207,16 @@ class Workbench:
         return self.dataset(wanted.dataset, size, wanted.what if wanted.form in VIEWS else "")
 
     def root_of(self, name: str) -> Path | None:
-        """The folder of a dataset: DATA_ROOT/<name> where there is one (also written with -), else DATA_ROOT itself."""
-        if self.data_root is None:
-            return None
-        candidates = (self.data_root / name, self.data_root / name.replace("_", "-"))
-        return next((path for path in candidates if path.is_dir()), self.data_root)
+        """The folder of a dataset, None where none is named.
+
+        DATA_ROOT/<name> where there is one (also written with -), else DATA_ROOT itself. DATA_ROOT is `data_root`, or
+        else $PARTBENCH_DATA; without either it is what the config file says (`bench data add`).
+        """
+        root = self.data_root or folder_of_environment()
+        if root is None:
+            return folder_of_config(name) if self._class(name).needs_root else None
+        candidates = (root / name, root / name.replace("_", "-"))
+        return next((path for path in candidates if path.is_dir()), root)
 
     def _open(self, dataset_name: str, what: str, performer_name: str) -> Activations:
         plugin = self.registry.find("performers", performer_name).cls

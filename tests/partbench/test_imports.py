@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY / "plugins"}
 
-BOTTOM = {"cache", "errors", "options", "nn", "attribution", "functional"}
+BOTTOM = {"cache", "data_folders", "errors", "options", "nn", "attribution", "functional"}
 NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
     {"cli"}, {"testing"}, {"running"}, {"pictures"}, {"opening"}, {"catalogue"}, {"registry"}, {"plugin_files"},
@@ -25,6 +25,7 @@ FLOORS: list[set[str]] = [
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "cache": {"errors"},
+    "data_folders": {"errors"},
     "options": {"errors"},
     "nn": {"errors"},
     "attribution": {"errors", "nn"},

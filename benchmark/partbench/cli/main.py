@@ -13,6 +13,7 @@ from partbench import __version__
 from partbench.cli.cache import cache
 from partbench.cli.check import check
 from partbench.cli.compare import compare
+from partbench.cli.data import data
 from partbench.cli.listing import doctor, list_
 from partbench.cli.metric_card import metric_card
 from partbench.cli.pages import leaderboard
@@ -62,13 +63,14 @@ def main() -> None:
     bench compare srae nn                        which is better, metric by metric
     bench leaderboard                            rebuild leaderboards/ from results/
     bench metric-card part_following             what a metric is worth
+    bench data info                              where to get datasets; check a folder, note it
     bench cache                                  what is cached; check it, clear it
     bench results query 'select ...'             ask the results in SQL
     bench completion bash >> ~/.bashrc           complete names with TAB
     """
 
 
-for command in (run, check, list_, show, compare, leaderboard, metric_card, results, cache, doctor):
+for command in (run, check, list_, show, compare, leaderboard, metric_card, results, data, cache, doctor):
     main.add_command(command)
 
 

@@ -89,7 +89,9 @@ class Trial:
     def _dataset(self, name: str) -> list[str]:
         registry, notes = self.workbench.registry, []
         registered = registry.find("datasets", name).cls
-        for cls in dict.fromkeys((registered, registered.attribute_images or registered)):
+        for cls in dict.fromkeys((registered, registered.attribute_images, registered.single_images)):
+            if cls is None:
+                continue
             size = registry.find("performers", cls.default_performer).cls.input_size
             dataset = cls(self.workbench.root_of(name), size)
             check_dataset(dataset)
@@ -104,11 +106,12 @@ class Trial:
         return [f"tried on {task.name}: {layers}"]
 
     def _task_of(self, performer: str) -> str:
-        """A task on embedded data that the performer is the default of, or the default task on it."""
+        """A task on data at hand that the performer is the default of, or the default task on it."""
         registry = self.workbench.registry
         for task in registry.tasks():
-            embedded = not registry.datasets[task.partition("/")[0]].cls.needs_root or self.workbench.data_root
-            if embedded and registry.default_performer(task) == performer:
+            name = task.partition("/")[0]
+            at_hand = not registry.datasets[name].cls.needs_root or self.workbench.root_of(name)
+            if at_hand and registry.default_performer(task) == performer:
                 return task
         return f"{defaults().check}@{performer}"
 

@@ -18,7 +18,11 @@ cell = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(["1",
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(cell, max_size=3), min_size=1, max_size=5).map(lambda rows: "\n".join(map(" ".join, rows))).filter(str.strip))
+@given(
+    st.lists(st.lists(cell, max_size=3), min_size=1, max_size=5)
+    .map(lambda rows: "\n".join(map(" ".join, rows)))
+    .filter(str.strip)
+)
 @example("1 2\r3 4")
 @example("1 2\n\n3 4")
 @example("1 # 2")
@@ -53,11 +57,14 @@ def test_rows_are_found_by_their_keys_and_each_key_is_there_once(keys: list[int]
         return
     with pytest.raises(InputError) as caught:
         find()
-    assert str(caught.value) == {
-        "gap": f"file has no line for image {keys[place]}, which images.txt has; copy it again",
-        "twice": f"file line 8: image {keys[place]} a second time; copy it again",
-        "stranger": "file line 8: image 9 is not in images.txt; copy it again",
-    }[damage]
+    assert (
+        str(caught.value)
+        == {
+            "gap": f"file has no line for image {keys[place]}, which images.txt has; copy it again",
+            "twice": f"file line 8: image {keys[place]} a second time; copy it again",
+            "stranger": "file line 8: image 9 is not in images.txt; copy it again",
+        }[damage]
+    )
 
 
 def test_names_may_hold_spaces_and_follow_a_number(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ def negative_photos(folder: AnimalPartFolder, label: int) -> list[Photo]:
 
 def whole(photos: list[Photo]) -> list[Photo]:
     """Those of `photos` whose file is not truncated; warns of the others. Raises InputError if they are over 1 %."""
-    return [photo for photo, kept in zip(photos, whole_ones([p.path for p in photos], "animal_part"), strict=True) if kept]
+    return [
+        photo for photo, kept in zip(photos, whole_ones([p.path for p in photos], "animal_part"), strict=True) if kept
+    ]
 
 
 def _boxes(data: MatFile | None, truths: list[MatFile]) -> tuple[Path, list[Corners | None]]:

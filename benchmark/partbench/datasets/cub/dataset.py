@@ -147,7 +147,9 @@ class CubSet(ImageSet):
 
     def _refuse(self, name: str, line: int, found: str, width: int, height: int) -> None:
         path = self.folder.root / name
-        raise InputError(f"{path} line {line + 1}: {found}, which is {width} x {height} px; copy it and {PHOTOS}/ again")
+        raise InputError(
+            f"{path} line {line + 1}: {found}, which is {width} x {height} px; copy it and {PHOTOS}/ again"
+        )
 
 
 class Cub(Dataset):

@@ -75,7 +75,7 @@ class CubFolder:
     def of(cls, root: Path | None) -> CubFolder:
         """The folder named, or CUB_200_2011/ in it. Raises InputError if it does not look like one."""
         if root is None:
-            raise InputError(f"cub needs --data-root DIR, {WANTED}")
+            raise InputError(f"cub needs --data-root DIR or `bench data add cub DIR`, {WANTED}")
         if not root.is_dir():
             raise InputError(f"no folder {root}; --data-root must name {WANTED}")
         place = root if (root / IMAGES_FILE).is_file() else root / NESTED

@@ -58,7 +58,9 @@ class FunnyBirdsSet(ImageSet):
         if part not in PARTS:
             raise ValueError(f"no part named '{part}'; one of: {', '.join(PARTS)}")
         if not self.has_removals:
-            raise NotApplicable(f"{self.folder.root} has no images without a part ({self.pictures.split}_interventions/)")
+            raise NotApplicable(
+                f"{self.folder.root} has no images without a part ({self.pictures.split}_interventions/)"
+            )
         return self._batch(indices, lambda row: self.pictures.without(row, part), part)
 
     def _batch(self, indices: Sequence[int], path_of, part: str) -> Batch:  # type: ignore[no-untyped-def]

@@ -56,7 +56,7 @@ class FunnyBirdsFolder:
     def of(cls, root: Path | None) -> FunnyBirdsFolder:
         """The folder named, or FunnyBirds/ in it. Raises InputError if it does not look like one."""
         if root is None:
-            raise InputError(f"funnybirds needs --data-root DIR, {WANTED}")
+            raise InputError(f"funnybirds needs --data-root DIR or `bench data add funnybirds DIR`, {WANTED}")
         if not root.is_dir():
             raise InputError(f"no folder {root}; --data-root must name {WANTED}")
         place = root if (root / CLASSES_FILE).is_file() else root / NESTED

@@ -63,7 +63,10 @@ def _pure_labels(part_map: UInt8[ndarray, "H W 3"]) -> tuple[Int8[ndarray, "H W"
 
 
 def _mixed_labels(
-    part_map: UInt8[ndarray, "H W 3"], labels: Int8[ndarray, "H W"], pure: Bool[ndarray, "H W"], mixed: Int[ndarray, "m 2"]
+    part_map: UInt8[ndarray, "H W 3"],
+    labels: Int8[ndarray, "H W"],
+    pure: Bool[ndarray, "H W"],
+    mixed: Int[ndarray, "m 2"],
 ) -> Int8[ndarray, "m"]:
     beside, m, n = _neighbours(part_map, labels, pure, mixed), len(mixed), len(PALETTE)
     colours = part_map[tuple(mixed.T)].astype(float)
@@ -83,7 +86,10 @@ def _mixed_labels(
 
 
 def _neighbours(
-    part_map: UInt8[ndarray, "H W 3"], labels: Int8[ndarray, "H W"], pure: Bool[ndarray, "H W"], mixed: Int[ndarray, "m 2"]
+    part_map: UInt8[ndarray, "H W 3"],
+    labels: Int8[ndarray, "H W"],
+    pure: Bool[ndarray, "H W"],
+    mixed: Int[ndarray, "m 2"],
 ) -> Neighbours:
     known = np.pad(np.where(pure, labels, NOTHING), 2, constant_values=NOTHING)
     colours = np.pad(np.where(pure[..., None], part_map, 0), ((2, 2), (2, 2), (0, 0)))

@@ -39,7 +39,9 @@ def test_it_keeps_the_contract_from_its_folder_or_the_one_above(root: Path, cls:
 
 
 def test_classes_are_the_species_that_are_there_in_their_order(root: Path) -> None:
-    assert Cub.categories_in(root) == Cub(root, 8).classes == ("laysan_albatross", "crested_auklet", "common_yellowthroat")
+    assert (
+        Cub.categories_in(root) == Cub(root, 8).classes == ("laysan_albatross", "crested_auklet", "common_yellowthroat")
+    )
     shutil.rmtree(root / "images" / tiny_cub.SPECIES[5])
     cub = Cub(root, 8)
     assert cub.categories == ("laysan_albatross", "common_yellowthroat")
@@ -82,7 +84,9 @@ def test_fingerprints_follow_frame_size_split_photographs_and_annotations(root: 
     path = root / "parts/part_locs.txt"
     path.write_text(path.read_text().replace("14.0 10.0 1", "14.0 11.0 1", 1))
     prints.append(Cub(root, 8).train.fingerprint)
-    (root / "images" / tiny_cub.BIRDS[0].name).write_bytes((root / "images" / tiny_cub.BIRDS[0].name).read_bytes() + b"\0")
+    (root / "images" / tiny_cub.BIRDS[0].name).write_bytes(
+        (root / "images" / tiny_cub.BIRDS[0].name).read_bytes() + b"\0"
+    )
     prints.append(Cub(root, 8).train.fingerprint)
     assert len(set(prints)) == 6
 

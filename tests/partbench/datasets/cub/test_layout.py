@@ -110,9 +110,7 @@ def test_a_text_file_that_is_missing_or_a_page_or_in_another_encoding_is_named(r
         ("parts/part_locs.txt", 17, "10 2 ", "10 16 ", "part is 16, expected a whole number from 1 to 15"),
     ],
 )  # fmt: skip
-def test_a_wrong_line_is_named(
-    root: Path, name: str, line: int, pattern: str, replacement: str, expected: str
-) -> None:
+def test_a_wrong_line_is_named(root: Path, name: str, line: int, pattern: str, replacement: str, expected: str) -> None:
     edit(root / name, line, pattern, replacement)
     wrong = line + ("\n" in replacement)
     assert f"{root / name} line {wrong}: " in refused(root)
@@ -173,7 +171,9 @@ def test_truncated_photographs_are_told_or_left_out_where_they_are_few(root: Pat
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(TEXTS), st.data())
-def test_damaged_texts_are_read_or_refused_in_one_line_with_the_file(root: Path, name: str, data: st.DataObject) -> None:
+def test_damaged_texts_are_read_or_refused_in_one_line_with_the_file(
+    root: Path, name: str, data: st.DataObject
+) -> None:
     """Cut off, or with a few bytes in place of others."""
     whole = (root / name).read_bytes()
     start = data.draw(st.integers(0, len(whole) - 1))

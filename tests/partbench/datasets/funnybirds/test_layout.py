@@ -118,7 +118,9 @@ def test_an_image_that_is_cut_off_is_named_when_it_is_read(root: Path, folder: s
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(TEXTS), st.data())
-def test_damaged_texts_are_read_or_refused_in_one_line_with_the_file(root: Path, name: str, data: st.DataObject) -> None:
+def test_damaged_texts_are_read_or_refused_in_one_line_with_the_file(
+    root: Path, name: str, data: st.DataObject
+) -> None:
     whole = (root / name).read_bytes()
     start = data.draw(st.integers(0, len(whole) - 1))
     junk = data.draw(st.binary(max_size=4) | st.sampled_from([b"1e9", b"null", b"NaN", b"-1", b'"', b"9" * 5000]))

@@ -56,7 +56,9 @@ def write(root: Path, interventions: bool = True) -> Path:
                 kept = "_".join(other for other in PARTS if other != part)
                 image = drawn(part, shade, shift)
                 save(place / "test_interventions" / name / f"body_{kept}.png", image)
-        (place / f"dataset_{split}.json").write_text(json.dumps([{"class_idx": n, "beak_model": "beak01.glb"} for n in listed]))
+        (place / f"dataset_{split}.json").write_text(
+            json.dumps([{"class_idx": n, "beak_model": "beak01.glb"} for n in listed])
+        )
     (place / "classes.json").write_text(json.dumps([{"class_idx": n, "parts": {}} for n in range(50)]))
     (place / "parts.json").write_text(json.dumps({part: [] for part in PARTS}))
     return place
