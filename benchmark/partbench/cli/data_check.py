@@ -85,6 +85,8 @@ def count_findings(dataset: Dataset, card: DatasetCard | None) -> Iterator[Findi
     counts = {"train": len(dataset.train), "test": len(dataset.test), "categories": len(dataset.categories)}
     for what, count in counts.items():
         published = getattr(card, what) if card else None
+        if published is None and not count:
+            continue
         if published is None:
             yield finding(what, "ok", f"{count:,}; no count is published")
         else:

@@ -27,12 +27,14 @@ cell = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(["1",
 @example("1 2\n\n3 4")
 @example("1 # 2")
 def test_any_text_is_read_as_python_reads_it_or_refused_with_its_line(text: str) -> None:
+    refused = ""
     try:
         table = NumberTable.read(Path("file"), text, COLUMNS)
     except InputError as error:
-        assert re.match(r"file line \d+: .*; copy it again$", str(error))
-        line = int(str(error).split()[2].rstrip(":"))
-        cells = text.split("\n")[line - 1].split()
+        refused = str(error)
+    if refused:
+        assert re.match(r"file line \d+: .*; copy it again$", refused)
+        cells = text.split("\n")[int(refused.split()[2].rstrip(":")) - 1].split()
         assert len(cells) != 2 or not all(map(is_number, cells))
         return
     assert table.values.tolist() == [[float(value) for value in line.split()] for line in text.split("\n")]

@@ -100,7 +100,7 @@ class CubFolder:
         return found
 
     def segmentations(self) -> Path:
-        """The folder of official masks of the birds, in this folder or beside it. Raises InputError if there is none."""
+        """The folder of masks of the birds, in this folder or beside it. Raises InputError if there is none."""
         for place in (self.root / SEGMENTATIONS, self.root.parent / SEGMENTATIONS):
             if place.is_dir():
                 return place

@@ -93,7 +93,7 @@ def test_fingerprints_follow_frame_size_split_photographs_and_annotations(root: 
 
 def test_masks_of_birds_are_in_the_frame_of_the_image(root: Path) -> None:
     cub = CubCrops(root, 30)
-    with pytest.raises(InputError, match="no folder .*segmentations; unpack segmentations.tgz there"):
+    with pytest.raises(InputError, match=r"no folder .*segmentations; unpack segmentations.tgz there"):
         cub.train.bird_masks([0])
     mask = np.zeros((40, 60), np.uint8)
     mask[4:25, 10:25] = 204  # drawn by four of five
@@ -105,7 +105,7 @@ def test_masks_of_birds_are_in_the_frame_of_the_image(root: Path) -> None:
     assert found[:, :13].all()
     assert not found[:, 16:].any()
     cv2.imwrite(str(path), mask[:30])
-    with pytest.raises(InputError, match="is 60 x 30 px, expected 60 x 40 as Laysan_Albatross_0003_7.jpg"):
+    with pytest.raises(InputError, match=r"is 60 x 30 px, expected 60 x 40 as Laysan_Albatross_0003_7.jpg"):
         cub.train.bird_masks([0])
 
 

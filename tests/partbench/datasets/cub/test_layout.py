@@ -180,6 +180,7 @@ def test_damaged_texts_are_read_or_refused_in_one_line_with_the_file(
     junk = data.draw(st.binary(max_size=6) | st.sampled_from([b"1e400", b"\n\n", b"-", b" ", b"99999999999999999999"]))
     end = data.draw(st.sampled_from([start, start + len(junk), len(whole)]))
     (root / name).write_bytes(whole[:start] + junk + whole[end:])
+    message = ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -187,8 +188,7 @@ def test_damaged_texts_are_read_or_refused_in_one_line_with_the_file(
             for split in (cub.train, cub.test):
                 split.batch(range(len(split)))
     except InputError as error:
-        assert "\n" not in str(error)
-        assert re.search(r"\.txt|images|for testing|for training", str(error))
-        assert re.search("again|must name|copy", str(error))
+        message = str(error)
     finally:
         (root / name).write_bytes(whole)
+    assert re.search(r"^$|(\.txt|images|for (testing|training))[^\n]*(again|must name|copy)[^\n]*$", message)

@@ -111,7 +111,7 @@ def test_part_effects_are_the_falls_of_the_logit_on_the_published_images(root: P
 
 def test_a_part_map_of_another_size_is_named(root: Path) -> None:
     tiny_funnybirds.save(root / "train_part_map/0/000000.png", tiny_funnybirds.drawn()[:20])
-    with pytest.raises(InputError, match="000000.png is 32 x 20 px, expected 32 x 32 as its image"):
+    with pytest.raises(InputError, match=r"000000.png is 32 x 20 px, expected 32 x 32 as its image"):
         FunnyBirds(root, 16).train.batch([0])
 
 

@@ -126,12 +126,14 @@ def test_damaged_texts_are_read_or_refused_in_one_line_with_the_file(
     junk = data.draw(st.binary(max_size=4) | st.sampled_from([b"1e9", b"null", b"NaN", b"-1", b'"', b"9" * 5000]))
     end = data.draw(st.sampled_from([start, start + len(junk), len(whole)]))
     (root / name).write_bytes(whole[:start] + junk + whole[end:])
+    message = ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             birds = FunnyBirds(root, 8)
             birds.test.batch([0])
     except InputError as error:
-        assert re.search(rf"{root}[^\n]*(again|copy|must name)[^\n]*$", str(error))
+        message = str(error)
     finally:
         (root / name).write_bytes(whole)
+    assert re.search(rf"^$|{root}[^\n]*(again|copy|must name)[^\n]*$", message)
