@@ -202,11 +202,11 @@ class Cub(Dataset):
     def _split(
         self, folder: CubFolder, birds: Birds, sizes: Sequence[int], labels: Int[ndarray, "n"], training: bool
     ) -> CubSet:
-        rows = np.flatnonzero(birds.training == training)
-        if not len(rows):
+        rows: list[int] = np.flatnonzero(birds.training == training).tolist()
+        if not rows:
             split = "training" if training else "testing"
             raise InputError(f"{folder.root} has no photograph for {split} (train_test_split.txt); copy it again")
-        images = CubSet(folder, birds.at(rows), labels[rows].tolist(), self.size, self.cropped)
+        images = CubSet(folder, birds.at(np.array(rows)), labels[rows].tolist(), self.size, self.cropped)
         known = hashlib.sha256(f"cub {self.version} {self.size} {self.cropped} {training}".encode())
         for row in rows:
             known.update(birds.described(row) + f" {sizes[row]} {labels[row]}".encode())
