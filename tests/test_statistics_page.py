@@ -16,7 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 import simulation  # noqa: E402 (the folder of scripts is no package)
 from simulation import World  # noqa: E402
 
-TABLES = ("coverage", "new", "families", "moderation", "shares")
+TABLES = ("coverage", "new", "families", "moderation", "far", "shares")
 
 
 def random() -> np.random.Generator:
@@ -66,6 +66,13 @@ def test_a_false_verdict_in_a_family_is_rarer_than_one_in_twenty(tasks: int, apa
     assert np.isnan(power) if apart == 0 else power > 0.1
 
 
+@pytest.mark.parametrize("kind", ["Student 2", "log-normal"])
+def test_images_far_out_that_are_moved_make_no_more_false_verdicts(kind: str) -> None:
+    _, error, moved = simulation.far_out(kind, 50, 300, random())
+    assert error <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+    assert moved > 0.1
+
+
 def test_new_categories_vary_as_tasks_do() -> None:
     assert 0.92 <= simulation.coverage_of_new(World(4, 2, 20, shared=False), 300, random()) <= 0.98
 
@@ -73,7 +80,7 @@ def test_new_categories_vary_as_tasks_do() -> None:
 def test_the_exact_table_is_what_the_script_makes_and_the_simulated_ones_are_complete() -> None:
     made = [[cell.strip() for cell in line.strip("|").split("|")] for line in simulation.of_shares().splitlines()[2:]]
     assert table("shares") == made
-    assert [len(table(name)) for name in TABLES] == [20, 2, 5, 9, 3]
+    assert [len(table(name)) for name in TABLES] == [20, 2, 5, 9, 12, 3]
     coverage = np.array([row[2:] for row in table("coverage")], float)
     assert coverage.min() > 0.92
     assert coverage.max() < 0.99

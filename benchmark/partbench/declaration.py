@@ -7,6 +7,7 @@ import inspect
 import re
 from typing import Any
 
+from partbench.names import in_ascii
 from partbench.plugin import Dataset, Explainer, Metric, PerformerPlugin
 
 LONGEST_NAME = 100
@@ -42,6 +43,8 @@ def _fault_of_name(kind: str, name: Any) -> str:
     separators = SEPARATORS.replace(":", "") if kind == "performers" else SEPARATORS  # as in timm:resnet18
     if re.search(f"[{separators}]", name) or not name.isprintable() or name.startswith("-"):
         return f"its name is {name!r}; expected no spaces, separators or control characters"
+    if not name.isascii():
+        return f"its name is {in_ascii(name)!r}; expected ASCII, which nothing else looks like"
     if name == "all" or name.endswith(".py"):
         return f"its name is {name!r}, which `--plugin` takes for something else"
     return ""

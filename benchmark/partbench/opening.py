@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,8 @@ from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
 from partbench.plugin import OTHER, Dataset, Negatives, Progress, silent
 from partbench.registry import Registry, load
-from partbench.task import ATTRIBUTE, MULTI, SINGLE_VERSION, Task, TaskName
+from partbench.task import MULTI, SINGLE_VERSION, Task, TaskName
+from partbench.task_globs import matches
 from partbench.types import NotApplicable
 
 OTHERS = ":others"
@@ -138,10 +138,10 @@ class Workbench:
         return list(dict.fromkeys(expanded))
 
     def _matching(self, pattern: str) -> list[str]:
-        dataset, _, what = pattern.partition("/")
+        dataset = pattern.partition("/")[0]
         known = self.registry.tasks_of(dataset)
-        named = [name for name in self._meant(pattern) if what == "**" or fnmatch.fnmatchcase(name, pattern)]
-        matching = [name for name in named if not self.lacks_images(TaskName.parse(name))]
+        every = (*known, *self.registry.tasks_with_others(dataset))
+        matching = [name for name in every if matches(name, pattern) and not self.lacks_images(TaskName.parse(name))]
         lacking = [name for name in matching if self.lacks_negatives(TaskName.parse(name))]
         found = [name for name in matching if name not in lacking]
         if not found:
@@ -151,17 +151,6 @@ class Workbench:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             warnings.warn(f"skipped {lacking[0]}{more}: {dataset} {NO_RANDOM}", stacklevel=3)
         return found
-
-    def _meant(self, pattern: str) -> list[str]:
-        """The tasks of a dataset among which a pattern may match."""
-        dataset, _, what = pattern.partition("/")
-        known = self.registry.tasks_of(dataset)
-        if what == "**":
-            return known
-        if what.endswith(OTHERS):
-            return self.registry.tasks_with_others(dataset)
-        several = what.startswith((MULTI, ATTRIBUTE))
-        return [name for name in known if (TaskName.parse(name).form != "single") == several]
 
     def dataset(self, name: str, size: int, what: str = "") -> Dataset:
         """The dataset of that name at an image size, opened once; as the task `what` sees it (see TaskName).

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import json
-import types
+import os
+import reprlib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from partbench.errors import InputError, unknown
+from partbench.option_types import SEVERAL, by_name_too, in_plain, kinds_of, names, types_of, written
 
 Value = TypeVar("Value")
 FINITE = ConfigDict(allow_inf_nan=False)
 PREFIX = "Input should be "  # of pydantic's messages
+LONGEST = 10_000  # characters of a value as text, or values in a sequence
+DEEPEST = 20  # sequences within sequences
+
+_repr = reprlib.Repr()
+_repr.maxlevel, _repr.maxstring, _repr.maxother, _repr.maxlong = 4, 300, 300, 300
+_repr.maxtuple = _repr.maxlist = _repr.maxset = _repr.maxfrozenset = _repr.maxdict = 20
 
 
 class Option(NamedTuple):
@@ -62,27 +71,36 @@ def resolve_options(explainer: Any) -> None:
         value = getattr(explainer, name)
         if isinstance(value, LeftOut):
             value = value.choose(explainer, name)
+        _check_size(f"{_title(cls)}: {name}", value)
         try:
             setattr(explainer, name, option.adapter.validate_python(value))
         except ValidationError as error:
-            found = f"{_title(cls)}: {name} is {value!r}"
+            found = f"{_title(cls)}: {name} is {_repr.repr(value)}"
             raise InputError(f"{found}, expected {_expectation(option.hint, error)}") from error
 
 
+def _check_size(what: str, value: Any) -> None:
+    if isinstance(value, (str, *SEVERAL)) and len(value) > LONGEST:
+        unit = "characters" if isinstance(value, str) else "values"
+        raise InputError(f"{what} has {len(value)} {unit}, expected at most {LONGEST}")
+    if not _is_within(DEEPEST, value):
+        raise InputError(f"{what} is nested more than {DEEPEST} deep")
+
+
 def parse(texts: Iterable[str]) -> dict[str, str]:
-    """`name=value` texts as a mapping. Raises InputError for a text without "="."""
+    """`name=value` texts as a mapping; spaces belong to the value. Raises InputError for a text without "="."""
     pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise InputError(f"-o {text}: expected option=value, as in -o epochs=30")
-        pairs[name.strip()] = value.strip()
+        pairs[name.strip()] = value
     return pairs
 
 
-def names(cls: type) -> list[str]:
-    """The options an explainer class has."""
-    return [f.name for f in dataclasses.fields(cls) if f.init] if dataclasses.is_dataclass(cls) else []
+def check_types(cls: type) -> None:
+    """Look up the types of the options of a class, once. Raises InputError for a type that cannot be checked."""
+    _options(cls)
 
 
 def build(cls: type, given: Mapping[str, str]) -> Any:
@@ -105,13 +123,42 @@ def build(cls: type, given: Mapping[str, str]) -> Any:
 
 
 def resolved(explainer: Any) -> dict[str, Any]:
-    """Every option of an explainer with its value."""
-    return {name: getattr(explainer, name) for name in names(type(explainer))}
+    """Every option of an explainer with its value, as plain data: of an enum its value, a path as text."""
+    return {name: plain(getattr(explainer, name)) for name in names(type(explainer))}
+
+
+def plain(value: Any) -> Any:
+    """A value as numbers, texts, None and sequences of them, from which its option is read again.
+
+    Of a member of an enum its value, or its name where the value is no number and no text. Other values stay.
+    """
+    if isinstance(value, enum.Enum):
+        return in_plain(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, SEVERAL):
+        made = [plain(part) for part in value]
+        return (
+            tuple(made)
+            if isinstance(value, tuple)
+            else sorted(made, key=str)
+            if isinstance(value, set | frozenset)
+            else made
+        )
+    return value
 
 
 def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Texts from which `build` makes these values again."""
-    return {name: json.dumps(value) for name, value in values.items()}
+    """Texts from which `build` makes these values again. Raises InputError for a value that has no such text."""
+    return {name: _as_text(name, value) for name, value in values.items()}
+
+
+def _as_text(name: str, value: Any) -> str:
+    try:
+        return json.dumps(plain(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        expected = "expected a number, a text, None, an enum, a path, or a tuple of them"
+        raise InputError(f"option {name} is {_repr.repr(value)}; {expected}") from error
 
 
 def _title(cls: type) -> str:
@@ -121,32 +168,70 @@ def _title(cls: type) -> str:
 @functools.cache
 def _options(cls: type) -> dict[str, Option]:
     try:
-        hints = typing.get_type_hints(cls, include_extras=True)
-        return {name: Option(hints[name], TypeAdapter(hints[name], config=FINITE)) for name in names(cls)}
-    except (NameError, PydanticUserError) as error:
+        hints = types_of(cls)
+        return {name: Option(hint, TypeAdapter(by_name_too(hint), config=FINITE)) for name, hint in hints.items()}
+    except (NameError, PydanticUserError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise InputError(f"{_title(cls)}: the type of an option cannot be checked: {reason}") from error
 
 
 def _convert(name: str, text: str, option: Option) -> Any:
+    if len(text) > LONGEST:
+        raise InputError(f"-o {name}={text[:60]}...: {len(text)} characters, expected at most {LONGEST}")
     errors = []
     for value in _readings(text, option.hint):
         try:
-            return option.adapter.validate_python(value)
+            made = option.adapter.validate_python(value)
         except ValidationError as error:
             errors.append(error)
-    raise InputError(f"-o {name}={text}: expected {_expectation(option.hint, errors[0])}") from errors[0]
+        else:
+            if not _takes_truth_for_number(value, made):
+                return made
+    nearest = max(errors, key=lambda error: len(error.errors()[0]["loc"]))  # a value of the right shape
+    raise InputError(f"-o {name}={text}: expected {_expectation(option.hint, nearest)}") from nearest
+
+
+def _takes_truth_for_number(value: Any, made: Any) -> bool:
+    """Whether true or false became 1 or 0."""
+    if isinstance(value, list) and isinstance(made, SEVERAL):
+        return any(map(_takes_truth_for_number, value, made))
+    return isinstance(value, bool) and type(made) in (int, float)
 
 
 def _readings(text: str, hint: Any) -> Iterator[Any]:
-    """The values that a text may mean, likeliest first: JSON, None, the text itself; tuples also without brackets."""
-    listed = "tuple" in str(hint) and not text.startswith("[")
+    """The values that a text may mean, likeliest first: JSON, None, several values without brackets, the text itself.
+
+    A text without comma is one value rather than a sequence of one. Last comes the text without the spaces around it.
+    """
+    listed = any(typing.get_origin(kind) in SEVERAL or kind in SEVERAL for kind in kinds_of(hint))
+    yield from _in_json(text)
+    if text.strip() in ("None", "none"):
+        yield None
+    if listed and ("," in text or not text.strip()):
+        yield from _separated(text)
+    yield text
+    if listed:
+        yield from _separated(text)
+    yield text.strip()
+
+
+def _in_json(text: str) -> Iterator[Any]:
     try:
-        yield json.loads(f"[{text}]" if listed else text)
+        value = json.loads(text)
     except (ValueError, RecursionError):  # no JSON, a number of over 4,300 digits, or brackets in thousands
-        if text in ("None", "none"):
-            yield None
-    yield [part.strip() for part in text.split(",")] if listed else text
+        return
+    if _is_within(DEEPEST, value):
+        yield value
+
+
+def _is_within(depth: int, value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, SEVERAL) else ()
+    return depth >= 0 and all(_is_within(depth - 1, part) for part in parts)
+
+
+def _separated(text: str) -> Iterator[Any]:
+    yield from _in_json(f"[{text}]")
+    yield [part.strip() for part in text.split(",")]
 
 
 def _expectation(hint: Any, error: ValidationError) -> str:
@@ -157,16 +242,4 @@ def _expectation(hint: Any, error: ValidationError) -> str:
     bounds = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
     if details[0]["type"] in bounds:
         return " or ".join(message.removeprefix(PREFIX) for message in messages)
-    return f"{_kind(hint)}; {messages[0].lower()}"
-
-
-def _kind(hint: Any) -> str:
-    """A type as it is written, without bounds: float | None."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        return _kind(arguments[0])
-    if origin in (Union, types.UnionType):
-        return " | ".join(_kind(argument) for argument in arguments)
-    if origin is Literal:
-        return " | ".join(map(repr, arguments))
-    return "None" if hint is type(None) else getattr(hint, "__name__", str(hint))
+    return f"{written(hint)}; {messages[0].lower()}"

@@ -116,12 +116,15 @@ class Explainer:
         """What this explainer, with its present options, is a control for.
 
         "floor": it sees nothing of what the network makes of an image. "ablation": a method without one of its
-        components. "baseline": an ordinary network. "": no control.
+        components. "baseline": an ordinary network. "": no control. The boards take partbench's own word alone for it.
         """
         return ""
 
     def deterministic(self) -> bool:
-        """Whether this explainer, with its present options, draws no random numbers: all seeds give the same values."""
+        """Whether this explainer, with its present options, draws no random numbers: all seeds give the same values.
+
+        The boards believe it of partbench's own explainers; others show it by two seeds on every task.
+        """
         return False
 
     def explains(self, task: TrainingTask) -> tuple[str, Mapping[str, Any]] | None:
@@ -267,7 +270,8 @@ class Metric:
 
     `needs` lists the fields of Explanation and Batch without which there is no score. `images` says which images the
     metric is fed: those of the explained category or all. `bounds` is the range of its values; those of a variant may
-    leave it. `of` is what one value is of; a metric of "all" has one value for all images and concepts together.
+    leave it; `unit` is what they are in ("logits", "px"), for readers. `of` is what one value is of; a metric of "all"
+    has one value for all images and concepts together.
 
     Options have types that hold their bounds, such as `Annotated[float, Gt(0)]`. A value outside of them raises
     InputError when the metric is made.
@@ -279,6 +283,7 @@ class Metric:
     images: ClassVar[Literal["positive", "all"]] = "positive"
     higher_is_better: ClassVar[bool]
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    unit: ClassVar[str] = ""
     of: ClassVar[Literal["image", "concept", "part", "pair", "all"]] = "image"
 
     def __post_init__(self) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
-from partbench import __version__, hookspecs
+from partbench import __version__, hookspecs, options
 from partbench.declaration import fault
 from partbench.errors import InputError, in_one_line, unknown
+from partbench.names import look
 from partbench.plugin_files import digest, import_file
 
 KINDS = ("explainers", "metrics", "datasets", "performers")
@@ -64,7 +67,7 @@ class Registry:
     def raise_if_broken(self, name: str) -> None:
         """Raise InputError, with the reason, if a plugin of that name could not be loaded."""
         for broken in self.broken:
-            if name in (broken.name, broken.plugin, broken.plugin.rpartition(".")[2]):
+            if name in (broken.name, broken.plugin, broken.plugin.partition(" (")[0], broken.plugin.rpartition(".")[2]):
                 raise InputError(f"plugin '{broken.plugin}' is broken: {broken.error}")
 
     def of_file(self, path: str | Path) -> dict[str, list[str]]:
@@ -122,13 +125,15 @@ def load(
     registry = Registry()
     for module in first_party_modules():
         _load_installed(registry, module, partial(importlib.import_module, module), (FIRST_PARTY, __version__))
-    for point in hookspecs.entry_points():
-        if point.name in without:
-            registry.broken.append(Broken(point.name, without[point.name]))
+    for owner, point in _by_owner(hookspecs.entry_points()).items():
+        if owner in without:
+            registry.broken.append(Broken(owner, without[owner]))
             continue
-        announce(point.name)
+        announce(owner)
         source = (point.dist.metadata["Name"], point.dist.version) if point.dist else (point.value, "0")
-        _load_installed(registry, point.name, point.load, source)
+        if source[0] == FIRST_PARTY:  # whose plugins are found without an entry point
+            source = (point.value, source[1])
+        _load_installed(registry, owner, point.load, source)
     for path in dict.fromkeys(Path(path).resolve() for path in paths):
         announce(str(path))
         _load_file(registry, path)
@@ -158,6 +163,13 @@ def offered(module: object) -> list[tuple[str, Any]]:
     return found
 
 
+def _by_owner(points: Sequence[EntryPoint]) -> dict[str, EntryPoint]:
+    """Entry points by their names; those of one name in several distributions also tell theirs."""
+    often = Counter(point.name for point in points)
+    source = {point: point.dist.metadata["Name"] if point.dist else point.value for point in points}
+    return {f"{p.name} ({source[p]})" if often[p.name] > 1 else p.name: p for p in points}
+
+
 def _load_installed(registry: Registry, owner: str, importing: Callable[[], object], source: tuple[str, str]) -> None:
     """Import a plugin and file what it registers; what is wrong with it stops no other."""
     try:
@@ -170,6 +182,7 @@ def _load_installed(registry: Registry, owner: str, importing: Callable[[], obje
     for kind, cls in found:
         wrong, name = _fault(kind, cls), getattr(cls, "name", "")
         known = None if wrong else getattr(registry, kind).get(name)
+        wrong = wrong or _alike(registry, kind, name, owner)
         if known and known.cls is not cls:
             wrong = f"two {kind} are named '{name}': {known.owner} and {owner}; rename one or uninstall its package"
             if source[0] == FIRST_PARTY:
@@ -194,10 +207,22 @@ def _load_file(registry: Registry, path: Path) -> None:
     for kind, cls in found:
         if wrong := _fault(kind, cls):
             raise InputError(f"plugin file {path} is broken: {wrong}")
+        if wrong := _alike(registry, kind, cls.name, str(path)):
+            raise InputError(wrong)
+        if kind in ("explainers", "metrics"):
+            options.check_types(cls)  # now: the modules beside another file may take the place of those they are from
         entry = Entry(cls.name, cls, str(path), path.name, version)
         if known := getattr(registry, kind).get(entry.name):
             _check_shadow(kind, known, entry)
         getattr(registry, kind)[entry.name] = entry
+
+
+def _alike(registry: Registry, kind: str, name: str, owner: str) -> str:
+    """Why a name cannot stand beside those of its kind that look like it, in one line; "" if it can."""
+    for known in getattr(registry, kind).values():
+        if known.name != name and look(known.name) == look(name):
+            return f"'{name}' ({kind}, {owner}) looks like '{known.name}' of {known.owner}; choose another name"
+    return ""
 
 
 def _check_shadow(kind: str, known: Entry, entry: Entry) -> None:

@@ -129,6 +129,17 @@ class WritesTruth(Cheat):
         return Explanation(torch.ones(len(images), 1, CELLS, CELLS))
 
 
+@dataclass
+class PretendedFloor(CopiedLogit):
+    """Says that it is a floor, so that others are marked that do not beat it, and that it needs one seed only."""
+
+    def control(self) -> Literal["floor"]:
+        return "floor"
+
+    def deterministic(self) -> bool:
+        return True
+
+
 def metric(name: str) -> Metric:
     made: Metric = REGISTRY.metrics[name].cls()
     return made
@@ -148,6 +159,7 @@ def board(explainers: Sequence[Explainer], task: Task, names: Sequence[str]) -> 
         for found in run_cell(explainer, task, [metric(name) for name in names]).rows:
             if found["unit"] == "all" or found.get("unit_kind") == "image":
                 about = {name: found[name] for name in columns} | {"control": explainer.control()}
+                about["distribution"] = "cheat.py" if isinstance(explainer, Cheat) else "partbench"
                 made = row(explainer.name, "bird", **about)
                 (rows if found["unit"] == "all" else images).append(made)
     table = standings(frame(rows), pd.DataFrame(images))
@@ -175,6 +187,17 @@ def test_a_copy_of_the_logit_is_marked_on_the_board_that_it_leads(maps: str, tas
         assert table.loc[name, "unsupported"], name
     measured = table[table["value"].notna()]
     assert (measured["unsupported"] | measured["beaten_by_control"]).all()
+
+
+def test_a_cheat_that_declares_itself_a_floor_is_a_marked_explainer_of_one_seed(task: Task) -> None:
+    names = ("faithfulness_regression", "part_following")
+    without, beside = (board([*floors(), *cheats], task, names) for cheats in ([], [PretendedFloor()]))
+    cheat = beside.loc["cheat"]
+    assert set(cheat["control"]) == {""}
+    assert cheat["one_seed"].all()
+    assert cheat["rank_low"].isna().all()
+    assert cheat.loc["faithfulness_regression", "unsupported"]
+    assert beside.loc[without.index, "floors"].equals(without["floors"])
 
 
 def test_no_number_of_equal_contributions_beats_the_uniform_floor(task: Task) -> None:

@@ -103,3 +103,10 @@ def test_categories_are_a_tuple_of_names() -> None:
     members = {"name": "d", "version": "1", "default_performer": "p", "needs_root": False}
     assert not fault("datasets", type("Good", (Dataset,), {**members, "categories": ("cat",)}))
     assert "a tuple of names" in fault("datasets", type("Bad", (Dataset,), {**members, "categories": "cat"}))
+
+
+@pytest.mark.parametrize("name", ["sr\u0430e", "caf\u00e9", "cafe\u0301", "\u72fc"])
+def test_a_name_with_letters_that_look_like_others_is_a_fault(name: str) -> None:
+    found = fault("explainers", type("Alike", (Explains,), {"name": name}))
+    assert "expected ASCII" in found
+    assert found.isascii()

@@ -15,7 +15,10 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY / "plugins"}
 
-BOTTOM = {"cache", "data_folders", "errors", "options", "nn", "attribution", "functional"}
+BOTTOM = {
+    "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
+    "functional", "task_globs",
+}  # fmt: skip
 NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
     {"cli"}, {"testing"}, {"running"}, {"pictures"}, {"opening"}, {"catalogue"}, {"registry"}, {"plugin_files"},
@@ -24,14 +27,18 @@ FLOORS: list[set[str]] = [
 # Room by room, what its files may import beside their own room.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "names": set(),
+    "task_globs": set(),
     "cache": {"errors"},
     "data_folders": {"errors"},
-    "options": {"errors"},
+    "options": {"errors", "option_types"},
+    "option_types": set(),
+    "option_docs": set(),
     "nn": {"errors"},
     "attribution": {"errors", "nn"},
     "functional": {"nn", "types"},
     "results": {"errors"},
-    "leaderboard": {"errors", "results", "functional.statistics"},
+    "leaderboard": {"errors", "names", "results", "functional.statistics", "task_globs"},
 }
 for _place, _floor in enumerate(FLOORS):
     _below = BOTTOM.union(*FLOORS[_place + 1 :])
@@ -39,6 +46,8 @@ for _place, _floor in enumerate(FLOORS):
 ALLOWED["types"] = {"nn"}
 ALLOWED["running"] |= {"results"}
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
+# Short forms are written on the base classes, and read images and normalise them as the plugins of the project do.
+ALLOWED["short_forms"] = BOTTOM | NOUNS | {"plugin", "types", "datasets.photograph", "performers.normalise"}
 ALLOWED["cli"] |= {"results", "leaderboard"}
 PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from annotated_types import Ge, Gt
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from partbench import InputError, default_from, of_profile, options, resolve_options
+from partbench.plugin_files import import_file
 
 
 @dataclass
@@ -142,7 +147,7 @@ def test_a_text_that_cannot_be_read_is_quoted():
 
 @pytest.mark.parametrize("text", ["9" * 5000, "[" * 50_000, '{"a":' * 50_000, "-" + "1" * 20_000])
 def test_a_text_that_json_cannot_hold_is_the_users_mistake(text: str):
-    with pytest.raises(InputError, match=r"-o rate=.*: expected"):
+    with pytest.raises(InputError, match=r"-o rate=.* expected"):
         options.build(Plain, {"rate": text})
 
 
@@ -152,7 +157,7 @@ def test_an_unknown_option_is_answered_with_the_nearest():
 
 
 def test_option_texts_need_an_equals_sign():
-    assert options.parse(["a=1", " b = x=y "]) == {"a": "1", "b": "x=y"}
+    assert options.parse(["a=1", " b = x=y "]) == {"a": "1", "b": " x=y "}
     for text in ("a", "=3", " =3"):
         with pytest.raises(InputError, match="expected option=value"):
             options.parse([text])
@@ -164,3 +169,191 @@ def test_a_type_that_cannot_be_checked_is_one_line(hint: Any) -> None:
     with pytest.raises(InputError, match="odd: the type of an option cannot be checked") as raised:
         options.build(cls, {"size": "2"})
     assert "\n" not in str(raised.value)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    ONE = "1"
+    NONE = "none"
+    PAIR = (1, 2)
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+@dataclass
+class Mixed:
+    name: ClassVar[str] = "mixed"
+    text: str = ""
+    maybe_text: str | None = None
+    number: float = 0.0
+    count: int = 0
+    flag: bool = False
+    flag_or_count: bool | int | str = 0
+    colour: Colour = Colour.RED
+    maybe_colour: Colour | None = None
+    level: Level = Level.LOW
+    choice: Literal["1", "none", 1, "a,b"] = "1"
+    path: Path = Path()
+    maybe_path: Path | None = None
+    texts: tuple[str, ...] = ()
+    text_or_texts: str | tuple[str, ...] = ""
+    numbers_or_none: tuple[float, ...] | None = None
+    pair: tuple[int, str] = (0, "")
+    paths: tuple[Path, ...] = ()
+    colours: tuple[Colour, ...] = ()
+    nested: tuple[tuple[int, ...], ...] = ()
+    names: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        resolve_options(self)
+
+
+LOOKS_LIKE_OTHERS = [
+    "1", "1.5", "-0", "true", "True", "false", "none", "None", "null", "a,b", ",", "", " ", " x", "x ", "[1]", "[",
+    "{}", '"', '"x"', "'x'", "NaN", "1e5", "RED", "red", "=", "\n", "\ud800", "\0", "é", "()", "~", ".",
+]  # fmt: skip
+texts = st.sampled_from(LOOKS_LIKE_OTHERS) | st.text(st.characters(), max_size=6)
+paths = texts.filter(lambda text: "\0" not in text).map(Path)
+integers, floats = st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False)
+colours = st.sampled_from(list(Colour))
+
+
+def several(values: st.SearchStrategy) -> st.SearchStrategy:
+    return st.lists(values, max_size=3).map(tuple)
+
+
+VALUES = {
+    "text": texts, "maybe_text": texts | st.none(), "number": floats, "count": integers, "flag": st.booleans(),
+    "flag_or_count": st.booleans() | integers | texts, "colour": colours, "maybe_colour": colours | st.none(),
+    "level": st.sampled_from(list(Level)), "choice": st.sampled_from(["1", "none", 1, "a,b"]), "path": paths,
+    "maybe_path": paths | st.none(), "texts": several(texts), "text_or_texts": texts | several(texts),
+    "numbers_or_none": several(floats) | st.none(), "pair": st.tuples(integers, texts), "paths": several(paths),
+    "colours": several(colours), "nested": several(several(integers)), "names": st.frozensets(texts, max_size=3),
+}  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.fixed_dictionaries({}, optional=VALUES))
+def test_every_value_comes_back_from_its_text_and_its_text_from_the_value(values: dict[str, Any]) -> None:
+    made = Mixed(**values)
+    texts = options.as_texts(options.resolved(made))
+    again = options.build(Mixed, options.parse([f"{name}={text}" for name, text in texts.items()]))
+    assert again == made
+    assert [type(getattr(again, f.name)) for f in fields(Mixed)] == [type(getattr(made, f.name)) for f in fields(Mixed)]
+    assert options.as_texts(options.resolved(again)) == texts
+
+
+def built_or_refused(name: str, text: str) -> Mixed | str:
+    """The options with this one from its text, or why it was refused."""
+    try:
+        return options.build(Mixed, {name: text})
+    except InputError as error:
+        return str(error)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(list(VALUES)), texts)
+def test_a_text_that_is_read_comes_back_as_one_that_is_read_alike(name: str, text: str) -> None:
+    first = built_or_refused(name, text)
+    if isinstance(first, Mixed):
+        assert options.build(Mixed, options.as_texts(options.resolved(first))) == first
+    else:
+        assert "\n" not in first
+
+
+@pytest.mark.parametrize("text", LOOKS_LIKE_OTHERS[:-1])
+def test_a_text_is_taken_as_it_is_typed_unless_it_stands_in_double_quotes(text: str) -> None:
+    (read_text,) = options.parse([f"text={text}"]).values()
+    assert options.build(Mixed, {"text": read_text}).text == ("x" if text == '"x"' else text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("maybe_text", "none", None), ("maybe_text", '"none"', "none"), ("flag_or_count", "1", 1),
+        ("flag_or_count", "true", True), ("flag_or_count", '"1"', "1"), ("colour", "1", Colour.ONE),
+        ("colour", "red", Colour.RED), ("colour", "RED", Colour.RED), ("colour", "PAIR", Colour.PAIR),
+        ("maybe_colour", "none", None), ("level", "2", Level.HIGH), ("level", "HIGH", Level.HIGH), ("choice", "1", 1),
+        ("choice", '"1"', "1"), ("path", "a,b", Path("a,b")), ("path", "1", Path("1")), ("maybe_path", "None", None),
+        ("texts", "a", ("a",)), ("texts", "", ()), ("text_or_texts", "a", "a"), ("text_or_texts", "a,b", ("a", "b")),
+        ("text_or_texts", '"a,b"', "a,b"), ("numbers_or_none", "1,2.5", (1.0, 2.5)), ("pair", "3,x", (3, "x")),
+        ("colours", "red,1", (Colour.RED, Colour.ONE)), ("nested", "[1],[2,3]", ((1,), (2, 3))), ("count", " 7 ", 7),
+        ("choice", " none ", "none"), ("names", "b,a", frozenset({"a", "b"})),
+    ],
+)  # fmt: skip
+def test_a_text_that_could_be_of_several_types_is_read_as_documented(name: str, text: str, value: object) -> None:
+    found = getattr(options.build(Mixed, {name: text}), name)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("count", "true"), ("number", "false"), ("nested", "[[true]]"), ("colour", "blue"), ("level", "3"), ("pair", "1")],
+)
+def test_a_text_of_another_type_is_refused(name: str, text: str) -> None:
+    with pytest.raises(InputError, match="expected"):
+        options.build(Mixed, {name: text})
+
+
+@pytest.mark.parametrize("name", sorted(VALUES))
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 10_000_000, "[" * 10_000 + "]" * 10_000, "[" * 300 + "1" + "]" * 300, "a," * 4_900, "\n" * 5000 + "x"],
+    ids=["10 MB", "10,000 brackets", "300 brackets", "4,900 values", "5,000 lines"],
+)
+def test_a_wrong_value_is_one_line_however_large_or_deep(name: str, text: str) -> None:
+    found = built_or_refused(name, text)
+    if isinstance(found, Mixed):
+        assert len(text) < 10_000  # a text, a path, or many texts
+    else:
+        assert "\n" not in found
+        assert len(found) <= 1000
+
+
+def test_a_wrong_value_from_python_is_one_line_however_large_or_deep() -> None:
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+    for name in sorted(set(VALUES) - {"texts", "text_or_texts", "paths", "names"}):
+        for value in (deep, [deep] * 3, ["a"] * 200_000, object(), "a" * 10_000_000):
+            with pytest.raises(InputError) as caught:
+                Mixed(**{name: value})
+            assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="expected a number, a text, None, an enum, a path"):
+        options.as_texts({"count": deep})
+
+
+def test_types_may_be_imported_for_type_checkers_only(tmp_path: Path) -> None:
+    text = """
+from __future__ import annotations
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+if TYPE_CHECKING:
+    import pathlib as paths
+    from pathlib import Path
+    from typing import Literal
+    from no_such_library import Nothing
+    from beside_of_options import Side
+
+@dataclass
+class Base:
+    name: ClassVar[str] = "checked"
+    path: Path | None = None
+    other: paths.Path | None = None
+    kind: Literal["a", "b"] = "a"
+    side: Side = 1
+    _kept: Nothing | None = field(init=False, default=None)
+"""
+    (tmp_path / "beside_of_options.py").write_text("Side = int\n")
+    (tmp_path / "base_of_options.py").write_text(text)
+    derived = "from base_of_options import Base\nimport dataclasses\nPath = int\n"
+    derived += "@dataclasses.dataclass\nclass Mine(Base):\n    size: 'Path' = 1\n"
+    (tmp_path / "mine.py").write_text(derived)
+    cls = import_file(tmp_path / "mine.py").Mine
+    made = options.build(cls, {"path": "1", "other": "x", "kind": "b", "side": "3", "size": "2"})
+    assert (made.path, made.other, made.kind, made.side, made.size) == (Path("1"), Path("x"), "b", 3, 2)
+    with pytest.raises(InputError, match="expected one of a, b"):
+        options.build(cls, {"kind": "c"})

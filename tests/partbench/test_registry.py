@@ -194,6 +194,32 @@ def test_an_entry_point_with_an_unknown_hook_is_broken(tmp_path: Path, monkeypat
     assert "register_nonsense" in broken.error
 
 
+def test_two_distributions_may_use_one_entry_point_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        (tmp_path / f"{name}_module.py").write_text(SOURCE.format(cls="Mine", name=name, hook="register_explainers"))
+        information = tmp_path / f"{name}-1.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Name: {name}\nVersion: 1\n")
+        (information / "entry_points.txt").write_text(f"[{GROUP}]\nplugin = {name}_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = load().explainers
+    assert {"first", "second"} <= found.keys()
+    assert (found["first"].owner, found["first"].distribution) == ("plugin (first)", "first")
+    without = load(without={"plugin (first)": "it hung"})
+    assert without.broken == [Broken("plugin (first)", "it hung")]
+    assert "second" in without.explainers
+    with pytest.raises(InputError, match="it hung"):
+        without.find("explainers", "plugin")
+
+
+@pytest.mark.parametrize("name", ["SRAE", "Srae", "top-conv"])
+def test_a_file_whose_explainer_looks_like_an_installed_one_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "alike.py"
+    path.write_text(GOOD.replace('"mine"', f'"{name}"'))
+    with pytest.raises(InputError, match=rf"'{name}' \(explainers, .*alike.py\) looks like '(srae|top_conv)' of "):
+        load([path])
+
+
 class Crops(Dataset):
     """The images of single tasks."""
 

@@ -26,7 +26,7 @@ def traced(root: nn.Module, name: str) -> fx.Graph:
         except Exception as error:  # the module's own code runs here, on stand-ins for tensors
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise NoRule(f"{name} cannot be traced: {reason}") from error
-    _route_users_past_in_place(graph, root)
+    route_users_past_in_place(graph, root)
     return graph
 
 
@@ -73,7 +73,8 @@ def operands(arguments: Any) -> list[fx.Node]:
     return found
 
 
-def _route_users_past_in_place(graph: fx.Graph, root: nn.Module) -> None:
+def route_users_past_in_place(graph: fx.Graph, root: nn.Module) -> None:
+    """Let who reads a value after a call that changes it in place read what this call returns."""
     order = {node: i for i, node in enumerate(graph.nodes)}
     for node in graph.nodes:
         if _in_place(node, root):

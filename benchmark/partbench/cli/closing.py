@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from partbench.cli.scores import arrow
 from partbench.cli.tables import broken, print_table
-from partbench.leaderboard.current import FLOOR
+from partbench.leaderboard.current import FLOOR, counted_control
 from partbench.leaderboard.summary import Against, RunLine, sentences, summary
 from partbench.leaderboard.uses import RANKS, SCREENS
 from partbench.leaderboard.with_published import Together, with_published
@@ -41,7 +41,7 @@ class Closing(NamedTuple):
 def closing(rows: pd.DataFrame, paths: Sequence[Path]) -> Closing:
     """Compare the explainers of a run, whose cells have these aggregate rows and files."""
     own = [label(*who) for who in zip(rows["explainer"], rows["variant"], strict=True)]
-    own = list(dict.fromkeys(who for who, control in zip(own, rows["control"], strict=True) if control != FLOOR))
+    own = list(dict.fromkeys(who for who, control in zip(own, counted_control(rows), strict=True) if control != FLOOR))
     if not own:
         return Closing([], [], own)
     reference = Reference.load()
@@ -69,7 +69,7 @@ def _notes(found: Together, rows: pd.DataFrame) -> list[str]:
     if not found.published:
         tasks = sorted(set(rows["task"].astype(str)))
         more = f" and {len(tasks) - 1} more tasks" if len(tasks) > 1 else ""
-        floors = "; floors are those of this run" if (rows["control"] == FLOOR).any() else ""
+        floors = "; floors are those of this run" if (counted_control(rows) == FLOOR).any() else ""
         return [f"nothing is published of {tasks[0]}{more} to compare with{floors}"]
     return []
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from partbench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LEAST_P = 1e-4  # smaller ones are not told apart
 
 
 @click.command()
@@ -32,9 +35,13 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
 
     A and B are explainers with their options, as on the leaderboards: srae, 'srae (profile=released)'. One that is not
     among your results is looked for among the published ones that come with partbench: default options, on the same
-    tasks, data and kind of device. The verdict
-    counts all rows of the table (Holm's method); the interval is that of one row. On an image: the probability that A
-    is better on an image. * marks explainers with one seed: the verdict holds for these trainings alone.
+    tasks, data and kind of device.
+
+    "A better" is what the board itself says, where it compares the two on all of its tasks; p is adjusted over all
+    pairs of the board. Elsewhere (variants, floors, some tasks, published results) "A ahead" is said within the lines
+    of the table alone: p is adjusted over these. The interval is that of one row. On an image: the probability that A
+    is better on an image. * marks explainers with one seed: the verdict holds for these trainings alone. Patterns of
+    tasks are those of `bench run --task`.
 
     \b
     Examples:
@@ -42,14 +49,15 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
       bench compare interp_cnn 'top_conv (network=ordinary)' --task 'fauna/*' --metric location_instability
       bench compare srae nn --scope new --json
     """
-    from partbench.leaderboard.compared import compared
+    from partbench.leaderboard.compared import Asked, compared
     from partbench.results.store import load_with_evidence
 
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
-    datasets = None if task is None or "*" in task.partition("/")[0] else [task.partition("/")[0]]
+    dataset = (task or "*").partition("/")[0]
+    datasets = None if set(dataset) & set("*?[") else [dataset]
     rows, images, published = _beside_published(*load_with_evidence(results, datasets), (a, b))
-    found = compared(rows, images, (a, b), task, metric, scope)
+    found = compared(rows, images, (a, b), Asked(task, metric, scope), whole=not published)
     if as_json:
         of_others = {"published": [name for name in (a, b) if name in published]}
         click.echo(json.dumps([_in_json(row) | of_others for row in found.to_dict("records")], indent=1))
@@ -59,6 +67,19 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     for board, of_board in found.groupby("board", sort=True):
         shown = " - ".join(f"{name} (published)" if name in published else name for name in (a, b))
         print_table(f"{board}: {shown}", [_shown(row) for row in _records(of_board)])
+    for text in _remarks(found):
+        click.echo(text)
+
+
+def _remarks(found: pd.DataFrame) -> Iterator[str]:
+    """What the verdicts mean that no board gives."""
+    count = int((found["family"] == "lines").sum())
+    if count:
+        where = "this line" if count == 1 else f"these {count} lines"
+        which = f"{where} alone" if count == len(found) else f"{where} alone, which no board compares"
+        yield f"ahead: within {which} (Holm's method); the leaderboard does not say so"
+    if found["far_out"].any():
+        yield "~: a few images lie far out; p is of the differences without them (docs/statistics.md)"
 
 
 def _beside_published(
@@ -99,13 +120,21 @@ def _shown(row: dict[Any, Any]) -> dict[str, str]:
         "metric": row["metric"],
         "difference": f"{row['difference']:+.3g}" if known else "",
         "95 % interval": interval,
-        "adjusted p": "" if math.isnan(row["p_adjusted"]) else f"{row['p_adjusted']:.2g}",
+        "adjusted p": _p(row["p_adjusted"]) + (" ~" if row["far_out"] else ""),
         "on an image": f"{row['better']:.2f}" if known else "",
         "images": f"{row['images']}/{row['of_images']}",
         "verdict": row["verdict"] + (" *" if row["one_seed"] else ""),
     }
 
 
+def _p(value: float) -> str:
+    """No p is 0."""
+    if math.isnan(value):
+        return ""
+    return "< .0001" if value < LEAST_P else f"{value:.2g}"
+
+
 def _in_json(row: dict[Any, Any]) -> dict[str, Any]:
-    """JSON has no NaN and no infinity."""
+    """JSON has no NaN and no infinity; a p too small for a float is the smallest."""
+    row = row | {name: max(row[name], sys.float_info.min) for name in ("p", "p_adjusted") if row[name] == 0}
     return {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in row.items()}

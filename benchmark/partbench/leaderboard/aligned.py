@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,53 +57,53 @@ def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
     lacking = np.bincount(row, covered & (run < 0)) > 0
     order = np.lexsort((rows["seed"].to_numpy(), code["task"], code["label"], code["metric"], code["board"]))
     order = order[(covered & ~lacking[row])[order]]
-    columns = {name: rows[name].to_numpy(object)[order] for name in names} | {"run": run[order]}
+    texts = {name: rows[name].to_numpy(object) for name in names}
     group = numbered([code["board"], code["metric"]])[order]
-    for some in np.split(np.arange(len(order)), np.flatnonzero(np.diff(group)) + 1) if len(order) else []:
-        yield _stacked({name: column[some] for name, column in columns.items()}, runs)
+    for some in np.split(order, np.flatnonzero(np.diff(group)) + 1) if len(order) else []:
+        label, task = (_Names.of(code[name][some], texts[name][some]) for name in ("label", "task"))
+        board, metric = (str(texts[name][some[0]]) for name in ("board", "metric"))
+        yield Aligned(board, metric, label.names, task.names, _stacked(label, task, run[some], runs))
 
 
-def _stacked(cells: dict[str, np.ndarray], runs: _Runs) -> Aligned:
+class _Names(NamedTuple):
+    """Some names in their order, and the place of each row's among them."""
+
+    names: tuple[str, ...]
+    at: Int[np.ndarray, "n"]
+
+    @staticmethod
+    def of(codes: Int[np.ndarray, "n"], texts: np.ndarray) -> _Names:
+        """From numbers of names, in the order of these."""
+        _, first, at = np.unique(codes, return_index=True, return_inverse=True)
+        return _Names(tuple(map(str, texts[first])), at)
+
+
+def _stacked(label: _Names, task: _Names, run: Int[np.ndarray, "n"], runs: _Runs) -> Stack:
     """From the cells of one metric on one board, sorted by label, task and seed."""
-    (label, labels), (task, tasks) = (_sorted_codes(cells[name]) for name in ("label", "task"))
-    place = label * len(tasks) + task
+    k, t = len(label.names), len(task.names)
+    place = label.at * t + task.at
     first = np.flatnonzero(np.diff(place, prepend=-1))
     seed = np.arange(len(place)) - np.repeat(first, np.diff(first, append=len(place)))
-    seeds = np.bincount(place, minlength=len(labels) * len(tasks)).reshape(len(labels), len(tasks))
-    units = [_union([runs.units(run) for run in cells["run"][task == t]]) for t in range(len(tasks))]
-    ends = np.cumsum([0, *map(len, units)])
-    values = np.full((len(labels), int(seeds.max()), int(ends[-1])), np.nan)
-    listed = np.zeros((len(labels), int(ends[-1])), bool)
-    for k, s, t, run in zip(label, seed, task, cells["run"], strict=True):
-        at = ends[t] + _places(units[t], runs.units(run))
-        values[k, s, at] = runs.values(run)
-        listed[k, at] = True
-    used = ~np.isnan(values).all(axis=(0, 1))
-    of_task = np.repeat(np.arange(len(tasks)), np.diff(ends))[used]
-    stack = Stack(values[:, :, used], listed[:, used], seeds, of_task, np.concatenate(units)[used])
-    return Aligned(str(cells["board"][0]), str(cells["metric"][0]), labels, tasks, stack)
-
-
-def _sorted_codes(names: np.ndarray) -> tuple[Int[np.ndarray, "n"], tuple[str, ...]]:
-    codes, found = pd.factorize(names, sort=True)
-    return codes, tuple(map(str, found))
-
-
-def _union(found: Sequence[Int[np.ndarray, "n"]]) -> Int[np.ndarray, "m"]:
-    """The sorted numbers of all images; mostly those of one cell are those of all."""
-    different = [units for units in found[1:] if not np.array_equal(units, found[0])]
-    return np.unique(np.concatenate([found[0], *different]))
-
-
-def _places(images: Int[np.ndarray, "m"], units: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
-    return np.searchsorted(images, units)
+    seeds = np.bincount(place, minlength=k * t).reshape(k, t)
+    length = runs.stops[run] - runs.starts[run]
+    row = np.arange(length.sum()) + np.repeat(runs.starts[run] - np.cumsum(length) + length, length)
+    value, image = runs.value[row], runs.unit[row] + np.repeat(task.at * runs.images, length)  # numbered within tasks
+    known = ~np.isnan(value)
+    used = np.zeros(t * runs.images, bool)
+    used[image[known]] = True
+    at, who = (np.cumsum(used) - 1)[image], np.repeat(label.at, length)
+    columns = np.flatnonzero(used)
+    values, listed = np.full((k, int(seeds.max()), len(columns)), np.nan), np.zeros((k, len(columns)), bool)
+    values[who[known], np.repeat(seed, length)[known], at[known]] = value[known]
+    listed[who[used[image]], at[used[image]]] = True
+    return Stack(values, listed, seeds, *np.divmod(columns, runs.images))
 
 
 @dataclass(frozen=True)
 class _Runs:
     """Rows of evidence of one cell and metric stand together: a run of rows.
 
-    keys: sorted, of cells and metrics; starts, stops: the rows of each.
+    keys: sorted, of cells and metrics; starts, stops: the rows of each. images: how many numbers of images there are.
     """
 
     unit: Int[np.ndarray, "n"]
@@ -113,12 +113,13 @@ class _Runs:
     keys: Int[np.ndarray, "r"]
     starts: Int[np.ndarray, "r"]
     stops: Int[np.ndarray, "r"]
+    images: int
 
     @staticmethod
     def of(images: pd.DataFrame) -> _Runs:
         if "unit_kind" in images:
             images = images[images["unit_kind"] == IMAGE]
-        (cell, cells), (metric, metrics), (unit, _) = (_codes(images[name]) for name in ("cell", "metric", "unit"))
+        (cell, cells), (metric, metrics), (unit, units) = (_codes(images[name]) for name in ("cell", "metric", "unit"))
         key = cell.astype(np.int64) * max(len(metrics), 1) + metric
         values = images["value"].to_numpy()
         starts = np.flatnonzero(np.diff(key, prepend=-1))
@@ -130,7 +131,7 @@ class _Runs:
         finite = np.add.reduceat(np.isinf(values), starts) == 0 if len(starts) else np.zeros(0, bool)
         starts, stops = starts[finite], stops[finite]
         order = np.argsort(key[starts])
-        return _Runs(unit, values, cells, metrics, key[starts][order], starts[order], stops[order])
+        return _Runs(unit, values, cells, metrics, key[starts][order], starts[order], stops[order], len(units))
 
     def find(self, rows: pd.DataFrame) -> Int[np.ndarray, "n"]:
         """The run of each row, by its cell and metric; -1 for none."""
@@ -139,12 +140,6 @@ class _Runs:
         place = np.minimum(np.searchsorted(self.keys, key), max(len(self.keys) - 1, 0))
         found = (cell >= 0) & (metric >= 0) & (self.keys[place] == key if len(self.keys) else False)
         return np.where(found, place, -1)
-
-    def units(self, run: int) -> Int[np.ndarray, "n"]:
-        return self.unit[self.starts[run] : self.stops[run]]
-
-    def values(self, run: int) -> Float[np.ndarray, "n"]:
-        return self.value[self.starts[run] : self.stops[run]]
 
 
 def _codes(column: pd.Series) -> tuple[Int[np.ndarray, "n"], pd.Index]:

@@ -3,74 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from partbench.errors import InputError, unknown
-from partbench.functional.statistics import Comparison, Estimate, compare, holm
+from partbench.functional.statistics import Estimate, compare, holm
 from partbench.leaderboard.current import current
 from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Board, judged
+from partbench.task_globs import matches
 
 THESE, NEW = "these", "new"
+BOARD, LINES = "board", "lines"
 COLUMNS = ["board", "metric", "a", "b", "scope", "difference", "low", "high", "p", "p_adjusted", "better", "images"]
-COLUMNS += ["of_images", "tasks", "verdict", "one_seed"]
+COLUMNS += ["of_images", "tasks", "verdict", "one_seed", "far_out", "family"]
+
+
+class Asked(NamedTuple):
+    """What is compared: tasks by a glob (`task_globs.matches`), a metric by its name, in the scope "these" or "new".
+
+    Scope "these" speaks of these categories, "new" of categories like these, from four tasks. Without `metric` all
+    metrics are compared that have ranks.
+    """
+
+    task: str | None = None
+    metric: str | None = None
+    scope: str = THESE
+
+
+ALL = Asked()
 
 
 def compared(
-    rows: pd.DataFrame,
-    images: pd.DataFrame,
-    labels: tuple[str, str],
-    task: str | None = None,
-    metric: str | None = None,
-    scope: str = THESE,
-) -> pd.DataFrame:
-    """A row per board and metric that both explainers have, with the columns of `verdicts.pairs`, `scope` and `tasks`.
+    rows: pd.DataFrame, images: pd.DataFrame, labels: tuple[str, str], asked: Asked = ALL, whole: bool = True
+) -> pd.DataFrame:  # fmt: skip
+    """A row per board and metric that both explainers have, with the columns of `verdicts.pairs`, and of `COLUMNS`.
 
-    `rows` are those of `load_results`, `images` those of `load_evidence`. Explainers are named by their labels, tasks
-    by a glob; without `metric` all metrics are compared that have ranks. Scope "these" speaks of these categories,
-    "new" of categories like these, from four tasks. p is adjusted by Holm's method over the rows. As on
-    boards, none is better whose mean over all of its images is not better. Raises InputError for
-    an explainer, metric or task without results, for an explainer compared with itself, and where no board has both.
+    `rows` are those of `load_results`, `images` those of `load_evidence`, of all explainers and tasks of the datasets
+    asked for; `whole` is False if they are not. Explainers are named by their labels.
+
+    `family` is "board" where the board itself compares the two on all of its tasks: then p, the adjusted p and the
+    verdict ("a better", "b better") are those of the board. Elsewhere (variants, floors, some tasks of a board, new
+    categories) it is "lines": p is adjusted by Holm's method over these rows, and the verdict is "a ahead" or "b
+    ahead", which no board says. As on boards, none is either whose mean over all of its images is not better. Raises
+    InputError for an explainer, metric or task without results, for an explainer compared with itself, and where no
+    board has both.
     """
-    rows = _asked(current(rows), labels, task, metric)
-    boards = judged(rows, images[images["cell"].isin(set(rows["cell"]))]).boards
-    both = [board for board in boards if set(labels) <= set(board.aligned.labels) and _wanted(board, metric)]
-    of_boards = [row for board in both for row in _rows(board, labels, scope)]
-    found = pd.DataFrame(of_boards, columns=[*COLUMNS, "same_order"])
-    if found.empty:
-        why = " in four tasks or more" if scope == NEW and both else ""
+    rows = current(rows)
+    tasks, metrics = _wanted(rows, labels, asked)
+    every = judged(rows, images, metrics)
+    boards = [(board, whole) for board in every.boards if set(board.aligned.tasks) <= tasks]
+    some = rows[rows["task"].isin(tasks) & ~rows["board"].isin({board.aligned.board for board, _ in boards})]
+    boards += [(board, False) for board in judged(some, images, metrics, every.priors).boards]
+    both = [(board, of_board) for board, of_board in boards if set(labels) <= set(board.aligned.labels)]
+    both = [(board, of_board) for board, of_board in both if asked.metric or _has_direction(board)]
+    lines = [line for board, of_board in both for line in _lines(board, labels, asked.scope, of_board)]
+    if not lines:
+        why = " in four tasks or more" if asked.scope == NEW and both else ""
         raise InputError(f"no board has results of '{labels[0]}' and '{labels[1]}'{why}; run both on the same tasks")
-    known = found["verdict"] != NOT_COMPARABLE
-    adjusted = holm(found["p"].where(known).to_numpy(float))
-    sure = known & (adjusted < ALPHA) & found.pop("same_order")
-    return found.assign(p_adjusted=adjusted, verdict=found["verdict"].where(sure | ~known, UNDECIDED))
+    found = pd.DataFrame(lines, columns=[*COLUMNS, "same_order"]).sort_values(["board", "metric"], ignore_index=True)
+    return _adjusted(found)
 
 
-def _asked(rows: pd.DataFrame, labels: tuple[str, str], task: str | None, metric: str | None) -> pd.DataFrame:
+def _adjusted(found: pd.DataFrame) -> pd.DataFrame:
+    """Holm's method over the rows that are no board's."""
+    own = (found["family"] == LINES) & (found["verdict"] != NOT_COMPARABLE)
+    adjusted = found["p_adjusted"].where(~own, holm(found["p"].where(own).to_numpy(float)))
+    unsure = own & ~((adjusted < ALPHA) & found.pop("same_order").eq(True))
+    return found.assign(p_adjusted=adjusted, verdict=found["verdict"].where(~unsure, UNDECIDED))
+
+
+def _wanted(rows: pd.DataFrame, labels: tuple[str, str], asked: Asked) -> tuple[set[str], set[str]]:
+    """The tasks and metrics that are asked for."""
     if labels[0] == labels[1]:
         raise InputError(f"'{labels[0]}' is compared with itself; name two explainers, with their options")
     for label in labels:
         if label not in set(rows["label"]):
             raise unknown("explainer with results", label, sorted(set(rows["label"])))
-    if metric is not None and metric not in set(rows["metric"]):
-        raise unknown("metric with results", metric, sorted(set(rows["metric"])))
-    if task is not None:
-        names = sorted(set(rows["task"]))
-        wanted = [name for name in names if fnmatchcase(name, task)]
-        if not wanted:
-            raise InputError(f"no results of task '{task}'; there are those of {', '.join(names)}")
-        rows = rows[rows["task"].isin(wanted)]
-    return rows[rows["metric"] == metric] if metric is not None else rows[~rows["metric"].str.contains("@")]
+    tasks, metrics = set(rows["task"]), set(rows["metric"])
+    if asked.metric is not None and asked.metric not in metrics:
+        raise unknown("metric with results", asked.metric, sorted(metrics))
+    wanted = tasks if asked.task is None else {name for name in tasks if matches(name, asked.task)}
+    if not wanted:
+        raise InputError(f"no results of task '{asked.task}'; there are those of {', '.join(sorted(tasks))}")
+    return wanted, {asked.metric} if asked.metric else {name for name in metrics if "@" not in name}
 
 
-def _wanted(board: Board, metric: str | None) -> bool:
-    return metric is not None or not pd.isna(board.rows["higher_is_better"]).any()
+def _has_direction(board: Board) -> bool:
+    return not pd.isna(board.rows["higher_is_better"]).any()
 
 
-def _rows(board: Board, labels: tuple[str, str], scope: str) -> Iterator[dict[str, Any]]:
+def _lines(board: Board, labels: tuple[str, str], scope: str, whole: bool) -> Iterator[dict[str, Any]]:
     """The row of a board; none where it has nothing to say in this scope."""
     a, b = (board.evidence(label) for label in labels)
     try:
@@ -83,17 +108,37 @@ def _rows(board: Board, labels: tuple[str, str], scope: str) -> Iterator[dict[st
     span = board.bounds[1] - board.bounds[0]
     low, high = np.clip(estimate.interval(), -span, span)
     places = np.array([[board.aligned.labels.index(label) for label in labels]])
-    same_order = board.same_order(places, np.array([estimate.difference]))
+    said = _said_by(board, places) if whole and scope == THESE else None
     yield {
         "board": board.aligned.board, "metric": board.aligned.metric, "a": labels[0], "b": labels[1], "scope": scope,
-        "difference": estimate.difference, "low": low, "high": high, "p": estimate.p, "p_adjusted": np.nan,
-        "better": found.better, "images": found.images, "of_images": found.of_images, "tasks": len(found.tasks),
-        "verdict": _verdict(board, found, estimate), "one_seed": found.one_seed, "same_order": bool(same_order[0]),
+        "difference": estimate.difference, "low": low, "high": high, "better": found.better, "images": found.images,
+        "of_images": found.of_images, "tasks": len(found.tasks), "one_seed": bool(board.rows["one_seed"][places].any()),
+        **(said or _of_line(board, places, estimate if scope == NEW else None)),
     }  # fmt: skip
 
 
-def _verdict(board: Board, found: Comparison, estimate: Estimate) -> str:
-    """Who is better, if the difference is sure."""
-    if not found.comparable:
-        return NOT_COMPARABLE
-    return "a better" if estimate.difference * board.sign > 0 else "b better"
+def _said_by(board: Board, places: Int[np.ndarray, "1 2"]) -> dict[str, Any] | None:
+    """What the board says of a pair; None for a pair that it does not compare."""
+    found = board.verdicts
+    at = np.flatnonzero((found.pairs == np.sort(places, axis=1)).all(1))
+    if not len(at):
+        return None
+    better = int(found.better[at[0]]) * (1 if places[0, 0] < places[0, 1] else -1)
+    verdict = {1: "a better", -1: "b better"}.get(better, UNDECIDED)
+    return {
+        "verdict": verdict if found.compared.comparable[at[0]] else NOT_COMPARABLE, "family": BOARD,
+        "p": found.tested.p[at[0]], "p_adjusted": found.adjusted[at[0]], "far_out": bool(found.tested.far_out[at[0]]),
+    }  # fmt: skip
+
+
+def _of_line(board: Board, places: Int[np.ndarray, "1 2"], new: Estimate | None) -> dict[str, Any]:
+    """What the line says by itself: who is ahead, if the difference is sure; of new categories, by their estimate."""
+    found = board.tested(places)
+    p, direction, far = float(found.p[0]), found.direction[0], bool(found.far_out[0])
+    if new is not None:
+        p, direction, far = new.p, np.sign(new.difference), False
+    verdict = "a ahead" if direction * board.sign > 0 else "b ahead"
+    return {
+        "verdict": verdict if found.compared.comparable[0] else NOT_COMPARABLE, "family": LINES, "p": p,
+        "p_adjusted": np.nan, "far_out": far, "same_order": bool(board.same_order(places, np.array([direction]))[0]),
+    }  # fmt: skip

@@ -7,6 +7,7 @@ import pandas as pd
 
 from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.means import DIFFERENT
+from partbench.leaderboard.origins import is_own
 
 # Metrics that compare an explanation with logits or answers of the network that it explains: their values belong to
 # that network, so that explanations of another network than the performer have no place in one order with them.
@@ -26,6 +27,9 @@ def with_families(table: pd.DataFrame) -> pd.DataFrame:
     `OF_THE_NETWORK`, the explainers of each network are a family, named after it, and that of the performer's is
     `RANKED`; in other metrics all members are `RANKED`. Of these, explainers have a rank that have several seeds or are
     deterministic. Variants of metrics (with '@'), and metrics without a direction in some row, have no families.
+
+    `owner`: each explainer of partbench is its own; the explainers of another distribution have one owner. `share`: 1
+    divided among the members of a family that have one owner, so that an owner weighs as one explainer does.
     """
     directed = table["higher_is_better"].notna().groupby([table["board"], table["metric"]]).transform("all")
     directed &= ~table["metric"].str.contains("@")
@@ -34,4 +38,7 @@ def with_families(table: pd.DataFrame) -> pd.DataFrame:
     apart = table["metric"].isin(OF_THE_NETWORK) & (table["network"] != "")
     member &= ~(apart & (table["network"] == DIFFERENT))
     family = np.where(member, np.where(apart, OF_NETWORK + table["network"], RANKED), "")
-    return table.assign(directed=directed, family=family, ranked=(family == RANKED) & ~table["one_seed"])
+    table = table.assign(directed=directed, family=family, ranked=(family == RANKED) & ~table["one_seed"])
+    owner = table["distribution"] + "/" + table["label"].where(is_own(table), "")
+    together = [table["board"], table["metric"], table["family"], owner]
+    return table.assign(owner=owner, share=1 / owner.groupby(together).transform("size"))

@@ -47,5 +47,5 @@ def bytes_of(path: Path) -> bytes | None:
 def as_csv(table: pd.DataFrame) -> str:
     """A table as comma-separated values, in which no text can start a formula."""
     texts = table.select_dtypes(exclude=["number", "bool"]).columns
-    table = table.assign(**{name: table[name].map(inert) for name in texts})
+    table = table.assign(**{name: table[name].map({text: inert(text) for text in set(table[name])}) for name in texts})
     return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
-from tabulate import tabulate
 
 from partbench.results.plain_text import printable
 
@@ -20,7 +20,12 @@ def escape(text: object) -> str:
 
     No markup, no HTML, no link, no column separator, and no character that is not printed.
     """
-    line = " ".join(printable(str(text)).split())
+    return _escaped(str(text))
+
+
+@functools.lru_cache(65536)  # pages repeat the names of explainers and metrics in every table
+def _escaped(text: str) -> str:
+    line = " ".join(printable(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = _LINK.sub(lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), line)
     line = re.sub(r"([\\`*\[\]|~$])", r"\\\1", line)
@@ -33,8 +38,12 @@ def narrow(name: str) -> str:
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A GitHub table of cells that are already escaped."""
-    return tabulate(list(rows), headers=columns, tablefmt="pipe", disable_numparse=True, colglobalalign="left")
+    """A GitHub table of cells that are already escaped; its columns are aligned in the source too."""
+    lines = [[*map(str.strip, row)] for row in rows]
+    widths = [max([len(name) + 2, *map(len, cells)]) for name, *cells in zip(columns, *lines, strict=True)]
+    texts = [" | ".join(map(str.ljust, line, widths)) for line in (columns, *lines)]
+    rule = "|".join(f":{'-' * (width + 1)}" for width in widths)
+    return "\n".join([f"| {texts[0]} |", f"|{rule}|", *(f"| {text} |" for text in texts[1:])])
 
 
 def number(value: float) -> str:

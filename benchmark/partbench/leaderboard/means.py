@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Int
 
 from partbench.leaderboard.current import numbered
+from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.units import unit_of
 
 ROW = ["board", "explainer", "variant", "metric"]
@@ -16,21 +18,23 @@ LEAST_SHARE = 0.5  # of the explainers that must cover a task
 DIFFERENT = "different"  # the network of a row whose cells explain several
 _SAID = {
     "label": "first", "dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last",
-    "low_bound": "last", "high_bound": "last", "network": "last",
+    "low_bound": "last", "high_bound": "last", "network": "last", "distribution": "first",
 }  # fmt: skip
-_TEXTS = [*ROW, "label", "dataset", "performer", "control", "coverage", "seeds", "network", "unit"]
+_TEXTS = [*ROW, "label", "dataset", "performer", "distribution", "control", "coverage", "seeds", "network", "unit"]
 
 
 def on_shared_tasks(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows, of which those on tasks that less than half of the explainers cover are not `scored`.
 
-    Counted for each board and metric, among explainers with default options. Else a single explainer that runs on one
-    more task would take the values of all others away.
+    Counted for each board and metric, among explainers of partbench with default options; where there is none, among
+    the owners of others. Else a single explainer that runs on one more task, or many copies that run on one only, would
+    take the values of all others away.
     """
     board = numbered([pd.factorize(rows[name])[0] for name in ("board", "metric")])
     task = numbered([board, pd.factorize(rows["task"])[0]])
-    voting = (rows["scored"] & (rows["variant"] == "")).to_numpy(bool)
-    explainers = pd.factorize(rows["explainer"])[0]
+    voting, own = (rows["scored"] & (rows["variant"] == "")).to_numpy(bool), is_own(rows)
+    voting = voting & (own | ~pd.Series(own & voting).groupby(board).transform("any").to_numpy(bool))
+    explainers = pd.factorize(rows["explainer"].where(own, rows["distribution"]))[0]
     voters = pd.Series(explainers[voting])
     of_board = voters.groupby(board[voting]).nunique().reindex(board).fillna(0).to_numpy()
     of_task = voters.groupby(task[voting]).nunique().reindex(task).fillna(0).to_numpy()
@@ -44,8 +48,9 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     metric is covered (see `on_shared_tasks`). A task is covered if all its cells are scored; `coverage` says how many
     are (`4/6`). `images` is the total over tasks, `seeds` the seeds used, `categories` those covered. `network` is what
     the explainer explains: "" for the performer, `DIFFERENT` where its cells differ. `deterministic` is declared or,
-    where it is not known, inferred: several seeds have equal values in all metrics. `one_seed`: no task has two seeds,
-    and the explainer is not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over
+    where it is not known, inferred: several seeds have equal values in all metrics; it is believed of partbench's own
+    explainers alone. `one_seed`: no task has two seeds, or (of explainers of others) some task has a single one, and
+    the explainer is not deterministic. `reported_variance`, `reported_degrees`: of values without a direction, over
     seeds.
     """
     rows = rows.assign(**{name: _column(rows, name).where(rows["scored"]) for name in ("network", "deterministic")})
@@ -56,8 +61,10 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     different = rows["network"].groupby(row_of).nunique() > 1
     table = names.assign(network=names["network"].fillna("").where(~different, DIFFERENT))
     table = table.assign(unit=table["metric"].map(unit_of), **_of_cells(rows, row_of, len(table)))
-    fixed = table["label"].map(_deterministic(rows)).astype(bool)
-    table = table.assign(deterministic=fixed, one_seed=~fixed & (table.pop("most_seeds") == 1))
+    own = is_own(table)
+    fixed = table["label"].map(_deterministic(rows)).astype(bool) & own
+    seeds = table.pop("most_seeds").where(own, table.pop("least_seeds"))
+    table = table.assign(deterministic=fixed, one_seed=~fixed & (seeds == 1))
     for name, usual in (("low_bound", -np.inf), ("high_bound", np.inf)):
         table[name] = table[name].astype(float).fillna(usual)
     return table.astype(dict.fromkeys(_TEXTS, object)).reset_index(drop=True)
@@ -98,43 +105,42 @@ def _of_cells(rows: pd.DataFrame, row_of: Int[np.ndarray, "n"], count: int) -> d
     cells |= {name: rows[name].to_numpy() for name in ("seed", "images", "value")}
     order = np.lexsort((cells["seed"], task, row_of))
     cells = {name: column[order][covered[order]] for name, column in cells.items()}
-    ends = np.searchsorted(cells["row"], np.arange(count + 1))
-    reported = rows["higher_is_better"].isna().groupby(row_of).all().to_numpy(bool)
-    found = [
-        _standing({name: column[ends[at] : ends[at + 1]] for name, column in cells.items()}, of_row[at], reported[at])
-        for at in range(count)
-    ]
-    named = pd.DataFrame(found, index=range(count))
-    texts = np.asarray(categories, object)
-    named["categories"] = [tuple(sorted(texts[list(set(codes))])) for codes in named["categories"]]
-    return {name: named[name] for name in named}
-
-
-def _standing(cells: dict[str, np.ndarray], wanted: int, reported: bool) -> dict[str, Any]:
-    """Of one row, from its cells on covered tasks, sorted by task and seed."""
-    _, starts, counts = np.unique(cells["task"], return_index=True, return_counts=True)
-    complete = 0 < len(starts) == wanted
-    of_task = np.add.reduceat(cells["value"], starts) / counts if len(starts) else np.empty(0)
-    variance, degrees = _over_seeds(cells["value"], of_task, counts) if reported and complete else (np.nan, np.nan)
-    return {
-        "value": of_task.mean() if complete else np.nan,
-        "tasks": len(starts),
-        "coverage": f"{len(starts)}/{wanted}",
-        "seeds": " ".join(map(str, np.unique(cells["seed"]))),
-        "most_seeds": counts.max() if len(counts) else 0,
-        "images": int(np.maximum.reduceat(cells["images"], starts).sum()) if len(starts) else 0,
-        "categories": cells["category"],
-        "reported_variance": variance,
-        "reported_degrees": degrees,
+    ends = np.searchsorted(cells["row"], np.arange(count + 1)).tolist()
+    texts, seeds, codes = np.asarray(categories, object), cells["seed"].tolist(), cells["category"].tolist()
+    spans = list(pairwise(ends))
+    return _numbers(cells, of_row, rows["higher_is_better"].isna().groupby(row_of).all().to_numpy(bool)) | {
+        "seeds": [" ".join(map(str, sorted(set(seeds[start:stop])))) for start, stop in spans],
+        "categories": [tuple(sorted(texts[list(set(codes[start:stop]))])) for start, stop in spans],
     }
 
 
-def _over_seeds(
-    values: Float[np.ndarray, "n"], of_task: Float[np.ndarray, "t"], counts: Int[np.ndarray, "t"]
-) -> tuple[float, float]:
-    """The variance of the mean that is due to seeds, pooled within tasks, and its degrees; NaN for single seeds."""
-    degrees = len(values) - len(counts)
-    if not degrees:
-        return np.nan, np.nan
-    pooled = np.square(values - np.repeat(of_task, counts)).sum() / degrees
-    return float(pooled * (1 / counts).sum() / len(counts) ** 2), float(degrees)
+def _numbers(
+    cells: dict[str, np.ndarray], wanted: Int[np.ndarray, "r"], reported: Bool[np.ndarray, "r"]
+) -> dict[str, Any]:
+    """Of each row, from the cells on covered tasks, sorted by row, task and seed."""
+    row, value, count = cells["row"], cells["value"], len(wanted)
+    first = np.flatnonzero((np.diff(row, prepend=-1) != 0) | (np.diff(cells["task"], prepend=-1) != 0))
+    each, of = np.diff(first, append=len(row)), row[first]  # seeds of a task, and its row
+    of_task = np.add.reduceat(value, first) / each if len(first) else np.empty(0)
+    tasks = np.bincount(of, minlength=count)
+    complete = (tasks > 0) & (tasks == wanted)
+    degrees = np.bincount(row, minlength=count) - tasks
+    shown, most, least = reported & complete & (degrees > 0), np.zeros(count, int), np.full(count, len(row))
+    np.maximum.at(most, of, each)
+    np.minimum.at(least, of, each)
+    images = np.maximum.reduceat(cells["images"], first) if len(first) else np.empty(0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        squares = np.bincount(row, np.square(value - np.repeat(of_task, each)), count)
+        # The variance over seeds of the mean, pooled within tasks; none with single seeds.
+        variance = squares / degrees * np.bincount(of, 1 / each, count) / tasks**2
+        mean = np.bincount(of, of_task, count) / tasks
+    return {
+        "value": np.where(complete, mean, np.nan),
+        "tasks": tasks,
+        "coverage": [f"{some}/{of_all}" for some, of_all in zip(tasks.tolist(), wanted.tolist(), strict=True)],
+        "most_seeds": most,
+        "least_seeds": np.minimum(least, most),
+        "images": np.bincount(of, images, count).astype(int),
+        "reported_variance": np.where(shown, variance, np.nan),
+        "reported_degrees": np.where(shown, degrees, np.nan),
+    }

@@ -88,7 +88,7 @@ def same_data(standing: Mapping[Hashable, Any] | pd.Series) -> str:
     paper used our performer only that one is shown, else the mean and range over its networks. "" if nothing matches.
     """
     rows = _matching(standing)
-    if rows.empty:
+    if rows is None:
         return ""
     if (rows["performer"] == standing["performer"]).any():
         rows = rows[rows["performer"] == standing["performer"]]
@@ -141,9 +141,14 @@ def published_ratio(explainer: str, other: str, metric: str, dataset: str, board
     Of the paper's settings, those of the board's kind, on this dataset, else on every other, named. "" if there is
     none.
     """
-    table = published_pairs()
-    table = table[(table["explainer"] == explainer) & (table["other"] == other) & (table["metric"] == metric)]
-    table = table[table["board"] == kind_of(board)]
+    return _published_ratio(explainer, other, metric, dataset, kind_of(board))
+
+
+@functools.cache
+def _published_ratio(explainer: str, other: str, metric: str, dataset: str, kind: str) -> str:
+    table = _pairs_by_name().get((explainer, other, metric, kind))
+    if table is None:
+        return ""
     if (table["dataset"] == dataset).any():
         table = table[table["dataset"] == dataset]
     table = table.assign(ratio=table["value"] / table["other_value"])
@@ -166,13 +171,18 @@ def _means() -> pd.DataFrame:
 
 
 @functools.cache
+def _pairs_by_name() -> dict[tuple[str, ...], pd.DataFrame]:
+    return dict(iter(published_pairs().groupby(["explainer", "other", "metric", "board"], sort=True)))
+
+
+@functools.cache
 def _by_name() -> dict[tuple[str, ...], pd.DataFrame]:
     return dict(iter(published().groupby([*_NAME, "dataset", "board"], sort=True)))
 
 
-def _matching(standing: Mapping[Hashable, Any] | pd.Series) -> pd.DataFrame:
+def _matching(standing: Mapping[Hashable, Any] | pd.Series) -> pd.DataFrame | None:
     name = (*(standing[name] for name in _NAME), standing["dataset"], kind_of(standing["board"]))
-    return _by_name().get(name, published().iloc[:0])
+    return _by_name().get(name)
 
 
 def _data(name: str) -> pd.DataFrame:

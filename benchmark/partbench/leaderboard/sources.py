@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from partbench.leaderboard.claims import ledger_of
 from partbench.leaderboard.current import FLOOR, UNRANKED, current
+from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.verdicts import Judged, judged
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
+from partbench.results.publication import Publication, publications
 from partbench.results.store import load_with_evidence
 
-_READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control"]
+_READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
 LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one case of six
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `load_evidence` does, and planted runs.
+    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and what was published.
 
     What several pages are made of is found once.
     """
@@ -31,6 +35,7 @@ class Sources:
     results: pd.DataFrame
     evidence: pd.DataFrame
     planted_runs: pd.DataFrame = field(default_factory=no_planted_runs)
+    history: Sequence[Publication] = ()
 
     @staticmethod
     def of(results: Path) -> Sources:
@@ -39,7 +44,7 @@ class Sources:
         A cell that cannot be read is told once, in a warning.
         """
         rows, evidence = load_with_evidence(results)
-        return Sources(rows, evidence, load_planted(planted_folder(results)))
+        return Sources(rows, evidence, load_planted(planted_folder(results)), publications(results))
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -71,9 +76,12 @@ class Sources:
 
     @cached_property
     def honest(self) -> pd.DataFrame:
-        """Rows of the explainers that are compared: with their defaults, neither floors nor ablations."""
+        """Rows by which metrics are judged: of partbench's explainers with their defaults, no floors or ablations.
+
+        What others register may be a cheat, and a cheat that scores best would be the measure of cheats.
+        """
         rows = self.scored
-        return rows[(rows["variant"] == "") & ~rows["control"].isin(UNRANKED)]
+        return rows[(rows["variant"] == "") & ~rows["control"].isin(UNRANKED) & is_own(rows)]
 
     @cached_property
     def floors(self) -> pd.DataFrame:
@@ -81,13 +89,13 @@ class Sources:
         return self.scored[self.scored["control"] == FLOOR]
 
     @cached_property
-    def best_floors(self) -> pd.DataFrame:
+    def best_floors(self) -> Best:
         """The best floor of each metric and task: label, value, score and its bounds over seeds."""
         return _best(with_score_bounds(self.floors))
 
     @cached_property
-    def best_honest(self) -> pd.DataFrame:
-        """The best of the explainers that are compared, likewise."""
+    def best_honest(self) -> Best:
+        """The best of the explainers by which metrics are judged, likewise."""
         return _best(with_score_bounds(self.honest))
 
     @cached_property
@@ -103,6 +111,14 @@ class Sources:
         rows = rows[of_results.isna() | (of_results == rows["metric_version"])]
         sign = np.where(rows["higher_is_better"].astype(bool), 1.0, -1.0)
         return with_score_bounds(rows.assign(score=rows["value"] * sign))
+
+    @cached_property
+    def _planted_by_metric(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return dict(iter(self.planted.groupby(["planted", "metric"], sort=False)))
+
+    def planted_of(self, kind: str, metric: str) -> pd.DataFrame:
+        """The rows of `planted` of one kind, such as `planted.ORACLE`, and metric."""
+        return self._planted_by_metric.get((kind, metric), self.planted.iloc[:0])
 
     @cached_property
     def metrics(self) -> list[str]:
@@ -123,18 +139,25 @@ class Sources:
         raise KeyError(metric)
 
 
-def of_metric(best: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows of one metric, by task, of `Sources.best_floors` or `best_honest`."""
-    return best[best["metric"] == metric].set_index("task")
+class Best(NamedTuple):
+    """The best row of each task: `tables` by metric, whose index is the task."""
+
+    tables: Mapping[str, pd.DataFrame]
+    none: pd.DataFrame
+
+    def of_metric(self, metric: str) -> pd.DataFrame:
+        """The rows of one metric, by task."""
+        return self.tables.get(metric, self.none)
 
 
-def _best(rows: pd.DataFrame) -> pd.DataFrame:
+def _best(rows: pd.DataFrame) -> Best:
     means = rows.groupby(["metric", "task", "label"], sort=True, observed=True).agg(
         value=("value", "mean"), score=("score", "mean"), score_low=("score_low", "min"),
         score_high=("score_high", "max"),
     )  # fmt: skip
     order = means.reset_index().sort_values(["metric", "task", "score", "label"], ascending=[True, True, False, True])
-    return order.drop_duplicates(["metric", "task"])
+    best = order.drop_duplicates(["metric", "task"]).set_index("task")
+    return Best({str(metric): own for metric, own in best.groupby("metric", sort=False)}, best.iloc[:0])
 
 
 def with_score_bounds(rows: pd.DataFrame) -> pd.DataFrame:

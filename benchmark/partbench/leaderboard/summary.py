@@ -109,16 +109,16 @@ def _against(board: Board, me: int, others: Bool[np.ndarray, "k"], every: bool) 
     at = np.flatnonzero(others & (np.arange(len(others)) != me))
     if not len(at):
         return None
-    compared = board.compared(np.stack([np.full(len(at), me), at], axis=1))
+    tested = board.tested(np.stack([np.full(len(at), me), at], axis=1))
     values = board.rows["value"]
-    gain = compared.these.difference * board.sign
+    gain, comparable = tested.direction * board.sign, tested.compared.comparable
     ahead = (values[me] - values[at]) * board.sign
     best = int(np.argmin(ahead))
     better = bool(ahead[best] > 0)
     asked = slice(None) if better and every else slice(best, best + 1)
-    p = np.where(compared.comparable & ((gain > 0) == better) & (gain != 0), compared.these.p, 1.0)[asked].max()
+    p = np.where(comparable & ((gain > 0) == better) & (gain != 0), tested.p, 1.0)[asked].max()
     p = p if better else min(1.0, p * len(at))
-    shown = float(p) if compared.comparable[best] else np.nan
+    shown = float(p) if comparable[best] else np.nan
     return Against(str(board.rows["label"][at[best]]), float(values[at[best]]), better, shown)
 
 

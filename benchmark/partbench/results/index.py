@@ -13,7 +13,7 @@ import datetime
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,17 +63,21 @@ AGGREGATES = Kind("aggregates", _AGGREGATES, lambda path: read_table(path, aggre
 EVIDENCE = Kind("evidence", _EVIDENCE, _evidence_rows)
 
 
-def indexed(results: Path, kind: Kind, datasets: Iterable[str] | None = None) -> pa.Table:
+def indexed(
+    results: Path, kind: Kind, datasets: Iterable[str] | None = None, columns: Sequence[str] | None = None
+) -> pa.Table:
     """The rows of a dataset of the index, brought up to date, in order of files; `file` is relative to `results`.
 
-    With `datasets` only of these. A cell that cannot be read is named in a warning and left out.
+    With `datasets` only of these; with `columns` only these. A cell that cannot be read is named in a warning and left
+    out.
     """
     places = [()] if datasets is None else [(slug(name),) for name in datasets]
     found = [folder for place in places for folder in folders_of(results, place)]
-    tables = [_part(results, kind, folder) for folder in found]
+    tables = [_part(results, kind, folder, columns) for folder in found]
     if datasets is None:
         _remove_others(results / NAME / kind.name, {_path(results, kind, folder.place) for folder in found})
-    return pa.concat_tables(tables or [kind.schema.empty_table()]).unify_dictionaries()
+    table = pa.concat_tables(tables) if tables else kind.schema.empty_table().select(columns or kind.schema.names)
+    return table.unify_dictionaries()
 
 
 def rows_beside(results: Path, path: Path) -> pa.Table:
@@ -94,14 +98,15 @@ def _path(results: Path, kind: Kind, place: tuple[str, ...]) -> Path:
     return results.joinpath(NAME, kind.name, *place[:-1], f"{place[-1] if place else _IN_ROOT}{CELL}")
 
 
-def _part(results: Path, kind: Kind, folder: Folder) -> pa.Table:
+def _part(results: Path, kind: Kind, folder: Folder, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of the cells in one folder."""
     path = _path(results, kind, folder.place)
-    table, state = _stored(path, kind)
+    table, state = _stored(path, kind, columns)
     known = state["cells"]
     stale = [name for name, now in folder.cells.items() if list(now) != known.get(name, [])[:2]]
     if stale or len(known) != len(folder.cells) or state["asked"] != list(folder.asked):
-        table, known = _updated(results, kind, folder, (table, known), stale)
+        whole = table if columns is None else _stored(path, kind)[0]
+        table, known = _updated(results, kind, folder, (whole, known), stale)
         metadata = {_STATE: json.dumps({"recipe": RECIPE, "cells": known, "asked": folder.asked})}
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,10 +114,10 @@ def _part(results: Path, kind: Kind, folder: Folder) -> pa.Table:
     for name, (*_, reason) in known.items():
         if reason:
             warnings.warn(f"ignored '{results.joinpath(*folder.place, name)}': {reason}", stacklevel=5)
-    return table
+    return table if columns is None else table.select(columns)
 
 
-def _stored(path: Path, kind: Kind) -> tuple[pa.Table, dict[str, Any]]:
+def _stored(path: Path, kind: Kind, columns: Sequence[str] | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """A file of the index and what it was made from; nothing where there is none, or none that can be used."""
     try:
         data, sealed = read_bytes(path)
@@ -120,7 +125,7 @@ def _stored(path: Path, kind: Kind) -> tuple[pa.Table, dict[str, Any]]:
         with pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts) as file:
             state = json.loads(file.metadata.metadata[_STATE.encode()])
             if sealed and state["recipe"] == RECIPE and file.schema_arrow.equals(kind.schema):
-                return file.read(), state
+                return file.read(columns), state
     except (Damaged, pa.ArrowException, KeyError, TypeError, ValueError):
         pass
     return kind.schema.empty_table(), {"cells": {}, "asked": []}

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import platform
 import subprocess
@@ -61,14 +62,36 @@ def digest(module: str) -> str:
         spec = None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return ""
-    trees = _reachable(spec.name, Path(spec.origin))
+    return _digest_of(_reachable(spec.name, Path(spec.origin)))
+
+
+def file_digest(file: Path) -> str:
+    """`digest` of a plugin given by file, which is not imported. Raises SyntaxError for what is no Python."""
+    return _digest_of(_reachable("", file))
+
+
+def _digest_of(trees: Mapping[str, ast.Module]) -> str:
     code = "\n".join(f"{name} {_text(trees[name])}" for name in sorted(trees))
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
 
 def beside(file: Path) -> list[str]:
     """Names of the modules beside a plugin file that it imports, however indirectly."""
-    return sorted(_reachable("", file).keys() - {file.stem})
+    return sorted(_reachable("", file).keys() - {_name_by_hand(file)})
+
+
+def sources(file: Path) -> dict[str, Path]:
+    """The source files of a plugin given by file: itself, and what `beside` names.
+
+    By their place in its folder or, for a file of a package, in the folder of the outermost package. Packages come with
+    their `__init__.py` and those of the packages that they lie in.
+    """
+    root, found = file.parents[len(_packages(file))], [file]
+    for name in (_name_by_hand(file), *beside(file)):
+        parts = name.split(".")
+        above = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        found += filter(None, (_source(folder, part) for folder in (file.parent, root) for part in above))
+    return {path.relative_to(root).as_posix(): path for path in sorted(set(found))}
 
 
 def _git(folder: Path, *words: str) -> str | None:
@@ -85,9 +108,12 @@ def _reachable(name: str, path: Path) -> dict[str, ast.Module]:
     """Syntax trees by name of a module and of all that it imports from the same place."""
     package = path.name == "__init__.py"
     by_hand = not package and path.stem != name.rpartition(".")[2]  # a file loaded under another name than its own
-    folder = path.parent if by_hand else path.parents[name.count(".") + package]  # of the top-level package
+    if by_hand:
+        name, folders = _name_by_hand(path), [path.parent, path.parents[len(_packages(path))]]
+    else:
+        folders = [path.parents[name.count(".") + package]]  # of the top-level package
     found: dict[str, ast.Module] = {}
-    waiting = [(path.stem if by_hand else name, path)]
+    waiting = [(name, path)]
     top = name.partition(".")[0]
     while waiting:
         name, path = waiting.pop()
@@ -95,9 +121,20 @@ def _reachable(name: str, path: Path) -> dict[str, ast.Module]:
             continue
         found[name] = _parsed(path, path.stat().st_mtime_ns)
         for wanted in _imported(found[name], name if path.name == "__init__.py" else name.rpartition(".")[0]):
-            if (by_hand or _is_beside(wanted.partition(".")[0], top, folder)) and (place := _source(folder, wanted)):
-                waiting.append((wanted, place))
+            if by_hand or _is_beside(wanted.partition(".")[0], top, folders[0]):
+                waiting += [(wanted, place) for folder in folders[::-1] if (place := _source(folder, wanted))][:1]
     return found
+
+
+def _name_by_hand(path: Path) -> str:
+    """What a plugin file is called as a module: its name, after those of the packages that it lies in."""
+    return ".".join([*_packages(path), path.stem])
+
+
+def _packages(path: Path) -> list[str]:
+    """Names of the packages that a file lies in, outermost first."""
+    folders = itertools.takewhile(lambda folder: (folder / "__init__.py").is_file(), path.parents)
+    return [folder.name for folder in folders][::-1]
 
 
 @functools.lru_cache(maxsize=256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from partbench.declaration import fault
 from partbench.errors import InputError
 from partbench.opening import Workbench
+from partbench.options import as_texts
 from partbench.plugin import Explainer
 from partbench.registry import Entry, Registry, load
 from partbench.results.schema import AGGREGATE, COLUMNS
@@ -52,7 +52,8 @@ def run(
         raise InputError(f"jobs is {jobs}, expected 1 or more")
     asked = [tasks] if isinstance(tasks, str) else list(tasks)
     several = [seeds] if isinstance(seeds, int) else list(seeds)
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (options or {}).items()}
+    exact = {name: value for name, value in (options or {}).items() if not isinstance(value, str)}
+    texts = {**(options or {}), **as_texts(exact)}
     roots = [None if folder is None else Path(folder).resolve() for folder in (data_root, other)]
     if results is not None:
         prepare_results(Path(results))

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +38,37 @@ def test_the_table_says_who_is_better_by_how_much(results: Path) -> None:
     assert "fauna/multi:*: srae - nn" in found.output
     assert "a better" in found.output
     assert "20/20" in found.output
+
+
+def test_no_p_is_zero(results: Path) -> None:
+    for name, shift in (("srae", -1.0), ("nn", 0.0)):
+        for seed in (2, 3):
+            made = rows(list(np.full(20, shift + 1e-6 * seed)))
+            write_cell(results, [one | {"unit_kind": "image"} if one["unit"] != "all" else one for one in made],
+                       cell(explainer=name, seed=seed, options={}, task="fauna/multi:dog"))  # fmt: skip
+    only = ["srae", "nn", "--task", "fauna/multi:dog"]
+    assert "< .0001" in bench(results, *only).output
+    [row] = json.loads(bench(results, *only, "--json").output)
+    assert row["p"] > 0
+
+
+def test_what_no_board_says_is_said_in_other_words(results: Path) -> None:
+    write_cell(results, varied(-3.0), cell(explainer="nn", seed=0, options={"k": 2}))
+    found = bench(results, "srae", "nn (k=2)").output
+    assert "b ahead" in found
+    assert "ahead: within this line alone" in found
+    assert "b better" not in found
+
+
+def varied(shift: float) -> list[dict[str, Any]]:
+    made = rows(list(np.random.default_rng(1).normal(size=20) * 0.1 + shift))
+    return [one | {"variant": "k=2", "unit_kind": one.get("unit_kind") or "image"} for one in made]
+
+
+@pytest.mark.parametrize("task", ["*/multi:*", "fa?na/multi:*", "[f]auna/**", "fauna/multi:cat"])
+def test_tasks_are_chosen_by_the_patterns_of_a_run_in_any_dataset(results: Path, task: str) -> None:
+    [row] = json.loads(bench(results, "srae", "nn", "--task", task, "--json").output)
+    assert row["family"] == "board"
 
 
 def test_json_holds_the_numbers(results: Path) -> None:

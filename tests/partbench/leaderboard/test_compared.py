@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from partbench.errors import InputError
 from partbench.functional.statistics import compare
-from partbench.leaderboard.compared import compared
+from partbench.leaderboard.compared import Asked, compared
 from partbench.leaderboard.verdicts import judged, pairs
 
 HIGHER = {"metric": "accuracy", "higher_is_better": True}
@@ -22,9 +22,8 @@ def rows(seeds: int = 3) -> list[dict[str, Any]]:
     return made + [row(name, "multi", 0.3 + 0.1 * s, seed=s) for name in ("srae", "nn") for s in range(seeds)]
 
 
-def of(**changes: Any) -> pd.DataFrame:
-    asked = {"labels": ("srae", "nn")} | changes
-    return compared(*planted(rows()), **asked)
+def of(labels: tuple[str, str] = ("srae", "nn"), **asked: Any) -> pd.DataFrame:
+    return compared(*planted(rows()), labels, Asked(**asked))
 
 
 def test_every_board_and_metric_of_both_has_a_row_that_agrees_with_the_leaderboard() -> None:
@@ -41,11 +40,27 @@ def test_every_board_and_metric_of_both_has_a_row_that_agrees_with_the_leaderboa
         assert (mine["p"], mine["images"]) == (pytest.approx(theirs["p"]), theirs["images"])
 
 
-def test_p_is_adjusted_over_the_rows_that_are_shown() -> None:
-    found = of()
+def test_where_the_board_compares_the_two_its_verdict_stands_whatever_is_asked_for() -> None:
+    ranked = pairs(*planted(rows())).set_index(["board", "metric", "a", "b"])
+    for found in (of(), of(metric="locality", task="fauna/multi"), of(task="fauna/multi:*"), of(("nn", "srae"))):
+        assert set(found["family"]) == {"board"}
+        for mine in found.to_dict("records"):
+            theirs = ranked.loc[(mine["board"], mine["metric"], "nn", "srae")]
+            assert (mine["p"], mine["p_adjusted"]) == (theirs["p"], theirs["p_adjusted"])
+            swapped = {"a better": "b better", "b better": "a better"}.get(theirs["verdict"], theirs["verdict"])
+            assert mine["verdict"] == (theirs["verdict"] if mine["a"] == "nn" else swapped)
+
+
+def test_elsewhere_p_is_adjusted_over_the_lines_that_are_shown_in_other_words() -> None:
+    made = [*rows(), *on_all_tasks("srae", 0.35, variant="k=2"), *on_all_tasks("srae", 0.4, variant="k=2", **HIGHER)]
+    found = compared(*planted(made), ("srae (k=2)", "nn"))
+    assert set(found["family"]) == {"lines"}
     assert found["p_adjusted"].tolist() == pytest.approx(multipletests(found["p"], method="holm")[1])
-    one = of(metric="locality", task="fauna/multi:*")
-    assert one["p_adjusted"].tolist() == pytest.approx(one["p"].tolist())
+    assert found["verdict"].tolist() == ["a ahead", "a ahead"]
+    some = of(task="fauna/multi:c*", metric="locality").iloc[0]
+    assert (some["verdict"], some["family"], some["p_adjusted"]) == ("a ahead", "lines", some["p"])
+    others = compared(*planted(rows()), ("srae", "nn"), whole=False)
+    assert set(others["family"]) == {"lines"}
 
 
 def test_tasks_are_chosen_by_a_glob_and_a_metric_by_its_name() -> None:
@@ -57,8 +72,8 @@ def test_new_categories_need_four_tasks() -> None:
     with pytest.raises(InputError, match="in four tasks or more"):
         of(scope="new")
     made = [row(name, f"t{t}", v + 0.01 * t, seed=s) for t in range(4) for s in (0, 1) for name, v in PAIR]
-    found = compared(*planted(made), ("srae", "nn"), scope="new")
-    assert found[["tasks", "scope", "verdict"]].to_numpy().tolist() == [[4, "new", "a better"]]
+    found = compared(*planted(made), ("srae", "nn"), Asked(scope="new"))
+    assert found[["tasks", "scope", "verdict"]].to_numpy().tolist() == [[4, "new", "a ahead"]]
 
 
 PAIR = (("srae", 0.2), ("nn", 0.5))
@@ -92,7 +107,7 @@ def test_none_is_better_than_one_whose_mean_over_all_its_images_is_better() -> N
     flipped = table["metric"].eq("locality") & table["explainer"].eq("srae")
     table["value"] = table["value"].where(~flipped, 0.9)
     images["value"] = images["value"].where(~none).where(~far, -99)
-    found = compared(table, images, ("srae", "nn"), metric="locality", task="fauna/multi:*").iloc[0]
+    found = compared(table, images, ("srae", "nn"), Asked("fauna/multi:*", "locality")).iloc[0]
     assert found["p_adjusted"] < 0.01
     assert found["verdict"] == "not separated"
 
@@ -107,7 +122,7 @@ def test_intervals_of_differences_stay_within_the_span_of_the_metric() -> None:
 
 def against_nn(rows: list[dict[str, Any]]) -> pd.Series:
     """srae against nn, in the metric of the rows."""
-    return compared(*planted(rows), ("srae", "nn"), metric=str(rows[0]["metric"])).iloc[0]
+    return compared(*planted(rows), ("srae", "nn"), Asked(metric=str(rows[0]["metric"]))).iloc[0]
 
 
 def shifted(difference: Callable[[int, int], float], tasks: int = 4, seeds: int = 3, **changes: Any) -> list:

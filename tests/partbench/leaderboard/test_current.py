@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 from planted_results import frame, on_all_tasks, row
@@ -41,3 +43,12 @@ def test_what_an_explainer_reports_under_the_name_of_a_metric_does_not_count() -
 def test_an_infinite_value_is_no_score() -> None:
     found = current(frame([row("lasso", "bird", 0.5), row("cheat", "bird", float("inf"))]))
     assert dict(zip(found["explainer"], found["scored"], strict=True)) == {"lasso": True, "cheat": False}
+
+
+@pytest.mark.parametrize("changes", [{"higher_is_better": True}, {"low_bound": 0.9}, {"high_bound": 0.1}])
+def test_a_stranger_turns_no_metric_around_and_narrows_no_bounds(changes: dict[str, Any]) -> None:
+    known = {"low_bound": 0.0, "high_bound": 1.0}
+    rows = [row("lasso", "bird", 0.5, **known), row("cheat", "bird", 0.9, **known | changes, distribution="cheat.py")]
+    assert set(current(frame(rows))["explainer"]) == {"lasso"}
+    rows[1] |= known | {"higher_is_better": False}
+    assert set(current(frame(rows))["explainer"]) == {"lasso", "cheat"}

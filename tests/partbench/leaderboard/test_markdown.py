@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tabulate import tabulate
 
 from partbench.leaderboard.markdown import amount, escape, grid, number
 
@@ -41,3 +42,10 @@ def test_numbers_have_three_decimals_or_four_digits() -> None:
 
 def test_small_amounts_have_two_digits() -> None:
     assert [amount(value) for value in (0.00123, 1.26, 12.6, 2540.4, None)] == ["0.0012", "1.3", "13", "2540", "—"]
+
+
+def test_a_grid_is_that_of_tabulate() -> None:
+    rows = [["a", "", "\u2014"], [" long cell ", "1", "*x*"]]
+    columns = ["name", "a longer heading", "x"]
+    expected = tabulate(rows, headers=columns, tablefmt="pipe", disable_numparse=True, colglobalalign="left")
+    assert grid(columns, rows) == expected

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from planted_results import TASKS, evidence, frame, on_all_tasks, planted, row, 
 from partbench.functional.statistics import compare
 from partbench.functional.statistics.paired import Evidence, Pairing
 from partbench.leaderboard.standings import standings
+from partbench.leaderboard.verdicts import pairs
 
 
 def test_the_value_is_the_mean_over_seeds_then_over_tasks() -> None:
@@ -256,3 +258,73 @@ def test_an_explainer_that_runs_on_one_more_task_takes_no_value_away() -> None:
     found = standings(*planted([*shared, row("greedy", "dog", 0.1)])).set_index("explainer")
     assert found["value"].tolist() == pytest.approx([0.5, 0.5, 0.5])
     assert found["coverage"].tolist() == ["2/2", "2/2", "2/2"]
+
+
+CHEAT = {"distribution": "cheat.py"}
+
+
+def test_determinism_is_believed_of_our_explainers_alone_and_of_others_where_two_seeds_show_it() -> None:
+    table, images = planted([*on_all_tasks("own", 0.5, seeds=1), *on_all_tasks("cheat", 0.1, seeds=1, **CHEAT)])
+    found = standings(table.assign(deterministic=True), images).set_index("explainer")
+    assert found["one_seed"].to_dict() == {"own": False, "cheat": True}
+    assert found["rank_low"].isna().to_dict() == {"own": False, "cheat": True}
+    shown, images = planted([*on_all_tasks("own", 0.5), *on_all_tasks("same", 0.1, seeds=2, **CHEAT)])
+    assert standing(standings(shown.assign(deterministic=True), images), "same")["rank_low"] == 1
+
+
+def test_two_seeds_of_one_task_show_a_stranger_to_be_deterministic_on_no_other() -> None:
+    rows = [*on_all_tasks("own", 0.5), *on_all_tasks("cheat", 0.1, seeds=1, **CHEAT)]
+    rows.append(row("cheat", "bird", 0.1, seed=1, **CHEAT))
+    table, images = planted(rows)
+    assert standing(standings(table.assign(deterministic=True), images), "cheat")["one_seed"]
+
+
+@pytest.mark.parametrize("control", ["floor", "ablation", "baseline"])
+def test_a_control_of_a_stranger_marks_nobody_and_has_a_rank_like_any_explainer(control: str) -> None:
+    own = [*on_all_tasks("a", 0.3), *on_all_tasks("b", 0.5), *on_all_tasks("still", 0.8, control="floor")]
+    found = standings(*planted([*own, *on_all_tasks("cheat", 0.1, control=control, **CHEAT)])).set_index("explainer")
+    assert not found["beaten_by_control"].any()
+    assert set(found["floors"]) == {1}
+    assert (found.loc["cheat", "control"], found.loc["cheat", "rank_low"]) == ("", 1)
+
+
+def crowd(count: int, owners: int = 1, value: float = 0.45) -> list[dict[str, Any]]:
+    """Near-copies of one explainer under other names."""
+    return [
+        one
+        for i in range(count)
+        for one in on_all_tasks(f"copy{i}", value + 1e-4 * i, half=0.2, distribution=f"cheat{i % owners}.py")
+    ]
+
+
+def widths(table: pd.DataFrame, names: Iterable[str]) -> list[int]:
+    """How many ranks more than one each of these explainers may have."""
+    return (table["rank_high"] - table["rank_low"]).loc[list(names)].tolist()
+
+
+def test_copies_of_a_stranger_widen_a_rank_by_no_more_than_one_explainer_that_is_not_separated() -> None:
+    values = {"a": 0.2, "b": 0.42, "c": 0.65, "d": 0.88}
+    own = [one for name, value in values.items() for one in on_all_tasks(name, value, half=0.2)]
+    rows = {count: planted([*own, *crowd(count)]) for count in (0, 25)}
+    alone, many = (standings(*some).set_index("explainer") for some in rows.values())
+    assert widths(alone, values) == [0, 0, 0, 0]
+    assert max(widths(many, values)) == 1
+    verdicts = [pairs(*some).set_index(["a", "b"])["verdict"] for some in rows.values()]
+    assert verdicts[1].loc[verdicts[0].index].equals(verdicts[0])
+    assert min(widths(many, [f"copy{i}" for i in range(25)])) >= 24  # a matter of their owner
+    strangers = standings(*planted([*own, *crowd(25, owners=25)])).set_index("explainer")
+    assert max(widths(strangers, values)) > 20  # what is left open
+
+
+def test_copies_that_are_better_push_the_others_down_by_one_rank() -> None:
+    own = [one for name, value in (("a", 0.5), ("b", 0.9)) for one in on_all_tasks(name, value)]
+    found = standings(*planted([*own, *crowd(25, value=0.1)])).set_index("explainer")
+    assert found.loc[["a", "b"], ["rank_low", "rank_high"]].to_numpy().tolist() == [[2, 2], [3, 3]]
+
+
+def test_copies_that_run_on_one_task_take_the_others_no_task_away() -> None:
+    own = [*on_all_tasks("a", 0.5), *on_all_tasks("b", 0.9)]
+    copies = [row(f"copy{i}", "bird", 0.1, seed=s, **CHEAT) for i in range(25) for s in range(3)]
+    found = standings(*planted([*own, *copies])).set_index("explainer")
+    assert found.loc["a", "coverage"] == "3/3"
+    assert found.loc["copy0", "coverage"] == "1/3"

@@ -245,3 +245,27 @@ def test_a_network_named_like_the_family_of_the_performer_does_not_join_it() -> 
     table = standings(rows, images).set_index("explainer")
     assert table["rank_low"].isna().tolist() == [True, False, False, False]
     assert not {"e0"} & {*pairs(rows, images)["a"]}
+
+
+@pytest.mark.parametrize("several", [1, 4])
+def test_an_absurd_image_does_not_protect_from_being_surely_worse(several: int) -> None:
+    """e3 is the worst on every image; by a huge value its variance hides that. With bounds there is no such value."""
+    values = ladder()
+    plain = pairs(*world(values))
+    values[3, :, :, :several] += 1e6
+    found = pairs(*world(values))
+    assert found["verdict"].tolist() == plain["verdict"].tolist()
+    assert found.loc[found["b"] == "e3", "far_out"].all()
+    assert not plain["far_out"].any()
+    assert standings(*world(values)).set_index("explainer").loc["e3", "rank_low"] == 4
+    if several == 1:
+        bounded = pairs(*world(values, low_bound=-10.0, high_bound=1e9))
+        assert set(bounded.loc[bounded["b"] == "e3", "verdict"]) == {"not separated"}
+
+
+def test_an_absurd_image_makes_none_better() -> None:
+    """The mean decides the direction: e0 is the best but for one image, and that makes its mean the worst."""
+    values = ladder()
+    values[0, :, :, 0] += 1e6
+    found = pairs(*world(values))
+    assert set(found.loc[found["a"] == "e0", "verdict"]) == {"not separated"}

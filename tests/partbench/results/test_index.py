@@ -218,3 +218,13 @@ def test_two_processes_that_write_and_read_at_once_see_every_cell(tmp_path: Path
     assert sorted(load_results(tmp_path)["seed"]) == expected
     stored = pq.read_table(tmp_path / NAME / "aggregates" / "fauna" / "multi.cat.parquet")
     assert sorted(stored["seed"].to_pylist()) == expected
+
+
+def test_some_columns_of_the_index_are_those_of_the_whole_before_and_after_a_cell_changed(tmp_path: Path) -> None:
+    paths = two_tasks(tmp_path)
+    columns = ["unit", "cell", "value"]
+    for _ in range(2):
+        assert indexed(tmp_path, EVIDENCE, columns=columns).equals(indexed(tmp_path, EVIDENCE).select(columns))
+        paths[0].unlink(missing_ok=True)
+    assert len(load_evidence(tmp_path, columns=columns)) == 10  # of five cells, two images each
+    assert list(load_evidence(tmp_path, ["none"], columns)) == columns

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from partbench.results import provenance
-from partbench.results.provenance import commit_of, digest, host, source_commit
+from partbench.results.provenance import beside, commit_of, digest, host, source_commit
 
 MODULE = """
 import math
@@ -108,6 +108,27 @@ def test_of_a_plugin_given_by_file_the_files_beside_it_enter(tmp_path: Path) -> 
     assert digest(name) != before
 
 
+def test_of_a_plugin_given_by_file_what_it_imports_of_its_package_enters(tmp_path: Path) -> None:
+    from partbench.plugin_files import import_file
+
+    package = tmp_path / "some_package"
+    (package / "sub").mkdir(parents=True)
+    texts = {"near.py": "X = 1\n", "sub/mine.py": "from ..near import X\nfrom some_package import far\n"}
+    for name in ("__init__.py", "sub/__init__.py", "far.py", "other.py"):
+        texts[name] = "X = 1\n"
+    for name, text in texts.items():
+        (package / name).write_text(text)
+    module = import_file(package / "sub" / "mine.py").__name__
+    before = digest(module)
+    (package / "other.py").write_text("X = 2\n")
+    assert digest(module) == before
+    for name in ("near.py", "far.py"):
+        (package / name).write_text("X = 2\n")
+        assert digest(module) != before
+        (package / name).write_text("X = 1\n")
+    assert beside(package / "sub" / "mine.py") == ["some_package", "some_package.far", "some_package.near"]
+
+
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
     """A folder on the path with two single modules, of which one imports the other; the name of the first."""
@@ -199,3 +220,31 @@ def test_without_git_there_is_no_commit(tree: Path, monkeypatch: pytest.MonkeyPa
 def test_the_source_of_partbench_itself_is_read_once() -> None:
     assert source_commit() is source_commit()
     assert host() == host()
+
+
+def test_the_digest_of_a_file_is_that_of_the_module_imported_from_it_and_its_sources_are_named(tmp_path):
+    from partbench.plugin_files import import_file
+
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("X = 1\n")
+    (tmp_path / "package" / "inner.py").write_text("Y = 2\n")
+    (tmp_path / "near.py").write_text("import package.inner\n")
+    (tmp_path / "far.py").write_text("Z = 3\n")
+    (tmp_path / "mine.py").write_text("import json\n\nimport near\n")
+    module = import_file(tmp_path / "mine.py")
+    assert provenance.file_digest(tmp_path / "mine.py") == provenance.digest(module.__name__) != ""
+    found = provenance.sources(tmp_path / "mine.py")
+    assert sorted(found) == ["mine.py", "near.py", "package/__init__.py", "package/inner.py"]
+    assert all(path == tmp_path / place for place, path in found.items())
+
+
+def test_the_sources_of_a_file_in_a_package_come_with_the_package(tmp_path):
+    folder = tmp_path / "outer" / "inner"
+    folder.mkdir(parents=True)
+    for path in (folder.parent / "__init__.py", folder / "__init__.py"):
+        path.write_text("")
+    (folder / "near.py").write_text("X = 1\n")
+    (folder / "mine.py").write_text("from . import near\n")
+    (tmp_path / "far.py").write_text("Y = 1\n")
+    found = provenance.sources(folder / "mine.py")
+    assert set(found) == {"outer/__init__.py", *(f"outer/inner/{n}.py" for n in ("__init__", "near", "mine"))}

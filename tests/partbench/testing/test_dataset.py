@@ -23,6 +23,11 @@ def test_a_good_dataset_passes() -> None:
     check_dataset(Small())
 
 
+def test_boxes_may_be_absent_from_every_image_that_is_looked_at() -> None:
+    dataset = Small(broken(boxes=lambda boxes: boxes * torch.nan))
+    check_dataset(dataset)
+
+
 def test_train_images_in_the_test_split_are_seen() -> None:
     dataset = Small()
     dataset.test = FaunaSet(1, 9, 16)

@@ -15,6 +15,8 @@ from .classification import one_against_rest as one_against_rest
 from .classification import replace_logit as replace_logit
 from .evidence import pseudovalues as pseudovalues
 from .evidence import pseudovalues_of_known as pseudovalues_of_known
+from .far_out import hidden as hidden
+from .far_out import without_far_out as without_far_out
 from .histograms import entropies_left_out as entropies_left_out
 from .histograms import entropies_of_means as entropies_of_means
 from .histograms import entropy as entropy

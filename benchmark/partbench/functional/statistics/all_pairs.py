@@ -140,10 +140,10 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Co
     seeds = np.zeros((3, 2, len(pairs)))  # (A, B, or A over seeds; variance or degrees; pair)
     counts, least = np.zeros((2, len(pairs)), int), np.ones(len(pairs))
     pattern, example = stack.patterns
-    classes = np.sort(pattern[pairs], axis=1)
-    for one, other in np.unique(classes, axis=0) if len(pairs) else []:
-        at = np.flatnonzero((classes == [one, other]).all(axis=1))
-        columns, counts[:, at], least[at] = _columns(stack, example[one], example[other])
+    classes = np.sort(pattern[pairs], axis=1) @ [len(example), 1]
+    for number in np.unique(classes):
+        at = np.flatnonzero(classes == number)
+        columns, counts[:, at], least[at] = _columns(stack, *example[[number // len(example), number % len(example)]])
         if len(columns):
             for name, numbers in _of_images(stack, pairs[at], columns, known).items():
                 out[name][at] = numbers
@@ -181,7 +181,7 @@ def _of_images(
     clusters = _starts(stack.image[columns][order])[0]
     count, tasks = len(clusters), len(starts)
     found: dict[str, list[Float[np.ndarray, "q"]]] = {"difference": [], "image": [], "better": []}
-    for some in _blocks(pairs, len(columns)):
+    for some in blocks(pairs, len(columns)):
         delta = _differences(stack.means[some[:, :1], columns], stack.means[some[:, 1:], columns])
         of_task = np.add.reduceat(delta, starts, axis=1) / sizes
         sign = np.sign(delta) * (1 if known.higher_is_better else -1)
@@ -196,7 +196,8 @@ def _of_images(
     return {**whole, "image_degrees": degrees, "clusters": degrees + 1}
 
 
-def _blocks(pairs: Int[np.ndarray, "p 2"], columns: int) -> Iterator[Int[np.ndarray, "q 2"]]:
+def blocks(pairs: Int[np.ndarray, "p 2"], columns: int) -> Iterator[Int[np.ndarray, "q 2"]]:
+    """Pairs in blocks whose differences of images are in memory at once."""
     size = max(1, _AT_ONCE // columns)
     for start in range(0, len(pairs), size):
         yield pairs[start : start + size]

@@ -29,7 +29,7 @@ from partbench.leaderboard.metric_cards.response import (
 )
 from partbench.leaderboard.metric_cards.rules import Findings, verdict
 from partbench.leaderboard.metric_cards.separation import Separation, separations
-from partbench.leaderboard.sources import Sources, of_metric
+from partbench.leaderboard.sources import Sources
 
 # Variants of a metric that read the same thing with another setting.
 SETTINGS = {
@@ -135,7 +135,7 @@ class Cards:
         if metric not in self._planted:
             sources = self.sources
             self._planted[metric] = {
-                "doses": doses(sources, metric), "floors": of_metric(sources.best_floors, metric),
+                "doses": doses(sources, metric), "floors": sources.best_floors.of_metric(metric),
                 "cheats": cheats(sources, metric, self.supported), "random_weights": random_weights(sources, metric),
             }  # fmt: skip
         return self._planted[metric]
@@ -165,7 +165,7 @@ class Cards:
         for dose in found:
             rows.append({"task": dose.task, "truth": dose.table["value"].get(TRUE, np.nan)})
             for name, best in (("explainer", self.sources.best_honest), ("floor", self.sources.best_floors)):
-                table = of_metric(best, metric)
+                table = best.of_metric(metric)
                 known = dose.task in table.index
                 rows[-1][f"best {name}"] = table.loc[dose.task, "label"] if known else ""
                 rows[-1][f"value of the {name}"] = table.loc[dose.task, "value"] if known else np.nan

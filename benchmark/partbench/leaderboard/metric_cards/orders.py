@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
@@ -37,7 +38,7 @@ def tau(a: ArrayLike, b: ArrayLike) -> float:
 
     Equal to scipy's `kendalltau`, which takes .7 ms a call for its p-value: cards need some ten thousand.
     """
-    return _tau(_signs(a), _signs(b))
+    return _tau(_signs(np.asarray(a, float)), _signs(np.asarray(b, float)))
 
 
 def _tau(one: Float[np.ndarray, "p"], other: Float[np.ndarray, "p"]) -> float:
@@ -45,10 +46,14 @@ def _tau(one: Float[np.ndarray, "p"], other: Float[np.ndarray, "p"]) -> float:
     return float(one @ other) / length if length else 0.0
 
 
-def _signs(values: ArrayLike) -> Float[np.ndarray, "p"]:
-    row = np.asarray(values, float)
-    first, second = np.triu_indices(len(row), 1)
+def _signs(row: Float[np.ndarray, "k"]) -> Float[np.ndarray, "p"]:
+    first, second = _every_pair(len(row))
     return np.sign(row[first] - row[second])
+
+
+@functools.cache
+def _every_pair(count: int) -> tuple[Int[np.ndarray, "p"], ...]:
+    return np.triu_indices(count, 1)
 
 
 def between_columns(tables: Iterable[pd.DataFrame]) -> Agreement:
@@ -62,7 +67,7 @@ def between_columns(tables: Iterable[pd.DataFrame]) -> Agreement:
     for number, table in enumerate(tables):
         if len(table) >= LEAST_EXPLAINERS:
             explainers = max(explainers, len(table))
-            signs = {name: _signs(table[name]) for name in table.columns}
+            signs = dict(zip(table.columns, map(_signs, table.to_numpy(float).T), strict=True))
             for one, other in combinations(table.columns, 2):
                 taus[number, one, other] = _tau(signs[one], signs[other])
     if not taus:
@@ -117,11 +122,14 @@ def metric_taus(rows: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> dict[t
     pairs = [pair for pair in wanted if {*pair} <= {*wide.columns}]
     taus: dict[tuple[str, str], list[float]] = {}
     for _, table in wide.groupby(level="task", sort=True):
-        values = {name: table[name].to_numpy(float) for name in table}
+        values = dict(zip(table.columns, table.to_numpy(float).T, strict=True))
+        finite = {name: np.isfinite(column) for name, column in values.items()}
+        signs = functools.cache(lambda name, known, of=values: _signs(of[name][np.frombuffer(known, bool)]))
         for one, other in pairs:
-            known = np.isfinite(values[one]) & np.isfinite(values[other])
+            known = finite[one] & finite[other]
             if known.sum() >= LEAST_EXPLAINERS:
-                taus.setdefault((one, other), []).append(tau(values[one][known], values[other][known]))
+                sides = (signs(name, known.tobytes()) for name in (one, other))
+                taus.setdefault((one, other), []).append(_tau(*sides))
     return {pair: float(np.mean(of_pair)) for pair, of_pair in taus.items()}
 
 
@@ -150,8 +158,10 @@ def _board_means(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(means: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for pair in combinations(means.columns, 2):
-        yield means[list(pair)].dropna()
+    values = means.to_numpy(float)
+    for pair in combinations(range(len(means.columns)), 2):
+        both = values[:, pair]
+        yield pd.DataFrame(both[~np.isnan(both).any(1)], columns=means.columns[list(pair)])
 
 
 def _datasets(table: pd.DataFrame) -> int:

@@ -22,7 +22,6 @@ from partbench.leaderboard.metric_cards.card import (
     Cards,
 )
 from partbench.leaderboard.metric_cards.picture import dose_picture
-from partbench.leaderboard.sources import of_metric
 from partbench.results.schema import safe_name
 from partbench.results.sealed import writing
 
@@ -50,7 +49,7 @@ def card_pages(cards: Cards) -> dict[str, str]:
     made: dict[str, str] = {}
     for card in cards.every:
         name = safe_name(card.metric)
-        if picture := dose_picture(card.metric, card.doses, of_metric(cards.sources.best_floors, card.metric)):
+        if picture := dose_picture(card.metric, card.doses, cards.sources.best_floors.of_metric(card.metric)):
             made[f"{name}.svg"] = picture
         made[f"{name}.md"] = card_page(card, bool(picture))
     if cards.every:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS, supports
-from partbench.leaderboard.sources import Sources, of_metric
+from partbench.leaderboard.sources import Sources
 from partbench.results.planted import CHEAT, INVERTED, ORACLE, RANDOM_WEIGHTS, TRAINED
 
 TRUE, NOISE = "0", "1"
@@ -44,9 +44,7 @@ class Dose:
 
 def doses(sources: Sources, metric: str) -> list[Dose]:
     """The dose and response of a metric, task by task."""
-    rows = sources.planted
-    rows = rows[(rows["planted"] == ORACLE) & (rows["metric"] == metric)]
-    by_task = rows.sort_values("place").groupby("task", sort=True)
+    by_task = sources.planted_of(ORACLE, metric).sort_values("place").groupby("task", sort=True)
     return [Dose(str(task), own.set_index("level")) for task, own in by_task]
 
 
@@ -56,9 +54,8 @@ def cheats(sources: Sources, metric: str, supported: Set[tuple[str, str]]) -> pd
     A cheat is marked if its interval is not above that of the best floor, or if the metric reads no maps and its maps
     are not `supported`.
     """
-    rows = sources.planted
-    own = rows[(rows["planted"] == CHEAT) & (rows["metric"] == metric)]
-    floors, honest = of_metric(sources.best_floors, metric), of_metric(sources.best_honest, metric)
+    own = sources.planted_of(CHEAT, metric)
+    floors, honest = sources.best_floors.of_metric(metric), sources.best_honest.of_metric(metric)
     found = []
     for row in own.to_dict("records"):
         task = row["task"]
@@ -75,7 +72,7 @@ def supported_cheats(sources: Sources) -> set[tuple[str, str]]:
     rows, found = sources.planted, set()
     rows = rows[(rows["planted"] == CHEAT) & rows["metric"].map(supports).astype(bool)]
     for metric, own in rows.groupby("metric"):
-        floors = of_metric(sources.best_floors, str(metric))
+        floors = sources.best_floors.of_metric(str(metric))
         for subject, task, low in zip(own["subject"], own["task"], own["score_low"], strict=True):
             if task in floors.index and low > floors.loc[task, "score_high"]:
                 found.add((subject, task))
@@ -87,8 +84,7 @@ def random_weights(sources: Sources, metric: str) -> pd.DataFrame:
 
     `worse` says whether the interval with all weights random is below that of the trained network.
     """
-    rows = sources.planted
-    rows = rows[(rows["planted"] == RANDOM_WEIGHTS) & (rows["metric"] == metric)].sort_values("place")
+    rows = sources.planted_of(RANDOM_WEIGHTS, metric).sort_values("place")
     found = []
     for (subject, task), own in rows.groupby(["subject", "task"], sort=True):
         by_level = own.set_index("level")

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.special import ndtri, stdtrit
 
 from partbench.leaderboard.sources import Sources
@@ -45,48 +45,17 @@ class Separation:
 
 def separations(sources: Sources) -> dict[tuple[str, str], Separation]:
     """What images can tell apart, by metric and dataset."""
-    rows = sources.honest
-    rows = rows[~rows["metric"].str.contains("@")]
+    honest = set(zip(sources.honest["board"], sources.honest["label"], strict=True))
     found: dict[tuple[str, str], list[Separation]] = defaultdict(list)
-    by_cell = _values_by_cell(sources.evidence, rows)
-    for (metric, dataset, _), of_board in rows.groupby(["metric", "dataset", "board"], sort=True):
-        labels = sorted(set(of_board["label"]))
-        tasks = []
-        for _, own in of_board.groupby("task", sort=True):
-            cells = zip(own["label"], (by_cell.get((cell, metric)) for cell in own["cell"]), strict=True)
-            tasks.append(_by_image([(labels.index(label), known) for label, known in cells if known], len(labels)))
-        found[str(metric), str(dataset)].append(separation(tasks))
+    for board in sources.judged.boards:
+        aligned, stack = board.aligned, board.aligned.stack
+        directed = "@" not in aligned.metric and not pd.isna(board.rows["higher_is_better"]).any()
+        compared = [place for place, label in enumerate(aligned.labels) if (aligned.board, label) in honest]
+        if directed and compared:
+            values, used = np.where(stack.known, stack.means, np.nan)[compared], stack.known[compared].any(0)
+            tasks = [values[:, used & (stack.task == task)] for task in range(len(aligned.tasks))]
+            found[aligned.metric, str(board.rows["dataset"][0])].append(separation(tasks))
     return {key: _joined(boards) for key, boards in found.items()}
-
-
-Values = tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]  # numbers of images, and a value of each
-
-
-def _values_by_cell(evidence: pd.DataFrame, rows: pd.DataFrame) -> dict[tuple[str, str], Values]:
-    """The evidence of each cell and metric of `rows`."""
-    (cell, cells), (metric, metrics) = (pd.factorize(evidence[name]) for name in ("cell", "metric"))
-    wanted = np.zeros((len(cells), len(metrics)), bool)
-    at, of = pd.Index(cells).get_indexer(rows["cell"]), pd.Index(metrics).get_indexer(rows["metric"])
-    wanted[at[(at >= 0) & (of >= 0)], of[(at >= 0) & (of >= 0)]] = True
-    chosen = np.flatnonzero(wanted[cell, metric]) if len(evidence) else np.zeros(0, int)
-    group = cell[chosen] * len(metrics) + metric[chosen]
-    order = np.argsort(group, kind="stable")
-    image = pd.factorize(evidence["unit"])[0][chosen][order]
-    values = evidence["value"].to_numpy(float)[chosen][order]
-    groups, starts = np.unique(group[order], return_index=True)
-    pieces = zip(groups, np.split(image, starts[1:]), np.split(values, starts[1:]), strict=True) if len(groups) else ()
-    return {(str(cells[g // len(metrics)]), str(metrics[g % len(metrics)])): (i, v) for g, i, v in pieces}
-
-
-def _by_image(cells: Sequence[tuple[int, Values]], explainers: int) -> Float[np.ndarray, "k n"]:
-    """Means over the seeds of each explainer, by image; NaN where a seed has no value, or none has the image."""
-    images = np.unique(np.concatenate([image for _, (image, _) in cells])) if cells else np.zeros(0, int)
-    total, count = np.zeros((explainers, len(images))), np.zeros((explainers, len(images)))
-    for explainer, (image, values) in cells:
-        at = np.searchsorted(images, image)
-        total[explainer, at] += values
-        count[explainer, at] += 1
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def separation(tasks: ByTask) -> Separation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import planted_results
 import pytest
 from cards_sources import DOSES, EXPLAINERS, METRIC, TASKS, cheat, oracle, random_weights, results, sources
 from hypothesis import given, settings
@@ -60,6 +61,18 @@ def test_a_metric_that_does_not_answer_to_the_truth_is_not_to_be_used(planted: l
 )
 def test_a_good_score_that_is_no_evidence_only_screens(planted: list[dict[str, Any]], why: str) -> None:
     assert verdict(sources(runs=planted)) == (SCREENS, why)
+
+
+@pytest.mark.parametrize("control", ["", "floor"])
+def test_a_cheat_that_others_register_is_no_measure_of_cheats(control: str) -> None:
+    """Neither as the best explainer, which no cheat leads, nor as a floor, which marks it."""
+    rows = [planted_results.row("cheat", task, 0.995, seed=s, control=control, metric=METRIC, higher_is_better=True,
+                distribution="cheat.py") for task in TASKS for s in (0, 1)]  # fmt: skip
+    assert verdict(sources([*results(), *rows], runs(cheating=0.99))) == (
+        SCREENS,
+        "a cheat leads unmarked: copied_logit",
+    )
+    assert verdict(sources([*results(), *rows])) == verdict(sources())
 
 
 def test_a_floor_as_good_as_the_truth_leaves_a_screen() -> None:

@@ -54,3 +54,15 @@ def test_without_evidence_there_is_nothing_to_separate() -> None:
     given = sources(results())
     empty = type(given)(given.results, given.evidence.iloc[:0], given.planted_runs)
     assert all(found.pairs == 0 for found in separations(empty).values())
+
+
+def test_boards_are_separated_by_the_means_over_seeds_of_each_image() -> None:
+    given = sources(noise=0.5)
+    rows = given.honest[given.honest["metric"] == METRIC]
+    values = rows[["cell", "task", "label"]].merge(given.evidence[given.evidence["metric"] == METRIC], on="cell")
+    task = "task" if "task" in values else "task_x"
+    means = values.groupby([task, "label", "unit"], observed=True)["value"].mean().unstack("unit")
+    tasks = [own.dropna(axis=1, how="all").to_numpy() for _, own in means.groupby(level=0)]
+    expected, found = separation(tasks), separations(given)[METRIC, "fauna"]
+    assert (found.separated, found.pairs, found.images) == (expected.separated, expected.pairs, expected.images)
+    np.testing.assert_allclose(found.needed, expected.needed)

@@ -47,6 +47,7 @@
       this.element = element;
       this.body = element.tBodies[0];
       this.rows = [...this.body.rows];
+      this.shown = [...this.rows];
       this.everything = this.rows.length <= WINDOW * 1.5;
       this.matches = () => true;
       this.heads = all("thead th", element);
@@ -95,8 +96,10 @@
     }
     show() {
       const found = this.rows.filter(this.matches);
-      this.shown = this.everything ? found : found.slice(0, WINDOW);
-      this.body.replaceChildren(...this.shown);
+      const shown = this.everything ? found : found.slice(0, WINDOW);
+      // To put rows in place that are there would have the browser lay out the table again.
+      if (shown.length !== this.shown.length || shown.some((row, at) => row !== this.shown[at])) this.body.replaceChildren(...shown);
+      this.shown = shown;
       if (this.note) {
         this.note.hidden = this.everything || found.length === this.shown.length;
         this.note.textContent = `Show all ${found.length} rows`;
