@@ -24,6 +24,7 @@ from .performer import Performer as Performer
 from .performers.normalise import Normalise as Normalise
 from .plugin import Control as Control
 from .plugin import Dataset as Dataset
+from .plugin import DatasetCard as DatasetCard
 from .plugin import Explainer as Explainer
 from .plugin import ImageMetric as ImageMetric
 from .plugin import ImageSet as ImageSet

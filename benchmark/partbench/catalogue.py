@@ -25,17 +25,20 @@ if TYPE_CHECKING:
 
     from partbench.registry import Entry, Registry
 
-FORMAT = "3"
+FORMAT = "4"
 COMPUTED = "(set by other options)"  # a default that is known when the explainer is made
 NEWEST = 16  # cached catalogues that are not deleted; each environment and set of plugin files has its own
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A plugin: `owner` is its module or file; `options` are name, default and type of each, as text.
+    """A plugin: `owner` is its module or file; `options` are name, default, type and what it is of each, as text.
+
+    The "value" of an option is its default too, computed where other options set it. `facts` say more, by name, such as
+    what a metric needs.
 
     `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word. `unit` is that of
-    a metric, where it says one.
+    a metric, where it says one. `card` holds the fields of a dataset's DatasetCard.
     """
 
     kind: str
@@ -50,7 +53,10 @@ class Listed:
     attribute_tasks: list[str] = field(default_factory=list)
     default_performer: str = ""
     source: str = ""
+    needs_root: bool = False
+    card: dict[str, Any] = field(default_factory=dict)
     unit: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,33 @@ def described(registry: Registry) -> Catalogue:
     from partbench.registry import KINDS
 
     plugins = [_listed(kind, entry) for kind in KINDS for entry in getattr(registry, kind).values()]
-    tasks = [{"name": name, "performer": registry.default_performer(name)} for name in registry.tasks()]
+    names = [name for dataset in registry.datasets for name in _tasks_of(registry, dataset)]
+    tasks = [{"name": name, "performer": registry.default_performer(name)} for name in names]
     return Catalogue(plugins, tasks, [{"plugin": b.plugin, "error": b.error} for b in registry.broken])
+
+
+def _tasks_of(registry: Registry, dataset: str) -> list[str]:
+    return [*registry.tasks_of(dataset), *registry.tasks_with_others(dataset)]
+
+
+def _facts(kind: str, cls: Any) -> dict[str, str]:
+    """More on a plugin, which its class says."""
+    if kind == "metrics":
+        direction = "higher is better" if cls.higher_is_better else "lower is better"
+        low, high = cls.bounds
+        return {
+            "needs": ", ".join(cls.needs) or "nothing", "images": cls.images, "direction": direction,
+            "bounds": f"{low:g} to {high:g}", "one value is of": cls.of,
+        }  # fmt: skip
+    if kind == "datasets":
+        names = {
+            "classes": cls.classes, "categories": cls.categories, "parts": cls.part_names,
+            "landmarks": cls.landmark_names, "attributes": cls.attribute_names, "attribute tasks": cls.attribute_tasks,
+        }  # fmt: skip
+        found = {what: ", ".join(map(str, values)) for what, values in names.items() if values}
+        root = "a folder, see --data-root" if cls.needs_root else "embedded"
+        return {**found, "default performer": str(cls.default_performer), "data": root}
+    return {"input": f"{cls.input_size} px"} if kind == "performers" else {}
 
 
 def _listed(kind: str, entry: Entry) -> Listed:
@@ -96,14 +127,15 @@ def _listed(kind: str, entry: Entry) -> Listed:
             "categories": list(cls.categories),
             "attribute_tasks": list(cls.attribute_tasks),
             "default_performer": str(cls.default_performer),
+            "needs_root": bool(cls.needs_root),
+            "card": dataclasses.asdict(cls.card) if cls.card else {},
         }
     lines = (cls.__doc__ or "").strip().splitlines() or [""]
     version = entry.version if kind == "explainers" else str(cls.version)
     unit = str(cls.unit) if kind == "metrics" else ""
     names = entry.name, version, entry.owner, entry.distribution, entry.version
-    return Listed(
-        kind, *names, lines[0], _options(kind, cls), **of_dataset, source=_source(cls.__doc__ or ""), unit=unit
-    )
+    return Listed(kind, *names, lines[0], _options(kind, cls), **of_dataset, source=_source(cls.__doc__ or ""),
+                  unit=unit, facts=_facts(kind, cls))  # fmt: skip
 
 
 def _source(docstring: str) -> str:
@@ -117,15 +149,21 @@ def _options(kind: str, cls: Any) -> list[dict[str, str]]:
         return []
     import inspect
 
-    from partbench.options import LeftOut, plain
+    from partbench.option_docs import option_docs
+    from partbench.options import LeftOut, plain, resolved
 
-    options = []
+    made: Any = cls
+    options, docs, values = [], option_docs(made), {}
+    with contextlib.suppress(Exception):  # of a class that cannot be made, which is told when it is run
+        values = resolved(made())
     for option in (f for f in dataclasses.fields(cls) if f.init):
         factory = option.default_factory
         default = option.default if factory is dataclasses.MISSING else factory()
         text = option.type if isinstance(option.type, str) else inspect.formatannotation(option.type)
         shown = COMPUTED if isinstance(default, LeftOut) else str(plain(default))
-        options.append({"name": option.name, "default": shown, "type": text})
+        value = str(values.get(option.name, shown))
+        named = {"name": option.name, "default": shown, "type": text}
+        options.append({**named, "value": value, "what": docs.get(option.name, "")})
     return options
 
 

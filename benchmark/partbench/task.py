@@ -285,13 +285,22 @@ class Task:
     def explain(self, explainer: Explainer, batch: Batch) -> Explanation:
         """The checked explanation that a fitted explainer returns for `batch.images`.
 
-        Raises ValueError for an explanation that does not keep the contract, see `Explanation.accepted`.
+        Raises ValueError for an explanation that does not keep the contract, see `Explanation.accepted`, or that has
+        logits of another shape than the task: (n,), or (n, c) where all are explained.
         """
         found = explainer.explain(batch.images)
         if type(found) is not Explanation:  # a subclass could check itself
             raise ValueError(f"{explainer.name}.explain returned a {type(found).__name__}, expected an Explanation")
         parts = self.dataset.part_names or self.dataset.landmark_names
+        self._expect_logits(found, len(batch))
         return found.accepted(len(batch), self.device, len(parts), lambda: explainer.unmasked(batch.images))
+
+    def _expect_logits(self, found: Explanation, n: int) -> None:
+        wanted = (n,) if self.target is not None else (n, len(self.explained_categories))
+        for name, value in (("logits", found.logits), ("explained", found.explained)):
+            if value is not None and value.shape != wanted:
+                what = "one logit is" if self.target is not None else "the logits of all categories are"
+                raise ValueError(f"{name} are {tuple(value.shape)}, expected {wanted}: {what} explained")
 
     def explained(self, batch: Batch) -> Float[Tensor, "n"]:
         """The performer's explained logit of a batch. Raises ValueError for "multi"."""

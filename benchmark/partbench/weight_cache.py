@@ -6,7 +6,9 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,32 @@ from partbench.task import TrainingTask
 
 Weights = dict[str, Tensor]
 SUFFIX = ".safetensors"
+_folder: ContextVar[Path | None] = ContextVar("folder", default=None)
+_allowed: ContextVar[bool] = ContextVar("allowed", default=True)
+
+
+class WeightsAbsent(Exception):
+    """Trained weights are not in the cache, and none are to be trained."""
+
+
+@contextmanager
+def weights_in(folder: Path | None) -> Iterator[None]:
+    """Meanwhile, weights are read from and written to this folder instead of the cache; None: the cache as usual."""
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+@contextmanager
+def training_allowed(allowed: bool) -> Iterator[None]:
+    """Meanwhile, `cached_weights` trains what is not in the cache, or raises WeightsAbsent."""
+    token = _allowed.set(allowed)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
 
 
 def training_identity(explainer: Any, task: TrainingTask, recipe: str) -> dict[str, Any]:
@@ -41,11 +69,14 @@ def cached_weights(
     `kind` names a folder of the cache. `identity` holds plain values that determine the weights, see
     `training_identity`; a text is the name of the file. A damaged file is made again, with a warning. Of several
     processes one trains and the others wait; `progress` is told of a long wait. The file also says how long `make`
-    took, see `training_seconds`. Raises what `make` raises, and OSError where the cache cannot be written.
+    took, see `training_seconds`. Raises what `make` raises, OSError where the cache cannot be written, and
+    WeightsAbsent where there are none and `training_allowed` forbids training.
     """
     item = _item(kind, identity)
 
     def made() -> Path:
+        if not _allowed.get():
+            raise WeightsAbsent("its trained weights are not in the cache")
         started = time.perf_counter()
         weights = {name: value.detach().cpu().contiguous() for name, value in make().items()}
         data = save(weights, {"seconds": f"{time.perf_counter() - started:.3f}"})
@@ -69,9 +100,9 @@ def training_seconds(kind: str, identity: Mapping[str, Any] | str) -> float | No
 
 def _item(kind: str, identity: Mapping[str, Any] | str) -> CacheItem:
     if isinstance(identity, str):
-        return CacheItem(kind, identity, SUFFIX)
+        return CacheItem(kind, identity, SUFFIX, _folder.get())
     text = json.dumps(identity, sort_keys=True)
-    return CacheItem(kind, hashlib.sha256(text.encode()).hexdigest()[:24], SUFFIX)
+    return CacheItem(kind, hashlib.sha256(text.encode()).hexdigest()[:24], SUFFIX, _folder.get())
 
 
 def _load(path: Path) -> Weights:

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save
 
 from partbench import CacheItem, cached_weights, training_seconds
+from partbench.weight_cache import WeightsAbsent, training_allowed, weights_in
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +91,28 @@ def test_weights_without_seconds_and_damaged_weights_have_none(cache):
     (file,) = item.files()
     file.write_bytes(file.read_bytes()[:-1])
     assert training_seconds("kind", "name") is None
+
+
+def test_weights_of_another_folder_are_neither_those_of_the_cache_nor_left_in_it(cache, tmp_path_factory):
+    make, folder = Maker(), tmp_path_factory.mktemp("anew")
+    cached_weights("kind", {"a": 1}, make)
+    with weights_in(folder):
+        assert training_seconds("kind", {"a": 1}) is None
+        anew = cached_weights("kind", {"a": 1}, make)
+        assert training_seconds("kind", {"a": 1}) is not None
+    assert anew["w"].tolist() == [2, 2]
+    assert cached_weights("kind", {"a": 1}, make)["w"].tolist() == [1, 1]
+    assert make.calls == 2
+    assert len(list((folder / "kind").iterdir())) == 1
+
+
+def test_nothing_is_trained_where_that_is_not_allowed(cache):
+    make = Maker()
+    cached_weights("kind", {"a": 1}, make)
+    with training_allowed(False):
+        assert cached_weights("kind", {"a": 1}, make)["w"].tolist() == [1, 1]
+        with pytest.raises(WeightsAbsent):
+            cached_weights("kind", {"a": 2}, make)
+    assert make.calls == 1
+    cached_weights("kind", {"a": 2}, make)
+    assert make.calls == 2

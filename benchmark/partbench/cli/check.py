@@ -9,71 +9,90 @@ from typing import TYPE_CHECKING
 import click
 
 from partbench.cli.parameters import completion_of, data_root_option, device_option, other_option, path_option
-from partbench.cli.workbench import open_workbench, progress_of
 
 if TYPE_CHECKING:
-    from partbench.registry import Registry
+    from partbench.running.cell_job import Setting
+    from partbench.testing.finding import Finding
+
+LINES = 20  # of what a plugin printed
 
 
 @click.command()
 @click.argument(
-    "plugin", metavar="FILE|NAME", shell_complete=completion_of("explainers", "metrics", "datasets", "performers")
-)
+    "plugin", metavar="FILE|NAME|PROJECT",
+    shell_complete=completion_of("explainers", "metrics", "datasets", "performers"),
+)  # fmt: skip
 @click.option("--task", metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
               help="Task to check an explainer, metric or performer on. Default: a task on embedded data.")  # fmt: skip
 @click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option of the explainer.")
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=600.0,
+    show_default=True, help="A plugin whose check takes longer does not pass.",
+)  # fmt: skip
+@click.option("--traceback", is_flag=True, help="Print the traceback of an exception too.")
 @path_option
 @device_option
 @data_root_option
 @other_option
 def check(
-    plugin: str, task: str | None, option_texts: tuple[str, ...], files: tuple[Path, ...], device: str,
-    data_root: Path | None, other: Path | None,
+    plugin: str, task: str | None, option_texts: tuple[str, ...], time_limit: float, traceback: bool,
+    files: tuple[Path, ...], device: str, data_root: Path | None, other: Path | None,
 ) -> None:  # fmt: skip
-    """Check a plugin on a few images: which rules it breaks, and which metrics cannot score it.
+    """Try a plugin on a few images: which rules it breaks, how to mend it, and which metrics are skipped.
 
-    Exit code 1 if it does not keep the contract.
+    PROJECT is a folder with a pyproject.toml, as `bench new` makes it. The plugin runs in a process of its own. Exit
+    code 1 if it does not keep the contract, 2 for a mistake in what was given.
 
     \b
     Examples:
       bench check ./my_explainer.py
+      bench check my_explainer/
       bench check srae -o epochs=1
       bench check ./my_metric.py --task fauna/multi:cat
       bench check animal_part --data-root ~/data
     """
-    registry, workbench = open_workbench(
-        device, data_root, [*files, *([plugin] if plugin.endswith(".py") else [])], other
-    )
-    from partbench import options
-    from partbench.cli.plugin_kit import Trial
-    from partbench.testing import ContractError
+    from partbench.cache.upkeep import prepare_cache
+    from partbench.cli.checking import Checking
+    from partbench.cli.progress import Display
+    from partbench.running.engine import interruptible
 
-    trial = Trial(workbench, task, options.parse(option_texts))
+    prepare_cache()
+    meant = _file_or_name(plugin)
+    given = [*files, *([Path(meant)] if meant.endswith(".py") else [])]
+    checking = Checking(meant, _setting(given, device, data_root, other), task, option_texts, time_limit)
     failed = False
-    with progress_of(workbench):
-        for kind, name in _meant(registry, plugin):
-            try:
-                notes = trial.check(kind, name)
-            except ContractError as error:
-                failed = True
-                click.echo(f"{kind.removesuffix('s')} {name} does not keep the contract: {error}")
-            else:
-                click.echo(f"{kind.removesuffix('s')} {name} keeps the contract")
-                for note in notes:
-                    click.echo(f"  {note}")
+    with interruptible(), Display(quiet=not sys.stderr.isatty()) as display:
+        for finding, printed in checking.findings(display):
+            _print(finding, printed, traceback)
+            failed = failed or bool(finding.problem)
     if failed:
         sys.exit(1)
 
 
-def _meant(registry: Registry, plugin: str) -> list[tuple[str, str]]:
-    """Kind and name of each plugin in a file or of a name. Raises InputError if there is none."""
-    from partbench.errors import unknown
-    from partbench.registry import KINDS
+def _file_or_name(plugin: str) -> str:
+    """The absolute path of the plugin's file, or its name."""
+    from partbench.cli.project import plugin_file
 
-    if plugin.endswith(".py"):
-        return [(kind, name) for kind, names in registry.of_file(plugin).items() for name in names]
-    found = [(kind, plugin) for kind in KINDS if plugin in getattr(registry, kind)]
-    if not found:
-        registry.raise_if_broken(plugin)
-        raise unknown("plugin", plugin, {name for kind in KINDS for name in getattr(registry, kind)})
-    return found
+    path = Path(plugin)
+    if path.is_dir() and (path.joinpath("pyproject.toml").exists() or "/" in plugin):
+        return str(plugin_file(path).resolve())
+    return str(path.resolve()) if plugin.endswith(".py") else plugin
+
+
+def _setting(files: list[Path], device: str, data_root: Path | None, other: Path | None) -> Setting:
+    from partbench.running.cell_job import Setting
+
+    roots = [None if folder is None else str(folder.resolve()) for folder in (data_root, other)]
+    return Setting("", tuple(str(file.resolve()) for file in files), roots[0], roots[1], device)
+
+
+def _print(finding: Finding, printed: str, traceback: bool) -> None:
+    for line in finding.lines():
+        click.echo(line)
+    if traceback and finding.traceback:
+        click.echo(finding.traceback)
+    lines = printed.splitlines()
+    if lines and not finding.problem.startswith("it raised"):
+        click.echo(f"  it printed{f' (the last {LINES} lines)' if len(lines) > LINES else ''}:", err=True)
+        for line in lines[-LINES:]:
+            click.echo(f"    {line}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import data_root_option, json_option, path_option
+from partbench.cli.parameters import completion_of, data_root_option, json_option, path_option
 
 if TYPE_CHECKING:
     from partbench.catalogue import Catalogue, Listed
@@ -20,19 +20,37 @@ HIDDEN = ("module", "options", "source", "unit")  # in JSON only
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("name", required=False, shell_complete=completion_of("explainers", "metrics", "datasets", "performers"))
 @path_option
+@data_root_option
 @json_option
-def list_(kind: str | None, files: tuple[Path, ...], as_json: bool) -> None:
-    """List the plugins and tasks, with versions and owners, and the broken plugins.
+def list_(kind: str | None, name: str | None, files: tuple[Path, ...], data_root: Path | None, as_json: bool) -> None:
+    """List the plugins and tasks, with versions and owners, and the broken plugins; or all that is known of one.
+
+    Of an explainer or a metric these are its options with their defaults, of a dataset its tasks, of a performer its
+    layers: their roles, shapes and receptive fields. After `tasks`, NAME is a dataset.
 
     \b
     Examples:
       bench list
       bench list metrics --json
+      bench list explainers srae
+      bench list performers small_vgg
+      bench list tasks fauna
     """
     from partbench.catalogue import catalogue
+    from partbench.cli.one_plugin import described, print_described
 
     found = catalogue(files)
+    if kind and name:
+        row = described(found, "datasets" if kind == "tasks" else kind, name, files, data_root)
+        if kind == "tasks":
+            row = {"name": name, "facts": {}, "tasks": row["tasks"]}
+        if as_json:
+            click.echo(json.dumps(row, indent=1))
+        else:
+            print_described(row)
+        return
     listing = {name: _rows(found, name) for name in ([kind] if kind else KINDS)}
     if as_json:
         click.echo(json.dumps({**listing, "broken": found.broken}, indent=1))

@@ -13,12 +13,17 @@ from partbench import __version__
 from partbench.cli.cache import cache
 from partbench.cli.check import check
 from partbench.cli.compare import compare
+from partbench.cli.data import data
 from partbench.cli.listing import doctor, list_
 from partbench.cli.metric_card import metric_card
+from partbench.cli.new import new
 from partbench.cli.pages import leaderboard
+from partbench.cli.publishing import accept, submit, withdraw
 from partbench.cli.results import results
 from partbench.cli.run import run
+from partbench.cli.score import score
 from partbench.cli.show import show
+from partbench.cli.verify import verify
 from partbench.errors import InputError, unknown
 from partbench.results.plain_text import printable
 
@@ -57,18 +62,27 @@ def main() -> None:
     \b
     bench run --plugin srae                      score an explainer on embedded data
     bench run --plugin ./mine.py --task fauna/multi:bird
+    bench new explainer mine                     a plugin to begin with
     bench check ./mine.py                        does the plugin keep the contract?
     bench list explainers                        names, versions, descriptions
     bench compare srae nn                        which is better, metric by metric
     bench leaderboard                            rebuild leaderboards/ from results/
     bench metric-card part_following             what a metric is worth
+    bench data info                              where to get datasets; check a folder, note it
+    bench score --metric part_following          add a metric to finished cells
+    bench submit --plugin ./mine.py              bundle results to be published
+    bench verify mine.zip                        do cells again and compare them
     bench cache                                  what is cached; check it, clear it
     bench results query 'select ...'             ask the results in SQL
     bench completion bash >> ~/.bashrc           complete names with TAB
     """
 
 
-for command in (run, check, list_, show, compare, leaderboard, metric_card, results, cache, doctor):
+COMMANDS = (
+    run, new, check, list_, show, compare, leaderboard, metric_card, results, score, submit, verify, accept, withdraw,
+    data, cache, doctor,
+)  # fmt: skip
+for command in COMMANDS:
     main.add_command(command)
 
 

@@ -50,7 +50,12 @@ if TYPE_CHECKING:
     help="Option of the explainers; `EXPLAINER.OPTION=VALUE` for one of them.",
 )
 @click.option(
-    "--metric", "metrics", multiple=True, shell_complete=completion_of("metrics"), help="Print these metrics only."
+    "--metric",
+    "metrics",
+    multiple=True,
+    shell_complete=completion_of("metrics"),
+    help="Print the scores of these metrics only; may be repeated. All metrics are computed and stored all the same."
+    " `bench score --metric` adds one to cells that were finished before.",
 )
 @click.option("--overwrite", is_flag=True, help="Run finished cells again.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the explanations of new cells.")
@@ -180,8 +185,10 @@ def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: S
         display.line(line)
     found = set(names.str.partition("@")[0])
     for absent in (name for name in metrics if name.partition("@")[0] not in found):
-        display.line(f"{absent}: not among the metrics of cells finished before; --overwrite scores them again")
-    if not metrics:
+        display.line(f"{absent}: cells that were finished before lack it; `bench score --metric {absent}` adds it")
+    if metrics:
+        display.line(f"printed: {frame['metric'].nunique()} of {names.nunique()} values; all are stored", style="dim")
+    else:
         display.line(f"all {names.nunique()} values: on the leaderboard, or --metric NAME", style="dim")
 
 

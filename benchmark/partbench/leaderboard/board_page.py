@@ -66,7 +66,8 @@ def board_page(board: ShownBoard, found: Judged) -> str:
         parts += [f"## {_heading(rows)}", *_worth(board, metric), _ranking(rows, value)]
         parts += _notes(noted[noted["metric"] == metric])
     parts += _in_detail([row for row in board.standings if not is_main(row) and row["tasks"]])
-    parts += gain_section(board.rows, found) + _elsewhere(pd.DataFrame(board.standings)) + _not_scored(board.rows)
+    parts += gain_section(board.rows, found) + _elsewhere(pd.DataFrame(board.standings))
+    parts += [*board.published, *_not_scored(board.rows)]
     return "\n\n".join(parts) + "\n"
 
 

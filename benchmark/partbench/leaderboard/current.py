@@ -10,6 +10,7 @@ from jaxtyping import Int
 
 from partbench.leaderboard.boards import board_of
 from partbench.leaderboard.origins import is_own, told_apart
+from partbench.leaderboard.publication import taking_part
 from partbench.leaderboard.versions import counting, version_of_metric, version_of_task
 from partbench.names import in_ascii
 from partbench.results.schema import AGGREGATE, label
@@ -22,7 +23,7 @@ _READ += ["reason", "control", "compared_with", "task_version", "metric_version"
 
 
 def current(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that count, one aggregate row per explainer, variant, task, seed and metric.
+    """The rows that count, one aggregate row per explainer, variant, task, seed and metric; of those `taking_part`.
 
     Of several versions of a task or (within a dataset) of a metric one counts, see `versions.counting`; of several
     cells with one (explainer, variant, task, seed) the one asked for last (`asked_at`; without this column, the one
@@ -33,6 +34,7 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if "scored" in frame:
         return frame
+    frame = taking_part(frame)
     rows = _named(frame[frame["unit"] == AGGREGATE])
     rows = _of_one_version(rows, ["task"], "task_version", version_of_task)
     when = rows["asked_at" if "asked_at" in rows else "created_at"].to_numpy("datetime64[us]")

@@ -89,7 +89,7 @@ def of_performer(task: Task, batch: Batch, own: Int[Tensor, "n"], size: int) -> 
     ordinary = OrdinaryFilters(task)
     head = task.performer.segment(ordinary.role, "logits")
     targets = torch.tensor(task.targets)[own]
-    title = f"ordinary filters ({ordinary.layer})"
+    title = f"the performer, filters of {ordinary.layer}"
     return attention(title, head, task.explain(ordinary, batch), targets, size, batch)
 
 

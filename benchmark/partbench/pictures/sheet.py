@@ -1,4 +1,4 @@
-"""What an explainer shows: for chosen test images, the parts, Excitation BP on the logit, and each concept's heat map.
+"""What an explainer shows: for chosen test images, the parts, the concepts' heat maps, and what all of this means.
 
 The layout is that of Fig. 4 of the SRAE paper: above each x-feature stands its contribution v_i E_i.
 """
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -18,18 +17,25 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 from partbench.attribution.excitation_bp import contrastive_maps
-from partbench.pictures.tiles import Tile, tiles
+from partbench.pictures.legend import PART_COLOURS, draw_legend, heated, legend_height, shown_parts
+from partbench.pictures.tiles import FONT, GAP, Tile, tiles
 from partbench.pictures.view import SHOWN, View
 from partbench.types import Batch, Explanation
 
 INCH = 1.6
 COMPRESSION = 2  # of 9: three times as fast as the usual 6, a tenth larger
-PART_COLOURS = mpl.colormaps["tab10"]
+NUMBERS = 2.2  # width of the numbers of an explanation without maps, in that of an image
+LARGEST = 8  # of these numbers
+WIDEST_LINE = 5.1  # inches, of the legend
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Data of one picture: test images at the performer's size and at the size drawn, and their explanation."""
+    """Data of one picture: test images at the performer's size and at the size drawn, and their explanation.
+
+    `logit_maps` are Excitation BP on the performer's `logits`; None where all logits are explained. `parts` are those
+    outlined, by index.
+    """
 
     batch: Batch
     display: Batch
@@ -37,6 +43,7 @@ class Sheet:
     logit_maps: Float[np.ndarray, "n H W"] | None
     logits: Float[np.ndarray, "n"] | None
     names: Sequence[str] = ()
+    parts: Sequence[tuple[int, str]] = ()
 
 
 def draw(view: View, path: Path) -> Path:
@@ -49,36 +56,97 @@ def explain_sheet(view: View) -> Sheet:
     task, batch = view.task, view.batch
     logit_maps = logits = None
     names = view.explainer.concept_names()
+    parts = shown_parts(view.shown, task.dataset.part_names, task.dataset.landmark_names)
     if task.target is not None:
         values = batch.images.activations("target")
         maps = contrastive_maps(task.performer.segment("target", "logits"), values, units=[task.target])
         read = Explanation(maps, grid=task.performer.receptive_field("target"))
         logit_maps = resize(read.heatmaps(*batch.size)[:, 0], view.display.size)
         logits = task.explained(batch).cpu().numpy()
-    return Sheet(batch, view.shown, view.explanation, logit_maps, logits, names)
+    return Sheet(batch, view.shown, view.explanation, logit_maps, logits, names, parts)
 
 
 def draw_sheet(sheet: Sheet, title: str) -> Figure:
-    """One row per image: the image with its parts, Excitation BP on the logit, and the concepts by contribution."""
-    size = sheet.display.pixels.shape[-1]
-    concepts = order_concepts(sheet.explanation)
-    rows, columns = len(sheet.batch), 2 + len(concepts)
-    figure = Figure(figsize=(columns * INCH, rows * INCH * 1.12 + 0.4), dpi=110)
-    panel = tiles(figure, title, rows, columns)
-    heat: list[np.ndarray] = []
-    if sheet.explanation.has("maps"):
-        heat = [resize(sheet.explanation.heatmaps(*sheet.batch.pixels.shape[-2:])[:, k], size) for k in concepts]
-    for row in range(rows):
+    """One row per image, with a legend below: the image with its parts, then its concepts by contribution.
+
+    Between them stands Excitation BP on the performer's logit. An explanation without maps is shown by its numbers.
+    """
+    concepts, rows = order_concepts(sheet.explanation), len(sheet.batch)
+    compared = bool(concepts) and sheet.logit_maps is not None
+    columns, right = 1 + compared + len(concepts), 0.0 if concepts else NUMBERS * INCH
+    lines = legend_lines(sheet.explanation, bool(concepts), compared)
+    width, high = max(columns * INCH + right, WIDEST_LINE), rows * INCH * 1.12 + 0.4
+    below = legend_height(width, sheet.parts, lines)
+    figure = Figure(figsize=(width, high + below), dpi=110)
+    above, strip = figure.subfigures(2, 1, squeeze=False, height_ratios=(high, below)).flat
+    panel = tiles(above, title, rows, columns, right=GAP + width - columns * INCH)
+    for row, squares in enumerate(panel):
         image = sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy()
-        draw_parts(panel[row][0], image, sheet.display, row)
-        panel[row][0].caption(sheet.batch.ids[row] if row else "image and parts")
-        if sheet.logit_maps is not None and sheet.logits is not None:
-            overlay(panel[row][1], image, sheet.logit_maps[row])
-            panel[row][1].caption(f"Excitation BP, logit {sheet.logits[row]:.2f}")
-        for column, concept in enumerate(concepts):
-            overlay(panel[row][2 + column], image, heat[column][row])
-            panel[row][2 + column].caption(caption(sheet.explanation, row, concept, sheet.names))
+        draw_parts(squares[0], image, sheet.display, row)
+        squares[0].caption(sheet.batch.ids[row])
+        if compared and sheet.logit_maps is not None and sheet.logits is not None:
+            overlay(squares[1], image, sheet.logit_maps[row])
+            squares[1].caption(f"performer: logit {sheet.logits[row]:.2f}")
+    if concepts:
+        _draw_concepts([squares[1 + compared :] for squares in panel], sheet, concepts)
+    else:
+        _write_numbers([squares[0] for squares in panel], sheet)
+    draw_legend(strip, sheet.parts, lines, bar=bool(concepts))
     return figure
+
+
+def _draw_concepts(panel: Sequence[Sequence[Tile]], sheet: Sheet, concepts: Sequence[int]) -> None:
+    """The maps of each image on one scale; those of concepts that contribute nothing stay grey."""
+    size = sheet.display.pixels.shape[-1]
+    heat = sheet.explanation.heatmaps(*sheet.batch.pixels.shape[-2:])[:, concepts]
+    for row, squares in enumerate(panel):
+        image, maps = sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy(), resize(heat[row], size)
+        silent = [contributes_nothing(sheet.explanation, row, concept) for concept in concepts]
+        top = max((float(one.max()) for one, no in zip(maps, silent, strict=True) if not no), default=0.0)
+        for tile, concept, one, no in zip(squares, concepts, maps, silent, strict=True):
+            overlay(tile, image, np.zeros_like(one) if no else one, top)
+            tile.caption(caption(sheet.explanation, row, concept, sheet.names))
+
+
+def _write_numbers(tiles_: Sequence[Tile], sheet: Sheet) -> None:
+    """Beside each image what the explainer says of it without maps."""
+    explanation = sheet.explanation
+    for row, tile in enumerate(tiles_):
+        lines = ["no maps"]
+        if explanation.logits is not None and explanation.logits.ndim == 1:
+            lines.append(f"predicts logit {float(explanation.logits[row]):.2f}")
+        if sheet.logits is not None:
+            lines.append(f"performer: logit {sheet.logits[row]:.2f}")
+        for name in ("contributions", "scores"):
+            if explanation.has(name):
+                values = getattr(explanation, name)[row]
+                order = values.abs().argsort(descending=True)[:LARGEST].tolist()
+                lines += [caption(explanation, row, concept, sheet.names) for concept in order]
+                break
+        axis = tile.beside(1.08, NUMBERS)
+        axis.set_axis_off()
+        axis.text(0, 1, "\n".join(lines), fontsize=FONT, va="top", transform=axis.transAxes)
+
+
+def contributes_nothing(explanation: Explanation, row: int, concept: int) -> bool:
+    """Whether a concept has a contribution, and it reads 0.00."""
+    return explanation.contributions is not None and abs(float(explanation.contributions[row, concept])) < 0.005
+
+
+def legend_lines(explanation: Explanation, mapped: bool, compared: bool) -> list[str]:
+    """What the numbers and the colours are."""
+    number = "contribution" if explanation.has("contributions") else "score" if explanation.has("scores") else ""
+    to = " to the logit" if number == "contribution" else ""
+    lines = (
+        [f"above a map: the concept and its {number}{to}; in the order of mean {number}s"] if number and mapped else []
+    )
+    lines += [f"beside an image: concepts and their {number}s{to}"] if number and not mapped else []
+    if compared:
+        lines.append("performer: Excitation BP on its logit, on its own scale; no part of the explanation")
+    if mapped:
+        grey = "; a contribution of 0 stays grey" if explanation.has("contributions") else ""
+        lines.append(f"map: 0 to the largest value in the maps of the image{grey}")
+    return lines
 
 
 def order_concepts(explanation: Explanation) -> list[int]:
@@ -100,14 +168,13 @@ def caption(explanation: Explanation, row: int, concept: int, names: Sequence[st
     return called
 
 
-def overlay(tile: Tile, image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"]) -> None:
-    """A heat map over the greyed image; each map is scaled to its own maximum, and an empty one stays grey."""
-    grey = 0.35 + 0.5 * image.mean(-1)
-    seen, top = np.repeat(grey[:, :, None], 3, 2), float(heat.max())
-    if top > 0:
-        alpha = np.clip(heat / top * 1.2, 0, 0.8)[:, :, None]
-        seen = (1 - alpha) * seen + alpha * mpl.colormaps["inferno"](heat / top)[:, :, :3]
-    tile.show(seen.clip(0, 1))
+def overlay(
+    tile: Tile, image: Float[np.ndarray, "H W 3"], heat: Float[np.ndarray, "H W"], top: float | None = None
+) -> None:
+    """A heat map over the greyed image, on a scale from 0 to `top`, by default its own maximum."""
+    grey = np.repeat((0.35 + 0.5 * image.mean(-1))[:, :, None], 3, 2).clip(0, 1)
+    highest = float(heat.max()) if top is None else top
+    tile.show(heated(grey, (heat / highest).clip(0, 1)) if highest > 0 else grey)
 
 
 def draw_parts(tile: Tile, image: Float[np.ndarray, "H W 3"], batch: Batch, row: int) -> None:

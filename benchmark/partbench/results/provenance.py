@@ -62,7 +62,15 @@ def digest(module: str) -> str:
         spec = None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return ""
-    trees = _reachable(spec.name, Path(spec.origin))
+    return _digest_of(_reachable(spec.name, Path(spec.origin)))
+
+
+def file_digest(file: Path) -> str:
+    """`digest` of a plugin given by file, which is not imported. Raises SyntaxError for what is no Python."""
+    return _digest_of(_reachable("", file))
+
+
+def _digest_of(trees: Mapping[str, ast.Module]) -> str:
     code = "\n".join(f"{name} {_text(trees[name])}" for name in sorted(trees))
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
@@ -70,6 +78,20 @@ def digest(module: str) -> str:
 def beside(file: Path) -> list[str]:
     """Names of the modules beside a plugin file that it imports, however indirectly."""
     return sorted(_reachable("", file).keys() - {_name_by_hand(file)})
+
+
+def sources(file: Path) -> dict[str, Path]:
+    """The source files of a plugin given by file: itself, and what `beside` names.
+
+    By their place in its folder or, for a file of a package, in the folder of the outermost package. Packages come with
+    their `__init__.py` and those of the packages that they lie in.
+    """
+    root, found = file.parents[len(_packages(file))], [file]
+    for name in (_name_by_hand(file), *beside(file)):
+        parts = name.split(".")
+        above = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        found += filter(None, (_source(folder, part) for folder in (file.parent, root) for part in above))
+    return {path.relative_to(root).as_posix(): path for path in sorted(set(found))}
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -156,6 +156,11 @@ class Cell:
         return _path(folder, self.columns, ".parquet")
 
 
+def cell_path(folder: Path, row: Mapping[str, Any]) -> Path:
+    """Where the file of the cell of a row lies, see `Cell.path`."""
+    return _path(folder, row, ".parquet")
+
+
 def picture_path(folder: Path, row: Mapping[str, Any]) -> Path:
     """Where the picture of a cell goes: as its result, with .png."""
     return _path(folder, row, ".png")

@@ -25,6 +25,7 @@ from partbench.results.asked import record
 from partbench.results.cell_file import aggregates_of, parsed, read_table
 from partbench.results.folders import CELL, cell_paths
 from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, EVIDENCE_COLUMNS, indexed, rows_beside
+from partbench.results.publication import COLUMN, REFERENCE, statuses
 from partbench.results.schema import (
     AGGREGATE,
     COLUMNS,
@@ -69,6 +70,24 @@ def write_cell(
             path.rename(path.with_name(f".{path.name}.{uuid.uuid4().hex}.aside"))
         write_sealed(path, [aggregates_of(table), *([values] if len(values) else [])], **COMPACT)
     return path
+
+
+def add_metric(path: Path, rows: Sequence[Mapping[str, Any]], cell: Cell) -> None:
+    """Add the rows of one metric to a finished cell; all others stay as they are. All at once or not at all.
+
+    Rows of that metric that are there, of an earlier version or of a failure, are replaced. Raises InputError if the
+    file cannot be written, Damaged if it is no whole cell, ValueError for rows that do not fit.
+    """
+    known, new = read_table(path, aggregates_only=False), _table(pd.DataFrame(rows), cell)
+    names = {name.partition("@")[0] for name in new["metric"].to_pylist()}
+    own = [name.partition("@")[0] in names for name in known["metric"].cast(pa.string()).to_pylist()]
+    others = known.filter(pa.array([not one for one in own])).cast(schema.FILE_SCHEMA)
+    version = pa.array([VERSION] * len(others), pa.int32())
+    others = others.set_column(others.schema.get_field_index("schema_version"), "schema_version", version)
+    table = pa.concat_tables([others.replace_schema_metadata(None), new])
+    values = table.filter(pc.not_equal(table["unit"], AGGREGATE))
+    with writing(path.parent):
+        write_sealed(path, [aggregates_of(table), *([values] if len(values) else [])], **COMPACT)
 
 
 def finished(folder: Path, cell: Cell) -> Path | None:
@@ -158,9 +177,10 @@ def load_results(
 ) -> pd.DataFrame:
     """All cells under a folder, a row per cell and metric, in order of file names; `schema.COLUMNS` says what is in it.
 
-    Two more columns are `asked_at`, the time when the cell was last asked for, and `file`, its place in the folder.
+    Three more columns are `asked_at`, the time when the cell was last asked for, `file`, its place in the folder, and
+    `publication`, see `partbench.results.publication`: "reference", "verified", "self-reported" or "withdrawn".
     With `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
-    `unit_kind`), without these two columns. With
+    `unit_kind`), without these three columns. With
     `datasets` only the folders of these are read. Text columns are categoricals with sorted categories. Files of
     earlier versions are read as if written now, but for `schema_version`. A file that is damaged, foreign or of a newer
     version is named in a warning and left out; without files the frame is empty. Aggregates are read from the index of
@@ -168,7 +188,7 @@ def load_results(
     """
     folder = _folder(folder)
     if aggregates_only:
-        return _frame(indexed(folder, AGGREGATES, datasets))
+        return _with_publication(folder, _frame(indexed(folder, AGGREGATES, datasets)))
     places = [folder] if datasets is None else [folder / slug(name) for name in datasets]
     found = (_read_or_warn(path) for place in places for path in cell_paths(place))
     tables = [table for table in found if table is not None]
@@ -213,6 +233,13 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     frame = table.drop_columns(texts).to_pandas()
     of_texts = {name: pd.Series(_sorted_categories(table[name]), frame.index) for name in texts}
     return frame.assign(**of_texts)[table.column_names]
+
+
+def _with_publication(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a column that says whether others published their cells."""
+    known = statuses(folder)
+    status = {cell: known.get(cell, REFERENCE) for cell in frame["cell"].cat.categories}
+    return frame.assign(**{COLUMN: frame["cell"].map(status).astype("category")})
 
 
 def _read_or_warn(path: Path) -> pa.Table | None:

@@ -34,6 +34,7 @@ from partbench.types import (
     NotApplicable,
     PerformerOutputs,
 )
+from partbench.weight_cache import training_allowed
 
 POSITIVE_BATCH = 32
 MIXED_BATCH = 64
@@ -58,11 +59,13 @@ class CellRun:
 class Work:
     """An explainer at work on a task, seconds spent fitting and explaining, and who watches.
 
-    `untouched` raises PerformerChanged if the explainer has changed the performer.
+    `untouched` raises PerformerChanged if the explainer has changed the performer. `train`: whether weights that are
+    not in the cache are trained.
     """
 
     explainer: Explainer
     task: Task
+    train: bool = True
     untouched: Callable[[], None] = lambda: None
     progress: Progress | None = None
     fit: float = 0.0
@@ -71,14 +74,15 @@ class Work:
 
 def run_cell(
     explainer: Explainer, task: Task, metrics: Sequence[Metric], progress: Progress | None = None,
-    passing: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+    passing: tuple[type[BaseException], ...] = (KeyboardInterrupt,), train: bool = True,
 ) -> CellRun:  # fmt: skip
     """Fit `explainer` on the task with the task's seed, explain the test images, score them.
 
     Exceptions of the explainer fail (NotApplicable: skip) every metric of the cell; those that are `passing` pass
     through. A cell that changes the performer or the state of the process fails, and what it changed is put right.
+    Without `train`, a cell whose trained weights are not in the cache ends with the error `WeightsAbsent`.
     """
-    scores, work = [MetricState(metric) for metric in metrics], Work(explainer, task, progress=progress)
+    scores, work = [MetricState(metric) for metric in metrics], Work(explainer, task, train, progress=progress)
     run, reported, before = CellRun([], explainer), [], GlobalState.now()
     forget_peak(task.device)
     try:
@@ -114,12 +118,13 @@ def run_cell(
 def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
     """Feed the metrics; returns the rows of what the explainer reports of itself."""
     started = time.perf_counter()
-    fit(work.explainer, work.task)
+    with training_allowed(work.train):
+        fit(work.explainer, work.task)
     work.fit = time.perf_counter() - started
     work.untouched()
     seed_generators(work.explainer, work.task)  # `fit` draws less where it finds its weights in the cache
     _explain_all(work, scores)
-    return _report(work.explainer, {score.metric.name for score in scores})
+    return report_rows(work.explainer, {score.metric.name for score in scores})
 
 
 def fit(explainer: Explainer, task: Task) -> None:
@@ -268,7 +273,11 @@ def _located(dataset: Dataset) -> tuple[int, ...] | None:
     return tuple(dataset.landmark_names.index(name) for name in dataset.located)
 
 
-def _report(explainer: Explainer, taken: Container[str]) -> list[Row]:
+def report_rows(explainer: Explainer, taken: Container[str]) -> list[Row]:
+    """What a fitted explainer reports of itself, as rows. Raises ValueError for what is no number by a name of its own.
+
+    `taken` are the names of metrics.
+    """
     found, rows = explainer.report(), []
     if not isinstance(found, dict):
         raise ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name")

@@ -29,7 +29,8 @@ class Setting:
     """What the cells of a run share. Paths are absolute texts.
 
     `plugin_files` are loaded beside the installed plugins. `without` names installed plugins that are not imported,
-    with the reason. `pictures` is the folder to draw into, None to draw nothing.
+    with the reason. `pictures` is the folder to draw into, None to draw nothing. `weights` is a folder in which trained
+    weights of explainers lie, None for the cache.
     """
 
     results: str
@@ -41,6 +42,7 @@ class Setting:
     pictures: str | None = None
     run_id: str = field(default_factory=new_run_id)
     without: Mapping[str, str] = field(default_factory=dict)
+    weights: str | None = None
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> Setting:

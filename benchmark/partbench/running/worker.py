@@ -14,6 +14,7 @@ import contextlib
 import faulthandler
 import fcntl
 import gc
+import importlib
 import json
 import os
 import queue
@@ -209,12 +210,28 @@ def _cell(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
     return plain(outcome), clean
 
 
+def _score(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    from partbench.running.cell_job import CellJob, plain
+    from partbench.running.rescore import Wanted, rescored
+
+    job = CellJob.of(request["job"])
+    wanted = Wanted(request["metric"], request["path"], request["cell"], request["refit"])
+    outcome, clean = rescored(job, wanted, worker.workbench(job.setting), worker.progress)
+    return plain(outcome), clean
+
+
 def _versions(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.cell_job import Setting
     from partbench.running.versions import versions_of
 
     setting = Setting.of(request["setting"])
     return versions_of(worker.workbench(setting).registry, setting.plugin_files), True
+
+
+def _call(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    """What a function of partbench above this package, "module:function", answers to the worker and the request."""
+    module, _, function = request["function"].partition(":")
+    return getattr(importlib.import_module(module), function)(worker, request)
 
 
 def _fail(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -228,7 +245,7 @@ def _fail(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
 Handler = Callable[[RequestServer, Mapping[str, Any]], tuple[Any, bool]]
 HANDLERS: dict[str, Handler] = {
     "plan": _plan, "open": _open, "activations": _activations, "fit": _fit, "cell": _cell,
-    "versions": _versions, "fail": _fail,
+    "versions": _versions, "fail": _fail, "score": _score, "call": _call,
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from partbench.running.integrity import unchanged
 from partbench.running.jobs import Job
 from partbench.running.scoring import Row
 from partbench.task import Task
+from partbench.weight_cache import weights_in
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def _run(planned: Job, task: Task, workbench: Workbench, job: CellJob, told: Tol
     told.say(
         "started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows]
     )
-    run = planned.run(workbench, task, setting.run_id, told.progress, passing=())
+    with weights_in(None if setting.weights is None else Path(setting.weights)):
+        run = planned.run(workbench, task, setting.run_id, told.progress, passing=())
     if run.error is not None:
         print_traceback(run.error)
     outcome = _written(job, cell, run, rows, told.log)

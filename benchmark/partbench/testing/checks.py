@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import difflib
 import json
+import typing
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -18,8 +19,8 @@ import torch
 from torch import Tensor
 
 from partbench import options
-from partbench.plugin import Explainer, Metric
-from partbench.running.cell import fit
+from partbench.plugin import Control, Explainer, ImageMetric, Metric
+from partbench.running.cell import fit, report_rows
 from partbench.running.integrity import PerformerChanged, unchanged
 from partbench.running.scoring import MetricState
 from partbench.task import Task
@@ -29,6 +30,7 @@ PER_IMAGE = (*FIELDS, "maps", "part_drops")
 SAME_FOR_ALL = ("parts", "threshold")
 VALUE_OF = ("image", "concept", "part", "pair", "all")
 FED = ("positive", "all")
+CONTROLS = typing.get_args(Control)
 
 
 class ContractError(AssertionError):
@@ -82,7 +84,30 @@ def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, 
             alike = _alike(getattr(explanation, name), getattr(other, name))
             expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed")
     check_blanked(first, batch, explanation)
+    check_said(first)
     return explanation
+
+
+def check_said(explainer: Explainer) -> None:
+    """What a fitted explainer says of itself: `report`, `control` and `concept_names`."""
+    try:
+        report_rows(explainer, ())
+    except ValueError as error:
+        raise ContractError(str(error)) from error
+    control, names = explainer.control(), explainer.concept_names()
+    expect(control in CONTROLS, f"control() returned {control!r:.60}, expected one of {', '.join(map(repr, CONTROLS))}")
+    texts = isinstance(names, (tuple, list)) and all(isinstance(name, str) for name in names)
+    expect(texts, f"concept_names() returned {names!r:.60}, expected a tuple of texts")
+
+
+def check_needs(metric: Metric) -> None:
+    """What a metric needs must be fields of Explanation or Batch."""
+    known = ("maps", *FIELDS, "parts", "part_drops", *(f.name for f in dataclasses.fields(Batch) if f.name != "source"))
+    for need in metric.needs:
+        if need not in known:
+            near = difflib.get_close_matches(str(need), known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            raise ContractError(f"{metric.name}.needs names '{need}', no field of Explanation or Batch; {hint}")
 
 
 def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) -> None:
@@ -95,10 +120,16 @@ def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) 
     expect(moved, f"{explainer.name}: logits of blanked images are those of the images; does it look at the pixels?")
 
 
+def expect_docstring(cls: type) -> None:
+    """Raise ContractError for a class without a docstring of its own; dataclasses make one of their fields."""
+    text = cls.__doc__ or ""
+    expect(bool(text) and not text.startswith(f"{cls.__name__}("), f"{cls.__name__} has no docstring")
+
+
 def check_declaration(cls: type) -> None:
     """Name, docstring, dataclass, defaults, JSON options."""
     expect(isinstance(getattr(cls, "name", None), str), f"{cls.__name__} has no class attribute `name`")
-    expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
+    expect_docstring(cls)
     expect(dataclasses.is_dataclass(cls), f"{cls.__name__} is not a dataclass; its fields are its options")
     values = options.resolved(cls())
     try:
@@ -145,9 +176,14 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
         expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`")
     expect(metric.of in VALUE_OF, f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}")
     expect(metric.images in FED, f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}")
-    expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
+    expect_docstring(cls)
+    check_needs(metric)
+    if isinstance(metric, ImageMetric):
+        check_readings(copy.deepcopy(metric), batch, explanation, outputs)
     whole, single = copy.deepcopy(metric), copy.deepcopy(metric)
     whole.update(batch, explanation, outputs)
+    refused = [row["reason"] for row in MetricState(whole, len(batch)).rows() if row["status"] == "failed"]
+    expect(not refused, f"a run refuses its scores: {'; '.join(refused)}")
     for i in range(len(batch)):
         single.update(batch[i : i + 1], _pick(explanation, i), _pick_outputs(outputs, i))
     scores, others = whole.compute(), single.compute()
@@ -161,8 +197,21 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
         low, high = metric.bounds
         if "@" not in name and not np.isnan(value):
             expect(low - 1e-6 <= value <= high + 1e-6, f"{name} is {value:.6g}, outside its bounds {metric.bounds}")
-    refused = [row["reason"] for row in MetricState(whole, len(batch)).rows() if row["status"] == "failed"]
-    expect(not refused, f"a run refuses its scores: {refused}")
+        if np.isnan(value) and "@" not in name:
+            warnings.warn(f"{name} has no value on the images tried: all are NaN", stacklevel=2)
+
+
+def check_readings(metric: ImageMetric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
+    """`readings` must return a value for each image, by reading."""
+    found = metric.readings(batch, explanation, outputs)
+    expect(
+        isinstance(found, dict), f"readings() returned a {type(found).__name__}, expected a dict of values by reading"
+    )
+    for reading, values in found.items():
+        named = isinstance(reading, str) and (not reading or reading.startswith("@"))
+        expect(named, f"readings() names a reading {reading!r:.60}, expected '' or '@variant'")
+        shape = tuple(getattr(values, "shape", ()))
+        expect(shape == (len(batch),), f"readings() gives {shape} as {reading!r}, expected ({len(batch)},)")
 
 
 def aggregate(score: Scores) -> float:

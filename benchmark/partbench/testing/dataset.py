@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from partbench.plugin import Dataset, ImageSet
-from partbench.testing.checks import expect
+from partbench.testing.checks import expect, expect_docstring
 from partbench.types import Batch
 
 SAMPLE = 32  # images of each split that are compared with those of the other
@@ -25,7 +25,7 @@ def check_dataset(dataset: Dataset, images: int = 6) -> None:
     32 images of each tell.
     """
     cls = type(dataset)
-    expect(bool(cls.__doc__), f"{cls.__name__} has no docstring")
+    expect_docstring(cls)
     expect(bool(dataset.version), f"{cls.__name__} has no version")
     strange = set(dataset.categories) - set(dataset.classes)
     expect(not strange, f"categories {', '.join(sorted(strange))} are no classes")
@@ -76,6 +76,8 @@ def _check_batch(name: str, batch: Batch, dataset: Dataset, labels: Tensor) -> N
             expect(boolean == (field == "masks"), f"{name}: {field} are {value.dtype}")
     for field in ("boxes", "part_boxes"):
         _check_boxes(f"{name}: {field}", getattr(batch, field), size)
+    if batch.landmarks is not None:
+        _check_landmarks(f"{name}: landmarks", batch.landmarks, size)
     if batch.attributes is not None:
         known = batch.attributes[~batch.attributes.isnan()]
         expect(bool((known.abs() == 1).all()), f"{name}: attributes must be +1, -1 or NaN")
@@ -92,6 +94,14 @@ def _check_boxes(what: str, boxes: Tensor | None, size: int) -> None:
     expect(bool((known[:, :2] <= known[:, 2:]).all()), f"{what}: x0 y0 must not exceed x1 y1")
     on_image = bool(((known >= -1) & (known <= size + 1)).all())
     expect(on_image, f"{what}: from {known.min():.3g} to {known.max():.3g}, outside the {size} px of the image")
+
+
+def _check_landmarks(what: str, landmarks: Tensor, size: int) -> None:
+    """On the image, or beside it where it was cropped, by half a side at most: further off they are of other images."""
+    known = landmarks[~landmarks.isnan()]
+    if len(known):
+        near = bool(((known >= -size / 2) & (known <= 1.5 * size)).all())
+        expect(near, f"{what}: from {known.min():.3g} to {known.max():.3g}, outside the {size} px of the image")
 
 
 def _check_repeatable(name: str, split: ImageSet, rows: Sequence[int], batch: Batch) -> None:

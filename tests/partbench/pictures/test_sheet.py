@@ -13,7 +13,7 @@ from PIL import Image
 from toys import toy_task
 
 from partbench import Explanation
-from partbench.pictures.sheet import caption, draw_parts, draw_sheet, explain_sheet, order_concepts, save
+from partbench.pictures.sheet import Sheet, caption, draw_parts, draw_sheet, explain_sheet, order_concepts, save
 from partbench.pictures.tiles import Tile
 from partbench.pictures.view import View, choose_images
 from partbench.registry import load
@@ -55,7 +55,7 @@ def test_captions_give_the_contribution_and_no_negative_zero() -> None:
     assert caption(explanation, 0, 1) == "#1: 0.00"
 
 
-@pytest.mark.parametrize("name", ["srae", "top_conv", "centre_map", "lasso"])
+@pytest.mark.parametrize("name", ["srae", "top_conv", "centre_map", "lasso", "mean_logit"])
 def test_a_sheet_is_drawn_for_any_explainer(tmp_path: Path, name: str) -> None:
     task, explainer = toy_task(tmp_path), load().explainers[name].cls()
     fit(explainer, task)
@@ -83,3 +83,45 @@ def test_a_concept_is_called_by_its_name_where_it_has_one() -> None:
     explanation = Explanation(contributions=torch.tensor([[0.5, 1.25]]))
     assert caption(explanation, 0, 1) == "#1: 1.25"
     assert caption(explanation, 0, 1, ("horns", "hat")) == "hat: 1.25"
+
+
+def sheet_of(explanation: Explanation, tops: tuple[float, ...] = (0.0, 0.0)) -> Figure:
+    from partbench import Batch
+
+    batch = Batch(("a", "b"), torch.full((2, 3, 8, 8), 0.5), torch.zeros(2))
+    return draw_sheet(Sheet(batch, batch, explanation, np.ones((2, 8, 8)), np.array(tops)), "title")
+
+
+def colours(figure: Figure) -> list[np.ndarray]:
+    """The pictures of a sheet: image and performer of both rows, then the concepts; not the bar of the legend."""
+    return [np.asarray(image.get_array()) for axis in figure.subfigs[0].axes for image in axis.images]
+
+
+def test_maps_of_an_image_share_a_scale_and_a_contribution_of_zero_stays_grey() -> None:
+    maps = torch.ones(2, 3, 2, 2) * torch.tensor([4.0, 1.0, 4.0])[:, None, None]
+    contributions = torch.tensor([[3.0, 2.0, 0.001]] * 2)
+    strong, weak, silent = colours(sheet_of(Explanation(maps, contributions=contributions)))[4:7]
+    spread = [float(np.ptp(picture.astype(float), axis=-1).mean()) for picture in (strong, weak, silent)]
+    assert spread[0] > spread[1] > spread[2] == 0
+    alone = colours(sheet_of(Explanation(maps[:, :1], contributions=contributions[:, :1])))
+    assert abs(float(np.ptp(alone[4].astype(float), axis=-1).mean()) - spread[0]) < 1
+
+
+def test_without_maps_nothing_is_drawn_in_their_place_and_the_numbers_are_written() -> None:
+    explanation = Explanation(scores=torch.tensor([[1.0, 2.0], [3.0, 4.0]]), logits=torch.tensor([5.0, 6.0]))
+    figure = sheet_of(explanation, (7.0, 8.0))
+    assert len(colours(figure)) == 2  # the images
+    texts = [text.get_text() for axis in figure.subfigs[0].axes for text in axis.texts]
+    assert "no maps\npredicts logit 5.00\nperformer: logit 7.00\n#1: 2.00\n#0: 1.00" in texts
+
+
+def test_the_legend_says_what_the_numbers_are() -> None:
+    maps, numbers = torch.ones(2, 1, 2, 2), torch.ones(2, 1)
+    said = {
+        "contribution to the logit": Explanation(maps, contributions=numbers),
+        "score": Explanation(maps, scores=numbers),
+    }
+    for word, explanation in said.items():
+        lines = [text.get_text() for axis in sheet_of(explanation).subfigs[1].axes for text in axis.texts]
+        assert any(line.startswith(f"above a map: the concept and its {word};") for line in lines)
+        assert any(line.startswith("performer: Excitation BP") for line in lines)

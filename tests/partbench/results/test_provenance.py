@@ -220,3 +220,31 @@ def test_without_git_there_is_no_commit(tree: Path, monkeypatch: pytest.MonkeyPa
 def test_the_source_of_partbench_itself_is_read_once() -> None:
     assert source_commit() is source_commit()
     assert host() == host()
+
+
+def test_the_digest_of_a_file_is_that_of_the_module_imported_from_it_and_its_sources_are_named(tmp_path):
+    from partbench.plugin_files import import_file
+
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("X = 1\n")
+    (tmp_path / "package" / "inner.py").write_text("Y = 2\n")
+    (tmp_path / "near.py").write_text("import package.inner\n")
+    (tmp_path / "far.py").write_text("Z = 3\n")
+    (tmp_path / "mine.py").write_text("import json\n\nimport near\n")
+    module = import_file(tmp_path / "mine.py")
+    assert provenance.file_digest(tmp_path / "mine.py") == provenance.digest(module.__name__) != ""
+    found = provenance.sources(tmp_path / "mine.py")
+    assert sorted(found) == ["mine.py", "near.py", "package/__init__.py", "package/inner.py"]
+    assert all(path == tmp_path / place for place, path in found.items())
+
+
+def test_the_sources_of_a_file_in_a_package_come_with_the_package(tmp_path):
+    folder = tmp_path / "outer" / "inner"
+    folder.mkdir(parents=True)
+    for path in (folder.parent / "__init__.py", folder / "__init__.py"):
+        path.write_text("")
+    (folder / "near.py").write_text("X = 1\n")
+    (folder / "mine.py").write_text("from . import near\n")
+    (tmp_path / "far.py").write_text("Y = 1\n")
+    found = provenance.sources(folder / "mine.py")
+    assert set(found) == {"outer/__init__.py", *(f"outer/inner/{n}.py" for n in ("__init__", "near", "mine"))}

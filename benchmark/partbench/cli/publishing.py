@@ -1,0 +1,178 @@
+"""`bench submit`, `bench accept`, `bench withdraw`: results of others among those of a repository."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from partbench.cli.parameters import completion_of, results_option
+from partbench.cli.verify import check_bundle, print_checked, trust_option, verification_options
+from partbench.errors import InputError
+from partbench.results.plain_text import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+by_option = click.option("--by", metavar="NAME", help="Who is responsible. Default: who git says you are.")
+
+
+@click.command()
+@click.argument("cells", nargs=-1, metavar="[CELL]...")
+@click.option(
+    "--plugin", "plugins", multiple=True, metavar="NAME|FILE.py", shell_complete=completion_of("explainers"),
+    help="All cells of an explainer, or of the explainers of a plugin file; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
+    help="A plugin file that the cells need, such as of their explainer or of a metric; may be repeated.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: submission-DIGEST.zip.")
+@results_option
+def submit(
+    cells: tuple[str, ...], plugins: tuple[str, ...], files: tuple[Path, ...], out: Path | None, results: Path
+) -> None:
+    """Bundle finished cells, the code that made them and the versions installed, to be published.
+
+    CELL: a key, its beginning, or a Parquet file; without CELL and --plugin, all cells of the folder. A cell that
+    failed or is damaged is left out, with a line that says why; then the exit code is 1. Equal cells and code make
+    equal bytes. docs/publishing.md says what comes next.
+
+    \b
+    Examples:
+      bench submit --plugin ./mine.py
+      bench submit 3fa9 77c0 --plugin-file ./mine.py --out mine.zip
+      bench submit --plugin nmf_concepts
+    """
+    from partbench.results.sealed import write_whole, writing
+    from partbench.results.submission import submission
+
+    own = [Path(name) for name in plugins if name.endswith(".py")]
+    made = submission(results, _places(results, cells, plugins), [path.resolve() for path in (*own, *files)])
+    for place, reason in made.refused.items():
+        click.echo(f"bench: left out: {printable(f'{place}: {reason}')}", err=True)
+    path = out or Path(f"submission-{hashlib.sha256(made.data).hexdigest()[:12]}.zip")
+    with writing(path.parent):
+        write_whole(path, made.data)
+    click.echo(f"{path}: {len(made.places)} cells, {len(made.data) / 1e6:.2f} MB")
+    if made.refused:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--verify/--self-reported", "verify", default=True, show_default=True,
+    help="Accept the values of a verification done now, or those reported, which have no rank.",
+)  # fmt: skip
+@click.option("--reason", default="", metavar="TEXT", help="A remark for the history, such as a pull request.")
+@by_option
+@trust_option
+@verification_options
+@results_option
+def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool, results: Path, **options: Any) -> None:
+    """Put the cells of a BUNDLE among the results, and note in results/published.csv who did so, and as what.
+
+    By default the cells are done again (see `bench verify`), and if all agree, the new cells are accepted as verified:
+    what is ranked are the values found here. With --self-reported the reported cells are accepted as they are: pages
+    show them with a mark, below the others and without a rank.
+
+    \b
+    Examples:
+      bench accept submissions/mine.zip --trust
+      bench accept submissions/mine.zip --self-reported --reason 'needs 400 GPU hours'
+    """
+    from partbench.results.acceptance import accept
+    from partbench.results.bundle import CELLS, read_bundle
+    from partbench.results.publication import SELF_REPORTED, VERIFIED, who
+    from partbench.results.sealed import Damaged
+    from partbench.running.cell_job import prepare_results
+
+    prepare_results(results)
+    found = read_bundle(bundle)
+    with tempfile.TemporaryDirectory(prefix="partbench-") as temporary:
+        folder = Path(temporary)
+        if verify:
+            checked = check_bundle(found, folder, trust, options)
+            print_checked(checked, every=False)
+            if not all(one.within for one in checked):
+                click.echo("nothing was accepted")
+                sys.exit(1)
+            files = {one.place: one.found for one in checked if one.found}
+        else:
+            files = {path.relative_to(folder / CELLS).as_posix(): path for path in found.written(folder)}
+            try:
+                _expect_finished(files)
+            except Damaged as error:
+                raise InputError(f"'{bundle}' is refused: {error}") from error
+        status = VERIFIED if verify else SELF_REPORTED
+        accepted = accept(results, files, status, by or who(), found.sha256, reason)
+    for event in accepted:
+        click.echo(f"{event.file}: {event.status}")
+    click.echo(f"{len(accepted)} cells accepted; `bench leaderboard` shows them")
+
+
+@click.command()
+@click.argument("cell")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for the history.")
+@by_option
+@results_option
+def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
+    """Withdraw a published row: the CELL leaves the boards; its history stays on the page and in published.csv.
+
+    \b
+    Example:
+      bench withdraw 3fa9 --reason 'the training set held test images'
+    """
+    from partbench.results.acceptance import withdraw
+    from partbench.results.publication import who
+
+    if not reason.strip():
+        raise InputError("--reason is empty; say in a few words why the row is withdrawn")
+    (place,) = _places(results, (cell,), ())
+    event = withdraw(results, place, by or who(), reason)
+    click.echo(f"{event.cell} is withdrawn; `bench leaderboard` shows it in the history of its board")
+
+
+def _expect_finished(files: dict[str, Path]) -> None:
+    from partbench.results.bundle import read_finished
+    from partbench.results.sealed import Damaged
+
+    for place, path in files.items():
+        try:
+            read_finished(path, place)
+        except Damaged as error:
+            raise Damaged(f"{place}: {error}") from error
+
+
+def _places(results: Path, cells: Sequence[str], plugins: Sequence[str]) -> list[str]:
+    """Where cells lie below the folder of results. Raises InputError if there are none."""
+    from partbench.results.folders import cell_paths
+    from partbench.results.schema import cell_path
+    from partbench.results.store import find_cell, load_results
+
+    if not results.is_dir():
+        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    if not cells and not plugins:
+        every = [path.relative_to(results).as_posix() for path in cell_paths(results)]
+        return every or _none(results)
+    places = [cell_path(Path(), find_cell(results, text)).as_posix() for text in cells]
+    if plugins:
+        rows = load_results(results).drop_duplicates("cell")
+        for plugin in plugins:
+            places += _of_plugin(rows, plugin) or _none(results, f" of {plugin}")
+    return places
+
+
+def _of_plugin(rows: pd.DataFrame, plugin: str) -> list[str]:
+    column, name = ("distribution", Path(plugin).name) if plugin.endswith(".py") else ("explainer", plugin)
+    return [str(file) for file in rows.loc[rows[column] == name, "file"]]
+
+
+def _none(results: Path, which: str = "") -> list[str]:
+    raise InputError(f"no cell{which} in {results}; run `bench run` first, or name another folder with --results")

@@ -1,0 +1,275 @@
+"""`bench verify`: cells are done again, and their values compared."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from partbench.cli.engines import cores
+from partbench.cli.parameters import data_root_option, json_option, other_option, path_option, results_option
+from partbench.errors import InputError
+from partbench.results.plain_text import printable
+
+if TYPE_CHECKING:
+    from partbench.results.agreement import ComparedValue
+    from partbench.results.bundle import Bundle
+    from partbench.running.cell_job import Limits, Setting
+    from partbench.running.verification import Checked
+
+FEW = 2  # cells of which all values are shown
+trust_option = click.option(
+    "--trust", is_flag=True, help="Run the code in the bundle. It has your rights: read it before."
+)
+OPTIONS = (
+    click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."),
+    click.option(
+        "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=6 * 3600.0,
+        show_default=True, help="A cell that takes longer fails.",
+    ),
+    path_option, data_root_option, other_option,
+)  # fmt: skip
+
+
+def verification_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options of `checked_cells` to a command."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("what", metavar="BUNDLE|CELL|RESULTS")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Verify so many cells, drawn at random.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
+@click.option("--exact", is_flag=True, help="Values must be equal to the bit.")
+@click.option("--all", "every", is_flag=True, help="Print the values of all metrics, not only those that differ.")
+@trust_option
+@verification_options
+@json_option
+@results_option
+def verify(
+    what: str, sample: int | None, seed: int, exact: bool, every: bool, trust: bool, as_json: bool, results: Path,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Do cells again, and compare all their values with those reported.
+
+    BUNDLE: a file that `bench submit` made; RESULTS: a folder of results; CELL: a key, its beginning, or a Parquet
+    file. Of a folder, cells of older code, self-reported or withdrawn ones, and those of datasets that are not here
+    (--data-root) are left out, which is said. Each cell is fitted, explained and scored anew, in a folder of its own;
+    weights in the cache are not used.
+
+    Values agree within the tolerances of docs/publishing.md; on the machine type that reported them they are expected
+    to be equal.
+
+    A plugin is code with your rights. Code in a bundle is run only with --trust; with --plugin-file, your own copy is
+    run instead of it.
+
+    Exit code 0: all values agree. 1: some do not. 2: what was given is no such thing, or is damaged.
+
+    \b
+    Examples:
+      bench verify mine.zip --trust
+      bench verify 3fa9
+      bench verify results --sample 20
+    """
+    from partbench.running.engine import interruptible
+
+    with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
+        folder, path = Path(temporary), Path(what)
+        if path.is_dir():
+            root = path
+            places = _with_data(path, _places_in(path), folder, options)
+        elif path.is_file() and path.suffix != ".parquet":
+            from partbench.results.bundle import read_bundle
+
+            found = read_bundle(path)
+            options["files"] = code_of(found, folder, trust, options["files"])
+            root, places = folder / "results", [name.partition("/")[2] for name in found.cells]
+        else:
+            root, place = _cell(results, what)
+            places = [place]
+        if sample is not None and sample < len(places):
+            places = sorted(random.Random(seed).sample(places, sample))
+        checked = checked_cells(root, places, folder / "again", quiet=as_json, **options)
+    if as_json:
+        click.echo(json.dumps([_in_json(one) for one in checked], indent=1))
+    else:
+        print_checked(checked, every or len(checked) <= FEW)
+    if not all(one.within and (not exact or all(line.equal for line in one.lines)) for one in checked):
+        sys.exit(1)
+
+
+def check_bundle(bundle: Bundle, folder: Path, trust: bool, options: Mapping[str, Any]) -> list[Checked]:
+    """Verify all cells of a bundle, which is written into a folder; `options` are those of `verification_options`."""
+    files = code_of(bundle, folder, trust, options["files"])
+    places = [name.partition("/")[2] for name in bundle.cells]
+    return checked_cells(folder / "results", places, folder / "again", **{**options, "files": files})
+
+
+def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> list[Path]:
+    """Write a bundle into a folder; the plugin files to load: the user's own, and those of the bundle beside them.
+
+    Raises InputError where code of the bundle is needed that is not trusted.
+    """
+    bundle.written(folder)
+    names = {Path(path).name for path in own}
+    needed = [folder / name for name in bundle.plugins if Path(name).name not in names]
+    if needed:
+        listed = ", ".join(sorted(name for name in bundle.files if name.startswith("plugins/")))
+        if not trust:
+            raise InputError(
+                f"the bundle brings code, which would run with your rights: {listed}; read it (`unzip -p`), then add"
+                " --trust, or give your own copy with --plugin-file"
+            )
+        click.echo(f"bench: running code of the bundle with your rights: {listed}", err=True)
+    return [*map(Path, own), *needed]
+
+
+def checked_cells(
+    results: Path, places: Sequence[str], again: Path, jobs: int | None = None, quiet: bool = False, **options: Any
+) -> list[Checked]:
+    """Verify cells at these places below a folder of results, in workers; new cells and weights go to `again`."""
+    from partbench.cache.upkeep import prepare_cache
+    from partbench.cli.progress import Display
+    from partbench.running.cell_job import prepare_results
+    from partbench.running.verification import verified
+
+    prepare_cache()
+    prepare_results(again / "results")
+    setting, limits = _setting(again, **options)
+    count = jobs or cores()
+    with Display(quiet) as display:
+        display.total(len(places), min(count, len(places)))
+        found = list(verified(results, places, setting, count, limits, display))
+    return sorted(found, key=lambda one: one.place)
+
+
+def _setting(
+    again: Path, files: Sequence[Path] = (), time_limit: float | None = None, data_root: Path | None = None,
+    other: Path | None = None,
+) -> tuple[Setting, Limits]:  # fmt: skip
+    from partbench.running.cell_job import Limits, Setting
+
+    roots = [None if root is None else str(root.resolve()) for root in (data_root, other)]
+    plugins = tuple(str(Path(file).resolve()) for file in files)
+    setting = Setting(
+        str(again / "results"), plugins, roots[0], roots[1], overwrite=True, weights=str(again / "weights")
+    )
+    return setting, Limits(time_limit, Limits.usual().memory)
+
+
+def _with_data(results: Path, places: Sequence[str], folder: Path, options: Mapping[str, Any]) -> list[str]:
+    """The cells of datasets that can be opened here; the others are told in a line for each dataset.
+
+    Raises InputError if none can.
+    """
+    from partbench.running.verification import without_data
+
+    setting, limits = _setting(folder / "again", **{name: one for name, one in options.items() if name != "jobs"})
+    absent = without_data(results, places, setting, limits)
+    for dataset, reason in absent.items():
+        count = sum(place.startswith(f"{dataset}/") for place in places)
+        click.echo(f"bench: not verified: {count} cells in {dataset}: {printable(reason)}", err=True)
+    found = [place for place in places if place.partition("/")[0] not in absent]
+    if not found:
+        raise InputError(f"no cell in {results} can be verified here: {next(iter(absent.values()))}")
+    return found
+
+
+def print_checked(checked: Sequence[Checked], every: bool) -> None:
+    """A table of the values that differ, or with `every` of all metrics, and a line for each cell."""
+    from partbench.cli.tables import print_table
+
+    rows = [_shown(one, line) for one in checked for line in one.lines if not line.within or (every and line.main)]
+    if rows:
+        print_table("", rows)
+    for one in checked:
+        click.echo(printable(f"{one.label}: {_summary(one)}"))
+    good = sum(one.within for one in checked)
+    click.echo(f"{good} of {len(checked)} cells agree with what was reported")
+
+
+def _summary(one: Checked) -> str:
+    if one.fault:
+        return f"not verified, {one.fault}"
+    outside, equal = sum(not line.within for line in one.lines), sum(line.equal for line in one.lines)
+    if outside:
+        return f"{outside} of {len(one.lines)} values do not agree"
+    if equal == len(one.lines):
+        return f"all {equal} values are equal to the bit"
+    where = "though host, device and torch are the same" if one.machine else "on another machine type"
+    return f"all {len(one.lines)} values agree, {equal} to the bit, {where}"
+
+
+def _shown(one: Checked, line: ComparedValue) -> dict[str, Any]:
+    return {
+        "cell": Path(one.place).stem, "metric": line.what, "reported": _number(line.reported),
+        "found": _number(line.found), "difference": _number(line.difference), "allowed": _number(line.tolerance),
+        "within": "equal" if line.equal else "yes" if line.within else "NO",
+    }  # fmt: skip
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.6g}"
+
+
+def _in_json(one: Checked) -> dict[str, Any]:
+    lines = [
+        {**vars(line), **{name: _plain(getattr(line, name)) for name in vars(line)}} for line in one.lines
+    ]  # fmt: skip
+    return {"cell": one.place, "label": one.label, "within": one.within, "fault": one.fault, "values": lines}
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN, no infinity, and no numbers of numpy."""
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    try:
+        return float(value) if math.isfinite(value) else None
+    except TypeError:
+        return str(value)
+
+
+def _places_in(folder: Path) -> list[str]:
+    """The cells of a folder that boards rank, and files that cannot be read; of the others, how many is told."""
+    from partbench.leaderboard.current import current
+    from partbench.results.folders import cell_paths
+    from partbench.results.store import load_results
+
+    every = [path.relative_to(folder).as_posix() for path in cell_paths(folder)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what cannot be read is told as not verified
+        rows = load_results(folder)
+    used = set(rows.loc[rows["cell"].isin(set(current(rows)["cell"])), "file"])
+    others = set(rows["file"]) - used
+    found = [place for place in every if place not in others]
+    if others:
+        click.echo(f"bench: left out: {len(others)} cells of older code, self-reported or withdrawn", err=True)
+    if not found:
+        raise InputError(f"no cells in {folder} that boards rank; expected a folder of results")
+    return found
+
+
+def _cell(results: Path, text: str) -> tuple[Path, str]:
+    """The folder of results that a cell is in, and its place there."""
+    from partbench.results.schema import cell_path
+    from partbench.results.store import find_cell
+
+    place = cell_path(Path(), find_cell(results, text)).as_posix()
+    if not text.endswith(".parquet"):
+        return results, place
+    path = Path(text).resolve()
+    if not path.as_posix().endswith(f"/{place}"):
+        raise InputError(f"'{text}' does not lie where its rows say, at {place} below a folder of results")
+    return path.parents[2], place

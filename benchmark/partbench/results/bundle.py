@@ -1,0 +1,137 @@
+"""Bundles of finished cells with the code and the environment that made them, for whoever is to verify them.
+
+A bundle is an archive: `manifest.json`, cells at their places below `results/`, sources of plugins given by file in
+`plugins/<number>/`, the RECORD of distributions that explainers are from in `distributions/`, and `requirements.txt`,
+the versions of all that was installed. The manifest has the SHA-256 of each other file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from partbench.errors import InputError
+from partbench.results.archive import packed, unpacked
+from partbench.results.cell_file import read_table
+from partbench.results.plain_text import printable
+from partbench.results.schema import AGGREGATE, cell_path
+from partbench.results.sealed import Damaged
+
+MANIFEST, CELLS, PLUGINS, LOCK = "manifest.json", "results", "plugins", "requirements.txt"
+FORMAT = 1
+MOST_ROWS = 4_000_000  # of a cell
+MOST_SOURCE = 2 << 20  # bytes of a source file
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read and is whole; `files` by name, `sha256` of the archive."""
+
+    sha256: str
+    manifest: Mapping[str, Any]
+    files: Mapping[str, bytes]
+
+    @property
+    def cells(self) -> list[str]:
+        """Names of the files of cells."""
+        return sorted(name for name in self.files if name.startswith(f"{CELLS}/"))
+
+    @property
+    def plugins(self) -> list[str]:
+        """Names of the plugin files; the modules that they import from beside them are not among these."""
+        return list(self.manifest["plugins"])
+
+    def written(self, folder: Path) -> list[Path]:
+        """Write the cells and the sources into a folder; the places of the cells."""
+        for name, data in self.files.items():
+            if name.startswith((f"{CELLS}/", f"{PLUGINS}/")):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+        return [folder / name for name in self.cells]
+
+
+def bundled(files: Mapping[str, bytes], plugins: Sequence[str], about: Mapping[str, Any]) -> bytes:
+    """The bytes of a bundle; `plugins` are the names of plugin files among the files, `about` is told in the manifest.
+
+    Equal arguments give equal bytes. Raises InputError if it is too large.
+    """
+    for name, data in files.items():
+        if not name.startswith(f"{CELLS}/") and len(data) > MOST_SOURCE:
+            raise InputError(f"{name} has {len(data)} bytes, more than the {MOST_SOURCE} that a source file may have")
+    digests = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
+    manifest = {"partbench_bundle": FORMAT, **about, "plugins": list(plugins), "files": digests}
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    return packed({**files, MANIFEST: text.encode()})
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle. Raises InputError, in one line, for what is none, is damaged, or has a cell that is refused."""
+    files = unpacked(path)
+    manifest = _manifest(path, files)
+    digests = manifest["files"]
+    others = {name for name in files if name != MANIFEST}
+    if differing := sorted(others ^ set(digests)):
+        raise InputError(f"'{path}' is refused: its manifest and its files differ in {differing[0]!r:.200}")
+    for name in sorted(others):
+        if hashlib.sha256(files[name]).hexdigest() != digests[name]:
+            raise InputError(f"'{path}' is refused: {name} is not what the manifest says (SHA-256 differs)")
+    for name in manifest["plugins"]:
+        if not (name in others and name.startswith(f"{PLUGINS}/") and name.endswith(".py")):
+            raise InputError(f"'{path}' is refused: the plugin {name!r:.200} is no source file in {PLUGINS}/")
+    return Bundle(hashlib.sha256(path.read_bytes()).hexdigest(), manifest, files)
+
+
+def _manifest(path: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
+    if MANIFEST not in files:
+        raise InputError(f"'{path}' has no {MANIFEST}; expected a bundle made by `bench submit`")
+    try:
+        found = json.loads(files[MANIFEST].decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"'{path}' is refused: its {MANIFEST} is no JSON in UTF-8: {error}") from error
+    if not isinstance(found, dict) or found.get("partbench_bundle") != FORMAT:
+        version = found.get("partbench_bundle") if isinstance(found, dict) else None
+        raise InputError(
+            f"'{path}' is a bundle of format {version!r:.40}, expected {FORMAT}; another partbench made it"
+        )
+    digests, plugins = found.get("files"), found.get("plugins")
+    texts = [*digests.values(), *plugins] if isinstance(digests, dict) and isinstance(plugins, list) else [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(f"'{path}' is refused: its {MANIFEST} lacks the digests of files or the list of plugins")
+    return found
+
+
+def read_finished(path: Path, place: str) -> pd.DataFrame:
+    """All rows of the file of a finished cell, which lies at `place` below a folder of results.
+
+    Raises Damaged for a file that is not a whole cell of that place, or of a cell that failed, InputError for a newer
+    version. A reason is one line.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows > MOST_ROWS:
+                raise Damaged(f"it has {file.metadata.num_rows} rows, more than {MOST_ROWS}")
+    except (OSError, pa.ArrowException) as error:
+        raise Damaged(printable(str(error).partition("\n")[0])[:200]) from error
+    rows: pd.DataFrame = read_table(path, aggregates_only=False).to_pandas()
+    aggregates = rows[rows["unit"] == AGGREGATE]
+    if aggregates.empty:
+        raise Damaged("it holds no aggregate")
+    if len(set(rows["cell"])) > 1:
+        raise Damaged("it holds rows of several cells")
+    if (expected := cell_path(Path(), aggregates.iloc[0]).as_posix()) != place:
+        raise Damaged(f"it lies at {place}, expected {expected}")
+    failed = aggregates[aggregates["status"] == "failed"]
+    if len(failed):
+        one = failed.iloc[0]
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        raise Damaged(f"{one['metric']}{more} failed: {printable(str(one['reason']))[:200]}")
+    return rows

@@ -1,0 +1,144 @@
+"""Which cells of a folder of results others published, and how far they are trusted: `published.csv` in that folder.
+
+A line is an event of one cell: accepted as self-reported, verified, scored by a further metric, withdrawn. Lines are
+only added, so that the file is the history of each cell; the latest line of a cell says what it is. A cell without a
+line was made by whoever keeps the folder, and is a reference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import getpass
+import hashlib
+import io
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from partbench.errors import InputError
+from partbench.results.claims import locked
+from partbench.results.plain_text import printable
+from partbench.results.sealed import write_whole, writing
+
+FILE = "published.csv"
+REFERENCE, VERIFIED, SELF_REPORTED, WITHDRAWN = "reference", "verified", "self-reported", "withdrawn"
+STATUSES = (VERIFIED, SELF_REPORTED, WITHDRAWN)
+COLUMN = "publication"  # of the rows of `load_results`
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An event of a published cell.
+
+    cell, file: its key and its place in the folder of results. sha256: of its file. by: who is responsible. at: when,
+    in UTC. bundle: SHA-256 of the bundle that it came in, "" if none. reason: why, in words.
+    """
+
+    cell: str
+    file: str
+    sha256: str
+    status: str
+    by: str
+    at: str
+    bundle: str = ""
+    reason: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Publication))
+
+
+def publications(results: Path) -> list[Publication]:
+    """All events in order of time. Raises InputError for a file that is not one of these."""
+    path = Path(results) / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read '{path}': {error}") from error
+    try:
+        heading, *lines = csv.reader(io.StringIO(text, newline=""), strict=True) if text else [list(COLUMNS)]
+    except csv.Error as error:
+        raise InputError(f"'{path}' is no table of comma-separated values: {error}") from error
+    if tuple(heading) != COLUMNS:
+        raise InputError(f"'{path}' has the columns {', '.join(heading)[:200]}, expected {', '.join(COLUMNS)}")
+    found = [_event(path, number, line) for number, line in enumerate(lines, 2)]
+    return sorted(found, key=lambda event: event.at)  # a merge of two branches may mix the lines
+
+
+def _event(path: Path, number: int, line: list[str]) -> Publication:
+    if len(line) != len(COLUMNS):
+        raise InputError(f"line {number} of '{path}' has {len(line)} values, expected {len(COLUMNS)}")
+    event = Publication(*line)
+    if event.status not in STATUSES:
+        raise InputError(f"line {number} of '{path}' has status {event.status!r:.60}, expected {', '.join(STATUSES)}")
+    try:
+        datetime.datetime.strptime(event.at, _STAMP)
+    except ValueError:
+        raise InputError(f"line {number} of '{path}' has time {event.at!r:.60}, expected {now()}") from None
+    return event
+
+
+def record(results: Path, events: Iterable[Publication]) -> None:
+    """Add events to the history, all at once or not at all. Raises InputError if the folder cannot be written."""
+    results = Path(results)
+    with writing(results), locked(results / ".locks" / f"{FILE}.lock"):
+        publications(results)  # what is no history is not added to
+        path = results / FILE
+        known = path.read_bytes() if path.exists() else b""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerows([] if known else [COLUMNS])
+        writer.writerows([printable(getattr(event, name)) for name in COLUMNS] for event in events)
+        write_whole(path, known + buffer.getvalue().encode())
+
+
+def statuses(results: Path) -> dict[str, str]:
+    """The status of each published cell by its key. Cells that are not among them are references.
+
+    A cell whose file is another than the one that was verified is self-reported.
+    """
+    last = {event.cell: event for event in publications(results)}
+    return {cell: _held(Path(results), event) for cell, event in last.items()}
+
+
+def _held(results: Path, event: Publication) -> str:
+    if event.status != VERIFIED:
+        return event.status
+    path = results / event.file
+    same = path.is_file() and sha256(path) == event.sha256
+    return VERIFIED if same else SELF_REPORTED
+
+
+def histories(events: Iterable[Publication]) -> Mapping[str, list[Publication]]:
+    """Events by the key of their cell."""
+    found: dict[str, list[Publication]] = {}
+    for event in events:
+        found.setdefault(event.cell, []).append(event)
+    return found
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def who() -> str:
+    """Who runs this command: the name and address that git knows, or else the name of the login."""
+    try:
+        asked = ["git", "var", "GIT_AUTHOR_IDENT"]
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout
+        return found.rpartition(">")[0] + ">"
+    except (OSError, subprocess.SubprocessError):
+        with contextlib.suppress(OSError, KeyError, ImportError):
+            return getpass.getuser()
+    return "unknown"
+
+
+def now() -> str:
+    """The time in UTC, as events have it."""
+    return datetime.datetime.now(datetime.UTC).strftime(_STAMP)

@@ -1,0 +1,106 @@
+"""What a submitter sends: finished cells, the code of their explainers, and what was installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from partbench.errors import InputError
+from partbench.results.bundle import CELLS, LOCK, PLUGINS, bundled, read_finished
+from partbench.results.environment import distribution, lock, machine
+from partbench.results.provenance import file_digest, sources
+from partbench.results.sealed import Damaged
+
+MACHINE = ("host", "device", "threads", "torch_version", "partbench_version", "source_commit")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The bytes of a bundle, the places of its cells, and by place why other cells were left out."""
+
+    data: bytes
+    places: Sequence[str]
+    refused: Mapping[str, str]
+
+
+def submission(results: Path, places: Sequence[str], files: Sequence[Path] = ()) -> Submission:
+    """Bundle the cells at these places below a folder of results, with the code of their explainers.
+
+    `files` are plugin files: those of the explainers, and others that the cells need, such as of a metric. A cell that
+    failed, is damaged, or was made by other code than that at hand is left out. Raises InputError if none is left, for
+    a file that is no Python, and for a bundle that would be too large. Equal arguments give equal bytes.
+    """
+    digests = _digests(files)
+    cells, frames, refused = {}, [], {}
+    for place in sorted(set(places)):
+        try:
+            data = (results / place).read_bytes()
+            rows = read_finished(results / place, place)
+            _check_code(rows.iloc[0], digests)
+        except (Damaged, InputError, OSError) as error:
+            refused[place] = str(error)
+            continue
+        cells[f"{CELLS}/{place}"] = data
+        frames.append(rows.iloc[:1])
+    if not cells:
+        why = next(iter(refused.items()), None)
+        raise InputError("no cell to submit" + (f": {why[0]}: {why[1]}" if why else ""))
+    named, code = _code(files)
+    known, records = _distributions(pd.concat(frames))
+    about = {"distributions": known, "machine": _machines(pd.concat(frames)), "environment": machine()}
+    data = bundled({**cells, **code, **records, LOCK: lock().encode()}, named, about)
+    return Submission(data, [name.removeprefix(f"{CELLS}/") for name in cells], refused)
+
+
+def _digests(files: Sequence[Path]) -> dict[tuple[str, str], Path]:
+    found = {}
+    for file in files:
+        try:
+            found[file.name, file_digest(file)] = file
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(f"cannot read the plugin file '{file}': {error}") from error
+    return found
+
+
+def _check_code(row: pd.Series, digests: Mapping[tuple[str, str], Path]) -> None:
+    """Raise InputError for a cell whose explainer is not among the code at hand."""
+    name, digest = str(row["distribution"]), str(row["plugin_digest"])
+    if not name.endswith(".py"):
+        installed = distribution(name)[0]["version"]
+        if installed != row["plugin_version"]:
+            raise InputError(f"{name} {row['plugin_version']} made it, {installed} is installed; run it again")
+    elif (name, digest) not in digests:
+        if any(file == name for file, _ in digests):
+            raise InputError(f"the code in {name} has changed since; run it again")
+        raise InputError(f"its explainer is in the file {name}; give this with --plugin-file")
+
+
+def _code(files: Sequence[Path]) -> tuple[list[str], dict[str, bytes]]:
+    """Names of plugin files in the bundle, and all sources by name."""
+    named: list[str] = []
+    found: dict[str, bytes] = {}
+    for number, file in enumerate(sorted(set(files))):
+        places = {f"{PLUGINS}/{number}/{place}": path for place, path in sources(file).items()}
+        named += [place for place, path in places.items() if path == file]
+        found |= {place: path.read_bytes() for place, path in places.items()}
+    return named, found
+
+
+def _distributions(rows: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """What is known of the distributions of explainers, and their RECORDs by name in the bundle."""
+    known, records = [], {}
+    for name in sorted({str(name) for name in rows["distribution"] if not str(name).endswith(".py")}):
+        about, text = distribution(name)
+        place = f"distributions/{name}/RECORD"
+        known.append({**about, "record": place})
+        records[place] = text
+    return known, records
+
+
+def _machines(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """What the rows say of where they were made."""
+    return {name: sorted({str(value) for value in rows[name]}) for name in MACHINE}

@@ -1,0 +1,1 @@
+"""Other people's libraries of explainers and metrics: Captum, pytorch-grad-cam, Quantus and zennit."""

@@ -1,0 +1,123 @@
+"""Cells done again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import partbench
+from partbench.opening import Workbench
+from partbench.registry import load
+from partbench.results.agreement import agreements
+from partbench.results.cell_file import read_table
+from partbench.results.folders import cell_paths
+from partbench.results.sealed import Damaged
+from partbench.running import verification
+from partbench.running.cell_job import CellOutcome, Limits, Setting
+from partbench.running.crew import Answer, Step
+from partbench.running.recorded import recorded_job
+from partbench.running.verification import verified
+from partbench.running.worker_cell import Told, run_job
+
+PLUGIN = Path(__file__).with_name("drawn_plugin.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CellOutcome]:
+    """A folder with the plugin and a result of it, and what came of the same cell with weights of its own."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "drawn.py").write_text(PLUGIN)
+    partbench.run(folder / "drawn.py", "fauna/multi:bird", 1, {"steps": 4}, results=folder / "results")
+    (path,) = cell_paths(folder / "results")
+    again = Setting(
+        str(folder / "again"),
+        (str(folder / "drawn.py"),),
+        device="cpu",
+        overwrite=True,
+        weights=str(folder / "weights"),
+    )
+    job = recorded_job(table_of(path).iloc[0], again)
+    told = Told(lambda *_, **__: None, lambda *_: None, folder / "log")
+    return folder, run_job(job, Workbench(load([folder / "drawn.py"])), told)[0]
+
+
+def table_of(path: Path) -> pd.DataFrame:
+    found: pd.DataFrame = read_table(path, aggregates_only=False).to_pandas()
+    return found
+
+
+def test_a_cell_is_trained_anew_and_is_equal_to_the_bit(made: tuple[Path, CellOutcome]) -> None:
+    folder, outcome = made
+    assert (folder / "drawn.py.trained").read_text() == "xx"
+    assert len(list((folder / "weights" / "drawn").glob("*.safetensors"))) == 1
+    (path,) = cell_paths(folder / "results")
+    lines = agreements(table_of(path), table_of(Path(str(outcome.path))))
+    assert lines
+    assert all(line.equal for line in lines)
+
+
+def checked(made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, **forged: Any) -> Any:
+    """What is told of the cell if these columns of it are forged, and a worker answers with the cell done again."""
+    folder, outcome = made
+    (path,) = cell_paths(folder / "results")
+    place = path.relative_to(folder / "results").as_posix()
+    rows = table_of(path)
+    rows = rows.assign(**{name: pd.Series([value] * len(rows), dtype=object) for name, value in forged.items()})
+    monkeypatch.setattr(verification, "read_finished", lambda *_: rows)
+    monkeypatch.setattr(verification, "_outcome", lambda answer: outcome)
+    monkeypatch.setattr(verification.Crew, "run", lambda self, steps: map(_answer, steps))
+    (found,) = verified(folder / "results", [place], Setting(str(folder / "again")), 1, Limits())
+    return found
+
+
+def _answer(step: Step) -> Answer:
+    return Answer(step, Path("log"))
+
+
+def test_an_honest_cell_agrees(made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = checked(made, monkeypatch)
+    assert (found.within, found.fault, found.machine) == (True, "", True)
+    assert found.label == "drawn (steps=4) on fauna/multi:bird, seed 1"
+
+
+@pytest.mark.parametrize(
+    ("forged", "says"),
+    [
+        ({"cell": "0" * 16}, "the data or the network differs here"),
+        ({"cell": "0" * 16, "plugin_digest": "f00"}, "the code of the explainer differs here"),
+        ({"cell": "0" * 16, "options": '{"steps": 9}', "variant": "steps=9"}, "the options differs here"),
+    ],
+)
+def test_another_cell_than_that_reported_is_told_with_what_differs(
+    made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, forged: dict[str, str], says: str
+) -> None:
+    found = checked(made, monkeypatch, **forged)
+    assert not found.within
+    assert says in found.fault
+
+
+@pytest.mark.parametrize("forged", [{"variant": ""}, {"control": "floor"}, {"explainer": "srae"}])
+def test_what_ranks_depend_on_cannot_be_forged(
+    made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, forged: dict[str, str]
+) -> None:
+    found = checked(made, monkeypatch, **forged)
+    assert [line.what for line in found.lines if not line.within] == list(forged)
+
+
+def test_a_cell_that_is_refused_or_cannot_be_done_is_told(
+    made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, outcome = made
+    assert "ValueError: no" in checked((folder, replace(outcome, status="failed", reason="ValueError: no")),
+                                       monkeypatch).fault  # fmt: skip
+
+    def refused(*_: Any) -> None:
+        raise Damaged("it is cut")
+
+    monkeypatch.setattr(verification, "read_finished", refused)
+    (found,) = verified(folder / "results", ["x/y/z-1.parquet"], Setting(str(folder)), 1, Limits())
+    assert (found.within, found.fault) == (False, "it is cut")
