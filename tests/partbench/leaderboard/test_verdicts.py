@@ -167,10 +167,10 @@ def test_on_one_task_training_variances_are_shrunk_towards_those_of_the_dataset(
             rows.append(row(f"e{e}", category, e * 0.05 + 0.01 * random.normal(), 0.001, seed=s))
     found = judged(*planted(rows))
     single = next(board for board in found.boards if board.aligned.board == "fauna/multi")
-    assert single.known.prior is not None
+    assert single.pairings.prior is not None
     assert (single.verdicts.compared.from_seeds[:, 1] > 4).all()
     others = [board for board in found.boards if board.aligned.board != "fauna/multi"]
-    assert all(board.known.prior is None for board in others)
+    assert all(board.pairings.prior is None for board in others)
 
 
 def ladder(explainers: int = 4, tasks: int = 3, images: int = 40) -> np.ndarray:

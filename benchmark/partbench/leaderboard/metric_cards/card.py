@@ -133,20 +133,20 @@ class Cards:
 
     def card(self, metric: str) -> Card:
         """The card of a metric."""
-        of_datasets, planted = self.findings(metric), self.planted(metric)
-        found = planted["doses"]
+        findings, planted = self.findings(metric), self.planted(metric)
+        of_task = planted["doses"]
         tables = {
-            DOSE: dose_table(found),
-            LIMITS: limits_table(self.sources, metric, found),
+            DOSE: dose_table(of_task),
+            LIMITS: limits_table(self.sources, metric, of_task),
             WEIGHTS: planted["random_weights"],
-            ORDERS: orders_table(self.sources, metric, of_datasets),
+            ORDERS: orders_table(self.sources, metric, findings),
             CHEATS: cheats_table(planted["cheats"]),
             OWN: settings_table(self.taus, metric, self.sources.datasets),
-            IMAGES: images_table(of_datasets),
+            IMAGES: images_table(findings),
             OTHERS: others_table(self.taus, metric, self.sources),
         }
         shown = {title: table for title, table in tables.items() if len(table)}
-        return Card(metric, self.sources.higher_is_better(metric), _verdicts(metric, of_datasets), found, shown)
+        return Card(metric, self.sources.higher_is_better(metric), _verdicts(metric, findings), of_task, shown)
 
     def _rows(self, metric: str, dataset: str) -> pd.DataFrame:
         return self._honest.get((metric, dataset), self.sources.honest.iloc[:0])
