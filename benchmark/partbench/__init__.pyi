@@ -9,6 +9,7 @@ from .attribution.rules import NoContrast as NoContrast
 from .cache.folder import cache_folder as cache_folder
 from .cache.item import CacheItem as CacheItem
 from .errors import InputError as InputError
+from .errors import unknown as unknown
 from .hookspecs import Register as Register
 from .nn.filter_gradients import category_balance as category_balance
 from .nn.part_layer import PartLayer as PartLayer
