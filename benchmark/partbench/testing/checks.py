@@ -202,7 +202,7 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
 
 
 def check_readings(metric: ImageMetric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
-    """`readings` must return a value for each image, by reading. A metric with a `compute` of its own names them freely."""
+    """`readings` must return a value for each image, by reading; a metric with its own `compute` names them freely."""
     by_variant = type(metric).compute is ImageMetric.compute
     found = metric.readings(batch, explanation, outputs)
     expect(
