@@ -65,7 +65,7 @@ def score(
     from partbench.running.cell_job import Limits, Setting, prepare_results
     from partbench.running.crew import Crew
     from partbench.running.engine import interruptible
-    from partbench.running.scored_again import scored_again
+    from partbench.running.rescoring import rescored
 
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
@@ -79,7 +79,7 @@ def score(
     with interruptible(), Display(quiet=False) as display, Crew(count, limits, display) as crew:
         display.total(len(finished) * len(metrics), count)
         for metric in metrics:
-            outcomes = list(scored_again(finished, metric, setting, refit, crew))
+            outcomes = list(rescored(finished, metric, setting, refit, crew))
             datasets |= {str(one.columns["dataset"]) for one in outcomes if one.status == "done"}
             lacking |= _print(metric, outcomes, failed)
     for path in write_pages_of(results, datasets) if datasets else []:
