@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.parameters import completion_of, results_option
-from partbench.cli.verify import check_bundle, print_checked, trust_option, verification_options
+from partbench.cli.verify import print_verifications, trust_option, verification_options, verified_bundle
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
@@ -94,24 +94,24 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     from partbench.running.cell_job import prepare_results
 
     prepare_results(results)
-    found = read_bundle(bundle)
+    read = read_bundle(bundle)
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary:
         folder = Path(temporary)
         if verify:
-            checked = check_bundle(found, folder, trust, options)
-            print_checked(checked, every=False)
-            if not all(one.within for one in checked):
+            verifications = verified_bundle(read, folder, trust, options)
+            print_verifications(verifications, every=False)
+            if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")
                 sys.exit(1)
-            files = {one.place: one.found for one in checked if one.found}
+            files = {one.place: one.found for one in verifications if one.found}
         else:
-            files = {path.relative_to(folder / CELLS).as_posix(): path for path in found.written(folder)}
+            files = {path.relative_to(folder / CELLS).as_posix(): path for path in read.written(folder)}
             try:
                 _expect_finished(files)
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
         status = VERIFIED if verify else SELF_REPORTED
-        accepted = accept(results, files, status, by or who(), found.sha256, reason)
+        accepted = accept(results, files, status, by or who(), read.sha256, reason)
     for event in accepted:
         click.echo(f"{event.file}: {event.status}")
     click.echo(f"{len(accepted)} cells accepted; `bench leaderboard` shows them")

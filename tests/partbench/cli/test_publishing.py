@@ -24,7 +24,7 @@ from partbench.results.folders import cell_paths
 from partbench.results.publication import SELF_REPORTED, VERIFIED, WITHDRAWN, publications, statuses
 from partbench.results.sealed import write_sealed
 from partbench.results.store import load_results
-from partbench.running.verification import Checked
+from partbench.running.verification import Verification
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -163,8 +163,8 @@ def test_nothing_of_a_bundle_is_accepted_if_one_cell_does_not_agree(
 ) -> None:
     bundle, board = submitted(place), place / "board" / "results"
     first, second = cell_paths(place / "results")
-    found = [Checked(first.name, "honest", found=first), Checked(second.name, "forged", fault="it differs")]
-    monkeypatch.setattr(publishing, "check_bundle", lambda *_: found)
+    found = [Verification(first.name, "honest", found=first), Verification(second.name, "forged", fault="it differs")]
+    monkeypatch.setattr(publishing, "verified_bundle", lambda *_: found)
     nothing = bench("accept", bundle, "--trust", "--results", board)
     assert nothing.exit_code == 1
     assert "1 of 2 cells agree" in nothing.output

@@ -87,9 +87,9 @@ def test_an_honest_cell_agrees(made: tuple[Path, CellOutcome], monkeypatch: pyte
 @pytest.mark.parametrize(
     ("forged", "says"),
     [
-        ({"cell": "0" * 16}, "the data or the network differs here"),
-        ({"cell": "0" * 16, "plugin_digest": "f00"}, "the code of the explainer differs here"),
-        ({"cell": "0" * 16, "options": '{"steps": 9}', "variant": "steps=9"}, "the options differs here"),
+        ({"cell": "0" * 16}, "what differs: the data or the network"),
+        ({"cell": "0" * 16, "plugin_digest": "f00"}, "what differs: the code of the explainer"),
+        ({"cell": "0" * 16, "options": '{"steps": 9}', "variant": "steps=9"}, "what differs: the options"),
     ],
 )
 def test_another_cell_than_that_reported_is_told_with_what_differs(
