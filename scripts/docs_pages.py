@@ -54,7 +54,7 @@ def pages() -> dict[str, str]:
     return {
         "explainers.md": explainers(registry),
         "metric_reference.md": metrics(registry),
-        "data.md": datasets_and_performers(registry),
+        "datasets.md": datasets_and_performers(registry),
         "api.md": api(),
         "command_line.md": command_line(),
     }
