@@ -32,7 +32,9 @@ by_option = click.option("--by", metavar="NAME", help="Who is responsible. Defau
     "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
     help="A plugin file that the cells need, such as of their explainer or of a metric; may be repeated.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: submission-DIGEST.zip.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Bundle to write. Default: submission-DIGEST.zip."
+)
 @results_option
 def submit(
     cells: tuple[str, ...], plugins: tuple[str, ...], files: tuple[Path, ...], out: Path | None, results: Path
@@ -78,8 +80,8 @@ def submit(
 def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool, results: Path, **options: Any) -> None:
     """Put the cells of a BUNDLE among the results, and note in results/published.csv who did so, and as what.
 
-    By default the cells are done again (see `bench verify`), and if all agree, the new cells are accepted as verified:
-    what is ranked are the values found here. With --self-reported the reported cells are accepted as they are: pages
+    By default the cells are run again (see `bench verify`). If all agree, the new cells are accepted as verified, so
+    that boards rank the values found here. With --self-reported the reported cells are accepted as they are: pages
     show them with a mark, below the others and without a rank.
 
     \b

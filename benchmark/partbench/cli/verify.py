@@ -1,4 +1,4 @@
-"""`bench verify`: cells are done again, and their values compared."""
+"""`bench verify`: cells are run again, and their values compared with those reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FEW = 2  # cells of which all values are shown
 trust_option = click.option(
-    "--trust", is_flag=True, help="Run the code in the bundle. It has your rights: read it before."
+    "--trust", is_flag=True, help="Run the code in the bundle, with your rights: read it first."
 )
 OPTIONS = (
     click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."),
@@ -48,8 +48,8 @@ def verification_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("what", metavar="BUNDLE|CELL|RESULTS")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Verify so many cells, drawn at random.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Verify N cells drawn at random.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sample.")
 @click.option("--exact", is_flag=True, help="Values must be equal to the bit.")
 @click.option("--all", "every", is_flag=True, help="Print the values of all metrics, not only those that differ.")
 @trust_option
@@ -60,20 +60,20 @@ def verify(
     what: str, sample: int | None, seed: int, exact: bool, every: bool, trust: bool, as_json: bool, results: Path,
     **options: Any,
 ) -> None:  # fmt: skip
-    """Do cells again, and compare all their values with those reported.
+    """Run cells again, and compare all their values with those reported.
 
     BUNDLE: a file that `bench submit` made; RESULTS: a folder of results; CELL: a key, its beginning, or a Parquet
-    file. Of a folder, cells of older code, self-reported or withdrawn ones, and those of datasets that are not here
-    (--data-root) are left out, which is said. Each cell is fitted, explained and scored anew, in a folder of its own;
-    weights in the cache are not used.
+    file. Of a folder, four kinds of cells are left out, with a line that says how many: of older code, self-reported,
+    withdrawn, and of datasets that are not here (--data-root). Each explainer is fitted anew, without the weights in
+    the cache; new cells go to a temporary folder.
 
     Values agree within the tolerances of docs/publishing.md; on the machine type that reported them they are expected
     to be equal.
 
-    A plugin is code with your rights. Code in a bundle is run only with --trust; with --plugin-file, your own copy is
-    run instead of it.
+    A plugin runs with your rights. Code in a bundle runs only with --trust; with --plugin-file your own copy runs
+    instead.
 
-    Exit code 0: all values agree. 1: some do not. 2: what was given is no such thing, or is damaged.
+    Exit code 0: all values agree. 1: some do not. 2: a mistake in the command, or a damaged bundle.
 
     \b
     Examples:

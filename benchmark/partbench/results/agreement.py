@@ -1,4 +1,4 @@
-"""Whether a cell that was done again gives the values that were reported of it; docs/publishing.md has the rule.
+"""Whether a cell that was run again gives the values that were reported of it; docs/publishing.md has the rule.
 
 On the machine type that reported them, values are expected to be equal to the bit. Elsewhere rounding differs, and
 trained networks come out a little different, so that two values of a metric agree within

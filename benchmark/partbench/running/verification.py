@@ -1,6 +1,6 @@
 """Verification: cells are fitted, explained and scored again, and their values are compared. Imports no torch.
 
-Nothing of a plugin runs in this process: each cell is done by a worker, in a folder of results of its own. Networks
+Nothing of a plugin runs in this process: a worker runs each cell, in a folder of results of its own. Networks
 that explainers train are trained anew, in a folder of weights of their own; the performers and activations of the
 cache are used.
 """
@@ -31,7 +31,7 @@ FIRST_PARTY = "partbench"  # the distribution whose explainers are always instal
 
 @dataclass(frozen=True)
 class Verification:
-    """A cell that was done again, beside what was reported of it.
+    """A cell that was run again, beside what was reported of it.
 
     place: of the reported file below its folder of results. lines: the values compared. fault: why they could not be,
     "" if they were. found: the file of the new cell. machine: whether host, device, threads and version of torch are
@@ -54,7 +54,7 @@ class Verification:
 def verified(
     results: Path, places: Sequence[str], setting: Setting, jobs: int, limits: Limits, listener: Listener | None = None
 ) -> Iterator[Verification]:
-    """Do cells again that lie at `places` below `results`, `jobs` at once, and compare them, as they come.
+    """Run the cells at `places` below `results` again, `jobs` at once, and compare each as it is finished.
 
     `setting` says where the new cells and weights go; the device is that of each cell.
     """
@@ -117,7 +117,7 @@ def _verification(place: str, reported: pd.DataFrame, outcome: CellOutcome) -> V
 
 
 def _other_cell(reported: pd.Series, found: pd.Series) -> str:
-    """Why the cell that was done is not the one reported; "" if it is."""
+    """Why the cell found is not the one reported; "" if it is."""
     if reported["cell"] == found["cell"]:
         return ""
     named = {

@@ -1,4 +1,4 @@
-"""Cells done again."""
+"""Cells run again, beside what was reported of them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_cell_is_trained_anew_and_is_equal_to_the_bit(made: tuple[Path, CellOu
 
 
 def checked(made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, **forged: Any) -> Any:
-    """What is told of the cell if these columns of it are forged, and a worker answers with the cell done again."""
+    """What is told of the cell if these columns of it are forged, and a worker answers with the honest one."""
     folder, outcome = made
     (path,) = cell_paths(folder / "results")
     place = path.relative_to(folder / "results").as_posix()
