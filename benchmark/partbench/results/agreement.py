@@ -85,7 +85,7 @@ def _of_metric(name: str, reported: pd.DataFrame, found: pd.DataFrame, draws_not
     aggregates, expected = (frame[frame["unit"] == AGGREGATE] for frame in (reported, found))
     if len(aggregates) != 1 or len(expected) != 1:
         counts = [f"{len(side)} aggregates" for side in (aggregates, expected)]
-        yield ComparedValue(name, *counts, within=False, equal=False)
+        yield ComparedValue(name, counts[0], counts[1], within=False, equal=False)
         return
     one, other = aggregates.iloc[0], expected.iloc[0]
     for column in SAME_OF_METRIC:
@@ -110,12 +110,12 @@ def _of_units(
         label = f"{name}, {kind}s"
         if set(values[0].index) != set(values[1].index) or not all(side.index.is_unique for side in values):
             counts = f"{len(values[0])} values", f"{len(values[1])} others"
-            yield ComparedValue(label, *counts, within=False, equal=False)
+            yield ComparedValue(label, counts[0], counts[1], within=False, equal=False)
             continue
         one, other = values[0].to_numpy(), values[1].reindex(values[0].index).to_numpy()
         if not np.array_equal(np.isnan(one), np.isnan(other)):
-            missing = [f"{int(np.isnan(side).sum())} missing" for side in (one, other)]
-            yield ComparedValue(label, *missing, within=False, equal=False)
+            gaps = [f"{int(np.isnan(side).sum())} missing" for side in (one, other)]
+            yield ComparedValue(label, gaps[0], gaps[1], within=False, equal=False)
             continue
         one, other = one[~np.isnan(one)], other[~np.isnan(other)]
         if len(one):
