@@ -116,14 +116,15 @@ class Explainer:
         """What this explainer, with its present options, is a control for.
 
         "floor": it sees nothing of what the network makes of an image. "ablation": a method without one of its
-        components. "baseline": an ordinary network. "": no control. The boards take partbench's own word alone for it.
+        components. "baseline": an ordinary network. "": no control. Boards accept floors, ablations and baselines from
+        the distribution partbench alone.
         """
         return ""
 
     def deterministic(self) -> bool:
         """Whether this explainer, with its present options, draws no random numbers: all seeds give the same values.
 
-        The boards believe it of partbench's own explainers; others show it by two seeds on every task.
+        Boards accept this from the distribution partbench; explainers of others need two seeds on every task.
         """
         return False
 

@@ -71,7 +71,7 @@ def main() -> None:
     bench data info                              where to get datasets; check a folder, note it
     bench score --metric part_following          add a metric to finished cells
     bench submit --plugin ./mine.py              bundle results to be published
-    bench verify mine.zip                        do cells again and compare them
+    bench verify mine.zip                        run cells again and compare the values
     bench cache                                  what is cached; check it, clear it
     bench results query 'select ...'             ask the results in SQL
     bench completion bash >> ~/.bashrc           complete names with TAB

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.parameters import completion_of, results_option
-from partbench.cli.verify import check_bundle, print_checked, trust_option, verification_options
+from partbench.cli.verify import print_verifications, trust_option, verification_options, verified_bundle
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
@@ -32,7 +32,9 @@ by_option = click.option("--by", metavar="NAME", help="Who is responsible. Defau
     "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
     help="A plugin file that the cells need, such as of their explainer or of a metric; may be repeated.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: submission-DIGEST.zip.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Bundle to write. Default: submission-DIGEST.zip."
+)
 @results_option
 def submit(
     cells: tuple[str, ...], plugins: tuple[str, ...], files: tuple[Path, ...], out: Path | None, results: Path
@@ -78,8 +80,8 @@ def submit(
 def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool, results: Path, **options: Any) -> None:
     """Put the cells of a BUNDLE among the results, and note in results/published.csv who did so, and as what.
 
-    By default the cells are done again (see `bench verify`), and if all agree, the new cells are accepted as verified:
-    what is ranked are the values found here. With --self-reported the reported cells are accepted as they are: pages
+    By default the cells are run again (see `bench verify`). If all agree, the new cells are accepted as verified, so
+    that boards rank the values found here. With --self-reported the reported cells are accepted as they are: pages
     show them with a mark, below the others and without a rank.
 
     \b
@@ -94,24 +96,24 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     from partbench.running.cell_job import prepare_results
 
     prepare_results(results)
-    found = read_bundle(bundle)
+    read = read_bundle(bundle)
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary:
         folder = Path(temporary)
         if verify:
-            checked = check_bundle(found, folder, trust, options)
-            print_checked(checked, every=False)
-            if not all(one.within for one in checked):
+            verifications = verified_bundle(read, folder, trust, options)
+            print_verifications(verifications, every=False)
+            if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")
                 sys.exit(1)
-            files = {one.place: one.found for one in checked if one.found}
+            files = {one.place: one.found for one in verifications if one.found}
         else:
-            files = {path.relative_to(folder / CELLS).as_posix(): path for path in found.written(folder)}
+            files = {path.relative_to(folder / CELLS).as_posix(): path for path in read.written(folder)}
             try:
                 _expect_finished(files)
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
         status = VERIFIED if verify else SELF_REPORTED
-        accepted = accept(results, files, status, by or who(), found.sha256, reason)
+        accepted = accept(results, files, status, by or who(), read.sha256, reason)
     for event in accepted:
         click.echo(f"{event.file}: {event.status}")
     click.echo(f"{len(accepted)} cells accepted; `bench leaderboard` shows them")

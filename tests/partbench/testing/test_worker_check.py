@@ -12,9 +12,9 @@ from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.plugin_files import import_file
 from partbench.registry import Entry, Registry, load, offered
-from partbench.testing.asked import finding_of, unloadable
 from partbench.testing.finding import Finding
 from partbench.testing.trial import Trial
+from partbench.testing.worker_check import finding_of, unloadable
 
 EXPLAINER = """
 import sys

@@ -1,4 +1,4 @@
-"""Results that others published: which rows take part in comparisons, and how those that do not are shown."""
+"""Which rows take part in comparisons: self-reported and withdrawn ones do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which finished cells a metric is added to, and what came of each. Imports no torch."""
+"""A metric added to many finished cells, each in a worker. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from partbench.running.crew import Answer, Crew, Step
 from partbench.running.recorded import recorded_job
 
 
-def scored_again(
+def rescored(
     rows: Sequence[Mapping[str, Any]], metric: str, setting: Setting, refit: bool, crew: Crew
 ) -> Iterator[CellOutcome]:
-    """Add a metric to cells, of each of which a row is given, and yield what came of each, see `rescore.rescored`.
+    """Add a metric to cells and yield the outcome of each (see `worker_score.score_job`); `rows` has a row per cell.
 
     A published cell keeps its status: a line of its history says that the metric was added. Raises InputError if there
     is no such metric.

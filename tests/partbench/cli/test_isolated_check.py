@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from partbench.cli.checking import Checking
+from partbench.cli.isolated_check import IsolatedCheck
 from partbench.running.cell_job import Setting
 
 SOURCE = """
@@ -42,8 +42,8 @@ def register_explainers(register):
 def test_a_plugin_that_ends_or_never_ends_is_told_and_costs_no_other_its_check(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(SOURCE)
-    checking = Checking(str(path), Setting("", (str(path),)), None, (), seconds=3)
-    found = {finding.name: finding for finding, _ in checking.findings()}
+    check = IsolatedCheck(str(path), Setting("", (str(path),)), None, (), seconds=3)
+    found = {finding.name: finding for finding, _ in check.findings()}
     assert "ended with exit code 4" in found["ends"].problem
     assert "os._exit" in found["ends"].mend
     assert "it took longer than 3 s" in found["loops"].problem
@@ -55,6 +55,6 @@ def test_a_plugin_that_ends_or_never_ends_is_told_and_costs_no_other_its_check(t
 def test_a_file_that_ends_the_process_when_it_is_imported_is_found_out(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("import os; os._exit(3)")
-    [(finding, _)] = Checking(str(path), Setting("", (str(path),)), None, (), seconds=60).findings()
+    [(finding, _)] = IsolatedCheck(str(path), Setting("", (str(path),)), None, (), seconds=60).findings()
     assert (finding.kind, finding.name) == ("file", "mine.py")
     assert "exit code 3" in finding.problem

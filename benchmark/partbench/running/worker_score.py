@@ -24,7 +24,7 @@ _OF_CELL = ("created_at", "fit_seconds", "explain_seconds", "peak_memory_mb", "v
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MetricRequest:
     """The metric to add, the file of the cell and its key; `refit`: whether weights not in the cache are trained."""
 
     metric: str
@@ -33,8 +33,8 @@ class Wanted:
     refit: bool
 
 
-def rescored(
-    job: CellJob, wanted: Wanted, workbench: Workbench, progress: Progress | None = None
+def score_job(
+    job: CellJob, wanted: MetricRequest, workbench: Workbench, progress: Progress | None = None
 ) -> tuple[CellOutcome, bool]:
     """Add the metric to the cell; whether other cells may run in this process afterwards is the second value.
 

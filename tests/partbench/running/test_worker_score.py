@@ -20,7 +20,7 @@ from partbench.results.publication import VERIFIED, Publication, now, publicatio
 from partbench.results.store import load_results, read_cell
 from partbench.running.cell_job import CellOutcome, Setting
 from partbench.running.recorded import recorded_job
-from partbench.running.rescore import Wanted, rescored
+from partbench.running.worker_score import MetricRequest, score_job
 
 PLUGIN = Path(__file__).with_name("drawn_plugin.py").read_text()
 METRIC = """
@@ -82,8 +82,8 @@ def scored(place: Path, refit: bool = False) -> CellOutcome:
     files = (str(place / "drawn.py"), str(place / "spread.py"))
     row = read_cell(cell_of(place)).iloc[0]
     job = recorded_job(row, Setting(str(place / "results"), files, device="cpu"))
-    wanted = Wanted("spread", str(cell_of(place)), row["cell"], refit)
-    return rescored(job, wanted, Workbench(load(files)))[0]
+    wanted = MetricRequest("spread", str(cell_of(place)), row["cell"], refit)
+    return score_job(job, wanted, Workbench(load(files)))[0]
 
 
 def rows_of(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

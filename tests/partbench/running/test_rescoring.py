@@ -13,7 +13,7 @@ from partbench.errors import InputError
 from partbench.results.store import load_results, write_cell
 from partbench.running.cell_job import Setting
 from partbench.running.crew import Answer, Crew, Step
-from partbench.running.scored_again import scored_again
+from partbench.running.rescoring import rescored
 
 
 class OneAnswer:
@@ -40,7 +40,7 @@ def answered(folder: Path, kind: str, text: str) -> tuple[list[Any], OneAnswer]:
     crew = OneAnswer(kind, text)
     found = load_results(folder).drop_duplicates("cell").to_dict("records")
     setting = Setting(str(folder))
-    return list(scored_again(cast(Any, found), "accuracy", setting, False, cast(Crew, crew))), crew
+    return list(rescored(cast(Any, found), "accuracy", setting, False, cast(Crew, crew))), crew
 
 
 def test_a_metric_that_does_not_exist_and_a_broken_file_end_the_command(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a worker answers when it is asked to check plugins: findings as plain data."""
+"""Plugins checked in a worker; `bench check` gets what was found as plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins checked in a worker process, which no plugin of theirs can bring this one down with. Imports no torch."""
+"""Plugins checked in a worker process, so that none can bring this one down. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from partbench.running.cell_job import Limits, Setting, plain
 from partbench.running.crew import Answer, Crew, Listener, Step, last_words
 from partbench.testing.finding import Finding
 
-MODULE = "partbench.testing.asked"
+MODULE = "partbench.testing.worker_check"
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<name>\S+)')  # as faulthandler writes them
 MORE_TIME = (
     "an endless loop, or training that takes longer: give it --time-limit SECONDS, or options that train for less, "
@@ -24,8 +24,8 @@ ENDED = "a plugin must not end the process: raise an exception instead of callin
 
 
 @dataclass(frozen=True)
-class Checking:
-    """What is checked: a plugin file or a name, on a task, with options of explainers, within a time in seconds."""
+class IsolatedCheck:
+    """The check of a plugin file or name: on a task (None: the usual one), with options of explainers, in `seconds`."""
 
     plugin: str
     setting: Setting
