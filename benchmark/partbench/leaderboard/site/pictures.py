@@ -20,9 +20,10 @@ MOST_BYTES = 6_000_000
 
 @dataclass(frozen=True)
 class Chosen:
-    """A picture of a cell: where it lies in the site, the task, seed, and the value that decided."""
+    """A picture of a cell: where it lies in the site, the cell, task, seed, and the value that decided."""
 
     path: str
+    cell: str
     task: str
     seed: int
     metric: str
@@ -39,14 +40,26 @@ def chosen_pictures(
     maps and that at least two such cells have, else that one has. `datasets`: those whose pictures may be shown; None:
     all.
     """
+    rows = _rows_of_maps(data, datasets)
+    cells = rows.drop_duplicates("cell").to_dict("records") if folder.is_dir() else []
+    there = {row["cell"] for row in cells if picture_path(folder, row).with_suffix(suffix).is_file()}
+    return _extremes(rows[rows["cell"].isin(there)])
+
+
+def pictures_to_draw(data: SiteData) -> dict[str, list[Chosen]]:
+    """By explainer, the pictures that the site would show if all cells of rendered images had one."""
+    return _extremes(_rows_of_maps(data, RENDERED))
+
+
+def _rows_of_maps(data: SiteData, datasets: tuple[str, ...] | None) -> pd.DataFrame:
     rows = data.rows
     rows = rows[rows["scored"] & (rows["variant"] == "") & ~rows["metric"].str.contains("@")]
     rows = rows[~rows["metric"].isin(METRICS_WITHOUT_MAPS) & rows["higher_is_better"].notna()]
-    if datasets is not None:
-        rows = rows[rows["dataset"].isin(datasets)]
-    cells = rows.drop_duplicates("cell").to_dict("records") if folder.is_dir() else []
-    there = {row["cell"] for row in cells if picture_path(folder, row).with_suffix(suffix).is_file()}
-    rows = rows[rows["cell"].isin(there)].sort_values(["explainer", "task", "seed", "metric"])
+    return rows if datasets is None else rows[rows["dataset"].isin(datasets)]
+
+
+def _extremes(rows: pd.DataFrame) -> dict[str, list[Chosen]]:
+    rows = rows.sort_values(["explainer", "task", "seed", "metric"])
     rows = rows.drop_duplicates(["explainer", "task", "metric"])
     return {str(name): _best_and_worst(of_one) for name, of_one in rows.groupby("explainer", sort=True)}
 
@@ -60,6 +73,7 @@ def _best_and_worst(rows: pd.DataFrame) -> list[Chosen]:
     return [
         Chosen(
             picture_path(Path(FOLDER), row).with_suffix(SUFFIX).as_posix(),
+            str(row["cell"]),
             row["task"],
             int(row["seed"]),
             metric,
