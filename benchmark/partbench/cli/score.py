@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="Metric to add; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
+    "--plugin", "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
     help="A plugin file, of the metric or of explainers of the cells; may be repeated.",
 )  # fmt: skip
 @click.option("--refit", is_flag=True, help="Train again where weights are not in the cache.")
