@@ -60,6 +60,7 @@ def submit(
         click.echo(f"bench: left out: {printable(f'{place}: {reason}')}", err=True)
     path = out or Path(f"submission-{hashlib.sha256(made.data).hexdigest()[:12]}.zip")
     with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, made.data)
     click.echo(f"{path}: {len(made.places)} cells, {len(made.data) / 1e6:.2f} MB")
     if made.refused:
