@@ -43,7 +43,9 @@ def existing(path: Path) -> Path:
     """The path of a plugin file. Raises InputError, with the nearest name beside it, if there is no such file."""
     if path.is_file() and path.suffix == ".py":
         return path
-    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.py")], n=1)
+    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.py")], n=1, cutoff=0.75)
+    if (path.parent / path.stem / path.name).is_file():  # the folder of a project, as `bench new` makes it
+        near = [f"{path.stem}/{path.name}"]
     hint = f"did you mean '{near[0]}'?" if near else "expected a Python file with a register_... hook"
     raise InputError(f"no plugin file {path}; {hint}")
 

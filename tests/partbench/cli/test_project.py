@@ -56,6 +56,10 @@ def test_a_file_that_is_not_there_is_told_before_any_worker_starts(tmp_path: Pat
     (tmp_path / "mine.py").touch()
     with pytest.raises(InputError, match=r"no plugin file .*/mime\.py; did you mean 'mine\.py'"):
         file_or_name(str(tmp_path / "mime.py"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "other.py").touch()
+    with pytest.raises(InputError, match=r"did you mean 'other/other\.py'"):
+        file_or_name(str(tmp_path / "other.py"))
     with pytest.raises(InputError, match=r"expected a Python file with a register_\.\.\. hook"):
         file_or_name(str(tmp_path / "quite_another.py"))
 
