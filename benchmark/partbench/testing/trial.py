@@ -140,7 +140,9 @@ class Trial:
     def _dataset(self, name: str) -> list[str]:
         registry, notes = self.workbench.registry, []
         registered = registry.find("datasets", name).cls
-        for cls in dict.fromkeys((registered, registered.attribute_images or registered)):
+        for cls in dict.fromkeys((registered, registered.attribute_images, registered.single_images)):
+            if cls is None:
+                continue
             if cls.default_performer not in registry.performers:
                 reason = unknown("performer", cls.default_performer, registry.performers)
                 raise ContractError(f"{reason}; it is the default_performer of {cls.__name__}")

@@ -13,7 +13,7 @@ from partbench.cli.closing import Closing, _notes, number, print_closing
 from partbench.cli.progress import Display
 from partbench.cli.run import _print_closing
 from partbench.leaderboard.summary import Against, RunLine
-from partbench.leaderboard.with_published import Together
+from partbench.leaderboard.with_published import JoinedResults
 
 FLOOR = Against("random_maps", 0.1, True, 0.0, "better")
 BEST = Against("nn", 0.999, False, 0.0, "worse")
@@ -86,5 +86,5 @@ def test_a_metric_that_is_not_published_is_told_from_a_task_that_is_not(task: st
             "control": "floor",
         }
     )
-    found = Together(rows, pd.DataFrame(), frozenset(), ())
+    found = JoinedResults(rows, pd.DataFrame(), frozenset(), ())
     assert _notes(found, rows, {"fauna/multi:cat"}) == [note]

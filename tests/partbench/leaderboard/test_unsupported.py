@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from planted_results import planted, row
 
-from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS, unsupported
 from partbench.leaderboard.standings import standings
+from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS, unsupported
 from partbench.registry import load
 
 MAPS = {"metric": "part_following", "higher_is_better": True}

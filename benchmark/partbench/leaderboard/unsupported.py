@@ -1,4 +1,4 @@
-"""Scores of metrics that read no maps: a copy of the logit, which explains nothing, scores well in them."""
+"""Scores of metrics that read no maps, which no metric of maps supports: a copy of the logit scores well in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRICS_OF_PLACES = ("locality", "orthogonality_frobenius", "orthogonality_logde
 
 
 def supports(metric: str) -> bool:
-    """Whether a score better than that of every floor says that the maps follow the image."""
+    """Whether a score of this metric that is better than that of every floor shows that the maps follow the image."""
     return metric not in (*METRICS_WITHOUT_MAPS, *METRICS_OF_PLACES) and "@" not in metric
 
 
