@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -25,8 +26,7 @@ def import_file(path: Path) -> ModuleType:
     """
     path = path.resolve()
     place = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    if not path.is_file() or path.suffix != ".py":
-        raise InputError(f"no plugin file {path}; expected a Python file with a register_... hook")
+    existing(path)
     top = f"partbench_file_{place}"
     _forget(top)  # the file and those beside it may have changed since
     try:
@@ -37,6 +37,17 @@ def import_file(path: Path) -> ModuleType:
     except BaseException as error:  # a file may call sys.exit
         _forget(top)
         raise InputError(f"plugin file {path} is broken: {in_one_line(error)}") from error
+
+
+def existing(path: Path) -> Path:
+    """The path of a plugin file. Raises InputError, with the nearest name beside it, if there is no such file."""
+    if path.is_file() and path.suffix == ".py":
+        return path
+    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.py")], n=1, cutoff=0.75)
+    if (path.parent / path.stem / path.name).is_file():  # the folder of a project, as `bench new` makes it
+        near = [f"{path.stem}/{path.name}"]
+    hint = f"did you mean '{near[0]}'?" if near else "expected a Python file with a register_... hook"
+    raise InputError(f"no plugin file {path}; {hint}")
 
 
 def digest(path: Path) -> str:

@@ -54,10 +54,11 @@ def check(
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.isolated_check import IsolatedCheck
     from partbench.cli.progress import Display
+    from partbench.cli.project import file_or_name
     from partbench.running.engine import interruptible
 
     prepare_cache()
-    meant = _file_or_name(plugin)
+    meant = file_or_name(plugin)
     given = [*files, *([Path(meant)] if meant.endswith(".py") else [])]
     isolated = IsolatedCheck(meant, _setting(given, device, data_root, other), task, option_texts, time_limit)
     failed = False
@@ -67,16 +68,6 @@ def check(
             failed = failed or bool(finding.problem)
     if failed:
         sys.exit(1)
-
-
-def _file_or_name(plugin: str) -> str:
-    """The absolute path of the plugin's file, or its name."""
-    from partbench.cli.project import plugin_file
-
-    path = Path(plugin)
-    if path.is_dir() and (path.joinpath("pyproject.toml").exists() or "/" in plugin):
-        return str(plugin_file(path).resolve())
-    return str(path.resolve()) if plugin.endswith(".py") else plugin
 
 
 def _setting(files: list[Path], device: str, data_root: Path | None, other: Path | None) -> Setting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +47,7 @@ def closing(rows: pd.DataFrame, paths: Sequence[Path]) -> Closing:
     reference = Reference.load()
     found = with_published(rows, _evidence(paths), reference)
     uses = reference.verdicts.set_index(["metric", "dataset"])["verdict"].to_dict()
-    return Closing(summary(found, own, uses), _notes(found, rows), own)
+    return Closing(summary(found, own, uses), _notes(found, rows, set(reference.rows["task"])), own)
 
 
 def _evidence(paths: Sequence[Path]) -> pd.DataFrame:
@@ -61,8 +61,8 @@ def _of_images(path: Path) -> pa.Table:
     return table.filter(pc.equal(table["unit_kind"], "image")).select(["cell", "metric", "unit", "value"])
 
 
-def _notes(found: JoinedResults, rows: pd.DataFrame) -> list[str]:
-    """Why nothing published, or not all of it, is shown; one line."""
+def _notes(found: JoinedResults, rows: pd.DataFrame, known: Collection[str]) -> list[str]:
+    """Why nothing published, or not all of it, is shown; one line. `known` are the tasks of published results."""
     if found.left_out:
         more = f" (and {len(found.left_out) - 1} more such)" if len(found.left_out) > 1 else ""
         return [f"left out: {found.left_out[0]}{more}"]
@@ -70,6 +70,9 @@ def _notes(found: JoinedResults, rows: pd.DataFrame) -> list[str]:
         tasks = sorted(set(rows["task"].astype(str)))
         more = f" and {len(tasks) - 1} more tasks" if len(tasks) > 1 else ""
         floors = "; floors are those of this run" if (counted_control(rows) == FLOOR).any() else ""
+        metrics = sorted(set(rows["metric"].astype(str).str.partition("@")[0]))
+        if set(tasks) & set(known) and len(metrics) <= FEW:
+            return [f"published results of {tasks[0]}{more} lack {', '.join(metrics)}{floors}"]
         return [f"nothing is published of {tasks[0]}{more} to compare with{floors}"]
     return []
 

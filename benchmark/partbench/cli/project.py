@@ -1,4 +1,4 @@
-"""The plugin file of a project: what the entry point in its pyproject.toml names."""
+"""Plugins as users name them: by name, by file, or by the folder of a project, whose entry point names the file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,30 @@ from typing import Any
 
 from partbench.errors import InputError
 from partbench.hookspecs import GROUP
+from partbench.plugin_files import existing
 
 POINT = f"[project.entry-points.{GROUP}]"
+
+
+def file_or_name(plugin: str) -> str:
+    """What a user means by a plugin: the absolute path of a file, which ends in .py, or a name.
+
+    A folder stands for the plugin file of its project. Where a folder and an installed plugin have one name, the name
+    is that of the installed plugin and `./NAME` the folder. Raises InputError for a file that is not there, and for a
+    folder without a project.
+    """
+    path = Path(plugin).expanduser()
+    if path.is_dir() and ("/" in plugin or ((path / "pyproject.toml").exists() and not _is_installed(plugin))):
+        return str(plugin_file(path).resolve())
+    if not plugin.endswith(".py"):
+        return plugin
+    return str(existing(path.resolve()))
+
+
+def _is_installed(name: str) -> bool:
+    from partbench.catalogue import catalogue
+
+    return name in {plugin.name for plugin in catalogue().plugins}
 
 
 def plugin_file(project: Path) -> Path:

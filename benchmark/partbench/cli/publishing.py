@@ -25,8 +25,8 @@ by_option = click.option("--by", metavar="NAME", help="Who is responsible. Defau
 @click.command()
 @click.argument("cells", nargs=-1, metavar="[CELL]...")
 @click.option(
-    "--plugin", "plugins", multiple=True, metavar="NAME|FILE.py", shell_complete=completion_of("explainers"),
-    help="All cells of an explainer, or of the explainers of a plugin file; may be repeated.",
+    "--plugin", "plugins", multiple=True, metavar="NAME|FILE.py|PROJECT", shell_complete=completion_of("explainers"),
+    help="All cells of an explainer, or of the explainers of a plugin file or project; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
@@ -51,15 +51,18 @@ def submit(
       bench submit 3fa9 77c0 --plugin-file ./mine.py --out mine.zip
       bench submit --plugin nmf_concepts
     """
+    from partbench.cli.project import file_or_name
     from partbench.results.sealed import write_whole, writing
     from partbench.results.submission import submission
 
-    own = [Path(name) for name in plugins if name.endswith(".py")]
-    made = submission(results, _places(results, cells, plugins), [path.resolve() for path in (*own, *files)])
+    named = [file_or_name(name) for name in plugins]
+    own = [Path(name) for name in named if name.endswith(".py")]
+    made = submission(results, _places(results, cells, named), [path.resolve() for path in (*own, *files)])
     for place, reason in made.refused.items():
         click.echo(f"bench: left out: {printable(f'{place}: {reason}')}", err=True)
     path = out or Path(f"submission-{hashlib.sha256(made.data).hexdigest()[:12]}.zip")
     with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, made.data)
     click.echo(f"{path}: {len(made.places)} cells, {len(made.data) / 1e6:.2f} MB")
     if made.refused:

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--plugin", "plugins", multiple=True, required=True, metavar="NAME|FILE.py",
+    "--plugin", "plugins", multiple=True, required=True, metavar="NAME|FILE.py|PROJECT",
     shell_complete=completion_of("explainers"),
-    help="Explainer to run, or a file with plugins of any kind; may be repeated. `all`: every explainer.",
+    help="Explainer to run, or a file or a project (a folder that `bench new` makes) with plugins of any kind; may be"
+    " repeated. `all`: every explainer.",
 )  # fmt: skip
 @click.option(
     "--task", "tasks", multiple=True, metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
@@ -99,13 +100,14 @@ def run(
     """
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
+    from partbench.cli.project import file_or_name
     from partbench.running.cell_job import Limits, prepare_results
     from partbench.running.engine import Request, interruptible
 
+    named = [file_or_name(name) for name in plugins]
     prepare_results(results)
     prepare_cache()
-    setting = _setting(plugins, results, device, data_root, other, overwrite, pictures)
-    named = [_absolute(name) if name.endswith(".py") else name for name in plugins]
+    setting = _setting(named, results, device, data_root, other, overwrite, pictures)
     request = Request(setting, named, tasks, seeds or (0,), list(option_texts), metrics)
     limits = Limits(time_limit, None if memory_limit is None else int(memory_limit * 2**30))
     choice = EngineChoice(**engine_choice)
@@ -135,7 +137,7 @@ def _setting(
 
     roots = [None if folder is None else _absolute(folder) for folder in (data_root, other)]
     drawn = _absolute(results.parent / "pictures") if pictures else None
-    files = tuple(_absolute(name) for name in plugins if name.endswith(".py"))
+    files = tuple(name for name in plugins if name.endswith(".py"))
     return Setting(_absolute(results), files, roots[0], roots[1], device, overwrite, drawn)
 
 
@@ -169,7 +171,7 @@ def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: S
             display.line(line)
         return
     frame = pd.concat(frames, ignore_index=True)
-    names = frame["metric"].astype(str)
+    names, has_value = frame["metric"].astype(str), frame["status"] == "ok"
     if metrics:
         frame = frame[names.isin(metrics) | names.str.partition("@")[0].isin(metrics)]
     if as_json:
@@ -186,10 +188,10 @@ def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: S
     found = set(names.str.partition("@")[0])
     for absent in (name for name in metrics if name.partition("@")[0] not in found):
         display.line(f"{absent}: cells that were finished before lack it; `bench score --metric {absent}` adds it")
-    if metrics:
-        display.line(f"printed: {frame['metric'].nunique()} of {names.nunique()} values; all are stored", style="dim")
-    else:
-        display.line(f"all {names.nunique()} values: on the leaderboard, or --metric NAME", style="dim")
+    if stored := names[has_value].nunique():
+        printed = frame.loc[frame["status"] == "ok", "metric"].nunique()
+        told = f"printed: {printed} of {stored} values; all are stored"
+        display.line(told if metrics else f"all {stored} values: on the leaderboard, or --metric NAME", style="dim")
 
 
 def _print_closing(display: Display, frame: pd.DataFrame, outcomes: Sequence[CellOutcome]) -> bool:

@@ -17,6 +17,7 @@ from partbench.cli.parameters import (
     path_option,
     results_option,
 )
+from partbench.cli.project import file_or_name
 from partbench.cli.workbench import open_workbench, progress_of
 from partbench.errors import InputError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("cell", metavar="CELL|NAME", shell_complete=completion_of("explainers"))
+@click.argument("cell", metavar="CELL|NAME|FILE.py|PROJECT", shell_complete=completion_of("explainers"))
 @click.option("--task", metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
               help="With NAME: the task to show it on. Default: a task on embedded data.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="With NAME: its seed.")
@@ -48,7 +49,8 @@ def show(
 ) -> None:  # fmt: skip
     """Fit the explainer of CELL again, or the explainer NAME, and draw its explanations.
 
-    CELL: a key, its beginning, or a Parquet file. NAME: what `bench list explainers` lists, or a plugin file.
+    CELL: a key, its beginning, or a Parquet file. NAME: what `bench list explainers` lists. PROJECT: a folder that
+    `bench new` makes.
 
     Further pictures, if the explainer has the data for them: *-filters.png, the images that activate its filters most
     (8 concepts or more); *-beside.png, the same beside the performer's filters; *-gradcam.png, Grad-CAM of both
@@ -64,7 +66,8 @@ def show(
       bench show 3fa9
       bench show results/fauna/multi.bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
-    named_file = [cell] if cell.endswith(".py") else []
+    cell = file_or_name(cell)
+    named_file = [Path(cell)] if cell.endswith(".py") else []
     registry, workbench = open_workbench(device, data_root, [*files, *named_file], other)
     from partbench.pictures.gallery import draw_pictures
     from partbench.pictures.view import choose_images

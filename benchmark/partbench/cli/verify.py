@@ -94,6 +94,8 @@ def verify(
             found = read_bundle(path)
             options["files"] = code_of(found, folder, trust, options["files"])
             root, places = folder / "results", [name.partition("/")[2] for name in found.cells]
+        elif path.suffix == ".zip":
+            raise InputError(f"no bundle '{path}'; `bench submit --out {path}` makes one")
         else:
             root, place = _cell(results, what)
             places = [place]

@@ -23,6 +23,7 @@ from partbench.results.schema import Cell, check_seed, label, variant
 from partbench.results.store import ask_again, done, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
 from partbench.running.cell_job import CellJob, new_run_id
+from partbench.running.recorded import no_such_explainer
 from partbench.running.scoring import MetricState, Row
 from partbench.task import Task
 
@@ -224,6 +225,8 @@ def job_of(registry: Registry, row: Mapping[str, Any]) -> Job:
         given = options.as_texts(json.loads(row["options"]))
     except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"the options of the cell are {row['options']!r:.60}, expected a JSON object") from error
+    if row["explainer"] not in registry.explainers and (reason := no_such_explainer(row)):
+        raise InputError(reason)
     return Job(registry.find("explainers", row["explainer"]), given, row["task"], int(row["seed"]))
 
 

@@ -27,3 +27,11 @@ def recorded_job(row: Mapping[str, Any], setting: Setting) -> CellJob:
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"the options of the cell are {row['options']!r:.60}, expected a JSON object") from error
     return CellJob(str(row["explainer"]), given, str(row["task"]), int(row["seed"]), setting)
+
+
+def no_such_explainer(row: Mapping[str, Any]) -> str:
+    """Why the explainer of a row made with a plugin file is unknown, and what to add; "" for other rows."""
+    file = str(row.get("distribution", ""))
+    if not file.endswith(".py"):
+        return ""
+    return f"its explainer '{row['explainer']}' is of the plugin file {file}; add --plugin-file PATH/{file}"

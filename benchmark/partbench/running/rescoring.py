@@ -11,7 +11,7 @@ from partbench.errors import InputError
 from partbench.results.publication import Publication, histories, now, publications, record, sha256, statuses, who
 from partbench.running.cell_job import CellJob, CellOutcome, Setting, plain
 from partbench.running.crew import Answer, Crew, Step
-from partbench.running.recorded import recorded_job
+from partbench.running.recorded import no_such_explainer, recorded_job
 
 
 def rescored(
@@ -23,28 +23,31 @@ def rescored(
     is no such metric.
     """
     results = Path(setting.results)
-    steps, jobs = {}, {}
+    steps, jobs, by_path = {}, {}, {}
     for row in rows:
         job = recorded_job(row, replace(setting, device=str(row["device"])))
         path = str(results / row["file"])
         request = {"do": "score", "job": plain(job), "metric": metric, "refit": refit}
         request |= {"path": path, "cell": row["cell"]}
         steps[path], jobs[path] = Step(path, request, f"{metric}: {job.label}", job.task), job
+        by_path[path] = row
     published, held = histories(publications(results)), statuses(results)
     for answer in crew.run(steps.values()):
-        outcome = _outcome(jobs[answer.step.name], answer)
+        outcome = _outcome(jobs[answer.step.name], by_path[answer.step.name], answer)
         key = str(outcome.columns.get("cell", ""))
         if outcome.status == "done" and key in published:
             _note(results, replace(published[key][-1], status=held[key]), metric)
         yield outcome
 
 
-def _outcome(job: CellJob, answer: Answer) -> CellOutcome:
+def _outcome(job: CellJob, row: Mapping[str, Any], answer: Answer) -> CellOutcome:
     if answer.kind == "done":
         return CellOutcome.of(answer.result)
     if answer.kind == "mistake" and answer.text.startswith(("no metric named", "plugin file")):  # holds for all cells
         raise InputError(answer.text)
-    return CellOutcome(job, "failed", reason=answer.text)
+    absent = answer.kind == "mistake" and answer.text.startswith("no explainer named")
+    reason = (absent and no_such_explainer(row)) or answer.text
+    return CellOutcome(job, "failed", reason=reason, columns={"cell": row["cell"]})
 
 
 def _note(results: Path, last: Publication, metric: str) -> None:

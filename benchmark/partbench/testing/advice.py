@@ -249,8 +249,18 @@ ADVICE = (
         "target and top_conv are maps (n, c, h, w); fc1, fc2 and logits are vectors (n, c)",
     ),
     Advice(
+        r"cannot be opened: FileNotFoundError", "open",
+        "the file must be at that place; `Path(__file__).with_name(...)` is a file beside the plugin",
+    ),
+    Advice(
         r"images have \d+ px, expected", "input_size",
         "give `Performer(...)` the `input_size` of the class: images are opened at that size",
+    ),
+    Advice(
+        r"cannot be opened: .*in loading state_dict", "open",
+        "the weights are of another network. Those for another dataset are checked with --task DATASET/WHAT and "
+        "--plugin-file FILE.py of the dataset; after a change of the network, raise `version`: cached weights are not "
+        "used then",
     ),
     Advice(
         r"in loading state_dict", "open",

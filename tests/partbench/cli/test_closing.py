@@ -9,10 +9,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from partbench.cli.closing import Closing, number, print_closing
+from partbench.cli.closing import Closing, _notes, number, print_closing
 from partbench.cli.progress import Display
 from partbench.cli.run import _print_closing
 from partbench.leaderboard.summary import Against, RunLine
+from partbench.leaderboard.with_published import JoinedResults
 
 FLOOR = Against("random_maps", 0.1, True, 0.0, "better")
 BEST = Against("nn", 0.999, False, 0.0, "worse")
@@ -66,3 +67,24 @@ def test_a_failure_of_the_comparison_is_one_line_and_loses_nothing(capsys: pytes
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert printed.err.startswith("warning: not compared with published results: ")
+
+
+@pytest.mark.parametrize(
+    ("task", "note"),
+    [
+        ("fauna/multi:cat", "published results of fauna/multi:cat lack pointing; floors are those of this run"),
+        ("birds/multi:wren", "nothing is published of birds/multi:wren to compare with; floors are those of this run"),
+    ],
+)
+def test_a_metric_that_is_not_published_is_told_from_a_task_that_is_not(task: str, note: str) -> None:
+    rows = pd.DataFrame(
+        {
+            "task": [task],
+            "metric": "pointing@top",
+            "explainer": "edges",
+            "distribution": "partbench",
+            "control": "floor",
+        }
+    )
+    found = JoinedResults(rows, pd.DataFrame(), frozenset(), ())
+    assert _notes(found, rows, {"fauna/multi:cat"}) == [note]

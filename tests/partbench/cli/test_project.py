@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from partbench.cli.project import plugin_file
+from partbench.cli.main import main
+from partbench.cli.project import file_or_name, plugin_file
 from partbench.errors import InputError
 
 POINT = '[project.entry-points.partbench]\nmine = "{}"\n'
@@ -33,3 +35,37 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
         project.write_text(text)
         with pytest.raises(InputError, match=answer):
             plugin_file(tmp_path)
+
+
+def test_a_folder_means_its_file_unless_an_installed_plugin_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("srae", "mine"):
+        project = tmp_path / name
+        project.mkdir()
+        (project / "pyproject.toml").write_text(POINT.format("mine"))
+        (project / "mine.py").touch()
+    assert file_or_name("mine") == file_or_name("mine/mine.py") == str(tmp_path / "mine/mine.py")
+    assert file_or_name("srae") == "srae"
+    assert file_or_name("./srae") == str(tmp_path / "srae/mine.py")
+    assert file_or_name("another") == "another"
+
+
+def test_a_file_that_is_not_there_is_told_before_any_worker_starts(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").touch()
+    with pytest.raises(InputError, match=r"no plugin file .*/mime\.py; did you mean 'mine\.py'"):
+        file_or_name(str(tmp_path / "mime.py"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "other.py").touch()
+    with pytest.raises(InputError, match=r"did you mean 'other/other\.py'"):
+        file_or_name(str(tmp_path / "other.py"))
+    with pytest.raises(InputError, match=r"expected a Python file with a register_\.\.\. hook"):
+        file_or_name(str(tmp_path / "quite_another.py"))
+
+
+@pytest.mark.parametrize("command", [["run", "--plugin"], ["check"], ["show"], ["submit", "--plugin"]])
+def test_commands_take_the_folder_of_a_project_or_say_what_is_missing(command: list[str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, [*command, f"{tmp_path}/"])
+    assert result.exit_code == 2
+    assert f"no {tmp_path}/pyproject.toml; expected a plugin file" in result.output

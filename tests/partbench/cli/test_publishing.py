@@ -81,7 +81,7 @@ def place(made: Path, tmp_path: Path) -> Path:
 
 
 def submitted(place: Path) -> Path:
-    out = place / "colour.zip"
+    out = place / "submissions" / "colour.zip"
     found = bench("submit", "--plugin", place / "colour.py", "--results", place / "results", "--out", out)
     assert found.exit_code == 0, found.output
     return out

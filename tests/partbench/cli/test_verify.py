@@ -61,3 +61,9 @@ def test_a_cell_that_is_named_wrong_ends_in_one_line(tmp_path: Path) -> None:
     found = bench(moved, "--results", tmp_path / "results")
     assert found.exit_code == 2
     assert f"does not lie where its rows say, at {place}" in found.output
+
+
+def test_a_bundle_that_is_not_there_is_no_cell(tmp_path: Path) -> None:
+    found = bench(tmp_path / "mine.zip")
+    assert found.exit_code == 2
+    assert f"no bundle '{tmp_path}/mine.zip'; `bench submit" in found.output

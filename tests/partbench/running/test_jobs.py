@@ -136,3 +136,9 @@ def test_options_of_a_cell_that_are_none_are_the_users_mistake(options: str) -> 
     row = {"options": options, "explainer": "centre_map", "task": "fauna/multi:bird", "seed": 0}
     with pytest.raises(InputError, match="expected a JSON object"):
         job_of(load(), row)
+
+
+def test_a_cell_of_a_plugin_file_that_is_not_loaded_asks_for_the_file() -> None:
+    row = {"options": "{}", "explainer": "mine", "task": "fauna/multi:bird", "seed": 0, "distribution": "mine.py"}
+    with pytest.raises(InputError, match=r"'mine' is of the plugin file mine\.py; add --plugin-file"):
+        job_of(load(), row)

@@ -9,7 +9,7 @@ import pytest
 
 from partbench.errors import InputError
 from partbench.running.cell_job import Setting
-from partbench.running.recorded import recorded_job
+from partbench.running.recorded import no_such_explainer, recorded_job
 
 ROW = {"explainer": "srae", "task": "fauna/multi:bird", "seed": 3}
 
@@ -30,3 +30,8 @@ def test_only_the_options_that_the_variant_names_are_given_with_their_recorded_v
 def test_options_that_are_no_object_end_in_one_line(options: str) -> None:
     with pytest.raises(InputError, match="expected a JSON object"):
         given("rho=1", options)
+
+
+def test_of_a_cell_of_a_plugin_file_the_file_is_asked_for() -> None:
+    assert "add --plugin-file PATH/mine.py" in no_such_explainer({**ROW, "distribution": "mine.py"})
+    assert no_such_explainer({**ROW, "distribution": "partbench"}) == no_such_explainer(ROW) == ""

@@ -36,9 +36,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def answered(folder: Path, kind: str, text: str) -> tuple[list[Any], OneAnswer]:
+def answered(folder: Path, kind: str, text: str, **columns: str) -> tuple[list[Any], OneAnswer]:
     crew = OneAnswer(kind, text)
-    found = load_results(folder).drop_duplicates("cell").to_dict("records")
+    found = [{**row, **columns} for row in load_results(folder).drop_duplicates("cell").to_dict("records")]
     setting = Setting(str(folder))
     return list(rescored(cast(Any, found), "accuracy", setting, False, cast(Crew, crew))), crew
 
@@ -56,3 +56,9 @@ def test_what_is_wrong_with_one_cell_is_told_of_that_cell(folder: Path, kind: st
     seeds = {step.request["job"]["seed"] for step in crew.asked}
     assert seeds == {0, 2**63 + 1}
     assert all(step.request["job"]["setting"]["device"] == "cpu" for step in crew.asked)
+
+
+def test_a_cell_whose_plugin_file_is_not_given_is_named_by_its_key_and_asks_for_the_file(folder: Path) -> None:
+    outcomes, _ = answered(folder, "mistake", "no explainer named 'srae'; known: none", distribution="mine.py")
+    assert [one.reason.rpartition("; ")[2] for one in outcomes] == ["add --plugin-file PATH/mine.py"] * 2
+    assert {one.columns["cell"] for one in outcomes} == set(load_results(folder)["cell"])
