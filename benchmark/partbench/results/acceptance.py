@@ -74,7 +74,10 @@ def _to_be_written(
 
 
 def withdraw(results: Path, place: str, by: str, reason: str) -> Publication:
-    """Withdraw the cell at this place; its file and its history stay. Raises InputError if it is withdrawn already, or is not there."""
+    """Withdraw the cell at this place; its file and its history stay.
+
+    Raises InputError if it is withdrawn already, or is not there.
+    """
     key = _key(place)
     if not (results / place).is_file():
         raise InputError(f"no cell {place} in {results}; name the folder it lies in with --results")

@@ -41,7 +41,8 @@ def unpacked(path: Path) -> dict[str, bytes]:
     """The files of an archive by name.
 
     Raises InputError, in one line, for what is no archive of `packed`: entries that are compressed, encrypted, links,
-    twice there, both a file and a folder, or named as no file of a folder may be, and archives that are damaged or too large.
+    twice there, both a file and a folder, or named as no file of a folder may be, and archives that are damaged or too
+    large.
     """
     try:
         about = path.stat()
