@@ -1,4 +1,4 @@
-.PHONY: bench test lint speed soak mutants reference planted clean
+.PHONY: bench test lint speed soak docs mutants reference planted clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -19,6 +19,11 @@ speed: .venv/installed  ## ratios against naive references, measured in one run
 soak: .venv/installed  ## reliability in large numbers: damaged files, kills (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -n 2
 
+# --quiet would hide warnings from --strict
+docs: .venv/docs  ## the documentation, in out/docs; a broken link or any other warning is an error
+	$(BIN)/cffconvert --validate
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 planted: .venv/installed  ## planted runs, which metric cards are made from, and the cards (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/bench metric-card --run
 	$(BIN)/bench leaderboard
@@ -28,6 +33,10 @@ mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" fo
 
 reference: .venv/installed  ## all results anew, resumable; DATA=folder of photographs, JOBS, HOURS
 	$(BIN)/python scripts/reference.py $(if $(DATA),--data-root $(DATA)) $(if $(JOBS),--jobs $(JOBS)) $(if $(HOURS),--hours $(HOURS))
+
+.venv/docs: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 .venv/mutants: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'

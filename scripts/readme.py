@@ -80,7 +80,7 @@ def main() -> None:
     for name, picture in PICTURES.items():
         draw(picture, rows)
         text = place(text, name, f"![{picture.caption}]({picture.shown})\n\n*{picture.caption}*")
-    text = place(text, "run", f"    {ended(rows).rstrip()}".replace("\n", "\n    "))
+    text = place(text, "run", f"```text\n{ended(rows).rstrip()}\n```")
     text = place(
         text,
         "findings",

@@ -37,7 +37,7 @@ UNKNOWN = 60.0  # seconds assumed of a cell whose explainer has no earlier ones
 
 FLOORS = ("centre_map", "corner_map", "uniform", "edges", "colour", "mean_logit", "random_maps")
 ONE_LOGIT = ("top_conv", "excitation_bp", "z", "lasso", "cae", "nn", "sae", "srae")
-RANDOM = ("random_maps", "lasso", "cae", "nn", "sae", "srae")  # of these explainers another seed tells more
+RANDOM = ("random_maps", "lasso", "cae", "nn", "sae", "srae")  # not deterministic: they need further seeds
 ADDITIVE = ("additive", "additive_no_prior")
 FURTHER, THREE, FIVE = (1, 2), (0, 1, 2), (0, 1, 2, 3, 4)
 ORDINARY = ("network=ordinary",)
@@ -47,7 +47,10 @@ MASK_ALONE = ("loss=false", "mask=true", "mask_after_pool=true")
 
 @dataclass(frozen=True)
 class Part:
-    """Cells that run together: explainers with the same options, on tasks, with seeds. Variants may be dropped."""
+    """Cells that run together: explainers with the same options, on tasks, with seeds.
+
+    variant: whether the part may be dropped to stay within the hours.
+    """
 
     explainers: Sequence[str]
     tasks: Sequence[str]
@@ -91,7 +94,7 @@ def _parts() -> Iterator[Part]:
 
 
 def _variants() -> Iterator[Part]:
-    """What the published claims need beside the defaults, the most wanted first."""
+    """Variants that the published claims need, in order of importance: the last are dropped first."""
     one = Part(("interp_cnn",), ("fauna/bird",), (0,), variant=True)
     yield Part(ADDITIVE, ("fauna/*",), (0,), ("bias=zero",), variant=True)
     for options in (MASKED, MASK_ALONE):
@@ -120,10 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with interruptible():
             forecast = Forecast(Workbench(load(), given.data_root), given.results)
-            taken = [(part, forecast.seconds(part) / given.jobs) for part in parts]
-            kept = within(taken, given.hours * 3600)
-            print_plan(taken, kept, given)
-            return 0 if given.plan else run_parts(kept, given)
+            timed = [(part, forecast.seconds(part) / given.jobs) for part in parts]
+            chosen = within(timed, given.hours * 3600)
+            print_plan(timed, chosen, given)
+            return 0 if given.plan else run_parts(chosen, given)
     except InputError as error:
         print(f"reference: {error}", file=sys.stderr)
         return 2
@@ -134,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @dataclass
 class Forecast:
-    """What parts will take, from earlier cells in `results` of the same explainers and datasets.
+    """How long parts will take, from earlier cells in `results` of the same explainers and datasets.
 
     A cell counts as done where the results hold one of its explainer, options, task and seed. The run itself does cells
     of older code again, so that this is a lower bound after the code has changed.
@@ -166,29 +169,30 @@ class Forecast:
         return UNKNOWN if (seconds := self._usual[of]) is None else seconds
 
 
-def within(taken: Sequence[tuple[Part, float]], limit: float) -> list[Part]:
-    """The parts to run: variants are dropped from the end until the rest is expected to take `limit` seconds at most.
+def within(timed: Sequence[tuple[Part, float]], limit: float) -> list[Part]:
+    """The parts to run, of parts with their expected seconds.
 
-    Raises InputError where parts that are no variants take longer.
+    Variants are dropped from the end until the rest takes at most `limit` seconds. Raises InputError
+    where parts that are no variants take longer.
     """
-    kept, total = list(taken), sum(time for _, time in taken)
-    for part, time in reversed(taken):
+    chosen, total = list(timed), sum(time for _, time in timed)
+    for part, time in reversed(timed):
         if total <= limit:
             break
         if part.variant and time:
-            kept.remove((part, time))
+            chosen.remove((part, time))
             total -= time
     if total > limit:
         raise InputError(f"the parts without variants take about {duration(total)}; allow more with --hours")
-    return [part for part, _ in kept]
+    return [part for part, _ in chosen]
 
 
-def print_plan(taken: Sequence[tuple[Part, float]], kept: Sequence[Part], given: argparse.Namespace) -> None:
+def print_plan(timed: Sequence[tuple[Part, float]], chosen: Sequence[Part], given: argparse.Namespace) -> None:
     """One line for each part: its time, whether it is dropped, what it is."""
-    for part, time in taken:
-        print(f"{duration(time) if time else 'done':>8}  {'' if part in kept else 'dropped: '}{part.title}")
-    total = sum(time for part, time in taken if part in kept)
-    print(f"{len(kept)} parts, about {duration(total)} with {given.jobs} workers", flush=True)
+    for part, time in timed:
+        print(f"{duration(time) if time else 'done':>8}  {'' if part in chosen else 'dropped: '}{part.title}")
+    total = sum(time for part, time in timed if part in chosen)
+    print(f"{len(chosen)} parts, about {duration(total)} with {given.jobs} workers", flush=True)
 
 
 def run_parts(parts: Sequence[Part], given: argparse.Namespace) -> int:

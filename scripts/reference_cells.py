@@ -19,13 +19,13 @@ from pathlib import Path
 import pandas as pd
 
 from partbench.leaderboard.current import current
-from partbench.leaderboard.metric_cards.card import metric_verdicts
+from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.sources import Sources
 from partbench.results.reference.cells import FINGERPRINT, FOLDER, KEPT, Reference, of_data, write_reference
 from partbench.results.schema import TEXTS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MOST = 4 * 2**20  # bytes of a wheel that nobody minds
+MOST = 4 * 2**20  # bytes that the reference cells may add to the wheel
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
 
 def make(folder: Path, sources: Sources, rows: pd.DataFrame, known: dict[str, str]) -> int:
     """Write the files into a folder, given the fingerprint of each task; their size in bytes."""
-    verdicts = metric_verdicts(sources)[["metric", "dataset", "verdict"]]
+    verdicts = Cards(sources).verdicts[["metric", "dataset", "verdict"]]
     return write_reference(folder, rows.assign(**{FINGERPRINT: rows["task"].map(known)}), sources.evidence, verdicts)
 
 

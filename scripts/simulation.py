@@ -24,13 +24,13 @@ from partbench.functional.statistics import (
     Compared,
     Estimates,
     Evidence,
-    Known,
+    Pairings,
     Prior,
     Stack,
     bounded_interval,
     compare,
     compare_all,
-    hidden,
+    dominated_by_far_out,
     holm,
     prior_of,
     without_far_out,
@@ -86,7 +86,7 @@ def compared(stack: Stack, explainers: int, prior: Prior | None = None) -> Compa
     pairs = np.array(list(itertools.combinations(range(explainers), 2)))
     every = (pairs[None] + explainers * np.arange(worlds)[:, None, None]).reshape(-1, 2)
     k = len(stack.seeds)
-    return compare_all(stack, every, Known(np.zeros(k, bool), np.zeros(k, int), prior=prior))
+    return compare_all(stack, every, Pairings(np.zeros(k, bool), np.zeros(k, int), prior=prior))
 
 
 def _batches(world: World, worlds: int) -> Iterator[int]:
@@ -191,16 +191,16 @@ def far_out(kind: str, images: int, worlds: int, random: np.random.Generator) ->
     One task, three seeds (standard deviation .1).
     """
     explainers, pairs, errors, moved = 6, np.array(list(itertools.combinations(range(6), 2))), np.zeros(2), 0.0
-    known = Known(np.zeros(explainers, bool), np.zeros(explainers, int))
+    pairings = Pairings(np.zeros(explainers, bool), np.zeros(explainers, int))
     for _ in range(worlds):
         values = far_values(kind, (explainers, 1, images), random) + 0.1 * random.normal(size=(explainers, 3, 1))
         values = values + 0.1 * random.normal(size=(explainers, 3, images))
         ones = np.ones((explainers, images), bool)
         stack = Stack(values, ones, np.full((explainers, 1), 3), np.zeros(images, int), np.arange(images))
-        raw = compare_all(stack, pairs, known).these
-        far, p, direction = hidden(stack, pairs), raw.p.copy(), np.sign(raw.difference)
+        raw = compare_all(stack, pairs, pairings).these
+        far, p, direction = dominated_by_far_out(stack, pairs), raw.p.copy(), np.sign(raw.difference)
         if far.any():
-            rest = without_far_out(stack, pairs[far], known).these
+            rest = without_far_out(stack, pairs[far], pairings).these
             p[far], direction[far] = np.minimum(2 * rest.p, 1), np.sign(rest.difference)
         said = (holm(p) < 0.05) & (direction == np.sign(raw.difference))
         errors += [(holm(raw.p) < 0.05).any(), said.any()]

@@ -2,7 +2,7 @@
 
     python scripts/versions.py
 
-The leaderboards read it, because they import no torch and so no metric.
+The leaderboards read this file, because they import no torch and therefore no metric or task.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PATH = Path(__file__).resolve().parents[1] / "benchmark" / "partbench" / "leader
 
 
 def lines() -> list[str]:
-    """The lines of the file, sorted."""
+    """The lines of the file: kind ("metric" or "board"), name and version, sorted."""
     registry = load()
     metrics = [f"metric,{entry.name},{entry.cls.version}" for entry in registry.metrics.values() if _own(entry)]
     return ["kind,name,version", *sorted({*metrics, *_boards(registry)})]

@@ -16,10 +16,12 @@ settings.register_profile("mutants", derandomize=True, phases=[Phase.explicit, P
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory):
-    """A fresh cache for the whole run, inherited by subprocesses."""
+    """A fresh cache and an empty configuration for the whole run, inherited by subprocesses."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("PARTBENCH_CACHE", str(folder))
+        patch.setenv("PARTBENCH_CONFIG", str(tmp_path_factory.mktemp("config") / "config.toml"))
+        patch.delenv("PARTBENCH_DATA", raising=False)
         yield folder
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from partbench.leaderboard.metric_cards import rules
-from partbench.leaderboard.metric_cards.card import OPPOSES, REPEATS
+from partbench.leaderboard.metric_cards.tables import OPPOSES, REPEATS
 from partbench.running.planted.oracles import DOSES, ORACLES
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "metrics.md").read_text()

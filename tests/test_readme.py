@@ -19,9 +19,9 @@ README = (REPOSITORY / "README.md").read_text()
 
 
 def python_of(text: str) -> str:
-    """The one block of Python in a Markdown text."""
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M)
-    return code
+    """The first of the two blocks of Python in README; test_results_page.py runs the second."""
+    script, _ = re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M)
+    return script
 
 
 def executed(words: list[str], folder: Path, cache: Path, given: str | None = None) -> str:

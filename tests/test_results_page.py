@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,8 @@ README = (REPOSITORY / "README.md").read_text()
 
 
 def blocks(text: str) -> list[str]:
-    """The indented blocks of a Markdown text."""
-    return [textwrap.dedent(block) for block in re.findall(r"(?<=\n\n)((?: {4}.*\n|\n(?= {4}))+)", text)]
+    """The blocks of Python of a Markdown text."""
+    return re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M)
 
 
 def one_with(text: str, words: str) -> str:
@@ -50,7 +49,8 @@ def test_each_library_reads_the_index_as_the_page_says(library: str, capsys: pyt
 
 @pytest.mark.usefixtures("here")
 def test_the_lines_of_the_readme_read_the_index() -> None:
-    lines = one_with(README, "pandas.read_parquet").splitlines()
+    imports, _, *lines = one_with(README, "pandas.read_parquet").splitlines()
+    assert imports == "import duckdb, pandas, polars"
     assert len(lines) == 3
     for line in lines:
         library = line.partition(".")[0]

@@ -9,6 +9,7 @@ from .attribution.rules import NoContrast as NoContrast
 from .cache.folder import cache_folder as cache_folder
 from .cache.item import CacheItem as CacheItem
 from .errors import InputError as InputError
+from .errors import unknown as unknown
 from .hookspecs import Register as Register
 from .nn.filter_gradients import category_balance as category_balance
 from .nn.part_layer import PartLayer as PartLayer
@@ -24,6 +25,7 @@ from .performer import Performer as Performer
 from .performers.normalise import Normalise as Normalise
 from .plugin import Control as Control
 from .plugin import Dataset as Dataset
+from .plugin import DatasetCard as DatasetCard
 from .plugin import Explainer as Explainer
 from .plugin import ImageMetric as ImageMetric
 from .plugin import ImageSet as ImageSet

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from partbench.registry import Entry, Registry
 
-FORMAT = "3"
+FORMAT = "4"
 COMPUTED = "(set by other options)"  # a default that is known when the explainer is made
 NEWEST = 16  # cached catalogues that are not deleted; each environment and set of plugin files has its own
 
@@ -38,7 +38,7 @@ class Listed:
     what a metric needs.
 
     `what` is the first line of its docstring, `source` the paragraph "Source: ..." without this word. `unit` is that of
-    a metric, where it says one.
+    a metric, where it says one. `card` holds the fields of a dataset's DatasetCard.
     """
 
     kind: str
@@ -53,6 +53,8 @@ class Listed:
     attribute_tasks: list[str] = field(default_factory=list)
     default_performer: str = ""
     source: str = ""
+    needs_root: bool = False
+    card: dict[str, Any] = field(default_factory=dict)
     unit: str = ""
     facts: dict[str, str] = field(default_factory=dict)
 
@@ -125,6 +127,8 @@ def _listed(kind: str, entry: Entry) -> Listed:
             "categories": list(cls.categories),
             "attribute_tasks": list(cls.attribute_tasks),
             "default_performer": str(cls.default_performer),
+            "needs_root": bool(cls.needs_root),
+            "card": dataclasses.asdict(cls.card) if cls.card else {},
         }
     lines = (cls.__doc__ or "").strip().splitlines() or [""]
     version = entry.version if kind == "explainers" else str(cls.version)

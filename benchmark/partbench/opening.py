@@ -14,6 +14,7 @@ from partbench.activations import Activations
 from partbench.attribute_view import through_attribute
 from partbench.cache.folder import check_cache_writable
 from partbench.category_view import RandomImages, has_random_images, through_category
+from partbench.data_folders import folder_of_config, folder_of_environment
 from partbench.errors import InputError, in_one_line, unknown
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
@@ -45,6 +46,7 @@ class Workbench:
     _opened: dict[tuple[str, str, str], Activations] = field(default_factory=dict, repr=False)
     _datasets: dict[tuple[type, int], Dataset] = field(default_factory=dict, repr=False)
     _random: dict[tuple[type, int], RandomImages] = field(default_factory=dict, repr=False)
+    _present: dict[tuple[type, Path], tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         check_cache_writable()
@@ -83,6 +85,9 @@ class Workbench:
             raise unknown("task", plain, known)
         if self.lacks_negatives(wanted):
             raise InputError(f"task {name}: {dataset} {NO_RANDOM}")
+        if self.lacks_images(wanted):
+            there = self.categories_in(dataset)
+            raise InputError(f"task {name}: {self.root_of(dataset)} has no images of it; it has {', '.join(there)}")
         performer = wanted.performer or self.registry.default_performer(plain)
         self.registry.find("performers", performer)
         return replace(wanted, performer=performer)
@@ -90,6 +95,26 @@ class Workbench:
     def lacks_negatives(self, task: TaskName) -> bool:
         """Whether a task tells a category from random images, and there are none."""
         return self.other is None and self.reads_other(task)
+
+    def lacks_images(self, task: TaskName) -> bool:
+        """Whether a task explains a category that the folder of its dataset has no images of."""
+        own = self.registry.opened_for(task.dataset, task.what) is self._class(task.dataset)
+        one = task.form in ("logit", "single", "others")
+        return own and one and task.category not in self.categories_in(task.dataset)
+
+    def categories_in(self, name: str) -> tuple[str, ...]:
+        """The categories that the folder of a dataset has images of; all where none is named. Raises InputError."""
+        cls, root = self._class(name), self.root_of(name)
+        if root is None:
+            return tuple(cls.categories)
+        if (cls, root) not in self._present:
+            with one_line(f"dataset {name}"):
+                self._present[cls, root] = tuple(cls.categories_in(root))
+        return self._present[cls, root]
+
+    def _class(self, name: str) -> type[Dataset]:
+        cls: type[Dataset] = self.registry.find("datasets", name).cls
+        return cls
 
     def reads_other(self, task: TaskName) -> bool:
         """Whether the random images of a task come from the folder `other`: its dataset has none."""
@@ -116,7 +141,7 @@ class Workbench:
         dataset = pattern.partition("/")[0]
         known = self.registry.tasks_of(dataset)
         every = (*known, *self.registry.tasks_with_others(dataset))
-        matching = [name for name in every if matches(name, pattern)]
+        matching = [name for name in every if matches(name, pattern) and not self.lacks_images(TaskName.parse(name))]
         lacking = [name for name in matching if self.lacks_negatives(TaskName.parse(name))]
         found = [name for name in matching if name not in lacking]
         if not found:
@@ -130,11 +155,9 @@ class Workbench:
     def dataset(self, name: str, size: int, what: str = "") -> Dataset:
         """The dataset of that name at an image size, opened once; as the task `what` sees it (see TaskName).
 
-        The images of an attribute task may be others than those of the other tasks.
+        The images of attribute tasks and of single ones may be others than those of the other tasks.
         """
-        registered = self.registry.find("datasets", name).cls
-        attribute = what in registered.attribute_tasks
-        cls = (registered.attribute_images or registered) if attribute else registered
+        cls = self.registry.opened_for(name, what)
         if (cls, size) not in self._datasets:
             with one_line(f"dataset {name}"):
                 dataset = cls(self.root_of(name), size)
@@ -142,9 +165,9 @@ class Workbench:
                     split.progress = self.progress
             self._datasets[cls, size] = dataset
         opened, category = self._datasets[cls, size], what.removesuffix(OTHERS)
-        if attribute:
+        if what in opened.attribute_tasks:
             return through_attribute(opened, what)
-        if category not in registered.categories:
+        if category not in opened.categories:
             return opened
         negatives: Negatives = "others" if what.endswith(OTHERS) else "random"
         return through_category(opened, category, negatives, self._random_images(opened))
@@ -173,11 +196,16 @@ class Workbench:
         return self.dataset(wanted.dataset, size, wanted.what if wanted.form in VIEWS else "")
 
     def root_of(self, name: str) -> Path | None:
-        """The folder of a dataset: DATA_ROOT/<name> where there is one (also written with -), else DATA_ROOT itself."""
-        if self.data_root is None:
-            return None
-        candidates = (self.data_root / name, self.data_root / name.replace("_", "-"))
-        return next((path for path in candidates if path.is_dir()), self.data_root)
+        """The folder of a dataset, None where none is named.
+
+        DATA_ROOT/<name> where there is one (also written with -), else DATA_ROOT itself. DATA_ROOT is `data_root`, or
+        else $PARTBENCH_DATA; without either it is what the config file says (`bench data add`).
+        """
+        root = self.data_root or folder_of_environment()
+        if root is None:
+            return folder_of_config(name) if self._class(name).needs_root else None
+        candidates = (root / name, root / name.replace("_", "-"))
+        return next((path for path in candidates if path.is_dir()), root)
 
     def _open(self, dataset_name: str, what: str, performer_name: str) -> Activations:
         plugin = self.registry.find("performers", performer_name).cls

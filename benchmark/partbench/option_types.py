@@ -42,20 +42,20 @@ def types_of(cls: type) -> dict[str, Any]:
     return hints
 
 
-def in_plain(member: enum.Enum) -> Any:
-    """What stands for a member of an enum: its value, or its name where the value is no number and no text."""
+def plain_member(member: enum.Enum) -> Any:
+    """A member of an enum as plain data: its value, or its name where the value is no number and no text."""
     return member.value if type(member.value) in (int, float, str) else member.name
 
 
-def by_name_too(hint: Any) -> Any:
-    """A type whose enums can also be given by the names of their members."""
+def with_member_names(hint: Any) -> Any:
+    """A type that also accepts names of members where it has an enum."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        return Annotated[(by_name_too(arguments[0]), *arguments[1:])]
+        return Annotated[(with_member_names(arguments[0]), *arguments[1:])]
     if origin in (Union, types.UnionType):
-        return Union[tuple(map(by_name_too, arguments))]  # noqa: UP007
+        return Union[tuple(map(with_member_names, arguments))]  # noqa: UP007
     if origin in SEVERAL:
-        return origin[tuple(part if part is ... else by_name_too(part) for part in arguments)]
+        return origin[tuple(part if part is ... else with_member_names(part) for part in arguments)]
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return Annotated[hint, BeforeValidator(functools.partial(_member, hint))]
     return hint
@@ -113,5 +113,5 @@ def written(hint: Any) -> str:
     if origin is Literal:
         return " | ".join(map(repr, arguments))
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return " | ".join(str(in_plain(member)) for member in hint)
+        return " | ".join(str(plain_member(member)) for member in hint)
     return "None" if hint is type(None) else getattr(hint, "__name__", str(hint))

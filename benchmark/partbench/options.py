@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from partbench.errors import InputError, unknown
-from partbench.option_types import SEVERAL, by_name_too, in_plain, kinds_of, names, types_of, written
+from partbench.option_types import SEVERAL, kinds_of, names, plain_member, types_of, with_member_names, written
 
 Value = TypeVar("Value")
 FINITE = ConfigDict(allow_inf_nan=False)
@@ -133,7 +133,7 @@ def plain(value: Any) -> Any:
     Of a member of an enum its value, or its name where the value is no number and no text. Other values stay.
     """
     if isinstance(value, enum.Enum):
-        return in_plain(value)
+        return plain_member(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, SEVERAL):
@@ -169,7 +169,7 @@ def _title(cls: type) -> str:
 def _options(cls: type) -> dict[str, Option]:
     try:
         hints = types_of(cls)
-        return {name: Option(hint, TypeAdapter(by_name_too(hint), config=FINITE)) for name, hint in hints.items()}
+        return {name: Option(hint, TypeAdapter(with_member_names(hint), config=FINITE)) for name, hint in hints.items()}
     except (NameError, PydanticUserError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise InputError(f"{_title(cls)}: the type of an option cannot be checked: {reason}") from error

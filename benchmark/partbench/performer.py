@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import torch
@@ -64,15 +64,15 @@ class Performer:
     @torch.no_grad()
     def activations(self, images: Float[Tensor, "n 3 H W"], layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations (n, ...) at each of `layers` (roles or names), in one pass that stops at the last of them."""
-        wanted = {self.layer(layer): layer for layer in layers}
+        names = {layer: self.layer(layer) for layer in layers}  # two roles may be one layer
         found, value = {}, images.to(self.device)
-        for name, stage in self._until(wanted):
+        for name, stage in self._until(set(names.values())):
             value = stage(value)
-            if name in wanted:
-                found[wanted[name]] = value
-        return found
+            if name in names.values():
+                found[name] = value
+        return {layer: found[name] for layer, name in names.items()}
 
-    def _until(self, wanted: Mapping[str, str]) -> Iterator[tuple[str, nn.Module]]:
+    def _until(self, wanted: Set[str]) -> Iterator[tuple[str, nn.Module]]:
         last = max(list(self.stages).index(name) for name in wanted)
         return iter(list(self.stages.items())[: last + 1])
 

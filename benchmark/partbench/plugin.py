@@ -116,14 +116,15 @@ class Explainer:
         """What this explainer, with its present options, is a control for.
 
         "floor": it sees nothing of what the network makes of an image. "ablation": a method without one of its
-        components. "baseline": an ordinary network. "": no control. The boards take partbench's own word alone for it.
+        components. "baseline": an ordinary network. "": no control. Boards accept floors, ablations and baselines from
+        the distribution partbench alone.
         """
         return ""
 
     def deterministic(self) -> bool:
         """Whether this explainer, with its present options, draws no random numbers: all seeds give the same values.
 
-        The boards believe it of partbench's own explainers; others show it by two seeds on every task.
+        Boards accept this from the distribution partbench; explainers of others need two seeds on every task.
         """
         return False
 
@@ -169,6 +170,25 @@ class ImageSet:
         raise NotApplicable("images of this dataset cannot be had without a part")
 
 
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a user must know to get a dataset, as `bench data info` shows it.
+
+    `source` is where to get it, `size` that of the download, `licence` its terms in a few words, `citation` the
+    publication, `layout` the folder that --data-root names. `train`, `test` and `categories` are the published counts,
+    None where none is published.
+    """
+
+    source: str
+    size: str
+    licence: str
+    citation: str
+    layout: str = ""
+    train: int | None = None
+    test: int | None = None
+    categories: int | None = None
+
+
 class Dataset:
     """A dataset, opened as `cls(root, size)`: images of `size` px in two disjoint splits.
 
@@ -179,11 +199,14 @@ class Dataset:
 
     `attribute_names` name the axis of Batch.attributes. `attribute_tasks` map tasks "attribute-..." to the attribute
     explained: an image has it (label 1) or not (0). Where these tasks have other images, `attribute_images` is the
-    class of the dataset to open for them; it may have another default performer.
+    class of the dataset to open for them; it may have another default performer. Where single tasks have other images
+    or other categories, `single_images` is the class to open for them; its categories are the single tasks.
 
     Random images, of none of the categories, are the negatives of single tasks: those of a class `other`, or else what
     `random_images` gives where a dataset offers them. `negatives` is "" but for a dataset as a single task sees it:
     then it has one category, label 1, and a performer opened for it has one output, the log-odds of the category.
+
+    A folder may hold images of some categories only: `categories_in` says which. `card` says where to get the data.
     """
 
     name: ClassVar[str]
@@ -198,6 +221,8 @@ class Dataset:
     attribute_names: tuple[str, ...] = ()
     attribute_tasks: Mapping[str, str] = {}
     attribute_images: ClassVar[type[Dataset] | None] = None
+    single_images: ClassVar[type[Dataset] | None] = None
+    card: ClassVar[DatasetCard | None] = None
     offers_random_images: ClassVar[bool] = False
     negatives: Negatives = ""
     size: int
@@ -206,6 +231,14 @@ class Dataset:
 
     def __init__(self, root: Path | None = None, size: int = 64) -> None:
         self.size = size
+
+    @classmethod
+    def categories_in(cls, root: Path | None) -> tuple[str, ...]:
+        """Those of `categories` that a folder has images of, found without opening the dataset; by default all.
+
+        Raises InputError where the folder is broken. What is opened has these `classes` and `categories`.
+        """
+        return cls.categories
 
     def random_images(self) -> tuple[ImageSet, ImageSet]:
         """Random images for training and for testing, of `size` px; their labels are not used.

@@ -91,19 +91,28 @@ class Registry:
         """
         cls = self.find("datasets", dataset).cls
         logits = [f"multi:{category}" for category in cls.categories]
-        whats = (*logits, *(["multi"] if logits else []), *cls.categories, *cls.attribute_tasks)
+        singles = (cls.single_images or cls).categories
+        whats = (*logits, *(["multi"] if logits else []), *singles, *cls.attribute_tasks)
         return [f"{dataset}/{what}" for what in whats]
 
     def tasks_with_others(self, dataset: str) -> list[str]:
-        """Names of the single tasks of a dataset with the other categories among the negatives."""
-        return [f"{dataset}/{category}:others" for category in self.find("datasets", dataset).cls.categories]
+        """Names of the single tasks of a dataset with the other categories among the negatives, where there are any."""
+        cls = self.find("datasets", dataset).cls
+        singles = (cls.single_images or cls).categories
+        return [f"{dataset}/{category}:others" for category in singles if cls.single_images is None or len(singles) > 1]
+
+    def opened_for(self, dataset: str, what: str) -> Any:
+        """The class that is opened for a task of a dataset: that of attribute tasks, of single ones, or its own."""
+        cls = self.find("datasets", dataset).cls
+        if what in cls.attribute_tasks:
+            return cls.attribute_images or cls
+        single = cls.single_images
+        return single if single and what.removesuffix(":others") in single.categories else cls
 
     def default_performer(self, task: str) -> str:
         """The performer of a task of `tasks_of` or `tasks_with_others`."""
         dataset, _, what = task.partition("/")
-        cls = self.find("datasets", dataset).cls
-        opened = (cls.attribute_images or cls) if what in cls.attribute_tasks else cls
-        performer: str = opened.default_performer
+        performer: str = self.opened_for(dataset, what).default_performer
         return performer
 
 
@@ -197,7 +206,7 @@ def _load_file(registry: Registry, path: Path) -> None:
         raise InputError(f"plugin file {path} is broken: {in_one_line(error)}") from error
     if not found:
         hook = "a hook, such as @hookimpl def register_metrics(register), that calls register(YourClass)"
-        raise InputError(f"plugin file {path} registers nothing; expected {hook}; see CONTRIBUTING.md")
+        raise InputError(f"plugin file {path} registers nothing; expected {hook}; see docs/plugins.md")
     version = digest(path)
     for kind, cls in found:
         if wrong := _fault(kind, cls):

@@ -16,8 +16,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY / "plugins"}
 
 BOTTOM = {
-    "cache", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution", "functional",
-    "task_globs",
+    "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
+    "functional", "task_globs",
 }  # fmt: skip
 NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "names": set(),
     "task_globs": set(),
     "cache": {"errors"},
+    "data_folders": {"errors"},
     "options": {"errors", "option_types"},
     "option_types": set(),
     "option_docs": set(),

@@ -225,6 +225,44 @@ def test_data_lie_in_the_root_or_in_a_folder_of_the_datasets_name(tmp_path: Path
     assert Workbench(REGISTRY).root_of("animal_part") is None
 
 
+def test_the_folder_of_data_is_that_given_or_of_the_environment_or_of_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.toml").write_text('[data]\nanimal_part = "/noted"\nfauna = "/unread"\n')
+    monkeypatch.setenv("PARTBENCH_CONFIG", str(tmp_path / "config.toml"))
+    assert Workbench(REGISTRY).root_of("animal_part") == Path("/noted")
+    assert Workbench(REGISTRY).root_of("fauna") is None
+    monkeypatch.setenv("PARTBENCH_DATA", str(tmp_path))
+    assert Workbench(REGISTRY).root_of("animal_part") == tmp_path
+    assert Workbench(REGISTRY, Path("/given")).root_of("animal_part") == Path("/given")
+
+
+def test_categories_that_the_folder_has_no_images_of_are_left_out_of_patterns_and_refused_by_name(
+    tmp_path: Path,
+) -> None:
+    class Partial(Dataset):
+        """Animals of which a folder names some."""
+
+        name, default_performer, needs_root = "partial", "lite0_head", True
+        classes = categories = ("cat", "cow", "dog")
+
+        @classmethod
+        def categories_in(cls, root: Path | None) -> tuple[str, ...]:
+            assert root is not None
+            return tuple((root / "there").read_text().split())
+
+    registry = replace(REGISTRY, datasets=REGISTRY.datasets | {"partial": Entry("partial", Partial, "o", "d", "1")})
+    (tmp_path / "there").write_text("cat dog")
+    workbench = Workbench(registry, tmp_path, other=tmp_path)
+    assert workbench.expand(["partial/multi:*"]) == ["partial/multi:cat", "partial/multi:dog"]
+    assert workbench.expand(["partial/*", "partial/multi"]) == ["partial/cat", "partial/dog", "partial/multi"]
+    for name in ("partial/multi:cow", "partial/cow", "partial/cow:others"):
+        assert mistake(workbench, name).endswith(f"{name}: {tmp_path} has no images of it; it has cat, dog")
+    (tmp_path / "there").unlink()
+    assert "dataset partial cannot be opened: FileNotFoundError" in mistake(Workbench(registry, tmp_path), "partial/**")
+    assert len(Workbench(registry).expand(["partial/multi:*"])) == 3
+
+
 def test_open_task_gives_what_an_explainer_is_fitted_on() -> None:
     task = open_task("fauna/multi:bird", device="cpu")
     assert task.name == task.training.name == "fauna/multi:bird"

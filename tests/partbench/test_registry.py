@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from partbench import InputError
+from partbench import Dataset, InputError
 from partbench.hookspecs import GROUP
-from partbench.registry import Broken, load
+from partbench.registry import Broken, Entry, load
 
 SOURCE = """
 from dataclasses import dataclass
@@ -217,3 +218,27 @@ def test_a_file_whose_explainer_looks_like_an_installed_one_is_refused(name: str
     path.write_text(GOOD.replace('"mine"', f'"{name}"'))
     with pytest.raises(InputError, match=rf"'{name}' \(explainers, .*alike.py\) looks like '(srae|top_conv)' of "):
         load([path])
+
+
+class Crops(Dataset):
+    """The images of single tasks."""
+
+    name, default_performer = "whole", "lite0"
+    classes = categories = ("animal",)
+
+
+class Whole(Crops):
+    """A dataset with single tasks of their own."""
+
+    default_performer = "lite0_head"
+    classes = categories = ("cat", "dog")
+    single_images = Crops
+
+
+def test_single_tasks_of_a_dataset_with_images_of_their_own_are_those_of_that_class() -> None:
+    registry = replace(load(), datasets={"whole": Entry("whole", Whole, "o", "d", "1")})
+    assert registry.tasks_of("whole") == ["whole/multi:cat", "whole/multi:dog", "whole/multi", "whole/animal"]
+    assert registry.tasks_with_others("whole") == []
+    assert [registry.opened_for("whole", what) for what in ("animal", "multi", "multi:cat")] == [Crops, Whole, Whole]
+    assert registry.default_performer("whole/animal") == "lite0"
+    assert registry.default_performer("whole/multi:cat") == "lite0_head"

@@ -52,17 +52,17 @@ def check(
       bench check animal_part --data-root ~/data
     """
     from partbench.cache.upkeep import prepare_cache
-    from partbench.cli.checking import Checking
+    from partbench.cli.isolated_check import IsolatedCheck
     from partbench.cli.progress import Display
     from partbench.running.engine import interruptible
 
     prepare_cache()
     meant = _file_or_name(plugin)
     given = [*files, *([Path(meant)] if meant.endswith(".py") else [])]
-    checking = Checking(meant, _setting(given, device, data_root, other), task, option_texts, time_limit)
+    isolated = IsolatedCheck(meant, _setting(given, device, data_root, other), task, option_texts, time_limit)
     failed = False
     with interruptible(), Display(quiet=not sys.stderr.isatty()) as display:
-        for finding, printed in checking.findings(display):
+        for finding, printed in isolated.findings(display):
             _print(finding, printed, traceback)
             failed = failed or bool(finding.problem)
     if failed:

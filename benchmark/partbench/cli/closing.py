@@ -19,7 +19,7 @@ from partbench.cli.tables import broken, print_table
 from partbench.leaderboard.current import FLOOR, counted_control
 from partbench.leaderboard.summary import Against, RunLine, sentences, summary
 from partbench.leaderboard.uses import RANKS, SCREENS
-from partbench.leaderboard.with_published import Together, with_published
+from partbench.leaderboard.with_published import JoinedResults, with_published
 from partbench.results.cell_file import read_table
 from partbench.results.plain_text import printable
 from partbench.results.reference.cells import Reference
@@ -61,7 +61,7 @@ def _of_images(path: Path) -> pa.Table:
     return table.filter(pc.equal(table["unit_kind"], "image")).select(["cell", "metric", "unit", "value"])
 
 
-def _notes(found: Together, rows: pd.DataFrame) -> list[str]:
+def _notes(found: JoinedResults, rows: pd.DataFrame) -> list[str]:
     """Why nothing published, or not all of it, is shown; one line."""
     if found.left_out:
         more = f" (and {len(found.left_out) - 1} more such)" if len(found.left_out) > 1 else ""

@@ -17,7 +17,7 @@ from partbench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_P = 1e-4  # smaller ones are not told apart
+LEAST_P = 1e-4  # smaller p values are printed as "< .0001"
 
 
 @click.command()
@@ -66,14 +66,16 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
 
     for board, of_board in found.groupby("board", sort=True):
         shown = " - ".join(f"{name} (published)" if name in published else name for name in (a, b))
-        print_table(f"{board}: {shown}", [_shown(row) for row in _records(of_board)])
+        print_table(f"{board}: {shown}", [_shown(row) for row in of_board.to_dict("records")])
     for text in _remarks(found):
         click.echo(text)
 
 
 def _remarks(found: pd.DataFrame) -> Iterator[str]:
-    """What the verdicts mean that no board gives."""
-    count = int((found["family"] == "lines").sum())
+    """What "ahead" and "~" in the table mean, if they occur."""
+    from partbench.leaderboard.compared import LINES
+
+    count = int((found["family"] == LINES).sum())
     if count:
         where = "this line" if count == 1 else f"these {count} lines"
         which = f"{where} alone" if count == len(found) else f"{where} alone, which no board compares"
@@ -85,7 +87,7 @@ def _remarks(found: pd.DataFrame) -> Iterator[str]:
 def _beside_published(
     rows: pd.DataFrame, images: pd.DataFrame, names: tuple[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, Collection[str]]:
-    """Results with the published ones of explainers that are not among them, and the labels of these."""
+    """Rows and evidence with those of published explainers for `names` that lack results, and the labels of these."""
     from partbench.leaderboard.current import current
     from partbench.leaderboard.with_published import published_alone, with_published
     from partbench.results.reference.cells import Reference
@@ -109,10 +111,6 @@ def _beside_published(
     return found.rows, found.images, found.published
 
 
-def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    return rows.to_dict("records")
-
-
 def _shown(row: dict[Any, Any]) -> dict[str, str]:
     interval = "" if math.isnan(row["low"]) else f"{row['low']:+.3g} to {row['high']:+.3g}"
     known = not math.isnan(row["difference"])
@@ -128,13 +126,15 @@ def _shown(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def _p(value: float) -> str:
-    """No p is 0."""
+    """An adjusted p as printed; "" for NaN."""
     if math.isnan(value):
         return ""
     return "< .0001" if value < LEAST_P else f"{value:.2g}"
 
 
 def _in_json(row: dict[Any, Any]) -> dict[str, Any]:
-    """JSON has no NaN and no infinity; a p too small for a float is the smallest."""
+    """A row as JSON; a p too small for a float is the smallest one above 0."""
+    from partbench.results.json_values import in_json
+
     row = row | {name: max(row[name], sys.float_info.min) for name in ("p", "p_adjusted") if row[name] == 0}
-    return {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in row.items()}
+    return {name: in_json(value) for name, value in row.items()}

@@ -14,6 +14,7 @@ from partbench import __version__
 from partbench.cli.cache import cache
 from partbench.cli.check import check
 from partbench.cli.compare import compare
+from partbench.cli.data import data
 from partbench.cli.listing import doctor, list_
 from partbench.cli.metric_card import metric_card
 from partbench.cli.new import new
@@ -73,9 +74,10 @@ def main() -> None:
     bench compare srae nn                        which is better, metric by metric
     bench leaderboard                            rebuild leaderboards/ from results/
     bench metric-card part_following             what a metric is worth
+    bench data info                              where to get datasets; check a folder, note it
     bench score --metric part_following          add a metric to finished cells
     bench submit --plugin ./mine.py              bundle results to be published
-    bench verify mine.zip                        do cells again and compare them
+    bench verify mine.zip                        run cells again and compare the values
     bench cache                                  what is cached; check it, clear it
     bench results query 'select ...'             ask the results in SQL
     bench completion bash >> ~/.bashrc           complete names with TAB
@@ -84,7 +86,7 @@ def main() -> None:
 
 COMMANDS = (
     run, new, check, list_, show, compare, leaderboard, metric_card, results, score, submit, verify, accept, withdraw,
-    cache, doctor,
+    data, cache, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from partbench.errors import InputError, unknown
 if TYPE_CHECKING:
     from partbench.leaderboard.metric_cards.card import Card
 
-Section = tuple[str, str, list[dict[Any, Any]]]
+Section = tuple[str, str, list[dict[Any, Any]]]  # title, text, rows of a table
 
 
 @click.command("metric-card")
@@ -36,7 +37,7 @@ def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> N
     """
     if make:
         _make_planted(results)
-    from partbench.leaderboard.metric_cards.card import Cards, metric_verdicts
+    from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.sources import Sources
 
     if not results.is_dir():
@@ -45,13 +46,13 @@ def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> N
     if sources.planted_runs.empty:
         raise InputError("no planted runs to judge metrics by; make them with `bench metric-card --run`")
     if name is None:
-        verdicts = metric_verdicts(sources).to_dict("records")
-        _print(verdicts if as_json else [("verdicts", "", verdicts)], as_json)
+        verdicts = Cards(sources).verdicts.to_dict("records")
+        _print_json(verdicts) if as_json else _print_sections([("verdicts", "", verdicts)])
         return
     if name not in sources.metrics:
         raise unknown("metric with results", name, sources.metrics)
     card = Cards(sources).card(name)
-    _print(card.as_json() if as_json else _sections(card), as_json)
+    _print_json(card.as_json()) if as_json else _print_sections(_sections(card))
 
 
 def _sections(card: Card) -> list[Section]:
@@ -77,14 +78,14 @@ def _make_planted(results: Path) -> None:
     click.echo(f"{made} planted runs made", err=True)
 
 
-def _print(found: Any, as_json: bool) -> None:
-    """As JSON, or sections as tables."""
+def _print_json(found: Any) -> None:
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _print_sections(sections: Iterable[Section]) -> None:
     from partbench.cli.tables import print_table
 
-    if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    for title, text, rows in found:
+    for title, text, rows in sections:
         print_table(title, rows)
         if text:
             click.echo(f"{text}\n")

@@ -38,12 +38,15 @@ def described(
     if kind == "datasets":
         row["tasks"] = [task for task in found.tasks if task["name"].startswith(f"{name}/")]
     if kind == "performers":
-        row |= layers_of(name, files, data_root)
+        row |= performer_layers(name, files, data_root)
     return row
 
 
-def layers_of(name: str, files: Sequence[Path], data_root: Path | None) -> dict[str, Any]:
-    """The task that a performer was opened for, the names of its logits, and its layers; asked of a worker."""
+def performer_layers(name: str, files: Sequence[Path], data_root: Path | None) -> dict[str, Any]:
+    """The layers of a performer, the names of its logits and the task that it was opened for, found by a worker.
+
+    Raises InputError for a performer that cannot be opened.
+    """
     from dataclasses import replace
 
     from partbench.running.cell_job import Limits, Setting, plain

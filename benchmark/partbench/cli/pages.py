@@ -65,14 +65,14 @@ def _check(results: Path) -> None:
     from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.metric_cards.pages import stale_cards
     from partbench.leaderboard.site.build import stale_site
-    from partbench.leaderboard.site.data import evidence_of
+    from partbench.leaderboard.site.data import site_data
     from partbench.leaderboard.sources import Sources
 
     folder, sources = results.parent / "leaderboards", Sources.of(results)
     cards = Cards(sources)
-    stale = stale_pages(folder, sources, cards.of_datasets) + stale_cards(folder, cards)
+    stale = stale_pages(folder, sources, cards.uses) + stale_cards(folder, cards)
     there = (folder / SITE / "index.html").is_file()
-    of_site = stale_site(folder / SITE, evidence_of(sources), _material(cards)) if there else []
+    of_site = stale_site(folder / SITE, site_data(sources), _material(cards)) if there else []
     if stale:
         click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
     if of_site:
@@ -89,7 +89,7 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.metric_cards.pages import write_cards
     from partbench.leaderboard.site.build import write_site
-    from partbench.leaderboard.site.data import evidence_of
+    from partbench.leaderboard.site.data import site_data
     from partbench.leaderboard.sources import Sources
     from partbench.results.claims import locked
 
@@ -97,9 +97,9 @@ def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
     with locked(folder / ".lock"):
         sources = Sources.of(results)
         cards = Cards(sources)
-        written = write_pages(folder, sources, cards.of_datasets) + write_cards(folder, cards)
+        written = write_pages(folder, sources, cards.uses) + write_cards(folder, cards)
         if site:
-            write_site(folder / SITE, evidence_of(sources), _material(cards), results.parent / "pictures", photographs)
+            write_site(folder / SITE, site_data(sources), _material(cards), results.parent / "pictures", photographs)
             written.append(folder / SITE / "index.html")
     return written
 
@@ -110,9 +110,7 @@ def _material(cards: Cards) -> SiteMaterial:
     from partbench.leaderboard.site.claim_pages import claims_of
     from partbench.leaderboard.site.metric_pages import CardTables
 
-    made = {
-        one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in (card.as_json() for card in cards.every)
-    }
+    made = {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in (card.as_json() for card in cards.all)}
     return SiteMaterial(_facts(), made, claims_of(cards.sources.ledger))
 
 

@@ -15,8 +15,10 @@ results_option = click.option(
     help="Folder of Parquet files; leaderboards/ and pictures/ are written beside it.",
 )
 data_root_option = click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Folder of real data, or one that holds a folder per dataset."
-)
+    "--data-root", type=click.Path(path_type=Path), envvar="PARTBENCH_DATA",
+    help="Folder of real data, or one that holds a folder per dataset. Default: $PARTBENCH_DATA, else what "
+    "`bench data add` noted.",
+)  # fmt: skip
 other_option = click.option(
     "--other", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
     help="Folder of random photographs: what single tasks tell a category from, where a dataset has none.",

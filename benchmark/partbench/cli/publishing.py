@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.parameters import completion_of, results_option
-from partbench.cli.verify import check_bundle, print_checked, trust_option, verification_options
+from partbench.cli.verify import print_verifications, trust_option, verification_options, verified_bundle
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partbench.running.verification import Checked
+    from partbench.running.verification import Verification
 
 by_option = click.option("--by", metavar="NAME", help="Who is responsible. Default: who git says you are.")
 
@@ -34,7 +34,9 @@ by_option = click.option("--by", metavar="NAME", help="Who is responsible. Defau
     "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
     help="A plugin file that the cells need, such as of their explainer or of a metric; may be repeated.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: submission-DIGEST.zip.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Bundle to write. Default: submission-DIGEST.zip."
+)
 @results_option
 def submit(
     cells: tuple[str, ...], plugins: tuple[str, ...], files: tuple[Path, ...], out: Path | None, results: Path
@@ -80,8 +82,8 @@ def submit(
 def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool, results: Path, **options: Any) -> None:
     """Put the cells of a BUNDLE among the results, and note in results/published.csv who did so, and as what.
 
-    By default the cells are done again (see `bench verify`), and if all agree, the new cells are accepted as verified:
-    what is ranked are the values found here. With --self-reported the reported cells are accepted as they are: pages
+    By default the cells are run again (see `bench verify`). If all agree, the new cells are accepted as verified, so
+    that boards rank the values found here. With --self-reported the reported cells are accepted as they are: pages
     show them with a mark, below the others and without a rank.
 
     \b
@@ -97,30 +99,30 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     from partbench.running.engine import interruptible
 
     prepare_results(results)
-    found = read_bundle(bundle)
+    read = read_bundle(bundle)
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
         folder = Path(temporary)
         if verify:
             before = contents(results)
-            checked = check_bundle(found, folder, trust, options)
-            print_checked(checked, every=False)
-            if not all(one.within for one in checked):
+            verifications = verified_bundle(read, folder, trust, options)
+            print_verifications(verifications, every=False)
+            if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")
                 sys.exit(1)
             if changed := sorted(name for name, _ in before.items() ^ contents(results).items()):
                 raise InputError(
                     f"{changed[0]} in {results} changed while the bundle ran; nothing was accepted: see what changed it"
                 )
-            files = {one.place: _as_compared(one) for one in checked}
+            files = {one.place: _as_compared(one) for one in verifications}
         else:
-            paths = {path.relative_to(folder / CELLS).as_posix(): path for path in found.written(folder)}
+            paths = {path.relative_to(folder / CELLS).as_posix(): path for path in read.written(folder)}
             try:
                 _expect_finished(paths)
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
-            files = {name.partition("/")[2]: found.files[name] for name in found.cells}
+            files = {name.partition("/")[2]: read.files[name] for name in read.cells}
         status = VERIFIED if verify else SELF_REPORTED
-        accepted = accept(results, files, status, by or who(), found.sha256, reason)
+        accepted = accept(results, files, status, by or who(), read.sha256, reason)
     for event in accepted:
         click.echo(f"{event.file}: {event.status}")
     click.echo(f"{len(accepted)} cells accepted; `bench leaderboard` shows them")
@@ -148,7 +150,7 @@ def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
     click.echo(f"{event.cell} is withdrawn; `bench leaderboard` shows it in the history of its board")
 
 
-def _as_compared(one: Checked) -> bytes:
+def _as_compared(one: Verification) -> bytes:
     """The bytes of a verified cell. Raises InputError if they are not those that were compared."""
     data = b"" if one.found is None else one.found.read_bytes()
     if hashlib.sha256(data).hexdigest() != one.sha256:

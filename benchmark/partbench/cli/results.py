@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +55,9 @@ def query(statement: str, as_csv: bool, as_json: bool, results: Path) -> None:
 
         sys.stdout.write(comma_separated(found.column_names, _rows(found)))
     elif as_json:
-        rows = [dict(zip(found.column_names, map(_in_json, row), strict=True)) for row in _rows(found)]
+        from partbench.results.json_values import in_json
+
+        rows = [dict(zip(found.column_names, map(in_json, row), strict=True)) for row in _rows(found)]
         click.echo(json.dumps(rows, indent=1, default=str))
     else:
         from partbench.cli.tables import print_table
@@ -115,11 +116,6 @@ def index(results: Path) -> None:
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-
-def _in_json(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _expect_folder(results: Path) -> None:

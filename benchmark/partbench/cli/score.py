@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="Metric to add; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
+    "--plugin-file", "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
     help="A plugin file, of the metric or of explainers of the cells; may be repeated.",
 )  # fmt: skip
 @click.option("--refit", is_flag=True, help="Train again where weights are not in the cache.")
@@ -46,17 +46,17 @@ def score(
 ) -> None:  # fmt: skip
     """Add a metric to finished cells, by default to all of the folder; all other rows stay as they are.
 
-    The explainer of a cell is made with the options and the seed of the cell, with its trained weights from the cache,
-    and explains the test images again. A cell that lacks the metric still is named, with the reason: its weights are
-    not in the cache (--refit trains them), or its code, data or network are not here. A cell with an earlier version of
-    the metric gets the present one in its place.
+    The explainer of each cell explains the test images again, with the cell's options and seed and with trained weights
+    from the cache. A cell that still lacks the metric is named, with the reason: its weights are not in the cache
+    (--refit trains them), or its code, data or network are not here. A value of an earlier version of the metric is
+    replaced.
 
-    Exit code 1: some cells lack the metric still.
+    Exit code 1: some cells still lack the metric.
 
     \b
     Examples:
       bench score --metric part_following
-      bench score --metric pointing_game --plugin ./pointing_game.py
+      bench score --metric pointing_game --plugin-file ./pointing_game.py
       bench score 3fa9 --metric accuracy --refit
     """
     from partbench.cache.upkeep import prepare_cache
@@ -65,7 +65,7 @@ def score(
     from partbench.running.cell_job import Limits, Setting, prepare_results
     from partbench.running.crew import Crew
     from partbench.running.engine import interruptible
-    from partbench.running.scored_again import scored_again
+    from partbench.running.rescoring import rescored
 
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
@@ -79,7 +79,7 @@ def score(
     with interruptible(), Display(quiet=False) as display, Crew(count, limits, display) as crew:
         display.total(len(finished) * len(metrics), count)
         for metric in metrics:
-            outcomes = list(scored_again(finished, metric, setting, refit, crew))
+            outcomes = list(rescored(finished, metric, setting, refit, crew))
             datasets |= {str(one.columns["dataset"]) for one in outcomes if one.status == "done"}
             lacking |= _print(metric, outcomes, failed)
     for path in write_pages_of(results, datasets) if datasets else []:

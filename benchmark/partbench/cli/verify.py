@@ -1,4 +1,4 @@
-"""`bench verify`: cells are done again, and their values compared."""
+"""`bench verify`: cells are run again, and their values compared with those reported."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from partbench.results.agreement import ComparedValue
     from partbench.results.bundle import Bundle
     from partbench.running.cell_job import Limits, Setting
-    from partbench.running.verification import Checked
+    from partbench.running.verification import Verification
 
 FEW = 2  # cells of which all values are shown
 trust_option = click.option(
-    "--trust", is_flag=True, help="Run the code in the bundle. It has your rights: read it before."
+    "--trust", is_flag=True, help="Run the code in the bundle, with your rights: read it first."
 )
 OPTIONS = (
     click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."),
@@ -40,7 +40,7 @@ OPTIONS = (
 
 
 def verification_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of `checked_cells` to a command."""
+    """Adds the options of `verified_cells` to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
@@ -48,8 +48,8 @@ def verification_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("what", metavar="BUNDLE|CELL|RESULTS")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Verify so many cells, drawn at random.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Verify N cells drawn at random.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sample.")
 @click.option("--exact", is_flag=True, help="Values must be equal to the bit.")
 @click.option("--all", "every", is_flag=True, help="Print the values of all metrics, not only those that differ.")
 @trust_option
@@ -60,20 +60,20 @@ def verify(
     what: str, sample: int | None, seed: int, exact: bool, every: bool, trust: bool, as_json: bool, results: Path,
     **options: Any,
 ) -> None:  # fmt: skip
-    """Do cells again, and compare all their values with those reported.
+    """Run cells again, and compare all their values with those reported.
 
     BUNDLE: a file that `bench submit` made; RESULTS: a folder of results; CELL: a key, its beginning, or a Parquet
-    file. Of a folder, cells of older code, self-reported or withdrawn ones, and those of datasets that are not here
-    (--data-root) are left out, which is said. Each cell is fitted, explained and scored anew, in a folder of its own;
-    weights in the cache are not used.
+    file. Of a folder, four kinds of cells are left out, with a line that says how many: of older code, self-reported,
+    withdrawn, and of datasets that are not here (--data-root). Each explainer is fitted anew, without the weights in
+    the cache; new cells go to a temporary folder.
 
     Values agree within the tolerances of docs/publishing.md; on the machine type that reported them they are expected
     to be equal.
 
-    A plugin is code with your rights. Code in a bundle is run only with --trust; with --plugin-file, your own copy is
-    run instead of it.
+    A plugin runs with your rights. Code in a bundle runs only with --trust; with --plugin-file your own copy runs
+    instead.
 
-    Exit code 0: all values agree. 1: some do not. 2: what was given is no such thing, or is damaged.
+    Exit code 0: all values agree. 1: some do not. 2: a mistake in the command, or a damaged bundle.
 
     \b
     Examples:
@@ -99,20 +99,20 @@ def verify(
             places = [place]
         if sample is not None and sample < len(places):
             places = sorted(random.Random(seed).sample(places, sample))
-        checked = checked_cells(root, places, folder / "again", quiet=as_json, **options)
+        verifications = verified_cells(root, places, folder / "again", quiet=as_json, **options)
     if as_json:
-        click.echo(json.dumps([_in_json(one) for one in checked], indent=1))
+        click.echo(json.dumps([_in_json(one) for one in verifications], indent=1))
     else:
-        print_checked(checked, every or len(checked) <= FEW)
-    if not all(one.within and (not exact or all(line.equal for line in one.lines)) for one in checked):
+        print_verifications(verifications, every or len(verifications) <= FEW)
+    if not all(one.within and (not exact or all(line.equal for line in one.lines)) for one in verifications):
         sys.exit(1)
 
 
-def check_bundle(bundle: Bundle, folder: Path, trust: bool, options: Mapping[str, Any]) -> list[Checked]:
+def verified_bundle(bundle: Bundle, folder: Path, trust: bool, options: Mapping[str, Any]) -> list[Verification]:
     """Verify all cells of a bundle, which is written into a folder; `options` are those of `verification_options`."""
     files = code_of(bundle, folder, trust, options["files"])
     places = [name.partition("/")[2] for name in bundle.cells]
-    return checked_cells(folder / "results", places, folder / "again", **{**options, "files": files})
+    return verified_cells(folder / "results", places, folder / "again", **{**options, "files": files})
 
 
 def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> list[Path]:
@@ -134,9 +134,9 @@ def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> l
     return [*map(Path, own), *needed]
 
 
-def checked_cells(
+def verified_cells(
     results: Path, places: Sequence[str], again: Path, jobs: int | None = None, quiet: bool = False, **options: Any
-) -> list[Checked]:
+) -> list[Verification]:
     """Verify cells at these places below a folder of results, in workers; new cells and weights go to `again`."""
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
@@ -185,20 +185,22 @@ def _with_data(results: Path, places: Sequence[str], folder: Path, options: Mapp
     return found
 
 
-def print_checked(checked: Sequence[Checked], every: bool) -> None:
+def print_verifications(verifications: Sequence[Verification], every: bool) -> None:
     """A table of the values that differ, or with `every` of all metrics, and a line for each cell."""
     from partbench.cli.tables import print_table
 
-    rows = [_shown(one, line) for one in checked for line in one.lines if not line.within or (every and line.main)]
+    rows = [
+        _shown(one, line) for one in verifications for line in one.lines if not line.within or (every and line.main)
+    ]
     if rows:
         print_table("", rows)
-    for one in checked:
+    for one in verifications:
         click.echo(printable(f"{one.label}: {_summary(one)}"))
-    good = sum(one.within for one in checked)
-    click.echo(f"{good} of {len(checked)} cells agree with what was reported")
+    good = sum(one.within for one in verifications)
+    click.echo(f"{good} of {len(verifications)} cells agree with what was reported")
 
 
-def _summary(one: Checked) -> str:
+def _summary(one: Verification) -> str:
     if one.fault:
         return f"not verified, {one.fault}"
     outside, equal = sum(not line.within for line in one.lines), sum(line.equal for line in one.lines)
@@ -210,7 +212,7 @@ def _summary(one: Checked) -> str:
     return f"all {len(one.lines)} values agree, {equal} to the bit, {where}"
 
 
-def _shown(one: Checked, line: ComparedValue) -> dict[str, Any]:
+def _shown(one: Verification, line: ComparedValue) -> dict[str, Any]:
     return {
         "cell": Path(one.place).stem, "metric": line.what, "reported": _number(line.reported),
         "found": _number(line.found), "difference": _number(line.difference), "allowed": _number(line.tolerance),
@@ -224,7 +226,7 @@ def _number(value: Any) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def _in_json(one: Checked) -> dict[str, Any]:
+def _in_json(one: Verification) -> dict[str, Any]:
     lines = [
         {**vars(line), **{name: _plain(getattr(line, name)) for name in vars(line)}} for line in one.lines
     ]  # fmt: skip

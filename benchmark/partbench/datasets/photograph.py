@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
 from partbench import InputError
 
 START, END = b"\xff\xd8", b"\xff\xd9"
+LARGEST_BROKEN_SHARE = 0.01
 TAIL = 64  # some cameras write a few bytes after the end marker
 
 FORMATS = ("JPEG", "PNG", "BMP")
@@ -31,6 +33,19 @@ def is_whole(path: Path) -> bool:
         start = file.read(len(START))
         file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
         return start == START and END in file.read()
+
+
+def whole_ones(paths: Sequence[Path], dataset: str) -> Bool[ndarray, "n"]:
+    """Which of these JPEGs are not truncated; warns of the others. Raises InputError if they are over 1 %."""
+    whole = np.array([is_whole(path) for path in paths], bool)
+    if whole.all():
+        return whole
+    broken = np.flatnonzero(~whole)
+    text = f"{len(broken)} of {len(paths)} photos are truncated or no JPEG, first {paths[broken[0]]}"
+    if len(broken) > LARGEST_BROKEN_SHARE * len(paths):
+        raise InputError(f"{text}; copy the dataset again")
+    warnings.warn(f"{dataset}: skipped photos: {text}", stacklevel=2)
+    return whole
 
 
 def decode(path: Path) -> UInt8[ndarray, "H W 3"]:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from partbench.functional.statistics import Evidence, Stack
 from partbench.leaderboard.current import numbered
 
-IMAGE = "image"
+IMAGE = "image"  # the unit kind of rows of images
 
 
 class Aligned(NamedTuple):
@@ -101,9 +101,10 @@ def _stacked(label: _Names, task: _Names, run: Int[np.ndarray, "n"], runs: _Runs
 
 @dataclass(frozen=True)
 class _Runs:
-    """Rows of evidence of one cell and metric stand together: a run of rows.
+    """Evidence in runs: the rows of one cell and metric stand together.
 
-    keys: sorted, of cells and metrics; starts, stops: the rows of each. images: how many numbers of images there are.
+    unit, value: the image (as a code) and the value of each row. cells, metrics: the names behind codes. keys: the code
+    of cell and metric of each run, sorted; starts, stops: its rows. images: how many codes of images there are.
     """
 
     unit: Int[np.ndarray, "n"]
@@ -143,7 +144,7 @@ class _Runs:
 
 
 def _codes(column: pd.Series) -> tuple[Int[np.ndarray, "n"], pd.Index]:
-    """Numbers of texts, which are quick for categoricals, and the texts."""
+    """The code of each text, and the texts; those of a categorical are there already."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), column.cat.categories
     codes, names = pd.factorize(column, sort=True)

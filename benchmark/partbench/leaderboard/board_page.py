@@ -9,6 +9,7 @@ import pandas as pd
 
 from partbench.leaderboard.current import ABLATION, FLOOR
 from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY, NULL, PARTS, gain_section
+from partbench.leaderboard.judged import Judged
 from partbench.leaderboard.markdown import ABSENT, HEADER, bounds, escape, grid, number
 from partbench.leaderboard.published import elsewhere, same_data
 from partbench.leaderboard.shown_board import (
@@ -24,7 +25,6 @@ from partbench.leaderboard.shown_board import (
     name_of,
     ranks,
 )
-from partbench.leaderboard.verdicts import Judged
 from partbench.results.schema import safe_name
 
 _READING = f"""\

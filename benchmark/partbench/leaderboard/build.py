@@ -19,11 +19,11 @@ from partbench.leaderboard.generated import as_csv, differing, is_generated, wri
 from partbench.leaderboard.markdown import HEADER
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import FOLDER as CARDS
+from partbench.leaderboard.pairs import pairs
 from partbench.leaderboard.shown_board import folder_of, shown_boards
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.standings import standings
 from partbench.leaderboard.uses import Uses
-from partbench.leaderboard.verdicts import pairs
 from partbench.results.claims import locked
 from partbench.results.folders import folders_of
 from partbench.results.sealed import writing
@@ -90,7 +90,7 @@ def publish(results: Path, folder: Path, datasets: Iterable[str] | None = None) 
     with locked(Path(folder) / ".lock"):
         for _ in range(_ATTEMPTS):
             before, sources = folders_of(results), Sources.of(results)
-            paths = write_pages(folder, sources, Cards(sources).of_datasets, wanted)
+            paths = write_pages(folder, sources, Cards(sources).uses, wanted)
             if folders_of(results) == before:
                 break
     return paths

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from partbench.functional.statistics import holm
-from partbench.leaderboard.claims_evidence import Found
+from partbench.leaderboard.claims_evidence import ClaimEvidence
 from partbench.leaderboard.claims_lines import CLAIM, OPTION, READING, LedgerLine, command, dataset_of, lines_of
 from partbench.leaderboard.claims_measured import MeasuredClaim, measured, reported
 from partbench.leaderboard.claims_stated import Printed, printed, stated
 from partbench.leaderboard.current import current
+from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.standings import standings_of
-from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Judged, judged
+from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED
 
 HOLDS, FAILS, NOT_REPRODUCED = "holds", "does not", "setting not reproduced"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_REPRODUCED)
@@ -51,13 +52,13 @@ def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 def ledger_of(found: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> pd.DataFrame:
     """`ledger`, from rows of `current`, what the evidence says of them, and the standings that these make."""
-    evidence = Found.of(found, rows, standings)
+    evidence = ClaimEvidence.of(found, rows, standings)
     made = [_row(line, evidence) for claim in stated().claims for line in lines_of(claim, evidence)]
     table = pd.DataFrame(made, columns=[*COLUMNS, "direction", "testable"])
     return _judged(table)[COLUMNS].reset_index(drop=True)
 
 
-def _row(line: LedgerLine, found: Found) -> dict[str, Any]:
+def _row(line: LedgerLine, found: ClaimEvidence) -> dict[str, Any]:
     claim, labels = line.claim, (line.label, line.other)
     number = _measure(line, found)
     numbers = printed(claim, dataset_of(line.board)) or printed(claim)
@@ -76,7 +77,7 @@ def _row(line: LedgerLine, found: Found) -> dict[str, Any]:
     return row | (_of(number, line, found, lacks) if number else {})
 
 
-def _measure(line: LedgerLine, found: Found) -> MeasuredClaim | None:
+def _measure(line: LedgerLine, found: ClaimEvidence) -> MeasuredClaim | None:
     claim, names = line.claim, {line.label, line.other} - {""}
     board = found.stacks.get((line.board, claim.metric))
     if board is not None:
@@ -85,7 +86,7 @@ def _measure(line: LedgerLine, found: Found) -> MeasuredClaim | None:
     return None if row is None or line.other else reported(claim, row)
 
 
-def _of(number: MeasuredClaim, line: LedgerLine, found: Found, lacks: str) -> dict[str, Any]:
+def _of(number: MeasuredClaim, line: LedgerLine, found: ClaimEvidence, lacks: str) -> dict[str, Any]:
     """The columns of what was measured."""
     key = line.board, line.label, line.claim.metric
     tasks = number.tasks or found.tasks(key)
@@ -101,7 +102,7 @@ def _of(number: MeasuredClaim, line: LedgerLine, found: Found, lacks: str) -> di
     return row if number.comparable or lacks else row | {"verdict": NOT_COMPARABLE, "testable": False}
 
 
-def _defaults(line: LedgerLine, found: Found, tasks: tuple[str, ...]) -> float:
+def _defaults(line: LedgerLine, found: ClaimEvidence, tasks: tuple[str, ...]) -> float:
     """What the default options give on the tasks of other options, in the same unit."""
     claim, board = line.claim, found.stacks.get((line.board, line.claim.metric))
     names = {claim.explainer, claim.other} - {""}
@@ -155,7 +156,7 @@ def _size(row: dict[str, Any], verdict: str) -> str:
     return "stronger than published" if above == higher else "weaker than published"
 
 
-def _near(line: LedgerLine, numbers: Printed | None, found: Found) -> str:
+def _near(line: LedgerLine, numbers: Printed | None, found: ClaimEvidence) -> str:
     """How near the setting of a board is to the paper's."""
     if not line.board or numbers is None:
         return ""
@@ -165,7 +166,7 @@ def _near(line: LedgerLine, numbers: Printed | None, found: Found) -> str:
     return "same data and network" if same else "same data, other network"
 
 
-def _lacks(line: LedgerLine, found: Found) -> str:
+def _lacks(line: LedgerLine, found: ClaimEvidence) -> str:
     """Why nothing was measured."""
     names = [name for name in (line.label, line.other) if name]
     if absent := [name for name in names if (line.board, name) not in found.ran]:

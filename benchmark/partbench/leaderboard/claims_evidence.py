@@ -11,8 +11,9 @@ import pandas as pd
 from partbench.leaderboard.boards import kind_of
 from partbench.leaderboard.claims_stated import PublishedClaim, Requirement, base, stated
 from partbench.leaderboard.current import FLOOR
+from partbench.leaderboard.judged import Judged
 from partbench.leaderboard.markdown import number
-from partbench.leaderboard.verdicts import Board, Judged
+from partbench.leaderboard.verdicts import Board
 from partbench.results.schema import label as label_of
 
 Key = tuple[str, str, str]  # board, label, metric
@@ -31,13 +32,13 @@ class CellRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the results hold, by board, label and metric.
+class ClaimEvidence:
+    """What the results hold for the claims.
 
-    stacks: the evidence of images. reports: rows of `means` that
-    explainers report of themselves. cells: of each metric. values: means over tasks of means
-    over seeds, of the tasks that are scored. ran: the last row of each explainer on a board. beaten: rows that are not
-    surely better than every floor.
+    stacks: the evidence of images, by board and metric. By board, label and metric: `reports`, the rows of `means` of
+    what explainers report of themselves; `cells`, the rows of cells; `values`, the mean over seeds, then over the tasks
+    that are scored; `beaten`, what is not surely better than every floor. ran: the last row of each explainer on a
+    board, by board and label.
     """
 
     stacks: dict[tuple[str, str], Board]
@@ -48,7 +49,7 @@ class Found:
     beaten: frozenset[Key]
 
     @staticmethod
-    def of(judged: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> Found:
+    def of(judged: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> ClaimEvidence:
         """From rows of `current`, what the evidence says of them, and the standings that these make."""
         last = rows.drop_duplicates(["board", "label"], keep="last")
         rows = rows[rows["metric"].isin(_metrics())]
@@ -56,7 +57,7 @@ class Found:
         marked = standings[standings["beaten_by_control"].astype(bool)]
         labels = map(label_of, marked["explainer"], marked["variant"])
         of_task = rows[rows["scored"]].groupby([*_KEY, "task"], sort=True)["value"].mean()
-        return Found(
+        return ClaimEvidence(
             {(board.aligned.board, board.aligned.metric): board for board in judged.boards},
             {(row["board"], row["label"], row["metric"]): row for _, row in table.iterrows()},
             _cells(rows),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from partbench.leaderboard.claims_evidence import Found
+from partbench.leaderboard.claims_evidence import ClaimEvidence
 from partbench.leaderboard.claims_stated import PublishedClaim, kinds, printed, stated
 from partbench.leaderboard.current import ABLATION
 
@@ -28,12 +28,12 @@ class LedgerLine(NamedTuple):
 
     @property
     def id(self) -> str:
-        """PublishedClaim, board and, for other roles than "claim", what differs."""
+        """The claim, the board and, for other roles than "claim", what differs: label and metric."""
         varied = [self.label, self.claim.metric] if self.role != CLAIM else []
         return ": ".join(filter(None, [self.claim.id, self.board, *varied]))
 
 
-def lines_of(claim: PublishedClaim, found: Found) -> Iterator[LedgerLine]:
+def lines_of(claim: PublishedClaim, found: ClaimEvidence) -> Iterator[LedgerLine]:
     """The lines of a claim, the paper's own data first; readings and options come last."""
     if claim.untested:
         yield LedgerLine(claim, CLAIM, lacks=claim.untested)
@@ -52,7 +52,7 @@ def lines_of(claim: PublishedClaim, found: Found) -> Iterator[LedgerLine]:
         yield from _variations(claim, board, found)
 
 
-def _variations(claim: PublishedClaim, board: str, found: Found) -> Iterator[LedgerLine]:
+def _variations(claim: PublishedClaim, board: str, found: ClaimEvidence) -> Iterator[LedgerLine]:
     """Other readings of the metric, and other options of the explainer beside the partner that is trained alike."""
     for metric in claim.readings:
         if {claim.explainer, claim.other} - {""} <= found.labels(board, metric):

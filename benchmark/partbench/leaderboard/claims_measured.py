@@ -80,8 +80,8 @@ def _nothing(side: Evidence) -> Evidence:
 
 
 def _alone(board: Board, label: str) -> Pairing:
-    fixed = board.known.deterministic[board.aligned.labels.index(label)]
-    return Pairing((bool(fixed), True), False, board.known.higher_is_better, board.known.prior)
+    fixed = board.pairings.deterministic[board.aligned.labels.index(label)]
+    return Pairing((bool(fixed), True), False, board.pairings.higher_is_better, board.pairings.prior)
 
 
 def _bounds(board: Board, other: str) -> tuple[float, float]:

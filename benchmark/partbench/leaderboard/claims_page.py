@@ -111,7 +111,7 @@ def _varied(rows: pd.DataFrame) -> list[str]:
     cells = []
     for row in rows.to_dict("records"):
         name = f"{escape(row['explainer'])}{' (ablation)' if row['role'] == ABLATION else ''}"
-        default = ABSENT if row["role"] == READING else _plain(row["defaults"])
+        default = ABSENT if row["role"] == READING else number(row["defaults"])
         names = [escape(row["metric"]), escape(row["board"]), name, escape(row["other"])]
         about = [_verdict(row), _p(row["p_adjusted"]), _tasks(row), row["seeds"]]
         cells.append([*names, _number(row), default, *about])
@@ -138,20 +138,14 @@ def _of_all(rows: pd.DataFrame, board: str) -> str:
 def _published(row: Row) -> str:
     if pd.isna(row["published"]):
         return ABSENT
-    low, high = _plain(row["published_low"]), _plain(row["published_high"])
+    low, high = number(row["published_low"]), number(row["published_high"])
     spread = "" if low == high else f" ({low} to {high})"
-    return f"{_UNIT[row['unit']]}{_plain(row['published'])}{spread}; {escape(row['on'])}"
+    return f"{_UNIT[row['unit']]}{number(row['published'])}{spread}; {escape(row['on'])}"
 
 
 def _number(row: Row) -> str:
     mark = " °" if row["one_seed"] else ""
-    return f"{_UNIT[row['unit']]}{_plain(row['measured'])} ({_plain(row['low'])} to {_plain(row['high'])}){mark}"
-
-
-def _plain(value: float) -> str:
-    """A number without a sign before zero."""
-    text = number(value)
-    return text.removeprefix("-") if text == "-0.000" else text
+    return f"{_UNIT[row['unit']]}{number(row['measured'])} ({number(row['low'])} to {number(row['high'])}){mark}"
 
 
 def _verdict(row: Row) -> str:

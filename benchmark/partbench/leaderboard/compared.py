@@ -12,7 +12,8 @@ from jaxtyping import Int
 from partbench.errors import InputError, unknown
 from partbench.functional.statistics import Estimate, compare, holm
 from partbench.leaderboard.current import current
-from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Board, judged
+from partbench.leaderboard.judged import judged
+from partbench.leaderboard.verdicts import A_BETTER, ALPHA, B_BETTER, NOT_COMPARABLE, UNDECIDED, Board
 from partbench.task_globs import matches
 
 THESE, NEW = "these", "new"
@@ -39,7 +40,7 @@ ALL = Asked()
 def compared(
     rows: pd.DataFrame, images: pd.DataFrame, labels: tuple[str, str], asked: Asked = ALL, whole: bool = True
 ) -> pd.DataFrame:  # fmt: skip
-    """A row per board and metric that both explainers have, with the columns of `verdicts.pairs`, and of `COLUMNS`.
+    """A row per board and metric that both explainers have, with the columns of `pairs.pairs`, and of `COLUMNS`.
 
     `rows` are those of `load_results`, `images` those of `load_evidence`, of all explainers and tasks of the datasets
     asked for; `whole` is False if they are not. Explainers are named by their labels.
@@ -58,7 +59,7 @@ def compared(
     some = rows[rows["task"].isin(tasks) & ~rows["board"].isin({board.aligned.board for board, _ in boards})]
     boards += [(board, False) for board in judged(some, images, metrics, every.priors).boards]
     both = [(board, of_board) for board, of_board in boards if set(labels) <= set(board.aligned.labels)]
-    both = [(board, of_board) for board, of_board in both if asked.metric or _has_direction(board)]
+    both = [(board, of_board) for board, of_board in both if asked.metric or board.directed]
     lines = [line for board, of_board in both for line in _lines(board, labels, asked.scope, of_board)]
     if not lines:
         why = " in four tasks or more" if asked.scope == NEW and both else ""
@@ -91,10 +92,6 @@ def _wanted(rows: pd.DataFrame, labels: tuple[str, str], asked: Asked) -> tuple[
     return wanted, {asked.metric} if asked.metric else {name for name in metrics if "@" not in name}
 
 
-def _has_direction(board: Board) -> bool:
-    return not pd.isna(board.rows["higher_is_better"]).any()
-
-
 def _lines(board: Board, labels: tuple[str, str], scope: str, whole: bool) -> Iterator[dict[str, Any]]:
     """The row of a board; none where it has nothing to say in this scope."""
     a, b = (board.evidence(label) for label in labels)
@@ -124,7 +121,7 @@ def _said_by(board: Board, places: Int[np.ndarray, "1 2"]) -> dict[str, Any] | N
     if not len(at):
         return None
     better = int(found.better[at[0]]) * (1 if places[0, 0] < places[0, 1] else -1)
-    verdict = {1: "a better", -1: "b better"}.get(better, UNDECIDED)
+    verdict = {1: A_BETTER, -1: B_BETTER}.get(better, UNDECIDED)
     return {
         "verdict": verdict if found.compared.comparable[at[0]] else NOT_COMPARABLE, "family": BOARD,
         "p": found.tested.p[at[0]], "p_adjusted": found.adjusted[at[0]], "far_out": bool(found.tested.far_out[at[0]]),

@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from partbench.leaderboard.boards import board_of
 from partbench.leaderboard.origins import is_own, told_apart
-from partbench.leaderboard.publication import taking_part
+from partbench.leaderboard.taking_part import taking_part
 from partbench.leaderboard.versions import counting, version_of_metric, version_of_task
 from partbench.names import in_ascii
 from partbench.results.schema import AGGREGATE, label

@@ -10,9 +10,10 @@ import pandas as pd
 from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means
 from partbench.functional.statistics.ratios import mean
 from partbench.leaderboard.current import UNRANKED, current
+from partbench.leaderboard.judged import Judged
 from partbench.leaderboard.markdown import ABSENT, bounded, escape, grid, number
 from partbench.leaderboard.published import published_ratio
-from partbench.leaderboard.verdicts import Board, Judged
+from partbench.leaderboard.verdicts import Board
 
 INSTABILITY, FOLLOWING, PARTS, ACCURACY = "location_instability", "part_following", "part_interpretability", "accuracy"
 NULL = f"{INSTABILITY}@shuffled"
@@ -34,7 +35,7 @@ part_following that of the category that activates the filter most. Rest is the 
 def gain_decomposition(rows: pd.DataFrame, found: Judged) -> pd.DataFrame:
     """Explainers against the one that each is to be compared with, a row per board, label and metric.
 
-    `rows` are those of `load_results`, `found` what `verdicts.judged` makes of them and of the evidence of images. All
+    `rows` are those of `load_results`, `found` what `judged.judged` makes of them and of the evidence of images. All
     numbers are means over images and seeds, then over the tasks where both have the metric (`tasks`), with 95 %
     intervals over images and seeds. `ratio` is explainer / other, of the means (`statistics.ratio_of_means`).
     `accuracy` is explainer - other. Of location_instability, `gain` = other - explainer = `lower_null` +

@@ -10,9 +10,8 @@ import pandas as pd
 
 from partbench.errors import InputError
 from partbench.functional.statistics import Comparison, Evidence, Pairing, compare
+from partbench.leaderboard.aligned import IMAGE
 from partbench.leaderboard.current import current
-
-IMAGE = "image"
 
 
 def compare_explainers(

@@ -15,8 +15,8 @@ from partbench.results.schema import label
 
 MARK = "◇"
 _ABOUT = f"""\
-{MARK}: reported by whoever submitted it, and not done again here. Such rows have no rank and are compared with none; no
-value above depends on them. `bench verify` does them again."""
+{MARK}: reported by whoever submitted it, and not verified here. Such rows have no rank and are compared with none; no
+value above depends on them. `bench verify` runs their cells again."""
 _HISTORY = """\
 Cells that others published, or that were withdrawn: what happened to each, the latest last. A withdrawn cell is on no
 board."""

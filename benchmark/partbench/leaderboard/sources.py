@@ -13,9 +13,9 @@ import pandas as pd
 
 from partbench.leaderboard.claims import ledger_of
 from partbench.leaderboard.current import FLOOR, UNRANKED, current
+from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.standings import standings_of
-from partbench.leaderboard.verdicts import Judged, judged
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.publication import Publication, publications
 from partbench.results.store import load_with_evidence

@@ -7,9 +7,10 @@ import pandas as pd
 
 from partbench.functional.statistics import Estimates, bounded_interval
 from partbench.leaderboard.current import FLOOR
+from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.means import ROW
-from partbench.leaderboard.numbers_alone import unsupported
-from partbench.leaderboard.verdicts import Judged, beaten, judged
+from partbench.leaderboard.unsupported import unsupported
+from partbench.leaderboard.verdicts import beaten
 
 COLUMNS = [*ROW, "dataset", "performer", "network", "control", "higher_is_better", "value", "low", "high", "unit"]
 COLUMNS += ["low_bound", "high_bound", "tasks", "coverage", "seeds", "one_seed", "images", "categories"]
@@ -20,15 +21,20 @@ def standings(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """A row per board, explainer with variant, and metric; sorted, the same whatever the order of the arguments.
 
     `rows` are those of `load_results`, `images` those of `load_evidence`. A board holds the tasks of a dataset that
-    `board_of` puts together. `value` is a mean over seeds, then tasks, see `means.means`. `low`, `high` are its 95 %
-    interval over images and seeds, within the bounds of the metric; NaN without evidence of images. What explainers
-    report of themselves has the interval of its seeds. `rank_low`, `rank_high` are [1 + surely better, n - surely
-    worse] in the family of `families.with_families`; missing for explainers without a rank: floors, ablations,
-    variants, single seeds (`one_seed`), other networks where that matters, and of two that are not comparable the one
-    with a value on fewer images. `best` marks those of a family than which
-    none is surely better. Metrics with '@' and what explainers report of themselves have no rank. `floors` have the
-    metric on every task of the board; a row that is not surely better than each of them is `beaten_by_control`.
-    `network` names the network that is explained, "" for the performer. `unsupported`: see `numbers_alone.unsupported`.
+    `board_of` puts together.
+
+    `value` is a mean over seeds, then tasks, see `means.means`. `low`, `high` are its 95 % interval over images and
+    seeds, within the bounds of the metric; NaN without evidence of images. What explainers report of themselves has the
+    interval of its seeds.
+
+    `rank_low`, `rank_high` are [1 + surely better, n - surely worse] in the family of `families.with_families`. They
+    are missing for floors, ablations, variants, single seeds (`one_seed`), other networks where that matters, and, of
+    two explainers that are not comparable, for the one with a value on fewer images. `best` marks rows of a family
+    where no other row is surely better. Metrics with '@' and what explainers report of themselves have no rank.
+
+    `floors` is the number of floors that have the metric on every task of the board; a row that is not surely better
+    than each of them is `beaten_by_control`. `network` names the network that is explained, "" for the performer.
+    `unsupported`: see `unsupported.unsupported`.
     """
     return standings_of(judged(rows, images))
 

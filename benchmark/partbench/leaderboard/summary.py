@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool
 
 from partbench.functional.statistics import holm
 from partbench.leaderboard.current import FLOOR, UNRANKED
 from partbench.leaderboard.families import OF_THE_NETWORK
+from partbench.leaderboard.judged import judged
 from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS, Uses
-from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Board, judged
-from partbench.leaderboard.with_published import Together
+from partbench.leaderboard.verdicts import ALPHA, NOT_COMPARABLE, UNDECIDED, Board
+from partbench.leaderboard.with_published import JoinedResults
 
 _ORDER = {RANKS: 0, SCREENS: 1}
 _VERBS = {RANKS: " that rank{}", SCREENS: " that screen{} (none ranks here)"}
@@ -56,14 +56,14 @@ class RunLine:
     published: Against | None
 
 
-def summary(found: Together, own: Collection[str], uses: Uses) -> list[RunLine]:
+def summary(found: JoinedResults, own: Collection[str], uses: Uses) -> list[RunLine]:
     """A line for each board, explainer of `own` (labels) and metric; metrics that rank come first, then those that
     screen.
 
-    `uses` says what a metric is good for, by metric and dataset; those that are of no use are left out, and so are
-    readings ('@'), floors, and lines without anything to compare with. Better than the floors is an explainer that is
-    better than each of them: p is the largest. Worse than the best of several is one whose p, times their number, is
-    small. p values are adjusted over the comparisons of all lines (Holm).
+    `uses` says what a metric is good for, by metric and dataset. Left out are metrics that are of no use there,
+    variants of metrics ("@"), floors, and lines without anything to compare with. An explainer is better than the
+    floors if it is better than each of them: p is the largest. It is worse than the best of several if the p of that
+    comparison, times their number, is small. p values are adjusted over the comparisons of all lines (Holm).
     """
     lines = [line for board in judged(found.rows, found.images).boards for line in _lines(board, found, own, uses)]
     sides = [side for line in lines for side in (line.floor, line.published) if side is not None]
@@ -85,10 +85,10 @@ def _decided(side: Against | None, adjusted: Iterator[float]) -> Against | None:
     return replace(side, p=p, verdict=word if p < ALPHA else UNDECIDED)
 
 
-def _lines(board: Board, found: Together, own: Collection[str], uses: Uses) -> Iterator[RunLine]:
+def _lines(board: Board, found: JoinedResults, own: Collection[str], uses: Uses) -> Iterator[RunLine]:
     metric, rows = board.aligned.metric, board.rows
     use = uses.get((metric, str(rows["dataset"][0])), "")
-    if use == NOT_HERE or "@" in metric or pd.isna(rows["higher_is_better"]).any():
+    if use == NOT_HERE or "@" in metric or not board.directed:
         return
     known, control = ~np.isnan(rows["value"]), rows["control"]
     floors = known & (control == FLOOR)

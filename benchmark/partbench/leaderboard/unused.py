@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from partbench.leaderboard.current import current
-from partbench.leaderboard.publication import taking_part
+from partbench.leaderboard.taking_part import taking_part
 
 
 def unused_cells(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,8 +6,7 @@ method over the pairs of a board and metric, in which an owner of several explai
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,30 +17,19 @@ from jaxtyping import Bool, Float, Int
 from partbench.functional.statistics import (
     Compared,
     Evidence,
-    Known,
     Pairing,
-    Prior,
+    Pairings,
     bounded_interval,
     compare_all,
-    hidden,
+    dominated_by_far_out,
     holm,
-    prior_of,
     without_far_out,
 )
-from partbench.leaderboard.aligned import Aligned, aligned
-from partbench.leaderboard.current import FLOOR, current
-from partbench.leaderboard.families import with_families
-from partbench.leaderboard.means import DIFFERENT, means, on_shared_tasks
-from partbench.leaderboard.origins import OWN
+from partbench.leaderboard.aligned import Aligned
+from partbench.leaderboard.current import FLOOR
 
 ALPHA = 0.05
-UNDECIDED, NOT_COMPARABLE = "not separated", "not comparable"
-_VERDICTS = np.array([UNDECIDED, "a better", "b better"], object)  # at 0, 1 and -1
-PAIR = ["board", "metric", "a", "b", "difference", "low", "high", "p", "p_adjusted", "better", "images", "of_images"]
-PAIR += ["verdict", "one_seed", "far_out"]
-
-
-Priors = Mapping[tuple[str, str], Prior | None]
+A_BETTER, B_BETTER, UNDECIDED, NOT_COMPARABLE = "a better", "b better", "not separated", "not comparable"
 
 
 @dataclass(frozen=True)
@@ -55,7 +43,7 @@ class Board:
     rows: dict[str, np.ndarray]
     at: Int[np.ndarray, "k"]
     aligned: Aligned
-    known: Known
+    pairings: Pairings
     own: Compared
 
     @property
@@ -64,9 +52,14 @@ class Board:
         return float(self.rows["low_bound"].max()), float(self.rows["high_bound"].min())
 
     @property
+    def directed(self) -> bool:
+        """Whether every row says if higher or lower is better; without a direction nothing is ranked or tested."""
+        return not pd.isna(self.rows["higher_is_better"]).any()
+
+    @property
     def sign(self) -> int:
         """1 where higher is better, else -1."""
-        return 1 if self.known.higher_is_better else -1
+        return 1 if self.pairings.higher_is_better else -1
 
     @property
     def interval(self) -> Float[np.ndarray, "k 2"]:
@@ -85,7 +78,7 @@ class Board:
 
     def compared(self, pairs: Int[np.ndarray, "p 2"]) -> Compared:
         """Pairs of explainers, by their places in `rows`."""
-        return compare_all(self.aligned.stack, pairs, self.known)
+        return compare_all(self.aligned.stack, pairs, self.pairings)
 
     def tested(self, pairs: Int[np.ndarray, "p 2"]) -> Tested:
         """Pairs of explainers, by their places in `rows`, as verdicts have them.
@@ -95,9 +88,9 @@ class Board:
         compared = self.compared(pairs)
         p, direction, far = compared.these.p, np.sign(compared.these.difference), np.zeros(len(pairs), bool)
         if not np.isfinite(self.bounds).all():
-            far = hidden(self.aligned.stack, pairs)
+            far = dominated_by_far_out(self.aligned.stack, pairs)
         if far.any():
-            these = without_far_out(self.aligned.stack, pairs[far], self.known).these
+            these = without_far_out(self.aligned.stack, pairs[far], self.pairings).these
             p, direction = p.copy(), direction.copy()
             p[far], direction[far] = np.minimum(2 * these.p, 1), np.sign(these.difference)
         return Tested(compared, p, direction, far)
@@ -105,11 +98,11 @@ class Board:
     def pairing(self, a: str, b: str) -> Pairing:
         """How `functional.statistics.compare` compares two explainers, named by their labels."""
         places = [self.aligned.labels.index(label) for label in (a, b)]
-        seeds, network = self.aligned.stack.seeds[places], self.known.network[places]
+        seeds, network = self.aligned.stack.seeds[places], self.pairings.network[places]
         both = (seeds > 0).all(0)
         same = bool(network[0] > 0 and network[0] == network[1] and (seeds[0] == seeds[1])[both].all())
-        fixed = self.known.deterministic[places].tolist()
-        return Pairing((fixed[0], fixed[1]), same, self.known.higher_is_better, self.known.prior)
+        fixed = self.pairings.deterministic[places].tolist()
+        return Pairing((fixed[0], fixed[1]), same, self.pairings.higher_is_better, self.pairings.prior)
 
     def same_order(self, pairs: Int[np.ndarray, "p 2"], difference: Float[np.ndarray, "p"]) -> Bool[np.ndarray, "p"]:
         """Whether the means of pairs differ the way that their images do; also where a mean is not known.
@@ -137,99 +130,6 @@ class Tested(NamedTuple):
     p: Float[np.ndarray, "p"]
     direction: Float[np.ndarray, "p"]
     far_out: Bool[np.ndarray, "p"]
-
-
-class Judged(NamedTuple):
-    """The means of all rows, with families, and what the evidence says of each metric on each board.
-
-    priors: what variances over seeds have in common, by dataset and metric.
-    """
-
-    table: pd.DataFrame
-    boards: list[Board]
-    priors: Priors = {}
-
-
-def judged(
-    rows: pd.DataFrame, images: pd.DataFrame, metrics: Collection[str] | None = None, priors: Priors | None = None
-) -> Judged:
-    """What standings and pairs are made of; `rows` are those of `load_results`, `images` those of `load_evidence`.
-
-    Without `metrics` there are boards of all. On boards of one task, variances over seeds are shrunk towards those of
-    all boards of the dataset (`prior_of`), or towards `priors` where they are given.
-    """
-    rows = on_shared_tasks(current(rows))
-    table = with_families(means(rows))
-    if table.empty:
-        return Judged(table, [])
-    columns = {name: table[name].to_numpy() for name in _USED}
-    places = {name: dict(zip(columns["label"][at], at, strict=True)) for name, at in
-              table.groupby(["board", "metric"], sort=False).indices.items()}  # fmt: skip
-    wanted = rows if metrics is None else rows[rows["metric"].isin(set(metrics))]
-    found = [_board(one, columns, places[one.board, one.metric]) for one in aligned(wanted, images)]
-    priors = _priors(found) if priors is None else priors
-    return Judged(table, list(_moderated(found, priors)), priors)
-
-
-_USED = [
-    "label",
-    "dataset",
-    "distribution",
-    "control",
-    "network",
-    "value",
-    "low_bound",
-    "high_bound",
-    "higher_is_better",
-]
-_USED += ["deterministic", "one_seed", "family", "ranked", "owner", "share"]
-
-
-def _board(one: Aligned, columns: dict[str, np.ndarray], places: dict[str, int]) -> Board:
-    at = np.array([places[label] for label in one.labels])
-    rows = {name: column[at] for name, column in columns.items()}
-    rows["value"] = rows["value"].astype(float)
-    of_performer = np.isin(rows["network"].astype(str), ["", DIFFERENT])
-    believed = ~of_performer & (rows["distribution"] == OWN)  # what others say they rest on pairs no seeds
-    networks = np.where(believed, pd.factorize(rows["network"])[0] + 1, 0)
-    higher = all(up for up in rows["higher_is_better"] if not pd.isna(up))
-    known = Known(rows["deterministic"].astype(bool), networks, higher)
-    return Board(rows, at, one, known, _to_zero(one, known))
-
-
-def _to_zero(one: Aligned, known: Known) -> Compared:
-    """Each explainer against an explainer of value 0."""
-    count = len(one.labels)
-    pairs = np.stack([np.arange(count), np.full(count, count)], axis=1)
-    zero = Known(np.append(known.deterministic, True), np.append(known.network, 0), prior=known.prior)
-    return compare_all(one.stack.with_zero(), pairs, zero)
-
-
-def _priors(found: list[Board]) -> Priors:
-    of_kind: dict[tuple[str, str], list[Board]] = {}
-    for board in found:
-        of_kind.setdefault(_kind(board), []).append(board)
-    return {kind: _prior(some) for kind, some in of_kind.items()}
-
-
-def _moderated(found: list[Board], priors: Priors) -> Iterator[Board]:
-    """The same boards, those of one task with what the variances of their dataset and metric have in common."""
-    for board in found:
-        prior = priors.get(_kind(board))
-        if prior is None or len(board.aligned.tasks) > 1:
-            yield board
-        else:
-            known = replace(board.known, prior=prior)
-            yield replace(board, known=known, own=_to_zero(board.aligned, known))
-
-
-def _kind(board: Board) -> tuple[str, str]:
-    return str(board.rows["dataset"][0]), board.aligned.metric
-
-
-def _prior(found: list[Board]) -> Prior | None:
-    variances, degrees = zip(*(board.own.over_seeds for board in found), strict=True)
-    return prior_of(np.concatenate(variances), np.concatenate(degrees))
 
 
 @dataclass(frozen=True)
@@ -317,38 +217,3 @@ def beaten(board: Board, floors: int) -> Bool[np.ndarray, "k"]:
     marked = np.zeros(len(value), bool)
     marked[others] = above.reshape(len(others), len(controls)).sum(1) < floors
     return marked
-
-
-def pairs(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """A row per board, metric and pair of explainers that are compared with each other; see `families.with_families`.
-
-    `rows` are those of `load_results`, `images` those of `load_evidence`. Columns: `a`, `b` (labels), `difference`
-    (a - b) with its 95 % interval `low`, `high`; two-sided `p`; `p_adjusted`, Holm's over the pairs of the board and
-    metric; `far_out`: both p are of the differences without images far out, see `Tested`; `better`, the probability
-    that a is better on an image, ties counted half; `images`, on how many both have a value, of `of_images`;
-    `verdict`: "a better", "b better", "not separated", or "not comparable" below 90 % of the
-    images or half of those of a task; `one_seed`: it holds for these fits alone. The verdict is of adjusted p, the
-    interval of a pair by itself.
-    """
-    return pairs_of(judged(rows, images))
-
-
-def pairs_of(found: Judged) -> pd.DataFrame:
-    """`pairs`, from what the evidence says."""
-    tables = [_pair_rows(board) for board in found.boards if (board.rows["family"] != "").sum() > 1]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=PAIR)
-
-
-def _pair_rows(board: Board) -> pd.DataFrame:
-    found, compared = board.verdicts, board.verdicts.compared
-    a, b = np.array(board.aligned.labels, object)[found.pairs].T
-    span = board.bounds[1] - board.bounds[0]
-    low, high = np.clip(compared.these.interval(), -span, span).T
-    verdict = np.where(compared.comparable, _VERDICTS[found.better], NOT_COMPARABLE)
-    return pd.DataFrame({
-        "board": board.aligned.board, "metric": board.aligned.metric, "a": a, "b": b,
-        "difference": compared.these.difference, "low": low, "high": high, "p": found.tested.p,
-        "p_adjusted": found.adjusted, "better": compared.better, "images": compared.images,
-        "of_images": compared.of_images, "verdict": verdict, "one_seed": found.one_seed,
-        "far_out": found.tested.far_out,
-    })  # fmt: skip

@@ -17,7 +17,7 @@ EVIDENCE = ("cell", "metric", "unit", "value")
 
 
 @dataclass(frozen=True)
-class Together:
+class JoinedResults:
     """Own and published results in one table.
 
     rows: as `load_results` gives them; images: their evidence, in the columns of `EVIDENCE`. published: labels of the
@@ -32,7 +32,7 @@ class Together:
 
 def with_published(
     rows: pd.DataFrame, images: pd.DataFrame, reference: Reference, wanted: Collection[str] | None = None
-) -> Together:
+) -> JoinedResults:
     """Own results and those published cells that fit them.
 
     A published cell fits if it is of a task of `rows`, in the same version, with the same data and performer (whose
@@ -55,15 +55,15 @@ def with_published(
     left_out += [f"{', '.join(stale)}: published values are of another version of the metric"] * bool(stale)
     joined = pd.concat([_own(rows), fit.drop(columns=[FINGERPRINT, "label"])], ignore_index=True)
     evidence = reference.evidence(set(fit["cell"]))
-    return Together(joined, _joined(images, evidence), frozenset(fit["label"]), tuple(left_out))
+    return JoinedResults(joined, _joined(images, evidence), frozenset(fit["label"]), tuple(left_out))
 
 
-def published_alone(reference: Reference, wanted: Collection[str]) -> Together:
+def published_alone(reference: Reference, wanted: Collection[str]) -> JoinedResults:
     """The published results of some explainers, by themselves."""
     rows = reference.rows
     labels = pd.Series([label(*who) for who in zip(rows["explainer"], rows["variant"], strict=True)], rows.index)
     rows = rows[labels.isin(set(wanted))].drop(columns=FINGERPRINT)
-    return Together(rows, reference.evidence(set(rows["cell"])), frozenset(labels[rows.index]), ())
+    return JoinedResults(rows, reference.evidence(set(rows["cell"])), frozenset(labels[rows.index]), ())
 
 
 def _reasons(own: pd.DataFrame, theirs: pd.DataFrame) -> Iterator[tuple[str, str]]:

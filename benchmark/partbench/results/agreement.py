@@ -1,4 +1,4 @@
-"""Whether a cell that was done again gives the values that were reported of it; docs/publishing.md has the rule.
+"""Whether a cell that was run again gives the values that were reported of it; docs/publishing.md has the rule.
 
 On the machine type that reported them, values are expected to be equal to the bit. Elsewhere rounding differs, and
 trained networks come out a little different, so that two values of a metric agree within
@@ -59,9 +59,9 @@ def agreements(reported: pd.DataFrame, found: pd.DataFrame) -> list[ComparedValu
     compared.
     """
     reported, found = (frame.astype(dict.fromkeys(TEXTS, object)) for frame in (reported, found))
-    mine, ours = (frame[frame["unit"] == AGGREGATE] for frame in (reported, found))
-    lines = list(_differing(mine, ours))
-    draws_nothing = bool(ours["deterministic"].eq(True).all())
+    aggregates, expected = (frame[frame["unit"] == AGGREGATE] for frame in (reported, found))
+    lines = list(_differing(aggregates, expected))
+    draws_nothing = bool(expected["deterministic"].eq(True).all())
     of_metric = dict(list(found.groupby("metric")))
     for metric, rows in reported.groupby("metric", sort=True):
         name = str(metric)
@@ -82,11 +82,12 @@ def _differing(reported: pd.DataFrame, found: pd.DataFrame) -> Iterator[Compared
 
 
 def _of_metric(name: str, reported: pd.DataFrame, found: pd.DataFrame, draws_nothing: bool) -> Iterator[ComparedValue]:
-    mine, ours = (frame[frame["unit"] == AGGREGATE] for frame in (reported, found))
-    if len(mine) != 1 or len(ours) != 1:
-        yield ComparedValue(name, f"{len(mine)} aggregates", f"{len(ours)} aggregates", within=False, equal=False)
+    aggregates, expected = (frame[frame["unit"] == AGGREGATE] for frame in (reported, found))
+    if len(aggregates) != 1 or len(expected) != 1:
+        counts = [f"{len(side)} aggregates" for side in (aggregates, expected)]
+        yield ComparedValue(name, counts[0], counts[1], within=False, equal=False)
         return
-    one, other = mine.iloc[0], ours.iloc[0]
+    one, other = aggregates.iloc[0], expected.iloc[0]
     for column in SAME_OF_METRIC:
         if not _same(one[column], other[column]):
             yield ComparedValue(f"{name}, {column}", one[column], other[column], within=False, equal=False)
@@ -103,17 +104,18 @@ def _of_units(
     name: str, reported: pd.DataFrame, found: pd.DataFrame, allowed: tuple[float, float]
 ) -> Iterator[ComparedValue]:
     """The values of images, concepts or parts, kind by kind."""
-    mine, ours = (frame[frame["unit"] != AGGREGATE] for frame in (reported, found))
-    for kind in sorted({*mine["unit_kind"], *ours["unit_kind"]}):
-        ends = [frame[frame["unit_kind"] == kind].set_index("unit")["value"].astype(float) for frame in (mine, ours)]
+    sides = [frame[frame["unit"] != AGGREGATE] for frame in (reported, found)]
+    for kind in sorted({kind for side in sides for kind in side["unit_kind"]}):
+        values = [side[side["unit_kind"] == kind].set_index("unit")["value"].astype(float) for side in sides]
         label = f"{name}, {kind}s"
-        if set(ends[0].index) != set(ends[1].index) or not all(end.index.is_unique for end in ends):
-            yield ComparedValue(label, f"{len(ends[0])} values", f"{len(ends[1])} others", within=False, equal=False)
+        if set(values[0].index) != set(values[1].index) or not all(side.index.is_unique for side in values):
+            counts = f"{len(values[0])} values", f"{len(values[1])} others"
+            yield ComparedValue(label, counts[0], counts[1], within=False, equal=False)
             continue
-        one, other = ends[0].to_numpy(), ends[1].reindex(ends[0].index).to_numpy()
+        one, other = values[0].to_numpy(), values[1].reindex(values[0].index).to_numpy()
         if not np.array_equal(np.isnan(one), np.isnan(other)):
-            lacking, expected = (f"{int(np.isnan(end).sum())} missing" for end in (one, other))
-            yield ComparedValue(label, lacking, expected, within=False, equal=False)
+            gaps = [f"{int(np.isnan(side).sum())} missing" for side in (one, other)]
+            yield ComparedValue(label, gaps[0], gaps[1], within=False, equal=False)
             continue
         one, other = one[~np.isnan(one)], other[~np.isnan(other)]
         if len(one):

@@ -234,7 +234,7 @@ def _explainers(registry: Registry, plugin: str) -> list[str]:
         return [plugin]
     own = registry.of_file(plugin)["explainers"]
     if not own:
-        raise InputError(f"{plugin} registers no explainer; see CONTRIBUTING.md for the hook")
+        raise InputError(f"{plugin} registers no explainer; see docs/plugins.md for the hook")
     return own
 
 

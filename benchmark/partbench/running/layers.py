@@ -28,7 +28,8 @@ def task_of(workbench: Workbench, performer: str) -> str:
     """A task that the performer is the default of and whose data are there, or else the default task on it."""
     registry = workbench.registry
     for task in registry.tasks():
-        there = not registry.datasets[task.partition("/")[0]].cls.needs_root or workbench.data_root
+        dataset = task.partition("/")[0]
+        there = not registry.datasets[dataset].cls.needs_root or workbench.root_of(dataset)
         if there and registry.default_performer(task) == performer:
             return task
     return f"{defaults().check}@{performer}"

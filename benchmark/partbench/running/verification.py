@@ -1,6 +1,6 @@
 """Verification: cells are fitted, explained and scored again, and their values are compared. Imports no torch.
 
-Nothing of a plugin runs in this process: each cell is done by a worker, in a folder of results of its own. Networks
+Nothing of a plugin runs in this process: a worker runs each cell, in a folder of results of its own. Networks
 that explainers train are trained anew, in a folder of weights of their own; the performers and activations of the
 cache are used.
 """
@@ -31,11 +31,13 @@ FIRST_PARTY = "partbench"  # the distribution whose explainers are always instal
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What came of a cell. fault: why it could not be compared, "" if it was. found: the file of the new cell,
-    and sha256 of it as it was compared: code that runs later could change it.
+class Verification:
+    """A cell that was run again, beside what was reported of it.
 
-    machine: whether host, device, threads and version of torch are those reported, so that equal values are expected.
+    place: of the reported file below its folder of results. lines: the values compared. fault: why they could not be,
+    "" if they were. found: the file of the new cell. machine: whether host, device, threads and version of torch are
+    those reported, so that equal values are expected. sha256: of that file as it was compared, since code that runs
+    later could change it.
     """
 
     place: str
@@ -54,8 +56,8 @@ class Checked:
 
 def verified(
     results: Path, places: Sequence[str], setting: Setting, jobs: int, limits: Limits, listener: Listener | None = None
-) -> Iterator[Checked]:
-    """Do cells again that lie at `places` below `results`, `jobs` at once, and compare them, as they come.
+) -> Iterator[Verification]:
+    """Run the cells at `places` below `results` again, `jobs` at once, and compare each as it is finished.
 
     `setting` says where the new cells and weights go; the device is that of each cell. Raises InputError where its
     plugin files take the place of installed metrics, datasets or performers: values would be those of other formulas.
@@ -67,13 +69,13 @@ def verified(
             reported[place] = read_finished(results / place, place)
             steps[place] = _step(place, reported[place], setting)
         except (Damaged, InputError) as error:
-            yield Checked(place, place, fault=str(error))
+            yield Verification(place, place, fault=str(error))
     with Crew(min(jobs, max(1, len(steps))), limits, listener) as crew:
         if steps and setting.plugin_files:
             _expect_nothing_replaced(crew, setting)
         for answer in crew.run(steps.values()):
             place = answer.step.name
-            yield _checked(place, reported.pop(place), _outcome(answer))
+            yield _verification(place, reported.pop(place), _outcome(answer))
 
 
 def without_data(results: Path, places: Sequence[str], setting: Setting, limits: Limits) -> dict[str, str]:
@@ -116,23 +118,23 @@ def _outcome(answer: Answer) -> CellOutcome:
     return outcome_of(job, answer)
 
 
-def _checked(place: str, reported: pd.DataFrame, outcome: CellOutcome) -> Checked:
+def _verification(place: str, reported: pd.DataFrame, outcome: CellOutcome) -> Verification:
     one = reported[reported["unit"] == AGGREGATE].iloc[0]
     name = f"{label(one['explainer'], one['variant'])} on {one['task']}, seed {one['seed']}"
     if outcome.path is None or outcome.status == "failed":
-        return Checked(place, name, fault=printable(outcome.reason))
+        return Verification(place, name, fault=printable(outcome.reason))
     path = Path(outcome.path)
     digest = sha256(path)  # before it is read: what is accepted has this digest
     found = read_table(path, aggregates_only=False).to_pandas()
     other = found[found["unit"] == AGGREGATE].iloc[0]
     machine = all(one[column] == other[column] for column in ("host", "device", "threads", "torch_version"))
     if fault := _other_cell(one, other):
-        return Checked(place, name, fault=fault, found=path, machine=machine)
-    return Checked(place, name, agreements(reported, found), found=path, machine=machine, sha256=digest)
+        return Verification(place, name, fault=fault, found=path, machine=machine)
+    return Verification(place, name, agreements(reported, found), found=path, machine=machine, sha256=digest)
 
 
 def _other_cell(reported: pd.Series, found: pd.Series) -> str:
-    """Why the cell that was done is not the one reported; "" if it is."""
+    """Why the cell found is not the one reported; "" if it is."""
     if reported["cell"] == found["cell"]:
         return ""
     named = {
@@ -141,4 +143,4 @@ def _other_cell(reported: pd.Series, found: pd.Series) -> str:
     }  # fmt: skip
     differing = [what for column, what in named.items() if reported[column] != found[column]]
     why = ", ".join(differing) or "the data or the network"
-    return f"{why} differs here: the cell is {found['cell']}, reported as {reported['cell']}"
+    return f"the cell here is {found['cell']}, reported was {reported['cell']}; what differs: {why}"

@@ -212,11 +212,11 @@ def _cell(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
 
 def _score(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     from partbench.running.cell_job import CellJob, plain
-    from partbench.running.rescore import Wanted, rescored
+    from partbench.running.worker_score import MetricRequest, score_job
 
     job = CellJob.of(request["job"])
-    wanted = Wanted(request["metric"], request["path"], request["cell"], request["refit"])
-    outcome, clean = rescored(job, wanted, worker.workbench(job.setting), worker.progress)
+    wanted = MetricRequest(request["metric"], request["path"], request["cell"], request["refit"])
+    outcome, clean = score_job(job, wanted, worker.workbench(job.setting), worker.progress)
     return plain(outcome), clean
 
 

@@ -124,7 +124,7 @@ ADVICE = (
         r"expected a subclass of partbench\.(\w+)", "",
         "derive the class from that base class, or register it with the hook of its own kind",
     ),
-    Advice(r"and not there: (\w+)", "", "write what is named into the class; CONTRIBUTING.md shows each kind"),
+    Advice(r"and not there: (\w+)", "", "write what is named into the class; docs/plugins.md shows each kind"),
     Advice(r"registered .*, expected a class", "", "write `register(MyPlugin)`, without brackets behind the class"),
     Advice(
         r"registers nothing|unknown hook|expected a Python file with a register_", "",
@@ -139,7 +139,7 @@ ADVICE = (
     # metrics
     Advice(r"is no partbench.Metric", "", "derive the class from `ImageMetric`, or from `Metric`"),
     Advice(
-        r"no class attribute `", "", "write the attribute that is named into the class; CONTRIBUTING.md has an example"
+        r"no class attribute `", "", "write the attribute that is named into the class; docs/plugins.md has an example"
     ),
     Advice(r"\.of is", "of", "correct the class attribute; the values that are allowed are named above"),
     Advice(r"\.images is", "images", "correct the class attribute; the values that are allowed are named above"),
@@ -158,7 +158,7 @@ ADVICE = (
     ),
     Advice(
         r"evidence", "compute",
-        "the mean of `Scores.evidence` over the images must be the aggregate; see CONTRIBUTING.md",
+        "the mean of `Scores.evidence` over the images must be the aggregate; see docs/plugins.md",
     ),
     Advice(
         r"expected a dict of Scores by name", "compute",

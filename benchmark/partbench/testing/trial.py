@@ -1,4 +1,4 @@
-"""The contract, tried on a plugin of any kind with a task that it can be tried on."""
+"""Checks of a plugin of any kind, on a task that is opened for it."""
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ class Trial:
     def _dataset(self, name: str) -> list[str]:
         registry, notes = self.workbench.registry, []
         registered = registry.find("datasets", name).cls
-        for cls in dict.fromkeys((registered, registered.attribute_images or registered)):
+        for cls in dict.fromkeys((registered, registered.attribute_images, registered.single_images)):
+            if cls is None:
+                continue
             if cls.default_performer not in registry.performers:
                 reason = unknown("performer", cls.default_performer, registry.performers)
                 raise ContractError(f"{reason}; it is the default_performer of {cls.__name__}")
@@ -149,10 +151,10 @@ class Trial:
             check_dataset(dataset)
             counts = f"{len(dataset.train)} train and {len(dataset.test)} test images"
             notes.append(f"{cls.__name__}: {counts}, tried at {size} px")
-            notes += self._unserved(dataset)
+            notes += self._missing_annotations(dataset)
         return notes
 
-    def _unserved(self, dataset: Dataset) -> list[str]:
+    def _missing_annotations(self, dataset: Dataset) -> list[str]:
         """A line for each annotation that the dataset lacks and metrics need."""
         batch = dataset.test.batch([0])
         lacking: dict[str, list[str]] = {}
@@ -171,7 +173,7 @@ class Trial:
             raise
         check_performer(task.performer, task.dataset)
         layers = ", ".join(f"{role} {layer}" for role, layer in task.performer.roles.items())
-        return [f"tried on {task.name}: {layers}", *_unplaced(task)]
+        return [f"tried on {task.name}: {layers}", *_unknown_receptive_field(task)]
 
 
 @contextmanager
@@ -186,7 +188,7 @@ def _same_process() -> Iterator[None]:
     expect(not changed, f"it changed {', '.join(changed[:3])}, which belongs to the whole process")
 
 
-def _unplaced(task: Task) -> list[str]:
+def _unknown_receptive_field(task: Task) -> list[str]:
     """A line where the receptive field of the target layer is unknown, which most explainers with maps ask for."""
     try:
         task.performer.receptive_field("target")

@@ -13,8 +13,17 @@ from annotated_types import Ge
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench import Explainer, Explanation, Images, InputError, NotApplicable, TrainingTask, default_from, hookimpl
-from partbench.errors import unknown
+from partbench import (
+    Explainer,
+    Explanation,
+    Images,
+    InputError,
+    NotApplicable,
+    TrainingTask,
+    default_from,
+    hookimpl,
+    unknown,
+)
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.bridges.library import (
     Library,

@@ -13,8 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl
-from partbench.errors import unknown
+from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl, unknown
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.bridges.library import Library, NetworkCopy, drawn_alike, expect_parameters, pixels_of
 

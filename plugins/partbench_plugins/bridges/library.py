@@ -19,8 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import Images, InputError, Normalise, NotApplicable, TrainingTask, torchvision
-from partbench.errors import unknown
+from partbench import Images, InputError, Normalise, NotApplicable, TrainingTask, torchvision, unknown
 
 Sign = Literal["absolute", "positive"]
 

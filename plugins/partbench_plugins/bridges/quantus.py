@@ -17,8 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from partbench import Batch, Explanation, ImageMetric, InputError, NotApplicable, PerformerOutputs, Scores
-from partbench.errors import unknown
+from partbench import Batch, Explanation, ImageMetric, InputError, NotApplicable, PerformerOutputs, Scores, unknown
 from partbench_plugins.bridges.library import Library, drawn_alike, expect_parameters
 
 QUANTUS = Library("Quantus", "quantus", "quantus")

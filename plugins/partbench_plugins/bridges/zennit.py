@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl
-from partbench.errors import unknown
+from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl, unknown
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.bridges.library import Library, NetworkCopy, Sign, expect_parameters, one_map
 

@@ -1,4 +1,4 @@
-"""Which cells `bench verify` does again."""
+"""Which cells `bench verify` runs again."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from planted_results import INSTABILITY, ORDINARY, cells, planted
 from partbench.functional.statistics import compare, ratio_of_means
 from partbench.leaderboard.claims_measured import measured
 from partbench.leaderboard.claims_stated import stated
-from partbench.leaderboard.verdicts import Board, judged
+from partbench.leaderboard.judged import judged
+from partbench.leaderboard.verdicts import Board
 
 [CLAIM] = [claim for claim in stated().claims if claim.id == "icnn-instability"]
 

@@ -11,7 +11,8 @@ from statsmodels.stats.multitest import multipletests
 from partbench.errors import InputError
 from partbench.functional.statistics import compare
 from partbench.leaderboard.compared import Asked, compared
-from partbench.leaderboard.verdicts import judged, pairs
+from partbench.leaderboard.judged import judged
+from partbench.leaderboard.pairs import pairs
 
 HIGHER = {"metric": "accuracy", "higher_is_better": True}
 

@@ -13,8 +13,8 @@ from partbench.functional.statistics import ratio_of_means
 from partbench.leaderboard.build import pages
 from partbench.leaderboard.current import current
 from partbench.leaderboard.decomposition import gain_decomposition, gain_section
+from partbench.leaderboard.judged import judged
 from partbench.leaderboard.sources import Sources
-from partbench.leaderboard.verdicts import judged
 
 
 def found_in(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from planted_results import TASKS, evidence, frame, on_all_tasks, planted, row, 
 
 from partbench.functional.statistics import compare
 from partbench.functional.statistics.paired import Evidence, Pairing
+from partbench.leaderboard.pairs import pairs
 from partbench.leaderboard.standings import standings
-from partbench.leaderboard.verdicts import pairs
 
 
 def test_the_value_is_the_mean_over_seeds_then_over_tasks() -> None:

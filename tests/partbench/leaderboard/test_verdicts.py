@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import scikit_posthocs
-from planted_results import TASKS, cells, frame, on_all_tasks, planted, row
+from planted_results import TASKS, frame, on_all_tasks, planted, row
 from scipy.stats import ttest_rel
 from statsmodels.stats.multitest import multipletests
 
+from partbench.leaderboard.judged import judged
+from partbench.leaderboard.pairs import pairs, pairs_of
 from partbench.leaderboard.standings import standings, standings_of
-from partbench.leaderboard.verdicts import judged, pairs, pairs_of
 
 
 def world(values: np.ndarray, higher: bool = False, **changes: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -166,15 +167,10 @@ def test_on_one_task_training_variances_are_shrunk_towards_those_of_the_dataset(
             rows.append(row(f"e{e}", category, e * 0.05 + 0.01 * random.normal(), 0.001, seed=s))
     found = judged(*planted(rows))
     single = next(board for board in found.boards if board.aligned.board == "fauna/multi")
-    assert single.known.prior is not None
+    assert single.pairings.prior is not None
     assert (single.verdicts.compared.from_seeds[:, 1] > 4).all()
     others = [board for board in found.boards if board.aligned.board != "fauna/multi"]
-    assert all(board.known.prior is None for board in others)
-
-
-def test_no_results_make_no_pairs() -> None:
-    assert pairs(*planted([])).empty
-    assert list(pairs(*planted(cells("srae", lambda t, s: {"accuracy": 0.5})))) == list(pairs(*planted([])))
+    assert all(board.pairings.prior is None for board in others)
 
 
 def ladder(explainers: int = 4, tasks: int = 3, images: int = 40) -> np.ndarray:

@@ -239,7 +239,7 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_is_f
 
 
 def test_workers_give_the_values_of_this_process(tmp_path: Path) -> None:
-    given = {"plugins": [EXAMPLE, "centre_map"], "tasks": TASK, "seeds": [0, 1]}
+    given = {"plugins": [EXAMPLE, "centre_map"], "tasks": TASK, "seeds": [1]}
     shown, kept = partbench.run(**given, jobs=2), partbench.run(**given, jobs=2, results=tmp_path / "results")
     here = partbench.run(**given)
     for frame in (shown, kept):
@@ -249,7 +249,7 @@ def test_workers_give_the_values_of_this_process(tmp_path: Path) -> None:
             left.set_index(keys[0])[keys[1]].sort_index(), right.set_index(keys[0])[keys[1]].sort_index(),
             check_exact=True,
         )  # fmt: skip
-    assert len(list((tmp_path / "results" / "fauna").rglob("*.parquet"))) == 4
+    assert len(list((tmp_path / "results" / "fauna").rglob("*.parquet"))) == 2
 
 
 @dataclass

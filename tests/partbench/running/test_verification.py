@@ -1,4 +1,4 @@
-"""Cells done again."""
+"""Cells run again, beside what was reported of them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_cell_is_trained_anew_and_is_equal_to_the_bit(made: tuple[Path, CellOu
 
 
 def checked(made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, **forged: Any) -> Any:
-    """What is told of the cell if these columns of it are forged, and a worker answers with the cell done again."""
+    """What is told of the cell if these columns of it are forged, and a worker answers with the honest one."""
     folder, outcome = made
     (path,) = cell_paths(folder / "results")
     place = path.relative_to(folder / "results").as_posix()
@@ -87,9 +87,9 @@ def test_an_honest_cell_agrees(made: tuple[Path, CellOutcome], monkeypatch: pyte
 @pytest.mark.parametrize(
     ("forged", "says"),
     [
-        ({"cell": "0" * 16}, "the data or the network differs here"),
-        ({"cell": "0" * 16, "plugin_digest": "f00"}, "the code of the explainer differs here"),
-        ({"cell": "0" * 16, "options": '{"steps": 9}', "variant": "steps=9"}, "the options differs here"),
+        ({"cell": "0" * 16}, "what differs: the data or the network"),
+        ({"cell": "0" * 16, "plugin_digest": "f00"}, "what differs: the code of the explainer"),
+        ({"cell": "0" * 16, "options": '{"steps": 9}', "variant": "steps=9"}, "what differs: the options"),
     ],
 )
 def test_another_cell_than_that_reported_is_told_with_what_differs(

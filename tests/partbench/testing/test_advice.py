@@ -31,6 +31,6 @@ def test_every_message_of_the_checks_has_advice(file: str) -> None:
     assert [text for text in messages(file) if advice_on(text) is None] == []
 
 
-def test_advice_has_a_way_to_mend_and_no_message_has_two() -> None:
+def test_each_advice_says_how_to_mend_and_no_pattern_is_there_twice() -> None:
     assert all(advice.mend for advice in ADVICE)
     assert len({advice.pattern for advice in ADVICE}) == len(ADVICE)

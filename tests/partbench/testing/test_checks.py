@@ -246,7 +246,7 @@ def test_declarations_are_checked() -> None:
     class NotJson(Sums):
         """Has an option that is no plain value."""
 
-        option: Any = field(default_factory=lambda: {1, 2})
+        option: Any = field(default_factory=object)
 
     with pytest.raises(ContractError, match="is not a dataclass"):
         check_declaration(NoDataclass)

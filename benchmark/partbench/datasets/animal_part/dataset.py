@@ -18,9 +18,10 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from partbench import Batch, Dataset, ImageSet, InputError, hookimpl
+from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, hookimpl
 from partbench.datasets.animal_part.layout import (
     PARTS,
+    TRUTH_FOLDER,
     AnimalPartFolder,
     Photo,
     category_photos,
@@ -102,6 +103,13 @@ class AnimalPart(Dataset):
     version: ClassVar[str] = "1"
     default_performer: ClassVar[str] = "lite0_head"
     needs_root: ClassVar[bool] = True
+    card: ClassVar[DatasetCard | None] = DatasetCard(
+        source="https://github.com/zqs1022/detanimalpart (annotations, and photographs of ILSVRC 2013 DET)",
+        size="not published",
+        licence="ImageNet's terms: non-commercial research and education; the photographs belong to their owners",
+        citation="Zhang, Wu, Zhu: Interpretable Convolutional Neural Networks. CVPR 2018",
+        layout=f"a folder with n02121808_obj/, n02402425_obj/, ..., neg/ and {TRUTH_FOLDER}/",
+    )
     classes: tuple[str, ...] = (*WNIDS, OTHER)
     categories: tuple[str, ...] = tuple(WNIDS)
     landmark_names: tuple[str, ...] = PARTS
@@ -143,7 +151,7 @@ def _checked(root: Path | None) -> Path:
     """The root folder, if it looks like one."""
     wanted = f"the folder that holds {WNIDS['cat']}_obj/, {WNIDS['cattle']}_obj/, ..., neg/"
     if root is None:
-        raise InputError(f"animal_part needs --data-root DIR, {wanted}")
+        raise InputError(f"animal_part needs --data-root DIR or `bench data add animal_part DIR`, {wanted}")
     if not root.is_dir():
         raise InputError(f"no folder {root}; --data-root must name {wanted}")
     for category, wnid in WNIDS.items():

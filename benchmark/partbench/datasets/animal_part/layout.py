@@ -13,12 +13,11 @@ from numpy import ndarray
 
 from partbench import InputError
 from partbench.datasets.matlab.process import MatFile, MatlabProcess
-from partbench.datasets.photograph import Corners, is_whole
+from partbench.datasets.photograph import Corners, whole_ones
 
 TRUTH_FOLDER = "data_input_DET-2015-subset-ILSVRC2013train"
 PARTS = ("head", "legs")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-LARGEST_BROKEN_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,9 @@ def negative_photos(folder: AnimalPartFolder, label: int) -> list[Photo]:
 
 def whole(photos: list[Photo]) -> list[Photo]:
     """Those of `photos` whose file is not truncated; warns of the others. Raises InputError if they are over 1 %."""
-    broken = [photo.path for photo in photos if not is_whole(photo.path)]
-    if not broken:
-        return photos
-    text = f"{len(broken)} of {len(photos)} photos are truncated or no JPEG, first {broken[0]}"
-    if len(broken) > LARGEST_BROKEN_SHARE * len(photos):
-        raise InputError(f"{text}; copy the dataset again")
-    warnings.warn(f"animal_part: skipped photos: {text}", stacklevel=2)
-    return [photo for photo in photos if photo.path not in set(broken)]
+    return [
+        photo for photo, kept in zip(photos, whole_ones([p.path for p in photos], "animal_part"), strict=True) if kept
+    ]
 
 
 def _boxes(data: MatFile | None, truths: list[MatFile]) -> tuple[Path, list[Corners | None]]:

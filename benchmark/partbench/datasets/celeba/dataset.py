@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from partbench import Batch, Dataset, ImageSet, InputError, Register, hookimpl
+from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, Register, hookimpl
 from partbench.datasets.celeba.layout import (
     ATTRIBUTES,
     LANDMARKS,
@@ -89,6 +89,15 @@ class CelebA(Dataset):
     version: ClassVar[str] = "1"
     default_performer: ClassVar[str] = "lite0_head"
     needs_root: ClassVar[bool] = True
+    card: ClassVar[DatasetCard | None] = DatasetCard(
+        source="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (aligned and cropped images, Anno, Eval)",
+        size="1.4 GB",
+        licence="for non-commercial research; the photographs belong to their owners",
+        citation="Liu, Luo, Wang, Tang: Deep Learning Face Attributes in the Wild. ICCV 2015",
+        layout=f"a folder with Anno/, Eval/ and {PHOTOS}/",
+        train=162_770,
+        test=19_962,
+    )
     classes: tuple[str, ...] = ("face",)
     categories: tuple[str, ...] = ()
     attribute_names: tuple[str, ...] = ATTRIBUTES
@@ -127,7 +136,7 @@ def _checked(root: Path | None) -> Path:
     """The root folder, if it looks like one."""
     wanted = "the folder that holds Anno/, Eval/ and Img/"
     if root is None:
-        raise InputError(f"celeba needs --data-root DIR, {wanted}")
+        raise InputError(f"celeba needs --data-root DIR or `bench data add celeba DIR`, {wanted}")
     for folder in (root, root / "Anno", root / "Eval", root / "Img"):
         if not folder.is_dir():
             raise InputError(f"no folder {folder}; --data-root must name {wanted}")

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from partbench import Batch, CacheItem, Dataset, ImageSet, Progress, Register, hookimpl, silent
+from partbench import Batch, CacheItem, Dataset, DatasetCard, ImageSet, Progress, Register, hookimpl, silent
 from partbench.datasets.fauna.attribute_scene import draw_attribute_scene
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES, ATTRIBUTES_VERSION, GLOBAL, attributes_of
 from partbench.datasets.fauna.other_scene import OTHER_LABEL, OTHER_VERSION, draw_other_scene
@@ -189,6 +189,15 @@ class Fauna(Dataset):
     version: ClassVar[str] = FAUNA_VERSION
     default_performer: ClassVar[str] = "small_vgg"
     needs_root: ClassVar[bool] = False
+    card: ClassVar[DatasetCard | None] = DatasetCard(
+        source="comes with partbench, which renders the images",
+        size="none",
+        licence="Apache-2.0",
+        citation="partbench",
+        train=TRAIN_IMAGES,
+        test=TEST_IMAGES,
+        categories=len(CATEGORIES),
+    )
     classes: tuple[str, ...] = CATEGORIES
     categories: tuple[str, ...] = CATEGORIES
     attribute_tasks: Mapping[str, str] = FaunaAttributes.attribute_tasks

@@ -1,4 +1,4 @@
-"""Statistics without torch: classification, entropy, means, ranks, resampling."""
+"""Statistics without torch: classification, entropy, means, ranks, resampling, and comparisons of explainers."""
 
 import lazy_loader
 

@@ -1,7 +1,6 @@
 from .all_pairs import Compared as Compared
 from .all_pairs import Estimates as Estimates
-from .all_pairs import Known as Known
-from .all_pairs import Stack as Stack
+from .all_pairs import Pairings as Pairings
 from .all_pairs import compare_all as compare_all
 from .bounded import bounded_interval as bounded_interval
 from .classification import agreement as agreement
@@ -15,7 +14,7 @@ from .classification import one_against_rest as one_against_rest
 from .classification import replace_logit as replace_logit
 from .evidence import pseudovalues as pseudovalues
 from .evidence import pseudovalues_of_known as pseudovalues_of_known
-from .far_out import hidden as hidden
+from .far_out import dominated_by_far_out as dominated_by_far_out
 from .far_out import without_far_out as without_far_out
 from .histograms import entropies_left_out as entropies_left_out
 from .histograms import entropies_of_means as entropies_of_means
@@ -40,3 +39,4 @@ from .ratios import share_of_gain as share_of_gain
 from .resampling import bootstrap as bootstrap
 from .resampling import interval as interval
 from .resampling import resampling_weights as resampling_weights
+from .stack import Stack as Stack

@@ -12,68 +12,17 @@ from scipy.special import stdtr, stdtrit
 
 from partbench.functional.statistics.moderated import Prior, moderated
 from partbench.functional.statistics.paired import COMPARABLE, LEVEL, OF_A_TASK, ROUNDING
+from partbench.functional.statistics.stack import Stack
 
 _AT_ONCE = 1_000_000  # differences of images in memory at once: 8 MB
 
 
 @dataclass(frozen=True)
-class Stack:
-    """The evidence of k explainers for one metric of one board, aligned by image.
+class Pairings:
+    """How any two of k explainers are paired: `paired.Pairing` for all of them at once.
 
-    A column is an image of a task; columns of a task stand together, and tasks in order.
-
-    values: (k, s, n), NaN where there is none; explainers with fewer than s seeds come first with those they have.
-    listed: (k, n), whether an explainer has the image at all, be it without a value.
-    seeds: (k, t), the number of seeds of each explainer on each task.
-    task, image: (n), numbers of the task and of the image; an image that several tasks show has one number.
-    """
-
-    values: Float[np.ndarray, "k s n"]
-    listed: Bool[np.ndarray, "k n"]
-    seeds: Int[np.ndarray, "k t"]
-    task: Int[np.ndarray, "n"]
-    image: Int[np.ndarray, "n"]
-
-    def with_zero(self) -> Stack:
-        """The same with one more explainer, whose value is 0 on every image: differences to it are values."""
-        _, s, n = self.values.shape
-        zero = np.full((1, s, n), np.nan)
-        zero[:, 0] = 0
-        seeds = np.concatenate([self.seeds, np.ones_like(self.seeds[:1])])
-        values, listed = np.concatenate([self.values, zero]), np.concatenate([self.listed, np.zeros((1, n), bool)])
-        return Stack(values, listed, seeds, self.task, self.image)
-
-    @cached_property
-    def _present(self) -> Bool[np.ndarray, "k s t"]:
-        return np.arange(self.values.shape[1])[None, :, None] < self.seeds[:, None, :]
-
-    @cached_property
-    def known(self) -> Bool[np.ndarray, "k n"]:
-        """Whether an explainer has a value of the image with all of its seeds."""
-        absent = ~self._present[:, :, self.task]
-        return (~np.isnan(self.values) | absent).all(1) & (self.seeds > 0)[:, self.task]
-
-    @cached_property
-    def means(self) -> Float[np.ndarray, "k n"]:
-        """The mean over seeds, per image; 0 where it is not known."""
-        total = np.where(self._present[:, :, self.task], self.values, 0).sum(1)
-        return np.where(self.known, total / np.maximum(self.seeds, 1)[:, self.task], 0)
-
-    @cached_property
-    def patterns(self) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "p"]]:
-        """The pattern of images (known, listed, of which tasks) of each explainer, and an explainer of each pattern."""
-        bits = np.packbits(np.concatenate([self.known, self.listed, self.seeds > 0], axis=1), axis=1)
-        first: dict[bytes, int] = {}
-        example = np.array([first.setdefault(row.tobytes(), place) for place, row in enumerate(bits)], int)
-        found, number = np.unique(example, return_inverse=True)
-        return number, found
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of k explainers beside their values, as in `paired.Pairing`.
-
-    deterministic: (k). network: (k), 0 for none, else the number of the trained network that an explainer rests on.
+    deterministic: (k), whether an explainer has no variance over seeds. network: (k), the number of the trained network
+    that an explainer rests on, 0 for none. Two of the same network and the same numbers of seeds are paired by seed.
     """
 
     deterministic: Bool[np.ndarray, "k"]
@@ -131,10 +80,11 @@ class Compared:
         return enough & ~np.isnan(self.these.difference)
 
 
-def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Compared:
+def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], pairings: Pairings) -> Compared:
     """Compare explainers A and B of each pair, by their places in the stack; differences are A - B.
 
-    Numbers are those of `paired.compare`. Pairs whose explainers have values on the same images are computed together.
+    Numbers are those of `paired.compare`; pairs without two images on which both have a value are NaN. Pairs whose
+    explainers have values on the same images are computed together.
     """
     out = {name: np.full(len(pairs), np.nan) for name in ("difference", "image", "image_degrees", "clusters", "better")}
     seeds = np.zeros((3, 2, len(pairs)))  # (A, B, or A over seeds; variance or degrees; pair)
@@ -145,9 +95,9 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Co
         at = np.flatnonzero(classes == number)
         columns, counts[:, at], least[at] = _columns(stack, *example[[number // len(example), number % len(example)]])
         if len(columns):
-            for name, numbers in _of_images(stack, pairs[at], columns, known).items():
+            for name, numbers in _of_images(stack, pairs[at], columns, pairings).items():
                 out[name][at] = numbers
-            seeds[:, :, at] = _of_seeds(stack, pairs[at], columns, known)
+            seeds[:, :, at] = _of_seeds(stack, pairs[at], columns, pairings)
     parts = np.concatenate([[[out["image"], out["image_degrees"]]], seeds[:2]])
     these = Estimates(out["difference"], *_summed(out["difference"], parts), out["clusters"])
     return Compared(these, out["better"], counts[0], counts[1], least, parts[1:], seeds[2])
@@ -167,13 +117,13 @@ def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np
 
 
 def _starts(sorted_numbers: Int[np.ndarray, "m"]) -> tuple[Int[np.ndarray, "t"], Int[np.ndarray, "t"]]:
-    """Where each of the numbers begins, and how often it stands."""
+    """Where each number begins in a sorted array, and how often it occurs."""
     starts = np.flatnonzero(np.append(True, sorted_numbers[1:] != sorted_numbers[:-1]))
     return starts, np.diff(np.append(starts, len(sorted_numbers)))
 
 
 def _of_images(
-    stack: Stack, pairs: Int[np.ndarray, "p 2"], columns: Int[np.ndarray, "m"], known: Known
+    stack: Stack, pairs: Int[np.ndarray, "p 2"], columns: Int[np.ndarray, "m"], pairings: Pairings
 ) -> dict[str, Float[np.ndarray, "p"]]:
     """The mean difference, its variance that is due to images, the degrees of it, and how often A is better."""
     starts, sizes = _starts(stack.task[columns])
@@ -184,7 +134,7 @@ def _of_images(
     for some in blocks(pairs, len(columns)):
         delta = _differences(stack.means[some[:, :1], columns], stack.means[some[:, 1:], columns])
         of_task = np.add.reduceat(delta, starts, axis=1) / sizes
-        sign = np.sign(delta) * (1 if known.higher_is_better else -1)
+        sign = np.sign(delta) * (1 if pairings.higher_is_better else -1)
         share = (delta - np.repeat(of_task, sizes, axis=1)) / np.repeat(tasks * sizes, sizes)
         if count < len(columns):
             share = np.add.reduceat(share[:, order], clusters, axis=1)
@@ -210,7 +160,7 @@ def _differences(a: Float[np.ndarray, "q m"], b: Float[np.ndarray, "q m"]) -> Fl
 
 
 def _of_seeds(
-    stack: Stack, pairs: Int[np.ndarray, "p 2"], columns: Int[np.ndarray, "m"], known: Known
+    stack: Stack, pairs: Int[np.ndarray, "p 2"], columns: Int[np.ndarray, "m"], pairings: Pairings
 ) -> Float[np.ndarray, "3 2 p"]:
     """Variance and degrees due to the seeds of A, and of B; variance over the seeds of A, and its degrees."""
     starts, sizes = _starts(stack.task[columns])
@@ -219,11 +169,11 @@ def _of_seeds(
     a, b = place.reshape(pairs.shape).T
     values = stack.values[who][:, :, columns]
     means, seeds = np.add.reduceat(values, starts, axis=2) / sizes, stack.seeds[who][:, tasks]
-    network = known.network[who]
+    network = pairings.network[who]
     paired = (network[a] > 0) & (network[a] == network[b]) & (seeds[a] == seeds[b]).all(1)
     over, degrees, weight = _pooled(means, seeds)
-    shrunk, of_both = moderated(over, degrees, known.prior)
-    of_one = np.where(known.deterministic[who], 0, [shrunk * weight, of_both])
+    shrunk, of_both = moderated(over, degrees, pairings.prior)
+    of_one = np.where(pairings.deterministic[who], 0, [shrunk * weight, of_both])
     pooled, of_pairs, _ = _pooled(means[a] - means[b], seeds[a])
     together = np.array([pooled * weight[a], of_pairs])
     mine, theirs = np.where(paired, together, of_one[:, a]), np.where(paired, 0, of_one[:, b])

@@ -1,15 +1,16 @@
-"""Differences of images that lie far out: one absurd value may hide what all other images say."""
+"""Images far out: a single absurd value can inflate the variance of a difference until nothing is significant."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from partbench.functional.statistics.all_pairs import Compared, Known, Stack, blocks, compare_all
+from partbench.functional.statistics.all_pairs import Compared, Pairings, blocks, compare_all
+from partbench.functional.statistics.stack import Stack
 
 FENCE = 3  # interquartile ranges beyond the quartiles: Tukey's "far out"
-MOST = 0.5  # share of the variance of a mean that images far out may hold
-FEW = 0.1  # share of the images of a task that may lie far out; of more the metric is made
+MOST = 0.5  # share of the variance of a mean that images far out may make up
+FEW = 0.1  # share of the images of a task that may lie far out; if more do, they are what the metric measures
 
 
 def fenced(differences: Float[np.ndarray, "p n"]) -> Float[np.ndarray, "p n"]:
@@ -28,8 +29,8 @@ def fenced(differences: Float[np.ndarray, "p n"]) -> Float[np.ndarray, "p n"]:
     return np.where((far <= FEW * count)[:, None], moved, differences)
 
 
-def hidden(stack: Stack, pairs: Int[np.ndarray, "p 2"]) -> Bool[np.ndarray, "p"]:
-    """Whether images far out hold more than half of the squared deviations of a pair's differences, task by task."""
+def dominated_by_far_out(stack: Stack, pairs: Int[np.ndarray, "p 2"]) -> Bool[np.ndarray, "p"]:
+    """Whether images far out make up more than half of the variance of a pair's mean difference."""
     found = [np.zeros(0, bool)]
     for some in blocks(pairs, max(stack.values.shape[2], 1)):
         raw, moved = (_squares(stack, of(stack, some)) for of in (_differences, _fenced_by_task))
@@ -37,7 +38,7 @@ def hidden(stack: Stack, pairs: Int[np.ndarray, "p 2"]) -> Bool[np.ndarray, "p"]
     return np.concatenate(found)
 
 
-def without_far_out(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -> Compared:
+def without_far_out(stack: Stack, pairs: Int[np.ndarray, "p 2"], pairings: Pairings) -> Compared:
     """Pairs compared as by `compare_all`, on differences that are `fenced` within each task.
 
     An image far out has the difference of the fence, with every seed.
@@ -50,7 +51,7 @@ def without_far_out(stack: Stack, pairs: Int[np.ndarray, "p 2"], known: Known) -
     replaced = np.repeat(far, 2, axis=0)[:, None] & ~np.isnan(values)
     values = np.where(replaced, sides, values)
     apart = Stack(values, stack.listed[rows], stack.seeds[rows], stack.task, stack.image)
-    own = Known(known.deterministic[rows], known.network[rows], known.higher_is_better, known.prior)
+    own = Pairings(pairings.deterministic[rows], pairings.network[rows], pairings.higher_is_better, pairings.prior)
     return compare_all(apart, np.arange(len(rows)).reshape(-1, 2), own)
 
 
@@ -70,7 +71,7 @@ def _fenced_by_task(stack: Stack, pairs: Int[np.ndarray, "p 2"]) -> Float[np.nda
 
 
 def _squares(stack: Stack, differences: Float[np.ndarray, "p n"]) -> Float[np.ndarray, "p"]:
-    """The sum over tasks of the squared deviations from the mean of the task, divided by its squared images."""
+    """V_img but for a constant factor and for images of several tasks: sum over tasks of squared deviations / n_t^2."""
     total = np.zeros(len(differences))
     for task in range(stack.seeds.shape[1]):
         of_task = differences[:, stack.task == task]

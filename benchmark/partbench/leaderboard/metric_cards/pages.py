@@ -9,19 +9,9 @@ import pandas as pd
 
 from partbench.leaderboard.generated import differing, is_generated, write_files
 from partbench.leaderboard.markdown import ABSENT, HEADER, escape, grid, number
-from partbench.leaderboard.metric_cards.card import (
-    CHEATS,
-    DOSE,
-    IMAGES,
-    LIMITS,
-    ORDERS,
-    OTHERS,
-    OWN,
-    WEIGHTS,
-    Card,
-    Cards,
-)
+from partbench.leaderboard.metric_cards.card import Card, Cards
 from partbench.leaderboard.metric_cards.picture import dose_picture
+from partbench.leaderboard.metric_cards.tables import CHEATS, DOSE, IMAGES, LIMITS, ORDERS, OTHERS, OWN, WEIGHTS
 from partbench.results.schema import safe_name
 from partbench.results.sealed import writing
 
@@ -47,13 +37,13 @@ TEXTS = {
 def card_pages(cards: Cards) -> dict[str, str]:
     """Name and text of every page and picture of the cards; none without results, or without planted runs."""
     made: dict[str, str] = {}
-    for card in cards.every:
+    for card in cards.all:
         name = safe_name(card.metric)
         if picture := dose_picture(card.metric, card.doses, cards.sources.best_floors.of_metric(card.metric)):
             made[f"{name}.svg"] = picture
         made[f"{name}.md"] = card_page(card, bool(picture))
-    if cards.every:
-        made[INDEX] = _index(cards.every)
+    if cards.all:
+        made[INDEX] = _index(cards.all)
     return made
 
 

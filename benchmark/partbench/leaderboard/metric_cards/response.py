@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS, supports
 from partbench.leaderboard.sources import Sources
+from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS, supports
 from partbench.results.planted import CHEAT, INVERTED, ORACLE, RANDOM_WEIGHTS, TRAINED
 
 TRUE, NOISE = "0", "1"

@@ -11,8 +11,8 @@ import pandas as pd
 from partbench.leaderboard.metric_cards.orders import Agreement
 from partbench.leaderboard.metric_cards.response import NOISE, TRUE, Dose, noticed
 from partbench.leaderboard.metric_cards.separation import Separation
-from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.sources import LEAST_EXPLAINERS
+from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS
 from partbench.results.planted import INVERTED
 

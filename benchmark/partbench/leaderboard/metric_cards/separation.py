@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 from scipy.special import ndtri, stdtrit
 
@@ -49,9 +48,9 @@ def separations(sources: Sources) -> dict[tuple[str, str], Separation]:
     found: dict[tuple[str, str], list[Separation]] = defaultdict(list)
     for board in sources.judged.boards:
         aligned, stack = board.aligned, board.aligned.stack
-        directed = "@" not in aligned.metric and not pd.isna(board.rows["higher_is_better"]).any()
+        ranked = "@" not in aligned.metric and board.directed
         compared = [place for place, label in enumerate(aligned.labels) if (aligned.board, label) in honest]
-        if directed and compared:
+        if ranked and compared:
             values, used = np.where(stack.known, stack.means, np.nan)[compared], stack.known[compared].any(0)
             tasks = [values[:, used & (stack.task == task)] for task in range(len(aligned.tasks))]
             found[aligned.metric, str(board.rows["dataset"][0])].append(separation(tasks))

@@ -37,9 +37,9 @@ class BoardTable:
     lines: Sequence[Line]
 
 
-def boards(evidence: SiteData) -> list[BoardTable]:
-    """All boards, in the order of `evidence.boards`."""
-    return [_board(name, evidence) for name in evidence.boards]
+def boards(data: SiteData) -> list[BoardTable]:
+    """All boards, in the order of `data.boards`."""
+    return [_board(name, data) for name in data.boards]
 
 
 def rankings(scores: Sequence[Score]) -> list[Score]:
@@ -50,14 +50,14 @@ def rankings(scores: Sequence[Score]) -> list[Score]:
     return [score for score, _ in shown]
 
 
-def _board(name: str, evidence: SiteData) -> BoardTable:
-    scores = evidence.by_board[name]
+def _board(name: str, data: SiteData) -> BoardTable:
+    scores = data.by_board[name]
     shown = [score for score in scores if score.main and score.value is not None]
     metrics = {score.metric: score.higher_is_better for score in sorted(shown, key=lambda score: score.metric)}
     lines: dict[str, dict[str, Score]] = {}
     for score in shown:
         lines.setdefault(score.label, {})[score.metric] = score
-    rows = evidence.rows
+    rows = data.rows
     performers = sorted(set(rows.loc[rows["board"] == name, "performer"]))
     made = [_line(found, list(metrics)) for found in lines.values()]
     made.sort(key=lambda line: (not line.method, line.label))

@@ -33,50 +33,49 @@ class SiteMaterial:
 
 
 def site_pages(
-    evidence: SiteData, material: SiteMaterial, pictures: Mapping[str, Sequence[Chosen]] | None = None
+    data: SiteData, material: SiteMaterial, pictures: Mapping[str, Sequence[Chosen]] | None = None
 ) -> dict[str, str]:
     """Name below the site's folder and text of every page, stylesheet and script."""
-    facts, claims, shown = material.facts, bool(material.claims), boards(evidence)
+    facts, claims, shown = material.facts, bool(material.claims), boards(data)
     return {
-        **home(evidence, shown, verdicts_of(material.cards), claims),
-        **dict(explainer_pages(evidence, facts, pictures or {}, claims)),
-        **dict(metric_pages(evidence, facts, material.cards, claims)),
-        **dict(dataset_pages(evidence, shown, facts, claims)),
+        **home(data, shown, verdicts_of(material.cards), claims),
+        **dict(explainer_pages(data, facts, pictures or {}, claims)),
+        **dict(metric_pages(data, facts, material.cards, claims)),
+        **dict(dataset_pages(data, shown, facts, claims)),
         **dict(claim_pages(material.claims)),
-        **dict(interactive_pages(evidence, shown, claims)),
+        **dict(interactive_pages(data, shown, claims)),
         **{name: static(name) for name in STATIC},
     }
 
 
 def write_site(
-    folder: Path, evidence: SiteData, material: SiteMaterial, pictures: Path | None = None, photographs: bool = False
+    folder: Path, data: SiteData, material: SiteMaterial, pictures: Path | None = None, photographs: bool = False
 ) -> list[Path]:
     """Write the site into a folder, made if absent, and remove its pages that are no more; the paths written.
 
-    `pictures` is a folder as `bench run` writes it; where it has none of an
-    explainer, those already in the site stay. Pictures of photographs are left out unless `photographs`. Raises
-    InputError if the folder cannot be written.
+    `pictures` is a folder as `bench run` writes it; where it has none of an explainer, those already in the site stay.
+    Pictures of photographs are left out unless `photographs`. Raises InputError if the folder cannot be written.
     """
     datasets = None if photographs else RENDERED
-    shown = pictures_from(evidence, pictures, folder, datasets)
+    shown = pictures_from(data, pictures, folder, datasets)
     with writing(folder):
         paths = write_files(folder, shown)
         _remove(folder, set(shown), below=FOLDER)
-        pages = site_pages(evidence, material, chosen_pictures(evidence, folder / FOLDER, None))
+        pages = site_pages(data, material, chosen_pictures(data, folder / FOLDER, None))
         paths = write_files(folder, pages) + paths
         _remove(folder, {*pages, *shown})
     return paths
 
 
-def stale_site(folder: Path, evidence: SiteData, material: SiteMaterial) -> list[str]:
+def stale_site(folder: Path, data: SiteData, material: SiteMaterial) -> list[str]:
     """Names of files of a site that are absent, differ from what the results make, or are no more; none without site.
 
     The pictures that lie in the site are taken as they are.
     """
     if not (folder / "index.html").is_file():
         return []
-    chosen = chosen_pictures(evidence, folder / FOLDER, None)
-    made = site_pages(evidence, material, chosen)
+    chosen = chosen_pictures(data, folder / FOLDER, None)
+    made = site_pages(data, material, chosen)
     kept = {picture.path for pictures in chosen.values() for picture in pictures}
     return sorted(differing(folder, made) | (_present(folder) - set(made) - kept))
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.current import UNRANKED
-from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.site.data import Score, SiteData
+from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.uses import RANKS, SCREENS, Uses
 
 _OF_LOGITS = {"accuracy", "average_precision", "balanced_accuracy"}
@@ -44,26 +44,26 @@ class Profile:
         return self.control not in UNRANKED
 
 
-def profiles(evidence: SiteData, verdicts: Uses = MappingProxyType({})) -> list[Profile]:
+def profiles(data: SiteData, verdicts: Uses = MappingProxyType({})) -> list[Profile]:
     """A profile of each explainer with its default options (any, where it has no others), by name.
 
     `verdicts` are those of cards, by metric and dataset; a metric without a card ranks.
     """
-    return [_profile(name, scores, evidence, verdicts) for name, scores in sorted(evidence.by_explainer.items())]
+    return [_profile(name, scores, data, verdicts) for name, scores in sorted(data.by_explainer.items())]
 
 
-def _profile(name: str, scores: list[Score], evidence: SiteData, verdicts: Uses) -> Profile:
+def _profile(name: str, scores: list[Score], data: SiteData, verdicts: Uses) -> Profile:
     default = [score for score in scores if not score.variant] or scores
     scored = [score for score in default if score.value is not None]
     labels = {score.label for score in default}
-    costs = [cost for label in sorted(labels) for cost in evidence.costs.get(label, {}).values()]
+    costs = [cost for label in sorted(labels) for cost in data.costs.get(label, {}).values()]
     first: dict[str, dict[str, int]] = {RANKS: {}, SCREENS: {}}
     for score in scored:
         of_verdict = first.get(verdicts.get((score.metric, score.dataset), RANKS))
         if of_verdict is not None and score.main and score.method and score.first and score.proven:
             of_verdict[score.metric] = of_verdict.get(score.metric, 0) + 1
     return Profile(
-        explainer=name, control=default[0].control, has=tuple(_has(scored, name in evidence.unchanged)),
+        explainer=name, control=default[0].control, has=tuple(_has(scored, name in data.unchanged)),
         cost=_mean(costs),
         first_in=_most_first(first[RANKS]),
         passes=_most_first(first[SCREENS]),

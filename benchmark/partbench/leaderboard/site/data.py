@@ -12,8 +12,8 @@ import pandas as pd
 
 from partbench.leaderboard.costs import Cost, costs
 from partbench.leaderboard.current import UNRANKED
+from partbench.leaderboard.pairs import pairs_of
 from partbench.leaderboard.sources import Sources
-from partbench.leaderboard.verdicts import pairs_of
 from partbench.results.plain_text import printable
 from partbench.results.schema import label
 
@@ -70,7 +70,7 @@ class Score:
 
     @property
     def proven(self) -> bool:
-        """Whether the score is evidence: surely better than every floor, and not of numbers alone."""
+        """Whether the score is evidence: surely better than every floor, and supported by maps (no † and no ‡)."""
         return not self.beaten_by_control and not self.unsupported
 
     @property
@@ -145,7 +145,7 @@ class SiteData:
         return frozenset(always[always].index)
 
 
-def evidence_of(sources: Sources) -> SiteData:
+def site_data(sources: Sources) -> SiteData:
     """What results and the evidence of images say; texts become printable: no control or bidirectional characters."""
     scores = list(_scores(_printable(sources.standings)))
     return SiteData(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)))

@@ -16,22 +16,20 @@ from partbench.leaderboard.site.templating import render
 PERFORMER_ACCURACY = "balanced_accuracy@performer"
 
 
-def dataset_pages(
-    evidence: SiteData, boards: list[BoardTable], facts: Facts, claims: bool
-) -> Iterator[tuple[str, str]]:
+def dataset_pages(data: SiteData, boards: list[BoardTable], facts: Facts, claims: bool) -> Iterator[tuple[str, str]]:
     """The list of datasets and a page for each one."""
-    named = [(name, facts.of("datasets", name), [b for b in boards if b.dataset == name]) for name in evidence.datasets]
+    named = [(name, facts.of("datasets", name), [b for b in boards if b.dataset == name]) for name in data.datasets]
     yield "datasets.html", render("datasets.html", here="datasets", datasets=named, claims=claims)
     for name, fact, own in named:
         yield page_of("datasets", name), render(
             "dataset.html", root="../", here="datasets", name=name, fact=fact, boards=own,
-            tasks=_tasks(evidence, name), claims=claims,
+            tasks=_tasks(data, name), claims=claims,
         )  # fmt: skip
 
 
-def _tasks(evidence: SiteData, dataset: str) -> list[dict[str, Any]]:
+def _tasks(data: SiteData, dataset: str) -> list[dict[str, Any]]:
     """Tasks with network, images, number of explainers and of cells, and how often the network is right."""
-    rows = evidence.rows[evidence.rows["dataset"] == dataset]
+    rows = data.rows[data.rows["dataset"] == dataset]
     right = rows[(rows["metric"] == PERFORMER_ACCURACY) & rows["scored"]].groupby("task")["value"].mean()
     found = rows.groupby("task", sort=True).agg(
         board=("board", "first"), category=("category", "first"), performer=("performer", "first"),

@@ -7,14 +7,15 @@ from typing import Any
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.costs import Cost
+from partbench.leaderboard.origins import OWN
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen
 from partbench.leaderboard.site.templating import render
+from partbench.leaderboard.verdicts import A_BETTER, B_BETTER
 
-FIRST_PARTY = "partbench"  # the distribution that holds the plugins that come with it
 CONTROLS = {
     "": "A method.",
     "floor": "A floor: it sees nothing of what the network makes of an image. A score counts only if it is better.",
@@ -24,21 +25,21 @@ CONTROLS = {
 
 
 def explainer_pages(
-    evidence: SiteData, facts: Facts, pictures: Mapping[str, Sequence[Chosen]], claims: bool
+    data: SiteData, facts: Facts, pictures: Mapping[str, Sequence[Chosen]], claims: bool
 ) -> Iterator[tuple[str, str]]:
     """The list of explainers and a page for each one."""
-    known = {profile.explainer: profile for profile in profiles(evidence)}
+    known = {profile.explainer: profile for profile in profiles(data)}
     yield (
         "explainers.html",
         render("explainers.html", here="explainers", profiles=list(known.values()), facts=facts, claims=claims),
     )
-    for name, scores in sorted(evidence.by_explainer.items()):
-        distribution = evidence.distributions[name]
+    for name, scores in sorted(data.by_explainer.items()):
+        distribution = data.distributions[name]
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
-            labels=_labels(scores), rivals=_rivals(evidence, name), pictures=pictures.get(name, ()),
-            runs=_runs(evidence, name), distribution=distribution, first_party=distribution == FIRST_PARTY,
+            labels=_labels(scores), rivals=_rivals(data, name), pictures=pictures.get(name, ()),
+            runs=_runs(data, name), distribution=distribution, first_party=distribution == OWN,
         )  # fmt: skip
 
 
@@ -59,12 +60,12 @@ def _on_board(board: str, scores: Sequence[Score]) -> dict[str, Any]:
     return {"name": board, "about": about(board), "main": main, "others": [s for s in scores if not s.main]}
 
 
-def _rivals(evidence: SiteData, name: str) -> list[tuple[str, str, dict[str, int]]]:
+def _rivals(data: SiteData, name: str) -> list[tuple[str, str, dict[str, int]]]:
     """Of each pair that is compared: the own label, the other one, and how often which verdict was given."""
-    own = {score.label for score in evidence.by_explainer[name]}
+    own = {score.label for score in data.by_explainer[name]}
     found: dict[tuple[str, str], dict[str, int]] = {}
-    for a, b, verdict in evidence.verdicts:
-        for mine, other, better in ((a, b, "a better"), (b, a, "b better")):
+    for a, b, verdict in data.verdicts:
+        for mine, other, better in ((a, b, A_BETTER), (b, a, B_BETTER)):
             if mine in own:
                 kind = verdict if verdict.startswith("not") else ("better" if verdict == better else "worse")
                 counts = found.setdefault((mine, other), {})
@@ -72,7 +73,7 @@ def _rivals(evidence: SiteData, name: str) -> list[tuple[str, str, dict[str, int
     return [(mine, other, counts) for (mine, other), counts in sorted(found.items())]
 
 
-def _runs(evidence: SiteData, name: str) -> list[tuple[str, str, Cost]]:
+def _runs(data: SiteData, name: str) -> list[tuple[str, str, Cost]]:
     """Costs by board and label."""
-    labels = sorted({score.label for score in evidence.by_explainer[name]})
-    return [(board, label, cost) for label in labels for board, cost in evidence.costs.get(label, {}).items()]
+    labels = sorted({score.label for score in data.by_explainer[name]})
+    return [(board, label, cost) for label in labels for board, cost in data.costs.get(label, {}).items()]

@@ -9,15 +9,15 @@ from partbench.leaderboard.site.templating import render
 from partbench.leaderboard.uses import Uses
 
 
-def home(evidence: SiteData, boards: list[BoardTable], verdicts: Uses, claims: bool) -> dict[str, str]:
+def home(data: SiteData, boards: list[BoardTable], verdicts: Uses, claims: bool) -> dict[str, str]:
     """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
-    found = profiles(evidence, verdicts)
+    found = profiles(data, verdicts)
     methods = [profile for profile in found if profile.method]
     wins = sorted({metric for profile in methods for metric, _ in (*profile.first_in, *profile.passes)})
     counts = {
         "explainers": len(methods), "controls": len(found) - len(methods), "boards": len(boards),
         "metrics": len({metric for board in boards for metric, _ in board.metrics}),
-        "cells": evidence.rows["cell"].nunique(),
+        "cells": data.rows["cell"].nunique(),
     }  # fmt: skip
     text = render(
         "home.html", here="home", profiles=methods, meanings=MEANINGS, wins=wins, boards=boards, counts=counts,

@@ -9,18 +9,19 @@ from partbench.leaderboard.site.boards import BoardTable
 from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
+from partbench.leaderboard.verdicts import A_BETTER, B_BETTER, NOT_COMPARABLE, UNDECIDED
 
 
-def interactive_pages(evidence: SiteData, boards: list[BoardTable], claims: bool) -> Iterator[tuple[str, str]]:
+def interactive_pages(data: SiteData, boards: list[BoardTable], claims: bool) -> Iterator[tuple[str, str]]:
     """Compare and scatter."""
-    scores = [score for score in evidence.scores if score.value is not None]
+    scores = [score for score in data.scores if score.value is not None]
     main = [score for score in scores if score.main]
-    known = _Numbered(evidence, boards, main)
+    known = _Numbered(data, boards, main)
     yield (
         "compare.html",
         render("compare.html", here="compare", data=known.data | {"pairs": known.pairs()}, claims=claims),
     )
-    everything = _Numbered(evidence, boards, scores)
+    everything = _Numbered(data, boards, scores)
     yield (
         "scatter.html",
         render("scatter.html", here="scatter", data=everything.data | {"costs": everything.costs()}, claims=claims),
@@ -30,8 +31,8 @@ def interactive_pages(evidence: SiteData, boards: list[BoardTable], claims: bool
 class _Numbered:
     """Scores as lists of numbers, with names once."""
 
-    def __init__(self, evidence: SiteData, boards: list[BoardTable], scores: Sequence[Score]) -> None:
-        self._evidence = evidence
+    def __init__(self, data: SiteData, boards: list[BoardTable], scores: Sequence[Score]) -> None:
+        self._site = data
         self._boards = {board.name: at for at, board in enumerate(boards)}
         self._labels = {name: at for at, name in enumerate(sorted({score.label for score in scores}))}
         self._metrics = {name: at for at, name in enumerate(sorted({score.metric for score in scores}))}
@@ -55,13 +56,13 @@ class _Numbered:
         return [
             [self._boards[board], self._labels[label], *map(_short, (c.fit_seconds, c.image_seconds, c.peak_mb))]
             for label in self._labels
-            for board, c in self._evidence.costs.get(label, {}).items()
+            for board, c in self._site.costs.get(label, {}).items()
         ]
 
     def pairs(self) -> list[list[Any]]:
         """Board, metric, a, b; difference, low, high, adjusted p, probability that a is better; verdict, one seed."""
         found = []
-        for row in self._evidence.pairs.to_dict("records"):
+        for row in self._site.pairs.to_dict("records"):
             if row["a"] in self._labels and row["b"] in self._labels and row["metric"] in self._metrics:
                 place = [self._boards[row["board"]], self._metrics[row["metric"]]]
                 place += [self._labels[row["a"]], self._labels[row["b"]]]
@@ -70,7 +71,7 @@ class _Numbered:
         return found
 
 
-_VERDICTS = ("a better", "b better", "not separated", "not comparable")
+_VERDICTS = (A_BETTER, B_BETTER, UNDECIDED, NOT_COMPARABLE)  # the order that site.js reads
 
 
 def _short(value: Any) -> float | None:

@@ -40,30 +40,30 @@ def verdicts_of(cards: Mapping[str, CardTables]) -> dict[tuple[str, str], str]:
 
 
 def metric_pages(
-    evidence: SiteData, facts: Facts, cards: Mapping[str, CardTables], claims: bool
+    data: SiteData, facts: Facts, cards: Mapping[str, CardTables], claims: bool
 ) -> Iterator[tuple[str, str]]:
     """The list of metrics and a page for each ranked one, with its variants."""
-    names = sorted({score.metric for score in evidence.scores if score.main and score.value is not None})
-    about_each = [(name, evidence.by_metric[name][-1].higher_is_better, facts.of("metrics", name)) for name in names]
+    names = sorted({score.metric for score in data.scores if score.main and score.value is not None})
+    about_each = [(name, data.by_metric[name][-1].higher_is_better, facts.of("metrics", name)) for name in names]
     yield "metrics.html", render("metrics.html", here="metrics", metrics=about_each, cards=cards, claims=claims)
     for name, higher, fact in about_each:
         yield page_of("metrics", name), render(
             "metric.html", root="../", here="metrics", name=name, higher=higher, fact=fact, card=cards.get(name),
-            boards=_boards(evidence, name), variants=_variants(evidence, name), bounds=_bounds(evidence, name),
+            boards=_boards(data, name), variants=_variants(data, name), bounds=_bounds(data, name),
             claims=claims,
         )  # fmt: skip
 
 
-def _boards(evidence: SiteData, name: str) -> list[dict[str, Any]]:
+def _boards(data: SiteData, name: str) -> list[dict[str, Any]]:
     return [
         {"name": board, "about": about(board), "scores": rankings(scores), "floor": _best_floor(scores)}
-        for board, scores in _by_board(evidence, name)
+        for board, scores in _by_board(data, name)
     ]
 
 
-def _by_board(evidence: SiteData, name: str) -> Iterator[tuple[str, list[Score]]]:
-    for board in evidence.boards:
-        scores = [score for score in evidence.by_metric[name] if score.board == board]
+def _by_board(data: SiteData, name: str) -> Iterator[tuple[str, list[Score]]]:
+    for board in data.boards:
+        scores = [score for score in data.by_metric[name] if score.board == board]
         if any(score.value is not None for score in scores):
             yield board, scores
 
@@ -74,14 +74,14 @@ def _best_floor(scores: Sequence[Score]) -> Score | None:
     return floors[0] if floors else None
 
 
-def _variants(evidence: SiteData, name: str) -> list[tuple[str, list[tuple[str, list[Score]]]]]:
+def _variants(data: SiteData, name: str) -> list[tuple[str, list[tuple[str, list[Score]]]]]:
     """The values of `name@...` on each board, by the variant of the metric."""
-    variants = sorted(metric for metric in evidence.by_metric if metric.startswith(f"{name}@"))
-    found = [(metric, [(b, rankings(scores)) for b, scores in _by_board(evidence, metric)]) for metric in variants]
+    variants = sorted(metric for metric in data.by_metric if metric.startswith(f"{name}@"))
+    found = [(metric, [(b, rankings(scores)) for b, scores in _by_board(data, metric)]) for metric in variants]
     return [(metric, boards) for metric, boards in found if boards]
 
 
-def _bounds(evidence: SiteData, name: str) -> tuple[float | None, float | None]:
-    rows = evidence.rows[evidence.rows["metric"] == name]
+def _bounds(data: SiteData, name: str) -> tuple[float | None, float | None]:
+    rows = data.rows[data.rows["metric"] == name]
     low, high = rows["low_bound"].dropna(), rows["high_bound"].dropna()
     return (float(low.iloc[-1]) if len(low) else None), (float(high.iloc[-1]) if len(high) else None)

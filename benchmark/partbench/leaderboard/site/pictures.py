@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from partbench.leaderboard.numbers_alone import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.site.data import SiteData
+from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
 from partbench.results.schema import picture_path
 
 FOLDER, SUFFIX = "pictures", ".webp"
@@ -30,7 +30,7 @@ class Chosen:
 
 
 def chosen_pictures(
-    evidence: SiteData, folder: Path, datasets: tuple[str, ...] | None = RENDERED, suffix: str = SUFFIX
+    data: SiteData, folder: Path, datasets: tuple[str, ...] | None = RENDERED, suffix: str = SUFFIX
 ) -> dict[str, list[Chosen]]:
     """By explainer, the pictures of its best and of its worst cell, of those in `folder`.
 
@@ -39,7 +39,7 @@ def chosen_pictures(
     maps and that at least two such cells have, else that one has. `datasets`: those whose pictures may be shown; None:
     all.
     """
-    rows = evidence.rows
+    rows = data.rows
     rows = rows[rows["scored"] & (rows["variant"] == "") & ~rows["metric"].str.contains("@")]
     rows = rows[~rows["metric"].isin(METRICS_WITHOUT_MAPS) & rows["higher_is_better"].notna()]
     if datasets is not None:
@@ -70,15 +70,15 @@ def _best_and_worst(rows: pd.DataFrame) -> list[Chosen]:
 
 
 def pictures_from(
-    evidence: SiteData, drawn: Path | None, site: Path, datasets: tuple[str, ...] | None, limit: int = MOST_BYTES
+    data: SiteData, drawn: Path | None, site: Path, datasets: tuple[str, ...] | None, limit: int = MOST_BYTES
 ) -> dict[str, bytes]:
     """Name in the site and bytes of the chosen pictures: of each explainer those in `drawn`, else those of the site.
 
     Pictures in `drawn` are made smaller. Explainers come in order of their names; a picture that would exceed `limit`
     bytes together is left out.
     """
-    fresh = chosen_pictures(evidence, drawn, datasets, ".png") if drawn is not None else {}
-    chosen = {**chosen_pictures(evidence, site / FOLDER, datasets), **fresh}
+    fresh = chosen_pictures(data, drawn, datasets, ".png") if drawn is not None else {}
+    chosen = {**chosen_pictures(data, site / FOLDER, datasets), **fresh}
     found: dict[str, bytes] = {}
     for name in sorted(chosen):
         for picture in chosen[name]:

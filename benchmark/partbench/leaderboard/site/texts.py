@@ -54,6 +54,10 @@ def arrow(higher_is_better: bool | None) -> str:
 
 
 def marks(score: Score) -> str:
-    """† not surely better than every floor; ‡ a metric without maps, of maps that beat no floor; ¹ one seed."""
+    """The marks of a score.
+
+    † not surely better than every floor; ‡ the metric reads no maps, and the explainer's maps beat no floor; ¹ one
+    seed.
+    """
     seed = "¹" if score.one_seed and score.value is not None else ""
     return ("†" if score.beaten_by_control else "") + ("‡" if score.unsupported else "") + seed

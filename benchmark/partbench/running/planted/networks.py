@@ -1,4 +1,4 @@
-"""A performer with random weights from its top down to a layer: what explainers of it score, a metric must notice.
+"""Performers with random weights from the top down to a layer: a metric must score their explainers worse.
 
 Source: Adebayo et al., "Sanity Checks for Saliency Maps" (2018), cascading randomisation.
 """

@@ -1,4 +1,4 @@
-"""Explanations that are true, mixed with noise in known shares, or turned into their opposite.
+"""Oracles: explanations that are true, mixed with noise in known shares, or inverted.
 
 A dose d in [0, 1] mixes truth and noise as (1 - d) truth + d noise. The inverted explanation says the opposite.
 """
@@ -24,9 +24,10 @@ SMOOTHNESS = 3 / 32  # standard deviation of the blur of random maps, of their w
 
 @dataclass(frozen=True)
 class Oracle:
-    """A true explanation: the metrics that ask what it tells, and how it is made of test images at a level.
+    """A true explanation, the metrics that read what it says, and the function that makes it.
 
-    The level is a share of noise as text, or "inverted".
+    The function takes the truth, rows of test images, a level and a seed. A level is one of `LEVELS`: a share of noise
+    as text, or "inverted".
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Planted runs of tasks, each a file of rows: what is made already is not made again."""
+"""Planted runs of tasks, each a file of rows; a run that is there, and up to date, is not made again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class PlantedRun:
-    """A planted run of a task: oracle, cheat or random weights, and whose: an oracle, a cheat or an explainer."""
+    """A planted run of a task.
+
+    kind: `ORACLE`, `CHEAT` or `RANDOM_WEIGHTS`. subject: the name of the oracle, of the cheat, or of the explainer that
+    is fitted to the network with random weights.
+    """
 
     task: str
     kind: str
@@ -85,7 +89,7 @@ def make_planted(
 
 
 class Bench:
-    """Opens what planted runs of one task share: its truth, and its networks with random weights."""
+    """Makes planted runs; the runs of a task share its truth and its networks with random weights."""
 
     def __init__(self, workbench: Workbench, cache: Path) -> None:
         self.workbench, self.registry, self.cache = workbench, workbench.registry, cache
@@ -148,7 +152,7 @@ def _at(explanation: Callable[[Truth, Sequence[int], str, int], Explanation], le
 
 
 def score(truth: Truth, made: Made, metrics: Sequence[Metric]) -> list[Row]:
-    """The rows of an explanation that is made from the truth: fed to metrics in the batches of a cell."""
+    """The rows of metrics of an explanation that is made from the truth, in the batches of a cell."""
     task, states = truth.task, [MetricState(metric) for metric in metrics]
     parts = len(task.dataset.part_names or task.dataset.landmark_names)
     for rows, size, active in passes(task, states):

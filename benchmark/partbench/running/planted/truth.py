@@ -17,11 +17,12 @@ from partbench.types import Explanation, NotApplicable
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth of a task's N test images, n of them of its category, and of the q of its p parts that these show.
+    """The truth of the N test images of a task. n of them are of its category, and q parts show in these.
 
-    place: of each test image its row among those of the category, -1 for others. maps: of each part, 1 at its centre
-    and less with the distance from there, 0 off the part. effects: how much the explained logit falls without the part,
-    0 where it does not show. parts: the index of each of the q parts among those of the dataset.
+    ids, positive, logits: of all test images; whether they are of the category, and the explained logit. maps: of each
+    part in each image of the category, in [0, 1]: largest at the part's centre, 0 off the part. effects: how much the
+    explained logit falls without the part, in logits; 0 where the part does not show. parts: the indices of the q parts
+    among those of the dataset.
     """
 
     task: Task
@@ -34,7 +35,7 @@ class Truth:
 
     @property
     def place(self) -> Tensor:
-        """Row of each test image among those of the category; -1 for the others."""
+        """(N), the row of each test image among those of the category; -1 for the others."""
         return torch.where(self.positive, self.positive.cumsum(0) - 1, -1)
 
     def of_category(self, rows: Sequence[int]) -> Tensor:

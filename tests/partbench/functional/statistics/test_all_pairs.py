@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from partbench.functional.statistics import Evidence, Known, Pairing, Prior, Stack, compare, compare_all
+from partbench.functional.statistics import Evidence, Pairing, Pairings, Prior, Stack, compare, compare_all
 
 
 def stacked(k: int, tasks: int, seeds: int, missing: float = 0.0, shared: bool = True, entropy: int = 0) -> Stack:
@@ -34,11 +34,11 @@ def evidence(stack: Stack, k: int) -> dict[str, Evidence]:
     return found
 
 
-def pairing(stack: Stack, known: Known, a: int, b: int) -> Pairing:
+def pairing(stack: Stack, pairings: Pairings, a: int, b: int) -> Pairing:
     both = (stack.seeds[[a, b]] > 0).all(0)
-    same = known.network[a] == known.network[b] > 0 and (stack.seeds[a] == stack.seeds[b])[both].all()
-    fixed = bool(known.deterministic[a]), bool(known.deterministic[b])
-    return Pairing(fixed, bool(same), known.higher_is_better, known.prior)
+    same = pairings.network[a] == pairings.network[b] > 0 and (stack.seeds[a] == stack.seeds[b])[both].all()
+    fixed = bool(pairings.deterministic[a]), bool(pairings.deterministic[b])
+    return Pairing(fixed, bool(same), pairings.higher_is_better, pairings.prior)
 
 
 @pytest.mark.parametrize("prior", [None, Prior(3.0, 0.2, 50.0)])
@@ -52,13 +52,13 @@ def test_all_pairs_at_once_are_compared_as_each_by_itself(
         absent = np.arange(seeds)[:, None] >= stack.seeds[k][stack.task]
         stack.values[k][~absent & np.isnan(stack.values[k]) & stack.listed[k] & (missing < 0.2)] = 0.1
         stack.values[k][absent] = np.nan
-    known = Known(np.arange(7) == 2, np.array([0, 0, 0, 0, 0, 1, 1]), prior is None, prior)
+    pairings = Pairings(np.arange(7) == 2, np.array([0, 0, 0, 0, 0, 1, 1]), prior is None, prior)
     pairs = np.array(list(itertools.permutations(range(7), 2)))
-    found, compared = compare_all(stack, pairs, known), 0
+    found, compared = compare_all(stack, pairs, pairings), 0
     intervals = found.these.interval()
     for at, (a, b) in enumerate(pairs):
         try:
-            one = compare(evidence(stack, a), evidence(stack, b), pairing(stack, known, a, b))
+            one = compare(evidence(stack, a), evidence(stack, b), pairing(stack, pairings, a, b))
         except ValueError:
             assert np.isnan(found.these.difference[at])
             assert not found.comparable[at]
@@ -76,7 +76,7 @@ def test_all_pairs_at_once_are_compared_as_each_by_itself(
 
 def test_an_explainer_of_value_0_gives_means_and_their_variance() -> None:
     stack = stacked(3, 2, 1, shared=False).with_zero()
-    found = compare_all(stack, np.array([[1, 3], [2, 3]]), Known(np.ones(4, bool), np.zeros(4, int)))
+    found = compare_all(stack, np.array([[1, 3], [2, 3]]), Pairings(np.ones(4, bool), np.zeros(4, int)))
     for at, k in enumerate((1, 2)):
         of_task = stack.values[k, 0].reshape(2, 12)
         assert found.these.difference[at] == pytest.approx(of_task.mean())
@@ -86,16 +86,16 @@ def test_an_explainer_of_value_0_gives_means_and_their_variance() -> None:
 
 def test_equal_values_and_no_pairs_are_no_difference() -> None:
     stack = stacked(2, 1, 1)
-    known = Known(np.ones(2, bool), np.zeros(2, int))
-    same = compare_all(stack, np.array([[0, 0]]), known)
+    pairings = Pairings(np.ones(2, bool), np.zeros(2, int))
+    same = compare_all(stack, np.array([[0, 0]]), pairings)
     assert (same.these.difference[0], same.these.p[0], same.better[0]) == (0, 1, 0.5)
-    assert len(compare_all(stack, np.empty((0, 2), int), known).these.p) == 0
+    assert len(compare_all(stack, np.empty((0, 2), int), pairings).these.p) == 0
 
 
 def test_over_seeds_is_the_variance_pooled_within_tasks_without_a_prior() -> None:
     stack = stacked(4, 3, 4)
-    known = Known(np.zeros(4, bool), np.zeros(4, int), prior=Prior(5.0, 9.0, 99.0))
-    variance, degrees = compare_all(stack, np.array([[1, 2]]), known).over_seeds
+    pairings = Pairings(np.zeros(4, bool), np.zeros(4, int), prior=Prior(5.0, 9.0, 99.0))
+    variance, degrees = compare_all(stack, np.array([[1, 2]]), pairings).over_seeds
     means = [stack.values[1, :s, stack.task == t].mean(0) for t, s in enumerate(stack.seeds[1])]
     assert degrees[0] == sum(len(of_task) - 1 for of_task in means)
     assert variance[0] == pytest.approx(sum(np.square(m - m.mean()).sum() for m in means) / degrees[0])

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from partbench.functional.statistics import Known, Stack, compare_all, hidden, without_far_out
+from partbench.functional.statistics import Pairings, Stack, compare_all, dominated_by_far_out, without_far_out
 from partbench.functional.statistics.far_out import fenced
 
 PAIR = np.array([[0, 1]])
-KNOWN = Known(np.zeros(2, bool), np.zeros(2, int))
+PAIRINGS = Pairings(np.zeros(2, bool), np.zeros(2, int))
 
 
 def stack(values: np.ndarray, tasks: int = 1) -> Stack:
@@ -35,8 +35,8 @@ def test_nothing_is_far_where_most_are_equal_or_many_would_be(row: list[float]) 
 
 def test_without_images_far_out_nothing_changes() -> None:
     of = stack(drawn(), tasks=2)
-    assert not hidden(of, PAIR)[0]
-    plain, moved = (f(of, PAIR, KNOWN).these for f in (compare_all, without_far_out))
+    assert not dominated_by_far_out(of, PAIR)[0]
+    plain, moved = (f(of, PAIR, PAIRINGS).these for f in (compare_all, without_far_out))
     assert (plain.difference, plain.p) == (pytest.approx(moved.difference), pytest.approx(moved.p))
 
 
@@ -45,10 +45,10 @@ def test_of_an_image_far_out_the_difference_is_the_fence_whatever_each_seed_says
     values[0] += 0.2
     values[0, :, 7] = [1e6, 3e6, -1e6]
     of = stack(values)
-    assert hidden(of, PAIR)[0]
-    found, raw = without_far_out(of, PAIR, KNOWN).these, compare_all(of, PAIR, KNOWN).these
+    assert dominated_by_far_out(of, PAIR)[0]
+    found, raw = without_far_out(of, PAIR, PAIRINGS).these, compare_all(of, PAIR, PAIRINGS).these
     expected = fenced((values[0].mean(0) - values[1].mean(0))[None]).mean()
     assert found.difference[0] == pytest.approx(expected)
     assert found.p[0] < 1e-4 < 0.3 < raw.p[0]
-    turned = without_far_out(of, PAIR[:, ::-1], KNOWN).these
+    turned = without_far_out(of, PAIR[:, ::-1], PAIRINGS).these
     assert (turned.difference[0], turned.p[0]) == (pytest.approx(-expected), pytest.approx(found.p[0]))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cards_sources import EXPLAINERS, METRIC, TASKS, results, sources
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
@@ -25,6 +25,7 @@ from partbench.leaderboard.metric_cards.orders import (
 OPPOSITE = dict(zip(EXPLAINERS, reversed(EXPLAINERS.values()), strict=True))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a loaded machine
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=9))
 def test_tau_is_scipys(pairs: list[tuple[int, int]]) -> None:
     one, other = zip(*pairs, strict=True)

@@ -11,7 +11,7 @@ from cards_sources import DOSES, EXPLAINERS, METRIC, TASKS, cheat, oracle, rando
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partbench.leaderboard.metric_cards.card import metric_verdicts
+from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.rules import NOT_HERE, RANKS, SCREENS
 from partbench.leaderboard.sources import Sources
 from partbench.results.planted import INVERTED
@@ -21,7 +21,7 @@ DISORDER = {task: dict(zip(order, EXPLAINERS.values(), strict=True)) for task, o
 
 
 def verdict(of: Sources, metric: str = METRIC, dataset: str = "fauna") -> tuple[str, str]:
-    table = metric_verdicts(of).set_index(["metric", "dataset"])
+    table = Cards(of).verdicts.set_index(["metric", "dataset"])
     return table.loc[(metric, dataset), "verdict"], table.loc[(metric, dataset), "reason"]
 
 
@@ -184,9 +184,9 @@ def test_of_several_rises_with_noise_the_largest_is_told() -> None:
 
 
 def test_without_results_or_planted_runs_there_are_no_verdicts() -> None:
-    assert metric_verdicts(sources([], [])).empty
-    assert metric_verdicts(sources(runs=[])).empty
-    assert list(metric_verdicts(sources([], []))) == ["metric", "dataset", "verdict", "reason"]
+    assert Cards(sources([], [])).verdicts.empty
+    assert Cards(sources(runs=[])).verdicts.empty
+    assert list(Cards(sources([], [])).verdicts) == ["metric", "dataset", "verdict", "reason"]
 
 
 def test_verdicts_do_not_depend_on_the_order_of_rows() -> None:
@@ -194,4 +194,4 @@ def test_verdicts_do_not_depend_on_the_order_of_rows() -> None:
     shuffled = Sources(
         *(table.sample(frac=1, random_state=1) for table in (given.results, given.evidence, given.planted_runs))
     )
-    pd.testing.assert_frame_equal(metric_verdicts(given), metric_verdicts(shuffled))
+    pd.testing.assert_frame_equal(Cards(given).verdicts, Cards(shuffled).verdicts)

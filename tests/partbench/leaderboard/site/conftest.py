@@ -14,7 +14,7 @@ from planted_results import cell, planted
 
 from partbench.leaderboard.site.build import SiteMaterial, write_site
 from partbench.leaderboard.site.claim_pages import Claim, ClaimLine
-from partbench.leaderboard.site.data import SiteData, evidence_of
+from partbench.leaderboard.site.data import SiteData, site_data
 from partbench.leaderboard.site.facts import facts_of
 from partbench.leaderboard.site.metric_pages import CardTables
 from partbench.leaderboard.sources import Sources
@@ -38,7 +38,7 @@ def results() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def evidence(results: tuple[pd.DataFrame, pd.DataFrame]) -> SiteData:
-    return evidence_of(Sources(*results))
+    return site_data(Sources(*results))
 
 
 @pytest.fixture(scope="session")

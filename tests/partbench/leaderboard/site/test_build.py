@@ -16,7 +16,7 @@ from planted_results import frame
 from partbench.errors import InputError
 from partbench.leaderboard.site.boards import boards
 from partbench.leaderboard.site.build import SiteMaterial, site_pages, stale_site, write_site
-from partbench.leaderboard.site.data import SiteData, evidence_of
+from partbench.leaderboard.site.data import SiteData, site_data
 from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.metric_pages import metric_pages
 from partbench.leaderboard.site.templating import STATIC, static
@@ -220,7 +220,7 @@ def test_the_bytes_do_not_depend_on_the_order_of_results(
     results: tuple[pd.DataFrame, pd.DataFrame], evidence: SiteData, material: SiteMaterial
 ) -> None:
     shuffled = (table.sample(frac=1, random_state=0) for table in results)
-    assert site_pages(evidence_of(Sources(*shuffled)), material) == site_pages(evidence, material)
+    assert site_pages(site_data(Sources(*shuffled)), material) == site_pages(evidence, material)
 
 
 def test_a_page_that_differs_is_stale_until_the_site_is_written_again(
@@ -247,5 +247,5 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(evidence: SiteData,
 def test_no_results_make_a_site_without_boards(tmp_path: Path) -> None:
     nothing = frame([])
     images = nothing[["cell", "explainer", "variant", "task", "seed", "metric", "unit", "value"]]
-    write_site(tmp_path, evidence_of(Sources(nothing, images)), SiteMaterial())
+    write_site(tmp_path, site_data(Sources(nothing, images)), SiteMaterial())
     assert "The boards" in (tmp_path / "index.html").read_text()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from planted_results import cell, planted
 
 from partbench.leaderboard.site.capabilities import profiles
-from partbench.leaderboard.site.data import SiteData, evidence_of
+from partbench.leaderboard.site.data import SiteData, site_data
 from partbench.leaderboard.sources import Sources
 
 
@@ -11,7 +11,7 @@ def test_what_an_explainer_gives_is_what_metrics_could_score() -> None:
     rows = [*cell("maps", 0, 0, {"locality": 0.5}), *cell("all", 0, 0, {"locality": 0.5, "accuracy": 0.9})]
     rows += cell("all", 0, 0, {"contribution_entropy": 0.5, "locality@landmarks": 0.1})
     rows += cell("none", 0, 0, {"locality@landmarks": 0.1})
-    found = {profile.explainer: profile.has for profile in profiles(evidence_of(Sources(*planted(rows))))}
+    found = {profile.explainer: profile.has for profile in profiles(site_data(Sources(*planted(rows))))}
     assert found == {"maps": ("maps",), "all": ("maps", "logits", "contributions"), "none": ()}
 
 

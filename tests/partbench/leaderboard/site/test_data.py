@@ -5,7 +5,7 @@ import dataclasses
 import pandas as pd
 from planted_results import cell, planted
 
-from partbench.leaderboard.site.data import SiteData, evidence_of
+from partbench.leaderboard.site.data import SiteData, site_data
 from partbench.leaderboard.sources import Sources
 
 
@@ -38,21 +38,21 @@ def test_costs_are_means_over_cells_and_the_most_memory() -> None:
     rows = [*cell("srae", 0, 0, {"locality": 0.5}), *cell("srae", 1, 0, {"locality": 0.5})]
     table, images = planted(rows)
     table = table.assign(fit_seconds=[1.0, 3.0], explain_seconds=[0.5, 1.5], peak_memory_mb=[100.0, 300.0])
-    (cost,) = evidence_of(Sources(table, images)).costs["srae"].values()
+    (cost,) = site_data(Sources(table, images)).costs["srae"].values()
     assert (cost.fit_seconds, cost.image_seconds, cost.peak_mb) == (2.0, 0.02, 300.0)
 
 
 def test_control_and_bidirectional_characters_are_replaced_or_escaped_before_anything_is_shown() -> None:
     table, images = planted(cell("s\u202erae\x07", 0, 0, {"locality": 0.5}))
-    assert [score.label for score in evidence_of(Sources(table, images)).scores] == [r"s\u202erae" + "\ufffd"]
+    assert [score.label for score in site_data(Sources(table, images)).scores] == [r"s\u202erae" + "\ufffd"]
 
 
 def test_an_explainer_explains_the_network_unchanged_only_if_no_cell_says_otherwise() -> None:
     rows = [*cell("same", 0, 0, {"locality": 0.5}, network=""), *cell("other", 0, 0, {"locality": 0.5}, network="own")]
     rows += [*cell("unknown", 0, 0, {"locality": 0.5}), *cell("same", 1, 0, {"locality": 0.5}, network="")]
-    assert evidence_of(Sources(*planted(rows))).unchanged == {"same"}
+    assert site_data(Sources(*planted(rows))).unchanged == {"same"}
 
 
 def test_boards_of_several_categories_come_after_the_others(results: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     rows = [*cell("srae", "multi", 0, {"locality": 0.5}), *cell("srae", 0, 0, {"locality": 0.5}, binary=True)]
-    assert evidence_of(Sources(*planted(rows))).boards == ["fauna/*", "fauna/multi"]
+    assert site_data(Sources(*planted(rows))).boards == ["fauna/*", "fauna/multi"]

@@ -8,7 +8,7 @@ from PIL import Image
 from planted_results import cell, planted
 
 from partbench.leaderboard.site.build import SiteMaterial, stale_site, write_site
-from partbench.leaderboard.site.data import SiteData, evidence_of
+from partbench.leaderboard.site.data import SiteData, site_data
 from partbench.leaderboard.site.pictures import chosen_pictures, pictures_from
 from partbench.leaderboard.sources import Sources
 from partbench.results.schema import picture_path
@@ -22,7 +22,7 @@ def pictured(tmp_path: Path) -> tuple[SiteData, Path]:
         for task, value in enumerate((0.5, 0.2, 0.9)):
             for seed in range(2):
                 rows += cell("srae", task, seed, {"locality": value + seed, "part_following": value}, dataset=dataset)
-    evidence = evidence_of(Sources(*planted(rows)))
+    evidence = site_data(Sources(*planted(rows)))
     for number, row in enumerate(evidence.rows.drop_duplicates("cell").to_dict("records")):
         path = picture_path(tmp_path / "pictures", row)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,62 @@
+"""The evidence of many explainers in one array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The evidence of k explainers for one metric of one board, aligned by image.
+
+    A column is an image of a task; columns of a task stand together, and tasks in order.
+
+    values: (k, s, n), NaN where there is none; explainers with fewer than s seeds come first with those they have.
+    listed: (k, n), whether an explainer has the image at all, be it without a value.
+    seeds: (k, t), the number of seeds of each explainer on each task.
+    task, image: (n), numbers of the task and of the image; an image that several tasks show has one number.
+    """
+
+    values: Float[np.ndarray, "k s n"]
+    listed: Bool[np.ndarray, "k n"]
+    seeds: Int[np.ndarray, "k t"]
+    task: Int[np.ndarray, "n"]
+    image: Int[np.ndarray, "n"]
+
+    def with_zero(self) -> Stack:
+        """The same with one more explainer, whose value is 0 on every image: differences to it are values."""
+        _, s, n = self.values.shape
+        zero = np.full((1, s, n), np.nan)
+        zero[:, 0] = 0
+        seeds = np.concatenate([self.seeds, np.ones_like(self.seeds[:1])])
+        values, listed = np.concatenate([self.values, zero]), np.concatenate([self.listed, np.zeros((1, n), bool)])
+        return Stack(values, listed, seeds, self.task, self.image)
+
+    @cached_property
+    def _present(self) -> Bool[np.ndarray, "k s t"]:
+        return np.arange(self.values.shape[1])[None, :, None] < self.seeds[:, None, :]
+
+    @cached_property
+    def known(self) -> Bool[np.ndarray, "k n"]:
+        """Whether an explainer has a value of the image with all of its seeds."""
+        absent = ~self._present[:, :, self.task]
+        return (~np.isnan(self.values) | absent).all(1) & (self.seeds > 0)[:, self.task]
+
+    @cached_property
+    def means(self) -> Float[np.ndarray, "k n"]:
+        """The mean over seeds, per image; 0 where it is not known."""
+        total = np.where(self._present[:, :, self.task], self.values, 0).sum(1)
+        return np.where(self.known, total / np.maximum(self.seeds, 1)[:, self.task], 0)
+
+    @cached_property
+    def patterns(self) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "p"]]:
+        """Explainers with the same images and tasks have one pattern: its number for each, and an explainer of each."""
+        bits = np.packbits(np.concatenate([self.known, self.listed, self.seeds > 0], axis=1), axis=1)
+        first: dict[bytes, int] = {}
+        example = np.array([first.setdefault(row.tobytes(), place) for place, row in enumerate(bits)], int)
+        found, number = np.unique(example, return_inverse=True)
+        return number, found
