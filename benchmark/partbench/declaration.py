@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 from partbench.names import in_ascii
@@ -29,6 +30,7 @@ def fault(kind: str, cls: Any) -> str:
     if not isinstance(cls, type):
         return f"registered {cls!r:.60}, expected a class".replace("\n", " ")
     found = _fault_of_name(kind, getattr(cls, "name", None)) or _missing(kind, cls) or _fault_of_fields(kind, cls)
+    found = found or _fault_of_values(kind, cls)
     return f"class {cls.__name__}: {found}" if found else ""
 
 
@@ -63,6 +65,25 @@ def _missing(kind: str, cls: type) -> str:
     return ""
 
 
+def _fault_of_values(kind: str, cls: type) -> str:
+    """What is declared is read by whoever ranks, plots or stores: a value of another type would fail there."""
+    for name, (right, expected) in VALUES[kind].items():
+        value = getattr(cls, name)
+        if not right(value):
+            return f"its {name} is {value!r:.60}, expected {expected}".replace("\n", " ")
+    return ""
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        return False
+    return all(isinstance(end, (int, float)) for end in value) and value[0] < value[1]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
 def _names(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(isinstance(name, str) for name in value)
 
@@ -76,3 +97,21 @@ def _fault_of_fields(kind: str, cls: type) -> str:
     missing = dataclasses.MISSING
     bare = [f.name for f in dataclasses.fields(cls) if f.init and f.default is missing is f.default_factory]
     return f"expected a default for each field; {', '.join(bare)} lack one" if bare else ""
+
+
+_VERSION = {"version": (lambda value: _is_text(value) and value, 'a text such as "1"')}
+VALUES: dict[str, dict[str, tuple[Callable[[Any], Any], str]]] = {
+    "explainers": {},
+    "metrics": {
+        **_VERSION,
+        "higher_is_better": (lambda value: isinstance(value, bool), "True or False"),
+        "bounds": (_is_range, "two numbers, the lower first"),
+        "unit": (_is_text, "a text on one line"),
+        "images": (lambda value: value in ("positive", "all"), '"positive" or "all"'),
+    },
+    "datasets": {**_VERSION, "default_performer": (_is_text, "the name of a performer")},
+    "performers": {
+        **_VERSION,
+        "input_size": (lambda value: type(value) is int and value > 0, "a number of px above 0"),
+    },
+}

@@ -48,13 +48,17 @@ class Broken:
 
 @dataclass
 class Registry:
-    """Everything partbench knows by name, and the plugins that did not load."""
+    """Everything partbench knows by name, and the plugins that did not load.
+
+    `replaced`: kind and description of each installed plugin whose place a file takes.
+    """
 
     explainers: dict[str, Entry] = field(default_factory=dict)
     metrics: dict[str, Entry] = field(default_factory=dict)
     datasets: dict[str, Entry] = field(default_factory=dict)
     performers: dict[str, Entry] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    replaced: list[tuple[str, str]] = field(default_factory=list)
 
     def find(self, kind: str, name: str) -> Entry:
         """The entry of that kind ("explainers", ...). Raises InputError, with the nearest name, if there is none."""
@@ -213,7 +217,7 @@ def _load_file(registry: Registry, path: Path) -> None:
             options.check_types(cls)  # now: the modules beside another file may take the place of those they are from
         entry = Entry(cls.name, cls, str(path), path.name, version)
         if known := getattr(registry, kind).get(entry.name):
-            _check_shadow(kind, known, entry)
+            registry.replaced.append((kind, _shadow(kind, known, entry)))
         getattr(registry, kind)[entry.name] = entry
 
 
@@ -225,12 +229,14 @@ def _alike(registry: Registry, kind: str, name: str, owner: str) -> str:
     return ""
 
 
-def _check_shadow(kind: str, known: Entry, entry: Entry) -> None:
+def _shadow(kind: str, known: Entry, entry: Entry) -> str:
     """A file may take the place of an installed plugin, which is said; not of another file's."""
     if known.version.startswith("sha256:"):
         raise InputError(f"two {kind} are named '{entry.name}': {known.owner} and {entry.owner}; rename one")
     place = f"{known.distribution} {known.version}"
-    warnings.warn(f"{entry.owner} takes the place of '{entry.name}' ({kind}) of {place}", stacklevel=4)
+    text = f"{entry.owner} takes the place of '{entry.name}' ({kind}) of {place}"
+    warnings.warn(text, stacklevel=4)
+    return text
 
 
 def _fault(kind: str, cls: Any) -> str:

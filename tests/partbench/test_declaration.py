@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -110,3 +111,20 @@ def test_a_name_with_letters_that_look_like_others_is_a_fault(name: str) -> None
     found = fault("explainers", type("Alike", (Explains,), {"name": name}))
     assert "expected ASCII" in found
     assert found.isascii()
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "changes", "reason"),
+    [
+        ("metrics", "locality", {"higher_is_better": "yes"}, "its higher_is_better is 'yes', expected True or False"),
+        ("metrics", "locality", {"bounds": (1, 0)}, r"its bounds is \(1, 0\), expected two numbers, the lower first"),
+        ("metrics", "locality", {"bounds": 3}, "its bounds is 3, expected two numbers"),
+        ("metrics", "locality", {"images": "some"}, 'its images is \'some\', expected "positive" or "all"'),
+        ("metrics", "locality", {"unit": None}, "its unit is None, expected a text on one line"),
+        ("metrics", "locality", {"version": 3}, "its version is 3, expected a text such as"),
+        ("datasets", "fauna", {"default_performer": 3}, "its default_performer is 3, expected the name of a performer"),
+        ("performers", "small_vgg", {"input_size": "64"}, "its input_size is '64', expected a number of px above 0"),
+    ],
+)
+def test_a_declared_value_of_another_type_is_a_fault(kind: str, base: str, changes: dict, reason: str) -> None:
+    assert re.search(reason, fault(kind, type("Changed", (getattr(load(), kind)[base].cls,), changes)))

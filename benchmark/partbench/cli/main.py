@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import warnings
@@ -42,6 +43,11 @@ class Program(click.Group):
                 return super().invoke(context)
         except InputError as error:
             click.echo(f"bench: {printable(str(error))}", err=True)
+            context.exit(2)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            click.echo(f"bench: no file {printable(str(error.filename))[:80]}...: the name is too long", err=True)
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; finished cells are kept, the same command goes on from there", err=True)

@@ -44,14 +44,18 @@ def plugin_file(project: Path) -> Path:
         raise InputError(f"no {file}; expected a plugin file, a name or the folder of a project made by `bench new`")
     try:
         data: Any = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-    points = data.get("project", {}).get("entry-points", {}).get(GROUP, {})
+    points = data
+    for key in ("project", "entry-points", GROUP):
+        points = points.get(key) if isinstance(points, dict) else None
     if not isinstance(points, dict) or not points:
         raise InputError(f"{file} has no {POINT}, without which nobody finds the plugin once it is installed; write "
                          f'{POINT} and below it: {project.resolve().name} = "MODULE"')  # fmt: skip
     name, module = next(iter(points.items()))
     steps = str(module).partition(":")[0].split(".")
+    if not all(step.isidentifier() for step in steps):
+        raise InputError(f"{file}: the entry point {name} names '{module}', expected a module such as my_explainer")
     for folder in (project, project / "src"):
         for found in (folder.joinpath(*steps).with_suffix(".py"), folder.joinpath(*steps, "__init__.py")):
             if found.is_file():

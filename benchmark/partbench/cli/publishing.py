@@ -19,6 +19,8 @@ from partbench.results.plain_text import printable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from partbench.running.verification import Verification
+
 by_option = click.option("--by", metavar="NAME", help="Who is responsible. Default: who git says you are.")
 
 
@@ -92,29 +94,36 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
       bench accept submissions/mine.zip --trust
       bench accept submissions/mine.zip --self-reported --reason 'needs 400 GPU hours'
     """
-    from partbench.results.acceptance import accept
+    from partbench.results.acceptance import accept, contents
     from partbench.results.bundle import CELLS, read_bundle
     from partbench.results.publication import SELF_REPORTED, VERIFIED, who
     from partbench.results.sealed import Damaged
     from partbench.running.cell_job import prepare_results
+    from partbench.running.engine import interruptible
 
     prepare_results(results)
     read = read_bundle(bundle)
-    with tempfile.TemporaryDirectory(prefix="partbench-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
         folder = Path(temporary)
         if verify:
+            before = contents(results)
             verifications = verified_bundle(read, folder, trust, options)
             print_verifications(verifications, every=False)
             if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")
                 sys.exit(1)
-            files = {one.place: one.found for one in verifications if one.found}
+            if changed := sorted(name for name, _ in before.items() ^ contents(results).items()):
+                raise InputError(
+                    f"{changed[0]} in {results} changed while the bundle ran; nothing was accepted: see what changed it"
+                )
+            files = {one.place: _as_compared(one) for one in verifications}
         else:
-            files = {path.relative_to(folder / CELLS).as_posix(): path for path in read.written(folder)}
+            paths = {path.relative_to(folder / CELLS).as_posix(): path for path in read.written(folder)}
             try:
-                _expect_finished(files)
+                _expect_finished(paths)
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
+            files = {name.partition("/")[2]: read.files[name] for name in read.cells}
         status = VERIFIED if verify else SELF_REPORTED
         accepted = accept(results, files, status, by or who(), read.sha256, reason)
     for event in accepted:
@@ -142,6 +151,14 @@ def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
     (place,) = _places(results, (cell,), ())
     event = withdraw(results, place, by or who(), reason)
     click.echo(f"{event.cell} is withdrawn; `bench leaderboard` shows it in the history of its board")
+
+
+def _as_compared(one: Verification) -> bytes:
+    """The bytes of a verified cell. Raises InputError if they are not those that were compared."""
+    data = b"" if one.found is None else one.found.read_bytes()
+    if hashlib.sha256(data).hexdigest() != one.sha256:
+        raise InputError(f"{one.place} was changed after it had been verified, by code that ran; nothing was accepted")
+    return data
 
 
 def _expect_finished(files: dict[str, Path]) -> None:

@@ -63,7 +63,7 @@ def write_skeleton(kind: str, name: str, folder: Path, taken: Mapping[str, str] 
     """
     check_name(name)
     if name in taken:
-        raise InputError(f"{taken[name]} has a {kind} named '{name}'; choose another name")
+        raise InputError(f"{taken[name]} has {WORDS[kind].article} {kind} named '{name}'; choose another name")
     place = folder / name
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; make it first, or choose another --folder")

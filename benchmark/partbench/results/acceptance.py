@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from partbench.errors import InputError
+from partbench.results.folders import cell_paths
 from partbench.results.publication import (
+    FILE,
     SELF_REPORTED,
     VERIFIED,
     WITHDRAWN,
@@ -21,31 +24,63 @@ from partbench.results.sealed import write_whole, writing
 
 
 def accept(
-    results: Path, files: Mapping[str, Path], status: str, by: str, bundle: str, reason: str = ""
+    results: Path, files: Mapping[str, bytes], status: str, by: str, bundle: str, reason: str = ""
 ) -> list[Publication]:
-    """Copy cells among the results and record them; `files` are the files by their place there.
+    """Put cells among the results and record them; `files` are the bytes of the files by their place there.
 
     A self-reported cell that is there may be replaced by its verified one, whose values are those of the verification.
-    Raises InputError for a cell that is there as a reference, verified or withdrawn, before anything is written.
+    Cells of this bundle that are there already, from an attempt that was interrupted, are left as they are. Raises
+    InputError for a cell that is there otherwise, whose key another cell has, or if all are there, before anything is
+    written.
     """
-    known = {event.file: event.cell for event in publications(results)}
-    held, events = statuses(results), []
-    for place in sorted(files):
-        before = held.get(known.get(place, ""), "a reference")
-        if (results / place).exists() and (before, status) != (SELF_REPORTED, VERIFIED):
-            raise InputError(f"{place} is among the results already, as {before}; nothing was accepted")
-    for place, path in sorted(files.items()):
+    there = {_key(path.name): path.relative_to(results).as_posix() for path in cell_paths(results)}
+    last, held = {event.cell: event for event in publications(results)}, statuses(results)
+    events = [
+        Publication(_key(place), place, hashlib.sha256(data).hexdigest(), status, by, now(), bundle, reason)
+        for place, data in sorted(files.items())
+    ]
+    new = [event for event in events if _to_be_written(event, events, there, last.get(event.cell), held)]
+    if not new:
+        before = held[events[0].cell]
+        raise InputError(f"{events[0].file} is among the results already, as {before}; nothing was accepted")
+    record(results, new)  # first: a cell without a line counts as a reference
+    for event in new:
         with writing(results):
-            (results / place).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(results / place, path.read_bytes())
-        events.append(Publication(_key(place), place, sha256(results / place), status, by, now(), bundle, reason))
-    record(results, events)
-    return events
+            (results / event.file).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(results / event.file, files[event.file])
+    return new
+
+
+def contents(results: Path) -> dict[str, str]:
+    """The SHA-256 of each cell and of the history, by place in the folder."""
+    paths = [*cell_paths(results), *(path for path in [results / FILE] if path.is_file())]
+    return {path.relative_to(results).as_posix(): sha256(path) for path in paths}
+
+
+def _to_be_written(
+    event: Publication, events: Sequence[Publication], there: Mapping[str, str], last: Publication | None,
+    held: Mapping[str, str],
+) -> bool:  # fmt: skip
+    """Whether the cell of an event is new here; False if it was accepted from the same bundle. Raises InputError."""
+    others = {one.file for one in events if one.cell == event.cell} | {there.get(event.cell, event.file)}
+    if other := sorted(others - {event.file}):
+        raise InputError(f"{event.file} has the key of another cell, {other[0]}; nothing was accepted")
+    before = held.get(event.cell, "a reference")
+    if event.cell not in there or (before, event.status) == (SELF_REPORTED, VERIFIED):
+        return True
+    if last is not None and (before, last.bundle) == (event.status, event.bundle):
+        return False
+    raise InputError(f"{event.file} is among the results already, as {before}; nothing was accepted")
 
 
 def withdraw(results: Path, place: str, by: str, reason: str) -> Publication:
-    """Withdraw the cell at this place; its file and its history stay. Raises InputError if it is withdrawn already."""
+    """Withdraw the cell at this place; its file and its history stay.
+
+    Raises InputError if it is withdrawn already, or is not there.
+    """
     key = _key(place)
+    if not (results / place).is_file():
+        raise InputError(f"no cell {place} in {results}; name the folder it lies in with --results")
     if statuses(results).get(key) == WITHDRAWN:
         raise InputError(f"{key} is withdrawn already; its history is in {results / 'published.csv'}")
     bundles = [event.bundle for event in publications(results) if event.cell == key]

@@ -11,7 +11,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
@@ -41,10 +41,14 @@ def unpacked(path: Path) -> dict[str, bytes]:
     """The files of an archive by name.
 
     Raises InputError, in one line, for what is no archive of `packed`: entries that are compressed, encrypted, links,
-    twice there, or named as no file of a folder may be, and archives that are damaged or too large.
+    twice there, both a file and a folder, or named as no file of a folder may be, and archives that are damaged or too
+    large.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        about = path.stat()
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):  # a pipe would be waited for
+            raise InputError(f"'{path}' is no regular file; expected a bundle made by `bench submit`")
+        if about.st_size > MOST_BYTES:
             raise InputError(f"'{path}' is larger than an archive may be ({_limits()})")
         data = path.read_bytes()
     except OSError as error:
@@ -81,6 +85,9 @@ def _check(entries: list[zipfile.ZipInfo]) -> None:
         if name.casefold() in seen:
             raise _Refused(f"{name} is there twice")
         seen.add(name.casefold())
+    for name in seen:
+        if both := seen.intersection(parent.as_posix() for parent in PurePosixPath(name).parents):
+            raise _Refused(f"{min(both)} is both a file and a folder")
 
 
 def _limits() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,11 @@ from partbench.results.schema import AGGREGATE, cell_path
 from partbench.results.sealed import Damaged
 
 MANIFEST, CELLS, PLUGINS, LOCK = "manifest.json", "results", "plugins", "requirements.txt"
+FOLDERS = (f"{CELLS}/", f"{PLUGINS}/", "distributions/")
 FORMAT = 1
+KEY = re.compile("[0-9a-f]{16}")
 MOST_ROWS = 4_000_000  # of a cell
+MOST_UNPACKED = 256 << 20  # bytes of a cell
 MOST_SOURCE = 2 << 20  # bytes of a source file
 
 
@@ -87,7 +91,12 @@ def read_bundle(path: Path) -> Bundle:
     for name in manifest["plugins"]:
         if not (name in others and name.startswith(f"{PLUGINS}/") and name.endswith(".py")):
             raise InputError(f"'{path}' is refused: the plugin {name!r:.200} is no source file in {PLUGINS}/")
-    return Bundle(hashlib.sha256(path.read_bytes()).hexdigest(), manifest, files)
+    found = Bundle(hashlib.sha256(path.read_bytes()).hexdigest(), manifest, files)
+    if foreign := sorted(name for name in others - {LOCK} if not name.startswith(FOLDERS)):
+        raise InputError(f"'{path}' is refused: {foreign[0]} is no part of a bundle")
+    if not found.cells:
+        raise InputError(f"'{path}' holds no cell; expected some in {CELLS}/")
+    return found
 
 
 def _manifest(path: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -119,6 +128,9 @@ def read_finished(path: Path, place: str) -> pd.DataFrame:
         with pq.ParquetFile(path) as file:
             if file.metadata.num_rows > MOST_ROWS:
                 raise Damaged(f"it has {file.metadata.num_rows} rows, more than {MOST_ROWS}")
+            size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+            if size > MOST_UNPACKED:
+                raise Damaged(f"it has {size} bytes when unpacked, more than {MOST_UNPACKED}")
     except (OSError, pa.ArrowException) as error:
         raise Damaged(printable(str(error).partition("\n")[0])[:200]) from error
     rows: pd.DataFrame = read_table(path, aggregates_only=False).to_pandas()
@@ -127,6 +139,8 @@ def read_finished(path: Path, place: str) -> pd.DataFrame:
         raise Damaged("it holds no aggregate")
     if len(set(rows["cell"])) > 1:
         raise Damaged("it holds rows of several cells")
+    if not KEY.fullmatch(key := str(aggregates.iloc[0]["cell"])):  # a status is looked up by this key
+        raise Damaged(f"its key is {printable(key)[:60]!r}, expected 16 hexadecimal digits")
     if (expected := cell_path(Path(), aggregates.iloc[0]).as_posix()) != place:
         raise Damaged(f"it lies at {place}, expected {expected}")
     failed = aggregates[aggregates["status"] == "failed"]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from partbench.errors import InputError
 from partbench.results.claims import locked
-from partbench.results.plain_text import printable
+from partbench.results.plain_text import inert, printable
 from partbench.results.sealed import write_whole, writing
 
 FILE = "published.csv"
@@ -55,7 +55,7 @@ def publications(results: Path) -> list[Publication]:
     """All events in order of time. Raises InputError for a file that is not one of these."""
     path = Path(results) / FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # as spreadsheets write it
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
@@ -90,11 +90,17 @@ def record(results: Path, events: Iterable[Publication]) -> None:
         publications(results)  # what is no history is not added to
         path = results / FILE
         known = path.read_bytes() if path.exists() else b""
+        known += b"" if not known or known.endswith((b"\n", b"\r")) else b"\n"
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerows([] if known else [COLUMNS])
-        writer.writerows([printable(getattr(event, name)) for name in COLUMNS] for event in events)
+        writer.writerows([_text(event, name) for name in COLUMNS] for event in events)
         write_whole(path, known + buffer.getvalue().encode())
+
+
+def _text(event: Publication, name: str) -> str:
+    text: str = getattr(event, name)
+    return inert(text) if name in ("by", "reason") else printable(text)  # the place of a file stays as it is
 
 
 def statuses(results: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from partbench.results.agreement import ComparedValue, agreements
 from partbench.results.bundle import read_finished
 from partbench.results.cell_file import read_table
 from partbench.results.plain_text import printable
+from partbench.results.publication import sha256
 from partbench.results.schema import AGGREGATE, label
 from partbench.results.sealed import Damaged
 from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, plain
@@ -35,7 +36,8 @@ class Verification:
 
     place: of the reported file below its folder of results. lines: the values compared. fault: why they could not be,
     "" if they were. found: the file of the new cell. machine: whether host, device, threads and version of torch are
-    those reported, so that equal values are expected.
+    those reported, so that equal values are expected. sha256: of that file as it was compared, since code that runs
+    later could change it.
     """
 
     place: str
@@ -44,6 +46,7 @@ class Verification:
     fault: str = ""
     found: Path | None = None
     machine: bool = False
+    sha256: str = ""
 
     @property
     def within(self) -> bool:
@@ -56,7 +59,8 @@ def verified(
 ) -> Iterator[Verification]:
     """Run the cells at `places` below `results` again, `jobs` at once, and compare each as it is finished.
 
-    `setting` says where the new cells and weights go; the device is that of each cell.
+    `setting` says where the new cells and weights go; the device is that of each cell. Raises InputError where its
+    plugin files take the place of installed metrics, datasets or performers: values would be those of other formulas.
     """
     reported: dict[str, pd.DataFrame] = {}
     steps: dict[str, Step] = {}
@@ -67,6 +71,8 @@ def verified(
         except (Damaged, InputError) as error:
             yield Verification(place, place, fault=str(error))
     with Crew(min(jobs, max(1, len(steps))), limits, listener) as crew:
+        if steps and setting.plugin_files:
+            _expect_nothing_replaced(crew, setting)
         for answer in crew.run(steps.values()):
             place = answer.step.name
             yield _verification(place, reported.pop(place), _outcome(answer))
@@ -90,6 +96,15 @@ def without_data(results: Path, places: Sequence[str], setting: Setting, limits:
         return {answer.step.name: answer.text for answer in crew.run(steps.values()) if answer.kind == "mistake"}
 
 
+def _expect_nothing_replaced(crew: Crew, setting: Setting) -> None:
+    """Raise InputError where plugin files bring a metric, dataset or performer in place of an installed one."""
+    request = {"do": "replaced", "setting": plain(setting)}
+    [answer] = crew.run([Step("plugins", request, "loading plugins")])
+    found = answer.result if answer.kind == "done" else []  # a file that cannot be loaded fails each cell
+    if measured := [text for kind, text in found if kind != "explainers"]:
+        raise InputError(f"cells are verified with what is installed, and {measured[0]}; rename it")
+
+
 def _step(place: str, rows: pd.DataFrame, setting: Setting) -> Step:
     first = rows[rows["unit"] == AGGREGATE].iloc[0]
     job = recorded_job(first, replace(setting, device=str(first["device"])))
@@ -108,12 +123,14 @@ def _verification(place: str, reported: pd.DataFrame, outcome: CellOutcome) -> V
     name = f"{label(one['explainer'], one['variant'])} on {one['task']}, seed {one['seed']}"
     if outcome.path is None or outcome.status == "failed":
         return Verification(place, name, fault=printable(outcome.reason))
-    found = read_table(Path(outcome.path), aggregates_only=False).to_pandas()
+    path = Path(outcome.path)
+    digest = sha256(path)  # before it is read: what is accepted has this digest
+    found = read_table(path, aggregates_only=False).to_pandas()
     other = found[found["unit"] == AGGREGATE].iloc[0]
     machine = all(one[column] == other[column] for column in ("host", "device", "threads", "torch_version"))
     if fault := _other_cell(one, other):
-        return Verification(place, name, fault=fault, found=Path(outcome.path), machine=machine)
-    return Verification(place, name, agreements(reported, found), found=Path(outcome.path), machine=machine)
+        return Verification(place, name, fault=fault, found=path, machine=machine)
+    return Verification(place, name, agreements(reported, found), found=path, machine=machine, sha256=digest)
 
 
 def _other_cell(reported: pd.Series, found: pd.Series) -> str:

@@ -228,6 +228,12 @@ def _versions(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, b
     return versions_of(worker.workbench(setting).registry, setting.plugin_files), True
 
 
+def _replaced(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
+    from partbench.running.cell_job import Setting
+
+    return worker.workbench(Setting.of(request["setting"])).registry.replaced, True
+
+
 def _call(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
     """What a function of partbench above this package, "module:function", answers to the worker and the request."""
     module, _, function = request["function"].partition(":")
@@ -245,7 +251,8 @@ def _fail(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]
 Handler = Callable[[RequestServer, Mapping[str, Any]], tuple[Any, bool]]
 HANDLERS: dict[str, Handler] = {
     "plan": _plan, "open": _open, "activations": _activations, "fit": _fit, "cell": _cell,
-    "versions": _versions, "fail": _fail, "score": _score, "call": _call,
+    "versions": _versions, "fail": _fail, "score": _score, "replaced": _replaced,
+    "call": _call,
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from partbench.errors import InputError
 from partbench.plugin import Control, Explainer
 from partbench.short_forms.network import Network
-from partbench.short_forms.options_of_function import option_class, option_values, positional
+from partbench.short_forms.options_of_function import expect_function, option_class, option_values, positional
 from partbench.task import TrainingTask
 from partbench.types import Explanation, Images, NotApplicable
 
@@ -40,6 +40,7 @@ def attribution_explainer(
         return lambda given: attribution_explainer(
             given, name=name, layer=layer, control=control, deterministic=deterministic
         )
+    expect_function(function, "attribution_explainer")
     title = name or function.__name__
     if len(positional(function)) != 3:
         found = ", ".join(positional(function)) or "none"

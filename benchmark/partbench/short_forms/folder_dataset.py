@@ -55,6 +55,10 @@ def folder_dataset(
     Raises InputError without a folder and categories, for a folder without classes, and for a class whose name cannot
     be part of the name of a task.
     """
+    for what, names in (("categories", categories), ("parts", parts)):
+        texts = isinstance(names, (list, tuple)) and all(isinstance(one, str) and one for one in names)
+        if not texts or len(set(names)) < len(names):
+            raise InputError(f"{name}: {what} are {names!r:.60}, expected a list of different names")
     if folder is None and not categories:
         raise InputError(f"{name}: expected a folder, or categories of a folder that --data-root names")
     classes = tuple(categories) or classes_in(Path(str(folder)))

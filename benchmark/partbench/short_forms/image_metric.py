@@ -14,7 +14,7 @@ from torch import Tensor
 
 from partbench.errors import InputError, unknown
 from partbench.plugin import ImageMetric
-from partbench.short_forms.options_of_function import option_class, option_values, positional
+from partbench.short_forms.options_of_function import expect_function, option_class, option_values, positional
 from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs
 
 OF_EXPLANATION = ("maps", "heatmaps", "scores", "contributions", "logits", "parts", "part_drops")
@@ -52,6 +52,7 @@ def image_metric(
     """
 
     def of(function: Callable[..., Values]) -> Any:
+        expect_function(function, "image_metric")
         title = name or function.__name__
         read = tuple(positional(function))
         for parameter in read:

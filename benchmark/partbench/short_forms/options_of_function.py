@@ -10,6 +10,12 @@ from typing import Any
 from partbench.errors import InputError
 
 
+def expect_function(found: Any, form: str) -> None:
+    """Raise InputError for what is no function written in Python: its parameters are read."""
+    if not inspect.isfunction(found):
+        raise InputError(f"{form} was given {found!r:.60}, expected a function written with def")
+
+
 def option_class(base: type, function: Callable[..., Any], name: str, **attributes: Any) -> Any:
     """A dataclass derived from `base` that stands for a function: its docstring, its module, and its options.
 

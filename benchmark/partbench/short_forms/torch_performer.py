@@ -45,6 +45,8 @@ def torch_performer(
     given: dict[str, Any] = {"layers": dict(layers), "normalisation": normalisation, "outputs": outputs}
     if network is None:
         return lambda function: torch_performer(function, input_size=input_size, name=name, version=version, **given)
+    if not callable(network):
+        raise InputError(f"torch_performer was given {network!r:.60}, expected a network or a function that makes it")
     title = name or getattr(network, "__name__", "")
     if not title:
         raise InputError("a performer made of a network needs a name: torch_performer(network, name=...)")

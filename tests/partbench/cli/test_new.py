@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from partbench.cli.main import main
@@ -25,3 +27,10 @@ def test_a_mistake_costs_exit_code_2_and_one_line(tmp_path: Path) -> None:
         assert answer in result.stderr
         assert len(result.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["check", f"{'x' * 300}.py"], ["new", "metric", "fine", "--folder", "x" * 300]])
+def test_a_path_that_no_file_system_takes_costs_exit_code_2_and_one_line(words: list[str]) -> None:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert re.fullmatch(r"bench: no file \S*x{40,}\.\.\.: the name is too long\n", result.stderr)

@@ -30,7 +30,11 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a plugin file, a name or the folder"):
         plugin_file(tmp_path)
     project = tmp_path / "pyproject.toml"
-    for text, answer in (("[project]\n", "has no .project.entry-points.partbench"), ("[", "cannot be read"),
+    absent = "has no .project.entry-points.partbench"
+    for text, answer in (("[project]\n", absent), ("[", "cannot be read"), (f"a = {'[' * 100_000}", "cannot be read"),
+                         ("project = 3", absent), ("[[project]]", absent), ("[project]\nentry-points = 3", absent),
+                         (POINT.format("../../etc/x"), "names '../../etc/x', expected a module such as"),
+                         (POINT.format(""), "names '', expected a module such as"),
                          (POINT.format("other"), "names the module 'other', expected a file other.py")):  # fmt: skip
         project.write_text(text)
         with pytest.raises(InputError, match=answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
 from collections.abc import Callable
@@ -57,6 +58,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a link": (lambda: written((link(), b"/etc/passwd")), "no regular file"),
     "a bomb": (lambda: written(("x", bytes(50_000_000)), compression=zipfile.ZIP_DEFLATED), "is compressed"),
     "names that differ in case": (lambda: written(("x", b"1"), ("X", b"2")), "is there twice"),
+    "a file that is a folder too": (lambda: written(("x", b"1"), ("X/y/z", b"2")), "x is both a file and a folder"),
     "an encrypted file": (encrypted, "is compressed or encrypted"),
     "a text": (lambda: b"PK, but no archive", "no ZIP archive"),
     "nothing": (lambda: b"", "no ZIP archive"),
@@ -91,6 +93,9 @@ def test_archives_are_bounded_when_written_and_when_read(tmp_path: Path, monkeyp
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(InputError, match="is no regular file"):
+        unpacked(tmp_path / "pipe.zip")
     for path in (tmp_path, tmp_path / "absent.zip"):
         with pytest.raises(InputError, match="cannot read"):
             unpacked(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,3 +77,19 @@ def test_a_file_that_is_no_text_ends_in_one_line(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="cannot read"):
         statuses(tmp_path)
+
+
+@pytest.mark.parametrize("edit", [
+    lambda data: data.rstrip(b"\n"),
+    lambda data: b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"),
+])  # fmt: skip
+def test_a_history_that_an_editor_or_a_spreadsheet_has_written_again_is_added_to(
+    tmp_path: Path, edit: Callable[[bytes], bytes]
+) -> None:
+    record(tmp_path, [event(tmp_path)])
+    path = tmp_path / FILE
+    path.write_bytes(edit(path.read_bytes()))
+    later = replace(event(tmp_path, WITHDRAWN, "2026-01-02T00:00:00Z"), reason="=HYPERLINK(1)")
+    record(tmp_path, [later])
+    assert [one.status for one in publications(tmp_path)] == [VERIFIED, WITHDRAWN]
+    assert publications(tmp_path)[-1].reason == "'=HYPERLINK(1)"  # which a spreadsheet shows, and does not compute

@@ -114,3 +114,9 @@ def test_options_with_postponed_annotations_find_their_types_where_the_function_
     assert build(attribution_explainer(gradient_map), {"sign": "false"}).sign is False
     with pytest.raises(InputError, match="-o sign=maybe: expected bool"):
         build(attribution_explainer(gradient_map), {"sign": "maybe"})
+
+
+@pytest.mark.parametrize("given", [3, int, print, torch.sum])
+def test_what_is_no_function_is_refused(given: object) -> None:
+    with pytest.raises(InputError, match="expected a function written with def"):
+        attribution_explainer(given)

@@ -172,3 +172,10 @@ def test_wrong_folders_and_files_are_named(folder: Path, tmp_path: Path) -> None
     mask.write_text("no image")
     with pytest.raises(InputError, match=r"cannot decode .*beak\.png"):
         opened(folder).test.batch([0])
+
+
+@pytest.mark.parametrize("names", ["robin", 3, [3], [""], ["a", "a"]])
+@pytest.mark.parametrize("argument", ["categories", "parts"])
+def test_names_that_are_no_list_of_different_names_are_refused(names: object, argument: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"x: {argument} are .*, expected a list of different names"):
+        folder_dataset("x", tmp_path, default_performer="small_vgg", **{argument: names})
