@@ -60,13 +60,13 @@ def test_names_that_cannot_be_used_are_refused(name: str, answer: str) -> None:
 def test_a_registered_name_and_a_place_that_is_taken_are_refused_and_left_as_they_are(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="partbench has a metric named 'locality'"):
         write_skeleton("metric", "locality", tmp_path, {"locality": "partbench"})
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "work.py").write_text("work")
+    (tmp_path / "my_new_metric").mkdir()
+    (tmp_path / "my_new_metric" / "work.py").write_text("work")
     with pytest.raises(InputError, match="is there already"):
-        write_skeleton("metric", "mine", tmp_path)
-    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "work.py"]
+        write_skeleton("metric", "my_new_metric", tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["my_new_metric", "work.py"]
     with pytest.raises(InputError, match="make it first"):
-        write_skeleton("metric", "mine", tmp_path / "nowhere")
+        write_skeleton("metric", "my_new_metric", tmp_path / "nowhere")
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(InputError, match="No space left"):
-        write_skeleton("metric", "mine", tmp_path)
+        write_skeleton("metric", "my_new_metric", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -93,7 +93,7 @@ def test_part_effects_are_the_falls_of_the_logit_on_the_published_images(root: P
         """A task as far as part effects need one."""
 
         dataset, target, device = birds, 0, torch.device("cpu")
-        explain = Task.explain
+        explain, _expect_logits = Task.explain, Task._expect_logits
 
         def batch_without(self, split, rows, part):  # type: ignore[no-untyped-def]
             return birds.test.batch_without(rows, part)
