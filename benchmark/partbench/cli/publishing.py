@@ -83,7 +83,7 @@ def submit(
 @verification_options
 @results_option
 def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool, results: Path, **options: Any) -> None:
-    """Put the cells of a BUNDLE among the results, and note in results/published.csv who did so, and as what.
+    """Put the cells of a BUNDLE among the results, and note in results/submissions.csv who did so, and as what.
 
     By default the cells are run again (see `bench verify`). If all agree, the new cells are accepted as verified, so
     that boards rank the values found here. With --self-reported the reported cells are accepted as they are: pages
@@ -137,7 +137,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
 @by_option
 @results_option
 def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
-    """Withdraw a published row: the CELL leaves the boards; its history stays on the page and in published.csv.
+    """Withdraw a published row: the CELL leaves the boards; its history stays on the page and in submissions.csv.
 
     \b
     Example:

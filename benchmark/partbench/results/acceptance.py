@@ -82,7 +82,7 @@ def withdraw(results: Path, place: str, by: str, reason: str) -> Publication:
     if not (results / place).is_file():
         raise InputError(f"no cell {place} in {results}; name the folder it lies in with --results")
     if statuses(results).get(key) == WITHDRAWN:
-        raise InputError(f"{key} is withdrawn already; its history is in {results / 'published.csv'}")
+        raise InputError(f"{key} is withdrawn already; its history is in {results / 'submissions.csv'}")
     bundles = [event.bundle for event in publications(results) if event.cell == key]
     event = Publication(
         key, place, sha256(results / place), WITHDRAWN, by, now(), bundles[-1] if bundles else "", reason

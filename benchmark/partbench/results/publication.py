@@ -1,4 +1,4 @@
-"""Which cells of a folder of results others published, and how far they are trusted: `published.csv` in that folder.
+"""Which cells of a folder of results others published, and how far they are trusted: `submissions.csv` in that folder.
 
 A line is an event of one cell: accepted as self-reported, verified, scored by a further metric, withdrawn. Lines are
 only added, so that the file is the history of each cell; the latest line of a cell says what it is. A cell without a
@@ -23,7 +23,7 @@ from partbench.results.claims import locked
 from partbench.results.plain_text import inert, printable
 from partbench.results.sealed import write_whole, writing
 
-FILE = "published.csv"
+FILE = "submissions.csv"
 REFERENCE, VERIFIED, SELF_REPORTED, WITHDRAWN = "reference", "verified", "self-reported", "withdrawn"
 STATUSES = (VERIFIED, SELF_REPORTED, WITHDRAWN)
 COLUMN = "publication"  # of the rows of `load_results`
