@@ -18,7 +18,7 @@ from partbench.results.publication import (
     publications,
     record,
     sha256,
-    statuses,
+    statuses_of,
 )
 from partbench.results.sealed import write_whole, writing
 
@@ -34,7 +34,8 @@ def accept(
     written.
     """
     there = {_key(path.name): path.relative_to(results).as_posix() for path in cell_paths(results)}
-    last, held = {event.cell: event for event in publications(results)}, statuses(results)
+    history = publications(results)
+    last, held = {event.cell: event for event in history}, statuses_of(results, history)
     events = [
         Publication(_key(place), place, hashlib.sha256(data).hexdigest(), status, by, now(), bundle, reason)
         for place, data in sorted(files.items())
@@ -81,12 +82,11 @@ def withdraw(results: Path, place: str, by: str, reason: str) -> Publication:
     key = _key(place)
     if not (results / place).is_file():
         raise InputError(f"no cell {place} in {results}; name the folder it lies in with --results")
-    if statuses(results).get(key) == WITHDRAWN:
-        raise InputError(f"{key} is withdrawn already; its history is in {results / 'submissions.csv'}")
-    bundles = [event.bundle for event in publications(results) if event.cell == key]
-    event = Publication(
-        key, place, sha256(results / place), WITHDRAWN, by, now(), bundles[-1] if bundles else "", reason
-    )
+    history = [event for event in publications(results) if event.cell == key]
+    if history and history[-1].status == WITHDRAWN:
+        raise InputError(f"{key} is withdrawn already; its history is in {results / FILE}")
+    bundle = history[-1].bundle if history else ""
+    event = Publication(key, place, sha256(results / place), WITHDRAWN, by, now(), bundle, reason)
     record(results, [event])
     return event
 

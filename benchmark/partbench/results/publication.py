@@ -108,7 +108,12 @@ def statuses(results: Path) -> dict[str, str]:
 
     A cell whose file is another than the one that was verified is self-reported.
     """
-    last = {event.cell: event for event in publications(results)}
+    return statuses_of(results, publications(results))
+
+
+def statuses_of(results: Path, events: Iterable[Publication]) -> dict[str, str]:
+    """`statuses`, of the events of its history in order of time."""
+    last = {event.cell: event for event in events}
     return {cell: _held(Path(results), event) for cell, event in last.items()}
 
 

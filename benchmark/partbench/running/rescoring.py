@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from partbench.errors import InputError
-from partbench.results.publication import Publication, histories, now, publications, record, sha256, statuses, who
+from partbench.results.publication import Publication, histories, now, publications, record, sha256, statuses_of, who
 from partbench.running.cell_job import CellJob, CellOutcome, Setting, plain
 from partbench.running.crew import Answer, Crew, Step
 from partbench.running.recorded import no_such_explainer, recorded_job
@@ -31,7 +31,8 @@ def rescored(
         request |= {"path": path, "cell": row["cell"]}
         steps[path], jobs[path] = Step(path, request, f"{metric}: {job.label}", job.task), job
         by_path[path] = row
-    published, held = histories(publications(results)), statuses(results)
+    history = publications(results)
+    published, held = histories(history), statuses_of(results, history)
     for answer in crew.run(steps.values()):
         outcome = _outcome(jobs[answer.step.name], by_path[answer.step.name], answer)
         key = str(outcome.columns.get("cell", ""))
