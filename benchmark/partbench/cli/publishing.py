@@ -95,7 +95,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
       bench accept submissions/mine.zip --self-reported --reason 'needs 400 GPU hours'
     """
     from partbench.results.acceptance import accept, contents
-    from partbench.results.bundle import CELLS, read_bundle
+    from partbench.results.bundle import read_bundle
     from partbench.results.publication import SELF_REPORTED, VERIFIED, who
     from partbench.results.sealed import Damaged
     from partbench.running.cell_job import prepare_results
@@ -118,12 +118,12 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
                 )
             files = {one.place: _as_compared(one) for one in verifications}
         else:
-            paths = {path.relative_to(folder / CELLS).as_posix(): path for path in read.written(folder)}
+            paths = dict(zip(read.places, read.written(folder), strict=True))
             try:
                 _expect_finished(paths)
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
-            files = {name.partition("/")[2]: read.files[name] for name in read.cells}
+            files = {place: read.files[name] for place, name in zip(read.places, read.cells, strict=True)}
         status = VERIFIED if verify else SELF_REPORTED
         accepted = accept(results, files, status, by or who(), read.sha256, reason)
     for event in accepted:

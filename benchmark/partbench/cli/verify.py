@@ -93,7 +93,7 @@ def verify(
 
             found = read_bundle(path)
             options["files"] = code_of(found, folder, trust, options["files"])
-            root, places = folder / "results", [name.partition("/")[2] for name in found.cells]
+            root, places = folder / "results", found.places
         elif path.suffix == ".zip":
             raise InputError(f"no bundle '{path}'; `bench submit --out {path}` makes one")
         else:
@@ -113,8 +113,7 @@ def verify(
 def verified_bundle(bundle: Bundle, folder: Path, trust: bool, options: Mapping[str, Any]) -> list[Verification]:
     """Verify all cells of a bundle, which is written into a folder; `options` are those of `verification_options`."""
     files = code_of(bundle, folder, trust, options["files"])
-    places = [name.partition("/")[2] for name in bundle.cells]
-    return verified_cells(folder / "results", places, folder / "again", **{**options, "files": files})
+    return verified_cells(folder / "results", bundle.places, folder / "again", **{**options, "files": files})
 
 
 def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> list[Path]:
@@ -229,20 +228,10 @@ def _number(value: Any) -> str:
 
 
 def _in_json(one: Verification) -> dict[str, Any]:
-    lines = [
-        {**vars(line), **{name: _plain(getattr(line, name)) for name in vars(line)}} for line in one.lines
-    ]  # fmt: skip
+    from partbench.results.json_values import in_json
+
+    lines = [{name: in_json(value) for name, value in vars(line).items()} for line in one.lines]
     return {"cell": one.place, "label": one.label, "within": one.within, "fault": one.fault, "values": lines}
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN, no infinity, and no numbers of numpy."""
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    try:
-        return float(value) if math.isfinite(value) else None
-    except TypeError:
-        return str(value)
 
 
 def _places_in(folder: Path) -> list[str]:

@@ -37,22 +37,27 @@ def packed(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def unpacked(path: Path) -> dict[str, bytes]:
-    """The files of an archive by name.
-
-    Raises InputError, in one line, for what is no archive of `packed`: entries that are compressed, encrypted, links,
-    twice there, both a file and a folder, or named as no file of a folder may be, and archives that are damaged or too
-    large.
-    """
+def read_archive(path: Path) -> bytes:
+    """The bytes of an archive. Raises InputError for what is no regular file, or larger than archives may be."""
     try:
         about = path.stat()
         if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):  # a pipe would be waited for
             raise InputError(f"'{path}' is no regular file; expected a bundle made by `bench submit`")
         if about.st_size > MOST_BYTES:
             raise InputError(f"'{path}' is larger than an archive may be ({_limits()})")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
+
+
+def unpacked(path: Path, data: bytes | None = None) -> dict[str, bytes]:
+    """The files of an archive by name; `data` are its bytes, where they were read already.
+
+    Raises InputError, in one line, for what is no archive of `packed`: entries that are compressed, encrypted, links,
+    twice there, both a file and a folder, or named as no file of a folder may be, and archives that are damaged or too
+    large.
+    """
+    data = read_archive(path) if data is None else data
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()

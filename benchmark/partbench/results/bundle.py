@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from partbench.errors import InputError
-from partbench.results.archive import packed, unpacked
+from partbench.results.archive import packed, read_archive, unpacked
 from partbench.results.cell_file import read_table
 from partbench.results.plain_text import printable
 from partbench.results.schema import AGGREGATE, cell_path
@@ -47,6 +47,11 @@ class Bundle:
     def cells(self) -> list[str]:
         """Names of the files of cells."""
         return sorted(name for name in self.files if name.startswith(f"{CELLS}/"))
+
+    @property
+    def places(self) -> list[str]:
+        """Where the cells lie below a folder of results, in the order of `cells`."""
+        return [name.removeprefix(f"{CELLS}/") for name in self.cells]
 
     @property
     def plugins(self) -> list[str]:
@@ -79,7 +84,8 @@ def bundled(files: Mapping[str, bytes], plugins: Sequence[str], about: Mapping[s
 
 def read_bundle(path: Path) -> Bundle:
     """Read a bundle. Raises InputError, in one line, for what is none, is damaged, or has a cell that is refused."""
-    files = unpacked(path)
+    data = read_archive(path)
+    files = unpacked(path, data)
     manifest = _manifest(path, files)
     digests = manifest["files"]
     others = {name for name in files if name != MANIFEST}
@@ -91,7 +97,7 @@ def read_bundle(path: Path) -> Bundle:
     for name in manifest["plugins"]:
         if not (name in others and name.startswith(f"{PLUGINS}/") and name.endswith(".py")):
             raise InputError(f"'{path}' is refused: the plugin {name!r:.200} is no source file in {PLUGINS}/")
-    found = Bundle(hashlib.sha256(path.read_bytes()).hexdigest(), manifest, files)
+    found = Bundle(hashlib.sha256(data).hexdigest(), manifest, files)
     if foreign := sorted(name for name in others - {LOCK} if not name.startswith(FOLDERS)):
         raise InputError(f"'{path}' is refused: {foreign[0]} is no part of a bundle")
     if not found.cells:
