@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from partbench.cli.parameters import completion_of, data_root_option, device_option, other_option, path_option
+from partbench.cli.parameters import (
+    completion_of,
+    data_root_option,
+    device_option,
+    other_option,
+    path_option,
+    time_limit_option,
+)
 
 if TYPE_CHECKING:
     from partbench.running.cell_job import Setting
@@ -25,10 +32,7 @@ LINES = 20  # of what a plugin printed
 @click.option("--task", metavar="DATASET/WHAT[@PERFORMER]", shell_complete=completion_of("tasks"),
               help="Task to check an explainer, metric or performer on. Default: a task on embedded data.")  # fmt: skip
 @click.option("-o", "option_texts", multiple=True, metavar="OPTION=VALUE", help="An option of the explainer.")
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=600.0,
-    show_default=True, help="A plugin whose check takes longer does not pass.",
-)  # fmt: skip
+@time_limit_option("A plugin whose check takes longer does not pass.", 600.0)
 @click.option("--traceback", is_flag=True, help="Print the traceback of an exception too.")
 @path_option
 @device_option
@@ -73,8 +77,7 @@ def check(
 def _setting(files: list[Path], device: str, data_root: Path | None, other: Path | None) -> Setting:
     from partbench.running.cell_job import Setting
 
-    roots = [None if folder is None else str(folder.resolve()) for folder in (data_root, other)]
-    return Setting("", tuple(str(file.resolve()) for file in files), roots[0], roots[1], device)
+    return Setting.at(None, files, data_root, other, device=device)
 
 
 def _print(finding: Finding, printed: str, traceback: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import completion_of, json_option, results_option
+from partbench.cli.parameters import completion_of, expect_results, json_option, results_option
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     from partbench.leaderboard.compared import Asked, compared
     from partbench.results.store import load_with_evidence
 
-    if not results.is_dir():
-        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    expect_results(results)
     dataset = (task or "*").partition("/")[0]
     datasets = None if set(dataset) & set("*?[") else [dataset]
     rows, images, published = _beside_published(*load_with_evidence(results, datasets), (a, b))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from partbench.cli.parameters import jobs_option
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from partbench.running.engine import Engine, Request
 
 OPTIONS = (
-    click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."),
+    jobs_option,
     click.option(
         "--engine", type=click.Choice(["local", "dask"]), default="local", show_default=True,
         help="Who runs the cells: processes of this machine, or the workers of a Dask cluster.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import completion_of, json_option, results_option
+from partbench.cli.parameters import completion_of, expect_results, json_option, results_option
 from partbench.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> N
     from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.sources import Sources
 
-    if not results.is_dir():
-        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    expect_results(results)
     sources = Sources.of(results)
     if sources.planted_runs.empty:
         raise InputError("no planted runs to judge metrics by; make them with `bench metric-card --run`")

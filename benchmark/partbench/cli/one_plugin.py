@@ -52,8 +52,7 @@ def performer_layers(name: str, files: Sequence[Path], data_root: Path | None) -
     from partbench.running.cell_job import Limits, Setting, plain
     from partbench.running.crew import Crew, Step
 
-    root = None if data_root is None else str(data_root.resolve())
-    setting = Setting("", tuple(str(file.resolve()) for file in files), root)
+    setting = Setting.at(None, files, data_root)
     request = {"do": "call", "function": "partbench.running.layers:layers", "setting": plain(setting)}
     limits = replace(Limits.usual(), preparing=LIMIT)
     with Crew(1, limits) as crew:

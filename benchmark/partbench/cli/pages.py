@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from partbench.cli.parameters import results_option
+from partbench.cli.parameters import expect_results, results_option
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) 
       bench leaderboard --site       also leaderboards/site/index.html and its pages
       bench leaderboard --check      exit code 1 if a page is stale, those of a site included
     """
-    if not results.is_dir():
-        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    expect_results(results)
     if with_photographs and not site:
         raise InputError("--with-photographs is about the pictures of a site; add --site")
     if check:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from partbench.errors import InputError
+
 results_option = click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
@@ -27,9 +29,24 @@ device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."
+)
 path_option = click.option(
     "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), help="Load plugins from a file too."
 )
+
+
+def time_limit_option(what: str, seconds: float = 6 * 3600.0) -> Any:
+    """--time-limit, in seconds; `what` says what becomes of what takes longer."""
+    kind = click.FloatRange(min=0, min_open=True)
+    return click.option("--time-limit", type=kind, metavar="SECONDS", default=seconds, show_default=True, help=what)
+
+
+def expect_results(results: Path) -> None:
+    """Raise InputError where there is no folder of results."""
+    if not results.is_dir():
+        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
 
 
 def completion_of(*kinds: str) -> Any:

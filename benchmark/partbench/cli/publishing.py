@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import completion_of, results_option
+from partbench.cli.parameters import completion_of, expect_results, results_option
 from partbench.cli.verify import print_verifications, trust_option, verification_options, verified_bundle
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
@@ -178,8 +178,7 @@ def _places(results: Path, cells: Sequence[str], plugins: Sequence[str]) -> list
     from partbench.results.schema import cell_path
     from partbench.results.store import find_cell, load_results
 
-    if not results.is_dir():
-        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    expect_results(results)
     if not cells and not plugins:
         every = [path.relative_to(results).as_posix() for path in cell_paths(results)]
         return every or _none(results)

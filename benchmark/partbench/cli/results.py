@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import json_option, results_option
+from partbench.cli.parameters import expect_results, json_option, results_option
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def query(statement: str, as_csv: bool, as_json: bool, results: Path) -> None:
         raise InputError("--csv and --json are two kinds of output; give one of them")
     from partbench.results.query import query
 
-    _expect_folder(results)
+    expect_results(results)
     found = query(results, statement)
     if as_csv:
         from partbench.results.plain_text import comma_separated
@@ -83,7 +83,7 @@ def prune(yes: bool, results: Path) -> None:
     from partbench.leaderboard.unused import unused_cells
     from partbench.results.store import load_results
 
-    _expect_folder(results)
+    expect_results(results)
     unused = unused_cells(load_results(results))
     if unused.empty:
         click.echo("pages use all cells")
@@ -109,18 +109,13 @@ def index(results: Path) -> None:
     """
     from partbench.results.index import rebuild
 
-    _expect_folder(results)
+    expect_results(results)
     for name, rows in rebuild(results).items():
         click.echo(f"{name}: {rows} rows")
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-
-def _expect_folder(results: Path) -> None:
-    if not results.is_dir():
-        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
 
 
 def _shown(row: dict[Any, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from partbench.cli.parameters import (
     json_option,
     other_option,
     results_option,
+    time_limit_option,
 )
 
 if TYPE_CHECKING:
@@ -61,10 +62,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Run finished cells again.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the explanations of new cells.")
 @engine_options
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=6 * 3600.0,
-    show_default=True, help="A cell that takes longer fails.",
-)  # fmt: skip
+@time_limit_option("A cell that takes longer fails.")
 @click.option(
     "--memory-limit", type=click.FloatRange(min=0, min_open=True), metavar="GB",
     help="A cell that takes more resident memory fails. Default: four fifths of the machine's.",
@@ -135,14 +133,9 @@ def _setting(
 ) -> Setting:  # fmt: skip
     from partbench.running.cell_job import Setting
 
-    roots = [None if folder is None else _absolute(folder) for folder in (data_root, other)]
-    drawn = _absolute(results.parent / "pictures") if pictures else None
-    files = tuple(name for name in plugins if name.endswith(".py"))
-    return Setting(_absolute(results), files, roots[0], roots[1], device, overwrite, drawn)
-
-
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).resolve())
+    drawn = str((results.parent / "pictures").resolve()) if pictures else None
+    files = [name for name in plugins if name.endswith(".py")]
+    return Setting.at(results, files, data_root, other, device=device, overwrite=overwrite, pictures=drawn)
 
 
 def _in_order(plan: Plan, outcomes: Sequence[CellOutcome]) -> list[CellOutcome]:

@@ -11,7 +11,15 @@ import click
 
 from partbench.cli.engines import cores
 from partbench.cli.pages import write_pages_of
-from partbench.cli.parameters import completion_of, data_root_option, other_option, results_option
+from partbench.cli.parameters import (
+    completion_of,
+    data_root_option,
+    expect_results,
+    jobs_option,
+    other_option,
+    results_option,
+    time_limit_option,
+)
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
@@ -32,11 +40,8 @@ if TYPE_CHECKING:
     help="A plugin file, of the metric or of explainers of the cells; may be repeated.",
 )  # fmt: skip
 @click.option("--refit", is_flag=True, help="Train again where weights are not in the cache.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores.")
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=6 * 3600.0,
-    show_default=True, help="A cell that takes longer is left as it is.",
-)  # fmt: skip
+@jobs_option
+@time_limit_option("A cell that takes longer is left as it is.")
 @results_option
 @data_root_option
 @other_option
@@ -67,13 +72,11 @@ def score(
     from partbench.running.engine import interruptible
     from partbench.running.rescoring import rescored
 
-    if not results.is_dir():
-        raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    expect_results(results)
     prepare_results(results)
     prepare_cache()
     finished, failed = _split(_asked(load_results(results), results, cells))
-    roots = [None if root is None else str(root.resolve()) for root in (data_root, other)]
-    setting = Setting(str(results.resolve()), tuple(str(file.resolve()) for file in files), roots[0], roots[1])
+    setting = Setting.at(results, files, data_root, other)
     limits, count = Limits(time_limit, Limits.usual().memory), min(jobs or cores(), max(1, len(finished)))
     lacking, datasets = False, set[str]()
     with interruptible(), Display(quiet=False) as display, Crew(count, limits, display) as crew:

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.engines import cores
-from partbench.cli.parameters import data_root_option, json_option, other_option, path_option, results_option
+from partbench.cli.parameters import (
+    data_root_option,
+    jobs_option,
+    json_option,
+    other_option,
+    path_option,
+    results_option,
+    time_limit_option,
+)
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
@@ -30,12 +38,7 @@ trust_option = click.option(
     "--trust", is_flag=True, help="Run the code in the bundle, with your rights: read it first."
 )
 OPTIONS = (
-    click.option("--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."),
-    click.option(
-        "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", default=6 * 3600.0,
-        show_default=True, help="A cell that takes longer fails.",
-    ),
-    path_option, data_root_option, other_option,
+    jobs_option, time_limit_option("A cell that takes longer fails."), path_option, data_root_option, other_option,
 )  # fmt: skip
 
 
@@ -160,11 +163,8 @@ def _setting(
 ) -> tuple[Setting, Limits]:  # fmt: skip
     from partbench.running.cell_job import Limits, Setting
 
-    roots = [None if root is None else str(root.resolve()) for root in (data_root, other)]
-    plugins = tuple(str(Path(file).resolve()) for file in files)
-    setting = Setting(
-        str(again / "results"), plugins, roots[0], roots[1], overwrite=True, weights=str(again / "weights")
-    )
+    more = {"overwrite": True, "weights": str(again / "weights")}
+    setting = Setting.at(again / "results", files, data_root, other, **more)
     return setting, Limits(time_limit, Limits.usual().memory)
 
 

@@ -45,6 +45,15 @@ class Setting:
     weights: str | None = None
 
     @staticmethod
+    def at(
+        results: Path | None, files: Iterable[str | Path], data_root: Path | None, other: Path | None = None,
+        **more: Any,
+    ) -> Setting:  # fmt: skip
+        """With paths as users give them, which may be relative; without `results` the folder is ""."""
+        folder, root, photos = (None if path is None else str(path.resolve()) for path in (results, data_root, other))
+        return Setting(folder or "", tuple(str(Path(file).resolve()) for file in files), root, photos, **more)
+
+    @staticmethod
     def of(data: Mapping[str, Any]) -> Setting:
         """From JSON."""
         return Setting(**{**data, "plugin_files": tuple(data["plugin_files"])})
