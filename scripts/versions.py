@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from partbench.leaderboard.boards import board_of
-from partbench.leaderboard.origins import OWN
+from partbench.names import FIRST_PARTY
 from partbench.registry import Registry, load
 from partbench.task import SINGLE_VERSION, TaskName
 
@@ -38,7 +38,7 @@ def _boards(registry: Registry) -> Iterator[str]:
 
 
 def _own(entry: object) -> bool:
-    return getattr(entry, "distribution", "") == OWN
+    return getattr(entry, "distribution", "") == FIRST_PARTY
 
 
 if __name__ == "__main__":

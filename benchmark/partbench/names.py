@@ -1,6 +1,8 @@
-"""Names that readers can tell apart."""
+"""Names that readers can tell apart, and whose plugins are partbench's own."""
 
 from __future__ import annotations
+
+FIRST_PARTY = "partbench"  # the distribution of the plugins that come with partbench, floors among them
 
 
 def in_ascii(name: str) -> str:

@@ -18,12 +18,11 @@ import pluggy
 from partbench import __version__, hookspecs, options
 from partbench.declaration import fault
 from partbench.errors import InputError, in_one_line, unknown
-from partbench.names import look
+from partbench.names import FIRST_PARTY, look
 from partbench.plugin_files import digest, import_file
 
 KINDS = ("explainers", "metrics", "datasets", "performers")
 PACKAGES = ("partbench.datasets", "partbench.performers", "partbench.metrics", "partbench_plugins")
-FIRST_PARTY = "partbench"
 
 
 @dataclass(frozen=True)

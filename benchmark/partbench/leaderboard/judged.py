@@ -17,8 +17,8 @@ from partbench.leaderboard.aligned import Aligned, aligned
 from partbench.leaderboard.current import current
 from partbench.leaderboard.families import with_families
 from partbench.leaderboard.means import DIFFERENT, means, on_shared_tasks
-from partbench.leaderboard.origins import OWN
 from partbench.leaderboard.verdicts import Board
+from partbench.names import FIRST_PARTY
 
 Priors = Mapping[tuple[str, str], Prior | None]  # by dataset and metric
 
@@ -65,7 +65,7 @@ def _board(one: Aligned, columns: dict[str, np.ndarray], places: dict[str, int])
     rows = {name: column[at] for name, column in columns.items()}
     rows["value"] = rows["value"].astype(float)
     of_performer = np.isin(rows["network"].astype(str), ["", DIFFERENT])
-    believed = ~of_performer & (rows["distribution"] == OWN)  # what others say they rest on pairs no seeds
+    believed = ~of_performer & (rows["distribution"] == FIRST_PARTY)  # what others say they rest on pairs no seeds
     networks = np.where(believed, pd.factorize(rows["network"])[0] + 1, 0)
     higher = all(up for up in rows["higher_is_better"] if not pd.isna(up))
     pairings = Pairings(rows["deterministic"].astype(bool), networks, higher)

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from partbench.names import in_ascii, look
-
-OWN = "partbench"  # the distribution of the explainers that come with partbench, floors among them
+from partbench.names import FIRST_PARTY, in_ascii, look
 
 
 def is_own(rows: pd.DataFrame) -> Bool[np.ndarray, "n"]:
@@ -19,7 +17,7 @@ def is_own(rows: pd.DataFrame) -> Bool[np.ndarray, "n"]:
 
     Only such rows are controls, are believed to be deterministic, and decide which versions of a metric or task count.
     """
-    return (rows["distribution"] == OWN).to_numpy(bool)
+    return (rows["distribution"] == FIRST_PARTY).to_numpy(bool)
 
 
 def told_apart(owned: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -31,5 +29,5 @@ def told_apart(owned: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     pairs, owners = sorted(set(owned)), defaultdict(set)
     for name, owner in pairs:
         owners[look(name)].add(owner)
-    alone = {(name, owner): owner == OWN or len(owners[look(name)]) == 1 for name, owner in pairs}
+    alone = {(name, owner): owner == FIRST_PARTY or len(owners[look(name)]) == 1 for name, owner in pairs}
     return {(name, owner): in_ascii(name if alone[name, owner] else f"{name} [{owner}]") for name, owner in pairs}

@@ -10,7 +10,7 @@ from importlib.resources import files
 import pandas as pd
 
 from partbench.leaderboard.boards import board_of
-from partbench.leaderboard.origins import OWN
+from partbench.names import FIRST_PARTY
 
 
 def version_of_metric(metric: str) -> str:
@@ -31,7 +31,7 @@ def counting(owners: Mapping[str, Collection[str]], own: str) -> str:
     """
     if own in owners:
         return own
-    ours = [version for version, of in owners.items() if OWN in of]
+    ours = [version for version, of in owners.items() if FIRST_PARTY in of]
     if ours:
         return max(ours, key=_order)
     return max(owners, key=lambda version: (len(owners[version]), _order(version)))

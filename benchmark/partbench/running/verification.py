@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from partbench.errors import InputError
+from partbench.names import FIRST_PARTY
 from partbench.results.agreement import ComparedValue, agreements
 from partbench.results.bundle import read_finished
 from partbench.results.cell_file import read_table
@@ -26,8 +27,6 @@ from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, pl
 from partbench.running.crew import Answer, Crew, Listener, Step
 from partbench.running.engine import outcome_of
 from partbench.running.recorded import recorded_job
-
-FIRST_PARTY = "partbench"  # the distribution whose explainers are always installed
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.costs import Cost
-from partbench.leaderboard.origins import OWN
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of
@@ -15,6 +14,7 @@ from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen
 from partbench.leaderboard.site.templating import render
 from partbench.leaderboard.verdicts import A_BETTER, B_BETTER
+from partbench.names import FIRST_PARTY
 
 CONTROLS = {
     "": "A method.",
@@ -39,7 +39,7 @@ def explainer_pages(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
             labels=_labels(scores), rivals=_rivals(data, name), pictures=pictures.get(name, ()),
-            runs=_runs(data, name), distribution=distribution, first_party=distribution == OWN,
+            runs=_runs(data, name), distribution=distribution, first_party=distribution == FIRST_PARTY,
         )  # fmt: skip
 
 
