@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+import torch
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
+from torch import Tensor
 
 from partbench import InputError
 
@@ -99,6 +101,12 @@ def crop(image: UInt8[ndarray, "H W 3"], corners: Corners | None, size: int) -> 
         raise ValueError(f"box {left} {top} {right} {bottom} is outside the image of {width} x {height} px")
     method = cv2.INTER_AREA if min(cut.shape[:2]) >= size else cv2.INTER_LINEAR
     return cv2.resize(cut, (size, size), interpolation=method)
+
+
+def as_pixels(crops: Sequence[UInt8[ndarray, "size size 3"]], size: int) -> Float[Tensor, "n 3 size size"]:
+    """Crops, of which there may be none, as the pixels of a batch: RGB in [0, 1]."""
+    stacked = np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 class CropMemory:

@@ -6,14 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
 from partbench import Batch, ImageSet, InputError
-from partbench.datasets.photograph import CropMemory, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
@@ -32,11 +31,9 @@ class RandomPhotographs(ImageSet):
     def batch(self, indices: Sequence[int]) -> Batch:
         """Photographs as RGB in [0, 1]. Raises InputError naming the one that cannot be decoded."""
         rows = list(indices)
-        photos = [self._photo(self.names[i]).transpose(2, 0, 1) for i in rows]
-        pixels = np.stack(photos) if photos else np.zeros((0, 3, self.size, self.size), np.uint8)
         return Batch(
             ids=tuple(f"other/{self.names[i]}" for i in rows),
-            pixels=torch.from_numpy(pixels).float() / 255,
+            pixels=as_pixels([self._photo(self.names[i]) for i in rows], self.size),
             labels=self.labels[rows],
             boxes=torch.tensor([[0.0, 0.0, self.size, self.size]]).repeat(len(rows), 1),
         )

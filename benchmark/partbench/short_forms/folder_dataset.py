@@ -15,7 +15,7 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from partbench.datasets.photograph import CropMemory, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 from partbench.errors import InputError
 from partbench.plugin import OTHER, Dataset, ImageSet
 from partbench.short_forms.callers import calling_module
@@ -121,9 +121,7 @@ class FolderImages(ImageSet):
         """Images as RGB in [0, 1], with the masks or boxes that there are. Raises InputError naming a broken file."""
         rows = [self.pictures[i] for i in indices]
         size, masks, part_boxes, landmarks = self.size, None, None, None
-        photos = np.zeros((len(rows), 3, size, size), np.uint8)
-        for i, picture in enumerate(rows):
-            photos[i] = self._photo(picture).transpose(2, 0, 1)
+        photos = [self._photo(picture) for picture in rows]  # first: sizes of files become known
         if self.folder.masks:
             masks = torch.from_numpy(
                 np.array([self._masks(row) for row in rows]).reshape(-1, len(self.parts), size, size)
@@ -135,7 +133,7 @@ class FolderImages(ImageSet):
         objects = any("" in boxes for boxes in self.folder.boxes.values())
         return Batch(
             ids=tuple(picture.name for picture in rows),
-            pixels=torch.from_numpy(photos).float() / 255,
+            pixels=as_pixels(photos, size),
             labels=self.labels[list(indices)],
             boxes=self._boxes(rows, [""])[:, 0] if objects else None,
             landmarks=landmarks,

@@ -29,7 +29,7 @@ from partbench.datasets.animal_part.layout import (
     whole,
 )
 from partbench.datasets.matlab.process import MatlabProcess
-from partbench.datasets.photograph import CropMemory, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}
 OTHER = "other"
@@ -61,12 +61,9 @@ class AnimalPartSet(ImageSet):
         Landmarks are x y in px (docs/coordinates.md). Raises InputError naming the photo that cannot be decoded.
         """
         rows = list(indices)
-        crops = [self._crop(self.photos[i]).transpose(2, 0, 1) for i in rows]
-        shape = (len(rows), 3, self.size, self.size)
-        pixels = np.stack(crops) if crops else np.zeros(shape, np.uint8)
         return Batch(
             ids=tuple(self.photos[i].id for i in rows),
-            pixels=torch.from_numpy(pixels).float() / 255,
+            pixels=as_pixels([self._crop(self.photos[i]) for i in rows], self.size),
             labels=self.labels[rows],
             boxes=torch.tensor([[0.0, 0.0, self.size, self.size]]).repeat(len(rows), 1),
             landmarks=self._centres[rows],

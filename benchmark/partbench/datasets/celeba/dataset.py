@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
@@ -27,7 +26,7 @@ from partbench.datasets.celeba.layout import (
     CelebaFolder,
     Faces,
 )
-from partbench.datasets.photograph import CropMemory, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 WIDTH, HEIGHT = 178, 218  # px of every aligned photo
 TRAIN, TEST = "0", "2"  # partition 1, for validation, is not used
@@ -55,11 +54,9 @@ class CelebASet(ImageSet):
         cannot be read.
         """
         rows = list(indices)
-        photos = [self._photo(self.names[i]) for i in rows]
-        pixels = np.stack(photos) if photos else np.zeros((0, self.size, self.size, 3), np.uint8)
         return Batch(
             ids=tuple(f"celeba/{Path(self.names[i]).stem}" for i in rows),
-            pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255,
+            pixels=as_pixels([self._photo(self.names[i]) for i in rows], self.size),
             labels=self.labels[rows],
             landmarks=self._landmarks[rows],
             attributes=self.attributes[rows],

@@ -30,7 +30,7 @@ from partbench.datasets.cub.layout import (
     Birds,
     CubFolder,
 )
-from partbench.datasets.photograph import CropMemory, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 MATLAB_SHIFT = 0.5  # px: MATLAB puts the centre of the first pixel at 1, a Batch puts it at 0.5
 SLACK = 1.0  # px that boxes and landmarks may lie beyond the edge of their photograph: some boxes do
@@ -70,14 +70,12 @@ class CubSet(ImageSet):
         """
         rows = list(indices)
         shots = [self._shot(i) for i in rows]
-        shape = (len(rows), self.size, self.size, 3)
-        pixels = np.stack([shot.pixels for shot in shots]) if shots else np.zeros(shape, np.uint8)
         frames = np.array([shot.frame for shot in shots], float).reshape(-1, 1, 2, 2)
         boxes = np.array([shot.box for shot in shots], float).reshape(-1, 2, 2)
         landmarks = self.birds.landmarks[rows] - MATLAB_SHIFT
         return Batch(
             ids=tuple(f"cub/{self.birds.names[i].removesuffix('.jpg')}" for i in rows),
-            pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255,
+            pixels=as_pixels([shot.pixels for shot in shots], self.size),
             labels=self.labels[rows],
             boxes=self._scaled(boxes, frames).reshape(-1, 4),
             landmarks=self._scaled(landmarks, frames),

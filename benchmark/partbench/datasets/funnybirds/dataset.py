@@ -21,7 +21,7 @@ from torch import Tensor
 from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, NotApplicable, Register, hookimpl
 from partbench.datasets.funnybirds.layout import CLASSES, COUNTS, FunnyBirdsFolder, Pictures
 from partbench.datasets.funnybirds.part_map import NOTHING, PARTS, part_labels
-from partbench.datasets.photograph import CropMemory, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 CATEGORIES = tuple(f"class_{number:02d}" for number in range(CLASSES))
 PNG_END = b"IEND\xaeB`\x82"
@@ -66,13 +66,12 @@ class FunnyBirdsSet(ImageSet):
     def _batch(self, indices: Sequence[int], path_of, part: str) -> Batch:  # type: ignore[no-untyped-def]
         rows, side = list(indices), self.size
         images = [self._image(path_of(row)) for row in rows]
-        pixels = np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8)
         labels = np.stack([self._part_labels(row) for row in rows]) if rows else np.zeros((0, side, side), np.int8)
         labels = np.where(labels == PARTS.index(part), NOTHING, labels) if part else labels
         suffix = f"-{part}" if part else ""
         return Batch(
             ids=tuple(f"funnybirds/{self.pictures.path(row).removesuffix('.png')}{suffix}" for row in rows),
-            pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255,
+            pixels=as_pixels(images, side),
             labels=self.labels[rows],
             boxes=torch.from_numpy(boxes_of(labels)),
             masks=torch.from_numpy(labels[:, None] == np.arange(len(PARTS))[:, None, None]),
