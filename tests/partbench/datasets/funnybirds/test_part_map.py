@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -29,30 +30,55 @@ block = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(6, 24), st
 @settings(max_examples=80, deadline=None)
 @given(st.lists(block, max_size=5))
 def test_at_smooth_edges_a_pixel_gets_the_label_that_covers_most_of_it(blocks: list[tuple[int, ...]]) -> None:
-    """Where two colours meet, of which one covers three quarters or more and each fills a pixel beside it."""
+    """Where two colours meet, of which one covers three quarters or more and each fills a pixel beside it.
+
+    Black, the body and eyes are greys. What two pairs of the colours beside it make alike has no known label.
+    """
     colours = [*COLOURS, (NOTHING, (204, 204, 209))]
     fine, truth = np.zeros((48, 48, 3), np.uint8), np.full((48, 48), NOTHING)
     for top, left, height, width, which in blocks:
         label, colour = colours[which]
         fine[top : top + height, left : left + width] = colour
         truth[top : top + height, left : left + width] = label
-    found = part_labels(smooth(fine))
+    smoothed = smooth(fine)
+    found = part_labels(smoothed)
     cells = truth.reshape(12, FINE, 12, FINE).swapaxes(1, 2).reshape(12, 12, -1)
     shades = fine.reshape(12, FINE, 12, FINE, 3).swapaxes(1, 2).reshape(12, 12, -1, 3)
     for y, x in np.ndindex(12, 12):
         labels, counts = np.unique(cells[y, x], return_counts=True)
         two = len(np.unique(shades[y, x], axis=0)) <= 2
-        if two and counts.max() >= 12 and pure_beside(shades, y, x):
+        if two and counts.max() >= 12 and pure_beside(shades, y, x) and told_apart(shades, y, x, smoothed[y, x]):
             assert found[y, x] == labels[counts.argmax()]
+
+
+def filling(shades: np.ndarray, y: int, x: int) -> set[tuple[int, ...]]:
+    """The colours that fill a cell beside this one."""
+    beside = shades[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].reshape(-1, FINE * FINE, 3)
+    return {tuple(cell[0].tolist()) for cell in beside if (cell == cell[0]).all()}
+
+
+def own(shades: np.ndarray, y: int, x: int) -> set[tuple[int, ...]]:
+    return {tuple(colour) for colour in shades[y, x].tolist()}
 
 
 def pure_beside(shades: np.ndarray, y: int, x: int) -> bool:
     """Whether each colour of a cell fills a cell beside it."""
-    whole = set()
-    for cell in shades[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].reshape(-1, FINE * FINE, 3):
-        if (cell == cell[0]).all():
-            whole.add(tuple(cell[0].tolist()))
-    return {tuple(colour) for colour in shades[y, x].tolist()} <= whole
+    return own(shades, y, x) <= filling(shades, y, x)
+
+
+def told_apart(shades: np.ndarray, y: int, x: int, mixed: np.ndarray) -> bool:
+    """Whether a cell has one colour, or no other pair of the colours beside it mixes to its own within rounding."""
+    colours = own(shades, y, x)
+    if len(colours) == 1:
+        return True
+    pairs = (set(pair) for pair in itertools.combinations(filling(shades, y, x) | {(0, 0, 0)}, 2))
+    return not any(mixes_to(*pair, mixed) for pair in pairs if pair != colours)
+
+
+def mixes_to(one: tuple[int, ...], other: tuple[int, ...], mixed: np.ndarray) -> bool:
+    start, way = np.array(one, float), np.array(other, float) - one
+    share = np.clip((mixed - start) @ way / (way @ way), 0, 1)
+    return bool(np.abs(start + share * way - mixed).max() <= 1)
 
 
 def test_a_foot_thinner_than_a_pixel_is_seen() -> None:
