@@ -29,8 +29,8 @@ from partbench_plugins.bridges.library import (
     Library,
     NetworkCopy,
     Sign,
-    drawn_alike,
     expect_parameters,
+    image_by_image,
     one_map,
     pixels_of,
 )
@@ -123,7 +123,7 @@ class _Attribution:
         network = NetworkCopy(task)
         self._propagates = options.method.endswith("LRP")
         self._normalise = network.split_normalisation() if self._propagates else torch.nn.Identity()
-        wanted = inspect.signature(cls).parameters
+        self._asked, wanted = _asked(options.method), inspect.signature(cls).parameters
         named: dict[str, torch.nn.Module] = {n: network for n in ("forward_func", "model") if n in wanted}
         if "layer" in wanted:
             require_layers(task, options.layer)
@@ -137,11 +137,7 @@ class _Attribution:
         """The attribution (n, c, h, w) of a batch; image by image where random numbers are drawn."""
         if not self._alone:
             return self._attributed(images)
-        found = []
-        for i, image_id in enumerate(images.ids):
-            with drawn_alike(image_id, self.task.random_seed(self.options.name)):
-                found.append(self._attributed(images[i : i + 1]))
-        return torch.cat(found)
+        return image_by_image(images, self.task, self.options.name, self._attributed)
 
     def _attributed(self, images: Images) -> Tensor:
         given = {**self._chosen(images), **self.options.parameters}
@@ -163,8 +159,7 @@ class _Attribution:
             "baselines": self._baselines, "sliding_window_shapes": window, "strides": window,
             "feature_mask": _squares(height, width, side).to(self.task.device),
         }  # fmt: skip
-        asked = _asked(self.options.method)
-        return {name: value for name, value in chosen.items() if name in asked and value is not None}
+        return {name: value for name, value in chosen.items() if name in self._asked and value is not None}
 
 
 def _squares(height: int, width: int, side: int) -> Int[Tensor, "1 3 H W"]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl, unknown
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.bridges.library import Library, NetworkCopy, drawn_alike, expect_parameters, pixels_of
+from partbench_plugins.bridges.library import Library, NetworkCopy, expect_parameters, image_by_image, pixels_of
 
 GRAD_CAM = Library("pytorch-grad-cam", "grad-cam", "grad-cam")
 DEFAULT = "GradCAM"
@@ -87,11 +87,7 @@ class _ActivationMap:
         """Maps in [0, 1] of a batch; image by image where random numbers are drawn."""
         if self.options.deterministic():
             return self._mapped(images)
-        found = []
-        for i, image_id in enumerate(images.ids):
-            with drawn_alike(image_id, self.task.random_seed(self.options.name)):
-                found.append(self._mapped(images[i : i + 1]))
-        return torch.cat(found)
+        return image_by_image(images, self.task, self.options.name, self._mapped)
 
     def _mapped(self, images: Images) -> Float[Tensor, "n 1 h w"]:
         silence = io.StringIO()  # some methods show a progress bar for each image

@@ -8,7 +8,7 @@ import importlib.metadata
 import inspect
 import random
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -127,6 +127,15 @@ def drawn_alike(text: str, seed: int) -> Iterator[None]:
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
+
+
+def image_by_image(images: Images, task: TrainingTask, name: str, made: Callable[[Images], Tensor]) -> Tensor:
+    """What `made` makes of each image alone, its random numbers drawn by the image's id and the seed of `name`."""
+    seed, found = task.random_seed(name), []
+    for i, image_id in enumerate(images.ids):
+        with drawn_alike(image_id, seed):
+            found.append(made(images[i : i + 1]))
+    return torch.cat(found)
 
 
 def pixels_of(images: Images, task: TrainingTask) -> Float[Tensor, "n 3 H W"]:
