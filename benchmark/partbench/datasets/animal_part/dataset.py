@@ -28,6 +28,7 @@ from partbench.datasets.animal_part.layout import (
     negative_photos,
     whole,
 )
+from partbench.datasets.data_root import given_root
 from partbench.datasets.matlab.process import MatlabProcess
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
@@ -147,10 +148,7 @@ def halves(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
 def _checked(root: Path | None) -> Path:
     """The root folder, if it looks like one."""
     wanted = f"the folder that holds {WNIDS['cat']}_obj/, {WNIDS['cattle']}_obj/, ..., neg/"
-    if root is None:
-        raise InputError(f"animal_part needs --data-root DIR or `bench data add animal_part DIR`, {wanted}")
-    if not root.is_dir():
-        raise InputError(f"no folder {root}; --data-root must name {wanted}")
+    root = given_root("animal_part", root, wanted)
     for category, wnid in WNIDS.items():
         if not (root / f"{wnid}_obj").is_dir():
             raise InputError(f"{root} has no {wnid}_obj/ ({category}); --data-root must name {wanted}")

@@ -26,6 +26,7 @@ from partbench.datasets.celeba.layout import (
     CelebaFolder,
     Faces,
 )
+from partbench.datasets.data_root import given_root
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 WIDTH, HEIGHT = 178, 218  # px of every aligned photo
@@ -132,9 +133,8 @@ class CelebA(Dataset):
 def _checked(root: Path | None) -> Path:
     """The root folder, if it looks like one."""
     wanted = "the folder that holds Anno/, Eval/ and Img/"
-    if root is None:
-        raise InputError(f"celeba needs --data-root DIR or `bench data add celeba DIR`, {wanted}")
-    for folder in (root, root / "Anno", root / "Eval", root / "Img"):
+    root = given_root("celeba", root, wanted)
+    for folder in (root / "Anno", root / "Eval", root / "Img"):
         if not folder.is_dir():
             raise InputError(f"no folder {folder}; --data-root must name {wanted}")
     return root

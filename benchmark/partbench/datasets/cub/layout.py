@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from partbench import InputError
 from partbench.datasets.cub.species import SPECIES
+from partbench.datasets.data_root import given_root
 from partbench.datasets.photograph import whole_ones
 from partbench.datasets.text_table import AGAIN, NumberTable, named_rows, text_of
 
@@ -74,10 +75,7 @@ class CubFolder:
     @classmethod
     def of(cls, root: Path | None) -> CubFolder:
         """The folder named, or CUB_200_2011/ in it. Raises InputError if it does not look like one."""
-        if root is None:
-            raise InputError(f"cub needs --data-root DIR or `bench data add cub DIR`, {WANTED}")
-        if not root.is_dir():
-            raise InputError(f"no folder {root}; --data-root must name {WANTED}")
+        root = given_root("cub", root, WANTED)
         place = root if (root / IMAGES_FILE).is_file() else root / NESTED
         for name in (IMAGES_FILE, CLASSES_FILE):
             if not (place / name).is_file():

@@ -14,6 +14,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from partbench import InputError
+from partbench.datasets.data_root import given_root
 from partbench.datasets.funnybirds.part_map import PARTS
 from partbench.datasets.text_table import AGAIN, text_of
 
@@ -55,10 +56,7 @@ class FunnyBirdsFolder:
     @classmethod
     def of(cls, root: Path | None) -> FunnyBirdsFolder:
         """The folder named, or FunnyBirds/ in it. Raises InputError if it does not look like one."""
-        if root is None:
-            raise InputError(f"funnybirds needs --data-root DIR or `bench data add funnybirds DIR`, {WANTED}")
-        if not root.is_dir():
-            raise InputError(f"no folder {root}; --data-root must name {WANTED}")
+        root = given_root("funnybirds", root, WANTED)
         place = root if (root / CLASSES_FILE).is_file() else root / NESTED
         if not (place / CLASSES_FILE).is_file():
             raise InputError(f"{root} has no {CLASSES_FILE}; --data-root must name {WANTED}")
