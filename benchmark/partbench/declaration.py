@@ -57,6 +57,7 @@ def _missing(kind: str, cls: type) -> str:
     if not issubclass(cls, base):
         return f"expected a subclass of partbench.{base.__name__}"
     absent = [f"{name}()" for name in METHODS[kind] if vars(base)[name] is inspect.getattr_static(cls, name)]
+    absent += [f"{name}()" for name in sorted(getattr(cls, "__abstractmethods__", ()))]
     absent += [f"`{name}`" for name in ATTRIBUTES[kind] if not hasattr(cls, name)]
     if absent:
         return f"expected of {kind.removesuffix('s')}s, and not there: {', '.join(absent)}"

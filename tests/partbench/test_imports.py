@@ -47,7 +47,9 @@ ALLOWED["types"] = {"nn"}
 ALLOWED["running"] |= {"results"}
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
 # Short forms are written on the base classes, and read images and normalise them as the plugins of the project do.
-ALLOWED["short_forms"] = BOTTOM | NOUNS | {"plugin", "types", "datasets.photograph", "performers.normalise"}
+ALLOWED["short_forms"] = (
+    BOTTOM | NOUNS | {"declaration", "plugin", "types", "datasets.photograph", "performers.normalise"}
+)
 ALLOWED["cli"] |= {"results", "leaderboard"}
 PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 

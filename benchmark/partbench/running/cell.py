@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from partbench.nn.torch_setup import return_freed_memory
+from partbench.performer import ROLES, LayerAbsent
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -128,9 +129,21 @@ def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
 
 
 def fit(explainer: Explainer, task: Task) -> None:
-    """Fit with the global generators seeded by task and explainer."""
+    """Fit with the global generators seeded by task and explainer.
+
+    Where an explainer names a role that no layer plays, as in "toy has no layer 'fc1'", its NotApplicable goes on with
+    the layers that there are.
+    """
     seed_generators(explainer, task)
-    explainer.fit(replace(task.training))  # its own, whatever it writes there
+    performer = task.performer
+    try:
+        explainer.fit(replace(task.training))  # its own, whatever it writes there
+    except LayerAbsent:
+        raise
+    except NotApplicable as error:
+        if any(f"'{role}'" in str(error) and not performer.has(role) for role in ROLES):
+            raise NotApplicable(f"{error}; {performer.layers_in_words()}") from error
+        raise
 
 
 def seed_generators(explainer: Explainer, task: Task) -> None:

@@ -51,7 +51,7 @@ def check_explainer(
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
     logits that move when the pixels are blanked, but for floors; options that are plain JSON; the performer left as it
     was. A public method whose name is nearly that of a capability is a warning. Returns the explanation of the images,
-    or None where the explainer raised NotApplicable for the task.
+    or None where the explainer raised NotApplicable for the task; the reason is a warning.
     """
     check_declaration(cls)
     try:
@@ -227,7 +227,8 @@ def _fitted(cls: type, task: Task, given: Mapping[str, Any] | None) -> Any:
     explainer = cls(**(given or {}))
     try:
         fit(explainer, task)
-    except NotApplicable:
+    except NotApplicable as error:
+        warnings.warn(f"{explainer.name} does not explain {task.name}: {error}", stacklevel=2)
         return None
     return explainer
 
