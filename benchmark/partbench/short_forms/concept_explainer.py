@@ -49,7 +49,8 @@ class ConceptExplainer(Explainer, ABC):
     positive (an `encode` that gives both signs as two concepts loses nothing), scores their maxima over cells. Logits
     are what the network makes of the rebuilt activations. Contributions are, to first order, codes times the gradients
     of this logit, summed over cells: exact, but for the bias, where `decode` and the network above are linear. A
-    removed concept has the code 0. No gradient passes through `encode`: it and `learn` may use any library.
+    subclass may compute others from `codes` and `logits_of`. A removed concept has the code 0. No gradient passes
+    through `encode`: it and `learn` may use any library.
 
     Where a task explains all logits there are no contributions. At vector layers there are no maps. Defining or making
     a subclass raises InputError for methods with other parameters and for attributes with other values.
@@ -112,10 +113,10 @@ class ConceptExplainer(Explainer, ABC):
 
     def explain(self, images: Images) -> Explanation:
         """Codes, what the network makes of the activations rebuilt from them, and the share of each code in it."""
-        codes = self._codes(images).requires_grad_()
+        codes = self.codes(images).requires_grad_()
         with torch.enable_grad():
-            logits = self._logits(codes)
-        contributions = self._contributions(codes, logits) if logits.ndim == 1 else None
+            logits = self.logits_of(codes)
+        contributions = self.contributions(codes, logits) if logits.ndim == 1 else None
         flat = codes.detach()
         scores = flat.amax((2, 3)) if flat.ndim == 4 else flat
         maps = flat.relu() if flat.ndim == 4 else None
@@ -123,17 +124,20 @@ class ConceptExplainer(Explainer, ABC):
 
     def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The logit where the codes of these concepts are 0."""
-        codes = self._codes(images)
+        codes = self.codes(images)
         codes[:, concepts] = 0
         with torch.no_grad():
-            return self._logits(codes)
+            return self.logits_of(codes)
 
     def deterministic(self) -> bool:
         """False: `learn` may draw random numbers. Override it where it does not, and no cells are drawn."""
         return False
 
-    def _codes(self, images: Images) -> Tensor:
-        """Codes (n, k, h, w), or (n, k) of vector layers."""
+    def codes(self, images: Images) -> Tensor:
+        """The codes of images: (n, k, h, w), or (n, k) of vector layers.
+
+        Raises ValueError where `encode` returns a tensor of another shape.
+        """
         found = images.activations(self.layer)
         with torch.no_grad():
             codes = self.encode(found if self.of == "map" else _cells(found))
@@ -141,14 +145,15 @@ class ConceptExplainer(Explainer, ABC):
         codes = codes.detach().to(found)
         return codes.clone() if self.of == "map" else _arranged(codes, found)
 
-    def _logits(self, codes: Tensor) -> Float[Tensor, "n *c"]:
+    def logits_of(self, codes: Tensor) -> Float[Tensor, "n *c"]:
         """The explained logit (n,), or the logits of the categories (n, c), of what codes stand for."""
         rebuilt = self.decode(codes if self.of == "map" else _cells(codes))
         self._expect(rebuilt, "decode")
         logits = self._above(rebuilt if self.of == "map" else _arranged(rebuilt, codes))
         return logits[:, list(self._task.targets)] if self._task.target is None else logits[:, self._task.target]
 
-    def _contributions(self, codes: Tensor, logits: Tensor) -> Float[Tensor, "n k"]:
+    def contributions(self, codes: Tensor, logits: Float[Tensor, "n"]) -> Float[Tensor, "n k"]:
+        """Codes times the gradients of `logits_of(codes)`, summed over cells. Override it for another importance."""
         if not logits.requires_grad:
             raise ValueError(f"{self.name}: no gradient passes through decode; write it with torch operations")
         (gradient,) = torch.autograd.grad(logits.sum(), codes)

@@ -136,17 +136,22 @@ def check_declaration(cls: type) -> None:
         json.dumps(values)
     except TypeError as error:
         raise ContractError(f"{cls.__name__}: options must be plain values; {error}") from error
-    for method, capability in misspelt(cls):
-        warnings.warn(f"{cls.__name__} has a method `{method}`; did you mean `{capability}`?", stacklevel=2)
+    for name, capability in misspelt(cls):
+        what = "method" if callable(getattr(cls, name)) else "class attribute"
+        warnings.warn(f"{cls.__name__} has a {what} `{name}`; did you mean `{capability}`?", stacklevel=2)
 
 
 def misspelt(cls: type) -> list[tuple[str, str]]:
-    """Public methods of an explainer class whose names resemble those of capabilities, each with that capability."""
-    offered = [name for name in vars(Explainer) if not name.startswith("_")]
-    own = [name for name in dir(cls) if not name.startswith("_") and name not in dir(Explainer)]
-    near = {
-        name: difflib.get_close_matches(name, offered, n=1, cutoff=0.8) for name in own if callable(getattr(cls, name))
-    }
+    """Public methods and class attributes of an explainer, no options, named nearly as those of its base class are.
+
+    Each comes with the name that it resembles.
+    """
+    bases = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == "partbench"] or [Explainer]
+    offered = [name for name in dir(bases[0]) if not name.startswith("_")]
+    own = [
+        name for name in dir(cls) if not name.startswith("_") and name not in [*offered, "name", *options.names(cls)]
+    ]
+    near = {name: difflib.get_close_matches(name, offered, n=1, cutoff=0.8) for name in own}
     return [(name, capabilities[0]) for name, capabilities in near.items() if capabilities]
 
 

@@ -101,5 +101,5 @@ def test_a_path_that_is_no_plugin_file_is_told_in_one_line(tmp_path: Path, name:
 
 def test_a_name_that_no_file_can_have_is_a_name() -> None:
     assert file_or_name("a" * 5000) == "a" * 5000
-    with pytest.raises(InputError, match="cannot be read: .*null"):
+    with pytest.raises(InputError, match=r"cannot be read: .*null"):
         file_or_name("a\0.py")

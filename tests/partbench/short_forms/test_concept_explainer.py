@@ -10,6 +10,7 @@ import torch
 
 from partbench import ConceptExplainer, InputError, NotApplicable, Task, check_explainer, open_task
 from partbench.declaration import fault
+from partbench.testing.checks import misspelt
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +165,7 @@ def test_what_is_missing_is_told_when_the_class_is_registered_and_a_wrong_option
     assert fault("explainers", bare) == "class Bare: expected of explainers, and not there: decode(), encode()"
     with pytest.raises(InputError, match="layer is '', expected the role or name of a layer"):
         Rotated(layer="")
+
+
+def test_a_misspelt_class_attribute_is_told_with_the_one_meant() -> None:
+    assert misspelt(type("Odd", (Rotated,), {"learn_from": "explained"})) == [("learn_from", "learns_from")]
