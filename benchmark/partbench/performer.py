@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from partbench import advice
+from partbench.advice import advised
 from partbench.errors import InputError
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
 from partbench.types import NotApplicable
@@ -56,10 +58,12 @@ class Performer:
         if name in self.stages:
             return name
         if role in ROLES:
-            raise LayerAbsent(f"{self.name} has no layer '{role}'; {self.layers_in_words()}")
+            found = f"{self.name} has no layer '{role}'; {self.layers_in_words()}"
+            raise advised(LayerAbsent(found), advice.LAYERS)
         near = difflib.get_close_matches(str(role), [*self.roles, *self.stages], n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        raise InputError(f"no layer of {self.name} named '{role}'; {hint}{self.layers_in_words()}")
+        found = f"no layer of {self.name} named '{role}'; {hint}{self.layers_in_words()}"
+        raise advised(InputError(found), advice.LAYERS)
 
     def layers_in_words(self) -> str:
         """The layers that there are: roles first, with the names of their layers, then the layers without a role."""

@@ -27,10 +27,10 @@ class NmfConcepts(ConceptExplainer):
 
     layer: role or name of a layer after a ReLU.
     concepts: rows of W.
-    importance: what contributions are. "gradient": codes times gradients, which are in units of the logit. "sobol": the
-        total Sobol index of each concept (CRAFT, section 3.3, `total_sobol`). Codes are multiplied by masks; the index is
-        the share of the logit's variance that remains when the masks of all other concepts are known. Indices are >= 0
-        and do not sum to the logit: read them as a ranking.
+    importance: what contributions are. "gradient": codes times gradients, in units of the logit. "sobol": the total
+        Sobol index of each concept (CRAFT, section 3.3, `total_sobol`). Codes are multiplied by masks; the index is the
+        share of the logit's variance that remains when the masks of all other concepts are known. Indices are >= 0 and
+        do not sum to the logit: read them as a ranking.
     designs: masks of the concepts that "sobol" draws, a power of 2; it runs the network above the layer
         designs * (concepts + 1) times.
     """

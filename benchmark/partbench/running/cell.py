@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from partbench import advice
+from partbench.advice import advised
 from partbench.nn.torch_setup import return_freed_memory
 from partbench.performer import ROLES, LayerAbsent
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
@@ -293,14 +295,19 @@ def report_rows(explainer: Explainer, taken: Container[str]) -> list[Row]:
     """
     found, rows = explainer.report(), []
     if not isinstance(found, dict):
-        raise ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name")
+        raise advised(
+            ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name"), advice.REPORT
+        )
     blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
     blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
     for name, reported in found.items():
         value, remark = reported if isinstance(reported, Remarked) else (reported, "")
         if not isinstance(name, str) or name.partition("@")[0] in taken:
-            raise ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name")
+            raise advised(
+                ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name"),
+                advice.REPORT,
+            )
         if not isinstance(value, Real):
-            raise ValueError(f"report() gives {value!r:.60} as {name}, expected a number")
+            raise advised(ValueError(f"report() gives {value!r:.60} as {name}, expected a number"), advice.REPORT)
         rows.append(blank | {"metric": name, "value": float(value), "reason": str(remark)})
     return rows

@@ -16,7 +16,7 @@ QUICK = {
     "MonotonicityCorrelation": {"nr_samples": 1}, "FaithfulnessCorrelation": {"nr_runs": 5, "subset_size": 32},
     "RegionPerturbation": {"regions_evaluation": 4, "patch_size": 4},
     "TopKIntersection": {"k": 20},
-    **dict.fromkeys(("PixelFlipping", "FaithfulnessEstimate", "Monotonicity"), {"features_in_step": 64}),
+    **{name: {"features_in_step": 64} for name in ("PixelFlipping", "FaithfulnessEstimate", "Monotonicity")},
 }  # fmt: skip
 
 
