@@ -20,10 +20,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from partbench import advice
+from partbench import advice, options
 from partbench.advice import advised
 from partbench.nn.torch_setup import return_freed_memory
-from partbench.performer import ROLES, LayerAbsent
+from partbench.performer import ROLES
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -133,18 +133,18 @@ def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
 def fit(explainer: Explainer, task: Task) -> None:
     """Fit with the global generators seeded by task and explainer.
 
-    Where an explainer names a role that no layer plays, as in "toy has no layer 'fc1'", its NotApplicable goes on with
-    the layers that there are.
+    Where an explainer names a role that no layer plays, or an option of its own that is no layer, as in "toy has no
+    layer 'fc1'", its NotApplicable goes on with the layers that there are.
     """
     seed_generators(explainer, task)
     performer = task.performer
     try:
         explainer.fit(replace(task.training))  # its own, whatever it writes there
-    except LayerAbsent:
-        raise
     except NotApplicable as error:
-        if any(f"'{role}'" in str(error) and not performer.has(role) for role in ROLES):
-            raise NotApplicable(f"{error}; {performer.layers_in_words()}") from error
+        names = [*ROLES, *map(str, options.resolved(explainer).values())]
+        there = performer.layers_in_words()
+        if there not in str(error) and any(f"'{name}'" in str(error) and not performer.has(name) for name in names):
+            raise NotApplicable(f"{error}; {there}") from error
         raise
 
 

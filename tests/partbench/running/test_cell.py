@@ -499,8 +499,8 @@ def test_an_interrupt_passes_through_unless_it_cannot_be_the_users(tmp_path: Pat
     assert not run.spoilt
 
 
-def _raise_in_words(task: TrainingTask, images: Images | None = None) -> None:
-    raise NotApplicable(f"{task.performer.name} has no layer 'fc1'")
+def _raise_in_words(task: TrainingTask, layer: str = "fc1") -> None:
+    raise NotApplicable(f"{task.performer.name} has no layer '{layer}'")
 
 
 @pytest.mark.parametrize(
@@ -520,3 +520,17 @@ def test_an_explainer_that_needs_a_role_which_no_layer_plays_is_skipped_with_the
     assert ended.failed == ""
     assert re.match("toy has no layer 'fc1'; its layers: .*top_conv", ended.skipped)
     assert {row["status"] for row in ended.rows} == {"skipped"}
+
+
+def test_an_option_that_is_no_layer_of_the_network_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    @dataclass
+    class Layered(Means):
+        """Reads a layer that is an option."""
+
+        layer: str = "conv9"
+
+        def fit(self, task: TrainingTask) -> None:
+            _raise_in_words(task, self.layer)
+
+    ended = run_cell(Layered(), toy_task(tmp_path), [Brightness()])
+    assert re.match("toy has no layer 'conv9'; its layers: ", ended.skipped)
