@@ -58,18 +58,20 @@ class Performer:
         if name in self.stages:
             return name
         if role in ROLES:
-            found = f"{self.name} has no layer '{role}'; {self.layers_in_words()}"
-            raise advised(LayerAbsent(found), advice.LAYERS)
-        near = difflib.get_close_matches(str(role), [*self.roles, *self.stages], n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        found = f"no layer of {self.name} named '{role}'; {hint}{self.layers_in_words()}"
+            raise advised(LayerAbsent(f"{self.name} has no layer '{role}'; {self.layers_in_words()}"), advice.LAYERS)
+        found = f"no layer of {self.name} named '{role}'; {self.layers_in_words(role)}"
         raise advised(InputError(found), advice.LAYERS)
 
-    def layers_in_words(self) -> str:
-        """The layers that there are: roles first, with the names of their layers, then the layers without a role."""
+    def layers_in_words(self, asked: str = "") -> str:
+        """The layers that there are: roles first, with the names of their layers, then the layers without a role.
+
+        Before them stands the name that is nearest to the one `asked` for.
+        """
         played = [role if role == layer else f"{role} ({layer})" for role, layer in self.roles.items()]
         others = [layer for layer in self.stages if layer not in self.roles.values()]
-        return f"its layers: {', '.join([*played, *others])}"
+        near = difflib.get_close_matches(asked, [*self.roles, *self.stages], n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        return f"{hint}its layers: {', '.join([*played, *others])}"
 
     def has(self, role: str) -> bool:
         """Whether this network has a layer of that role or name."""

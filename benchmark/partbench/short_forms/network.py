@@ -15,7 +15,7 @@ def expect_layer(task: TrainingTask, layer: str) -> None:
     """Raise NotApplicable, with the layers that there are, where the performer has no layer of that role or name."""
     performer = task.performer
     if not performer.has(layer):
-        raise NotApplicable(f"{performer.name} has no layer '{layer}'; {performer.layers_in_words()}")
+        raise NotApplicable(f"{performer.name} has no layer '{layer}'; {performer.layers_in_words(layer)}")
 
 
 def expect_map(task: TrainingTask, layer: str) -> None:

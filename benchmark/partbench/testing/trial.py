@@ -108,7 +108,7 @@ class Trial:
         except InputError as error:  # such as a layer that the performer lacks
             raise ContractError(str(error)) from error
         if explanation is None:
-            return [f"tried on {task.name}, which it does not explain; choose another with --task"]
+            return [f"not tried on {task.name}, which it does not explain; choose another with --task"]
         return [f"tried on {task.name}", *self._skipped(explanation, task)]
 
     def _skipped(self, explanation: Explanation, task: Task) -> list[str]:

@@ -138,7 +138,7 @@ def test_what_encode_and_decode_return_is_checked(task: Task, change: dict, said
 
 
 def test_a_layer_that_is_not_there_or_has_no_maps_is_not_applicable(task: Task) -> None:
-    with pytest.raises(NotApplicable, match="has no layer 'conv9'; its layers: target"):
+    with pytest.raises(NotApplicable, match=r"has no layer 'conv9'; did you mean 'conv\d'\? its layers: target"):
         fitted(Rotated, task, layer="conv9")
     with pytest.raises(NotApplicable, match=r"'fc1' of small_vgg is \(\d+, 256\), expected a map"):
         fitted(Whole, task, layer="fc1")
