@@ -17,8 +17,8 @@ from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.standings import standings_of
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
-from partbench.results.publication import Publication, publications
 from partbench.results.store import load_with_evidence
+from partbench.results.submission_history import SubmissionEvent, submission_events
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
@@ -27,7 +27,7 @@ LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one c
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and what was published.
+    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and the history of submissions.
 
     What several pages are made of is found once.
     """
@@ -35,7 +35,7 @@ class Sources:
     results: pd.DataFrame
     evidence: pd.DataFrame
     planted_runs: pd.DataFrame = field(default_factory=no_planted_runs)
-    history: Sequence[Publication] = ()
+    history: Sequence[SubmissionEvent] = ()
 
     @staticmethod
     def of(results: Path) -> Sources:
@@ -44,7 +44,7 @@ class Sources:
         A cell that cannot be read is told once, in a warning.
         """
         rows, evidence = load_with_evidence(results)
-        return Sources(rows, evidence, load_planted(planted_folder(results)), publications(results))
+        return Sources(rows, evidence, load_planted(planted_folder(results)), submission_events(results))
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -25,7 +25,6 @@ from partbench.results.asked import record
 from partbench.results.cell_file import aggregates_of, parsed, read_table
 from partbench.results.folders import CELL, cell_paths
 from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, EVIDENCE_COLUMNS, indexed, rows_beside
-from partbench.results.publication import COLUMN, REFERENCE, statuses
 from partbench.results.schema import (
     AGGREGATE,
     COLUMNS,
@@ -39,6 +38,7 @@ from partbench.results.schema import (
     slug,
 )
 from partbench.results.sealed import Damaged, write_sealed, writing
+from partbench.results.submission_history import COLUMN, REFERENCE, statuses
 
 # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
 COMPACT: dict[str, Any] = {
@@ -178,17 +178,16 @@ def load_results(
     """All cells under a folder, a row per cell and metric, in order of file names; `schema.COLUMNS` says what is in it.
 
     Three more columns are `asked_at`, the time when the cell was last asked for, `file`, its place in the folder, and
-    `publication`, see `partbench.results.publication`: "reference", "verified", "self-reported" or "withdrawn".
-    With `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
-    `unit_kind`), without these three columns. With
-    `datasets` only the folders of these are read. Text columns are categoricals with sorted categories. Files of
+    `submission_status`: "reference", "verified", "self-reported" or "withdrawn", see `results.submission_history`. With
+    `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
+    `unit_kind`), without these three columns. With `datasets` only the folders of these are read. Text columns are categoricals with sorted categories. Files of
     earlier versions are read as if written now, but for `schema_version`. A file that is damaged, foreign or of a newer
     version is named in a warning and left out; without files the frame is empty. Aggregates are read from the index of
     the folder, which is brought up to date. Raises InputError if there is no such folder.
     """
     folder = _folder(folder)
     if aggregates_only:
-        return _with_publication(folder, _frame(indexed(folder, AGGREGATES, datasets)))
+        return _with_status(folder, _frame(indexed(folder, AGGREGATES, datasets)))
     places = [folder] if datasets is None else [folder / slug(name) for name in datasets]
     found = (_read_or_warn(path) for place in places for path in cell_paths(place))
     tables = [table for table in found if table is not None]
@@ -235,8 +234,8 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return frame.assign(**of_texts)[table.column_names]
 
 
-def _with_publication(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows with a column that says whether others published their cells."""
+def _with_status(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a column that says how far their cells are trusted."""
     known = statuses(folder)
     status = {cell: known.get(cell, REFERENCE) for cell in frame["cell"].cat.categories}
     return frame.assign(**{COLUMN: frame["cell"].map(status).astype("category")})

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.results.bundle import CELLS, LOCK, PLUGINS, bundled, read_finished
+from partbench.results.bundle import CELLS, LOCK, PLUGINS, bundled
+from partbench.results.cell_file import read_finished
 from partbench.results.environment import distribution, lock, machine
 from partbench.results.provenance import file_digest, sources
 from partbench.results.sealed import Damaged

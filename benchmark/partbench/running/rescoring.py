@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from partbench.errors import InputError
-from partbench.results.publication import Publication, histories, now, publications, record, sha256, statuses_of, who
+from partbench.results.provenance import now, sha256, who
+from partbench.results.submission_history import SubmissionEvent, histories, record, statuses_of, submission_events
 from partbench.running.cell_job import CellJob, CellOutcome, Setting, plain
 from partbench.running.crew import Answer, Crew, Step
 from partbench.running.recorded import no_such_explainer, recorded_job
@@ -31,7 +32,7 @@ def rescored(
         request |= {"path": path, "cell": row["cell"]}
         steps[path], jobs[path] = Step(path, request, f"{metric}: {job.label}", job.task), job
         by_path[path] = row
-    history = publications(results)
+    history = submission_events(results)
     published, held = histories(history), statuses_of(results, history)
     for answer in crew.run(steps.values()):
         outcome = _outcome(jobs[answer.step.name], by_path[answer.step.name], answer)
@@ -51,6 +52,6 @@ def _outcome(job: CellJob, row: Mapping[str, Any], answer: Answer) -> CellOutcom
     return CellOutcome(job, "failed", reason=reason, columns={"cell": row["cell"]})
 
 
-def _note(results: Path, last: Publication, metric: str) -> None:
+def _note(results: Path, last: SubmissionEvent, metric: str) -> None:
     changed = replace(last, sha256=sha256(results / last.file), by=who(), at=now(), reason=f"{metric} added")
     record(results, [changed])

@@ -17,10 +17,9 @@ import pandas as pd
 from partbench.errors import InputError
 from partbench.names import FIRST_PARTY
 from partbench.results.agreement import ComparedValue, agreements
-from partbench.results.bundle import read_finished
-from partbench.results.cell_file import read_table
+from partbench.results.cell_file import read_finished, read_table
 from partbench.results.plain_text import printable
-from partbench.results.publication import sha256
+from partbench.results.provenance import sha256
 from partbench.results.schema import AGGREGATE, label
 from partbench.results.sealed import Damaged
 from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, plain

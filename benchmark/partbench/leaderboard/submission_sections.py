@@ -1,4 +1,4 @@
-"""What the page of a board says of rows that others published: self-reported ones, and the history of all."""
+"""What the page of a board says of rows that others submitted: self-reported ones, and the history of all."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from partbench.leaderboard.boards import board_of
 from partbench.leaderboard.current import current
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.leaderboard.means import means
-from partbench.results.publication import COLUMN, SELF_REPORTED, VERIFIED, Publication
 from partbench.results.schema import label
+from partbench.results.submission_history import COLUMN, SELF_REPORTED, VERIFIED, SubmissionEvent
 
 MARK = "◇"
 _ABOUT = f"""\
 {MARK}: reported by whoever submitted it, and not verified here. Such rows have no rank and are compared with none; no
 value above depends on them. `bench verify` runs their cells again."""
 _HISTORY = """\
-Cells that others published, or that were withdrawn: what happened to each, the latest last. A withdrawn cell is on no
+Cells that others submitted, or that were withdrawn: what happened to each, the latest last. A withdrawn cell is on no
 board."""
 
 
-def published_sections(frame: pd.DataFrame, history: Sequence[Publication], board: str) -> list[str]:
+def submission_sections(frame: pd.DataFrame, history: Sequence[SubmissionEvent], board: str) -> list[str]:
     """Two sections of a page, each left out where there is nothing to say; `frame` is what `load_results` gives."""
     if not history or COLUMN not in frame:
         return []
@@ -46,7 +46,7 @@ def _self_reported(frame: pd.DataFrame, board: str) -> list[str]:
     return ["## Self-reported", _ABOUT, grid(["explainer", "metric", "value", "coverage", "seeds", "images"], cells)]
 
 
-def _events(frame: pd.DataFrame, history: Sequence[Publication], board: str) -> list[str]:
+def _events(frame: pd.DataFrame, history: Sequence[SubmissionEvent], board: str) -> list[str]:
     known = frame.drop_duplicates("cell").astype({"cell": object, "task": object})
     of_cell = {row.cell: row for row in known.itertuples() if board_of(row.task) == board}
     lines = []
@@ -57,4 +57,4 @@ def _events(frame: pd.DataFrame, history: Sequence[Publication], board: str) -> 
     if not lines:
         return []
     columns = ["cell", "explainer", "task", "seed", "status", "at", "by", "reason"]
-    return ["## Published cells", _HISTORY, grid(columns, lines)]
+    return ["## Submitted cells", _HISTORY, grid(columns, lines)]

@@ -41,7 +41,7 @@ by_option = click.option("--by", metavar="NAME", help="Who is responsible. Defau
 def submit(
     cells: tuple[str, ...], plugins: tuple[str, ...], files: tuple[Path, ...], out: Path | None, results: Path
 ) -> None:
-    """Bundle finished cells, the code that made them and the versions installed, to be published.
+    """Bundle finished cells, the code that made them and the versions installed, to submit them.
 
     CELL: a key, its beginning, or a Parquet file; without CELL and --plugin, all cells of the folder. A cell that
     failed or is damaged is left out, with a line that says why; then the exit code is 1. Equal cells and code make
@@ -96,8 +96,9 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     """
     from partbench.results.acceptance import accept, contents
     from partbench.results.bundle import read_bundle
-    from partbench.results.publication import SELF_REPORTED, VERIFIED, who
+    from partbench.results.provenance import who
     from partbench.results.sealed import Damaged
+    from partbench.results.submission_history import SELF_REPORTED, VERIFIED
     from partbench.running.cell_job import prepare_results
     from partbench.running.engine import interruptible
 
@@ -137,14 +138,14 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
 @by_option
 @results_option
 def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
-    """Withdraw a published row: the CELL leaves the boards; its history stays on the page and in submissions.csv.
+    """Withdraw a row: the CELL leaves the boards; its history stays on the page and in submissions.csv.
 
     \b
     Example:
       bench withdraw 3fa9 --reason 'the training set held test images'
     """
     from partbench.results.acceptance import withdraw
-    from partbench.results.publication import who
+    from partbench.results.provenance import who
 
     if not reason.strip():
         raise InputError("--reason is empty; say in a few words why the row is withdrawn")
@@ -162,7 +163,7 @@ def _as_compared(one: Verification) -> bytes:
 
 
 def _expect_finished(files: dict[str, Path]) -> None:
-    from partbench.results.bundle import read_finished
+    from partbench.results.cell_file import read_finished
     from partbench.results.sealed import Damaged
 
     for place, path in files.items():

@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 import partbench
-from partbench.cli import publishing
+from partbench.cli import submission
 from partbench.cli.main import main
 from partbench.leaderboard.current import current
 from partbench.results.archive import packed, unpacked
 from partbench.results.bundle import MANIFEST, bundled, read_bundle
 from partbench.results.cell_file import aggregates_of
 from partbench.results.folders import cell_paths
-from partbench.results.publication import SELF_REPORTED, VERIFIED, WITHDRAWN, publications, statuses
 from partbench.results.sealed import write_sealed
 from partbench.results.store import load_results
+from partbench.results.submission_history import SELF_REPORTED, VERIFIED, WITHDRAWN, statuses, submission_events
 from partbench.running.verification import Verification
 
 PLUGIN = """
@@ -165,13 +165,13 @@ def test_nothing_of_a_bundle_is_accepted_if_one_cell_does_not_agree(
     bundle, board = submitted(place), place / "board" / "results"
     first, second = cell_paths(place / "results")
     found = [Verification(first.name, "honest", found=first), Verification(second.name, "forged", fault="it differs")]
-    monkeypatch.setattr(publishing, "verified_bundle", lambda *_: found)
+    monkeypatch.setattr(submission, "verified_bundle", lambda *_: found)
     nothing = bench("accept", bundle, "--trust", "--results", board)
     assert nothing.exit_code == 1
     assert "1 of 2 cells agree" in nothing.output
     assert "nothing was accepted" in nothing.output
     assert not cell_paths(board)
-    assert not publications(board)
+    assert not submission_events(board)
 
 
 def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(place: Path) -> None:
@@ -190,7 +190,11 @@ def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(place:
     key = cell_paths(board)[0].stem.rpartition("-")[2]
     assert bench("withdraw", key, "--reason", " ", "--results", board).exit_code == 2
     assert bench("withdraw", key, "--reason", "saw test images", "--by", "Bob", "--results", board).exit_code == 0
-    assert [event.status for event in publications(board) if event.cell == key] == [SELF_REPORTED, VERIFIED, WITHDRAWN]
+    assert [event.status for event in submission_events(board) if event.cell == key] == [
+        SELF_REPORTED,
+        VERIFIED,
+        WITHDRAWN,
+    ]
     assert key not in set(current(load_results(board))["cell"])
     assert "withdrawn already" in bench("withdraw", key, "--reason", "again", "--results", board).output
     assert bench("leaderboard", "--results", board).exit_code == 0
