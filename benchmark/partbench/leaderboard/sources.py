@@ -27,7 +27,7 @@ LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one c
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and the history of submissions.
+    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and what was submitted.
 
     What several pages are made of is found once.
     """

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from partbench.errors import InputError
+from partbench.results.amendment import finish_amendments
 from partbench.results.folders import cell_paths
 from partbench.results.provenance import now, sha256
 from partbench.results.sealed import write_whole, writing
@@ -32,6 +33,7 @@ def accept(
     InputError for a cell that is there otherwise, whose key another cell has, or if all are there, before anything is
     written.
     """
+    finish_amendments(results)
     there = {_key(path.name): path.relative_to(results).as_posix() for path in cell_paths(results)}
     history = submission_events(results)
     last, held = {event.cell: event for event in history}, statuses_of(results, history)
@@ -78,6 +80,7 @@ def withdraw(results: Path, place: str, by: str, reason: str) -> SubmissionEvent
 
     Raises InputError if it is withdrawn already, or is not there.
     """
+    finish_amendments(results)
     key = _key(place)
     if not (results / place).is_file():
         raise InputError(f"no cell {place} in {results}; name the folder it lies in with --results")

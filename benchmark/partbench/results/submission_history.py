@@ -10,7 +10,9 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -81,17 +83,26 @@ def _event(path: Path, number: int, line: list[str]) -> SubmissionEvent:
 
 def record(results: Path, events: Iterable[SubmissionEvent]) -> None:
     """Add events to the history, all at once or not at all. Raises InputError if the folder cannot be written."""
-    results = Path(results)
-    with writing(results), locked(results / ".locks" / f"{FILE}.lock"):
-        submission_events(results)  # what is no history is not added to
-        path = results / FILE
-        known = path.read_bytes() if path.exists() else b""
-        known += b"" if not known or known.endswith((b"\n", b"\r")) else b"\n"
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerows([] if known else [COLUMNS])
-        writer.writerows([_text(event, name) for name in COLUMNS] for event in events)
-        write_whole(path, known + buffer.getvalue().encode())
+    with writing(results), history_lock(results):
+        add_events(results, events)
+
+
+def history_lock(results: Path) -> AbstractContextManager[bool]:
+    """Held by whoever changes the history, or the file of a cell together with it. Not reentrant."""
+    return locked(Path(results) / ".locks" / f"{FILE}.lock")
+
+
+def add_events(results: Path, events: Iterable[SubmissionEvent]) -> None:
+    """`record`, by whoever holds the lock. Raises OSError."""
+    submission_events(results)  # what is no history is not added to
+    path = Path(results) / FILE
+    known = path.read_bytes() if path.exists() else b""
+    known += b"" if not known or known.endswith((b"\n", b"\r")) else b"\n"
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerows([] if known else [COLUMNS])
+    writer.writerows([_text(event, name) for name in COLUMNS] for event in events)
+    write_whole(path, known + buffer.getvalue().encode())
 
 
 def _text(event: SubmissionEvent, name: str) -> str:
@@ -102,22 +113,23 @@ def _text(event: SubmissionEvent, name: str) -> str:
 def statuses(results: Path) -> dict[str, str]:
     """The status of each submitted cell by its key. Cells that are not among them are references.
 
-    A cell whose file is another than the one that was verified is self-reported.
+    A cell whose file is none of those that its history calls verified, since it last did not, is self-reported.
     """
     return statuses_of(results, submission_events(results))
 
 
 def statuses_of(results: Path, events: Iterable[SubmissionEvent]) -> dict[str, str]:
     """`statuses`, of the events of its history in order of time."""
-    last = {event.cell: event for event in events}
-    return {cell: _held(Path(results), event) for cell, event in last.items()}
+    return {cell: _held(Path(results), own) for cell, own in histories(events).items()}
 
 
-def _held(results: Path, event: SubmissionEvent) -> str:
-    if event.status != VERIFIED:
-        return event.status
-    path = results / event.file
-    same = path.is_file() and sha256(path) == event.sha256
+def _held(results: Path, events: Sequence[SubmissionEvent]) -> str:
+    last = events[-1]
+    if last.status != VERIFIED:
+        return last.status
+    verified = itertools.takewhile(lambda event: event.status == VERIFIED, reversed(events))
+    path = results / last.file
+    same = path.is_file() and sha256(path) in {event.sha256 for event in verified}
     return VERIFIED if same else SELF_REPORTED
 
 
