@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from partbench.cli.engines import cores
+from partbench.cli.metric_names import expect_metrics
 from partbench.cli.pages import write_pages_of
 from partbench.cli.parameters import (
     completion_of,
@@ -70,9 +71,10 @@ def score(
     from partbench.running.cell_job import Limits, Setting, prepare_results
     from partbench.running.crew import Crew
     from partbench.running.engine import interruptible
-    from partbench.running.rescoring import rescored
+    from partbench.running.rescoring import expect_known, rescored
 
     expect_results(results)
+    expect_metrics(metrics, bool(files))
     prepare_results(results)
     prepare_cache()
     finished, failed = _split(_asked(load_results(results), results, cells))
@@ -80,6 +82,7 @@ def score(
     limits, count = Limits(time_limit, Limits.usual().memory), min(jobs or cores(), max(1, len(finished)))
     lacking, datasets = False, set[str]()
     with interruptible(), Display(quiet=False) as display, Crew(count, limits, display) as crew:
+        expect_known(metrics, setting, crew)
         display.total(len(finished) * len(metrics), count)
         for metric in metrics:
             outcomes = list(rescored(finished, metric, setting, refit, crew))

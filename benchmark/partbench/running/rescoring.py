@@ -19,8 +19,7 @@ def rescored(
 ) -> Iterator[CellOutcome]:
     """Add a metric to cells and yield the outcome of each (see `worker_score.score_job`); `rows` has a row per cell.
 
-    A submitted cell keeps its status: a line of its history says that the metric was added. Raises InputError if there
-    is no such metric.
+    A submitted cell keeps its status: a line of its history says that the metric was added.
     """
     results = Path(setting.results)
     steps, jobs, by_path, by = {}, {}, {}, who()
@@ -35,11 +34,18 @@ def rescored(
         yield _outcome(jobs[answer.step.name], by_path[answer.step.name], answer)
 
 
+def expect_known(metrics: Sequence[str], setting: Setting, crew: Crew) -> None:
+    """Raise InputError for a metric that neither the installed plugins nor those of the setting's files register."""
+    function = "partbench.running.planner:expect_metrics"
+    request = {"do": "call", "function": function, "setting": plain(setting), "metrics": list(metrics)}
+    [answer] = crew.run([Step("metrics", request, "loading plugins")])
+    if answer.kind == "mistake":
+        raise InputError(answer.text)
+
+
 def _outcome(job: CellJob, row: Mapping[str, Any], answer: Answer) -> CellOutcome:
     if answer.kind == "done":
         return CellOutcome.of(answer.result)
-    if answer.kind == "mistake" and answer.text.startswith(("no metric named", "plugin file")):  # holds for all cells
-        raise InputError(answer.text)
     absent = answer.kind == "mistake" and answer.text.startswith("no explainer named")
     reason = (absent and no_such_explainer(row)) or answer.text
     return CellOutcome(job, "failed", reason=reason, columns={"cell": row["cell"]})
