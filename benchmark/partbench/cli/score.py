@@ -96,10 +96,10 @@ def score(
 
 def _asked(rows: pd.DataFrame, results: Path, cells: Sequence[str]) -> pd.DataFrame:
     """The aggregate rows of the cells asked for."""
-    from partbench.results.store import find_cell
+    from partbench.results.cell_names import place_of
 
     if cells:
-        rows = rows[rows["cell"].isin({find_cell(results, text)["cell"] for text in cells})]
+        rows = rows[rows["file"].isin({place_of(results, text) for text in cells})]
     if rows.empty:
         raise InputError(f"no cells in {results}; run `bench run` first, or name another folder with --results")
     return rows

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.parameters import completion_of, expect_results, results_option
-from partbench.cli.verify import print_verifications, trust_option, verification_options, verified_bundle
+from partbench.cli.verified_table import print_verifications
+from partbench.cli.verify import trust_option, verification_options, verified_bundle
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
@@ -108,7 +109,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
         folder = Path(temporary)
         if verify:
             before = contents(results)
-            verifications = verified_bundle(read, folder, trust, options)
+            verifications = verified_bundle(bundle, folder, trust, options)
             print_verifications(verifications, every=False)
             if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")
@@ -119,9 +120,8 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
                 )
             files = {one.place: _as_compared(one) for one in verifications}
         else:
-            paths = dict(zip(read.places, read.written(folder), strict=True))
             try:
-                _expect_finished(paths)
+                _expect_finished(read.cells_written(folder), read.places)
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
             files = {place: read.files[name] for place, name in zip(read.places, read.cells, strict=True)}
@@ -162,28 +162,28 @@ def _as_compared(one: Verification) -> bytes:
     return data
 
 
-def _expect_finished(files: dict[str, Path]) -> None:
+def _expect_finished(results: Path, places: Sequence[str]) -> None:
     from partbench.results.cell_file import read_finished
     from partbench.results.sealed import Damaged
 
-    for place, path in files.items():
+    for place in places:
         try:
-            read_finished(path, place)
+            read_finished(results / place, place)
         except Damaged as error:
             raise Damaged(f"{place}: {error}") from error
 
 
 def _places(results: Path, cells: Sequence[str], plugins: Sequence[str]) -> list[str]:
     """Where cells lie below the folder of results. Raises InputError if there are none."""
+    from partbench.results.cell_names import place_of
     from partbench.results.folders import cell_paths
-    from partbench.results.schema import cell_path
-    from partbench.results.store import find_cell, load_results
+    from partbench.results.store import load_results
 
     expect_results(results)
     if not cells and not plugins:
         every = [path.relative_to(results).as_posix() for path in cell_paths(results)]
         return every or _none(results)
-    places = [cell_path(Path(), find_cell(results, text)).as_posix() for text in cells]
+    places = [place_of(results, text) for text in cells]
     if plugins:
         rows = load_results(results).drop_duplicates("cell")
         for plugin in plugins:

@@ -46,14 +46,21 @@ class Bundle:
         """Names of the plugin files; the modules that they import from beside them are not among these."""
         return list(self.manifest["plugins"])
 
-    def written(self, folder: Path) -> list[Path]:
-        """Write the cells and the sources into a folder; the places of the cells."""
-        for name, data in self.files.items():
-            if name.startswith((f"{CELLS}/", f"{PLUGINS}/")):
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-        return [folder / name for name in self.cells]
+    def cells_written(self, folder: Path) -> Path:
+        """Write the cells into a folder; the folder of results in it."""
+        self._write(folder, f"{CELLS}/")
+        return folder / CELLS
+
+    def sources_written(self, folder: Path) -> list[Path]:
+        """Write the sources into a folder; the plugin files, in the order of `plugins`."""
+        self._write(folder, f"{PLUGINS}/")
+        return [folder / name for name in self.plugins]
+
+    def _write(self, folder: Path, beginning: str) -> None:
+        for name in (name for name in self.files if name.startswith(beginning)):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.files[name])
 
 
 def bundled(files: Mapping[str, bytes], plugins: Sequence[str], about: Mapping[str, Any]) -> bytes:

@@ -20,8 +20,11 @@ def test_a_bundle_comes_back_and_is_written_where_its_names_say(tmp_path: Path) 
     path.write_bytes(bundled(FILES, ["plugins/0/mine.py"], {"machine": {}}))
     found = read_bundle(path)
     assert found.plugins == ["plugins/0/mine.py"]
-    (place,) = found.written(tmp_path / "out")
-    assert place == tmp_path / "out" / "results" / "a" / "b" / "x-1.parquet"
+    assert found.cells_written(tmp_path / "in") == tmp_path / "in" / "results"
+    assert (tmp_path / "in" / "results" / "a" / "b" / "x-1.parquet").read_bytes() == b"rows"
+    assert not (tmp_path / "in" / "plugins").exists()
+    (place,) = found.sources_written(tmp_path / "out")
+    assert place == tmp_path / "out" / "plugins" / "0" / "mine.py"
     assert (tmp_path / "out" / "plugins" / "0" / "mine.py").read_bytes() == b"1\n"
 
 
