@@ -208,9 +208,7 @@ def _sampled(
         raise InputError(f"no cell in {results} can be verified here: {next(iter(reasons.values()))}")
     drawn = _drawn(sorted([*places, *found.unreadable]), sample, seed)
     run = "all of these" if set(places) <= set(drawn) else str(len(set(places) & set(drawn)))
-    coverage = (
-        f"{len(places)} of the {found.total} cells in {results} can be verified with what is here; {run} were run"
-    )
+    coverage = f"{len(places)} of the {found.total} cells in {results} can be verified here; {run} were run"
     return reported_in(results, drawn), coverage
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,10 @@ from partbench.results.submission_history import SELF_REPORTED, VERIFIED, WITHDR
 from partbench.running.verification import Verification
 
 PLUGIN = """
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import partbench
@@ -43,6 +47,10 @@ class Colour(Explainer):
     def fit(self, task):
         if task.target is None:
             raise partbench.NotApplicable("it explains one logit")
+        if "NOTES" in os.environ:
+            cells = [path.name for path in Path(__file__).resolve().parents[2].rglob("*.parquet")]
+            with open(os.environ["NOTES"], "a") as notes:
+                notes.write(json.dumps([os.getcwd(), cells, dict(os.environ)]) + "\\n")
 
     def explain(self, images: Images) -> Explanation:
         return Explanation(scores=mean_colour(images.pixels) + self.shift)
@@ -148,8 +156,15 @@ def test_verification_tells_honest_cells_from_one_changed_by_hand(place: Path) -
     assert "plugins/0/colour.py, plugins/0/colours.py" in refused.output
     assert len(refused.output.splitlines()) == 1
     command = [sys.executable, "-m", "partbench", "verify", str(bundle), "--trust", "--jobs", "1", "--json"]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    told = {"NOTES": str(place / "notes"), "SUBMITTED": str(bundle), "OLDPWD": str(place)}
+    found = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, cwd=place, env={**os.environ, **told}
+    )  # fmt: skip
     assert found.returncode == 1, found.stderr
+    folder, cells, environment = json.loads((place / "notes").read_text().splitlines()[0])
+    assert not Path(folder).is_relative_to(place)
+    assert not cells, "of the first cell, nothing that was reported lies near the plugin"
+    assert not [name for name, value in environment.items() if str(bundle) in value or name == "OLDPWD"]
     assert "running code of the bundle with your rights" in found.stderr
     forged, honest = json.loads(found.stdout)
     assert (forged["within"], honest["within"]) == (False, True)

@@ -47,7 +47,7 @@ def test_of_a_folder_the_last_line_says_how_much_of_it_can_be_verified(
     left, other, *_, last = found.output.splitlines()
     assert left == "bench: left out: 1 cells, withdrawn"
     assert other == "bench: left out: 1 cells in fauna: its code is another"
-    assert last == f"2 of the 4 cells in {tmp_path} can be verified with what is here; 1 were run"
+    assert last == f"2 of the 4 cells in {tmp_path} can be verified here; 1 were run"
     assert "all of these were run" in bench(tmp_path).output
 
 
