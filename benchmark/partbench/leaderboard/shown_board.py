@@ -92,7 +92,7 @@ def shown_boards(sources: Sources, verdicts: Uses, dataset: str) -> list[ShownBo
     return [
         ShownBoard(
             name, dataset, of_rows[name], of_board[name], spent.get(name, {}), truth.get(name, {}), verdicts,
-            submission_sections(sources.results, sources.history, name),
+            submission_sections(sources.submitted.of(name)),
         )
         for name in sorted(of_board, key=lambda name: ("/multi" in name, name))
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from partbench.leaderboard.current import FLOOR, UNRANKED, current
 from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.standings import standings_of
+from partbench.leaderboard.submitted import Submitted, submitted
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.store import load_with_evidence
 from partbench.results.submission_history import SubmissionEvent, submission_events
@@ -50,6 +51,11 @@ class Sources:
     def rows(self) -> pd.DataFrame:
         """The rows that count, of `current`."""
         return current(self.results)
+
+    @cached_property
+    def submitted(self) -> Submitted:
+        """What others submitted."""
+        return submitted(self.results, self.history)
 
     @cached_property
     def judged(self) -> Judged:
