@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,9 @@ def submit(
     """Bundle finished cells, the code that made them and the versions installed, to submit them.
 
     CELL: a key, its beginning, or a Parquet file; without CELL and --plugin, all cells of the folder. A cell that
-    failed or is damaged is left out, with a line that says why; then the exit code is 1. Equal cells and code make
-    equal bytes. docs/publishing.md says what comes next.
+    failed or is damaged is left out, with a line that says why; then the exit code is 1. A line for each explainer says
+    on which boards its rows will have a rank, and what they lack on others. Equal cells and code make equal bytes.
+    docs/publishing.md says what comes next.
 
     \b
     Examples:
@@ -63,6 +64,8 @@ def submit(
     made = submission(results, _places(results, cells, named), [path.resolve() for path in (*own, *files)])
     for place, reason in made.refused.items():
         click.echo(f"bench: left out: {printable(f'{place}: {reason}')}", err=True)
+    for line in _coverage(made.rows):
+        click.echo(printable(f"bench: {line}"), err=True)
     path = out or Path(f"submission-{hashlib.sha256(made.data).hexdigest()[:12]}.zip")
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +155,18 @@ def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
     (place,) = _places(results, (cell,), ())
     event = withdraw(results, place, by or who(), reason)
     click.echo(f"{event.cell} is withdrawn; `bench leaderboard` shows it in the history of its board")
+
+
+def _coverage(rows: pd.DataFrame) -> Iterator[str]:
+    """On which boards the rows will and will not be; boards have the tasks of the published reference cells."""
+    from partbench.leaderboard.coverage import coverage_lines, tasks_by_board
+    from partbench.results.reference.cells import Reference
+
+    try:
+        known = Reference.load().rows["task"].unique()
+    except (OSError, ValueError):
+        known = []
+    return coverage_lines(rows, tasks_by_board(known))
 
 
 def _as_compared(one: Verification) -> bytes:
