@@ -59,7 +59,7 @@ class Submitted:
     @property
     def explainers(self) -> list[str]:
         """Names of explainers that were submitted."""
-        return sorted({one.explainer for one in (*self.scores, *self.events)})
+        return sorted({score.explainer for score in self.scores} | {event.explainer for event in self.events})
 
     def of(self, board: str | None = None, explainer: str | None = None) -> Submitted:
         """What is of a board, and of an explainer."""
@@ -67,7 +67,8 @@ class Submitted:
         def wanted(one: SelfReportedScore | CellEvent) -> bool:
             return board in (None, one.board) and explainer in (None, one.explainer)
 
-        return Submitted([*filter(wanted, self.scores)], [*filter(wanted, self.events)])
+        scores = [score for score in self.scores if wanted(score)]
+        return Submitted(scores, [event for event in self.events if wanted(event)])
 
 
 def submitted(frame: pd.DataFrame, history: Sequence[SubmissionEvent]) -> Submitted:
