@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     help="Metric to add; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--plugin-file", "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
-    help="A plugin file, of the metric or of explainers of the cells; may be repeated.",
+    "--plugin-file", "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py|PROJECT",
+    help="A plugin file or a project, of the metric or of explainers of the cells; may be repeated.",
 )  # fmt: skip
 @click.option("--refit", is_flag=True, help="Train again where weights are not in the cache.")
 @jobs_option
@@ -67,6 +67,7 @@ def score(
     """
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
+    from partbench.cli.project import file_or_name
     from partbench.results.store import load_results
     from partbench.running.cell_job import Limits, Setting, prepare_results
     from partbench.running.crew import Crew
@@ -78,7 +79,7 @@ def score(
     prepare_results(results)
     prepare_cache()
     finished, failed = _split(_asked(load_results(results), results, cells))
-    setting = Setting.at(results, files, data_root, other)
+    setting = Setting.at(results, [file_or_name(str(file)) for file in files], data_root, other)
     limits, count = Limits(time_limit, Limits.usual().memory), min(jobs or cores(), max(1, len(finished)))
     lacking, datasets = False, set[str]()
     with interruptible(), Display(quiet=False) as display, Crew(count, limits, display) as crew:

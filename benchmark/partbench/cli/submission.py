@@ -113,7 +113,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
         if verify:
             before = contents(results)
             verifications = verified_bundle(bundle, folder, trust, options)
-            print_verifications(verifications, every=False)
+            print_verifications(verifications)
             if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")
                 sys.exit(1)

@@ -16,12 +16,22 @@ if TYPE_CHECKING:
     from partbench.running.verification import Verification
 
 
-def print_verifications(verifications: Sequence[Verification], every: bool) -> None:
-    """A table of the values that differ, or with `every` of all metrics, and a line for each cell."""
+FEW = 2  # cells of which the values of metrics are shown, whether they differ or not
+
+
+def print_verifications(verifications: Sequence[Verification], every: bool = False) -> None:
+    """A table of the values that differ, and a line for each cell.
+
+    Of few cells the table has all metrics without their variants, with `every` all metrics of all cells.
+    """
     from partbench.cli.tables import print_table
 
+    few = len(verifications) <= FEW
     rows = [
-        _shown(one, line) for one in verifications for line in one.lines if not line.within or (every and line.main)
+        _shown(one, line)
+        for one in verifications
+        for line in one.lines
+        if not line.within or (line.main and (every or (few and "@" not in line.what)))
     ]
     if rows:
         print_table("", rows)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from partbench.running.crew import Crew
     from partbench.running.verification import Reported, Verification
 
-FEW = 2  # cells of which all values are shown
 trust_option = click.option(
     "--trust", is_flag=True, help="Run the code in the bundle, with your rights: read it first."
 )
@@ -106,7 +105,7 @@ def verify(
     if as_json:
         click.echo(json.dumps([in_json(one) for one in verifications], indent=1))
     else:
-        print_verifications(verifications, every or len(verifications) <= FEW)
+        print_verifications(verifications, every)
     if coverage:
         click.echo(coverage, err=as_json)
     if not all(one.within and (not exact or all(line.equal for line in one.lines)) for one in verifications):
@@ -133,8 +132,8 @@ def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> l
         listed = ", ".join(sorted(name for name in bundle.files if name.startswith("plugins/")))
         if not trust:
             raise InputError(
-                f"the bundle brings code, which would run with your rights: {listed}; read it (`unzip -p`), then add"
-                " --trust, or give your own copy with --plugin-file"
+                f"the bundle brings code, which would run with your rights: {listed}; read it"
+                " (`unzip -p BUNDLE 'plugins/*'`), then add --trust, or give your own copy with --plugin-file"
             )
         click.echo(f"bench: running code of the bundle with your rights: {listed}", err=True)
     return [*map(Path, own), *needed]

@@ -40,9 +40,11 @@ def ranked_cells(folder: Path) -> RankedCells:
     first = rows.drop_duplicates("cell")
     ranked = first["cell"].isin(set(current(rows)["cell"]))
     unreadable = sorted(set(every) - set(first["file"]))
-    if not ranked.any() and not unreadable:
-        raise InputError(f"no cells in {folder} that boards rank; expected a folder of results")
     others = first.loc[~ranked, COLUMN].astype(object)
     taking = first[~ranked].index.isin(taking_part(first[~ranked]).index)
     counts = others.where(~taking, "older than another of their explainer, options, task and seed").value_counts()
+    if not ranked.any() and not unreadable:
+        there = ", ".join(f"{count} are {why}" for why, count in counts.items())
+        hint = f"of {len(every)} cells {there}; name one by its key" if every else "expected a folder of results"
+        raise InputError(f"no cells in {folder} that boards rank; {hint}")
     return RankedCells(first[ranked], unreadable, {str(why): int(count) for why, count in counts.items()}, len(every))

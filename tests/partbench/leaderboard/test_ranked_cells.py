@@ -33,5 +33,8 @@ def test_older_and_withdrawn_cells_are_counted_by_why_and_damaged_files_named(tm
 
 
 def test_a_folder_without_cells_ends_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no cells in"):
+    with pytest.raises(InputError, match="expected a folder of results"):
+        ranked_cells(tmp_path)
+    withdraw(tmp_path, add(tmp_path, cell()), "Ann", "wrong")
+    with pytest.raises(InputError, match="that boards rank; of 1 cells 1 are withdrawn; name one by its key"):
         ranked_cells(tmp_path)
