@@ -52,7 +52,7 @@ def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) 
         click.echo(path)
     if not paths:
         click.echo(
-            f"bench: no page: {results} has no cell that boards rank (self-reported ones have no board)", err=True
+            f"bench: no page: {results} has no cell that boards rank (self-reported ones are not)", err=True
         )
 
 
