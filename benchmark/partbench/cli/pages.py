@@ -51,9 +51,7 @@ def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) 
     for path in paths:
         click.echo(path)
     if not paths:
-        click.echo(
-            f"bench: no page: {results} has no cell that boards rank (self-reported ones are not)", err=True
-        )
+        click.echo(f"bench: no page: {results} has no cell that boards rank (self-reported ones are not)", err=True)
 
 
 def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list[Path]:
