@@ -53,9 +53,12 @@ def time_limit_option(what: str, seconds: float = 6 * 3600.0) -> Any:
 
 
 def expect_results(results: Path) -> None:
-    """Raise InputError where there is no folder of results."""
+    """Raise InputError where there is no folder of results; finish what an interrupted `bench score` left there."""
+    from partbench.results.amendment import finish_amendments
+
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    finish_amendments(results)
 
 
 def completion_of(*kinds: str) -> Any:
