@@ -17,7 +17,7 @@ ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY 
 
 BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
-    "functional", "task_globs",
+    "functional", "task_globs", "imported",
 }  # fmt: skip
 NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
@@ -28,6 +28,7 @@ FLOORS: list[set[str]] = [
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
+    "imported": set(),
     "task_globs": set(),
     "cache": {"errors"},
     "data_folders": {"errors"},

@@ -30,9 +30,9 @@ def compare_explainers(
             if name not in set(rows[column]):
                 raise _absent(column, name, rows[column])
         rows = rows[rows[column].isin(wanted)]
-    stack = next(aligned(rows, frame), None)
+    sides = {label: one.evidence(label) for one in aligned(rows, frame) for label in one.labels}
     for label in (explainer, other):
-        if stack is None or label not in stack.labels:
+        if label not in sides:
             raise InputError(f"no evidence per image of '{label}' for {metric} on {board}; load the results with "
                              "aggregates_only=False, or run the explainer anew")  # fmt: skip
     higher = bool(rows["higher_is_better"].dropna().eq(True).all())
@@ -40,7 +40,7 @@ def compare_explainers(
     try:
         if known.same_network:
             _expect_same_seeds(rows, explainer, other)
-        return compare(stack.evidence(explainer), stack.evidence(other), known)
+        return compare(sides[explainer], sides[other], known)
     except ValueError as error:
         raise InputError(f"{explainer} and {other} cannot be compared on {board}: {error}") from error
 

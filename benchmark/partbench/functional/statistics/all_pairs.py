@@ -145,7 +145,7 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], pairings: Pairings)
     parts = np.concatenate([[[numbers["image"], numbers["image_degrees"]]], seeds[:2]])
     these = Estimates(numbers["difference"], *_summed(numbers["difference"], parts), numbers["clusters"])
     new = Estimates(numbers["difference"], numbers["new"], numbers["new_degrees"], numbers["new_degrees"] + 1)
-    return Compared(these, new, numbers["better"], *counts, least, tasks, parts[0], parts[1:], seeds[2])
+    return Compared(these, new, numbers["better"], counts[0], counts[1], least, tasks, parts[0], parts[1:], seeds[2])
 
 
 def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "2 1"], float]:

@@ -136,7 +136,7 @@ def _comparison(found: Compared, these: Estimate, tasks: tuple[str, ...], one_se
 
 def _stacked(tasks: Sequence[tuple[Evidence, Evidence]]) -> Stack:
     """The evidence of two explainers, task by task, in columns of the images that either has."""
-    every = [tuple(dict.fromkeys([*a.images, *b.images])) for a, b in tasks]
+    every = [a.images if a.images == b.images else tuple(dict.fromkeys([*a.images, *b.images])) for a, b in tasks]
     number = {name: place for place, name in enumerate(dict.fromkeys(name for images in every for name in images))}
     seeds = np.array([[len(side.values) for side in sides] for sides in tasks], int).reshape(-1, 2).T
     task = np.repeat(np.arange(len(tasks)), [len(images) for images in every])
