@@ -214,9 +214,7 @@ def with_evidence(explainers: int, tasks: int) -> tuple[pd.DataFrame, pd.DataFra
 
 
 @pytest.mark.parametrize(("explainers", "tasks", "seconds"), [(20, 10, 5), (40, 50, 30)])
-def test_pages_and_site_of_many_cells_with_their_evidence_are_made_in_time(
-    explainers: int, tasks: int, seconds: float
-) -> None:
+def test_pages_and_site_of_many_cells_are_made_in_time(explainers: int, tasks: int, seconds: float) -> None:
     """1,000 and 10,000 cells."""
     rows, images = with_evidence(explainers, tasks)
     started = time.process_time()
