@@ -32,9 +32,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 jobs_option = click.option(
     "--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."
 )
+
+
+def _existing_files(context: click.Context, parameter: click.Parameter, files: tuple[Path, ...]) -> tuple[Path, ...]:
+    from partbench.plugin_files import existing
+
+    return tuple(map(existing, files))
+
+
 path_option = click.option(
-    "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), help="Load plugins from a file too."
-)
+    "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), callback=_existing_files,
+    help="Load plugins from a file too.",
+)  # fmt: skip
 
 
 def time_limit_option(what: str, seconds: float = 6 * 3600.0) -> Any:
