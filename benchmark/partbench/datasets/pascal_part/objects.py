@@ -21,6 +21,7 @@ from partbench.datasets.pascal_part.parts import CATEGORIES, LANDMARKS, OTHER_CL
 READING = "1"  # changes when the same files are read otherwise
 LEAST_AREA = 50**2  # px of the box: smaller animals are no images
 ANNO, OBJECTS = "anno", "objects"
+FIELDS = ("photographs", "numbers", "kinds", "shapes", "boxes", "landmarks")  # of the arrays in the cache
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Animals:
         """Those of these rows."""
         chosen = np.array(rows, int)
         names, parts = [self.photographs[i] for i in rows], [self.parts[i] for i in rows]
-        arrays = (self.numbers, self.kinds, self.shapes, self.boxes, self.landmarks)
-        return Animals(names, *(array[chosen] for array in arrays), parts=parts)
+        numbers, kinds, shapes = self.numbers[chosen], self.kinds[chosen], self.shapes[chosen]
+        return Animals(names, numbers, kinds, shapes, self.boxes[chosen], self.landmarks[chosen], parts)
 
     def described(self, row: int) -> bytes:
         """All that is known of an animal, for fingerprints."""
@@ -195,7 +196,7 @@ def _arrays(animals: Sequence[Animal], remark: str) -> dict[str, ndarray]:
 
 def _loaded(path: Path) -> Animals:
     with np.load(path, allow_pickle=False) as file:
-        names, *arrays = (file[key] for key in ("photographs", "numbers", "kinds", "shapes", "boxes", "landmarks"))
+        names, numbers, kinds, shapes, boxes, landmarks = (file[key] for key in FIELDS)
         ends, deflated, remark = file["lengths"].cumsum().tolist(), file["parts"].tobytes(), str(file["remark"])
     parts = [deflated[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    return Animals(names.tolist(), *arrays, parts=parts, remark=remark)
+    return Animals(names.tolist(), numbers, kinds, shapes, boxes, landmarks, parts, remark)
