@@ -26,6 +26,6 @@ def files_in(folder: Path, base: Path, suffixes: tuple[str, ...]) -> Iterator[os
 
 def check_link(path: Path, base: Path) -> None:
     """Raise InputError for a link that leads out of the folder `base` or to nothing."""
-    target, base = path.resolve(), base.resolve()
+    target, base = Path(os.path.realpath(path)), base.resolve()  # Path.resolve raises RuntimeError for a loop
     if not target.is_relative_to(base) or not target.exists():
         raise InputError(f"{path} is a link to {target}, expected a file in {base}; copy the file itself")
