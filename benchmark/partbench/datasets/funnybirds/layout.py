@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.data_root import given_root
 from partbench.datasets.funnybirds.part_map import PARTS
+from partbench.datasets.links import files_in
 from partbench.datasets.text_table import AGAIN, text_of
 
 NESTED = "FunnyBirds"  # the folder that the archive unpacks to
@@ -144,18 +144,11 @@ class FunnyBirdsFolder:
 
     def _sizes(self, folder: str, classes: list[int]) -> dict[str, int]:
         """Bytes of each image by its path below a folder. Raises InputError for a link out of the folder."""
-        base, found = (self.root / folder).resolve(), {}
+        base, found = (self.root / folder).resolve(), dict[str, int]()
         if not base.is_dir():
             raise InputError(f"no folder {self.root / folder}; copy the whole dataset")
         for number in classes:
-            if not (base / str(number)).is_dir():
-                continue
-            with os.scandir(base / str(number)) as entries:
-                for entry in entries:
-                    target = Path(entry.path).resolve() if entry.is_symlink() else base
-                    if not target.is_relative_to(base) or not target.exists():
-                        wanted = f"expected an image in {base}; copy the image itself"
-                        raise InputError(f"{entry.path} is a link to {target}, {wanted}")
-                    if entry.name.endswith(".png") and entry.is_file():
-                        found[f"{number}/{entry.name}"] = entry.stat().st_size
+            place = base / str(number)
+            if place.is_dir():
+                found |= {f"{number}/{entry.name}": entry.stat().st_size for entry in files_in(place, base, (".png",))}
         return found
