@@ -12,7 +12,7 @@ import numpy as np
 from partbench import InputError
 from partbench.datasets.image_files import sizes_in
 from partbench.datasets.places.annotation import MOST_SHOWN, Regions, and_others, decode_codes
-from partbench.datasets.places.photo import ROOMS, Photo, PlacesSplit
+from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
 from partbench.datasets.text_table import AGAIN, text_of
 
 OBJECTS_FILE, SCENES_FILE = "objectInfo150.txt", "sceneCategories.txt"
@@ -27,7 +27,7 @@ class ChallengeRelease:
 
     root: Path
 
-    def photos(self, split: PlacesSplit) -> list[Photo]:
+    def photos(self, split: PlacesSplit) -> list[RoomPhoto]:
         """The photographs of rooms that are there. Raises InputError if one lacks its annotation."""
         folders = [self.root / kind / split for kind in ("images", "annotations")]
         if not folders[0].is_dir():
@@ -43,20 +43,20 @@ class ChallengeRelease:
             if f"{name}.png" not in code_sizes:
                 lacking.append(f"{name}.png")
             sizes = (image_sizes[f"{name}.jpg"], code_sizes.get(f"{name}.png", 0))
-            photos.append(Photo(name, room, images / f"{name}.jpg", (codes / f"{name}.png",), sizes))
+            photos.append(RoomPhoto(name, room, images / f"{name}.jpg", (codes / f"{name}.png",), sizes))
         if lacking:
             raise InputError(
                 f"{codes / lacking[0]}{and_others(lacking)} missing, for {len(photos)} photographs; {AGAIN}"
             )
         return photos
 
-    def labels(self, photo: Photo) -> set[str]:
+    def labels(self, photo: RoomPhoto) -> set[str]:
         """The labels of all objects of a photograph."""
         regions = self.regions(photo)
         shown = np.flatnonzero(np.bincount(regions.codes.ravel()))
         return {regions.labels[code] for code in shown.tolist() if code}
 
-    def regions(self, photo: Photo) -> Regions:
+    def regions(self, photo: RoomPhoto) -> Regions:
         """What each pixel shows. Raises InputError for an annotation that is broken."""
         (path,) = photo.annotation
         codes = decode_codes(path, ("L", "P")).astype(np.int32)

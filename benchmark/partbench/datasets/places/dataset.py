@@ -27,7 +27,7 @@ from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode, n
 from partbench.datasets.places.challenge_release import COUNTS, ChallengeRelease
 from partbench.datasets.places.folders import CHALLENGE, FULL, Release, Source, sources_in
 from partbench.datasets.places.objects import most_frequent, parts_of
-from partbench.datasets.places.photo import ROOMS, Photo, PlacesSplit
+from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
 from partbench.datasets.places.places365 import EASY, Places365
 
 NO_PART = 255  # label of pixels of no part
@@ -38,7 +38,7 @@ WANTED = f"the folder of ADE20K ({', '.join(FULL)} or {CHALLENGE}), of Places365
 class Found:
     """The photographs of a split, where they come from, and the rooms that are used."""
 
-    photos: list[Photo]
+    photos: list[RoomPhoto]
     source: Source
 
     @property

@@ -15,7 +15,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.image_files import sizes_in
 from partbench.datasets.places.annotation import Regions, and_others, decode_codes, labels_of_json, labels_of_text
-from partbench.datasets.places.photo import ROOMS, Photo, PlacesSplit
+from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
 from partbench.datasets.text_table import AGAIN
 
 LEAST_SHARE = 0.5  # of what is labelled that must fit what the text file says, see `FullRelease.regions`
@@ -34,18 +34,18 @@ class FullRelease:
 
     root: Path
 
-    def photos(self, split: PlacesSplit) -> list[Photo]:
+    def photos(self, split: PlacesSplit) -> list[RoomPhoto]:
         """The photographs of rooms. Raises InputError if one lacks its annotation."""
         folder = self._images / split
         photos = [photo for place in _folders_of_rooms(folder) for photo in self._of_room(place)]
         return sorted(photos, key=lambda photo: photo.name)
 
-    def labels(self, photo: Photo) -> set[str]:
+    def labels(self, photo: RoomPhoto) -> set[str]:
         """The labels of all objects of a photograph, by its text file alone. Raises InputError for wrong lines."""
         _, text = photo.annotation
         return set(labels_of_json(text).values() if text.suffix == ".json" else labels_of_text(text).values())
 
-    def regions(self, photo: Photo) -> Regions:
+    def regions(self, photo: RoomPhoto) -> Regions:
         """What each pixel shows. Raises InputError for files that are broken or do not fit each other.
 
         Pixels whose class or instance the text file does not name are of no object; if they are more than half of the
@@ -67,7 +67,7 @@ class FullRelease:
         return Regions(codes, {code: label for code, label in labels.items() if code > 0})
 
     def _check_classes(
-        self, photo: Photo, classes: Int[ndarray, "H W"], codes: Int[ndarray, "H W"], labels: Mapping[int, str]
+        self, photo: RoomPhoto, classes: Int[ndarray, "H W"], codes: Int[ndarray, "H W"], labels: Mapping[int, str]
     ) -> None:
         """Raise InputError if instances of one class mostly have several names."""
         of_class: dict[int, list[str]] = {}
@@ -79,7 +79,7 @@ class FullRelease:
             segmentation, text = photo.annotation
             self._refuse(photo, f"{text.name} names most objects of {segmentation.name} otherwise")
 
-    def _refuse(self, photo: Photo, what: str) -> None:
+    def _refuse(self, photo: RoomPhoto, what: str) -> None:
         raise InputError(f"{photo.path.parent}: {what}; copy both again")
 
     @property
@@ -87,7 +87,7 @@ class FullRelease:
         nested = self.root / "images" / "ADE"
         return nested if nested.is_dir() else self.root / "images"
 
-    def _of_room(self, folder: Path) -> list[Photo]:
+    def _of_room(self, folder: Path) -> list[RoomPhoto]:
         sizes = sizes_in(folder, self._images, "")
         stems = [name.removesuffix(".jpg") for name in sizes if name.endswith(".jpg")]
         photos, lacking = [], []
@@ -97,7 +97,7 @@ class FullRelease:
             lacking += [name for name in files if name not in sizes]
             paths = tuple(folder / name for name in files[1:])
             of_files = tuple(sizes.get(name, 0) for name in files)
-            photos.append(Photo(stem, folder.name, folder / files[0], paths, of_files))
+            photos.append(RoomPhoto(stem, folder.name, folder / files[0], paths, of_files))
         if lacking:
             raise InputError(
                 f"{folder / lacking[0]}{and_others(lacking)} missing, for {len(stems)} photographs; {AGAIN}"

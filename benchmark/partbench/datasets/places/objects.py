@@ -11,13 +11,13 @@ from pathlib import Path
 
 from partbench import CacheItem
 from partbench.datasets.places.folders import Release
-from partbench.datasets.places.photo import Photo
+from partbench.datasets.places.rooms import RoomPhoto
 
 OBJECTS = 64  # objects that are told apart: masks of hundreds at 224 px would take gigabytes
 VERSION = 1  # of the choice; raise it when the rule changes
 
 
-def most_frequent(release: Release, photos: Sequence[Photo]) -> list[str]:
+def most_frequent(release: Release, photos: Sequence[RoomPhoto]) -> list[str]:
     """The labels of the objects that most photographs show; each room counts the same. The first is the most frequent.
 
     Photographs are looked at once: the cache has the labels afterwards. Raises InputError for a broken annotation.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from partbench import InputError
 from partbench.datasets.image_files import sizes_in
-from partbench.datasets.places.photo import ROOMS, Photo, PlacesSplit
+from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
 from partbench.datasets.text_table import AGAIN, text_of
 
 EASY = "places365_standard"  # the folder that places365standard_easyformat.tar unpacks to
@@ -33,7 +33,7 @@ class Places365:
                 return cls(place)
         return None
 
-    def photos(self, split: PlacesSplit) -> list[Photo]:
+    def photos(self, split: PlacesSplit) -> list[RoomPhoto]:
         """The photographs of rooms that are there. Raises InputError with file and line for a list that is wrong."""
         if split == "training":
             places = [self._training / room[0] / room for room in ROOMS] if self._training else []
@@ -41,7 +41,7 @@ class Places365:
         found = self._in_folders([self.root / "val" / room for room in ROOMS])
         return found or self._listed()
 
-    def _in_folders(self, folders: list[Path]) -> list[Photo]:
+    def _in_folders(self, folders: list[Path]) -> list[RoomPhoto]:
         """The photographs of folders that are named after rooms."""
         found = []
         for folder in folders:
@@ -50,10 +50,10 @@ class Places365:
                 place = folder.relative_to(self.root).as_posix()
                 for name in sorted(sizes):
                     stem = f"{place}/{name.removesuffix('.jpg')}"
-                    found.append(Photo(stem, folder.name, folder / name, (), (sizes[name],)))
+                    found.append(RoomPhoto(stem, folder.name, folder / name, (), (sizes[name],)))
         return found
 
-    def _listed(self) -> list[Photo]:
+    def _listed(self) -> list[RoomPhoto]:
         """The photographs that places365_val.txt gives the number of a room."""
         folder = next((self.root / name for name in VALIDATION if (self.root / name).is_dir()), None)
         if folder is None:
@@ -67,7 +67,7 @@ class Places365:
                 raise InputError(f"{path} line {i}: {line[:60]!r}, expected {expected}; {AGAIN}")
             file, room = f"{match[1]}.jpg", rooms.get(int(match[2]))
             if room and file in sizes:
-                found.append(Photo(f"{folder.name}/{match[1]}", room, folder / file, (), (sizes[file],)))
+                found.append(RoomPhoto(f"{folder.name}/{match[1]}", room, folder / file, (), (sizes[file],)))
         return found
 
     @property

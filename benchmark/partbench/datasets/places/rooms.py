@@ -15,7 +15,7 @@ ROOMS = {  # and their numbers in Places365
 
 
 @dataclass(frozen=True)
-class Photo:
+class RoomPhoto:
     """A photograph of a room, with the files that say what it shows, if any; `sizes` are bytes of all of them."""
 
     name: str
