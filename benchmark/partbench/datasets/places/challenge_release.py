@@ -12,7 +12,7 @@ import numpy as np
 from partbench import InputError
 from partbench.datasets.image_files import sizes_in
 from partbench.datasets.places.annotation import MOST_SHOWN, Regions, and_others, decode_codes
-from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
+from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 from partbench.datasets.text_table import AGAIN, text_of
 
 OBJECTS_FILE, SCENES_FILE = "objectInfo150.txt", "sceneCategories.txt"

@@ -27,8 +27,8 @@ from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode, n
 from partbench.datasets.places.challenge_release import COUNTS, ChallengeRelease
 from partbench.datasets.places.folders import CHALLENGE, FULL, Release, Source, sources_in
 from partbench.datasets.places.objects import most_frequent, parts_of
-from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
 from partbench.datasets.places.places365 import EASY, Places365
+from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 
 NO_PART = 255  # label of pixels of no part
 WANTED = f"the folder of ADE20K ({', '.join(FULL)} or {CHALLENGE}), of Places365 ({EASY}), or the one that holds both"

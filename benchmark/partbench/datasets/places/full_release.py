@@ -15,7 +15,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.image_files import sizes_in
 from partbench.datasets.places.annotation import Regions, and_others, decode_codes, labels_of_json, labels_of_text
-from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
+from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 from partbench.datasets.text_table import AGAIN
 
 LEAST_SHARE = 0.5  # of what is labelled that must fit what the text file says, see `FullRelease.regions`

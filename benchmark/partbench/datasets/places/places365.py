@@ -8,7 +8,7 @@ from pathlib import Path
 
 from partbench import InputError
 from partbench.datasets.image_files import sizes_in
-from partbench.datasets.places.rooms import ROOMS, RoomPhoto, PlacesSplit
+from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 from partbench.datasets.text_table import AGAIN, text_of
 
 EASY = "places365_standard"  # the folder that places365standard_easyformat.tar unpacks to

@@ -126,7 +126,7 @@ def test_the_fingerprint_follows_texts_photos_size_and_split(root: Path) -> None
 
 
 def test_nestings_and_codings_of_others_hold_the_same(root: Path, tmp_path: Path) -> None:
-    """torchvision has all files in one folder; Kaggle has commas and the folder of photos twice, some copies 0 for -1."""
+    """torchvision has all files in one folder; Kaggle commas, and the folder of photos twice; some copies 0 for -1."""
     official = CelebA(root, 32)
     flat = tmp_path / "torchvision" / "celeba"
     kaggle = tmp_path / "kaggle"
