@@ -120,7 +120,7 @@ class Places(Dataset):
     card: ClassVar[DatasetCard | None] = DatasetCard(
         source="https://ade20k.csail.mit.edu (masks: the full dataset, or ADEChallengeData2016.zip of "
         "http://sceneparsing.csail.mit.edu) and http://places2.csail.mit.edu (places365standard_easyformat.tar)",
-        size="0.9 GB (ADEChallengeData2016) to 5 GB (ADE20K of 2021); Places365: 24 GB",
+        size="ADEChallengeData2016: 0.9 GB; ADE20K of 2021: about 5 GB; Places365: about 21 GB",
         licence="annotations: BSD-3-Clause; photographs for non-commercial research and education",
         citation="Zhou, Lapedriza, Khosla, Oliva, Torralba: Places: A 10 million image database for scene recognition. "
         "TPAMI 2017; Zhou, Zhao, Puig, Fidler, Barriuso, Torralba: Scene parsing through ADE20K dataset. CVPR 2017",
