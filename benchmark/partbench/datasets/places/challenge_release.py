@@ -69,11 +69,11 @@ class ChallengeRelease:
         """The label of each grey level, by objectInfo150.txt."""
         path, labels = self.root / OBJECTS_FILE, dict[int, str]()
         for i, line in enumerate(text_of(path).split("\n")[1:], 2):
-            number, *_, label = (cell.strip() for cell in line.split("\t"))
-            if number != str(len(labels) + 1) or line.count("\t") != 4 or not label:
+            cells = [cell.strip() for cell in line.split("\t")]
+            if len(cells) != 5 or cells[0] != str(len(labels) + 1) or not cells[-1]:
                 expected = f"{len(labels) + 1}, three numbers and a name, with tabs between"
                 raise InputError(f"{path} line {i}: {line[:MOST_SHOWN]!r}, expected {expected}; {AGAIN}")
-            labels[int(number)] = label
+            labels[int(cells[0])] = cells[-1]
         if len(labels) != CLASSES:
             raise InputError(f"{path} has {len(labels)} classes, expected {CLASSES}; {AGAIN}")
         return labels

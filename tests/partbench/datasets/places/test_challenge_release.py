@@ -48,6 +48,7 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
         (replaced("sceneCategories.txt", "ADE_train_00000002", "ADE_train_00000001"), "line 2: ADE_train_00000001 a"),
         (replaced("objectInfo150.txt", "\t10\t", " 10 "), "objectInfo150.txt line 2: "),
         (replaced("objectInfo150.txt", "\n8\t", "\n9\t"), "objectInfo150.txt line 9: "),
+        (replaced("objectInfo150.txt", "\n8\t0.1\t10\t1\tbed", "\nbed"), "objectInfo150.txt line 9: 'bed', expected 8"),
         (replaced("objectInfo150.txt", "\n150\t0.1\t10\t1\tthing 150", ""), "has 149 classes, expected 150"),
         (lambda root: (root / "objectInfo150.txt").unlink(), "objectInfo150.txt is missing"),
         (lambda root: (root / "annotations/training/ADE_train_00000001.png").unlink(), "00000001.png missing, for 3"),
