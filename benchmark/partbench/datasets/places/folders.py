@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from partbench.datasets.places.challenge_release import OBJECTS_FILE, ChallengeRelease
+from partbench.datasets.places.challenge_release import OBJECTS_FILE, SCENES_FILE, ChallengeRelease
 from partbench.datasets.places.full_release import FullRelease
 from partbench.datasets.places.places365 import Places365
 
 FULL = ("ADE20K_2021_17_01", "ADE20K_2016_07_26")  # the folders that the archives unpack to
 CHALLENGE = "ADEChallengeData2016"
+SPLITS = ("training", "validation")
 
 Release = FullRelease | ChallengeRelease
 Source = Release | Places365
@@ -23,9 +24,10 @@ def release_in(root: Path) -> Release | None:
     """
     found: list[Release] = []
     for place in (root, *(root / name for name in FULL), root / CHALLENGE):
-        if (place / OBJECTS_FILE).is_file() or (place / "annotations").is_dir():
+        lists = any((place / name).is_file() for name in (OBJECTS_FILE, SCENES_FILE))
+        if lists or any((place / "annotations" / split).is_dir() for split in SPLITS):
             found.append(ChallengeRelease(place))
-        elif any((place / "images" / name).is_dir() for name in ("ADE", "training", "validation")):
+        elif any((place / "images" / name).is_dir() for name in ("ADE", *SPLITS)):
             found.append(FullRelease(place))
     if len(found) > 1:
         others = ", ".join(release.root.name for release in found[1:])
