@@ -1,4 +1,4 @@
-"""Symbolic links in the folder of a dataset, which must not lead out of it."""
+"""Files in the folder of a dataset, and symbolic links, which must not lead out of it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def files_in(folder: Path, base: Path, suffixes: tuple[str, ...]) -> Iterator[os
                 check_link(Path(entry.path), base)
             if entry.is_file():
                 yield entry
+
+
+def sizes_in(folder: Path, base: Path, suffix: str) -> dict[str, int]:
+    """Bytes of each file of a folder whose name ends in `suffix`, by its name; folders below it are not looked into.
+
+    Raises InputError for a link, of the folder or in it, that leads out of `base` or to nothing.
+    """
+    check_link(folder, base)
+    return {entry.name: entry.stat().st_size for entry in files_in(folder, base, (suffix,))}
 
 
 def check_link(path: Path, base: Path) -> None:

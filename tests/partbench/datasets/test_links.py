@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from partbench import InputError
-from partbench.datasets.links import check_link, files_in
+from partbench.datasets.links import check_link, files_in, sizes_in
 
 
 def test_files_and_links_within_the_folder_are_found_by_their_suffix(tmp_path: Path) -> None:
@@ -31,3 +31,13 @@ def test_links_out_of_the_folder_to_nothing_and_to_themselves_are_refused(tmp_pa
     (base / "loop.jpg").symlink_to(base / "loop.jpg")
     with pytest.raises(InputError, match=r"loop\.jpg is a link"):
         check_link(base / "loop.jpg", base)
+
+
+def test_sizes_are_found_by_name_and_a_folder_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name, size in {"1.jpg": 3, "2.jpg": 0, "1.png": 9}.items():
+        (tmp_path / "a" / name).write_bytes(b"x" * size)
+    assert sizes_in(tmp_path / "a", tmp_path, ".jpg") == {"1.jpg": 3, "2.jpg": 0}
+    assert len(sizes_in(tmp_path / "a", tmp_path, "")) == 3
+    with pytest.raises(InputError, match="is a link to"):
+        sizes_in(tmp_path / "b", tmp_path / "a", ".jpg")

@@ -15,7 +15,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.cub.species import SPECIES
 from partbench.datasets.data_root import given_root
-from partbench.datasets.links import check_link, files_in
+from partbench.datasets.links import sizes_in
 from partbench.datasets.photograph import whole_ones
 from partbench.datasets.text_table import AGAIN, NumberTable, named_rows, text_of
 
@@ -180,10 +180,8 @@ class CubFolder:
         found: dict[str, int] = {}
         base = (self.root / PHOTOS).resolve()
         for folder in folders:
-            check_link(base / folder, base)
-            found |= {
-                f"{folder}/{entry.name}": entry.stat().st_size for entry in files_in(base / folder, base, (".jpg",))
-            }
+            sizes = sizes_in(base / folder, base, ".jpg")
+            found |= {f"{folder}/{name}": size for name, size in sizes.items()}
         missing = [name for name in names if name not in found]
         if missing:
             path = self.root / PHOTOS / missing[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.data_root import given_root
 from partbench.datasets.funnybirds.part_map import PARTS
-from partbench.datasets.links import files_in
-from partbench.datasets.text_table import AGAIN, text_of
+from partbench.datasets.links import sizes_in
+from partbench.datasets.text_table import AGAIN, json_of
 
 NESTED = "FunnyBirds"  # the folder that the archive unpacks to
 CLASSES = 50
@@ -115,7 +114,7 @@ class FunnyBirdsFolder:
 
     def _check_parts(self) -> None:
         path = self.root / PARTS_FILE
-        found = self._json(path)
+        found = json_of(path)
         if not isinstance(found, dict) or sorted(found) != list(PARTS):
             names = ", ".join(map(str, sorted(found))) if isinstance(found, dict) else type(found).__name__
             raise InputError(f"{path} is of {names[:80] or 'nothing'}, expected {', '.join(PARTS)}; {AGAIN}")
@@ -129,18 +128,10 @@ class FunnyBirdsFolder:
         return number
 
     def _list(self, path: Path) -> list[Any]:
-        found = self._json(path)
+        found = json_of(path)
         if not isinstance(found, list) or not found:
             raise InputError(f"{path} is {found!r:.40}, expected a list of entries; {AGAIN}")
         return found
-
-    def _json(self, path: Path) -> Any:
-        try:
-            return json.loads(text_of(path))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path} line {error.lineno}, column {error.colno}: {error.msg}; {AGAIN}") from error
-        except (RecursionError, ValueError) as error:
-            raise InputError(f"{path} cannot be read as JSON ({error!s:.80}); {AGAIN}") from error
 
     def _sizes(self, folder: str, classes: list[int]) -> dict[str, int]:
         """Bytes of each image by its path below a folder. Raises InputError for a link out of the folder."""
@@ -148,7 +139,7 @@ class FunnyBirdsFolder:
         if not base.is_dir():
             raise InputError(f"no folder {self.root / folder}; copy the whole dataset")
         for number in classes:
-            place = base / str(number)
-            if place.is_dir():
-                found |= {f"{number}/{entry.name}": entry.stat().st_size for entry in files_in(place, base, (".png",))}
+            if (base / str(number)).is_dir():
+                sizes = sizes_in(base / str(number), base, ".png")
+                found |= {f"{number}/{name}": size for name, size in sizes.items()}
         return found
