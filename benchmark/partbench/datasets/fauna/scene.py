@@ -21,7 +21,7 @@ from .body import Body, Solids
 from .coat import Coat, draw_coat
 from .pose import Pose, draw_pose
 from .quadruped import quadruped
-from .vocabulary import CATEGORIES
+from .vocabulary import CATEGORIES, FAUNA, Vocabulary
 
 
 class Stream(IntEnum):
@@ -69,6 +69,7 @@ class Scene:
     backdrop: Backdrop
     light: Light
     occluder: Blob | None
+    vocabulary: Vocabulary = FAUNA
 
 
 @lru_cache(maxsize=4)
