@@ -45,14 +45,15 @@ def visible_surface(
     window = np.concatenate((np.floor(low[:, :2] * size), np.ceil(high[:, :2] * size)), 1)
     window = np.clip(window, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
     ellipsoids = np.concatenate((solids.centre, solids.shape.reshape(-1, 9)), 1).astype(np.float32)
+    boxes = np.concatenate((solids.middle, solids.sides.transpose(0, 2, 1).reshape(-1, 9)), 1)
+    pieces = [(_cone, cone) for cone in cones.tolist()] + [(_ellipsoid, one) for one in ellipsoids.tolist()]
+    pieces += [(_cuboid, box) for box in boxes.tolist()]
     for k, (x0, y0, x1, y1) in enumerate(window.astype(int).tolist()):
         if x1 <= x0 or y1 <= y0 or solids.parts[k] in left_out:
             continue
         x, y, box = along[x0:x1], along[y0:y1, None], (slice(y0, y1), slice(x0, x1))
-        if k < len(cones):
-            _merge(surface, box, k, _cone(cones[k].tolist(), x, y))
-        else:
-            _merge(surface, box, k, _ellipsoid(ellipsoids[k - len(cones)].tolist(), x, y))
+        piece, shape = pieces[k]
+        _merge(surface, box, k, piece(shape, x, y))
     return surface
 
 
@@ -82,6 +83,25 @@ def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray,
     nx, ny = q11 * x + q12 * y + q13 * z, q12 * x + q22 * y + q23 * z
     norm = np.sqrt(nx * nx + ny * ny + root * root)
     return inside, cz + z, nx / norm, ny / norm
+
+
+def _cuboid(cuboid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    """Inside, depth and normal of a box: along the line of sight, where the nearest of the far bounds of its slabs is."""
+    low, high = np.float32(-np.inf), np.full((len(y), x.shape[-1]), np.inf, np.float32)
+    across, down = np.zeros_like(high), np.zeros_like(high)
+    x, y = x - np.float32(cuboid[0]), y - np.float32(cuboid[1])
+    for k in (3, 6, 9):
+        ax, ay, az = cuboid[k : k + 3]
+        length, sign = (ax * ax + ay * ay + az * az) ** 0.5, (-1 if az < 0 else 1)
+        slope = max(abs(az), 1e-4 * length)  # a side across the line of sight bounds it nowhere near
+        along = x * np.float32(-sign * ax / slope) + y * np.float32(-sign * ay / slope)
+        half = np.float32(length * length / slope)
+        nearer = along + half < high
+        np.copyto(high, along + half, where=nearer)
+        np.copyto(across, np.float32(sign * ax / length), where=nearer)
+        np.copyto(down, np.float32(sign * ay / length), where=nearer)
+        low = np.maximum(low, along - half)
+    return low < high, high + np.float32(cuboid[2]), across, down
 
 
 def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: tuple[ndarray, ...]) -> None:

@@ -1,0 +1,209 @@
+"""The scene of one image of fauna_scenes: a room with objects, which alone tell what room it is.
+
+Colours, walls, floor, light and the objects of EVERYWHERE come from random streams of their own and know nothing of the
+category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from partbench.datasets.fauna.body import Solids
+from partbench.datasets.fauna.coat import Coat
+from partbench.datasets.fauna.scene import Scene, Stream, draw_light, random_stream, view_of
+
+from . import everywhere, fixtures, furniture
+from .piece import FINISHES, MAIN, Piece, Rng
+from .room import BACK, draw_finishes, draw_room
+from .vocabulary import EVERYWHERE, ROOMS, WORDS
+
+SCENES_VERSION = "1"
+LEAST_OWN = 2  # objects of a room that every image of it shows
+TRIES = 14  # places that are tried for an object; the one that hides least of the others is taken
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the objects of a class are built and where they stand."""
+
+    build: Callable[[Piece, Rng], None]
+    zone: str  # "wall": with the back to the wall; "floor": anywhere; "flat": under others; "hung"; "ceiling"
+    turn: float = 0.35  # radians to either side of facing the viewer
+    most: int = 1  # objects of the class in a scene
+
+
+KINDS: dict[str, Kind] = {
+    "bathtub": Kind(fixtures.bathtub, "floor", 0.6),
+    "toilet": Kind(fixtures.toilet, "floor", 0.7),
+    "washbasin": Kind(fixtures.washbasin, "wall"),
+    "bed": Kind(furniture.bed, "floor", 0.7),
+    "wardrobe": Kind(furniture.wardrobe, "wall"),
+    "dresser": Kind(furniture.dresser, "wall"),
+    "table": Kind(furniture.table, "floor", 0.6),
+    "chair": Kind(furniture.chair, "floor", 3.1, 3),
+    "chandelier": Kind(fixtures.chandelier, "ceiling", 3.1),
+    "stove": Kind(fixtures.stove, "wall", 0.5),
+    "refrigerator": Kind(fixtures.refrigerator, "wall", 0.5),
+    "sink": Kind(fixtures.sink, "wall"),
+    "sofa": Kind(furniture.sofa, "floor", 0.6),
+    "television": Kind(fixtures.television, "wall"),
+    "fireplace": Kind(fixtures.fireplace, "wall", 0.3),
+    "desk": Kind(furniture.desk, "floor", 0.5),
+    "office_chair": Kind(furniture.office_chair, "floor", 1.3),
+    "bookcase": Kind(furniture.bookcase, "wall"),
+    "lamp": Kind(everywhere.lamp, "floor", 3.1),
+    "plant": Kind(everywhere.plant, "floor", 3.1, 2),
+    "picture": Kind(everywhere.picture, "hung", 0.0, 2),
+    "rug": Kind(everywhere.rug, "flat", 0.5),
+    "carton": Kind(everywhere.carton, "floor", 0.8, 2),
+    "ball": Kind(everywhere.ball, "floor", 3.1, 2),
+}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """An oblique view from above: a map of the axes of the room to those of the image, a zoom and an offset."""
+
+    view: Float[ndarray, "3 3"]
+    zoom: float  # frames per metre
+    offset: Float[ndarray, "3"]
+
+
+@lru_cache(maxsize=4)
+def draw_room_scene(seed: int, index: int) -> Scene:
+    """Scene `index` of the data set `seed`; the room is index mod 6."""
+    stream = partial(random_stream, seed, index)
+    label = index % len(ROOMS)
+    own = draw_own(stream(Stream.ATTRIBUTES), tuple(ROOMS.values())[label])
+    return furnish(label, own, stream)
+
+
+def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng]) -> Scene:
+    """A room with these objects and some of EVERYWHERE."""
+    shapes, places = stream(Stream.THING), stream(Stream.POSE)
+    names = counted([*own, *draw_others(stream(Stream.ADORNMENT))], shapes)
+    camera = _camera(stream(Stream.CAMERA))
+    objects = [_build(name, camera, shapes, places) for name in names]
+    placed = _arrange(list(zip(names, objects, strict=True)), camera, places)
+    colours = stream(Stream.COAT)
+    palette = np.concatenate([np.zeros((int(MAIN), 3)), *(draw_finishes(colours) for _ in placed)])
+    solids = _together([replace(one, materials=one.materials + k * FINISHES) for k, (_, one) in enumerate(placed)])
+    backdrop = draw_room(stream(Stream.BACKDROP), camera.view, camera.zoom, camera.offset)
+    shadows = np.array([_shadow(one) for name, one in placed if KINDS[name].zone in ("wall", "floor")])
+    return Scene(label, solids, shadows, _plain(palette), backdrop, draw_light(stream(Stream.LIGHT)), None, WORDS)
+
+
+def draw_own(rng: Rng, odds: dict[str, float]) -> list[str]:
+    """Two or all of the objects of a room, by their odds."""
+    while True:
+        chosen = [name for name, share in odds.items() if rng.random() < share]
+        if len(chosen) >= LEAST_OWN:
+            return chosen
+
+
+def draw_others(rng: Rng) -> list[str]:
+    """One to three classes of EVERYWHERE."""
+    return [EVERYWHERE[k] for k in rng.permutation(len(EVERYWHERE))[: rng.integers(1, 4)]]
+
+
+def counted(names: Sequence[str], rng: Rng) -> list[str]:
+    """Each name once or, where a class allows it, several times."""
+    return [name for name in names for _ in range(rng.integers(1, KINDS[name].most + 1))]
+
+
+def _camera(rng: Rng) -> Camera:
+    view = view_of((rng.uniform(-0.45, 0.45), rng.uniform(0.26, 0.5), rng.normal(0, 0.02)))
+    zoom = 1 / rng.uniform(2.9, 3.5)
+    middle = np.array((0.5, rng.uniform(0.5, 0.58), 0.0)) + (*rng.normal(0, 0.02, 2), 0)
+    return Camera(view, zoom, middle - zoom * view @ (0, 0.72, -0.25))
+
+
+def _build(name: str, camera: Camera, shapes: Rng, places: Rng) -> Solids:
+    """An object that stands where the axes of the room meet, as the camera sees it."""
+    kind, piece = KINDS[name], Piece(name)
+    kind.build(piece, shapes)
+    turn = places.uniform(-kind.turn, kind.turn)
+    around = np.array(((np.cos(turn), 0, np.sin(turn)), (0, 1, 0), (-np.sin(turn), 0, np.cos(turn))))
+    return piece.body.seen_from(camera.view @ around).moved(camera.zoom, camera.offset)
+
+
+def _arrange(objects: list[tuple[str, Solids]], camera: Camera, rng: Rng) -> list[tuple[str, Solids]]:
+    """The objects at places where they hide little of each other, the largest first."""
+    placed: list[tuple[str, Solids]] = []
+    for name, solids in sorted(objects, key=lambda one: -_area(_frame_box(one[1]))):
+        zone, options = KINDS[name].zone, []
+        for _ in range(TRIES):
+            shift = camera.zoom * camera.view @ _place(zone, rng)
+            moved = _frame_box(solids) + np.tile(shift[:2], 2)
+            options.append((_cost(moved, [_frame_box(one) for other, one in placed if zone != "flat"]), shift))
+        best = min(options, key=lambda option: option[0])[1]
+        placed.append((name, solids.moved(1.0, best)))
+    return placed
+
+
+def _place(zone: str, rng: Rng) -> Float[ndarray, "3"]:
+    """Where an object of a zone may stand or hang, in metres."""
+    x = rng.uniform(-1.25, 1.25)
+    if zone == "hung":
+        return np.array((x, rng.uniform(1.2, 1.7), BACK + 0.04))
+    if zone == "ceiling":
+        return np.array((0.6 * x, rng.uniform(1.25, 1.6), rng.uniform(-0.6, 0.3)))
+    if zone == "wall":
+        return np.array((x, 0.0, BACK + rng.uniform(0.35, 0.6)))
+    return np.array((x, 0.0, rng.uniform(-0.6, 0.75)))
+
+
+def _frame_box(solids: Solids) -> Float[ndarray, "4"]:
+    low, high = solids.corners()
+    return np.concatenate((low.min(0)[:2], high.max(0)[:2]))
+
+
+def _area(box: Float[ndarray, "4"]) -> float:
+    return float(np.maximum(box[2:] - box[:2], 0).prod())
+
+
+def _cost(box: Float[ndarray, "4"], others: list[Float[ndarray, "4"]]) -> float:
+    """How much of the box is outside the frame or shared with other boxes, relative to the smaller of two."""
+    inside = np.concatenate((np.maximum(box[:2], 0), np.minimum(box[2:], 1)))
+    cost = 2.5 * (1 - _area(inside) / _area(box))
+    for other in others:
+        shared = np.concatenate((np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])))
+        cost += _area(shared) / min(_area(box), _area(other))
+    return float(cost)
+
+
+def _shadow(solids: Solids) -> Float[ndarray, "4"]:
+    """A soft ellipse under an object."""
+    x0, _, x1, y1 = _frame_box(solids)
+    half = 0.5 * (x1 - x0)
+    return np.array(((x0 + x1) / 2, y1 - 0.25 * half, 1.1 * half, 0.45 * half))
+
+
+def _together(objects: Sequence[Solids]) -> Solids:
+    """All solids of several objects."""
+
+    def all_of(name: str) -> ndarray:
+        return np.concatenate([getattr(one, name) for one in objects])
+
+    numbers = [np.cumsum((0, len(one.start), len(one.centre), len(one.middle))) for one in objects]
+    parts, materials = [], []
+    for kind in range(3):  # cones of all objects, then ellipsoids, then boxes
+        for one, at in zip(objects, numbers, strict=True):
+            parts += one.parts[at[kind] : at[kind + 1]]
+            materials.append(one.materials[at[kind] : at[kind + 1]])
+    names = ("start", "end", "radii", "centre", "shape", "extent")
+    return Solids(
+        *map(all_of, names), tuple(parts), np.concatenate(materials), {}, all_of("middle"), all_of("sides")
+    )
+
+
+def _plain(palette: Float[ndarray, "materials 3"]) -> Coat:
+    """Colours without a pattern."""
+    nothing = np.zeros((2, 2))
+    return Coat(palette, np.zeros(3), "plain", 1.0, 0.0, 0.0, nothing, nothing, 0.0, 0.0)
