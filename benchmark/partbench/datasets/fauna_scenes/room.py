@@ -63,7 +63,7 @@ def draw_room(rng: Rng, view: Float[ndarray, "3 3"], zoom: float, offset: Float[
     blobs = [area((far, 0, BACK), (x, 0, BACK), (x, 0, FRONT), (far, 0, FRONT), colour=floor)]
     blobs += [area(*strip, colour=floor * 0.88) for strip in _floor_lines(rng, (min(x, far), max(x, far)))]
     blobs.append(area((x, 0, BACK), (x, TOP, BACK), (x, TOP, FRONT), (x, 0, FRONT), colour=wall * rng.uniform(0.8, 0.95)))
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(rng.integers(0, 5)):
         left, low = rng.uniform(-1.5, 0.9), rng.uniform(0, 1.1)
         right, high = left + rng.uniform(0.4, 0.9), min(low + rng.uniform(0.5, 1.6), 2.2)
         corners = ((left, low, BACK), (right, low, BACK), (right, high, BACK), (left, high, BACK))

@@ -25,6 +25,7 @@ from .vocabulary import EVERYWHERE, ROOMS, WORDS
 
 SCENES_VERSION = "1"
 LEAST_OWN = 2  # objects of a room that every image of it shows
+STRAY = 0.3  # share of the images that show an object of another room too
 TRIES = 14  # places that are tried for an object; the one that hides least of the others is taken
 
 
@@ -80,8 +81,7 @@ def draw_room_scene(seed: int, index: int) -> Scene:
     """Scene `index` of the data set `seed`; the room is index mod 6."""
     stream = partial(random_stream, seed, index)
     label = index % len(ROOMS)
-    own = draw_own(stream(Stream.ATTRIBUTES), tuple(ROOMS.values())[label])
-    return furnish(label, own, stream)
+    return furnish(label, draw_own(stream(Stream.ATTRIBUTES), label), stream)
 
 
 def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng]) -> Scene:
@@ -99,12 +99,15 @@ def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng]) -> 
     return Scene(label, solids, shadows, _plain(palette), backdrop, draw_light(stream(Stream.LIGHT)), None, WORDS)
 
 
-def draw_own(rng: Rng, odds: dict[str, float]) -> list[str]:
-    """Two or all of the objects of a room, by their odds."""
+def draw_own(rng: Rng, label: int) -> list[str]:
+    """Two or all of the objects of a room, by their odds, and in some images a stray object of another room."""
+    rooms = list(ROOMS.values())
+    other = list(rooms[(label + rng.integers(1, len(rooms))) % len(rooms)])
+    stray = other[rng.integers(len(other))] if rng.random() < STRAY else None
     while True:
-        chosen = [name for name, share in odds.items() if rng.random() < share]
+        chosen = [name for name, share in rooms[label].items() if rng.random() < share]
         if len(chosen) >= LEAST_OWN:
-            return chosen
+            return chosen + ([stray] if stray else [])
 
 
 def draw_others(rng: Rng) -> list[str]:
@@ -118,7 +121,7 @@ def counted(names: Sequence[str], rng: Rng) -> list[str]:
 
 
 def _camera(rng: Rng) -> Camera:
-    view = view_of((rng.uniform(-0.45, 0.45), rng.uniform(0.26, 0.5), rng.normal(0, 0.02)))
+    view = view_of((rng.uniform(-0.45, 0.45), rng.uniform(0.26, 0.5), rng.normal(0, 0.06)))
     zoom = 1 / rng.uniform(2.9, 3.5)
     middle = np.array((0.5, rng.uniform(0.5, 0.58), 0.0)) + (*rng.normal(0, 0.02, 2), 0)
     return Camera(view, zoom, middle - zoom * view @ (0, 0.72, -0.25))
@@ -135,28 +138,27 @@ def _build(name: str, camera: Camera, shapes: Rng, places: Rng) -> Solids:
 
 def _arrange(objects: list[tuple[str, Solids]], camera: Camera, rng: Rng) -> list[tuple[str, Solids]]:
     """The objects at places where they hide little of each other, the largest first."""
-    placed: list[tuple[str, Solids]] = []
-    for name, solids in sorted(objects, key=lambda one: -_area(_frame_box(one[1]))):
-        zone, options = KINDS[name].zone, []
-        for _ in range(TRIES):
-            shift = camera.zoom * camera.view @ _place(zone, rng)
-            moved = _frame_box(solids) + np.tile(shift[:2], 2)
-            options.append((_cost(moved, [_frame_box(one) for other, one in placed if zone != "flat"]), shift))
-        best = min(options, key=lambda option: option[0])[1]
-        placed.append((name, solids.moved(1.0, best)))
+    boxes = [_frame_box(solids) for _, solids in objects]
+    placed, taken = [], np.zeros((0, 4))
+    for k in sorted(range(len(objects)), key=lambda k: -float(_area(boxes[k]))):
+        name, solids = objects[k]
+        zone = KINDS[name].zone
+        shifts = camera.zoom * _places(zone, rng) @ camera.view.T
+        moved = boxes[k] + np.tile(shifts[:, :2], 2)
+        best = np.argmin(_costs(moved, taken[:0] if zone == "flat" else taken))
+        placed.append((name, solids.moved(1.0, shifts[best])))
+        taken = np.concatenate((taken, moved[best : best + 1]))
     return placed
 
 
-def _place(zone: str, rng: Rng) -> Float[ndarray, "3"]:
+def _places(zone: str, rng: Rng) -> Float[ndarray, "t 3"]:
     """Where an object of a zone may stand or hang, in metres."""
-    x = rng.uniform(-1.25, 1.25)
-    if zone == "hung":
-        return np.array((x, rng.uniform(1.2, 1.7), BACK + 0.04))
-    if zone == "ceiling":
-        return np.array((0.6 * x, rng.uniform(1.25, 1.6), rng.uniform(-0.6, 0.3)))
-    if zone == "wall":
-        return np.array((x, 0.0, BACK + rng.uniform(0.35, 0.6)))
-    return np.array((x, 0.0, rng.uniform(-0.6, 0.75)))
+    low, high = {
+        "hung": ((-1.25, 1.2, BACK + 0.04), (1.25, 1.7, BACK + 0.04)),
+        "ceiling": ((-0.75, 1.25, -0.6), (0.75, 1.6, 0.3)),
+        "wall": ((-1.25, 0.0, BACK + 0.35), (1.25, 0.0, BACK + 0.6)),
+    }.get(zone, ((-1.25, 0.0, -0.6), (1.25, 0.0, 0.75)))
+    return rng.uniform(low, high, (TRIES, 3))
 
 
 def _frame_box(solids: Solids) -> Float[ndarray, "4"]:
@@ -164,18 +166,21 @@ def _frame_box(solids: Solids) -> Float[ndarray, "4"]:
     return np.concatenate((low.min(0)[:2], high.max(0)[:2]))
 
 
-def _area(box: Float[ndarray, "4"]) -> float:
-    return float(np.maximum(box[2:] - box[:2], 0).prod())
+def _area(boxes: Float[ndarray, "*n 4"]) -> Float[ndarray, "*n"]:
+    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
-def _cost(box: Float[ndarray, "4"], others: list[Float[ndarray, "4"]]) -> float:
-    """How much of the box is outside the frame or shared with other boxes, relative to the smaller of two."""
-    inside = np.concatenate((np.maximum(box[:2], 0), np.minimum(box[2:], 1)))
-    cost = 2.5 * (1 - _area(inside) / _area(box))
-    for other in others:
-        shared = np.concatenate((np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])))
-        cost += _area(shared) / min(_area(box), _area(other))
-    return float(cost)
+def _shared(a: Float[ndarray, "*n 4"], b: Float[ndarray, "*n 4"]) -> Float[ndarray, "*n"]:
+    """Area that boxes have in common."""
+    return _area(np.concatenate((np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])), -1))
+
+
+def _costs(boxes: Float[ndarray, "t 4"], others: Float[ndarray, "o 4"]) -> Float[ndarray, "t"]:
+    """How much of a box is outside the frame or shared with other boxes, relative to the smaller of two."""
+    outside = 1 - _shared(boxes, np.broadcast_to((0.0, 0.0, 1.0, 1.0), boxes.shape)) / _area(boxes)
+    pairs = np.broadcast_arrays(boxes[:, None], others)
+    return 2.5 * outside + (_shared(*pairs) / np.minimum(*map(_area, pairs))).sum(1)
 
 
 def _shadow(solids: Solids) -> Float[ndarray, "4"]:
