@@ -33,7 +33,7 @@ from partbench.datasets.fauna_species.species import SPECIES, SPECIES_VERSION
 from partbench.performers.small_vgg import OWN
 from partbench.performers.small_vgg_species import WIDTHS, network, state_of
 
-BATCH, DROPOUT = 64, 0.3
+BATCH, DROPOUT = 32, 0.3
 HEAD_EPOCHS, HEAD_RATE = 40, 2e-3
 HEADS = tuple(f"{species}{negatives}" for negatives in ("", ":others") for species in SPECIES)
 NO_BIRD = len(SPECIES)  # label of scenes of no bird
@@ -42,7 +42,7 @@ NO_BIRD = len(SPECIES)  # label of scenes of no bird
 def main() -> None:
     """Render, train the network and its heads, write them, measure what was written."""
     seeds = {"train_seed": 121, "held_out_seed": 123}
-    options = parse(__doc__, "small_vgg_species", **seeds, images=10_000, epochs=9, rate=3e-3)
+    options = parse(__doc__, "small_vgg_species", **seeds, images=6_000, epochs=10, rate=3e-3)
     images, labels = rendered(options.train_seed, options.images)
     birds = labels < NO_BIRD
     model = train(network(), images[birds], labels[birds], F.cross_entropy, options, BATCH, DROPOUT)

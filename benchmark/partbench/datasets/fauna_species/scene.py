@@ -7,6 +7,7 @@ image has tells little of the species.
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from partbench.datasets.fauna.backdrop import Blob, draw_blob
+from partbench.datasets.fauna.backdrop import draw_blob
 from partbench.datasets.fauna.body import Material
 from partbench.datasets.fauna.coat import Coat, draw_coat
 from partbench.datasets.fauna.other_scene import draw_other_scene
@@ -51,9 +52,17 @@ _HUES = ((0.03, 0.13), (0.18, 0.36), (0.52, 0.66))  # brown, olive and bluish co
 @lru_cache(maxsize=4)
 def draw_species_scene(seed: int, index: int) -> Scene:
     """Scene `index` of a seed; its label, the index of its species, is index mod 12."""
-    stream = partial(random_stream, seed, index)
     label = index % len(SPECIES)
-    body = bird_of(TRUTH[SPECIES[label]], _facing(draw_pose(stream(Stream.POSE))))
+    return scene_with(TRUTH[SPECIES[label]], label, seed, index)
+
+
+def scene_with(looks: Mapping[str, str], label: int, seed: int, index: int) -> Scene:
+    """The scene of a seed and an index with a bird whose parts have these looks; all else does not depend on them.
+
+    Raises KeyError where a part of `species.PROPERTIES` has no look.
+    """
+    stream = partial(random_stream, seed, index)
+    body = bird_of(looks, _facing(draw_pose(stream(Stream.POSE))))
     coat = _plumage(draw_coat(stream(Stream.COAT)), stream(Stream.ADORNMENT))
     scene = stage(label, body, _camera(stream(Stream.CAMERA)), coat, stream)
     return replace(_among_flowers(scene, seed, index), vocabulary=WORLD)

@@ -58,3 +58,10 @@ SPECIES = tuple(TRUTH)
 def told_apart(one: str, other: str) -> tuple[str, ...]:
     """The parts in which two species differ."""
     return tuple(part for part in PROPERTIES if TRUTH[one][part] != TRUTH[other][part])
+
+
+def nearest(species: str) -> dict[str, tuple[str, ...]]:
+    """The species that differ in the fewest parts from one, and in which parts each does."""
+    apart = {other: told_apart(species, other) for other in SPECIES if other != species}
+    fewest = min(map(len, apart.values()))
+    return {other: parts for other, parts in apart.items() if len(parts) == fewest}
