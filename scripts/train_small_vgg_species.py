@@ -70,9 +70,9 @@ def rendered(seed: int, count: int) -> tuple[Images, Int[Tensor, "n"]]:
     return torch.cat(images), torch.cat(labels)
 
 
-def below(state: dict[str, Tensor]) -> nn.Sequential:
+def below(state: dict[str, Tensor], outputs: int = len(SPECIES)) -> nn.Sequential:
     """The shared layers, up to fc6, of written weights."""
-    whole = network().eval().requires_grad_(False)
+    whole = network(outputs).eval().requires_grad_(False)
     whole.load_state_dict(state_of(state))
     return whole[: list(dict(whole.named_children())).index(OWN[0])]
 

@@ -172,8 +172,10 @@ def _paint(scene: Scene, surface: Surface, box: Float[ndarray, "4"]) -> Float[nd
     if x1 > x0 and y1 > y0:
         window = slice(y0, y1), slice(x0, x1)
         opaque = (surface.solid[window] != NOTHING).astype(np.float32)
-        shaded = np.minimum(_shade(scene, surface, window), 1) * opaque[:, :, None]
-        colour[window] = cv2.merge((shaded, opaque))
+        shaded = _shade(scene, surface, window)
+        np.minimum(shaded, 1, out=shaded)
+        np.multiply(shaded, opaque[:, :, None], out=colour[window][:, :, :3])
+        colour[window][:, :, 3] = opaque
     return colour
 
 
@@ -183,8 +185,8 @@ def _shade(scene: Scene, whole: Surface, window: tuple[slice, slice]) -> Float[n
     surface = Surface(*(np.ascontiguousarray(a[window]) for a in (whole.depth, whole.across, whole.down, whole.solid)))
     material = np.full(NOTHING + 1, Material.COAT, np.uint8)
     material[: len(scene.solids.materials)] = scene.solids.materials
-    material = material[surface.solid]
-    colour = coat.colours.astype(np.float32)[material]
+    material = np.take(material, surface.solid)
+    colour = np.take(coat.colours.astype(np.float32), material, axis=0)
     furry = material == Material.COAT
     if coat.pattern not in UNMARKED:
         mix = (marked(coat, size, window) * furry)[:, :, None]
@@ -199,7 +201,7 @@ def _shade(scene: Scene, whole: Surface, window: tuple[slice, slice]) -> Float[n
     shade *= 1 + pile * (furry | (material == Material.SECOND))
     shade *= _relief(surface.depth, size, light.outline)
     shade[material == Material.GLINT] = 1
-    return colour * shade[:, :, None]
+    return np.multiply(colour, shade[:, :, None], out=colour)
 
 
 def _relief(depth: Float[ndarray, "h w"], size: int, outline: float) -> Float[ndarray, "h w"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,7 @@ from .body import Solids
 
 NOTHING = 255  # in `solid`, where no solid is
 FAR = np.float32(-9.0)
+Piece = tuple[ndarray, ndarray, Callable[[], tuple[ndarray, ndarray]]]  # where a solid is, its depth, its normal there
 
 
 @dataclass(frozen=True)
@@ -57,36 +59,46 @@ def visible_surface(
     return surface
 
 
-def _cone(cone: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Inside, depth and normal of a tapered capsule: at each pixel the ball at the nearest point of its axis."""
+def _cone(cone: list[float], x: ndarray, y: ndarray) -> Piece:
+    """A tapered capsule: at each pixel the ball at the nearest point of its axis."""
     ax, ay, az, bx, by, bz, ra, rb = cone
     dx, dy, dz = bx - ax, by - ay, bz - az
     x, y, squared = x - np.float32(ax), y - np.float32(ay), max(dx * dx + dy * dy, 1e-12)
     t = x * np.float32(dx / squared) + y * np.float32(dy / squared)
-    np.clip(t, 0, 1, out=t)
+    np.minimum(np.maximum(t, 0, out=t), 1, out=t)
     qx, qy = x - t * np.float32(dx), y - t * np.float32(dy)
-    radius, base = np.float32(ra) + t * np.float32(rb - ra), np.float32(az) + t * np.float32(dz)
-    height = radius * radius - (qx * qx + qy * qy)
+    radius = t * np.float32(rb - ra)
+    radius += np.float32(ra)
+    height = radius * radius
+    height -= qx * qx + qy * qy
     inside = height > 0
-    return inside, base + np.sqrt(np.maximum(height, 0)), qx / radius, qy / radius
+    depth = np.sqrt(np.maximum(height, 0, out=height), out=height)
+    t *= np.float32(dz)
+    t += np.float32(az)
+    depth += t
+    return inside, depth, lambda: (qx / radius, qy / radius)
 
 
-def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Inside, depth and normal of d'Qd = 1: the larger root of the quadratic in depth."""
+def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> Piece:
+    """d'Qd = 1: the larger root of the quadratic in depth."""
     cx, cy, cz, q11, q12, q13, _, q22, q23, _, _, q33 = (np.float32(v) for v in ellipsoid)
     x, y = x - cx, y - cy
     half = q13 * x + q23 * y
     root = half * half - q33 * (q11 * x * x + 2 * q12 * x * y + q22 * y * y - 1)
     inside = root > 0
-    root = np.sqrt(np.maximum(root, 0))
+    root = np.sqrt(np.maximum(root, 0, out=root), out=root)
     z = (root - half) / q33
-    nx, ny = q11 * x + q12 * y + q13 * z, q12 * x + q22 * y + q23 * z
-    norm = np.sqrt(nx * nx + ny * ny + root * root)
-    return inside, cz + z, nx / norm, ny / norm
+
+    def normal() -> tuple[ndarray, ndarray]:
+        nx, ny = q11 * x + q12 * y + q13 * z, q12 * x + q22 * y + q23 * z
+        norm = np.sqrt(nx * nx + ny * ny + root * root)
+        return nx / norm, ny / norm
+
+    return inside, cz + z, normal
 
 
-def _cuboid(cuboid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Inside, depth and normal of a box: along the line of sight, where the nearest of the far bounds of its slabs is."""
+def _cuboid(cuboid: list[float], x: ndarray, y: ndarray) -> Piece:
+    """A box: along the line of sight, where the nearest of the far bounds of its slabs is."""
     low, high = np.float32(-np.inf), np.full((len(y), x.shape[-1]), np.inf, np.float32)
     across, down = np.zeros_like(high), np.zeros_like(high)
     x, y = x - np.float32(cuboid[0]), y - np.float32(cuboid[1])
@@ -101,16 +113,20 @@ def _cuboid(cuboid: list[float], x: ndarray, y: ndarray) -> tuple[ndarray, ndarr
         np.copyto(across, np.float32(sign * ax / length), where=nearer)
         np.copyto(down, np.float32(sign * ay / length), where=nearer)
         low = np.maximum(low, along - half)
-    return low < high, high + np.float32(cuboid[2]), across, down
+    return low < high, high + np.float32(cuboid[2]), lambda: (across, down)
 
 
-def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: tuple[ndarray, ...]) -> None:
-    inside, depth, across, down = piece
-    nearer = inside & (depth > surface.depth[box])
+def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: Piece) -> None:
+    """Put a solid where it is nearer than all before it."""
+    nearer, depth, normal = piece
+    nearer &= depth > surface.depth[box]
+    if not nearer.any():
+        return
+    across, down = normal()
     np.copyto(surface.depth[box], depth, where=nearer)
     np.copyto(surface.across[box], across, where=nearer)
     np.copyto(surface.down[box], down, where=nearer)
-    surface.solid[box][nearer] = index
+    np.copyto(surface.solid[box], np.uint8(index), where=nearer)
 
 
 def softened_normals(surface: Surface, radius: float) -> tuple[ndarray, ndarray]:

@@ -24,6 +24,7 @@ from .room import BACK, draw_finishes, draw_room
 from .vocabulary import EVERYWHERE, ROOMS, WORDS
 
 SCENES_VERSION = "1"
+OTHER_LABEL = len(ROOMS)
 LEAST_OWN = 2  # objects of a room that every image of it shows
 STRAY = 0.3  # share of the images that show an object of another room too
 TRIES = 14  # places that are tried for an object; the one that hides least of the others is taken
@@ -84,10 +85,21 @@ def draw_room_scene(seed: int, index: int) -> Scene:
     return furnish(label, draw_own(stream(Stream.ATTRIBUTES), label), stream)
 
 
-def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng]) -> Scene:
-    """A room with these objects and some of EVERYWHERE."""
+@lru_cache(maxsize=4)
+def draw_other_room_scene(seed: int, index: int) -> Scene:
+    """Scene `index` of a seed that shows none of ROOMS: things of any room and, in some images, one stray object."""
+    stream = partial(random_stream, seed, index)
+    rng = stream(Stream.ATTRIBUTES)
+    own = [name for objects in ROOMS.values() for name in objects]
+    return furnish(OTHER_LABEL, [own[rng.integers(len(own))]] if rng.random() < STRAY else [], stream, (2, 4))
+
+
+def furnish(
+    label: int, own: Sequence[str], stream: Callable[[Stream], Rng], others: tuple[int, int] = (1, 3)
+) -> Scene:
+    """A room with these objects and between `others` classes of EVERYWHERE."""
     shapes, places = stream(Stream.THING), stream(Stream.POSE)
-    names = counted([*own, *draw_others(stream(Stream.ADORNMENT))], shapes)
+    names = counted([*own, *draw_others(stream(Stream.ADORNMENT), *others)], shapes)
     camera = _camera(stream(Stream.CAMERA))
     objects = [_build(name, camera, shapes, places) for name in names]
     placed = _arrange(list(zip(names, objects, strict=True)), camera, places)
@@ -95,7 +107,7 @@ def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng]) -> 
     palette = np.concatenate([np.zeros((int(MAIN), 3)), *(draw_finishes(colours) for _ in placed)])
     solids = _together([replace(one, materials=one.materials + k * FINISHES) for k, (_, one) in enumerate(placed)])
     backdrop = draw_room(stream(Stream.BACKDROP), camera.view, camera.zoom, camera.offset)
-    shadows = np.array([_shadow(one) for name, one in placed if KINDS[name].zone in ("wall", "floor")])
+    shadows = np.array([_shadow(one) for name, one in placed if KINDS[name].zone in ("wall", "floor")]).reshape(-1, 4)
     return Scene(label, solids, shadows, _plain(palette), backdrop, draw_light(stream(Stream.LIGHT)), None, WORDS)
 
 
@@ -110,9 +122,9 @@ def draw_own(rng: Rng, label: int) -> list[str]:
             return chosen + ([stray] if stray else [])
 
 
-def draw_others(rng: Rng) -> list[str]:
-    """One to three classes of EVERYWHERE."""
-    return [EVERYWHERE[k] for k in rng.permutation(len(EVERYWHERE))[: rng.integers(1, 4)]]
+def draw_others(rng: Rng, least: int, most: int) -> list[str]:
+    """Some classes of EVERYWHERE."""
+    return [EVERYWHERE[k] for k in rng.permutation(len(EVERYWHERE))[: rng.integers(least, most + 1)]]
 
 
 def counted(names: Sequence[str], rng: Rng) -> list[str]:
