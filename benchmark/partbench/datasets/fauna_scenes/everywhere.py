@@ -68,6 +68,5 @@ def ball(piece: Piece, rng: Rng) -> None:
     for k, finish in ((0, SECOND), (1, ACCENT)):
         across = vector(cos(turn + 1.6 * k), 0, sin(turn + 1.6 * k))
         axes = frame(0.3, 0.0) @ frame(0.0, float(turn + 1.6 * k))
-        piece.body.ellipsoid(
-            piece.name, vector(0, radius, 0) + 0.02 * across, axes * (0.3 * radius, 1.03 * radius, 1.03 * radius), finish
-        )
+        stripe = axes * (0.3 * radius, 1.03 * radius, 1.03 * radius)
+        piece.body.ellipsoid(piece.name, vector(0, radius, 0) + 0.02 * across, stripe, finish)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import cos, pi, sin
 
 from .piece import ACCENT, DARK, MAIN, METAL, PALE, SECOND, Piece, Rng, arch
@@ -105,7 +106,7 @@ def sink(piece: Piece, rng: Rng) -> None:
     x, y, z = side * 0.2 * wide, high + 0.1, -0.22
     piece.rod((x, y, z), (x, y + 0.3, z), 0.04, METAL)
     bow = [(0.15 * cos(pi * k / 6), 0.15 * sin(pi * k / 6)) for k in range(6)]
-    for (a, b), (c, d) in zip(bow, bow[1:], strict=False):
+    for (a, b), (c, d) in pairwise(bow):
         piece.rod((x, y + 0.3 + b, z + 0.15 - a), (x, y + 0.3 + d, z + 0.15 - c), 0.035, METAL)
     for k in range(rng.integers(1, 4)):
         piece.lump((-side * (0.1 + 0.14 * k) * wide, high + 0.18, 0), (0.05, 0.13, 0.13), (PALE, ACCENT)[k % 2])

@@ -29,7 +29,8 @@ def wardrobe(piece: Piece, rng: Rng) -> None:
     piece.block((0, 0.5 * high + 0.08, 0.5 * deep), (0.03, 0.86 * high, 0.03), DARK)
     for side in (-1, 1):
         for level, share in ((0.72, 0.36), (0.28, 0.3)):
-            piece.block((side * 0.24 * wide, level * high + 0.08, 0.51 * deep), (0.33 * wide, share * high, 0.02), SECOND)
+            centre = (side * 0.24 * wide, level * high + 0.08, 0.51 * deep)
+            piece.block(centre, (0.33 * wide, share * high, 0.02), SECOND)
         piece.lump((side * 0.06 * wide, 0.5 * high + 0.05, 0.56 * deep), (0.035, 0.06, 0.05), METAL)
 
 

@@ -17,6 +17,9 @@ from partbench.datasets.fauna.body import Body, Material, Point, vector
 Rng = np.random.Generator
 
 
+Triple = tuple[float, float, float]
+
+
 class Finish(IntEnum):
     """What a solid is made of. The colours are drawn for each object, from the same distribution for every class."""
 
@@ -39,31 +42,27 @@ class Piece:
     name: str
     body: Body = field(default_factory=Body)
 
-    def block(self, centre: tuple[float, float, float], size: tuple[float, float, float], finish: Finish = MAIN) -> None:
+    def block(self, centre: Triple, size: Triple, finish: Finish = MAIN) -> None:
         """A box by its centre and its width, height and depth."""
         self.body.box(self.name, vector(*centre), np.diag(size) / 2, finish)
 
-    def leaning(
-        self, centre: tuple[float, float, float], size: tuple[float, float, float], back: float, finish: Finish = MAIN
-    ) -> None:
+    def leaning(self, centre: Triple, size: Triple, back: float, finish: Finish = MAIN) -> None:
         """A box that is tilted backwards by an angle."""
         tilt = np.array(((1, 0, 0), (0, cos(back), sin(back)), (0, -sin(back), cos(back))))
         self.body.box(self.name, vector(*centre), tilt @ np.diag(size) / 2, finish)
 
     def rod(
-        self, start: tuple[float, float, float], end: tuple[float, float, float], radius: float, finish: Finish = MAIN,
+        self, start: Triple, end: Triple, radius: float, finish: Finish = MAIN,
         taper: float = 1.0,
     ) -> None:  # fmt: skip
         """A round bar."""
         self.body.cone(self.name, vector(*start), vector(*end), (radius, radius * taper), finish)
 
-    def lump(self, centre: tuple[float, float, float], half: tuple[float, float, float], finish: Finish = MAIN) -> None:
+    def lump(self, centre: Triple, half: Triple, finish: Finish = MAIN) -> None:
         """An ellipsoid by its centre and half axes."""
         self.body.ellipsoid(self.name, vector(*centre), np.diag(half), finish)
 
-    def disc(
-        self, centre: tuple[float, float, float], radius: float, facing: str = "up", finish: Finish = MAIN
-    ) -> None:
+    def disc(self, centre: Triple, radius: float, facing: str = "up", finish: Finish = MAIN) -> None:
         """A flat round plate that faces up or to the front."""
         self.lump(centre, (radius, 0.03, radius) if facing == "up" else (radius, radius, 0.03), finish)
 

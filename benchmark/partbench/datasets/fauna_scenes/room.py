@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from partbench.datasets.fauna.backdrop import Backdrop, Blob
 
-from .piece import FINISHES, Rng
+from .piece import Rng
 
 BACK, SIDE, TOP, FRONT = -1.25, 1.75, 3.5, 3.0  # walls, ceiling and where the floor ends, in metres
 
@@ -44,9 +44,8 @@ def draw_finishes(rng: Rng) -> Float[ndarray, "finishes 3"]:
     if abs(gap) < 0.16:
         second = np.clip(second + (-0.2 if main.mean() > 0.5 else 0.2), 0.08, 0.95)
     dark, metal, pale = rng.uniform(0.07, 0.2), rng.uniform(0.45, 0.8), rng.uniform(0.8, 0.97)
-    colours = np.stack((main, second, accent, *(np.full(3, grey) + rng.normal(0, 0.02, 3) for grey in (dark, metal, pale))))
-    assert len(colours) == FINISHES
-    return np.clip(colours, 0, 1)
+    neutral = [np.full(3, grey) + rng.normal(0, 0.02, 3) for grey in (dark, metal, pale)]
+    return np.clip((main, second, accent, *neutral), 0, 1)
 
 
 def draw_room(rng: Rng, view: Float[ndarray, "3 3"], zoom: float, offset: Float[ndarray, "3"]) -> Backdrop:
@@ -62,7 +61,8 @@ def draw_room(rng: Rng, view: Float[ndarray, "3 3"], zoom: float, offset: Float[
     x, far = side * SIDE, -side * 3 * SIDE
     blobs = [area((far, 0, BACK), (x, 0, BACK), (x, 0, FRONT), (far, 0, FRONT), colour=floor)]
     blobs += [area(*strip, colour=floor * 0.88) for strip in _floor_lines(rng, (min(x, far), max(x, far)))]
-    blobs.append(area((x, 0, BACK), (x, TOP, BACK), (x, TOP, FRONT), (x, 0, FRONT), colour=wall * rng.uniform(0.8, 0.95)))
+    beside = ((x, 0, BACK), (x, TOP, BACK), (x, TOP, FRONT), (x, 0, FRONT))
+    blobs.append(area(*beside, colour=wall * rng.uniform(0.8, 0.95)))
     for _ in range(rng.integers(0, 5)):
         left, low = rng.uniform(-1.5, 0.9), rng.uniform(0, 1.1)
         right, high = left + rng.uniform(0.4, 0.9), min(low + rng.uniform(0.5, 1.6), 2.2)

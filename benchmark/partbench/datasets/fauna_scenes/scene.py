@@ -94,9 +94,7 @@ def draw_other_room_scene(seed: int, index: int) -> Scene:
     return furnish(OTHER_LABEL, [own[rng.integers(len(own))]] if rng.random() < STRAY else [], stream, (2, 4))
 
 
-def furnish(
-    label: int, own: Sequence[str], stream: Callable[[Stream], Rng], others: tuple[int, int] = (1, 3)
-) -> Scene:
+def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng], others: tuple[int, int] = (1, 3)) -> Scene:
     """A room with these objects and between `others` classes of EVERYWHERE."""
     shapes, places = stream(Stream.THING), stream(Stream.POSE)
     names = counted([*own, *draw_others(stream(Stream.ADORNMENT), *others)], shapes)
@@ -135,7 +133,7 @@ def counted(names: Sequence[str], rng: Rng) -> list[str]:
 def _camera(rng: Rng) -> Camera:
     view = view_of((rng.uniform(-0.45, 0.45), rng.uniform(0.26, 0.5), rng.normal(0, 0.06)))
     zoom = 1 / rng.uniform(2.9, 3.5)
-    middle = np.array((0.5, rng.uniform(0.5, 0.58), 0.0)) + (*rng.normal(0, 0.02, 2), 0)
+    middle = np.array((0.5, rng.uniform(0.5, 0.58), 0.0)) + np.append(rng.normal(0, 0.02, 2), 0)
     return Camera(view, zoom, middle - zoom * view @ (0, 0.72, -0.25))
 
 
@@ -215,9 +213,7 @@ def _together(objects: Sequence[Solids]) -> Solids:
             parts += one.parts[at[kind] : at[kind + 1]]
             materials.append(one.materials[at[kind] : at[kind + 1]])
     names = ("start", "end", "radii", "centre", "shape", "extent")
-    return Solids(
-        *map(all_of, names), tuple(parts), np.concatenate(materials), {}, all_of("middle"), all_of("sides")
-    )
+    return Solids(*map(all_of, names), tuple(parts), np.concatenate(materials), {}, all_of("middle"), all_of("sides"))
 
 
 def _plain(palette: Float[ndarray, "materials 3"]) -> Coat:
