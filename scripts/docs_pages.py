@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/: explainers, metrics, datasets and performers, species, API, command line.
+"""Write the generated pages of docs/: explainers, metrics, datasets and performers, species, rooms, API, command line.
 
     python scripts/docs_pages.py
 
@@ -23,6 +23,7 @@ import click
 import partbench
 from partbench.catalogue import Listed, described
 from partbench.cli.main import main as program
+from partbench.datasets.fauna_scenes.vocabulary import EVERYWHERE, OBJECTS, ROOMS
 from partbench.datasets.fauna_species.species import PROPERTIES, SPECIES, TRUTH, nearest
 from partbench.leaderboard.markdown import grid
 from partbench.registry import FIRST_PARTY, Registry, load
@@ -57,6 +58,7 @@ def pages() -> dict[str, str]:
         "metric_reference.md": metrics(registry),
         "datasets.md": datasets_and_performers(registry),
         "fauna_species.md": species(),
+        "fauna_scenes.md": rooms(),
         "api.md": api(),
         "command_line.md": command_line(),
     }
@@ -195,6 +197,32 @@ def species() -> str:
         "## The nearest species",
         "The fewest parts in which another species differs.",
         grid(["species", "nearest, and the parts that tell it apart"], apart),
+    ])  # fmt: skip
+
+
+def rooms() -> str:
+    """Which objects make which room of `fauna_scenes`."""
+    own = [
+        [f"`{room}`", ", ".join(f"{name} ({share:.2f})" for name, share in of.items())] for room, of in ROOMS.items()
+    ]
+    return _joined([
+        HEADER,
+        "# Rooms of fauna_scenes",
+        "For everyone who asks whether a concept stands for one object, as SRAE's locality on Places does."
+        f" `fauna_scenes` has rendered rooms of {len(ROOMS)} kinds, with masks of {len(OBJECTS)} classes of objects, by"
+        " which locality is measured. Each class can be left out of an image. The box is the whole image; there are no"
+        " landmarks, so that metrics of location have no value.",
+        "## What makes a room",
+        "A room shows two or three of its own objects. The number is how often each is drawn before those with fewer"
+        " than two are drawn anew. In three images of ten, one object of another room stands among them: no object"
+        " decides alone.",
+        grid(["room", "own objects"], own),
+        f"One to three of these classes are in every room, whatever its kind: {', '.join(EVERYWHERE)}. Number, place,"
+        " size, turn and colours of all objects are drawn at random, and so are walls, floor, light and the camera."
+        " The model card of `small_vgg_scenes` says how little colours and edges tell.",
+        "The random images of single tasks are rooms with two to four of these classes and, in three images of ten, one"
+        " object of a room.",
+        "`make gallery` draws every object and images without it.",
     ])  # fmt: skip
 
 
