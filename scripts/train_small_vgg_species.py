@@ -132,6 +132,13 @@ def rendered(seed: int, count: int) -> tuple[Images, Int[Tensor, "n"]]:
     return torch.cat(images), torch.cat(labels)
 
 
+def below(state: dict[str, Tensor], outputs: int = len(SPECIES)) -> nn.Sequential:
+    """The shared layers, up to fc6, of written weights of a network with so many outputs."""
+    whole = network(outputs).eval().requires_grad_(False)
+    whole.load_state_dict(state_of(state))
+    return whole[: to_heads()]
+
+
 def head() -> nn.Sequential:
     """fc7 and fc8, with random weights, named as in the network."""
     layers, model = dict(network(1).named_children()), nn.Sequential()
@@ -166,7 +173,7 @@ def measured(
     whole = network().eval()
     whole.load_state_dict(state_of(state))
     pixels, shares, rest = images.float() / 255, {}, head().eval()
-    features = run(whole[: to_heads()], pixels)[:, 0]
+    features = run(below(state), pixels)[:, 0]
     for name in HEADS:
         own = {key: value for key, value in state_of(state, name).items() if key.startswith(OWN)}
         rest.load_state_dict(own)
