@@ -31,7 +31,7 @@ TRIES = 14  # places that are tried for an object; the one that hides least of t
 
 
 @dataclass(frozen=True)
-class Kind:
+class ObjectClass:
     """How the objects of a class are built and where they stand."""
 
     build: Callable[[Piece, Rng], None]
@@ -40,36 +40,36 @@ class Kind:
     most: int = 1  # objects of the class in a scene
 
 
-KINDS: dict[str, Kind] = {
-    "bathtub": Kind(fixtures.bathtub, "floor", 0.6),
-    "toilet": Kind(fixtures.toilet, "floor", 0.7),
-    "washbasin": Kind(fixtures.washbasin, "wall"),
-    "bed": Kind(furniture.bed, "floor", 0.7),
-    "wardrobe": Kind(furniture.wardrobe, "wall"),
-    "dresser": Kind(furniture.dresser, "wall"),
-    "table": Kind(furniture.table, "floor", 0.6),
-    "chair": Kind(furniture.chair, "floor", 3.1, 3),
-    "chandelier": Kind(fixtures.chandelier, "ceiling", 3.1),
-    "stove": Kind(fixtures.stove, "wall", 0.5),
-    "refrigerator": Kind(fixtures.refrigerator, "wall", 0.5),
-    "sink": Kind(fixtures.sink, "wall"),
-    "sofa": Kind(furniture.sofa, "floor", 0.6),
-    "television": Kind(fixtures.television, "wall"),
-    "fireplace": Kind(fixtures.fireplace, "wall", 0.3),
-    "desk": Kind(furniture.desk, "floor", 0.5),
-    "office_chair": Kind(furniture.office_chair, "floor", 1.3),
-    "bookcase": Kind(furniture.bookcase, "wall"),
-    "lamp": Kind(everywhere.lamp, "floor", 3.1),
-    "plant": Kind(everywhere.plant, "floor", 3.1, 2),
-    "picture": Kind(everywhere.picture, "hung", 0.0, 2),
-    "rug": Kind(everywhere.rug, "flat", 0.5),
-    "carton": Kind(everywhere.carton, "floor", 0.8, 2),
-    "ball": Kind(everywhere.ball, "floor", 3.1, 2),
+KINDS: dict[str, ObjectClass] = {
+    "bathtub": ObjectClass(fixtures.bathtub, "floor", 0.6),
+    "toilet": ObjectClass(fixtures.toilet, "floor", 0.7),
+    "washbasin": ObjectClass(fixtures.washbasin, "wall"),
+    "bed": ObjectClass(furniture.bed, "floor", 0.7),
+    "wardrobe": ObjectClass(furniture.wardrobe, "wall"),
+    "dresser": ObjectClass(furniture.dresser, "wall"),
+    "table": ObjectClass(furniture.table, "floor", 0.6),
+    "chair": ObjectClass(furniture.chair, "floor", 3.1, 3),
+    "chandelier": ObjectClass(fixtures.chandelier, "ceiling", 3.1),
+    "stove": ObjectClass(fixtures.stove, "wall", 0.5),
+    "refrigerator": ObjectClass(fixtures.refrigerator, "wall", 0.5),
+    "sink": ObjectClass(fixtures.sink, "wall"),
+    "sofa": ObjectClass(furniture.sofa, "floor", 0.6),
+    "television": ObjectClass(fixtures.television, "wall"),
+    "fireplace": ObjectClass(fixtures.fireplace, "wall", 0.3),
+    "desk": ObjectClass(furniture.desk, "floor", 0.5),
+    "office_chair": ObjectClass(furniture.office_chair, "floor", 1.3),
+    "bookcase": ObjectClass(furniture.bookcase, "wall"),
+    "lamp": ObjectClass(everywhere.lamp, "floor", 3.1),
+    "plant": ObjectClass(everywhere.plant, "floor", 3.1, 2),
+    "picture": ObjectClass(everywhere.picture, "hung", 0.0, 2),
+    "rug": ObjectClass(everywhere.rug, "flat", 0.5),
+    "carton": ObjectClass(everywhere.carton, "floor", 0.8, 2),
+    "ball": ObjectClass(everywhere.ball, "floor", 3.1, 2),
 }
 
 
 @dataclass(frozen=True)
-class Camera:
+class RoomView:
     """An oblique view from above: a map of the axes of the room to those of the image, a zoom and an offset."""
 
     view: Float[ndarray, "3 3"]
@@ -98,7 +98,7 @@ def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng], oth
     """A room with these objects and between `others` classes of EVERYWHERE."""
     shapes, places = stream(Stream.THING), stream(Stream.POSE)
     names = counted([*own, *draw_others(stream(Stream.ADORNMENT), *others)], shapes)
-    camera = _camera(stream(Stream.CAMERA))
+    camera = _room_view(stream(Stream.CAMERA))
     objects = [_build(name, camera, shapes, places) for name in names]
     placed = _arrange(list(zip(names, objects, strict=True)), camera, places)
     colours = stream(Stream.COAT)
@@ -130,14 +130,14 @@ def counted(names: Sequence[str], rng: Rng) -> list[str]:
     return [name for name in names for _ in range(rng.integers(1, KINDS[name].most + 1))]
 
 
-def _camera(rng: Rng) -> Camera:
+def _room_view(rng: Rng) -> RoomView:
     view = view_of((rng.uniform(-0.45, 0.45), rng.uniform(0.26, 0.5), rng.normal(0, 0.06)))
     zoom = 1 / rng.uniform(2.9, 3.5)
     middle = np.array((0.5, rng.uniform(0.5, 0.58), 0.0)) + np.append(rng.normal(0, 0.02, 2), 0)
-    return Camera(view, zoom, middle - zoom * view @ (0, 0.72, -0.25))
+    return RoomView(view, zoom, middle - zoom * view @ (0, 0.72, -0.25))
 
 
-def _build(name: str, camera: Camera, shapes: Rng, places: Rng) -> Solids:
+def _build(name: str, camera: RoomView, shapes: Rng, places: Rng) -> Solids:
     """An object that stands where the axes of the room meet, as the camera sees it."""
     kind, piece = KINDS[name], Piece(name)
     kind.build(piece, shapes)
@@ -146,7 +146,7 @@ def _build(name: str, camera: Camera, shapes: Rng, places: Rng) -> Solids:
     return piece.body.seen_from(camera.view @ around).moved(camera.zoom, camera.offset)
 
 
-def _arrange(objects: list[tuple[str, Solids]], camera: Camera, rng: Rng) -> list[tuple[str, Solids]]:
+def _arrange(objects: list[tuple[str, Solids]], camera: RoomView, rng: Rng) -> list[tuple[str, Solids]]:
     """The objects at places where they hide little of each other, the largest first."""
     boxes = [_frame_box(solids) for _, solids in objects]
     placed, taken = [], np.zeros((0, 4))
