@@ -14,7 +14,9 @@ from .body import Solids
 
 NOTHING = 255  # in `solid`, where no solid is
 FAR = np.float32(-9.0)
-Piece = tuple[ndarray, ndarray, Callable[[], tuple[ndarray, ndarray]]]  # where a solid is, its depth, its normal there
+SeenSolid = tuple[
+    ndarray, ndarray, Callable[[], tuple[ndarray, ndarray]]
+]  # where a solid is, its depth, its normal there
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,19 @@ def visible_surface(
     window = np.clip(window, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
     ellipsoids = np.concatenate((solids.centre, solids.shape.reshape(-1, 9)), 1).astype(np.float32)
     boxes = np.concatenate((solids.middle, solids.sides.transpose(0, 2, 1).reshape(-1, 9)), 1)
-    pieces = [(_cone, cone) for cone in cones.tolist()] + [(_ellipsoid, one) for one in ellipsoids.tolist()]
-    pieces += [(_cuboid, box) for box in boxes.tolist()]
+    pieces: list[tuple[Callable[..., SeenSolid], list[float]]] = []
+    for draw, solids_of_kind in ((_cone, cones), (_ellipsoid, ellipsoids), (_cuboid, boxes)):
+        pieces += [(draw, one) for one in solids_of_kind.tolist()]
     for k, (x0, y0, x1, y1) in enumerate(window.astype(int).tolist()):
         if x1 <= x0 or y1 <= y0 or solids.parts[k] in left_out:
             continue
         x, y, box = along[x0:x1], along[y0:y1, None], (slice(y0, y1), slice(x0, x1))
-        piece, shape = pieces[k]
-        _merge(surface, box, k, piece(shape, x, y))
+        shape, numbers = pieces[k]
+        _merge(surface, box, k, shape(numbers, x, y))
     return surface
 
 
-def _cone(cone: list[float], x: ndarray, y: ndarray) -> Piece:
+def _cone(cone: list[float], x: ndarray, y: ndarray) -> SeenSolid:
     """A tapered capsule: at each pixel the ball at the nearest point of its axis."""
     ax, ay, az, bx, by, bz, ra, rb = cone
     dx, dy, dz = bx - ax, by - ay, bz - az
@@ -79,7 +82,7 @@ def _cone(cone: list[float], x: ndarray, y: ndarray) -> Piece:
     return inside, depth, lambda: (qx / radius, qy / radius)
 
 
-def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> Piece:
+def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> SeenSolid:
     """d'Qd = 1: the larger root of the quadratic in depth."""
     cx, cy, cz, q11, q12, q13, _, q22, q23, _, _, q33 = (np.float32(v) for v in ellipsoid)
     x, y = x - cx, y - cy
@@ -97,10 +100,10 @@ def _ellipsoid(ellipsoid: list[float], x: ndarray, y: ndarray) -> Piece:
     return inside, cz + z, normal
 
 
-def _cuboid(cuboid: list[float], x: ndarray, y: ndarray) -> Piece:
+def _cuboid(cuboid: list[float], x: ndarray, y: ndarray) -> SeenSolid:
     """A box: along the line of sight, where the nearest of the far bounds of its slabs is."""
-    low, high = np.float32(-np.inf), np.full((len(y), x.shape[-1]), np.inf, np.float32)
-    across, down = np.zeros_like(high), np.zeros_like(high)
+    high = np.full((len(y), x.shape[-1]), np.inf, np.float32)
+    low, across, down = -high, np.zeros_like(high), np.zeros_like(high)
     x, y = x - np.float32(cuboid[0]), y - np.float32(cuboid[1])
     for k in (3, 6, 9):
         ax, ay, az = cuboid[k : k + 3]
@@ -116,7 +119,7 @@ def _cuboid(cuboid: list[float], x: ndarray, y: ndarray) -> Piece:
     return low < high, high + np.float32(cuboid[2]), lambda: (across, down)
 
 
-def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: Piece) -> None:
+def _merge(surface: Surface, box: tuple[slice, slice], index: int, piece: SeenSolid) -> None:
     """Put a solid where it is nearer than all before it."""
     nearer, depth, normal = piece
     nearer &= depth > surface.depth[box]

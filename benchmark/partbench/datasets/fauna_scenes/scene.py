@@ -207,13 +207,18 @@ def _together(objects: Sequence[Solids]) -> Solids:
         return np.concatenate([getattr(one, name) for one in objects])
 
     numbers = [np.cumsum((0, len(one.start), len(one.centre), len(one.middle))) for one in objects]
-    parts, materials = [], []
+    parts: list[str] = []
+    materials: list[ndarray] = []
     for kind in range(3):  # cones of all objects, then ellipsoids, then boxes
         for one, at in zip(objects, numbers, strict=True):
             parts += one.parts[at[kind] : at[kind + 1]]
             materials.append(one.materials[at[kind] : at[kind + 1]])
     names = ("start", "end", "radii", "centre", "shape", "extent")
-    return Solids(*map(all_of, names), tuple(parts), np.concatenate(materials), {}, all_of("middle"), all_of("sides"))
+    start, end, radii, centre, shape, extent = map(all_of, names)
+    return Solids(
+        start, end, radii, centre, shape, extent, tuple(parts), np.concatenate(materials), {},
+        all_of("middle"), all_of("sides"),
+    )  # fmt: skip
 
 
 def _plain(palette: Float[ndarray, "materials 3"]) -> Coat:
