@@ -14,7 +14,7 @@ from partbench.results.schema import picture_path
 
 FOLDER, SUFFIX = "pictures", ".webp"
 WIDTH, QUALITY = 1400, 80  # a sheet of some 900 kB takes about 100
-RENDERED = ("fauna",)  # photographs belong to their owners
+RENDERED = ("fauna", "fauna_species", "fauna_scenes")  # photographs belong to their owners
 MOST_BYTES = 6_000_000
 _READ = ["explainer", "variant", "dataset", "task", "seed", "cell", "metric", "value", "higher_is_better"]
 
