@@ -49,7 +49,7 @@ def test_species_are_told_about_as_well_as_the_card_says_and_not_by_colours(
     drawn: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     (said,) = re.findall(r"part in any choice: \*\*([\d.]+)\*\*", card())
-    (colours,) = re.findall(r"edges of whole\s+images:\s+([\d.]+)", card())
+    (colours,) = re.findall(r"edges of whole\s+images:\s+(\d\.\d+)", card())
     right = (opened().logits(drawn[0]).argmax(1) == torch.arange(COUNT) % len(SPECIES)).double().mean()
     assert right == pytest.approx(float(said), abs=0.07)
     assert 0.85 < float(said) < 0.99
