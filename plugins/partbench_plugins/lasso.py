@@ -43,6 +43,7 @@ class Lasso(Explainer):
         gives on CUB; 5 on Places). Alpha itself depends on the scale of the logits.
     alpha: this penalty instead.
     cross_validate: the penalty with the least error in three-fold cross-validation instead, among 20; often 100 units.
+    read_layer: role or name of the layer at which maps are read.
     """
 
     name: ClassVar[str] = "lasso"

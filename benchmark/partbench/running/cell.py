@@ -20,7 +20,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from partbench import advice, options
+from partbench.advice import advised
 from partbench.nn.torch_setup import return_freed_memory
+from partbench.performer import ROLES
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -128,9 +131,21 @@ def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
 
 
 def fit(explainer: Explainer, task: Task) -> None:
-    """Fit with the global generators seeded by task and explainer."""
+    """Fit with the global generators seeded by task and explainer.
+
+    Where an explainer names a role that no layer plays, or an option of its own that is no layer, as in "toy has no
+    layer 'fc1'", its NotApplicable goes on with the layers that there are.
+    """
     seed_generators(explainer, task)
-    explainer.fit(replace(task.training))  # its own, whatever it writes there
+    performer = task.performer
+    try:
+        explainer.fit(replace(task.training))  # its own, whatever it writes there
+    except NotApplicable as error:
+        names = [*ROLES, *map(str, options.resolved(explainer).values())]
+        there = performer.layers_in_words()
+        if there not in str(error) and any(f"'{name}'" in str(error) and not performer.has(name) for name in names):
+            raise NotApplicable(f"{error}; {there}") from error
+        raise
 
 
 def seed_generators(explainer: Explainer, task: Task) -> None:
@@ -280,14 +295,19 @@ def report_rows(explainer: Explainer, taken: Container[str]) -> list[Row]:
     """
     found, rows = explainer.report(), []
     if not isinstance(found, dict):
-        raise ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name")
+        raise advised(
+            ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name"), advice.REPORT
+        )
     blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
     blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
     for name, reported in found.items():
         value, remark = reported if isinstance(reported, Remarked) else (reported, "")
         if not isinstance(name, str) or name.partition("@")[0] in taken:
-            raise ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name")
+            raise advised(
+                ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name"),
+                advice.REPORT,
+            )
         if not isinstance(value, Real):
-            raise ValueError(f"report() gives {value!r:.60} as {name}, expected a number")
+            raise advised(ValueError(f"report() gives {value!r:.60} as {name}, expected a number"), advice.REPORT)
         rows.append(blank | {"metric": name, "value": float(value), "reason": str(remark)})
     return rows
