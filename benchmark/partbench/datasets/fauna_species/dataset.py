@@ -1,7 +1,7 @@
 """The dataset `fauna_species`: birds of species that differ in parts, in fixed scenes, rendered when asked for.
 
 As in CUB-200-2011, on which SRAE is measured (its paper, section 4), classes are species of birds that share the looks
-of most parts. Here `species.TRUTH` says what every part of every species looks like.
+of most parts. Here `species.TRUTH` says what every part of every species looks like; docs/fauna_species.md shows it.
 """
 
 from __future__ import annotations

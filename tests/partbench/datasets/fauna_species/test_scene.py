@@ -21,7 +21,7 @@ from partbench.datasets.fauna_species.scene import (
 )
 from partbench.datasets.fauna_species.species import PROPERTIES, SPECIES, TRUTH
 
-COUNT = 240
+COUNT = 180
 SHAPES = ("beak", "crown", "tail")  # parts whose looks differ in shape, so that the bird may take another place
 OWNERS = {"left_eye": "eyes", "right_eye": "eyes", "left_leg": "legs", "right_leg": "legs"} | {
     f"{side}_wing": "wings" for side in ("left", "right")
