@@ -30,11 +30,11 @@ def fitted_linear(features: Float[Tensor, "n d"], truth: Truth, outputs: int) ->
         optimiser.zero_grad()
         loss = balanced_loss(F.linear(inputs, weight, bias), truth) + RIDGE / 2 * weight.square().sum()
         loss.backward()
-        return float(loss)
+        return float(loss.detach())
 
     with torch.enable_grad():
         optimiser.step(closure)
-    layer = nn.Linear(features.shape[1], outputs)
+    layer = nn.utils.skip_init(nn.Linear, features.shape[1], outputs)
     with torch.no_grad():
         layer.weight.copy_(weight * scale)
         layer.bias.copy_(bias - (weight * scale) @ mean)

@@ -54,7 +54,8 @@ class NetworkPlugin(PerformerPlugin):
     @classmethod
     def with_options(cls, base: str, options: NetworkOptions, **attributes: object) -> type[PerformerPlugin]:
         """A subclass of that name with options; `attributes` are set too."""
-        size = options.size or attributes.pop("input_size", cls.input_size)
+        size = attributes.pop("input_size", cls.input_size)
+        size = options.size or size
         named = {"name": f"{base}{options}", "options": options, "input_size": size, "__doc__": cls.__doc__}
         return type(cls.__name__, (cls,), {**named, "__module__": cls.__module__, **attributes})
 
@@ -97,15 +98,17 @@ class NetworkPlugin(PerformerPlugin):
     @classmethod
     def _opened(cls, dataset: Dataset, device: torch.device, weights: str, fits: bool) -> Performer:
         if dataset.size != cls.input_size:
-            raise InputError(f"images of {dataset.name} are {dataset.size} px, expected {cls.input_size} for {cls.name}")
+            raise InputError(
+                f"images of {dataset.name} are {dataset.size} px, expected {cls.input_size} for {cls.name}"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
             make = {RANDOM: cls.unloaded, PRETRAINED: cls.pretrained}.get(weights, cls.from_file)
             built = make()
         given = roles_in_file(cls.options.layers) if cls.options.layers else {}
         stages = cls.chain(built.network, list(dict.fromkeys(given.values())))
-        own_logits = cls.options.outputs == IMAGENET
-        stages = stages if own_logits else features_of(stages)
+        own_logits, last = cls.options.outputs == IMAGENET, stages[-1].name
+        whole, stages = len(stages), stages if own_logits else features_of(stages)
         found = LayerRoles(given, {}) if given else cls._roles(stages, own_logits)
         key = cls._fingerprint(stages, built.normalise, dataset)
         modules = {"normalise": built.normalise, **{stage.name: stage.module for stage in stages}}
@@ -116,7 +119,9 @@ class NetworkPlugin(PerformerPlugin):
             explained = dataset.attribute_tasks if explains_attribute(dataset) else {c: c for c in dataset.categories}
             targets = {category: outputs.index(name) for category, name in explained.items()}
             frozen = nn.Sequential(*modules.values()).eval().requires_grad_(False)
-            modules["logits"] = head(frozen, stages[-1].shape[0], dataset, device, key if fits else "")
+            modules[last if len(stages) == whole - 1 else "logits"] = head(
+                frozen, stages[-1].shape[0], dataset, device, key if fits else ""
+            )
         return Performer(
             name=cls.name, version=cls.version, input_size=cls.input_size, stages=modules,
             roles={**found.layers, "logits": list(modules)[-1]}, outputs=outputs, targets=targets,
@@ -196,7 +201,9 @@ def features_of_images(frozen: nn.Module, dataset: Dataset, rows: Tensor, device
     for place in range(0, len(rows), BATCH):
         images = dataset.train.batch(rows[place : place + BATCH].tolist()).pixels
         found.append(frozen(images.to(device)).float())
-        dataset.train.progress(f"features of {dataset.name} for a linear layer", min(place + BATCH, len(rows)), len(rows))
+        dataset.train.progress(
+            f"features of {dataset.name} for a linear layer", min(place + BATCH, len(rows)), len(rows)
+        )
     return torch.cat(found)
 
 

@@ -135,7 +135,11 @@ def installed() -> Any:
 
 def _config(model: str) -> dict[str, Any]:
     config = installed().get_pretrained_cfg(model, allow_unregistered=False)
-    return dict(config.to_dict()) if config is not None else {"input_size": (3, 224, 224), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    return (
+        dict(config.to_dict())
+        if config is not None
+        else {"input_size": (3, 224, 224), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    )
 
 
 @hookimpl

@@ -69,7 +69,9 @@ class TorchvisionNetwork(NetworkPlugin):
     @classmethod
     def _known(cls) -> str:
         if not cls.builder:
-            raise InputError("torchvision:NAME stands for any classifier of torchvision; say which, as in torchvision:resnet18")
+            raise InputError(
+                "torchvision:NAME stands for any classifier of torchvision; say which, as in torchvision:resnet18"
+            )
         return cls.builder
 
     @classmethod
@@ -185,7 +187,8 @@ def with_shapes(layers: Mapping[str, nn.Module], size: int) -> list[ChainStage]:
         value = layer.eval()(value)
         last = list(layer.modules())[-1]
         pool = isinstance(last, nn.MaxPool2d | nn.AdaptiveAvgPool2d)
-        stages.append(ChainStage(name, layer, tuple(value.shape[1:]), pool or isinstance(last, nn.ReLU), pool))
+        rectified = pool or isinstance(last, nn.ReLU | nn.LocalResponseNorm)  # as these follow a ReLU here
+        stages.append(ChainStage(name, layer, tuple(value.shape[1:]), rectified, pool))
     return stages
 
 

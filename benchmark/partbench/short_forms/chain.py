@@ -97,7 +97,8 @@ class CallTracer(fx.Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.began: dict[str, int] = {}
-        self.returned: dict[str, fx.Node] = {}
+        self.returned: dict[str, fx.Node] = {}  # when last called
+        self._paths: dict[fx.Node, list[str]] = {}  # of the submodules that gave a value
         self._inside = 0
         self._called_within: set[fx.Node] = set()
 
@@ -120,6 +121,7 @@ class CallTracer(fx.Tracer):
         self._inside -= bool(path)
         if isinstance(value, fx.Proxy) and path:
             self.returned[path] = value.node
+            self._paths.setdefault(value.node, []).append(path)
         return value
 
     def create_node(self, *arguments: Any, **named: Any) -> fx.Node:
@@ -131,14 +133,14 @@ class CallTracer(fx.Tracer):
 
     def within(self, node: fx.Node) -> bool:
         """Whether a submodule computes the value on its way to another, which it returns."""
-        return node in self._called_within and node not in self.returned.values()
+        return node in self._called_within and node not in self._paths
 
     def name_of(self, node: fx.Node, after: fx.Node) -> str:
         """The largest submodule that gives the value of `node` and began behind the node `after`.
 
         Where there is none: the smallest that gives it, or else the call.
         """
-        paths = [path for path, given in self.returned.items() if given is node]
+        paths = self._paths.get(node, [])
         later = [path for path in paths if self.began[path] > self._order[after]]
         return min(later, key=len) if later else max(paths, key=len, default=node.name)
 
@@ -214,8 +216,8 @@ def _within_unit(node: fx.Node, network: nn.Module, values: Mapping[fx.Node, tup
     if is_padding(node, network):
         return True
     users = list(node.users)
-    if flattens(node, network):
-        return values[node.all_input_nodes[0]][2:] not in ((), (1, 1)) and users[0].op != "output"
+    if flattens(node, network) and values[node.all_input_nodes[0]][2:] not in ((), (1, 1)):
+        return users[0].op != "output"
     if len(users) != 1 or users[0].op == "output":
         return False
     follower = users[0]

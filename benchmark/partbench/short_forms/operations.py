@@ -6,7 +6,20 @@ from torch import fx, nn
 
 RECTIFIERS = frozenset({"ReLU", "ReLU6", "relu", "relu6", "Sigmoid", "sigmoid", "Hardsigmoid", "hardsigmoid"})
 ACTIVATIONS = RECTIFIERS | {
-    *("LeakyReLU", "leaky_relu", "ELU", "elu", "SiLU", "silu", "GELU", "gelu", "Hardswish", "hardswish", "Mish", "mish"),
+    *(
+        "LeakyReLU",
+        "leaky_relu",
+        "ELU",
+        "elu",
+        "SiLU",
+        "silu",
+        "GELU",
+        "gelu",
+        "Hardswish",
+        "hardswish",
+        "Mish",
+        "mish",
+    ),
     *("Tanh", "tanh", "PReLU", "Hardtanh", "hardtanh", "GELUTanh"),
 }
 NORMS = frozenset(
