@@ -50,7 +50,7 @@ VGG_S = Shape((5, 1, 0), (Pool(3, 3, 2), Pool(2, 2, 1), Pool(3, 3, 1)), (1,))
 
 
 class VggM(NetworkPlugin):
-    """VGG-M: 224 px, explained at conv4 and conv5 of 13 x 13 cells; ImageNet weights of MatConvNet (imagenet-vgg-m.mat).
+    """VGG-M: 224 px, explained at conv4 and conv5 of 13 x 13 cells; weights of MatConvNet (imagenet-vgg-m.mat).
 
     Its last layer is fitted to the training images of the task.
     """
@@ -106,7 +106,7 @@ class VggM(NetworkPlugin):
 
 
 class VggS(VggM):
-    """VGG-S: 224 px, explained at conv4 and conv5 of 17 x 17 cells; ImageNet weights of MatConvNet (imagenet-vgg-s.mat).
+    """VGG-S: 224 px, explained at conv4 and conv5 of 17 x 17 cells; weights of MatConvNet (imagenet-vgg-s.mat).
 
     Its last layer is fitted to the training images of the task.
     """
@@ -179,7 +179,7 @@ def load_matconvnet(model: nn.Module, file: MatFile) -> None:
 
 
 def _copy(layer: nn.Conv2d | nn.Linear, filters: Tensor, biases: Tensor, said: str) -> None:
-    """MatConvNet's filters (h, w, in, out) are torch's (out, in, h, w); a linear layer is a convolution of all cells."""
+    """MatConvNet's filters (h, w, in, out) are torch's (out, in, h, w); a linear layer convolves all cells."""
     weight = filters.permute(3, 2, 0, 1) if filters.ndim == 4 else filters
     weight = weight.flatten(1) if isinstance(layer, nn.Linear) else weight
     if weight.shape != layer.weight.shape or biases.numel() != len(weight):

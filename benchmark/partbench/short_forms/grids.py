@@ -57,7 +57,8 @@ def as_maps(stages: Sequence[ChainStage]) -> list[ChainStage]:
     square. Tokens beside the grid come first, and stay.
     """
     found: list[ChainStage] = []
-    cells, back = 0, None
+    cells = 0
+    back: nn.Module | None = None
     for stage in stages:
         module = stage.module if back is None else nn.Sequential(back, stage.module)
         stage, back = replace(stage, module=module), None

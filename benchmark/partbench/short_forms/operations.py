@@ -23,8 +23,11 @@ ACTIVATIONS = RECTIFIERS | {
     *("Tanh", "tanh", "PReLU", "Hardtanh", "hardtanh", "GELUTanh"),
 }
 NORMS = frozenset(
-    {"BatchNorm2d", "BatchNorm1d", "LayerNorm", "LayerNorm2d", "GroupNorm", "batch_norm", "layer_norm", "LocalResponseNorm"}
-)  # fmt: skip
+    {
+        *("BatchNorm2d", "BatchNorm1d", "LayerNorm", "LayerNorm2d", "GroupNorm", "LocalResponseNorm"),
+        *("batch_norm", "layer_norm"),
+    }
+)
 RESTING = frozenset({"Dropout", "Dropout2d", "dropout", "Identity", "contiguous", "stochastic_depth"})
 POOLS = frozenset(
     {

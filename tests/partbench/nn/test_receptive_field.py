@@ -149,7 +149,7 @@ def test_gates_of_whole_maps_are_left_out_and_named() -> None:
     field = receptive_field(chain(nn.Conv2d(3, 4, 3, stride=2, padding=1), gated, nn.Conv2d(4, 4, 3)), 16)
     assert (field.offset, field.stride, field.size) == (2.5, 2, 7)
     assert field.approximate == "gates of whole maps are left out"
-    with pytest.raises(ValueError, match="AdaptiveAvgPool2d.* whose values go into add"):
+    with pytest.raises(ValueError, match=r"AdaptiveAvgPool2d.* whose values go into add"):
         receptive_field(Residual(nn.AdaptiveAvgPool2d(1), nn.Identity()), 16)
 
 

@@ -58,7 +58,7 @@ class MatContent:
         return found
 
     def layer(self, name: str) -> list[Float[ndarray, "r c"]]:
-        """Of a layer of a MatConvNet network, see `network`: filters, their shape, biases, pads, strides, parameters."""
+        """Of a layer of a MatConvNet network: filters, their shape, biases, pads, strides, parameters."""
         return MatConvNet(self._variables()).layer(name)
 
     def average_image(self) -> list[Float[ndarray, "r c"]]:
