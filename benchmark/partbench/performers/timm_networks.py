@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench import ChainStage, InputError, PerformerPlugin, hookimpl, unknown
+from partbench import ChainStage, InputError, PerformerPlugin, hookimpl, torchvision, unknown
 from partbench.performers.network_options import NetworkOptions
 from partbench.performers.network_plugin import Built, NetworkPlugin
 from partbench.performers.normalise import Normalise
@@ -126,6 +126,7 @@ def coarse_chain(network: nn.Module, size: int) -> list[ChainStage]:
 
 def installed() -> Any:
     """The library. Raises InputError where it is not installed."""
+    torchvision()  # which timm imports
     try:
         import timm
     except ImportError:
