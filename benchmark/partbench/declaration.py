@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from partbench import advice
+from partbench.advice import Advice
 from partbench.names import in_ascii
 from partbench.plugin import Dataset, Explainer, Metric, PerformerPlugin
 
@@ -25,19 +27,36 @@ ATTRIBUTES = {
 }  # fmt: skip
 
 
-def fault(kind: str, cls: Any) -> str:
+class Fault(str):
+    """Why a class cannot be registered, in one line, with advice on how to mend it."""
+
+    advice: Advice | None = None
+
+    @staticmethod
+    def of(text: str, mending: Advice | None) -> Fault:
+        """A text with advice."""
+        made = Fault(text.replace("\n", " "))
+        made.advice = mending
+        return made
+
+
+def fault(kind: str, cls: Any) -> Fault:
     """Why a class cannot be registered as one of `kind` ("explainers", ...), in one line; "" if it can."""
     if not isinstance(cls, type):
-        return f"registered {cls!r:.60}, expected a class".replace("\n", " ")
-    found = _fault_of_name(kind, getattr(cls, "name", None)) or _missing(kind, cls) or _fault_of_fields(kind, cls)
-    found = found or _fault_of_values(kind, cls)
-    return f"class {cls.__name__}: {found}" if found else ""
-
-
-def _fault_of_name(kind: str, name: Any) -> str:
+        return Fault.of(f"registered {cls!r:.60}, expected a class", advice.NO_CLASS)
+    name = getattr(cls, "name", None)
     if type(name) is not str:  # a subclass could read otherwise at every call
         found = "there is none" if name is None else f"it is {name!r:.60}"
-        return f"expected a class attribute `name`, a text; {found}"
+        text = f"expected a class attribute `name`, a text; {found}"
+        mending: Advice | None = advice.NAME_MISSING
+    elif text := _fault_of_name(kind, name):
+        mending = advice.NAME
+    else:
+        text, mending = _missing(kind, cls) or _fault_of_fields(kind, cls) or _fault_of_values(kind, cls)
+    return Fault.of(f"class {cls.__name__}: {text}", mending) if text else Fault()
+
+
+def _fault_of_name(kind: str, name: str) -> str:
     if not 0 < len(name) <= LONGEST_NAME:
         return f"its name has {len(name)} characters, expected 1 to {LONGEST_NAME}"
     if len(name.encode(errors="surrogatepass")) > LONGEST_NAME:  # it is part of the names of files
@@ -52,26 +71,27 @@ def _fault_of_name(kind: str, name: Any) -> str:
     return ""
 
 
-def _missing(kind: str, cls: type) -> str:
+def _missing(kind: str, cls: type) -> tuple[str, Advice] | None:
     base = BASES[kind]
     if not issubclass(cls, base):
-        return f"expected a subclass of partbench.{base.__name__}"
+        return f"expected a subclass of partbench.{base.__name__}", advice.BASE_CLASS
     absent = [f"{name}()" for name in METHODS[kind] if vars(base)[name] is inspect.getattr_static(cls, name)]
+    absent += [f"{name}()" for name in sorted(getattr(cls, "__abstractmethods__", ()))]
     absent += [f"`{name}`" for name in ATTRIBUTES[kind] if not hasattr(cls, name)]
     if absent:
-        return f"expected of {kind.removesuffix('s')}s, and not there: {', '.join(absent)}"
+        return f"expected of {kind.removesuffix('s')}s, and not there: {', '.join(absent)}", advice.ABSENT
     if issubclass(cls, Dataset) and not _names(cls.categories):
-        return "expected `categories`, a tuple of names"
-    return ""
+        return "expected `categories`, a tuple of names", advice.CATEGORIES
+    return None
 
 
-def _fault_of_values(kind: str, cls: type) -> str:
+def _fault_of_values(kind: str, cls: type) -> tuple[str, Advice | None]:
     """What is declared is read by whoever ranks, plots or stores: a value of another type would fail there."""
     for name, (right, expected) in VALUES[kind].items():
         value = getattr(cls, name)
         if not right(value):
-            return f"its {name} is {value!r:.60}, expected {expected}".replace("\n", " ")
-    return ""
+            return f"its {name} is {value!r:.60}, expected {expected}", Advice(name, "correct this class attribute")
+    return "", None
 
 
 def _is_range(value: Any) -> bool:
@@ -88,15 +108,15 @@ def _names(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(isinstance(name, str) for name in value)
 
 
-def _fault_of_fields(kind: str, cls: type) -> str:
+def _fault_of_fields(kind: str, cls: type) -> tuple[str, Advice] | None:
     """Explainers and metrics are built without arguments: each field needs a default."""
     if kind not in ("explainers", "metrics") or not dataclasses.is_dataclass(cls):
-        return ""
+        return None
     if "name" in [f.name for f in dataclasses.fields(cls)]:
-        return "`name` is a field, and so an option; write `name: ClassVar[str] = ...`"
+        return "`name` is a field, and so an option; write `name: ClassVar[str] = ...`", advice.NAME_FIELD
     missing = dataclasses.MISSING
     bare = [f.name for f in dataclasses.fields(cls) if f.init and f.default is missing is f.default_factory]
-    return f"expected a default for each field; {', '.join(bare)} lack one" if bare else ""
+    return (f"expected a default for each field; {', '.join(bare)} lack one", advice.DEFAULTS) if bare else None
 
 
 _VERSION = {"version": (lambda value: _is_text(value) and value, 'a text such as "1"')}

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from partbench.activations import Activations
+from partbench.advice import NO_PERFORMER, advised
 from partbench.attribute_view import through_attribute
 from partbench.cache.folder import check_cache_writable
 from partbench.category_view import RandomImages, has_random_images, through_category
@@ -224,7 +225,8 @@ class Workbench:
         with one_line(f"performer {performer_name} for {dataset_name}"):
             performer = plugin.open(dataset, self.device)
             if not isinstance(performer, Performer):
-                raise TypeError(f"open() returned a {type(performer).__name__}, expected a Performer")
+                found = f"open() returned a {type(performer).__name__}, expected a Performer"
+                raise advised(TypeError(found), NO_PERFORMER)
             performer.layer("logits")
         if dataset.negatives and len(performer.outputs) != 1:
             raise InputError(

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
+from partbench.advice import PLAIN_OPTIONS, advised
 from partbench.errors import InputError, unknown
 from partbench.option_types import SEVERAL, kinds_of, names, plain_member, types_of, with_member_names, written
 
@@ -172,7 +173,8 @@ def _options(cls: type) -> dict[str, Option]:
         return {name: Option(hint, TypeAdapter(with_member_names(hint), config=FINITE)) for name, hint in hints.items()}
     except (NameError, PydanticUserError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
-        raise InputError(f"{_title(cls)}: the type of an option cannot be checked: {reason}") from error
+        found = f"{_title(cls)}: the type of an option cannot be checked: {reason}"
+        raise advised(InputError(found), PLAIN_OPTIONS) from error
 
 
 def _convert(name: str, text: str, option: Option) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -10,11 +11,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from partbench.errors import unknown
+from partbench import advice
+from partbench.advice import advised
+from partbench.errors import InputError
 from partbench.nn.measured_field import measured_geometry
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
+from partbench.types import NotApplicable
 
 ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
+
+
+class LayerAbsent(InputError, NotApplicable):
+    """A performer has no layer of a role: an explainer that needs one is skipped, for this reason."""
 
 
 @dataclass
@@ -45,11 +53,33 @@ class Performer:
             stage.eval().requires_grad_(False).to(self.device)
 
     def layer(self, role: str) -> str:
-        """The name of the stage that plays a role; a stage's own name is itself. Raises InputError if unknown."""
+        """The name of the stage that plays a role; a stage's own name is itself.
+
+        Raises LayerAbsent for a role that no layer plays, which skips an explainer, and InputError for another name.
+        """
         name = self.roles.get(role, role)
-        if name not in self.stages:
-            raise unknown(f"layer of {self.name}", role, {*self.roles, *self.stages})
-        return name
+        if name in self.stages:
+            return name
+        if role in ROLES:
+            found = f"{self.name} has no layer '{role}'{self.why_lacking(role)}; {self.layers_in_words()}"
+            raise advised(LayerAbsent(found), advice.LAYERS)
+        found = f"no layer of {self.name} named '{role}'; {self.layers_in_words(role)}"
+        raise advised(InputError(found), advice.LAYERS)
+
+    def why_lacking(self, role: str) -> str:
+        """Why no layer plays a role, behind a colon; "" where that is not known."""
+        return f": {self.lacking[role]}" if role in self.lacking else ""
+
+    def layers_in_words(self, asked: str = "") -> str:
+        """The layers that there are: roles first, with the names of their layers, then the layers without a role.
+
+        Before them stands the name that is nearest to the one `asked` for.
+        """
+        played = [role if role == layer else f"{role} ({layer})" for role, layer in self.roles.items()]
+        others = [layer for layer in self.stages if layer not in self.roles.values()]
+        near = difflib.get_close_matches(asked, [*self.roles, *self.stages], n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        return f"{hint}its layers: {', '.join([*played, *others])}"
 
     def has(self, role: str) -> bool:
         """Whether this network has a layer of that role or name."""

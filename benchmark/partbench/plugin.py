@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from partbench.advice import ABSENT, advised
 from partbench.errors import InputError
 from partbench.options import resolve_options
 from partbench.types import Batch, Explanation, Images, NotApplicable, PerformerOutputs, Scores
@@ -295,11 +296,11 @@ class Metric:
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. Raises NotApplicable where the metric cannot serve the task or the explanation."""
-        raise NotImplementedError(f"{type(self).__name__} has no method update(batch, explanation, outputs)")
+        raise _lacking(self, "update(batch, explanation, outputs)")
 
     def compute(self) -> dict[str, Scores]:
         """Scores of all batches so far, by name: the metric's own first, then its variants, as in `name@variant`."""
-        raise NotImplementedError(f"{type(self).__name__} has no method compute()")
+        raise _lacking(self, "compute()")
 
 
 @dataclass
@@ -319,7 +320,7 @@ class ImageMetric(Metric):
 
         NaN where an image has no value. Masked (numpy.ma) where a reading does not count an image at all.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no method readings(batch, explanation, outputs)")
+        raise _lacking(self, "readings(batch, explanation, outputs)")
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add the readings of a batch."""
@@ -341,6 +342,10 @@ class ImageMetric(Metric):
         counts = ~np.ma.getmaskarray(values)
         ids = tuple(name for name, counted in zip(self._ids, counts, strict=True) if counted)
         return Scores(ids, np.ma.getdata(values)[counts].astype(float))
+
+
+def _lacking(plugin: object, method: str) -> NotImplementedError:
+    return advised(NotImplementedError(f"{type(plugin).__name__} has no method {method}"), ABSENT)
 
 
 class PerformerPlugin:

@@ -15,6 +15,8 @@ from types import ModuleType
 from partbench import hookspecs
 from partbench.errors import InputError, in_one_line
 
+LONGEST_PATH = 200  # characters of a path that are shown where no file can have it
+
 
 def import_file(path: Path) -> ModuleType:
     """Import a plugin from a .py file; it may import the modules beside it, as a script may.
@@ -24,9 +26,8 @@ def import_file(path: Path) -> ModuleType:
     place of modules of installed plugins, so that a working copy runs with its own. Raises InputError if the file is
     not there or fails to import.
     """
-    path = path.resolve()
+    path = existing(path)
     place = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    existing(path)
     top = f"partbench_file_{place}"
     _forget(top)  # the file and those beside it may have changed since
     try:
@@ -36,18 +37,48 @@ def import_file(path: Path) -> ModuleType:
         raise
     except BaseException as error:  # a file may call sys.exit
         _forget(top)
-        raise InputError(f"plugin file {path} is broken: {in_one_line(error)}") from error
+        reason = str(error) if isinstance(error, InputError) else in_one_line(error)
+        raise InputError(f"plugin file {path} is broken: {reason}") from error
 
 
 def existing(path: Path) -> Path:
-    """The path of a plugin file. Raises InputError, with the nearest name beside it, if there is no such file."""
-    if path.is_file() and path.suffix == ".py":
-        return path
-    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.py")], n=1, cutoff=0.75)
-    if (path.parent / path.stem / path.name).is_file():  # the folder of a project, as `bench new` makes it
-        near = [f"{path.stem}/{path.name}"]
+    """The absolute path of a plugin file.
+
+    Raises InputError if there is no such file, with the nearest name beside it, or if it cannot be read.
+    """
+    path = absolute(path)
+    try:
+        if path.is_file() and path.suffix == ".py":
+            path.open("rb").close()
+            return path
+        beside = [file.name for file in path.parent.glob("*.py")]
+        in_project = (path.parent / path.stem / path.name).is_file()  # a folder as `bench new` makes it
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
+    if path.exists():
+        kind = "a folder" if path.is_dir() else "a file of another kind"
+        raise InputError(f"no plugin file {path}: it is {kind}; expected a Python file with a register_... hook")
+    near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75)
+    near = [f"{path.stem}/{path.name}"] if in_project else near
     hint = f"did you mean '{near[0]}'?" if near else "expected a Python file with a register_... hook"
     raise InputError(f"no plugin file {path}; {hint}")
+
+
+def absolute(path: Path) -> Path:
+    """The absolute path, with `~` and symbolic links followed. Raises InputError where that is not possible."""
+    try:
+        found = path.expanduser().resolve()
+        found.exists()  # raises where the name is too long
+        return found
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL, a user who is not there
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> InputError:
+    text = str(path)
+    shown = text if len(text) <= LONGEST_PATH else f"{text[:LONGEST_PATH]}..."
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return InputError(f"plugin file {shown} cannot be read: {reason}")
 
 
 def digest(path: Path) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pluggy
 
-from partbench import __version__, hookspecs, options
+from partbench import __version__, advice, hookspecs, options
+from partbench.advice import advised
 from partbench.declaration import fault
 from partbench.errors import InputError, in_one_line, unknown
 from partbench.names import FIRST_PARTY, look, performer_bases
@@ -208,15 +209,18 @@ def _load_file(registry: Registry, path: Path) -> None:
         found = offered(import_file(path))
     except (KeyboardInterrupt, InputError):
         raise
+    except pluggy.PluginValidationError as error:
+        raise advised(InputError(f"plugin file {path} is broken: {in_one_line(error)}"), advice.HOOK) from error
     except BaseException as error:
         raise InputError(f"plugin file {path} is broken: {in_one_line(error)}") from error
     if not found:
         hook = "a hook, such as @hookimpl def register_metrics(register), that calls register(YourClass)"
-        raise InputError(f"plugin file {path} registers nothing; expected {hook}; see docs/plugins.md")
+        text = f"plugin file {path} registers nothing; expected {hook}; see docs/plugins.md"
+        raise advised(InputError(text), advice.HOOK)
     version = digest(path)
     for kind, cls in found:
         if wrong := _fault(kind, cls):
-            raise InputError(f"plugin file {path} is broken: {wrong}")
+            raise advised(InputError(f"plugin file {path} is broken: {wrong}"), getattr(wrong, "advice", None))
         if wrong := _alike(registry, kind, cls.name, str(path)):
             raise InputError(wrong)
         if kind in ("explainers", "metrics"):
@@ -238,7 +242,8 @@ def _alike(registry: Registry, kind: str, name: str, owner: str) -> str:
 def _shadow(kind: str, known: Entry, entry: Entry) -> str:
     """A file may take the place of an installed plugin, which is said; not of another file's."""
     if known.version.startswith("sha256:"):
-        raise InputError(f"two {kind} are named '{entry.name}': {known.owner} and {entry.owner}; rename one")
+        text = f"two {kind} are named '{entry.name}': {known.owner} and {entry.owner}; rename one"
+        raise advised(InputError(text), advice.NAME_TAKEN)
     place = f"{known.distribution} {known.version}"
     text = f"{entry.owner} takes the place of '{entry.name}' ({kind}) of {place}"
     warnings.warn(text, stacklevel=4)

@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from partbench import advice
 from partbench.activations import Activations, TrainingImages
+from partbench.advice import advised
 from partbench.errors import InputError, unknown
 from partbench.performer import Performer
 from partbench.plugin import Dataset, Explainer, Negatives
@@ -290,7 +292,10 @@ class Task:
         """
         found = explainer.explain(batch.images)
         if type(found) is not Explanation:  # a subclass could check itself
-            raise ValueError(f"{explainer.name}.explain returned a {type(found).__name__}, expected an Explanation")
+            raise advised(
+                ValueError(f"{explainer.name}.explain returned a {type(found).__name__}, expected an Explanation"),
+                advice.NO_EXPLANATION,
+            )
         parts = self.dataset.part_names or self.dataset.landmark_names
         self._expect_logits(found, len(batch))
         return found.accepted(len(batch), self.device, len(parts), lambda: explainer.unmasked(batch.images))
@@ -300,7 +305,10 @@ class Task:
         for name, value in (("logits", found.logits), ("explained", found.explained)):
             if value is not None and value.shape != wanted:
                 what = "one logit is" if self.target is not None else "the logits of all categories are"
-                raise ValueError(f"{name} are {tuple(value.shape)}, expected {wanted}: {what} explained")
+                raise advised(
+                    ValueError(f"{name} are {tuple(value.shape)}, expected {wanted}: {what} explained"),
+                    advice.LOGIT_AXES,
+                )
 
     def explained(self, batch: Batch) -> Float[Tensor, "n"]:
         """The performer's explained logit of a batch. Raises ValueError for "multi"."""

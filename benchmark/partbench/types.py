@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from partbench import advice
+from partbench.advice import advised
 from partbench.nn.receptive_field import ReceptiveField
 
 if TYPE_CHECKING:
@@ -249,9 +251,14 @@ class Explanation:
             _expect_parts(self.parts, parts)
         self._expect_shapes(n)
         if self.threshold is not None and not (isinstance(self.threshold, Real) and math.isfinite(self.threshold)):
-            raise ValueError(f"the threshold is {self.threshold!r:.60}, expected a finite number")
+            raise advised(
+                ValueError(f"the threshold is {self.threshold!r:.60}, expected a finite number"), advice.THRESHOLD_GRID
+            )
         if self.grid is not None and not isinstance(self.grid, ReceptiveField):
-            raise ValueError(f"the grid is a {type(self.grid).__name__}, expected a ReceptiveField")
+            raise advised(
+                ValueError(f"the grid is a {type(self.grid).__name__}, expected a ReceptiveField"),
+                advice.THRESHOLD_GRID,
+            )
         fields: dict[str, Any] = {name: _copied(getattr(self, name), device) for name in FIELDS}
         if self.is_classifier:
             fields["explained"] = fields["logits"]
@@ -275,7 +282,7 @@ class Explanation:
         if self.parts is not None:
             concepts["parts"] = len(self.parts)
         if len(set(concepts.values())) > 1:
-            raise ValueError(f"fields disagree on the number of concepts: {concepts}")
+            raise advised(ValueError(f"fields disagree on the number of concepts: {concepts}"), advice.SAME_CONCEPTS)
 
     def _accepted_lazily(self, name: str, n: int, device: torch.device) -> Tensor | Callable[[], Tensor]:
         value = self.__dict__[f"_{name}"]
@@ -285,7 +292,10 @@ class Explanation:
             found = as_float32(name, value() if callable(value) else value)
             check(found, n)
             if name == "maps" and self.scores is not None and self.scores.shape[1] != found.shape[1]:
-                raise ValueError(f"maps have {found.shape[1]} concepts, scores {self.scores.shape[1]}")
+                raise advised(
+                    ValueError(f"maps have {found.shape[1]} concepts, scores {self.scores.shape[1]}"),
+                    advice.SAME_CONCEPTS,
+                )
             return found.to(device, copy=True)
 
         return accepted if callable(value) else accepted()
@@ -310,13 +320,15 @@ class Explanation:
 def as_float32(name: str, value: Any) -> Tensor:
     """A floating tensor as float32 without gradient. Raises ValueError for anything else."""
     if not isinstance(value, Tensor):
-        raise ValueError(f"{name} are a {type(value).__name__}, expected a torch tensor")
+        raise advised(ValueError(f"{name} are a {type(value).__name__}, expected a torch tensor"), advice.TENSOR)
     if not value.dtype.is_floating_point:
         kind = str(value.dtype).removeprefix("torch.")
-        raise ValueError(f"{name} are {kind}, expected floating point numbers; convert them with .float()")
+        raise advised(
+            ValueError(f"{name} are {kind}, expected floating point numbers; convert them with .float()"), advice.FLOAT
+        )
     if value.layout is not torch.strided or value.is_meta:
         kind = "without values (meta)" if value.is_meta else str(value.layout).removeprefix("torch.")
-        raise ValueError(f"{name} are {kind}, expected a dense tensor")
+        raise advised(ValueError(f"{name} are {kind}, expected a dense tensor"), advice.TENSOR)
     return value.detach().float()
 
 
@@ -336,27 +348,37 @@ def _expect(name: str, value: Tensor, n: int, axes: str) -> None:
     rank = len(axes.split())
     if value.ndim != rank or len(value) != n or 0 in value.shape[1:]:
         wanted = axes.replace("n", str(n), 1).replace(" ", ", ")
-        raise ValueError(f"{name} are {tuple(value.shape)}, expected ({wanted})")
+        raise advised(ValueError(f"{name} are {tuple(value.shape)}, expected ({wanted})"), advice.AXES[name])
     if not bool(torch.isfinite(value).all()):
-        raise ValueError(f"{name} hold {int((~torch.isfinite(value)).sum())} values that are NaN or infinite")
+        raise advised(
+            ValueError(f"{name} hold {int((~torch.isfinite(value)).sum())} values that are NaN or infinite"),
+            advice.FINITE,
+        )
 
 
 def _expect_maps(maps: Tensor, n: int) -> None:
     _expect("maps", maps, n, "n k h w")
     if maps.numel() and (lowest := float(maps.min())) < 0:
-        raise ValueError(f"maps must not be negative; the smallest value is {lowest:.3g}")
+        raise advised(
+            ValueError(f"maps must not be negative; the smallest value is {lowest:.3g}"), advice.NEGATIVE_MAPS
+        )
 
 
 def _expect_parts(parts: Tensor, count: int | None) -> None:
     if not isinstance(parts, Tensor):
-        raise ValueError(f"parts are a {type(parts).__name__}, expected a torch tensor")
+        raise advised(ValueError(f"parts are a {type(parts).__name__}, expected a torch tensor"), advice.PARTS)
     if parts.ndim != 1 or parts.dtype.is_floating_point or parts.dtype.is_complex or parts.dtype == torch.bool:
-        raise ValueError(f"parts are {parts.dtype} of shape {tuple(parts.shape)}, expected integers (k,)")
+        raise advised(
+            ValueError(f"parts are {parts.dtype} of shape {tuple(parts.shape)}, expected integers (k,)"), advice.PARTS
+        )
     if len(parts) and int(parts.min()) < -1:
-        raise ValueError(f"parts hold {int(parts.min())}, expected the index of a part, or -1 for none")
+        raise advised(
+            ValueError(f"parts hold {int(parts.min())}, expected the index of a part, or -1 for none"), advice.PARTS
+        )
     if count is not None and len(parts) and int(parts.max()) >= count:
-        raise ValueError(
-            f"parts hold {int(parts.max())}, expected at most {count - 1}: the dataset names {count} parts"
+        raise advised(
+            ValueError(f"parts hold {int(parts.max())}, expected at most {count - 1}: the dataset names {count} parts"),
+            advice.PARTS,
         )
 
 

@@ -18,6 +18,8 @@ class ExcitationBackprop(Explainer):
     Source: Zhang et al., "Top-down neural attention by Excitation Backprop", ECCV 2016; a baseline of SRAE
     (Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", section 4.2).
     It predicts no logit and gives no contributions.
+
+    read_layer: role or name of the layer at which the map is read. The paper reads at the image.
     """
 
     name: ClassVar[str] = "excitation_bp"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import numpy as np
-import sklearn.linear_model
-import sklearn.model_selection
 import torch
 from annotated_types import Ge
 from jaxtyping import Float
@@ -17,6 +15,11 @@ from partbench import Explainer, Explanation, Images, InputError, NotApplicable,
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.unit_maps import UnitMaps
 from partbench_plugins.weighted_concepts import WeightedConcepts
+
+if TYPE_CHECKING:
+    import sklearn.linear_model
+
+# scikit-learn is imported by what uses it: over a second, which every process that loads plugins would pay
 
 
 class SparseLinearModel(NamedTuple):
@@ -40,6 +43,7 @@ class Lasso(Explainer):
         gives on CUB; 5 on Places). Alpha itself depends on the scale of the logits.
     alpha: this penalty instead.
     cross_validate: the penalty with the least error in three-fold cross-validation instead, among 20; often 100 units.
+    read_layer: role or name of the layer at which maps are read.
     """
 
     name: ClassVar[str] = "lasso"
@@ -84,13 +88,22 @@ class Lasso(Explainer):
     def _model(self) -> Callable[[np.ndarray, np.ndarray], SparseLinearModel]:
         if self.cross_validate:
             return cross_validated
-        if self.alpha is not None:
-            return lambda z, y: _sparse(sklearn.linear_model.Lasso(alpha=self.alpha, max_iter=5000).fit(z, y))
+        if (alpha := self.alpha) is not None:
+            return lambda z, y: at_penalty(z, y, alpha)
         return lambda z, y: along_path(z, y, self.features)
+
+
+def at_penalty(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"], alpha: float) -> SparseLinearModel:
+    """The Lasso with the penalty alpha."""
+    import sklearn.linear_model
+
+    return _sparse(sklearn.linear_model.Lasso(alpha=alpha, max_iter=5000).fit(z, y))
 
 
 def along_path(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"], features: int) -> SparseLinearModel:
     """The Lasso at the least penalty that still has `features` units; fewer only where the path ends before."""
+    import sklearn.linear_model
+
     mean, level = z.mean(0), y.mean()
     _, _, path = sklearn.linear_model.lars_path(
         z - mean, y - level, method="lasso", max_iter=4 * features + 8, Gram=None, copy_X=False
@@ -104,6 +117,9 @@ def along_path(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"], features:
 
 def cross_validated(z: Float[np.ndarray, "N d"], y: Float[np.ndarray, "N"]) -> SparseLinearModel:
     """The Lasso with the penalty of least squared error in shuffled three-fold cross-validation (a fixed shuffle)."""
+    import sklearn.linear_model
+    import sklearn.model_selection
+
     folds = sklearn.model_selection.KFold(3, shuffle=True, random_state=0)
     return _sparse(sklearn.linear_model.LassoCV(alphas=20, cv=folds, eps=1e-2).fit(z, y))
 

@@ -21,6 +21,9 @@ class Z(Explainer):
     Source: Qi, Khorram and Li, "Embedding Deep Networks into Visual Explanations", table 1, column Z: there, a mean
     over all 4096 units. Here `units` of them are drawn, with the task's seed, among those active on some training image
     of the category. They do not predict the logit, so there are no contributions.
+
+    units: how many are drawn.
+    read_layer: role or name of the layer at which maps are read.
     """
 
     name: ClassVar[str] = "z"

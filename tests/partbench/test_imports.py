@@ -17,7 +17,7 @@ ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY 
 
 BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
-    "functional", "task_globs",
+    "functional", "task_globs", "advice",
 }  # fmt: skip
 NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
@@ -26,12 +26,13 @@ FLOORS: list[set[str]] = [
 ]  # fmt: skip
 # Room by room, what its files may import beside their own room.
 ALLOWED: dict[str, set[str]] = {
+    "advice": set(),
     "errors": set(),
     "names": set(),
     "task_globs": set(),
     "cache": {"errors"},
     "data_folders": {"errors"},
-    "options": {"errors", "option_types"},
+    "options": {"advice", "errors", "option_types"},
     "option_types": set(),
     "option_docs": set(),
     "nn": {"errors"},
@@ -43,11 +44,13 @@ ALLOWED: dict[str, set[str]] = {
 for _place, _floor in enumerate(FLOORS):
     _below = BOTTOM.union(*FLOORS[_place + 1 :])
     ALLOWED |= {room: _below | (NOUNS if room in NOUNS else set()) for room in _floor}
-ALLOWED["types"] = {"nn"}
+ALLOWED["types"] = {"advice", "nn"}
 ALLOWED["running"] |= {"results"}
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
 # Short forms are written on the base classes, and read images and normalise them as the plugins of the project do.
-ALLOWED["short_forms"] = BOTTOM | NOUNS | {"plugin", "types", "datasets.photograph", "performers.normalise"}
+ALLOWED["short_forms"] = (
+    BOTTOM | NOUNS | {"declaration", "plugin", "types", "datasets.photograph", "performers.normalise"}
+)
 ALLOWED["cli"] |= {"results", "leaderboard"}
 PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from partbench.option_docs import option_docs
+from partbench.option_types import names
+from partbench.registry import load
 
 
 @dataclass
@@ -43,3 +45,12 @@ def test_a_class_comes_before_its_base_and_comments_count() -> None:
     assert found["side"] == "px of a square"
     assert found["size"].startswith("how many")
     assert "plain" not in found
+
+
+def test_every_option_of_the_plugins_of_this_project_says_what_it_is() -> None:
+    registry = load()
+    classes = [entry.cls for kind in (registry.explainers, registry.metrics) for entry in kind.values()]
+    own = [cls for cls in classes if cls.__module__.partition(".")[0] in ("partbench", "partbench_plugins")]
+    assert len(own) > 30
+    docs = {(cls.name, option): option_docs(cls).get(option, "") for cls in own for option in names(cls)}
+    assert [option for option, text in docs.items() if len(text) < 12 or text.startswith("see ")] == []

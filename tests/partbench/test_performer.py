@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from partbench import InputError, NotApplicable
 from partbench.performer import Performer
 
 
-def test_two_roles_may_be_one_layer() -> None:
+def two() -> Performer:
     stages = {"conv": nn.Conv2d(3, 2, 3), "logits": nn.Sequential(nn.Flatten(), nn.Linear(8, 2))}
     roles = {"target": "conv", "top_conv": "conv", "logits": "logits"}
-    performer = Performer("two", "1", 4, stages, roles, ("a", "b"), {"a": 0, "b": 1})
+    return Performer("two", "1", 4, stages, roles, ("a", "b"), {"a": 0, "b": 1})
+
+
+def test_two_roles_may_be_one_layer() -> None:
+    performer = two()
+    stages = performer.stages
     images = torch.rand(5, 3, 4, 4)
     found = performer.activations(images, ["target", "top_conv", "logits", "conv"])
     expected = stages["conv"](images)
@@ -19,3 +26,13 @@ def test_two_roles_may_be_one_layer() -> None:
     for layer in ("target", "top_conv", "conv"):
         torch.testing.assert_close(found[layer], expected)
     torch.testing.assert_close(found["logits"], stages["logits"](expected))
+
+
+def test_a_layer_that_is_not_there_is_answered_with_those_that_are() -> None:
+    there = r"its layers: target \(conv\), top_conv \(conv\), logits"
+    for asked in (two().layer, two().receptive_field):
+        with pytest.raises(NotApplicable, match=f"two has no layer 'fc1'; {there}$"):
+            asked("fc1")
+    with pytest.raises(InputError, match=rf"no layer of two named 'covn'; did you mean 'conv'\? {there}") as caught:
+        two().activations(torch.zeros(1, 3, 4, 4), ["covn"])
+    assert not isinstance(caught.value, NotApplicable)

@@ -35,10 +35,10 @@ def test_a_neighbour_does_not_take_the_place_of_a_library_that_is_imported(tmp_p
     assert import_file(tmp_path / "mine.py").VALUE == 2
 
 
-@pytest.mark.parametrize("text", ["import no_such_module", "1 / 0", "def (", "import sys; sys.exit(3)"])
+@pytest.mark.parametrize("text", ["import no_such_module", "1 / 0", "def (", "import sys; sys.exit(3)", "é = 3", "\0"])
 def test_a_broken_file_is_answered_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.py"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match="is broken") as caught:
         import_file(path)
     assert "\n" not in str(caught.value)

@@ -35,7 +35,7 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
 
     A and B are explainers with their options, as on the leaderboards: srae, 'srae (profile=released)'. One that is not
     among your results is looked for among the published ones that come with partbench: default options, on the same
-    tasks, data and kind of device.
+    tasks, data and kind of device. Self-reported results are compared if no others of that name are there, with a mark.
 
     "A better" is what the board itself says, where it compares the two on all of its tasks; p is adjusted over all
     pairs of the board. Elsewhere (variants, floors, some tasks, published results) "A ahead" is said within the lines
@@ -50,24 +50,34 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
       bench compare srae nn --scope new --json
     """
     from partbench.leaderboard.compared import Asked, compared
+    from partbench.leaderboard.submitted import MARK
+    from partbench.leaderboard.with_self_reported import with_self_reported
     from partbench.results.store import load_with_evidence
 
     expect_results(results)
     dataset = (task or "*").partition("/")[0]
     datasets = None if set(dataset) & set("*?[") else [dataset]
-    rows, images, published = _beside_published(*load_with_evidence(results, datasets), (a, b))
-    found = compared(rows, images, (a, b), Asked(task, metric, scope), whole=not published)
+    frame, images = load_with_evidence(results, datasets)
+    rows, reported = with_self_reported(frame, (a, b))
+    rows, images, published = _beside_published(rows, images, (a, b))
+    found = compared(rows, images, (a, b), Asked(task, metric, scope), whole=not published and not reported)
     if as_json:
-        of_others = {"published": [name for name in (a, b) if name in published]}
+        of_others = {
+            "published": [name for name in (a, b) if name in published],
+            "self_reported": [name for name in (a, b) if name in reported],
+        }
         click.echo(json.dumps([_in_json(row) | of_others for row in found.to_dict("records")], indent=1))
         return
     from partbench.cli.tables import print_table
 
     for board, of_board in found.groupby("board", sort=True):
-        shown = " - ".join(f"{name} (published)" if name in published else name for name in (a, b))
+        marks = dict.fromkeys(published, " (published)") | dict.fromkeys(reported, f" {MARK}")
+        shown = " - ".join(f"{name}{marks.get(name, '')}" for name in (a, b))
         print_table(f"{board}: {shown}", [_shown(row) for row in of_board.to_dict("records")])
     for text in _remarks(found):
         click.echo(text)
+    if reported:
+        click.echo(f"{MARK}: self-reported, not verified here; no board says any of this")
 
 
 def _remarks(found: pd.DataFrame) -> Iterator[str]:

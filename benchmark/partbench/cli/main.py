@@ -19,11 +19,11 @@ from partbench.cli.listing import doctor, list_
 from partbench.cli.metric_card import metric_card
 from partbench.cli.new import new
 from partbench.cli.pages import leaderboard
-from partbench.cli.publishing import accept, submit, withdraw
 from partbench.cli.results import results
 from partbench.cli.run import run
 from partbench.cli.score import score
 from partbench.cli.show import show
+from partbench.cli.submission import accept, submit, withdraw
 from partbench.cli.verify import verify
 from partbench.errors import InputError, unknown
 from partbench.results.plain_text import printable
@@ -76,7 +76,7 @@ def main() -> None:
     bench metric-card part_following             what a metric is worth
     bench data info                              where to get datasets; check a folder, note it
     bench score --metric part_following          add a metric to finished cells
-    bench submit --plugin ./mine.py              bundle results to be published
+    bench submit --plugin ./mine.py              bundle results and code, to submit them
     bench verify mine.zip                        run cells again and compare the values
     bench cache                                  what is cached; check it, clear it
     bench results query 'select ...'             ask the results in SQL

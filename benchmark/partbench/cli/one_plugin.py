@@ -92,10 +92,14 @@ def _option(option: dict[str, str]) -> dict[str, str]:
 
 
 def readable(text: str) -> str:
-    """A type as it is said: "Annotated[int, Ge(1)]" is "int >= 1", "Literal['a', 'b']" is "'a' | 'b'"."""
+    """A type as it is said: "Annotated[int, Ge(1)]" is "int >= 1", "Literal['a', 'b']" is "'a' | 'b'".
+
+    "typing.Annotated[int, Ge(ge=1)]", as Python writes a type that is no text, is "int >= 1" too.
+    """
+    text = re.sub(r"\b(?:typing|annotated_types)\.", "", text)
     signs = {"Ge": ">=", "Gt": ">", "Le": "<=", "Lt": "<"}
     text = re.sub(r"Literal\[([^\]]*)\]", lambda found: " | ".join(found[1].split(", ")), text)
-    bound = r", (Ge|Gt|Le|Lt)\(([^()]*)\)"
+    bound = r", (Ge|Gt|Le|Lt)\((?:\w+=)?([^()]*)\)"
     while found := re.search(rf"Annotated\[(\w+)((?:{bound})+)\]", text):
         bounds = " ".join(f"{signs[name]} {value}" for name, value in re.findall(bound, found[2]))
         text = text.replace(found[0], f"{found[1]} {bounds}")

@@ -47,8 +47,11 @@ def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) 
     if check:
         _check(results)
         return
-    for path in _write_all(results, site, with_photographs):
+    paths = _write_all(results, site, with_photographs)
+    for path in paths:
         click.echo(path)
+    if not paths:
+        click.echo(f"bench: no page: {results} has no cell that boards rank (self-reported ones are not)", err=True)
 
 
 def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list[Path]:

@@ -32,9 +32,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 jobs_option = click.option(
     "--jobs", type=click.IntRange(min=1), help="Cells at once, each in a process. Default: all cores."
 )
+
+
+def _existing_files(context: click.Context, parameter: click.Parameter, files: tuple[Path, ...]) -> tuple[Path, ...]:
+    from partbench.plugin_files import existing
+
+    return tuple(map(existing, files))
+
+
 path_option = click.option(
-    "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), help="Load plugins from a file too."
-)
+    "--plugin-file", "files", multiple=True, type=click.Path(path_type=Path), callback=_existing_files,
+    help="Load plugins from a file too.",
+)  # fmt: skip
 
 
 def time_limit_option(what: str, seconds: float = 6 * 3600.0) -> Any:
@@ -44,9 +53,12 @@ def time_limit_option(what: str, seconds: float = 6 * 3600.0) -> Any:
 
 
 def expect_results(results: Path) -> None:
-    """Raise InputError where there is no folder of results."""
+    """Raise InputError where there is no folder of results; finish what an interrupted `bench score` left there."""
+    from partbench.results.amendment import finish_amendments
+
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
+    finish_amendments(results)
 
 
 def completion_of(*kinds: str) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from partbench.errors import InputError
 from partbench.hookspecs import GROUP
-from partbench.plugin_files import existing
+from partbench.plugin_files import absolute, existing
 
 POINT = f"[project.entry-points.{GROUP}]"
 
@@ -17,15 +18,16 @@ def file_or_name(plugin: str) -> str:
     """What a user means by a plugin: the absolute path of a file, which ends in .py, or a name.
 
     A folder stands for the plugin file of its project. Where a folder and an installed plugin have one name, the name
-    is that of the installed plugin and `./NAME` the folder. Raises InputError for a file that is not there, and for a
-    folder without a project.
+    is that of the installed plugin and `./NAME` the folder. Raises InputError for a file that is not there or cannot be
+    read, and for a folder without a project.
     """
-    path = Path(plugin).expanduser()
-    if path.is_dir() and ("/" in plugin or ((path / "pyproject.toml").exists() and not _is_installed(plugin))):
-        return str(plugin_file(path).resolve())
-    if not plugin.endswith(".py"):
-        return plugin
-    return str(existing(path.resolve()))
+    if "/" in plugin or plugin.endswith(".py"):  # which no name has
+        path = absolute(Path(plugin))
+        return str(existing(plugin_file(path) if path.is_dir() else path))
+    with suppress(OSError, ValueError):  # a name that no file can have
+        if Path(plugin, "pyproject.toml").exists() and not _is_installed(plugin):
+            return str(existing(plugin_file(Path(plugin))))
+    return plugin
 
 
 def _is_installed(name: str) -> bool:

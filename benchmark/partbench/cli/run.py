@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.engines import EngineChoice, engine_options
+from partbench.cli.metric_names import expect_metrics
 from partbench.cli.pages import write_pages_of
 from partbench.cli.parameters import (
     completion_of,
@@ -103,6 +104,7 @@ def run(
     from partbench.running.engine import Request, interruptible
 
     named = [file_or_name(name) for name in plugins]
+    expect_metrics(metrics, files=any(name.endswith(".py") for name in named))
     prepare_results(results)
     prepare_cache()
     setting = _setting(named, results, device, data_root, other, overwrite, pictures)

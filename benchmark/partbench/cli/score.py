@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from partbench.cli.engines import cores
+from partbench.cli.metric_names import expect_metrics
 from partbench.cli.pages import write_pages_of
 from partbench.cli.parameters import (
     completion_of,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     help="Metric to add; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--plugin-file", "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py",
-    help="A plugin file, of the metric or of explainers of the cells; may be repeated.",
+    "--plugin-file", "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE.py|PROJECT",
+    help="A plugin file or a project, of the metric or of explainers of the cells; may be repeated.",
 )  # fmt: skip
 @click.option("--refit", is_flag=True, help="Train again where weights are not in the cache.")
 @jobs_option
@@ -66,20 +67,23 @@ def score(
     """
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
+    from partbench.cli.project import file_or_name
     from partbench.results.store import load_results
     from partbench.running.cell_job import Limits, Setting, prepare_results
     from partbench.running.crew import Crew
     from partbench.running.engine import interruptible
-    from partbench.running.rescoring import rescored
+    from partbench.running.rescoring import expect_known, rescored
 
     expect_results(results)
+    expect_metrics(metrics, bool(files))
     prepare_results(results)
     prepare_cache()
     finished, failed = _split(_asked(load_results(results), results, cells))
-    setting = Setting.at(results, files, data_root, other)
+    setting = Setting.at(results, [file_or_name(str(file)) for file in files], data_root, other)
     limits, count = Limits(time_limit, Limits.usual().memory), min(jobs or cores(), max(1, len(finished)))
     lacking, datasets = False, set[str]()
     with interruptible(), Display(quiet=False) as display, Crew(count, limits, display) as crew:
+        expect_known(metrics, setting, crew)
         display.total(len(finished) * len(metrics), count)
         for metric in metrics:
             outcomes = list(rescored(finished, metric, setting, refit, crew))
@@ -93,10 +97,10 @@ def score(
 
 def _asked(rows: pd.DataFrame, results: Path, cells: Sequence[str]) -> pd.DataFrame:
     """The aggregate rows of the cells asked for."""
-    from partbench.results.store import find_cell
+    from partbench.results.cell_names import place_of
 
     if cells:
-        rows = rows[rows["cell"].isin({find_cell(results, text)["cell"] for text in cells})]
+        rows = rows[rows["file"].isin({place_of(results, text) for text in cells})]
     if rows.empty:
         raise InputError(f"no cells in {results}; run `bench run` first, or name another folder with --results")
     return rows

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import json
-import math
 import random
 import sys
 import tempfile
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,16 @@ from partbench.cli.parameters import (
     results_option,
     time_limit_option,
 )
+from partbench.cli.verified_table import in_json, print_verifications
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
 if TYPE_CHECKING:
-    from partbench.results.agreement import ComparedValue
     from partbench.results.bundle import Bundle
-    from partbench.running.cell_job import Limits, Setting
-    from partbench.running.verification import Verification
+    from partbench.running.cell_job import Setting
+    from partbench.running.crew import Crew
+    from partbench.running.verification import Reported, Verification
 
-FEW = 2  # cells of which all values are shown
 trust_option = click.option(
     "--trust", is_flag=True, help="Run the code in the bundle, with your rights: read it first."
 )
@@ -66,9 +67,10 @@ def verify(
     """Run cells again, and compare all their values with those reported.
 
     BUNDLE: a file that `bench submit` made; RESULTS: a folder of results; CELL: a key, its beginning, or a Parquet
-    file. Of a folder, four kinds of cells are left out, with a line that says how many: of older code, self-reported,
-    withdrawn, and of datasets that are not here (--data-root). Each explainer is fitted anew, without the weights in
-    the cache; new cells go to a temporary folder.
+    file. Of a folder, cells that boards do not rank are left out (older ones, self-reported, withdrawn), and those that
+    code and data here do not make, with a line for each reason; the last line says how many of all cells can be
+    verified here. Each explainer is fitted anew, without the weights in the cache; new cells go to a temporary folder.
+    Workers start in a folder of their own, and are told options and seeds, never the values reported.
 
     Values agree within the tolerances of docs/publishing.md; on the machine type that reported them they are expected
     to be equal.
@@ -86,183 +88,150 @@ def verify(
     """
     from partbench.running.engine import interruptible
 
+    coverage = ""
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
         folder, path = Path(temporary), Path(what)
         if path.is_dir():
-            root = path
-            places = _with_data(path, _places_in(path), folder, options)
+            cells, coverage = _sampled(path, folder, sample, seed, options)
         elif path.is_file() and path.suffix != ".parquet":
             from partbench.results.bundle import read_bundle
 
             found = read_bundle(path)
             options["files"] = code_of(found, folder, trust, options["files"])
-            root, places = folder / "results", found.places
-        elif path.suffix == ".zip":
-            raise InputError(f"no bundle '{path}'; `bench submit --out {path}` makes one")
+            cells = reported_by(found, _drawn(found.places, sample, seed))
         else:
-            root, place = _cell(results, what)
-            places = [place]
-        if sample is not None and sample < len(places):
-            places = sorted(random.Random(seed).sample(places, sample))
-        verifications = verified_cells(root, places, folder / "again", quiet=as_json, **options)
+            cells = _cell(results, what)
+        verifications = verified_cells(cells, folder, (path, results), quiet=as_json, **options)
     if as_json:
-        click.echo(json.dumps([_in_json(one) for one in verifications], indent=1))
+        click.echo(json.dumps([in_json(one) for one in verifications], indent=1))
     else:
-        print_verifications(verifications, every or len(verifications) <= FEW)
+        print_verifications(verifications, every)
+    if coverage:
+        click.echo(coverage, err=as_json)
     if not all(one.within and (not exact or all(line.equal for line in one.lines)) for one in verifications):
         sys.exit(1)
 
 
-def verified_bundle(bundle: Bundle, folder: Path, trust: bool, options: Mapping[str, Any]) -> list[Verification]:
-    """Verify all cells of a bundle, which is written into a folder; `options` are those of `verification_options`."""
+def verified_bundle(path: Path, folder: Path, trust: bool, options: Mapping[str, Any]) -> list[Verification]:
+    """Verify all cells of a bundle, with work in a folder; `options` are those of `verification_options`."""
+    from partbench.results.bundle import read_bundle
+
+    bundle = read_bundle(path)
     files = code_of(bundle, folder, trust, options["files"])
-    return verified_cells(folder / "results", bundle.places, folder / "again", **{**options, "files": files})
+    return verified_cells(reported_by(bundle, bundle.places), folder, [path], **{**options, "files": files})
 
 
 def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> list[Path]:
-    """Write a bundle into a folder; the plugin files to load: the user's own, and those of the bundle beside them.
+    """Write the sources of a bundle into a folder; the plugin files to load: the user's own, and others of the bundle.
 
     Raises InputError where code of the bundle is needed that is not trusted.
     """
-    bundle.written(folder)
     names = {Path(path).name for path in own}
-    needed = [folder / name for name in bundle.plugins if Path(name).name not in names]
+    needed = [path for path in bundle.sources_written(folder) if path.name not in names]
     if needed:
         listed = ", ".join(sorted(name for name in bundle.files if name.startswith("plugins/")))
         if not trust:
             raise InputError(
-                f"the bundle brings code, which would run with your rights: {listed}; read it (`unzip -p`), then add"
-                " --trust, or give your own copy with --plugin-file"
+                f"the bundle brings code, which would run with your rights: {listed}; read it"
+                " (`unzip -p BUNDLE 'plugins/*'`), then add --trust, or give your own copy with --plugin-file"
             )
         click.echo(f"bench: running code of the bundle with your rights: {listed}", err=True)
     return [*map(Path, own), *needed]
 
 
+def reported_by(bundle: Bundle, places: Sequence[str]) -> Reported:
+    """The rows of cells of a bundle. Its files are gone again before any of its code runs."""
+    from partbench.running.verification import reported_in
+
+    with tempfile.TemporaryDirectory(prefix="partbench-") as folder:
+        return reported_in(bundle.cells_written(Path(folder)), places)
+
+
 def verified_cells(
-    results: Path, places: Sequence[str], again: Path, jobs: int | None = None, quiet: bool = False, **options: Any
+    cells: Reported, folder: Path, hidden: Sequence[Path], jobs: int | None = None, quiet: bool = False, **options: Any
 ) -> list[Verification]:
-    """Verify cells at these places below a folder of results, in workers; new cells and weights go to `again`."""
+    """Verify cells in workers; new cells and weights go to a folder. Paths in `hidden` are kept from the workers."""
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
     from partbench.running.cell_job import prepare_results
     from partbench.running.verification import verified
 
     prepare_cache()
-    prepare_results(again / "results")
-    setting, limits = _setting(again, **options)
-    count = jobs or cores()
-    with Display(quiet) as display:
-        display.total(len(places), min(count, len(places)))
-        found = list(verified(results, places, setting, count, limits, display))
+    prepare_results(folder / "results")
+    count = min(jobs or cores(), max(1, len(cells)))
+    with Display(quiet) as display, _crew(count, folder, hidden, display, **options) as (crew, setting):
+        display.total(len(cells), count)
+        found = list(verified(cells, setting, crew))
     return sorted(found, key=lambda one: one.place)
 
 
-def _setting(
-    again: Path, files: Sequence[Path] = (), time_limit: float | None = None, data_root: Path | None = None,
-    other: Path | None = None,
-) -> tuple[Setting, Limits]:  # fmt: skip
+@contextlib.contextmanager
+def _crew(
+    count: int, folder: Path, hidden: Sequence[Path], listener: Any = None, files: Sequence[Path] = (),
+    time_limit: float | None = None, data_root: Path | None = None, other: Path | None = None,
+) -> Iterator[tuple[Crew, Setting]]:  # fmt: skip
+    """Workers that verify, and what they share."""
     from partbench.running.cell_job import Limits, Setting
+    from partbench.running.crew import Crew
+    from partbench.running.worker_process import Surroundings
 
-    more = {"overwrite": True, "weights": str(again / "weights")}
-    setting = Setting.at(again / "results", files, data_root, other, **more)
-    return setting, Limits(time_limit, Limits.usual().memory)
+    more = {"overwrite": True, "weights": str(folder / "weights")}
+    setting = Setting.at(folder / "results", files, data_root, other, **more)
+    start = folder / "work"
+    start.mkdir(exist_ok=True)
+    limits = Limits(time_limit, Limits.usual().memory)
+    with Crew(count, limits, listener, Surroundings(start, tuple(hidden))) as crew:
+        yield crew, setting
 
 
-def _with_data(results: Path, places: Sequence[str], folder: Path, options: Mapping[str, Any]) -> list[str]:
-    """The cells of datasets that can be opened here; the others are told in a line for each dataset.
+def _sampled(
+    results: Path, folder: Path, sample: int | None, seed: int, options: Mapping[str, Any]
+) -> tuple[Reported, str]:
+    """Cells of a folder, drawn from those that can be verified here, and a line that says how many these are.
 
     Raises InputError if none can.
     """
-    from partbench.running.verification import without_data
+    from partbench.leaderboard.ranked_cells import ranked_cells
+    from partbench.running.verification import not_here, reported_in
 
-    setting, limits = _setting(folder / "again", **{name: one for name, one in options.items() if name != "jobs"})
-    absent = without_data(results, places, setting, limits)
-    for dataset, reason in absent.items():
-        count = sum(place.startswith(f"{dataset}/") for place in places)
-        click.echo(f"bench: not verified: {count} cells in {dataset}: {printable(reason)}", err=True)
-    found = [place for place in places if place.partition("/")[0] not in absent]
-    if not found:
-        raise InputError(f"no cell in {results} can be verified here: {next(iter(absent.values()))}")
-    return found
-
-
-def print_verifications(verifications: Sequence[Verification], every: bool) -> None:
-    """A table of the values that differ, or with `every` of all metrics, and a line for each cell."""
-    from partbench.cli.tables import print_table
-
-    rows = [
-        _shown(one, line) for one in verifications for line in one.lines if not line.within or (every and line.main)
-    ]
-    if rows:
-        print_table("", rows)
-    for one in verifications:
-        click.echo(printable(f"{one.label}: {_summary(one)}"))
-    good = sum(one.within for one in verifications)
-    click.echo(f"{good} of {len(verifications)} cells agree with what was reported")
+    found = ranked_cells(results)
+    for why, count in found.others.items():
+        click.echo(f"bench: left out: {count} cells, {why}", err=True)
+    shared = {name: one for name, one in options.items() if name != "jobs"}
+    with _crew(1, folder, [results], **shared) as (crew, setting):
+        reasons = not_here(found.rows, setting, crew)
+    for (dataset, reason), count in _counted(reasons).items():
+        click.echo(printable(f"bench: left out: {count} cells in {dataset}: {reason}"), err=True)
+    places = [str(file) for file in found.rows["file"] if file not in reasons]
+    if not places and not found.unreadable:
+        raise InputError(f"no cell in {results} can be verified here: {next(iter(reasons.values()))}")
+    drawn = _drawn(sorted([*places, *found.unreadable]), sample, seed)
+    run = "all of these" if set(places) <= set(drawn) else str(len(set(places) & set(drawn)))
+    coverage = f"{len(places)} of the {found.total} cells in {results} can be verified here; {run} were run"
+    return reported_in(results, drawn), coverage
 
 
-def _summary(one: Verification) -> str:
-    if one.fault:
-        return f"not verified, {one.fault}"
-    outside, equal = sum(not line.within for line in one.lines), sum(line.equal for line in one.lines)
-    if outside:
-        return f"{outside} of {len(one.lines)} values do not agree"
-    if equal == len(one.lines):
-        return f"all {equal} values are equal to the bit"
-    where = "though host, device and torch are the same" if one.machine else "on another machine type"
-    return f"all {len(one.lines)} values agree, {equal} to the bit, {where}"
+def _counted(reasons: Mapping[str, str]) -> Counter[tuple[str, str]]:
+    return Counter((place.partition("/")[0], reason) for place, reason in sorted(reasons.items()))
 
 
-def _shown(one: Verification, line: ComparedValue) -> dict[str, Any]:
-    return {
-        "cell": Path(one.place).stem, "metric": line.what, "reported": _number(line.reported),
-        "found": _number(line.found), "difference": _number(line.difference), "allowed": _number(line.tolerance),
-        "within": "equal" if line.equal else "yes" if line.within else "NO",
-    }  # fmt: skip
+def _drawn(places: Sequence[str], sample: int | None, seed: int) -> Sequence[str]:
+    if sample is None or sample >= len(places):
+        return places
+    return sorted(random.Random(seed).sample(places, sample))
 
 
-def _number(value: Any) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return "" if math.isnan(value) else f"{value:.6g}"
+def _cell(results: Path, what: str) -> Reported:
+    """The cell that is named. Raises InputError, with what is near, if there is none."""
+    from partbench.results.cell_names import located
+    from partbench.running.verification import reported_in
 
-
-def _in_json(one: Verification) -> dict[str, Any]:
-    from partbench.results.json_values import in_json
-
-    lines = [{name: in_json(value) for name, value in vars(line).items()} for line in one.lines]
-    return {"cell": one.place, "label": one.label, "within": one.within, "fault": one.fault, "values": lines}
-
-
-def _places_in(folder: Path) -> list[str]:
-    """The cells of a folder that boards rank, and files that cannot be read; of the others, how many is told."""
-    from partbench.leaderboard.current import current
-    from partbench.results.folders import cell_paths
-    from partbench.results.store import load_results
-
-    every = [path.relative_to(folder).as_posix() for path in cell_paths(folder)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what cannot be read is told as not verified
-        rows = load_results(folder)
-    used = set(rows.loc[rows["cell"].isin(set(current(rows)["cell"])), "file"])
-    others = set(rows["file"]) - used
-    found = [place for place in every if place not in others]
-    if others:
-        click.echo(f"bench: left out: {len(others)} cells of older code, self-reported or withdrawn", err=True)
-    if not found:
-        raise InputError(f"no cells in {folder} that boards rank; expected a folder of results")
-    return found
-
-
-def _cell(results: Path, text: str) -> tuple[Path, str]:
-    """The folder of results that a cell is in, and its place there."""
-    from partbench.results.schema import cell_path
-    from partbench.results.store import find_cell
-
-    place = cell_path(Path(), find_cell(results, text)).as_posix()
-    if not text.endswith(".parquet"):
-        return results, place
-    path = Path(text).resolve()
-    if not path.as_posix().endswith(f"/{place}"):
-        raise InputError(f"'{text}' does not lie where its rows say, at {place} below a folder of results")
-    return path.parents[2], place
+    path = Path(what)
+    if path.suffix == ".zip":
+        raise InputError(f"no bundle '{path}'; `bench submit --out {path}` makes one")
+    if not path.exists() and not results.is_dir():
+        near = difflib.get_close_matches(path.name, [one.name for one in path.parent.glob("*")], n=1)
+        hint = f"did you mean '{path.with_name(near[0])}'?" if near else "and no folder of results, see --results"
+        raise InputError(f"no file or folder '{what}'; {hint}")
+    root, place = located(results, what)
+    return reported_in(root, [place])

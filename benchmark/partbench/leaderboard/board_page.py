@@ -67,7 +67,7 @@ def board_page(board: ShownBoard, found: Judged) -> str:
         parts += _notes(noted[noted["metric"] == metric])
     parts += _in_detail([row for row in board.standings if not is_main(row) and row["tasks"]])
     parts += gain_section(board.rows, found) + _elsewhere(pd.DataFrame(board.standings))
-    parts += [*board.published, *_not_scored(board.rows)]
+    parts += [*board.submitted, *_not_scored(board.rows)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -15,8 +15,8 @@ from partbench.leaderboard.costs import Cost, costs
 from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.limits import PlantedTruth, best_floors, truths
 from partbench.leaderboard.markdown import escape
-from partbench.leaderboard.published_section import published_sections
 from partbench.leaderboard.sources import Sources
+from partbench.leaderboard.submission_sections import submission_sections
 from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS, Uses
 from partbench.results.schema import label, slug
 
@@ -37,7 +37,7 @@ class ShownBoard:
     costs: Mapping[str, Cost]
     truths: Mapping[str, PlantedTruth]
     verdicts: Uses
-    published: Sequence[str] = ()  # sections on rows that others published
+    submitted: Sequence[str] = ()  # sections on rows that others submitted
 
     @property
     def path(self) -> str:
@@ -92,7 +92,7 @@ def shown_boards(sources: Sources, verdicts: Uses, dataset: str) -> list[ShownBo
     return [
         ShownBoard(
             name, dataset, of_rows[name], of_board[name], spent.get(name, {}), truth.get(name, {}), verdicts,
-            published_sections(sources.results, sources.history, name),
+            submission_sections(sources.submitted.of(name)),
         )
         for name in sorted(of_board, key=lambda name: ("/multi" in name, name))
     ]  # fmt: skip

@@ -16,9 +16,10 @@ from partbench.leaderboard.current import FLOOR, UNRANKED, current
 from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.standings import standings_of
+from partbench.leaderboard.submitted import Submitted, submitted
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
-from partbench.results.publication import Publication, publications
 from partbench.results.store import load_with_evidence
+from partbench.results.submission_history import SubmissionEvent, submission_events
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
@@ -27,7 +28,7 @@ LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one c
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and what was published.
+    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and what was submitted.
 
     What several pages are made of is found once.
     """
@@ -35,7 +36,7 @@ class Sources:
     results: pd.DataFrame
     evidence: pd.DataFrame
     planted_runs: pd.DataFrame = field(default_factory=no_planted_runs)
-    history: Sequence[Publication] = ()
+    history: Sequence[SubmissionEvent] = ()
 
     @staticmethod
     def of(results: Path) -> Sources:
@@ -44,12 +45,17 @@ class Sources:
         A cell that cannot be read is told once, in a warning.
         """
         rows, evidence = load_with_evidence(results)
-        return Sources(rows, evidence, load_planted(planted_folder(results)), publications(results))
+        return Sources(rows, evidence, load_planted(planted_folder(results)), submission_events(results))
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """The rows that count, of `current`."""
         return current(self.results)
+
+    @cached_property
+    def submitted(self) -> Submitted:
+        """What others submitted."""
+        return submitted(self.results, self.history)
 
     @cached_property
     def judged(self) -> Judged:

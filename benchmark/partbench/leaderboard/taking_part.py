@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from partbench.results.publication import COLUMN, REFERENCE, VERIFIED
+from partbench.results.submission_history import COLUMN, REFERENCE, VERIFIED
 
 
 def taking_part(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that are ranked, compared and counted: references and verified ones.
 
     Rows that are self-reported or withdrawn enter nothing: no family, no floor, no version, no set of tasks. Without
-    the column `publication` all rows are references.
+    the column `submission_status` all rows are references.
     """
     if COLUMN not in frame:
         return frame

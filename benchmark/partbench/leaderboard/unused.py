@@ -11,7 +11,7 @@ from partbench.leaderboard.taking_part import taking_part
 def unused_cells(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per file of a cell that pages leave out; `frame` is what `load_results` gives.
 
-    Published cells that are self-reported or withdrawn are none of them: pages show their history. Columns: file,
+    Submitted cells that are self-reported or withdrawn are none of them: pages show their history. Columns: file,
     explainer, variant, task, seed, created_at.
     """
     frame = taking_part(frame)

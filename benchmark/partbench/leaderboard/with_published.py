@@ -88,7 +88,7 @@ def _reason(mine: Any, other: pd.Series) -> str:
 
 def _own(rows: pd.DataFrame) -> pd.DataFrame:
     """Without what `current` added and published rows lack, so that it is computed for all."""
-    return rows.drop(columns=["board", "label", "scored", "asked_at", "file", "publication"], errors="ignore")
+    return rows.drop(columns=["board", "label", "scored", "asked_at", "file", "submission_status"], errors="ignore")
 
 
 def _joined(mine: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,9 @@ class ContributionError(Metric):
     explainer. With few parts the error is lower. Drops of either sign can cancel and make y* large: images where their
     sum is at most `least_drop` times |y| are left out (the paper does not say what it does) and counted in the note.
     The evidence of an image is the jackknife's: the ratio without it is found for each image.
+
+    least_drop: images where the sum of the drops is at most this many times |y| are left out.
+    least_share: share of the fall that the concepts of a part must take, for two parts or more.
     """
 
     name = "contribution_error"

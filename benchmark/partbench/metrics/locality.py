@@ -43,6 +43,10 @@ class Locality(Metric):
     without any visible part are left out for all concepts; `@images_without_parts` counts them (1 or 0 per image).
 
     The evidence of an image is the jackknife's: the value without it is found for each image.
+
+    regions: of parts, "masks" or "landmarks"; "auto" takes masks where there are any.
+    absent: a part that an image does not show counts "zero" in the average, or is left out of it ("skip").
+    least_images: images on which a concept must have a map, for it to have a value.
     """
 
     name = "locality"

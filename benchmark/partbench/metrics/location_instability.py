@@ -43,6 +43,10 @@ class FilterLocations(Metric):
     one), and a filter alive on a few images that look alike would score well.
 
     Where the explainer has maps before their masks, `@unmasked` is the reading of these maps, as in the released code.
+
+    top: images of a landmark that enter for a filter, those with the highest scores.
+    alive_only: leave out images where the map is zero.
+    least: images on which a landmark must be, and that must enter for a filter.
     """
 
     needs = ("maps", "landmarks")

@@ -29,7 +29,9 @@ class MaskedAccuracy(ImageMetric):
     everything scores as the original, so read both together. `@random` keeps as many pixels where a smooth random map
     is highest.
 
-    limit: images used, the first ones. gamma_limit: those of them on which the other gammas are tried.
+    gammas: shares of a heatmap's maximum from which on a pixel is kept, the main one first.
+    limit: images used, the first ones.
+    gamma_limit: those of them on which the other gammas are tried.
     inpainting: the paper names none. "diffusion" fills from the kept pixels by a pull-push pyramid, in 3 ms an image of
         224 px; "telea" (Telea 2004, radius 3 px) takes 15 to 70 ms. On three tasks of fauna and five explainers, the
         main values differ by at most .02 (accuracies of .86 to 1).

@@ -32,6 +32,8 @@ class Orthogonality(Metric):
 
     The evidence of an image is the jackknife's: the value without it is found for each image, for the concepts alive on
     all images together.
+
+    pooled: one covariance over the pixels of all images, instead of the sum of those of each.
     """
 
     needs = ("maps",)

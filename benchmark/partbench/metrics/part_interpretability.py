@@ -29,10 +29,13 @@ class PartInterpretability(Metric):
     task that explains many categories takes the images of all of them (paper: of the one that activates the filter
     most).
 
+    quantile: share of all cells of a filter's maps that are above its threshold.
+    overlap: IoU of the region above the threshold and a part, above which the filter marks the part.
     region: "field", disks as wide as the measured receptive field of the performer's layer nearest to the maps (the
         paper's footnote 5, which cites Zhou et al.); "disk", disks of `radius` px (none: one stride of the cells);
         "upsampled", the interpolated map (Network Dissection). The last two mark nothing where cells are far smaller
         than parts.
+    radius: of the disks in px, with region "disk"; none for one stride of the cells.
 
     `@field` is the diameter of the disks in px; where it cannot be measured it is .31 of the width, and a note says so.
     `@field=0.75` and `@field=1.5` are P_f with disks so many times as wide. A unit is named after its best part ("3

@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from partbench.errors import InputError
+from partbench.results.amendment import finish_amendments
 from partbench.results.folders import cell_paths
-from partbench.results.publication import (
+from partbench.results.provenance import now, sha256
+from partbench.results.sealed import write_whole, writing
+from partbench.results.submission_history import (
     FILE,
     SELF_REPORTED,
     VERIFIED,
     WITHDRAWN,
-    Publication,
-    now,
-    publications,
+    SubmissionEvent,
     record,
-    sha256,
     statuses_of,
+    submission_events,
 )
-from partbench.results.sealed import write_whole, writing
 
 
 def accept(
     results: Path, files: Mapping[str, bytes], status: str, by: str, bundle: str, reason: str = ""
-) -> list[Publication]:
+) -> list[SubmissionEvent]:
     """Put cells among the results and record them; `files` are the bytes of the files by their place there.
 
     A self-reported cell that is there may be replaced by its verified one, whose values are those of the verification.
@@ -33,11 +33,12 @@ def accept(
     InputError for a cell that is there otherwise, whose key another cell has, or if all are there, before anything is
     written.
     """
+    finish_amendments(results)
     there = {_key(path.name): path.relative_to(results).as_posix() for path in cell_paths(results)}
-    history = publications(results)
+    history = submission_events(results)
     last, held = {event.cell: event for event in history}, statuses_of(results, history)
     events = [
-        Publication(_key(place), place, hashlib.sha256(data).hexdigest(), status, by, now(), bundle, reason)
+        SubmissionEvent(_key(place), place, hashlib.sha256(data).hexdigest(), status, by, now(), bundle, reason)
         for place, data in sorted(files.items())
     ]
     new = [event for event in events if _to_be_written(event, events, there, last.get(event.cell), held)]
@@ -59,7 +60,7 @@ def contents(results: Path) -> dict[str, str]:
 
 
 def _to_be_written(
-    event: Publication, events: Sequence[Publication], there: Mapping[str, str], last: Publication | None,
+    event: SubmissionEvent, events: Sequence[SubmissionEvent], there: Mapping[str, str], last: SubmissionEvent | None,
     held: Mapping[str, str],
 ) -> bool:  # fmt: skip
     """Whether the cell of an event is new here; False if it was accepted from the same bundle. Raises InputError."""
@@ -74,19 +75,20 @@ def _to_be_written(
     raise InputError(f"{event.file} is among the results already, as {before}; nothing was accepted")
 
 
-def withdraw(results: Path, place: str, by: str, reason: str) -> Publication:
+def withdraw(results: Path, place: str, by: str, reason: str) -> SubmissionEvent:
     """Withdraw the cell at this place; its file and its history stay.
 
     Raises InputError if it is withdrawn already, or is not there.
     """
+    finish_amendments(results)
     key = _key(place)
     if not (results / place).is_file():
         raise InputError(f"no cell {place} in {results}; name the folder it lies in with --results")
-    history = [event for event in publications(results) if event.cell == key]
+    history = [event for event in submission_events(results) if event.cell == key]
     if history and history[-1].status == WITHDRAWN:
         raise InputError(f"{key} is withdrawn already; its history is in {results / FILE}")
     bundle = history[-1].bundle if history else ""
-    event = Publication(key, place, sha256(results / place), WITHDRAWN, by, now(), bundle, reason)
+    event = SubmissionEvent(key, place, sha256(results / place), WITHDRAWN, by, now(), bundle, reason)
     record(results, [event])
     return event
 

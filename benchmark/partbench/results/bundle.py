@@ -9,29 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from partbench.errors import InputError
 from partbench.results.archive import packed, read_archive, unpacked
-from partbench.results.cell_file import read_table
-from partbench.results.plain_text import printable
-from partbench.results.schema import AGGREGATE, cell_path
-from partbench.results.sealed import Damaged
 
 MANIFEST, CELLS, PLUGINS, LOCK = "manifest.json", "results", "plugins", "requirements.txt"
 FOLDERS = (f"{CELLS}/", f"{PLUGINS}/", "distributions/")
 FORMAT = 1
-KEY = re.compile("[0-9a-f]{16}")
-MOST_ROWS = 4_000_000  # of a cell
-MOST_UNPACKED = 256 << 20  # bytes of a cell
 MOST_SOURCE = 2 << 20  # bytes of a source file
 
 
@@ -58,14 +46,21 @@ class Bundle:
         """Names of the plugin files; the modules that they import from beside them are not among these."""
         return list(self.manifest["plugins"])
 
-    def written(self, folder: Path) -> list[Path]:
-        """Write the cells and the sources into a folder; the places of the cells."""
-        for name, data in self.files.items():
-            if name.startswith((f"{CELLS}/", f"{PLUGINS}/")):
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-        return [folder / name for name in self.cells]
+    def cells_written(self, folder: Path) -> Path:
+        """Write the cells into a folder; the folder of results in it."""
+        self._write(folder, f"{CELLS}/")
+        return folder / CELLS
+
+    def sources_written(self, folder: Path) -> list[Path]:
+        """Write the sources into a folder; the plugin files, in the order of `plugins`."""
+        self._write(folder, f"{PLUGINS}/")
+        return [folder / name for name in self.plugins]
+
+    def _write(self, folder: Path, beginning: str) -> None:
+        for name in (name for name in self.files if name.startswith(beginning)):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.files[name])
 
 
 def bundled(files: Mapping[str, bytes], plugins: Sequence[str], about: Mapping[str, Any]) -> bytes:
@@ -122,36 +117,3 @@ def _manifest(path: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
     if not all(isinstance(text, str) for text in texts):
         raise InputError(f"'{path}' is refused: its {MANIFEST} lacks the digests of files or the list of plugins")
     return found
-
-
-def read_finished(path: Path, place: str) -> pd.DataFrame:
-    """All rows of the file of a finished cell, which lies at `place` below a folder of results.
-
-    Raises Damaged for a file that is not a whole cell of that place, or of a cell that failed, InputError for a newer
-    version. A reason is one line.
-    """
-    try:
-        with pq.ParquetFile(path) as file:
-            if file.metadata.num_rows > MOST_ROWS:
-                raise Damaged(f"it has {file.metadata.num_rows} rows, more than {MOST_ROWS}")
-            size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-            if size > MOST_UNPACKED:
-                raise Damaged(f"it has {size} bytes when unpacked, more than {MOST_UNPACKED}")
-    except (OSError, pa.ArrowException) as error:
-        raise Damaged(printable(str(error).partition("\n")[0])[:200]) from error
-    rows: pd.DataFrame = read_table(path, aggregates_only=False).to_pandas()
-    aggregates = rows[rows["unit"] == AGGREGATE]
-    if aggregates.empty:
-        raise Damaged("it holds no aggregate")
-    if len(set(rows["cell"])) > 1:
-        raise Damaged("it holds rows of several cells")
-    if not KEY.fullmatch(key := str(aggregates.iloc[0]["cell"])):  # a status is looked up by this key
-        raise Damaged(f"its key is {printable(key)[:60]!r}, expected 16 hexadecimal digits")
-    if (expected := cell_path(Path(), aggregates.iloc[0]).as_posix()) != place:
-        raise Damaged(f"it lies at {place}, expected {expected}")
-    failed = aggregates[aggregates["status"] == "failed"]
-    if len(failed):
-        one = failed.iloc[0]
-        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-        raise Damaged(f"{one['metric']}{more} failed: {printable(str(one['reason']))[:200]}")
-    return rows

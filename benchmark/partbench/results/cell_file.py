@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,10 +13,13 @@ import pyarrow.parquet as pq
 from partbench.errors import InputError
 from partbench.results import schema, schema_1
 from partbench.results.plain_text import printable
-from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, SEALED, TEXTS, VERSION
+from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, SEALED, TEXTS, VERSION, cell_path
 from partbench.results.sealed import Damaged, read_bytes
 
 COMPLETE = (*(name for name in TEXTS if name != "network"), "created_at", "seed", "images", "schema_version", "threads")
+KEY = re.compile("[0-9a-f]{16}")
+MOST_ROWS = 4_000_000  # of a cell that comes from elsewhere
+MOST_UNPACKED = 256 << 20  # bytes of such a cell
 
 
 def read_table(path: Path, aggregates_only: bool) -> pa.Table:
@@ -98,3 +103,36 @@ def _check_values(table: pa.Table) -> None:
 def aggregates_of(table: pa.Table) -> pa.Table:
     """The rows of aggregates."""
     return table.filter(pc.equal(table["unit"], AGGREGATE))
+
+
+def read_finished(path: Path, place: str) -> pd.DataFrame:
+    """All rows of the file of a finished cell, which lies at `place` below a folder of results.
+
+    Raises Damaged for a file that is not a whole cell of that place, or of a cell that failed, InputError for a newer
+    version. A reason is one line.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows > MOST_ROWS:
+                raise Damaged(f"it has {file.metadata.num_rows} rows, more than {MOST_ROWS}")
+            size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+            if size > MOST_UNPACKED:
+                raise Damaged(f"it has {size} bytes when unpacked, more than {MOST_UNPACKED}")
+    except (OSError, pa.ArrowException) as error:
+        raise Damaged(printable(str(error).partition("\n")[0])[:200]) from error
+    rows: pd.DataFrame = read_table(path, aggregates_only=False).to_pandas()
+    aggregates = rows[rows["unit"] == AGGREGATE]
+    if aggregates.empty:
+        raise Damaged("it holds no aggregate")
+    if len(set(rows["cell"])) > 1:
+        raise Damaged("it holds rows of several cells")
+    if not KEY.fullmatch(key := str(aggregates.iloc[0]["cell"])):  # a status is looked up by this key
+        raise Damaged(f"its key is {printable(key)[:60]!r}, expected 16 hexadecimal digits")
+    if (expected := cell_path(Path(), aggregates.iloc[0]).as_posix()) != place:
+        raise Damaged(f"it lies at {place}, expected {expected}")
+    failed = aggregates[aggregates["status"] == "failed"]
+    if len(failed):
+        one = failed.iloc[0]
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        raise Damaged(f"{one['metric']}{more} failed: {printable(str(one['reason']))[:200]}")
+    return rows

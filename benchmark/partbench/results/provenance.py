@@ -1,9 +1,12 @@
-"""Where results come from: the commit of the source, the machine, and a digest of a plugin's code."""
+"""Where results come from: the commit of the source, the machine, who and when, and digests of files and code."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import datetime
 import functools
+import getpass
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -14,6 +17,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"  # how times in UTC are written
 _DIGITS = 16
 _CORE = "partbench"
 _SOURCE = Path(__file__).resolve().parents[1]
@@ -45,6 +49,28 @@ def commit_of(package: Path) -> str:
 def host() -> str:
     """The host name of this machine; "" if it has none."""
     return platform.node()
+
+
+def who() -> str:
+    """Who runs this command: the name and address that git knows, or else the name of the login."""
+    try:
+        asked = ["git", "var", "GIT_AUTHOR_IDENT"]
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout
+        return found.rpartition(">")[0] + ">"
+    except (OSError, subprocess.SubprocessError):
+        with contextlib.suppress(OSError, KeyError, ImportError):
+            return getpass.getuser()
+    return "unknown"
+
+
+def now() -> str:
+    """The time in UTC, to the second, as `TIME` has it."""
+    return datetime.datetime.now(datetime.UTC).strftime(TIME)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def digest(module: str) -> str:

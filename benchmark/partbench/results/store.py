@@ -25,7 +25,6 @@ from partbench.results.asked import record
 from partbench.results.cell_file import aggregates_of, parsed, read_table
 from partbench.results.folders import CELL, cell_paths
 from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, EVIDENCE_COLUMNS, indexed, rows_beside
-from partbench.results.publication import COLUMN, REFERENCE, statuses
 from partbench.results.schema import (
     AGGREGATE,
     COLUMNS,
@@ -38,7 +37,8 @@ from partbench.results.schema import (
     safe_name,
     slug,
 )
-from partbench.results.sealed import Damaged, write_sealed, writing
+from partbench.results.sealed import Damaged, sealed, write_sealed, writing
+from partbench.results.submission_history import COLUMN, REFERENCE, statuses
 
 # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
 COMPACT: dict[str, Any] = {
@@ -63,20 +63,19 @@ def write_cell(
         if _is_finished(path, cell) and not overwrite:
             return path
     table = _table(pd.DataFrame(rows), cell)
-    values = table.filter(pc.not_equal(table["unit"], AGGREGATE))
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             path.rename(path.with_name(f".{path.name}.{uuid.uuid4().hex}.aside"))
-        write_sealed(path, [aggregates_of(table), *([values] if len(values) else [])], **COMPACT)
+        write_sealed(path, _row_groups(table), **COMPACT)
     return path
 
 
-def add_metric(path: Path, rows: Sequence[Mapping[str, Any]], cell: Cell) -> None:
-    """Add the rows of one metric to a finished cell; all others stay as they are. All at once or not at all.
+def with_metric(path: Path, rows: Sequence[Mapping[str, Any]], cell: Cell) -> bytes:
+    """The file of a finished cell with the rows of one metric more; all others stay as they are.
 
-    Rows of that metric that are there, of an earlier version or of a failure, are replaced. Raises InputError if the
-    file cannot be written, Damaged if it is no whole cell, ValueError for rows that do not fit.
+    Rows of that metric that are there, of an earlier version or of a failure, are replaced. Raises Damaged if the file
+    is no whole cell, ValueError for rows that do not fit.
     """
     known, new = read_table(path, aggregates_only=False), _table(pd.DataFrame(rows), cell)
     names = {name.partition("@")[0] for name in new["metric"].to_pylist()}
@@ -85,9 +84,12 @@ def add_metric(path: Path, rows: Sequence[Mapping[str, Any]], cell: Cell) -> Non
     version = pa.array([VERSION] * len(others), pa.int32())
     others = others.set_column(others.schema.get_field_index("schema_version"), "schema_version", version)
     table = pa.concat_tables([others.replace_schema_metadata(None), new])
+    return sealed(_row_groups(table), {}, **COMPACT)
+
+
+def _row_groups(table: pa.Table) -> list[pa.Table]:
     values = table.filter(pc.not_equal(table["unit"], AGGREGATE))
-    with writing(path.parent):
-        write_sealed(path, [aggregates_of(table), *([values] if len(values) else [])], **COMPACT)
+    return [aggregates_of(table), *([values] if len(values) else [])]
 
 
 def finished(folder: Path, cell: Cell) -> Path | None:
@@ -178,17 +180,17 @@ def load_results(
     """All cells under a folder, a row per cell and metric, in order of file names; `schema.COLUMNS` says what is in it.
 
     Three more columns are `asked_at`, the time when the cell was last asked for, `file`, its place in the folder, and
-    `publication`, see `partbench.results.publication`: "reference", "verified", "self-reported" or "withdrawn".
-    With `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
-    `unit_kind`), without these three columns. With
-    `datasets` only the folders of these are read. Text columns are categoricals with sorted categories. Files of
-    earlier versions are read as if written now, but for `schema_version`. A file that is damaged, foreign or of a newer
-    version is named in a warning and left out; without files the frame is empty. Aggregates are read from the index of
-    the folder, which is brought up to date. Raises InputError if there is no such folder.
+    `submission_status`: "reference", "verified", "self-reported" or "withdrawn", see `results.submission_history`. With
+    `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
+    `unit_kind`), without these three columns. With `datasets` only the folders of these are read. Text columns are
+    categoricals with sorted categories. Files of earlier versions are read as if written now, but for `schema_version`.
+    A file that is damaged, foreign or of a newer version is named in a warning and left out; without files the frame is
+    empty. Aggregates are read from the index of the folder, which is brought up to date. Raises InputError if there is
+    no such folder.
     """
     folder = _folder(folder)
     if aggregates_only:
-        return _with_publication(folder, _frame(indexed(folder, AGGREGATES, datasets)))
+        return _with_status(folder, _frame(indexed(folder, AGGREGATES, datasets)))
     places = [folder] if datasets is None else [folder / slug(name) for name in datasets]
     found = (_read_or_warn(path) for place in places for path in cell_paths(place))
     tables = [table for table in found if table is not None]
@@ -235,8 +237,8 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return frame.assign(**of_texts)[table.column_names]
 
 
-def _with_publication(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows with a column that says whether others published their cells."""
+def _with_status(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a column that says how far their cells are trusted."""
     known = statuses(folder)
     status = {cell: known.get(cell, REFERENCE) for cell in frame["cell"].cat.categories}
     return frame.assign(**{COLUMN: frame["cell"].map(status).astype("category")})

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.results.bundle import CELLS, LOCK, PLUGINS, bundled, read_finished
+from partbench.results.bundle import CELLS, LOCK, PLUGINS, bundled
+from partbench.results.cell_file import read_finished
 from partbench.results.environment import distribution, lock, machine
 from partbench.results.provenance import file_digest, sources
 from partbench.results.sealed import Damaged
@@ -20,11 +21,15 @@ MACHINE = ("host", "device", "threads", "torch_version", "partbench_version", "s
 
 @dataclass(frozen=True)
 class Submission:
-    """The bytes of a bundle, the places of its cells, and by place why other cells were left out."""
+    """The bytes of a bundle, the places of its cells, and by place why other cells were left out.
+
+    `rows` has an aggregate row of each cell, as `cell_file.read_finished` gives them.
+    """
 
     data: bytes
     places: Sequence[str]
     refused: Mapping[str, str]
+    rows: pd.DataFrame
 
 
 def submission(results: Path, places: Sequence[str], files: Sequence[Path] = ()) -> Submission:
@@ -50,10 +55,11 @@ def submission(results: Path, places: Sequence[str], files: Sequence[Path] = ())
         why = next(iter(refused.items()), None)
         raise InputError("no cell to submit" + (f": {why[0]}: {why[1]}" if why else ""))
     named, code = _code(files)
-    known, records = _distributions(pd.concat(frames))
-    about = {"distributions": known, "machine": _machines(pd.concat(frames)), "environment": machine()}
+    rows = pd.concat(frames, ignore_index=True)
+    known, records = _distributions(rows)
+    about = {"distributions": known, "machine": _machines(rows), "environment": machine()}
     data = bundled({**cells, **code, **records, LOCK: lock().encode()}, named, about)
-    return Submission(data, [name.removeprefix(f"{CELLS}/") for name in cells], refused)
+    return Submission(data, [name.removeprefix(f"{CELLS}/") for name in cells], refused, rows)
 
 
 def _digests(files: Sequence[Path]) -> dict[tuple[str, str], Path]:

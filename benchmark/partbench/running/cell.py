@@ -20,9 +20,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from partbench import advice, options
+from partbench.advice import advised
 from partbench.attribution.rules import NoRule
 from partbench.nn.torch_setup import return_freed_memory
-from partbench.performer import Performer
+from partbench.performer import ROLES
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -101,7 +103,8 @@ def run_cell(
         run.spoilt = before.lasting()
     if run.error is not None:
         reported = []
-        run.error = without_rule_or_layer(run.error, task.performer)
+        if isinstance(run.error, NoRule):  # a layer that Excitation Backprop cannot follow is no failure
+            run.error = NotApplicable(str(run.error))
         if isinstance(run.error, NotApplicable):
             run.skipped = describe(run.error)
         else:
@@ -118,19 +121,6 @@ def run_cell(
     return run
 
 
-def without_rule_or_layer(error: BaseException, performer: Performer) -> BaseException:
-    """A layer that Excitation Backprop has no rule for is no failure; of a layer that is lacking, the reason is added.
-
-    Other errors are returned as they are.
-    """
-    if isinstance(error, NoRule):
-        return NotApplicable(str(error))
-    for role, reason in performer.lacking.items():
-        if isinstance(error, NotApplicable) and f"has no layer '{role}'" in str(error):
-            return NotApplicable(f"{error}: {reason}")
-    return error
-
-
 def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
     """Feed the metrics; returns the rows of what the explainer reports of itself."""
     started = time.perf_counter()
@@ -144,9 +134,22 @@ def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
 
 
 def fit(explainer: Explainer, task: Task) -> None:
-    """Fit with the global generators seeded by task and explainer."""
+    """Fit with the global generators seeded by task and explainer.
+
+    Where an explainer names a role that no layer plays, or an option of its own that is no layer, as in "toy has no
+    layer 'fc1'", its NotApplicable goes on with the reason, where the performer tells it, and the layers that there are.
+    """
     seed_generators(explainer, task)
-    explainer.fit(replace(task.training))  # its own, whatever it writes there
+    performer = task.performer
+    try:
+        explainer.fit(replace(task.training))  # its own, whatever it writes there
+    except NotApplicable as error:
+        names = [*ROLES, *map(str, options.resolved(explainer).values())]
+        there = performer.layers_in_words()
+        absent = [name for name in names if f"'{name}'" in str(error) and not performer.has(name)]
+        if there not in str(error) and absent:
+            raise NotApplicable(f"{error}{performer.why_lacking(absent[0])}; {there}") from error
+        raise
 
 
 def seed_generators(explainer: Explainer, task: Task) -> None:
@@ -296,14 +299,19 @@ def report_rows(explainer: Explainer, taken: Container[str]) -> list[Row]:
     """
     found, rows = explainer.report(), []
     if not isinstance(found, dict):
-        raise ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name")
+        raise advised(
+            ValueError(f"report() returned a {type(found).__name__}, expected a dict of numbers by name"), advice.REPORT
+        )
     blank: Row = {"metric_version": "1", "unit": "all", "low": None, "high": None, "higher_is_better": None}
     blank |= {"status": "ok", "reason": "", "images": 0, "score_seconds": 0.0}
     for name, reported in found.items():
         value, remark = reported if isinstance(reported, Remarked) else (reported, "")
         if not isinstance(name, str) or name.partition("@")[0] in taken:
-            raise ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name")
+            raise advised(
+                ValueError(f"report() names a value {name!r:.60}, expected a text that is no metric's name"),
+                advice.REPORT,
+            )
         if not isinstance(value, Real):
-            raise ValueError(f"report() gives {value!r:.60} as {name}, expected a number")
+            raise advised(ValueError(f"report() gives {value!r:.60} as {name}, expected a number"), advice.REPORT)
         rows.append(blank | {"metric": name, "value": float(value), "reason": str(remark)})
     return rows

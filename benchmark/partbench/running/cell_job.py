@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from partbench.errors import InputError
+from partbench.results.amendment import finish_amendments
 from partbench.results.schema import AGGREGATE
 from partbench.results.sealed import sweep_unfinished
 
@@ -153,5 +154,6 @@ def prepare_results(folder: Path) -> None:
         probe.touch()
         probe.unlink()
         sweep_unfinished(folder)
+        finish_amendments(folder)
     except OSError as error:
         raise InputError(f"cannot write results to {folder}: {error.strerror}; choose another --results") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from partbench.running.cell_job import Limits
-from partbench.running.worker_process import PATIENCE, WorkerProcess
+from partbench.running.worker_process import PATIENCE, Surroundings, WorkerProcess
 
 TICK = 0.2  # seconds between two looks at the workers
 
@@ -81,7 +81,10 @@ class Silent:
 class Crew:
     """At most `size` workers, started when there is work. A context: on leaving it, all of them have ended."""
 
-    def __init__(self, size: int, limits: Limits, listener: Listener | None = None) -> None:
+    def __init__(
+        self, size: int, limits: Limits, listener: Listener | None = None, surroundings: Surroundings | None = None
+    ) -> None:
+        self._surroundings = surroundings
         self.size, self.limits, self.listener = size, limits, listener or Silent()
         self._folder = Path(tempfile.mkdtemp(prefix="partbench-"))
         self._selector = selectors.DefaultSelector()
@@ -152,7 +155,7 @@ class Crew:
         return next_step(ready, own, others)
 
     def _start(self, place: int) -> WorkerProcess:
-        worker = WorkerProcess(self._folder / f"worker-{place}.log", self.limits)
+        worker = WorkerProcess(self._folder / f"worker-{place}.log", self.limits, self._surroundings)
         self._places[place] = worker
         self._groups.pop(place, None)
         self._selector.register(worker, selectors.EVENT_READ, place)

@@ -65,6 +65,14 @@ def planned(events: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def expect_metrics(events: Any, request: Mapping[str, Any]) -> tuple[None, bool]:
+    """Raise InputError for a metric that is not registered; `request` has a setting and the names."""
+    registry = events.workbench(Setting.of(request["setting"])).registry
+    for name in request["metrics"]:
+        registry.find("metrics", name)
+    return None, True
+
+
 def _groups(workbench: Workbench, jobs: Sequence[CellJob]) -> list[dict[str, Any]]:
     """Jobs by what is opened once for all of them, in the order of their tasks."""
     groups: dict[tuple[str, ...], list[CellJob]] = {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from partbench import options
+from partbench.errors import InputError, in_one_line
 from partbench.opening import Workbench
 from partbench.results.store import done
 from partbench.running.cell import fit
@@ -29,6 +30,20 @@ def opened(workbench: Workbench, jobs: Sequence[CellJob]) -> list[dict[str, Any]
     Raises InputError where the data or the performer cannot be opened.
     """
     return [_described(workbench, job) for job in jobs]
+
+
+def keys(worker: Any, request: Mapping[str, Any]) -> tuple[list[dict[str, str]], bool]:
+    """Of each job, the `key` that its cell has with the code and the data here, or the `reason` why there is none."""
+    return [_key(worker, CellJob.of(job)) for job in request["jobs"]], True
+
+
+def _key(worker: Any, job: CellJob) -> dict[str, str]:
+    try:
+        workbench = worker.workbench(job.setting)
+        task = workbench.task(job.task).with_seed(job.seed)
+        return {"key": Job.of(job, workbench.registry).cell(task).key}
+    except Exception as error:  # a plugin may raise anything where it is asked for its options
+        return {"reason": str(error) if isinstance(error, InputError) else in_one_line(error)}
 
 
 def _described(workbench: Workbench, job: CellJob) -> dict[str, Any]:

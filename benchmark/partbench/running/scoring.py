@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from partbench import advice
+from partbench.advice import Advice, advice_of, advised
 from partbench.errors import in_one_line
 from partbench.functional.statistics import bootstrap
 from partbench.plugin import Metric
@@ -31,7 +33,8 @@ Row = dict[str, Any]
 
 @dataclass
 class MetricState:
-    """A metric in one cell: how many images it got, its time, and why it stopped, if it did."""
+    """A metric in one cell: how many images it got, its time, why it stopped, if it did,
+    and what would mend that."""
 
     metric: Metric
     images: int = 0
@@ -39,6 +42,7 @@ class MetricState:
     status: str = "ok"
     reason: str = ""
     note: str = ""
+    advice: Advice | None = None
 
     def update(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:
         """Add a batch. An exception of the metric ends this metric, not the cell."""
@@ -57,7 +61,7 @@ class MetricState:
     def stop(self, error: BaseException) -> None:
         """Record why there is no score: skipped where it does not apply, failed otherwise."""
         self.status = "skipped" if isinstance(error, NotApplicable) else "failed"
-        self.reason = describe(error)
+        self.reason, self.advice = describe(error), advice_of(error)
 
     def rows(self) -> Iterator[Row]:
         """One row per unit value and an aggregate per name; a single row with the reason if there is no score."""
@@ -77,9 +81,14 @@ class MetricState:
         """What the metric computes. Raises ValueError for what is no scores under its name."""
         found, own = self.metric.compute(), self.metric.name
         if not (isinstance(found, dict) and found and all(isinstance(scores, Scores) for scores in found.values())):
-            raise ValueError(f"compute() returned {found!r:.60}, expected a dict of Scores by name")
+            raise advised(
+                ValueError(f"compute() returned {found!r:.60}, expected a dict of Scores by name"), advice.SCORES
+            )
         if other := [name for name in found if name.partition("@")[0] != own]:
-            raise ValueError(f"compute() returned scores named {other[0]!r:.60}, expected {own} or {own}@variant")
+            raise advised(
+                ValueError(f"compute() returned scores named {other[0]!r:.60}, expected {own} or {own}@variant"),
+                advice.SCORE_NAMES,
+            )
         return found
 
     def _scored(self, name: str, scores: Scores) -> Iterator[Row]:
@@ -114,11 +123,17 @@ class MetricState:
         """The evidence of the images. Raises ValueError where its mean is not the aggregate."""
         evidence = np.asarray(scores.evidence, dtype=float)
         if len(evidence) != len(scores.images):
-            raise ValueError(f"{name} has evidence of {len(evidence)} images and {len(scores.images)} ids of images")
+            raise advised(
+                ValueError(f"{name} has evidence of {len(evidence)} images and {len(scores.images)} ids of images"),
+                advice.EVIDENCE,
+            )
         if len(evidence) and not np.isnan(evidence).all():
             mean = float(np.nanmean(evidence))
             if not np.isclose(mean, value, rtol=EVIDENCE_ROUNDING, atol=EVIDENCE_ROUNDING):
-                raise ValueError(f"{name} is {value:.9g}, but the mean of its evidence per image is {mean:.9g}")
+                raise advised(
+                    ValueError(f"{name} is {value:.9g}, but the mean of its evidence per image is {mean:.9g}"),
+                    advice.EVIDENCE,
+                )
         return evidence
 
     def _expect_in_bounds(self, name: str, value: float) -> None:
@@ -128,7 +143,7 @@ class MetricState:
         """
         low, high = self.metric.bounds
         if "@" not in name and (value < low - ROUNDING or value > high + ROUNDING):
-            raise ValueError(f"{name} is {value:.6g}, outside its bounds {self.metric.bounds}")
+            raise advised(ValueError(f"{name} is {value:.6g}, outside its bounds {self.metric.bounds}"), advice.BOUNDS)
 
     def _row(
         self, name: str, unit: str, value: float, low: float | None = None, high: float | None = None, kind: str = "all"

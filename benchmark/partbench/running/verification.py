@@ -7,26 +7,26 @@ cache are used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.names import FIRST_PARTY
 from partbench.results.agreement import ComparedValue, agreements
-from partbench.results.bundle import read_finished
-from partbench.results.cell_file import read_table
+from partbench.results.cell_file import read_finished, read_table
 from partbench.results.plain_text import printable
-from partbench.results.publication import sha256
+from partbench.results.provenance import sha256
 from partbench.results.schema import AGGREGATE, label
 from partbench.results.sealed import Damaged
-from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, plain
-from partbench.running.crew import Answer, Crew, Listener, Step
+from partbench.running.cell_job import CellJob, CellOutcome, Setting, plain
+from partbench.running.crew import Answer, Crew, Step
 from partbench.running.engine import outcome_of
 from partbench.running.recorded import recorded_job
+
+OTHER = "code, data or network are not those that made them"
 
 
 @dataclass(frozen=True)
@@ -53,46 +53,66 @@ class Verification:
         return not self.fault and all(line.within for line in self.lines)
 
 
-def verified(
-    results: Path, places: Sequence[str], setting: Setting, jobs: int, limits: Limits, listener: Listener | None = None
-) -> Iterator[Verification]:
-    """Run the cells at `places` below `results` again, `jobs` at once, and compare each as it is finished.
+Reported = Mapping[str, pd.DataFrame | str]
+
+
+def reported_in(results: Path, places: Sequence[str]) -> Reported:
+    """The rows of the cells at places below a folder of results; of a cell that is refused, why."""
+    found: dict[str, pd.DataFrame | str] = {}
+    for place in places:
+        try:
+            found[place] = read_finished(results / place, place)
+        except (Damaged, InputError) as error:
+            found[place] = str(error)
+    return found
+
+
+def verified(cells: Reported, setting: Setting, crew: Crew) -> Iterator[Verification]:
+    """Run cells again and compare each as it is finished. The values reported stay in this process.
 
     `setting` says where the new cells and weights go; the device is that of each cell. Raises InputError where its
     plugin files take the place of installed metrics, datasets or performers: values would be those of other formulas.
     """
     reported: dict[str, pd.DataFrame] = {}
     steps: dict[str, Step] = {}
-    for place in places:
+    for place, rows in cells.items():
         try:
-            reported[place] = read_finished(results / place, place)
-            steps[place] = _step(place, reported[place], setting)
+            if isinstance(rows, str):
+                raise Damaged(rows)
+            reported[place] = rows
+            steps[place] = _step(place, rows, setting)
         except (Damaged, InputError) as error:
             yield Verification(place, place, fault=str(error))
-    with Crew(min(jobs, max(1, len(steps))), limits, listener) as crew:
-        if steps and setting.plugin_files:
-            _expect_nothing_replaced(crew, setting)
-        for answer in crew.run(steps.values()):
-            place = answer.step.name
-            yield _verification(place, reported.pop(place), _outcome(answer))
+    if steps and setting.plugin_files:
+        _expect_nothing_replaced(crew, setting)
+    for answer in crew.run(steps.values()):
+        place = answer.step.name
+        yield _verification(place, reported.pop(place), _outcome(answer))
 
 
-def without_data(results: Path, places: Sequence[str], setting: Setting, limits: Limits) -> dict[str, str]:
-    """Folders of datasets that cannot be opened here, with the reason, such as that their photographs are not given.
+def not_here(rows: pd.DataFrame, setting: Setting, crew: Crew) -> dict[str, str]:
+    """The files of the cells that code, data and networks of this machine do not make, each with the reason.
 
-    For each dataset the task of a cell of a first-party explainer is opened. Datasets without one are not tried.
+    `rows` has an aggregate row of each cell, of `load_results`. Nothing is fitted: the keys of the cells are compared.
     """
-    steps = {}
-    for place in places:
-        dataset = place.partition("/")[0]
-        if dataset not in steps:
-            with suppress(Damaged, InputError):
-                first = read_table(results / place, aggregates_only=True).to_pandas().iloc[0]
-                job = plain(recorded_job(first, replace(setting, device=str(first["device"]))))
-                if first["distribution"] == FIRST_PARTY:
-                    steps[dataset] = Step(dataset, {"do": "open", "jobs": [job]}, f"opening {dataset}", dataset)
-    with Crew(1, limits) as crew:
-        return {answer.step.name: answer.text for answer in crew.run(steps.values()) if answer.kind == "mistake"}
+    reasons: dict[str, str] = {}
+    groups: dict[tuple[str, str], list[tuple[Any, dict[str, Any]]]] = {}
+    for row in rows.to_dict("records"):
+        device = str(row["device"])
+        try:
+            job = plain(recorded_job(row, replace(setting, device=device)))
+            groups.setdefault((str(row["dataset"]), device), []).append((row, job))
+        except InputError as error:
+            reasons[str(row["file"])] = str(error)
+    named = {" on ".join(of): found for of, found in groups.items()}
+    request = {"do": "call", "function": "partbench.running.prepare:keys"}
+    steps = [Step(of, {**request, "jobs": [job for _, job in found]}, f"opening {of}") for of, found in named.items()]
+    for answer in crew.run(steps):
+        if answer.kind == "done":  # else each cell says for itself what is wrong
+            for (row, _), found in zip(named[answer.step.name], answer.result, strict=True):
+                if found.get("key") != row["cell"]:
+                    reasons[str(row["file"])] = found.get("reason", OTHER)
+    return reasons
 
 
 def _expect_nothing_replaced(crew: Crew, setting: Setting) -> None:

@@ -215,7 +215,7 @@ def _score(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool
     from partbench.running.worker_score import MetricRequest, score_job
 
     job = CellJob.of(request["job"])
-    wanted = MetricRequest(request["metric"], request["path"], request["cell"], request["refit"])
+    wanted = MetricRequest(request["metric"], request["path"], request["cell"], request["refit"], request["by"])
     outcome, clean = score_job(job, wanted, worker.workbench(job.setting), worker.progress)
     return plain(outcome), clean
 

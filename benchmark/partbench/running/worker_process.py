@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,28 @@ EVERY = 5.0  # seconds between two looks at what a worker has started
 LONGEST_LINE = 256 << 20  # bytes of one event
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a worker starts: in `folder`, and without variables of the environment that mention a path of `hidden`.
+
+    Those that name the folder of the user are left out too. Relative paths of PYTHONPATH become absolute.
+    """
+
+    folder: Path
+    hidden: tuple[Path, ...] = ()
+
+    def of(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the worker."""
+        hidden = [str(path.absolute()) for path in self.hidden]
+        kept = {name: value for name, value in environment.items() if not any(path in value for path in hidden)}
+        path = [os.path.abspath(entry) for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        others = {name: value for name, value in kept.items() if name not in _OF_SHELL}
+        return {**others, "PYTHONPATH": os.pathsep.join(path), "PWD": str(self.folder)}
+
+
+_OF_SHELL = ("PWD", "OLDPWD", "_")  # where the user is, and what they typed
+
+
 class WorkerProcess:
     """One worker process. It stays in the process group of this one, and ends when this one does.
 
@@ -36,7 +59,7 @@ class WorkerProcess:
     the explainer of a cell is at work, whose time is limited.
     """
 
-    def __init__(self, log: Path, limits: Limits) -> None:
+    def __init__(self, log: Path, limits: Limits, surroundings: Surroundings | None = None) -> None:
         self.log, self.limits = log, limits
         self.request: Mapping[str, Any] | None = None
         self.ready, self.in_cell, self.began = False, False, time.monotonic()
@@ -44,8 +67,9 @@ class WorkerProcess:
         self._buffer = bytearray()
         with open(log, "ab") as errors:
             self._process = subprocess.Popen(
-                _command(log), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment()
-            )
+                _command(log), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                env=_environment(surroundings), cwd=surroundings.folder if surroundings else None,
+            )  # fmt: skip
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
         self._watched = psutil.Process(self._process.pid)
@@ -214,6 +238,7 @@ def _command(log: Path) -> list[str]:
     return [*words, "--die-with-parent"] if threading.current_thread() is threading.main_thread() else words
 
 
-def _environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+def _environment(surroundings: Surroundings | None) -> dict[str, str]:
+    given = surroundings.of(os.environ) if surroundings else dict(os.environ)
+    path = os.pathsep.join(filter(None, (str(ROOT), given.get("PYTHONPATH"))))
+    return {**given, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

@@ -8,8 +8,9 @@ from typing import Any
 
 from partbench.opening import Workbench
 from partbench.plugin import Metric, Progress
+from partbench.results.amendment import amend
 from partbench.results.claims import claim
-from partbench.results.store import add_metric, read_cell
+from partbench.results.store import read_cell, with_metric
 from partbench.running.cell import CellRun, run_cell
 from partbench.running.cell_job import CellJob, CellOutcome
 from partbench.running.failure import print_traceback
@@ -25,12 +26,16 @@ _OF_CELL = ("created_at", "fit_seconds", "explain_seconds", "peak_memory_mb", "v
 
 @dataclass(frozen=True)
 class MetricRequest:
-    """The metric to add, the file of the cell and its key; `refit`: whether weights not in the cache are trained."""
+    """The metric to add, the file of the cell and its key, and who adds it, for the history of a submitted cell.
+
+    `refit`: whether weights that are not in the cache are trained.
+    """
 
     metric: str
     path: str
     cell: str
     refit: bool
+    by: str = "unknown"
 
 
 def score_job(
@@ -56,7 +61,9 @@ def score_job(
         run = run_cell(planned.explainer(), task, [metric], progress, (), train=wanted.refit)
         reason = _fault(run, metric)
         if not reason:
-            add_metric(path, _rows(run, metric, known.iloc[0], _stamp(planned, workbench, job, task)), cell)
+            rows = _rows(run, metric, known.iloc[0], _stamp(planned, workbench, job, task))
+            place = path.relative_to(job.setting.results).as_posix()
+            amend(Path(job.setting.results), place, with_metric(path, rows, cell), wanted.by, f"{metric.name} added")
     outcome = CellOutcome(job, "failed" if reason else "done", str(path), reason or run.skipped, columns=cell.columns)
     return outcome, not run.spoilt
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import torch
 from torch import Tensor
 
 from partbench.errors import InputError
 from partbench.plugin import Control, Explainer
-from partbench.short_forms.network import Network
+from partbench.short_forms.arguments import expect, expect_declared, expect_text
+from partbench.short_forms.network import Network, expect_layer, expect_map
 from partbench.short_forms.options_of_function import expect_function, option_class, option_values, positional
 from partbench.task import TrainingTask
 from partbench.types import Explanation, Images, NotApplicable
 
 Attribution = Callable[..., Tensor | Explanation]
+CONTROLS = get_args(Control)
 
 
 def attribution_explainer(
@@ -34,7 +36,8 @@ def attribution_explainer(
     name) whose cells the maps are of; without it they tile the image evenly. `control` and `deterministic` are what
     the methods of `Explainer` return. Used as a decorator, with or without arguments.
 
-    Tasks that explain all logits are skipped. Raises InputError for a function with other parameters.
+    Tasks that explain all logits are skipped, and so are networks without the layer. Raises InputError for a function
+    with other parameters, and for arguments of another type.
     """
     if function is None:
         return lambda given: attribution_explainer(
@@ -42,13 +45,18 @@ def attribution_explainer(
         )
     expect_function(function, "attribution_explainer")
     title = name or function.__name__
-    if len(positional(function)) != 3:
+    expect_text(title, name=name, layer=layer)
+    expect(control in CONTROLS, title, "control", control, f"one of {', '.join(map(repr, CONTROLS))}")
+    expect(isinstance(deterministic, bool), title, "deterministic", deterministic, "True or False")
+    if len(positional(function)) != 3 or "*" in "".join(positional(function)):
         found = ", ".join(positional(function)) or "none"
         raise InputError(
             f"{title}: expected a function of network, pixels and target, then `*` and options; it has {found}"
         )
     attributes = {"_function": staticmethod(function), "_layer": layer, "_says": (control, deterministic)}
-    return option_class(AttributionExplainer, function, title, **attributes)
+    made = option_class(AttributionExplainer, function, title, **attributes)
+    expect_declared("explainers", made)
+    return made
 
 
 class AttributionExplainer(Explainer):
@@ -59,11 +67,15 @@ class AttributionExplainer(Explainer):
     _says: ClassVar[tuple[Control, bool]]
 
     def fit(self, task: TrainingTask) -> None:
-        """Nothing is learned. Raises NotApplicable where all logits are explained or the network lacks the layer."""
+        """Nothing is learned.
+
+        Raises NotApplicable where all logits are explained, and where the network lacks the layer or has no map there.
+        """
         if task.target is None:
             raise NotApplicable(f"{self.name} explains one logit; this task explains all")
-        if self._layer and not task.performer.has(self._layer):
-            raise NotApplicable(f"{task.performer.name} has no layer {self._layer}")
+        if self._layer:
+            expect_layer(task, self._layer)
+            expect_map(task, self._layer)
         self._network, self._target = Network(task.performer), task.target
         self._device = task.device
         self._grid = task.performer.receptive_field(self._layer) if self._layer else None

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import dataclasses
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from partbench.options import LeftOut
 from partbench.plugin import Explainer
-from partbench.short_forms.network import Network
+from partbench.short_forms.arguments import expect, expect_parameters
+from partbench.short_forms.network import Network, expect_layer, expect_map
 from partbench.task import TrainingTask
-from partbench.types import Explanation, Images, NotApplicable
+from partbench.types import Explanation, Images
 
 BATCH = 64  # images whose activations are read at once
 MOST_CELLS = 20_000  # that `learn` gets: NMF of 64 channels takes seconds on them
+METHODS = {
+    "learn": ("self", "activations", "seed"), "encode": ("self", "activations"), "decode": ("self", "codes"),
+}  # fmt: skip
+ATTRIBUTES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "layer": (lambda value: isinstance(value, str) and value != "", "the role or name of a layer"),
+    "of": (lambda value: value in ("cell", "map"), "'cell' or 'map'"),
+    "learns_from": (lambda value: value in ("all", "explained"), "'all' or 'explained'"),
+    "most_cells": (lambda value: type(value) is int and value > 0, "a number of cells above 0"),
+}
 
 
-class ConceptExplainer(Explainer):
+class ConceptExplainer(Explainer, ABC):
     """Base of explainers whose concepts are codes of the activations of one layer: NMF, PCA, sparse auto-encoders.
 
     A subclass is a dataclass with a field or class attribute `layer` (a role or a name) and three methods. With
@@ -34,9 +49,11 @@ class ConceptExplainer(Explainer):
     positive (an `encode` that gives both signs as two concepts loses nothing), scores their maxima over cells. Logits
     are what the network makes of the rebuilt activations. Contributions are, to first order, codes times the gradients
     of this logit, summed over cells: exact, but for the bias, where `decode` and the network above are linear. A
-    removed concept has the code 0. No gradient passes through `encode`: it and `learn` may use any library.
+    subclass may compute others from `codes` and `logits_of`. A removed concept has the code 0. No gradient passes
+    through `encode`: it and `learn` may use any library.
 
-    Where a task explains all logits there are no contributions. At vector layers there are no maps.
+    Where a task explains all logits there are no contributions. At vector layers there are no maps. Defining or making
+    a subclass raises InputError for methods with other parameters and for attributes with other values.
     """
 
     layer: str = "target"
@@ -44,28 +61,39 @@ class ConceptExplainer(Explainer):
     learns_from: ClassVar[Literal["all", "explained"]] = "all"  # training images, or those of the explained category
     most_cells: ClassVar[int] = MOST_CELLS
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        for method, names in METHODS.items():
+            if inspect.isfunction(vars(cls).get(method)):
+                expect_parameters(getattr(cls, method), f"{cls.__name__}.{method}", *names)
+        _expect_attributes(cls.__name__, vars(cls))
+
+    def __post_init__(self) -> None:
+        """Check options and attributes."""
+        super().__post_init__()
+        _expect_attributes(type(self).__name__, {name: getattr(self, name) for name in ATTRIBUTES})
+
     def learn(self, activations: Tensor, seed: int) -> None:
         """Learn the concepts from activations on the CPU. `seed` is that of all random numbers to be drawn."""
 
+    @abstractmethod
     def encode(self, activations: Tensor) -> Tensor:
         """The codes of activations."""
-        raise NotImplementedError(f"{type(self).__name__} has no method encode(activations)")
 
+    @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
         """The activations that codes stand for."""
-        raise NotImplementedError(f"{type(self).__name__} has no method decode(codes)")
 
     def fit(self, task: TrainingTask) -> None:
         """Learn from the activations of training images. Raises NotApplicable where the network lacks the layer."""
-        if not task.performer.has(self.layer):
-            raise NotApplicable(f"{task.performer.name} has no layer {self.layer}")
+        expect_layer(task, self.layer)
+        if self.of == "map":
+            expect_map(task, self.layer)
         self._task, self._above = task, Network(task.performer).above(self.layer)
         found = task.activations(self.layer)
         rows = torch.arange(len(found))
         if self.learns_from == "explained":
             rows = torch.nonzero(task.positive(task.labels)).flatten()
-        if self.of == "map" and found.ndim != 4:
-            raise NotApplicable(f"{self.layer} of {task.performer.name} has no maps")
         self._grid = task.performer.receptive_field(self.layer) if found.ndim == 4 else None
         seed = task.random_seed(self.name)
         self.learn(found[rows] if self.of == "map" else self._sampled(found, rows, seed), seed)
@@ -85,10 +113,10 @@ class ConceptExplainer(Explainer):
 
     def explain(self, images: Images) -> Explanation:
         """Codes, what the network makes of the activations rebuilt from them, and the share of each code in it."""
-        codes = self._codes(images).requires_grad_()
+        codes = self.codes(images).requires_grad_()
         with torch.enable_grad():
-            logits = self._logits(codes)
-        contributions = self._contributions(codes, logits) if logits.ndim == 1 else None
+            logits = self.logits_of(codes)
+        contributions = self.contributions(codes, logits) if logits.ndim == 1 else None
         flat = codes.detach()
         scores = flat.amax((2, 3)) if flat.ndim == 4 else flat
         maps = flat.relu() if flat.ndim == 4 else None
@@ -96,17 +124,20 @@ class ConceptExplainer(Explainer):
 
     def without(self, images: Images, concepts: list[int]) -> Float[Tensor, "n *c"]:
         """The logit where the codes of these concepts are 0."""
-        codes = self._codes(images)
+        codes = self.codes(images)
         codes[:, concepts] = 0
         with torch.no_grad():
-            return self._logits(codes)
+            return self.logits_of(codes)
 
     def deterministic(self) -> bool:
         """False: `learn` may draw random numbers. Override it where it does not, and no cells are drawn."""
         return False
 
-    def _codes(self, images: Images) -> Tensor:
-        """Codes (n, k, h, w), or (n, k) of vector layers."""
+    def codes(self, images: Images) -> Tensor:
+        """The codes of images: (n, k, h, w), or (n, k) of vector layers.
+
+        Raises ValueError where `encode` returns a tensor of another shape.
+        """
         found = images.activations(self.layer)
         with torch.no_grad():
             codes = self.encode(found if self.of == "map" else _cells(found))
@@ -114,14 +145,15 @@ class ConceptExplainer(Explainer):
         codes = codes.detach().to(found)
         return codes.clone() if self.of == "map" else _arranged(codes, found)
 
-    def _logits(self, codes: Tensor) -> Float[Tensor, "n *c"]:
+    def logits_of(self, codes: Tensor) -> Float[Tensor, "n *c"]:
         """The explained logit (n,), or the logits of the categories (n, c), of what codes stand for."""
         rebuilt = self.decode(codes if self.of == "map" else _cells(codes))
         self._expect(rebuilt, "decode")
         logits = self._above(rebuilt if self.of == "map" else _arranged(rebuilt, codes))
         return logits[:, list(self._task.targets)] if self._task.target is None else logits[:, self._task.target]
 
-    def _contributions(self, codes: Tensor, logits: Tensor) -> Float[Tensor, "n k"]:
+    def contributions(self, codes: Tensor, logits: Float[Tensor, "n"]) -> Float[Tensor, "n k"]:
+        """Codes times the gradients of `logits_of(codes)`, summed over cells. Override it for another importance."""
         if not logits.requires_grad:
             raise ValueError(f"{self.name}: no gradient passes through decode; write it with torch operations")
         (gradient,) = torch.autograd.grad(logits.sum(), codes)
@@ -134,6 +166,14 @@ class ConceptExplainer(Explainer):
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             axes = "(n, k, h, w)" if self.of == "map" else "(m, k)"
             raise ValueError(f"{self.name}: {method} returned {shape}, expected a tensor of {axes}")
+
+
+def _expect_attributes(title: str, values: Mapping[str, Any]) -> None:
+    """Raise InputError for an attribute of another value. What is no value yet is checked when an explainer is made."""
+    for name, (right, expected) in ATTRIBUTES.items():
+        value = values.get(name)
+        if value is not None and not isinstance(value, dataclasses.Field | LeftOut | property):
+            expect(right(value), title, name, value, expected)
 
 
 def _cells(values: Float[Tensor, "n c *hw"]) -> Float[Tensor, "m c"]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 from partbench.errors import InputError
 from partbench.plugin import OTHER, Dataset, ImageSet
+from partbench.short_forms.arguments import expect, expect_declared
 from partbench.short_forms.callers import calling_module
 from partbench.short_forms.folder_layout import ImageFolder, Picture, classes_in, read_folder
 from partbench.types import Batch
@@ -52,9 +53,12 @@ def folder_dataset(
     `default_performer` is what tasks are opened with. Raise `version` when images change but their sizes in bytes do
     not.
 
-    Raises InputError without a folder and categories, for a folder without classes, and for a class whose name cannot
-    be part of the name of a task.
+    Raises InputError without a folder and categories, for a folder without classes, for a class whose name cannot be
+    part of the name of a task, and for arguments of another type.
     """
+    title = name if isinstance(name, str) else "folder_dataset"
+    path = isinstance(folder, str | Path) and folder != ""
+    expect(folder is None or path, title, "folder", folder, "the path of a folder of images")
     for what, names in (("categories", categories), ("parts", parts)):
         texts = isinstance(names, (list, tuple)) and all(isinstance(one, str) and one for one in names)
         if not texts or len(set(names)) < len(names):
@@ -76,7 +80,9 @@ def folder_dataset(
         "_folder": None if folder is None else Path(folder).resolve(), "_parts": tuple(parts),
         "__module__": calling_module(), "__doc__": f"Images of {', '.join(own)} in a folder.",
     }  # fmt: skip
-    return type(name, (FolderDataset,), attributes)
+    made = type(str(name), (FolderDataset,), attributes)
+    expect_declared("datasets", made)
+    return made
 
 
 class FolderDataset(Dataset):

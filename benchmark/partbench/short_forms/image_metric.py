@@ -14,6 +14,7 @@ from torch import Tensor
 
 from partbench.errors import InputError, unknown
 from partbench.plugin import ImageMetric
+from partbench.short_forms.arguments import expect_declared, expect_text
 from partbench.short_forms.options_of_function import expect_function, option_class, option_values, positional
 from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs
 
@@ -27,10 +28,11 @@ Values = float | Tensor | Mapping[str, float | Tensor]
 
 
 def image_metric(
-    *, higher_is_better: bool, bounds: tuple[float, float] = (-math.inf, math.inf), unit: str = "", name: str = "",
+    function: Callable[..., Values] | None = None, *, higher_is_better: bool,
+    bounds: tuple[float, float] = (-math.inf, math.inf), unit: str = "", name: str = "",
     images: Literal["positive", "all"] = "positive", version: str = "1",
-) -> Callable[[Callable[..., Values]], Any]:  # fmt: skip
-    """Make a metric class of a function that gives the value of one image; used as a decorator.
+) -> Any:  # fmt: skip
+    """The metric class of a function that gives the value of one image. Used as a decorator, or called with a function.
 
     The function names what it reads as its parameters, and is called with what they are for one image, on the CPU:
 
@@ -48,22 +50,28 @@ def image_metric(
 
     `unit` is what values are in, `bounds` their range, `images` whether the metric sees images of the explained
     category or all. `name` is by default that of the function. Raise `version` when values change. Raises InputError
-    for a parameter of another name.
+    for a parameter of another name, and for arguments of another type.
     """
 
-    def of(function: Callable[..., Values]) -> Any:
-        expect_function(function, "image_metric")
-        title = name or function.__name__
-        read = tuple(positional(function))
-        for parameter in read:
-            if parameter not in KNOWN:
-                raise InputError(f"{title}: {unknown('parameter of an image metric', parameter, KNOWN)}")
-        needs = dict.fromkeys("maps" if field == "heatmaps" else field for field in read if field not in ALWAYS_THERE)
-        attributes = {"_function": staticmethod(function), "_read": read, "needs": tuple(needs)}
-        attributes |= {"higher_is_better": higher_is_better, "bounds": bounds, "unit": unit, "images": images}
-        return option_class(FunctionMetric, function, title, **attributes, version=version)
-
-    return of
+    declared = {
+        "higher_is_better": higher_is_better, "bounds": bounds, "unit": unit, "images": images, "version": version,
+    }  # fmt: skip
+    if function is None:
+        return lambda given: image_metric(given, name=name, **declared)  # type: ignore[arg-type]
+    expect_function(function, "image_metric")
+    title = name or function.__name__
+    expect_text(title, name=name)
+    read = tuple(positional(function))
+    for parameter in read:
+        if parameter not in KNOWN:
+            raise InputError(f"{title}: {unknown('parameter of an image metric', parameter, KNOWN)}")
+    if not read:
+        raise InputError(f"{title} reads nothing of an image; expected parameters such as maps or pixels")
+    needs = dict.fromkeys("maps" if field == "heatmaps" else field for field in read if field not in ALWAYS_THERE)
+    attributes = {"_function": staticmethod(function), "_read": read, "needs": tuple(needs), **declared}
+    made = option_class(FunctionMetric, function, title, **attributes)
+    expect_declared("metrics", made)
+    return made
 
 
 @dataclass
@@ -78,7 +86,7 @@ class FunctionMetric(ImageMetric):
         columns = {name: _column(name, batch, explanation, outputs) for name in self._read}
         given = option_values(self, FunctionMetric)
         rows = [
-            _by_reading(type(self)._function(**{name: column[i] for name, column in columns.items()}, **given))
+            self._by_reading(type(self)._function(**{name: column[i] for name, column in columns.items()}, **given))
             for i in range(len(batch))
         ]
         names = rows[0] if rows else {}
@@ -86,10 +94,14 @@ class FunctionMetric(ImageMetric):
             raise ValueError(f"{self.name} gives other readings for some images than for others")
         return {name: np.array([row[name] for row in rows], dtype=float) for name in names}
 
-
-def _by_reading(values: Values) -> dict[str, float]:
-    """Numbers by reading. Raises TypeError or ValueError for what are no numbers."""
-    return {name: float(value) for name, value in (values if isinstance(values, Mapping) else {"": values}).items()}
+    def _by_reading(self, values: Values) -> dict[str, float]:
+        """Numbers by reading. Raises ValueError for what are no numbers."""
+        found = values if isinstance(values, Mapping) else {"": values}
+        try:
+            return {name: float(value) for name, value in found.items()}
+        except (TypeError, ValueError, RuntimeError) as error:  # of None, a text, a tensor of several numbers
+            expected = "expected a number, or numbers by reading"
+            raise ValueError(f"{self.name}: the function returned {values!r:.60}, {expected}") from error
 
 
 def _column(name: str, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> Any:

@@ -7,6 +7,22 @@ from torch import Tensor, nn
 
 from partbench.nn.receptive_field import ReceptiveField
 from partbench.performer import Performer
+from partbench.task import TrainingTask
+from partbench.types import NotApplicable
+
+
+def expect_layer(task: TrainingTask, layer: str) -> None:
+    """Raise NotApplicable, with the layers that there are, where the performer has no layer of that role or name."""
+    performer = task.performer
+    if not performer.has(layer):
+        raise NotApplicable(f"{performer.name} has no layer '{layer}'; {performer.layers_in_words(layer)}")
+
+
+def expect_map(task: TrainingTask, layer: str) -> None:
+    """Raise NotApplicable where a layer has no cells on the image."""
+    shape = tuple(task.activations(layer).shape)
+    if len(shape) != 4:
+        raise NotApplicable(f"'{layer}' of {task.performer.name} is {shape}, expected a map (n, C, h, w)")
 
 
 class Network(nn.Sequential):

@@ -19,14 +19,21 @@ def expect_function(found: Any, form: str) -> None:
 def option_class(base: type, function: Callable[..., Any], name: str, **attributes: Any) -> Any:
     """A dataclass derived from `base` that stands for a function: its docstring, its module, and its options.
 
-    The options are the keyword-only parameters of the function. Raises InputError for one without default.
+    The options are the keyword-only parameters of the function. Raises InputError for one without default or with the
+    name of a method, and for a function without a name.
     """
     fields = []
     for option in keyword_only(function):
         if option.default is inspect.Parameter.empty:
             raise InputError(f"{name}: the option {option.name} has no default; write `{option.name}: TYPE = VALUE`")
+        if hasattr(base, option.name) or option.name in ("name", *attributes):
+            raise InputError(f"{name}: no option can be called {option.name}, as {base.__name__} has that; rename it")
+        if isinstance(option.default, list | dict | set):
+            raise InputError(f"{name}: the default of {option.name} is {option.default!r:.60}, expected a tuple")
         hint = Any if option.annotation is inspect.Parameter.empty else option.annotation
         fields.append((option.name, hint, field(default=option.default)))
+    if name == "<lambda>":
+        raise InputError("a function written with lambda has no name; write it with def, or give name=...")
     namespace = {
         "name": name, "__doc__": inspect.getdoc(function), "__module__": function.__module__,
         "__qualname__": function.__qualname__, **attributes,
@@ -48,5 +55,7 @@ def keyword_only(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def positional(function: Callable[..., Any]) -> list[str]:
-    """The names of the parameters before `*`."""
-    return [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    """The parameters before `*`; with their asterisks where they stand for several."""
+    stars: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    found = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    return [stars.get(p.kind, "") + p.name for p in found]

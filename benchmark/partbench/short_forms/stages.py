@@ -24,10 +24,7 @@ def stages_of(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]
     activation in place. Raises InputError for a path that is not there, a network that cannot be traced, and a layer
     beside which other values are carried on, such as one within a residual block.
     """
-    known = dict(network.named_modules())
-    for layer in layers:
-        if layer not in known or not layer:
-            raise unknown("layer of the network", layer, [name for name in known if name])
+    expect_layers(network, layers)
     network = copy.deepcopy(network).eval()
     if hidden := hidden_from_trace(network):
         raise InputError(f"the network cannot be cut into stages: {hidden}")
@@ -40,6 +37,18 @@ def stages_of(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]
     route_users_past_in_place(graph, network)
     leave_inputs_alone(graph, network)
     return _cut(graph, network, [(layer, _end(tracer, layer)) for layer in layers])
+
+
+def expect_layers(network: nn.Module, layers: Sequence[str]) -> None:
+    """Raise InputError for a path that is none of a submodule, with the nearest that is, and those of the first level.
+
+    "" is no layer: it is the network itself.
+    """
+    known = [name for name, _ in network.named_modules() if name]
+    for layer in layers:
+        if layer not in known:
+            outer = ", ".join(name for name, _ in network.named_children())
+            raise InputError(f"{unknown('layer of the network', layer, known)}; on its first level are {outer:.300}")
 
 
 class _Tracer(fx.Tracer):

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partbench import options
+from partbench import advice, options
+from partbench.advice import Advice, advised
 from partbench.plugin import Control, Explainer, ImageMetric, Metric
 from partbench.running.cell import fit, report_rows
 from partbench.running.integrity import PerformerChanged, unchanged
@@ -37,10 +38,10 @@ class ContractError(AssertionError):
     """A plugin does not keep the contract."""
 
 
-def expect(condition: bool, message: str) -> None:
-    """Raise ContractError with the message unless the condition holds."""
+def expect(condition: bool, message: str, mending: Advice | None) -> None:
+    """Raise ContractError with the message, and advice on how to mend it, unless the condition holds."""
     if not condition:
-        raise ContractError(message)
+        raise advised(ContractError(message), mending)
 
 
 def check_explainer(
@@ -51,14 +52,14 @@ def check_explainer(
     Shapes, finite values, maps >= 0; the same explanation for the same seed, and for an image alone or in a batch;
     logits that move when the pixels are blanked, but for floors; options that are plain JSON; the performer left as it
     was. A public method whose name is nearly that of a capability is a warning. Returns the explanation of the images,
-    or None where the explainer raised NotApplicable for the task.
+    or None where the explainer raised NotApplicable for the task; the reason is a warning.
     """
     check_declaration(cls)
     try:
         with unchanged(task.performer):
             return _check_explanations(cls, task, images, given)
     except PerformerChanged as error:
-        raise ContractError(f"{cls.__name__}: {error}") from error
+        raise advised(ContractError(f"{cls.__name__}: {error}"), advice.PERFORMER_CHANGED) from error
 
 
 def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, Any] | None) -> Explanation | None:
@@ -72,17 +73,27 @@ def _check_explanations(cls: type, task: Task, images: int, given: Mapping[str, 
     for name in PER_IMAGE:
         if explanation.has(name):
             joined = torch.cat([getattr(half, name) for half in halves])
-            _same(getattr(explanation, name), joined, f"{cls.__name__}: {name} depend on the other images of the batch")
+            _same(
+                getattr(explanation, name),
+                joined,
+                f"{cls.__name__}: {name} depend on the other images of the batch",
+                advice.ALONE,
+            )
     again = _fitted(cls, task, given)
-    expect(again is not None, f"{cls.__name__} raised NotApplicable at the second fit only")
+    expect(again is not None, f"{cls.__name__} raised NotApplicable at the second fit only", advice.SECOND_FIT)
     repeat = explained(again, task, batch)
     for name in PER_IMAGE:
         if explanation.has(name):
-            _same(getattr(explanation, name), getattr(repeat, name), f"{cls.__name__}: {name} differ for the same seed")
+            _same(
+                getattr(explanation, name),
+                getattr(repeat, name),
+                f"{cls.__name__}: {name} differ for the same seed",
+                advice.SEED,
+            )
     for name in SAME_FOR_ALL:
         for other in (*halves, repeat):
             alike = _alike(getattr(explanation, name), getattr(other, name))
-            expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed")
+            expect(alike, f"{cls.__name__}: {name} differ between images, or for the same seed", advice.SEED)
     check_blanked(first, batch, explanation)
     check_said(first)
     return explanation
@@ -95,9 +106,13 @@ def check_said(explainer: Explainer) -> None:
     except ValueError as error:
         raise ContractError(str(error)) from error
     control, names = explainer.control(), explainer.concept_names()
-    expect(control in CONTROLS, f"control() returned {control!r:.60}, expected one of {', '.join(map(repr, CONTROLS))}")
+    expect(
+        control in CONTROLS,
+        f"control() returned {control!r:.60}, expected one of {', '.join(map(repr, CONTROLS))}",
+        advice.CONTROL,
+    )
     texts = isinstance(names, (tuple, list)) and all(isinstance(name, str) for name in names)
-    expect(texts, f"concept_names() returned {names!r:.60}, expected a tuple of texts")
+    expect(texts, f"concept_names() returned {names!r:.60}, expected a tuple of texts", advice.CONCEPT_NAMES)
 
 
 def check_needs(metric: Metric) -> None:
@@ -107,7 +122,8 @@ def check_needs(metric: Metric) -> None:
         if need not in known:
             near = difflib.get_close_matches(str(need), known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            raise ContractError(f"{metric.name}.needs names '{need}', no field of Explanation or Batch; {hint}")
+            text = f"{metric.name}.needs names '{need}', no field of Explanation or Batch; {hint}"
+            raise advised(ContractError(text), advice.NEEDS)
 
 
 def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) -> None:
@@ -117,36 +133,54 @@ def check_blanked(explainer: Explainer, batch: Batch, explanation: Explanation) 
     images = batch.images
     blank = explainer.explain(images.with_pixels(torch.zeros_like(images.pixels))).logits
     moved = blank is not None and not torch.allclose(blank.to(explanation.logits), explanation.logits)
-    expect(moved, f"{explainer.name}: logits of blanked images are those of the images; does it look at the pixels?")
+    expect(
+        moved,
+        f"{explainer.name}: logits of blanked images are those of the images; does it look at the pixels?",
+        advice.BLANKED,
+    )
 
 
 def expect_docstring(cls: type) -> None:
     """Raise ContractError for a class without a docstring of its own; dataclasses make one of their fields."""
     text = cls.__doc__ or ""
-    expect(bool(text) and not text.startswith(f"{cls.__name__}("), f"{cls.__name__} has no docstring")
+    expect(bool(text) and not text.startswith(f"{cls.__name__}("), f"{cls.__name__} has no docstring", advice.DOCSTRING)
 
 
 def check_declaration(cls: type) -> None:
     """Name, docstring, dataclass, defaults, JSON options."""
-    expect(isinstance(getattr(cls, "name", None), str), f"{cls.__name__} has no class attribute `name`")
+    expect(
+        isinstance(getattr(cls, "name", None), str),
+        f"{cls.__name__} has no class attribute `name`",
+        advice.NAME_MISSING,
+    )
     expect_docstring(cls)
-    expect(dataclasses.is_dataclass(cls), f"{cls.__name__} is not a dataclass; its fields are its options")
+    expect(
+        dataclasses.is_dataclass(cls),
+        f"{cls.__name__} is not a dataclass; its fields are its options",
+        advice.DATACLASS,
+    )
     values = options.resolved(cls())
     try:
         json.dumps(values)
     except TypeError as error:
-        raise ContractError(f"{cls.__name__}: options must be plain values; {error}") from error
-    for method, capability in misspelt(cls):
-        warnings.warn(f"{cls.__name__} has a method `{method}`; did you mean `{capability}`?", stacklevel=2)
+        text = f"{cls.__name__}: options must be plain values; {error}"
+        raise advised(ContractError(text), advice.PLAIN_OPTIONS) from error
+    for name, capability in misspelt(cls):
+        what = "method" if callable(getattr(cls, name)) else "class attribute"
+        warnings.warn(f"{cls.__name__} has a {what} `{name}`; did you mean `{capability}`?", stacklevel=2)
 
 
 def misspelt(cls: type) -> list[tuple[str, str]]:
-    """Public methods of an explainer class whose names resemble those of capabilities, each with that capability."""
-    offered = [name for name in vars(Explainer) if not name.startswith("_")]
-    own = [name for name in dir(cls) if not name.startswith("_") and name not in dir(Explainer)]
-    near = {
-        name: difflib.get_close_matches(name, offered, n=1, cutoff=0.8) for name in own if callable(getattr(cls, name))
-    }
+    """Public methods and class attributes of an explainer, no options, named nearly as those of its base class are.
+
+    Each comes with the name that it resembles.
+    """
+    bases = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == "partbench"] or [Explainer]
+    offered = [name for name in dir(bases[0]) if not name.startswith("_")]
+    own = [
+        name for name in dir(cls) if not name.startswith("_") and name not in [*offered, "name", *options.names(cls)]
+    ]
+    near = {name: difflib.get_close_matches(name, offered, n=1, cutoff=0.8) for name in own}
     return [(name, capabilities[0]) for name, capabilities in near.items() if capabilities]
 
 
@@ -155,7 +189,11 @@ def explained(explainer: Explainer, task: Task, batch: Batch) -> Explanation:
     try:
         explanation = task.explain(explainer, batch)
         given = [name for name in (*FIELDS, "maps") if explanation.has(name)]
-        expect(bool(given), "the explanation is empty; give at least one of maps, scores, contributions, logits")
+        expect(
+            bool(given),
+            "the explanation is empty; give at least one of maps, scores, contributions, logits",
+            advice.EMPTY,
+        )
         for name in LAZY:
             if explanation.has(name):
                 getattr(explanation, name)
@@ -171,32 +209,54 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
     batch must hold what the metric needs.
     """
     cls = type(metric)
-    expect(isinstance(metric, Metric), f"{cls.__name__} is no partbench.Metric; derive it from that class")
+    expect(
+        isinstance(metric, Metric),
+        f"{cls.__name__} is no partbench.Metric; derive it from that class",
+        advice.METRIC_BASE,
+    )
     for name in ("name", "higher_is_better"):
-        expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`")
-    expect(metric.of in VALUE_OF, f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}")
-    expect(metric.images in FED, f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}")
+        expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`", advice.ABSENT)
+    expect(
+        metric.of in VALUE_OF,
+        f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}",
+        advice.METRIC_OF,
+    )
+    expect(
+        metric.images in FED,
+        f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}",
+        advice.METRIC_IMAGES,
+    )
     expect_docstring(cls)
     check_needs(metric)
     if isinstance(metric, ImageMetric):
         check_readings(copy.deepcopy(metric), batch, explanation, outputs)
     whole, single = copy.deepcopy(metric), copy.deepcopy(metric)
     whole.update(batch, explanation, outputs)
-    refused = [row["reason"] for row in MetricState(whole, len(batch)).rows() if row["status"] == "failed"]
-    expect(not refused, f"a run refuses its scores: {'; '.join(refused)}")
+    state = MetricState(whole, len(batch))
+    refused = [row["reason"] for row in state.rows() if row["status"] == "failed"]
+    expect(not refused, f"a run refuses its scores: {'; '.join(refused)}", state.advice or advice.REFUSED)
     for i in range(len(batch)):
         single.update(batch[i : i + 1], _pick(explanation, i), _pick_outputs(outputs, i))
     scores, others = whole.compute(), single.compute()
-    expect(scores.keys() == others.keys(), f"{metric.name} gives {set(scores)} at once, {set(others)} one by one")
+    expect(
+        scores.keys() == others.keys(),
+        f"{metric.name} gives {set(scores)} at once, {set(others)} one by one",
+        advice.SAME_SCORES,
+    )
     for name, score in scores.items():
         value, other = aggregate(score), aggregate(others[name])
         expect(
             bool(np.isclose(value, other, rtol=1e-4, atol=1e-5, equal_nan=True)),
             f"{name} is {value:.6g} for the batch, {other:.6g} image by image",
+            advice.IMAGE_BY_IMAGE,
         )
         low, high = metric.bounds
         if "@" not in name and not np.isnan(value):
-            expect(low - 1e-6 <= value <= high + 1e-6, f"{name} is {value:.6g}, outside its bounds {metric.bounds}")
+            expect(
+                low - 1e-6 <= value <= high + 1e-6,
+                f"{name} is {value:.6g}, outside its bounds {metric.bounds}",
+                advice.BOUNDS,
+            )
         if np.isnan(value) and "@" not in name:
             warnings.warn(f"{name} has no value on the images tried: all are NaN", stacklevel=2)
 
@@ -206,13 +266,19 @@ def check_readings(metric: ImageMetric, batch: Batch, explanation: Explanation, 
     by_variant = type(metric).compute is ImageMetric.compute
     found = metric.readings(batch, explanation, outputs)
     expect(
-        isinstance(found, dict), f"readings() returned a {type(found).__name__}, expected a dict of values by reading"
+        isinstance(found, dict),
+        f"readings() returned a {type(found).__name__}, expected a dict of values by reading",
+        advice.READINGS,
     )
     for reading, values in found.items():
         named = isinstance(reading, str) and (not by_variant or not reading or reading.startswith("@"))
-        expect(named, f"readings() names a reading {reading!r:.60}, expected '' or '@variant'")
+        expect(named, f"readings() names a reading {reading!r:.60}, expected '' or '@variant'", advice.READINGS)
         shape = tuple(getattr(values, "shape", ()))
-        expect(shape == (len(batch),), f"readings() gives {shape} as {reading!r}, expected ({len(batch)},)")
+        expect(
+            shape == (len(batch),),
+            f"readings() gives {shape} as {reading!r}, expected ({len(batch)},)",
+            advice.READINGS,
+        )
 
 
 def aggregate(score: Scores) -> float:
@@ -227,7 +293,8 @@ def _fitted(cls: type, task: Task, given: Mapping[str, Any] | None) -> Any:
     explainer = cls(**(given or {}))
     try:
         fit(explainer, task)
-    except NotApplicable:
+    except NotApplicable as error:
+        warnings.warn(f"{explainer.name} does not explain {task.name}: {error}", stacklevel=2)
         return None
     return explainer
 
@@ -260,8 +327,8 @@ def _alike(a: Tensor | float | None, b: Tensor | float | None) -> bool:
     return torch.equal(torch.as_tensor(a).cpu(), torch.as_tensor(b).cpu())
 
 
-def _same(a: Tensor, b: Tensor, message: str) -> None:
-    expect(a.shape == b.shape, f"{message}: {tuple(a.shape)} and {tuple(b.shape)}")
+def _same(a: Tensor, b: Tensor, message: str, mending: Advice) -> None:
+    expect(a.shape == b.shape, f"{message}: {tuple(a.shape)} and {tuple(b.shape)}", mending)
     scale = float(a.abs().max().clamp(min=1e-12))
     worst = float((a - b).abs().max()) / scale
-    expect(worst < 1e-3, f"{message}: by {worst:.1e} of the largest value")
+    expect(worst < 1e-3, f"{message}: by {worst:.1e} of the largest value", mending)

@@ -6,9 +6,10 @@ import ast
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from partbench.advice import causes
 
 OURS = str(Path(__file__).resolve().parents[1])
 
@@ -40,14 +41,6 @@ def raised_in(error: BaseException, folder: Path) -> SourceLine | None:
         if isinstance(one, SyntaxError) and one.filename and inside(one.filename, folder):
             return SourceLine(one.filename, one.lineno or 1)
     return None
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception after those that led to it: the earliest comes first."""
-    before = error.__cause__ or error.__context__
-    if before is not None:
-        yield from causes(before)
-    yield error
 
 
 def home(cls: type) -> Path | None:

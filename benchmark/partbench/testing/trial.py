@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from partbench import options
+from partbench import advice, options
+from partbench.advice import advised
 from partbench.declaration import BASES
 from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
@@ -45,7 +46,7 @@ def check_plugin(
     """
     kinds = [kind for kind, base in BASES.items() if isinstance(cls, type) and issubclass(cls, base)]
     bases = ", ".join(base.__name__ for base in BASES.values())
-    expect(bool(kinds), f"{cls!r:.60} is no plugin, expected a subclass of {bases}")
+    expect(bool(kinds), f"{cls!r:.60} is no plugin, expected a subclass of {bases}", advice.BASE_CLASS)
     registry = load()
     for kind, other in _registered_beside(cls):
         _enter(registry, kind, other)
@@ -64,7 +65,8 @@ def _registered_beside(cls: type) -> list[tuple[str, Any]]:
 def _enter(registry: Registry, kind: str, cls: Any) -> None:
     name = getattr(cls, "name", None)
     if not isinstance(name, str):
-        raise ContractError(f"class {cls.__name__}: expected a class attribute `name`, a text")
+        text = f"class {cls.__name__}: expected a class attribute `name`, a text"
+        raise advised(ContractError(text), advice.NAME_MISSING)
     getattr(registry, kind)[name] = Entry(name, cls, cls.__module__, cls.__module__, "0")
 
 
@@ -106,7 +108,7 @@ class Trial:
         except InputError as error:  # such as a layer that the performer lacks
             raise ContractError(str(error)) from error
         if explanation is None:
-            return [f"tried on {task.name}, which it does not explain (NotApplicable); choose another with --task"]
+            return [f"not tried on {task.name}, which it does not explain; choose another with --task"]
         return [f"tried on {task.name}", *self._skipped(explanation, task)]
 
     def _skipped(self, explanation: Explanation, task: Task) -> list[str]:
@@ -145,7 +147,8 @@ class Trial:
                 continue
             if cls.default_performer not in registry.performers:
                 reason = unknown("performer", cls.default_performer, registry.performers)
-                raise ContractError(f"{reason}; it is the default_performer of {cls.__name__}")
+                text = f"{reason}; it is the default_performer of {cls.__name__}"
+                raise advised(ContractError(text), advice.DEFAULT_PERFORMER)
             size = registry.performers[cls.default_performer].cls.input_size
             dataset = cls(self.workbench.root_of(name), size)
             check_dataset(dataset)
@@ -185,7 +188,9 @@ def _same_process() -> Iterator[None]:
             yield
     finally:
         changed = before.restore()
-    expect(not changed, f"it changed {', '.join(changed[:3])}, which belongs to the whole process")
+    expect(
+        not changed, f"it changed {', '.join(changed[:3])}, which belongs to the whole process", advice.PROCESS_CHANGED
+    )
 
 
 def _unknown_receptive_field(task: Task) -> list[str]:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from partbench import options
+from partbench.advice import advice_of, causes
 from partbench.errors import InputError, unknown
 from partbench.plugin import ImageSet
 from partbench.registry import KINDS, Registry
 from partbench.running.cell_job import Setting
-from partbench.testing.advice import advice_on
 from partbench.testing.checks import ContractError
 from partbench.testing.finding import Finding
-from partbench.testing.source_lines import SourceLine, causes, declared_at, neighbours, raised_at, raised_in
+from partbench.testing.source_lines import SourceLine, declared_at, neighbours, raised_at, raised_in
 from partbench.testing.trial import Trial
 
 BEFORE = 0.5  # seconds before the time limit at which the place in the code is noted in the log
@@ -79,7 +79,7 @@ def finding_of(trial: Trial, kind: str, name: str) -> Finding:
 
 def broken(cls: type, kind: str, name: str, error: ContractError) -> Finding:
     """The finding of a plugin that breaks the contract."""
-    advice = advice_on(str(error))
+    advice = advice_of(error)
     names = advice.about.split("|") if advice else [""]
     places = [declared_at(each, name) for each in (cls, *neighbours(cls, ImageSet)) for name in names]
     named = [place for place in places if place and not place.name.startswith("class ")]
@@ -91,7 +91,7 @@ def broken(cls: type, kind: str, name: str, error: ContractError) -> Finding:
 def unloadable(file: str, error: InputError) -> Finding:
     """The finding of a plugin file that cannot be imported, or whose classes cannot be registered."""
     text = str(error).partition(" is broken: ")[2] or str(error).removeprefix(f"plugin file {file} ")
-    advice = advice_on(text)
+    advice = advice_of(error)
     place = raised_in(error, Path(file).parent)
     if place is None and (found := re.match(r"class (\w+): ", text)):
         place = _class_in(Path(file), found[1])

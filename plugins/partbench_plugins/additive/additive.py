@@ -63,16 +63,21 @@ class Additive(Explainer):
     performer are attributes of the dataset. A prior on the weights, from derivatives, spreads the sum.
     Labels are used for `threshold` only. The trained weights of g are cached and used again.
 
+    concepts: "filters" of an interpretable CNN, "outputs" of the performer, or "auto", as above.
     beta: of the weight beta / sqrt(epoch) of the prior loss, in units of the squared logit; by default 10 for filters,
         0.2 for outputs (paper: experiments 1 and 2). `report()` gives beta / Var(logit), on which its effect depends.
     bias: b, "learned" (paper) or held at "zero", so that contributions sum to all of the predicted logit; positive
         contributions cannot add up to a negative one. Contributions may add up to far more than the logit where the
         learned bias is far below 0: `report()` gives it beside the deviation.
     subset: how many concepts to use, drawn at random with the task's seed (paper, Fig. 8); 0 for all.
-    network: g, see `weight_network`; "resnet152" by default if there is a GPU, else "small".
-    epochs, patience, tolerance, learning_rate, batch_size: see AdditiveTraining; the paper gives none. Training stops
-        when entropy and deviation have settled on images held out, `epochs` is its ceiling. The rate is 0.01 by default
-        for "small", 0.001 otherwise.
+    network: g. "resnet152" is the paper's, "small" has its stages with one block each, for CPUs (`weight_network`). By
+        default "resnet152" if there is a GPU, else "small".
+    epochs: the most epochs that g is trained; training stops when entropy and deviation have settled on images held
+        out. The paper gives neither this nor the next four.
+    patience: epochs over which the means are taken that tell whether entropy and deviation have settled.
+    tolerance: the change between two such means, relative to their size, up to which they count as settled.
+    learning_rate: of Adam; by default 0.01 for "small", 0.001 otherwise.
+    batch_size: images of a step of Adam.
     """
 
     name: ClassVar[str] = "additive"

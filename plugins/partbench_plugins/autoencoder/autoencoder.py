@@ -75,18 +75,30 @@ class Autoencoder(Explainer):
         the reconstruction; at 20 that of small networks on a few hundred images stays poor.
     rho, schedule: the gradient of the filter loss is rho (over the epoch) times as long as that of the task, as in the
         paper, with Euclidean lengths over images and cells in place of its means over images of lengths.
-    gradient, position, height, mask, loss: see PartSettings.
+    gradient: of the filter loss: its "exact" derivative, or the one of the "paper", or that of the "released" code of
+        interpretable CNNs (`filter_gradients`).
+    position: where the mask of a filter is put on an image: at the "argmax" of its map or at the "centroid".
+    height: tau of the masks, in units of 1 / n^2 for maps of n x n cells.
+    mask: whether maps are masked.
+    loss: whether there is a filter loss.
     start: of conv-interp-2 and conv-ordin; random as of "he", or as "published" for interpretable CNNs, N(0, 0.01^2),
         at which small networks die, or from the "performer" (ours): identity, and a copy of its top convolution. That
         rebuilds more in a short training, and filters stay closer to those of the performer.
-    norm_reduce, rescale: see MagnitudeNorm; `rescale` brings each channel of both tracks to the magnitude that it has
-        in the performer's pooled top convolution, so that the copied weights fit. Single task: over images of the
-        category only.
+    norm_reduce: whether the norm layer takes the "sum" of a channel over cells, as the paper's formula, or the "mean",
+        as its text.
+    rescale: bring each channel of both tracks to the magnitude that it has in the performer's pooled top convolution,
+        so that the copied weights fit. Single task: over images of the category only.
     labels: of images, for filter loss, norm and an even draw: the category that the performer predicts (the paper uses
         no annotation of labels), or the "truth".
-    batch_norm: see Design. mirrored: train on mirrored images too (ours); what the performer makes of them is rebuilt.
-    epochs, patience, tolerance, warm_up, learning_rate, batch_size: see ExplainerTraining; the paper gives none.
-        Training stops by itself, `epochs` is its ceiling.
+    batch_norm: of conv-interp-2 and conv-ordin, before their ReLU (ours); none where they start from the performer.
+    mirrored: train on mirrored images too (ours); what the performer makes of them is rebuilt.
+    epochs: the most epochs of training, which stops when the loss on images held out and p have settled. The paper
+        gives neither this nor the next five.
+    patience: epochs over which the means are taken that tell whether loss and p have settled.
+    tolerance: the change between two such means, relative to their size, up to which they count as settled.
+    warm_up: epochs at the beginning without masks and filter loss.
+    learning_rate: of Adam, until the values have settled; then it falls to 0.
+    batch_size: images of a step of Adam.
     """
 
     name: ClassVar[str] = "autoencoder"

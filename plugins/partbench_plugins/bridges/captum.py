@@ -58,7 +58,9 @@ class Captum(Explainer):
     layer: role or name of the layer that `Layer...` methods and GuidedGradCam read; others do not use it.
     square: px; methods that remove features (Occlusion, FeatureAblation, KernelShap, Lime, ShapleyValueSampling)
         remove squares of this side.
-    smooth: a kind of NoiseTunnel around the method, "" for none: `smooth_samples` images with noise of `smooth_std`.
+    smooth: a kind of NoiseTunnel around the method, "" for none.
+    smooth_samples: noisy copies of an image that NoiseTunnel attributes.
+    smooth_std: standard deviation of their noise; pixels are in [0, 1].
     sign: maps are not negative: the absolute value of the sum over channels, or its positive part.
     release: of Captum, the one installed; it is part of what a result is of.
 

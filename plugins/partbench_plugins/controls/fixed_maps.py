@@ -76,6 +76,8 @@ class Uniform(Floor):
     """`concepts` maps that are 1 everywhere, and equal contributions that sum to 1.
 
     A floor. Equal contributions have the largest entropy that this number of concepts allows.
+
+    concepts: how many maps.
     """
 
     name: ClassVar[str] = "uniform"

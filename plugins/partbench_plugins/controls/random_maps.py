@@ -23,6 +23,7 @@ class RandomMaps(Floor):
     A floor. Each map is exp of a Gaussian field of unit variance: > 0, with a few peaks. It does not depend on the
     batch. The scores are also the contributions.
 
+    concepts: how many maps an image.
     smoothness: standard deviation of the blur of the field, in cells of `layer`; 0 for independent cells.
     """
 

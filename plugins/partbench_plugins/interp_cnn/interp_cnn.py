@@ -73,19 +73,39 @@ class InterpCnn(Explainer):
         of the released code, 0.3 times as long as the task's, on the added convolution only, without masks, with batch
         norm. "paper": as printed. "released": as in the authors' MATLAB code, but for its learned beta, its learning
         rates, which differ between networks, and the scale of its softmax loss.
-    gradient, marginal, weight, rho, schedule, position, height, mask, loss: see PartSettings. With several categories
-        the "released" gradient has the weights of `category_balance`. The "paper" gradient with marginal=largest, as
-        printed, lowers the peaks that it should raise.
-    mask_after_pool, loss_layers, mask_layers, start, batch_norm, filters: see PartDesign. The released code masks the
-        added convolution after the pool on it, the paper's text after its ReLU.
-    task_loss: of tasks with several categories; a single one has a logistic loss.
+    gradient: of the filter loss: its "exact" derivative, the one that the "paper" prints, or that of the "released"
+        code (`filter_gradients`), which with several categories has the weights of `category_balance`.
+    marginal: p(x) of the "paper" gradient: one of each filter over the batch ("largest", as printed), which lowers the
+        peaks that it should raise, or of each image its "own".
+    weight: length of the gradient of the filter loss: "matched" to rho times that of the task's gradient, or as
+        "published" for that gradient.
+    rho: length of the gradient of the filter loss relative to that of the task's, where the weight is "matched".
+    schedule: of rho over the epochs, "constant" or divided by the epoch, "1/t".
+    position: where the mask of a filter is put on an image: at the "argmax" of its map or at the "centroid".
+    height: tau of the masks, in units of 1 / n^2 for maps of n x n cells.
+    mask: whether maps are masked.
+    loss: whether there is a filter loss.
+    mask_after_pool: mask the added convolution after the pool on it, as the released code, not after its ReLU, as the
+        paper's text.
+    loss_layers: which convolutions have the filter loss, the "added" one or "both" (the top convolution too).
+    mask_layers: which convolutions have masks, the "added" one or "both".
+    start: of the new layers: "he" (He et al.), "published", N(0, 0.01^2), or "performer", which is "he" but for the top
+        convolution, a copy of the performer's.
+    batch_norm: between convolutions and their ReLU.
+    filters: of the added convolution; 0 for as many as the top one has.
+    task_loss: of tasks with several categories, "softmax" or "logistic"; a single one has a logistic loss.
     trunk: "frozen" (activations below the top convolution are computed once) or "trained" with the rest at a tenth of
         the rate; by default trained if there is a GPU.
     dropout: between the fully-connected layers. 0 in "stable": of training images held out, .92 were told right with .5
         on fauna/dog and .96 without, .46 and .69 on the photographs of five categories; filters hardly differ.
     trained: False leaves the network with its initial weights: a control.
-    epochs, warm_up, optimiser, learning_rate, weight_decay, batch_size, mirrored: see PartTraining; the paper gives
-        none. The rate is 1e-3 for Adam and 1e-2 for SGD.
+    epochs: of training; the paper gives neither this nor the next six.
+    warm_up: epochs at the beginning without masks and filter loss.
+    optimiser: "adam", or "sgd" with momentum.
+    learning_rate: by default 1e-3 for Adam, 1e-2 for SGD.
+    weight_decay: of the optimiser.
+    batch_size: images of a step.
+    mirrored: half of the images drawn are mirrored.
     """
 
     name: ClassVar[str] = "interp_cnn"

@@ -18,7 +18,11 @@ from partbench_plugins.srae.x_layer import XLayerExplainer
 class Cae(XLayerExplainer):
     """Reconstruction alone (SRAE, section 4.2, "CAE"), then weighted ridge regression of the logit on the x-features.
 
+    epochs: of the training of the reconstruction, with Adam.
+    learning_rate: step size of Adam.
+    batch_size: training images of a step of Adam.
     ridge: of that regression, relative to the mean variance of the x-features.
+
     The regression has no sign constraint: `nonnegative` must be False.
     """
 

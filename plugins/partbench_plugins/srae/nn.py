@@ -16,7 +16,12 @@ from partbench_plugins.srae.x_layer import XLayerExplainer
 
 @dataclass
 class Nn(XLayerExplainer):
-    """srae without reconstruction and without pull-away: encoder and predictor (SRAE, section 4.2, "NN")."""
+    """srae without reconstruction and without pull-away: encoder and predictor (SRAE, section 4.2, "NN").
+
+    epochs: of the training with Adam.
+    learning_rate: step size of Adam.
+    batch_size: training images of a step of Adam.
+    """
 
     name: ClassVar[str] = "nn"
     epochs: Annotated[int, Ge(1)] = 16

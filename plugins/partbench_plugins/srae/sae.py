@@ -21,6 +21,9 @@ class Sae(XLayerExplainer):
 
     beta: weight of the reconstruction error, with Z scaled to mean square 1. The paper gives none; at 10 both terms
         are of the size of the logits' variance; at 300, which the authors' training code mentions, the logit is lost.
+    epochs: of the training with Adam.
+    learning_rate: step size of Adam.
+    batch_size: training images of a step of Adam.
     """
 
     name: ClassVar[str] = "sae"

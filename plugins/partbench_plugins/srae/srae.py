@@ -56,16 +56,23 @@ class Srae(XLayerExplainer):
     that ours adds. Two things differ there: theirs draws 8000 negatives a category, ours trains on all training images;
     and theirs judges a result with dropout. Beside these, the options of XLayerExplainer.
 
+    profile: the values of options that are left out, "paper" or "released", as above.
     pull_away_along: "features": cosines between x-features over the mini-batch (eq. 3); "images": between the images'
         vectors of contributions (authors' training code).
-    q, beta, eta: as in eq. 5.
+    q: scale of the error of a dimension of Z inside the logarithm of the penalty (eq. 5).
+    beta: weight of the log penalty of the reconstruction error (eq. 5).
+    eta: weight of the pull-away term (eq. 5).
     warm_up: fraction of the training over which eta rises from 0. At full strength from the start, the pull-away kills
         x-features, as a dead one is orthogonal to all (ours; neither source does).
     retries: how often to start again, with beta 1.2 times and eta 0.8 times as large, from a degenerate result
         (see `degenerate`; authors' training code). The last result is kept, whatever it is.
     judged_on: the training images whose mean contributions say whether a result is degenerate: those of the category
         (ours), or all (authors' training code).
-    epochs, learning_rate, decay_every, batch_size, even_batches: see StepDecay.
+    epochs: of the training with Adam.
+    learning_rate: of Adam, at the start.
+    decay_every: epochs after which the rate falls to a tenth, again and again; 0 for never.
+    batch_size: training images of a step of Adam.
+    even_batches: batches of nearly equal size; otherwise only the last one of an epoch is smaller.
     pretrain_epochs: epochs a layer of layer-wise pretraining (Adam 1e-3, batches of 50); 0 for none.
     predictor_start: of the predictor after pretraining: least squares (ours), or "adam", trained as the layers were.
     """

@@ -47,7 +47,7 @@ class XLayerExplainer(Explainer):
         logits, as the sources do; the strength of the other terms is then relative to the scale of the logits.
     scaled: divide Z by its root mean square over the training split while training; the encoder takes Z as it is
         afterwards. False trains on Z as it is, as the sources do: the log penalty is then relative to the scale of Z.
-    centred: start with active x-features, see `XLayerNetwork.centre`. Neither source does.
+    centred: start with active x-features (`XLayerNetwork.centre`). Neither source does.
     read_layer: where maps are read; a role or the name of a layer. The paper reads at the image.
     """
 

@@ -51,6 +51,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("typing.Annotated[int, Ge(ge=1)]", "int >= 1"),
         ("Annotated[int, Ge(1)]", "int >= 1"),
         ("tuple[Annotated[int, Ge(1)], ...]", "tuple[int >= 1, ...]"),
         ("Annotated[float, Ge(0), Le(1)] | Literal['a', 'b']", "float >= 0 <= 1 | 'a' | 'b'"),

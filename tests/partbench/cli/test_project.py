@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,31 @@ def test_commands_take_the_folder_of_a_project_or_say_what_is_missing(command: l
     result = CliRunner().invoke(main, [*command, f"{tmp_path}/"])
     assert result.exit_code == 2
     assert f"no {tmp_path}/pyproject.toml; expected a plugin file" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("link.py", "link.py cannot be read: "), ("fifo.py", "it is a file of another kind"),
+        ("folder.py", "no .*folder.py/pyproject.toml"), (f"{'a' * 5000}.py", "cannot be read: File name too long"),
+        ("~no_such_user/a.py", "cannot be read: .*home directory"),
+        ("text.txt", "expected a Python file"),
+    ],
+)  # fmt: skip
+def test_a_path_that_is_no_plugin_file_is_told_in_one_line(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "link.py").symlink_to(tmp_path / "link.py")
+    os.mkfifo(tmp_path / "fifo.py")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "text.txt").touch()
+    for arguments in (["check", name], ["list", "--plugin-file", name]):
+        arguments[-1] = name if name.startswith("~") else f"{tmp_path}/{name}"
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2, result.output
+        assert re.search(said if arguments[0] == "check" else "plugin file", result.output), result.output
+        assert len(result.output.splitlines()) == 1
+
+
+def test_a_name_that_no_file_can_have_is_a_name() -> None:
+    assert file_or_name("a" * 5000) == "a" * 5000
+    with pytest.raises(InputError, match=r"cannot be read: .*null"):
+        file_or_name("a\0.py")

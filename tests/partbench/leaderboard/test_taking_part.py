@@ -11,9 +11,10 @@ from planted_cells import cell, rows
 from partbench.leaderboard.build import standings
 from partbench.leaderboard.current import current
 from partbench.leaderboard.unused import unused_cells
-from partbench.results.publication import SELF_REPORTED, VERIFIED, WITHDRAWN, Publication, now, record, sha256
+from partbench.results.provenance import now, sha256
 from partbench.results.schema import Cell
 from partbench.results.store import load_with_evidence, write_cell
+from partbench.results.submission_history import SELF_REPORTED, VERIFIED, WITHDRAWN, SubmissionEvent, record
 
 
 def add(results: Path, values: list[float], of: Cell, status: str = "", **columns: object) -> None:
@@ -22,7 +23,7 @@ def add(results: Path, values: list[float], of: Cell, status: str = "", **column
     path = write_cell(results, found, of)
     if status:
         file = path.relative_to(results).as_posix()
-        record(results, [Publication(of.key, file, sha256(path), status, "Ann", now())])
+        record(results, [SubmissionEvent(of.key, file, sha256(path), status, "Ann", now())])
 
 
 @pytest.fixture
@@ -61,7 +62,9 @@ def test_verified_rows_are_ranked_with_the_others(results: Path) -> None:
 def test_a_withdrawn_row_leaves_the_board_it_was_on(results: Path) -> None:
     gone = cell(explainer="better", seed=1)
     path = gone.path(results)
-    record(results, [Publication(gone.key, path.relative_to(results).as_posix(), sha256(path), WITHDRAWN, "A", now())])
+    record(
+        results, [SubmissionEvent(gone.key, path.relative_to(results).as_posix(), sha256(path), WITHDRAWN, "A", now())]
+    )
     frame, _ = load_with_evidence(results)
     assert gone.key not in set(current(frame)["cell"])
     assert unused_cells(frame).empty

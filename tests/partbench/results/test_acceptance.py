@@ -11,8 +11,8 @@ from partbench.errors import InputError
 from partbench.results import acceptance
 from partbench.results.acceptance import accept, withdraw
 from partbench.results.folders import cell_paths
-from partbench.results.publication import COLUMN, REFERENCE, SELF_REPORTED, VERIFIED, publications, statuses
 from partbench.results.store import load_results, write_cell
+from partbench.results.submission_history import COLUMN, REFERENCE, SELF_REPORTED, VERIFIED, statuses, submission_events
 
 
 def sent(folder: Path, seeds: range, value: float = 1.0) -> dict[str, bytes]:
@@ -58,7 +58,7 @@ def test_a_cell_with_the_key_of_another_is_refused_and_changes_the_status_of_non
     assert set(load_results(results)[COLUMN]) == {REFERENCE}
     with pytest.raises(InputError, match="already, as a reference"):
         accept(results, {reference: data}, SELF_REPORTED, "Ann", "b1")
-    assert not publications(results)
+    assert not submission_events(results)
 
 
 def test_a_cell_that_is_not_there_cannot_be_withdrawn(tmp_path: Path) -> None:

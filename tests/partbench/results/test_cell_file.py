@@ -9,7 +9,9 @@ import pytest
 from planted_cells import as_version_2, cell, changed, rows, unsealed
 
 from partbench.errors import InputError
-from partbench.results.cell_file import read_table
+from partbench.results import cell_file
+from partbench.results.cell_file import read_finished, read_table
+from partbench.results.schema import cell_path
 from partbench.results.sealed import Damaged, write_sealed
 from partbench.results.store import write_cell
 
@@ -62,3 +64,40 @@ def test_texts_that_are_no_unicode_are_damage(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"QQQQQQQQ", b"\xff" * 8))
     with pytest.raises(Damaged, match=r"(?i)utf"):
         read_table(path, aggregates_only=True)
+
+
+@pytest.mark.parametrize("key", ["x-1b2091d15eb4d1f4", "1b2091d15eb4d1f", "1b2091d1/5eb4d1f", "1B2091D15EB4D1F4"])
+def test_a_cell_whose_status_could_not_be_looked_up_by_its_key_is_refused(key: str, tmp_path: Path) -> None:
+    table = unsealed(write_cell(tmp_path, rows([1.0]), cell()))
+    table = changed(table, "cell", pa.array([key] * len(table)))
+    place = cell_path(Path(), table.to_pylist()[0])
+    every = [unit == "all" for unit in table["unit"].to_pylist()]
+    write_sealed(tmp_path / "x.parquet", [table.filter(pa.array(every))])
+    with pytest.raises(Damaged, match="expected 16 hexadecimal digits"):
+        read_finished(tmp_path / "x.parquet", place.as_posix())
+
+
+def test_only_whole_finished_cells_at_their_place_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = cell()
+    path = write_cell(tmp_path, rows([1.0, 2.0]), known)
+    place = path.relative_to(tmp_path).as_posix()
+    assert len(read_finished(path, place)) == 3
+    with pytest.raises(Damaged, match=f"it lies at other.parquet, expected {place}"):
+        read_finished(path, "other.parquet")
+    monkeypatch.setattr(cell_file, "MOST_ROWS", 2)
+    with pytest.raises(Damaged, match="3 rows, more than 2"):
+        read_finished(path, place)
+    monkeypatch.undo()
+    monkeypatch.setattr(cell_file, "MOST_UNPACKED", 1000)
+    with pytest.raises(Damaged, match="bytes when unpacked, more than 1000"):
+        read_finished(path, place)
+    monkeypatch.undo()
+    write_cell(tmp_path, [row | {"status": "failed", "reason": "two\nlines"} for row in rows([1.0])], known, True)
+    with pytest.raises(Damaged, match="locality failed: two lines"):
+        read_finished(path, place)
+    pq.write_table(pa.table({"x": [1]}), path)
+    with pytest.raises(Damaged, match="columns differ"):
+        read_finished(path, place)
+    path.write_bytes(b"PAR1")
+    with pytest.raises(Damaged):
+        read_finished(path, place)

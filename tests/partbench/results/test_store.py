@@ -125,7 +125,7 @@ def test_a_column_of_another_type_is_named(tmp_path: Path) -> None:
 def test_an_empty_folder_gives_an_empty_frame_with_all_columns(tmp_path: Path) -> None:
     frame = load_results(tmp_path)
     assert frame.empty
-    assert tuple(frame.columns) == (*COLUMNS, "asked_at", "file", "publication")
+    assert tuple(frame.columns) == (*COLUMNS, "asked_at", "file", "submission_status")
 
 
 def test_a_folder_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:

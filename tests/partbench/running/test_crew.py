@@ -13,6 +13,7 @@ import pytest
 from partbench.running import worker_process
 from partbench.running.cell_job import Limits
 from partbench.running.crew import Answer, Crew, Step
+from partbench.running.worker_process import Surroundings
 
 ECHO = """
 import json, os, sys, time
@@ -42,6 +43,12 @@ for line in sys.stdin:
         os.wait()
     say("done", result=[os.getpid(), time.monotonic()], clean=request["do"] != "unclean")
 """
+
+
+def test_surroundings_hide_paths_and_where_the_user_is(tmp_path: Path) -> None:
+    given = {"PWD": "/home/ann", "OLDPWD": "/", "_": "bench", "NOTE": f"see {tmp_path}/x.zip", "PYTHONPATH": "a:/b"}
+    made = Surroundings(tmp_path, (tmp_path / "x.zip",)).of({**given, "LANG": "C"})
+    assert made == {"LANG": "C", "PYTHONPATH": f"{os.getcwd()}/a:/b", "PWD": str(tmp_path)}
 
 
 @pytest.fixture(autouse=True)

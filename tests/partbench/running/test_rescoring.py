@@ -13,7 +13,7 @@ from partbench.errors import InputError
 from partbench.results.store import load_results, write_cell
 from partbench.running.cell_job import Setting
 from partbench.running.crew import Answer, Crew, Step
-from partbench.running.rescoring import rescored
+from partbench.running.rescoring import expect_known, rescored
 
 
 class OneAnswer:
@@ -43,10 +43,12 @@ def answered(folder: Path, kind: str, text: str, **columns: str) -> tuple[list[A
     return list(rescored(cast(Any, found), "accuracy", setting, False, cast(Crew, crew))), crew
 
 
-def test_a_metric_that_does_not_exist_and_a_broken_file_end_the_command(folder: Path) -> None:
+def test_metrics_that_do_not_exist_and_a_broken_file_end_the_command_before_a_cell_is_scored(folder: Path) -> None:
     for text in ("no metric named 'acuracy'", "plugin file x.py is broken"):
+        crew = OneAnswer("mistake", text)
         with pytest.raises(InputError, match=text):
-            answered(folder, "mistake", text)
+            expect_known(["accuracy", "acuracy"], Setting(str(folder)), cast(Crew, crew))
+        assert [step.request["metrics"] for step in crew.asked] == [["accuracy", "acuracy"]]
 
 
 @pytest.mark.parametrize("kind", ["mistake", "failed", "ended"])

@@ -18,9 +18,9 @@ from partbench.results.folders import cell_paths
 from partbench.results.sealed import Damaged
 from partbench.running import verification
 from partbench.running.cell_job import CellOutcome, Limits, Setting
-from partbench.running.crew import Answer, Step
+from partbench.running.crew import Answer, Crew, Step
 from partbench.running.recorded import recorded_job
-from partbench.running.verification import verified
+from partbench.running.verification import Verification, reported_in, verified
 from partbench.running.worker_cell import Told, run_job
 
 PLUGIN = Path(__file__).with_name("drawn_plugin.py").read_text()
@@ -70,7 +70,13 @@ def checked(made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, **f
     monkeypatch.setattr(verification, "read_finished", lambda *_: rows)
     monkeypatch.setattr(verification, "_outcome", lambda answer: outcome)
     monkeypatch.setattr(verification.Crew, "run", lambda self, steps: map(_answer, steps))
-    (found,) = verified(folder / "results", [place], Setting(str(folder / "again")), 1, Limits())
+    return once(folder, place)
+
+
+def once(folder: Path, place: str) -> Verification:
+    cells = reported_in(folder / "results", [place])
+    with Crew(1, Limits()) as crew:
+        (found,) = verified(cells, Setting(str(folder / "again")), crew)
     return found
 
 
@@ -119,5 +125,5 @@ def test_a_cell_that_is_refused_or_cannot_be_done_is_told(
         raise Damaged("it is cut")
 
     monkeypatch.setattr(verification, "read_finished", refused)
-    (found,) = verified(folder / "results", ["x/y/z-1.parquet"], Setting(str(folder)), 1, Limits())
+    found = once(folder, "x/y/z-1.parquet")
     assert (found.within, found.fault) == (False, "it is cut")

@@ -16,8 +16,9 @@ from partbench.opening import Workbench
 from partbench.registry import load
 from partbench.results.cell_file import read_table
 from partbench.results.folders import cell_paths
-from partbench.results.publication import VERIFIED, Publication, now, publications, record, sha256, statuses
+from partbench.results.provenance import now, sha256
 from partbench.results.store import load_results, read_cell
+from partbench.results.submission_history import VERIFIED, SubmissionEvent, record, statuses, submission_events
 from partbench.running.cell_job import CellOutcome, Setting
 from partbench.running.recorded import recorded_job
 from partbench.running.worker_score import MetricRequest, score_job
@@ -176,7 +177,7 @@ def test_the_command_adds_it_where_weights_are_and_names_the_cells_that_lack_it(
     assert not rows_of(path)[0].empty
     assert (place / "leaderboards" / "fauna.md").is_file()
     assert set(statuses(place / "results").values()) == {VERIFIED}  # its history says that a metric was added
-    assert publications(place / "results")[-1].reason == "spread added"
+    assert submission_events(place / "results")[-1].reason == "spread added"
 
 
 def test_weights_that_are_not_there_are_trained_to_the_bit_if_asked(place: Path, cache: Path) -> None:
@@ -192,7 +193,7 @@ def test_weights_that_are_not_there_are_trained_to_the_bit_if_asked(place: Path,
 
 def publish(place: Path, path: Path) -> None:
     key, file = path.stem.rpartition("-")[2], path.relative_to(place / "results").as_posix()
-    record(place / "results", [Publication(key, file, sha256(path), VERIFIED, "Ann", now())])
+    record(place / "results", [SubmissionEvent(key, file, sha256(path), VERIFIED, "Ann", now())])
 
 
 def test_no_cells_end_in_one_line(tmp_path: Path) -> None:

@@ -100,8 +100,10 @@ def test_other_parameters_and_options_without_default_are_refused() -> None:
 def test_tasks_that_explain_all_logits_and_networks_without_the_layer_are_skipped(task: Task) -> None:
     with pytest.raises(NotApplicable, match="explains one logit"):
         attribution_explainer(gradient_map)().fit(open_task("fauna/multi").training)
-    with pytest.raises(NotApplicable, match="has no layer nowhere"):
+    with pytest.raises(NotApplicable, match="has no layer 'nowhere'; its layers: target"):
         attribution_explainer(gradient_map, layer="nowhere")().fit(task.training)
+    with pytest.raises(NotApplicable, match=r"'fc1' of small_vgg is .*, expected a map"):
+        attribution_explainer(gradient_map, layer="fc1")().fit(task.training)
 
 
 def test_the_class_is_of_the_module_of_its_function_whose_code_is_its_version() -> None:
@@ -120,3 +122,34 @@ def test_options_with_postponed_annotations_find_their_types_where_the_function_
 def test_what_is_no_function_is_refused(given: object) -> None:
     with pytest.raises(InputError, match="expected a function written with def"):
         attribution_explainer(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"layer": 3}, "gradient_map: layer is 3, expected a text"),
+        ({"layer": None}, "layer is None, expected a text"),
+        ({"control": "abblation"}, "control is 'abblation', expected one of '', 'floor'"),
+        ({"deterministic": "yes"}, "deterministic is 'yes', expected True or False"),
+        ({"name": 3}, "name is 3, expected a text"),
+        ({"name": "two words"}, "its name is 'two words'; expected no spaces"),
+    ],
+)
+def test_other_arguments_are_refused_where_the_explainer_is_defined(given: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        attribution_explainer(gradient_map, **given)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda network, *more: None, r"it has network, \*more"),
+        (lambda network, pixels, **more: None, r"it has network, pixels, \*\*more"),
+        (lambda network, pixels, target: None, "a function written with lambda has no name"),
+        (lambda network, pixels, target, *, explain=3: None, "no option can be called explain"),
+        (lambda network, pixels, target, *, sides=[]: None, r"the default of sides is \[\], expected a tuple"),
+    ],
+)
+def test_functions_with_other_parameters_or_options_are_refused(function: object, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        attribution_explainer(function)

@@ -8,7 +8,9 @@ from typing import ClassVar
 import pytest
 import torch
 
-from partbench import ConceptExplainer, NotApplicable, Task, check_explainer, open_task
+from partbench import ConceptExplainer, InputError, NotApplicable, Task, check_explainer, open_task
+from partbench.declaration import fault
+from partbench.testing.checks import misspelt
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,34 @@ def test_what_encode_and_decode_return_is_checked(task: Task, change: dict, said
 
 
 def test_a_layer_that_is_not_there_or_has_no_maps_is_not_applicable(task: Task) -> None:
-    with pytest.raises(NotApplicable, match="has no layer conv9"):
+    with pytest.raises(NotApplicable, match=r"has no layer 'conv9'; did you mean 'conv\d'\? its layers: target"):
         fitted(Rotated, task, layer="conv9")
-    with pytest.raises(NotApplicable, match="fc1 of small_vgg has no maps"):
+    with pytest.raises(NotApplicable, match=r"'fc1' of small_vgg is \(\d+, 256\), expected a map"):
         fitted(Whole, task, layer="fc1")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"of": "cells"}, "Odd: of is 'cells', expected 'cell' or 'map'"),
+        ({"learns_from": "category"}, "expected 'all' or 'explained'"),
+        ({"most_cells": 1e5}, "Odd: most_cells is 100000.0, expected a number of cells above 0"),
+        ({"layer": 3}, "Odd: layer is 3, expected the role or name of a layer"),
+        ({"learn": lambda self, activations: None}, r"Odd.learn is learn\(self, activations\), expected \(self, activ"),
+        ({"encode": lambda self: None}, r"expected \(self, activations\)"),
+    ],
+)
+def test_a_class_with_other_attributes_or_parameters_is_refused_where_it_is_defined(change: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        type("Odd", (Rotated,), change)
+
+
+def test_what_is_missing_is_told_when_the_class_is_registered_and_a_wrong_option_when_it_is_made() -> None:
+    bare = dataclass(type("Bare", (ConceptExplainer,), {"name": "bare"}))
+    assert fault("explainers", bare) == "class Bare: expected of explainers, and not there: decode(), encode()"
+    with pytest.raises(InputError, match="layer is '', expected the role or name of a layer"):
+        Rotated(layer="")
+
+
+def test_a_misspelt_class_attribute_is_told_with_the_one_meant() -> None:
+    assert misspelt(type("Odd", (Rotated,), {"learn_from": "explained"})) == [("learn_from", "learns_from")]

@@ -179,3 +179,19 @@ def test_wrong_folders_and_files_are_named(folder: Path, tmp_path: Path) -> None
 def test_names_that_are_no_list_of_different_names_are_refused(names: object, argument: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"x: {argument} are .*, expected a list of different names"):
         folder_dataset("x", tmp_path, default_performer="small_vgg", **{argument: names})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": 3}, "expected a class attribute `name`, a text; it is 3"),
+        ({"name": "two words"}, "its name is 'two words'; expected no spaces"),
+        ({"folder": 3}, "x: folder is 3, expected the path of a folder of images"),
+        ({"folder": ""}, "x: folder is '', expected the path"),
+        ({"default_performer": None}, "its default_performer is None, expected the name of a performer"),
+        ({"version": 1}, "its version is 1, expected a text"),
+    ],
+)
+def test_other_arguments_are_refused_where_the_dataset_is_defined(folder: Path, given: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        folder_dataset(**{"name": "x", "folder": folder, "default_performer": "small_vgg", **given})

@@ -66,7 +66,7 @@ def test_heatmaps_and_predictions_of_other_images_are_at_hand(task: Task) -> Non
 
 
 def test_the_parameters_are_what_the_metric_needs(task: Task) -> None:
-    cls = image_metric(higher_is_better=True)(lambda heatmaps, maps, part_boxes, pixels, explained: 0)
+    cls = image_metric(name="odd", higher_is_better=True)(lambda heatmaps, maps, part_boxes, pixels, explained: 0)
     assert cls.needs == ("maps", "part_boxes")
     assert unmet(cls.needs, Explanation(), task.batch("test", [0])) == "the explanation has no maps"
     assert unmet(cls.needs, explanation_of(task), task.batch("test", [0])) == "the dataset has no part_boxes"
@@ -106,3 +106,32 @@ def test_one_logit_is_not_read_where_all_are_explained() -> None:
         metric = image_metric(higher_is_better=True, name="one")(function)()
         with pytest.raises(NotApplicable, match="all logits are explained"):
             metric.update(batch, Explanation(logits=torch.zeros(2, 6)), outputs_of(task, batch))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"higher_is_better": 1}, "its higher_is_better is 1, expected True or False"),
+        ({"bounds": (1, 0)}, r"its bounds is \(1, 0\), expected two numbers, the lower first"),
+        ({"images": "every"}, "its images is 'every', expected"),
+        ({"unit": None}, "its unit is None, expected a text"),
+        ({"version": 1}, "its version is 1, expected a text"),
+        ({"name": 3}, "name is 3, expected a text"),
+    ],
+)
+def test_other_arguments_are_refused_where_the_metric_is_defined(given: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        image_metric(**{"name": "odd", "higher_is_better": True, **given})(lambda maps: 0)
+
+
+@pytest.mark.parametrize("function", [lambda: 0, lambda *maps: 0])
+def test_a_function_that_names_nothing_to_read_is_refused(function: object) -> None:
+    with pytest.raises(InputError, match=r"reads nothing of an image|named '\*maps'"):
+        image_metric(function, name="odd", higher_is_better=True)
+
+
+@pytest.mark.parametrize("value", [None, "much", torch.ones(2)])
+def test_what_is_no_number_is_told(task: Task, value: object) -> None:
+    metric, batch = image_metric(lambda pixels: value, name="odd", higher_is_better=True)(), task.batch("test", [0])
+    with pytest.raises(ValueError, match=r"odd: the function returned .*, expected a number, or numbers by reading"):
+        metric.update(batch, explanation_of(task, 1), outputs_of(task, batch))

@@ -76,4 +76,36 @@ def test_a_name_a_target_and_known_roles_and_layers_are_expected(task: Task, net
     with pytest.raises(InputError, match="no role of a layer of odd named 'top'"):
         torch_performer(network, layers={"top": "0"}, **given)
     with pytest.raises(InputError, match=r"did you mean '0\.conv4'"):
-        torch_performer(network, layers={"target": "0.conv44"}, **given).open(task.dataset, CPU)
+        torch_performer(network, layers={"target": "0.conv44"}, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"layers": ["0.conv4"]}, "odd: layers is .*, expected role: path of a submodule"),
+        ({"layers": {"target": 4}}, "expected role: path of a submodule"),
+        ({"layers": {"target": "nowhere"}}, "no layer of the network named 'nowhere'; .*on its first level are 0, 1"),
+        ({"normalisation": (0.5, 0.25)}, "expected the means and the standard deviations of 3 channels"),
+        ({"normalisation": ((0, 0, 0), (1, 1, 0))}, "expected the means and the standard deviations"),
+        ({"normalisation": ((0, 0), (1, 1))}, "expected the means and the standard deviations"),
+        ({"outputs": "cat"}, "outputs is 'cat', expected a list of different names"),
+        ({"outputs": ("cat", "cat")}, "expected a list of different names"),
+        ({"outputs": ()}, "expected a list of different names"),
+        ({"input_size": "64"}, "its input_size is '64', expected a number of px above 0"),
+        ({"version": 2}, "its version is 2, expected a text"),
+        ({"name": 3}, "name is 3, expected a text"),
+    ],
+)
+def test_other_arguments_are_refused_where_the_performer_is_defined(network: nn.Module, given: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        torch_performer(network, **{"name": "odd", "input_size": 64, "layers": {"target": "0.conv4"}, **given})
+
+
+def test_what_a_function_takes_and_returns_and_outputs_of_other_data_are_told(task: Task, network: nn.Module) -> None:
+    given = {"input_size": 64, "layers": {"target": "0.conv4"}}
+    with pytest.raises(InputError, match=r"other is other\(\), expected \(dataset\)"):
+        torch_performer(lambda: network, name="other", **given)
+    with pytest.raises(InputError, match=r"what the function returns is .*, expected a torch.nn.Module"):
+        torch_performer(lambda dataset: network.state_dict(), name="other", **given).open(task.dataset, CPU)
+    with pytest.raises(InputError, match="other has the outputs tree; expected some of bird, cat"):
+        torch_performer(network, name="other", outputs=("tree",), **given).open(task.dataset, CPU)

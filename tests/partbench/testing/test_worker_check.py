@@ -112,7 +112,7 @@ def test_nothing_is_found_in_a_sound_plugin_but_what_it_lacks(check) -> None:
         ("maps = images.activations('conv9')", "no layer of small_vgg named 'conv9'", "layers have roles"),
         ("maps = {}['a']", "it raised KeyError: 'a'", ""),
         ("return maps", "explain returned a Tensor, expected an Explanation", "return an `Explanation`"),
-        ("return None", "explain returned a NoneType", "no return statement"),
+        ("return None", "explain returned a NoneType", "on every path"),
         ("torch.set_default_dtype(torch.float64)", "it changed torch's default dtype", "put back what you set"),
     ],
 )

@@ -41,7 +41,7 @@ def test_another_release_than_the_installed_one_is_refused(name: str) -> None:
         load().explainers[name].cls(release="0.0.1")
 
 
-def test_loading_all_plugins_imports_none_of_the_libraries() -> None:
+def test_loading_all_plugins_imports_no_library_that_only_some_use() -> None:
     code = """
 import sys
 from partbench.registry import load
@@ -49,7 +49,8 @@ registry = load()
 for name in ("captum", "grad_cam", "zennit"):
     explainer = registry.explainers[name].cls()
     explainer.control(), explainer.compared_with(), explainer.deterministic()
-print([m for m in ("captum", "pytorch_grad_cam", "zennit", "quantus", "torchvision") if m in sys.modules])
+heavy = ("captum", "pytorch_grad_cam", "zennit", "quantus", "torchvision", "sklearn", "scipy.stats", "pandas")
+print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "[]", done.stderr

@@ -16,12 +16,13 @@ QUICK = {
     "MonotonicityCorrelation": {"nr_samples": 1}, "FaithfulnessCorrelation": {"nr_runs": 5, "subset_size": 32},
     "RegionPerturbation": {"regions_evaluation": 4, "patch_size": 4},
     "TopKIntersection": {"k": 20},
+    **{name: {"features_in_step": 64} for name in ("PixelFlipping", "FaithfulnessEstimate", "Monotonicity")},
 }  # fmt: skip
 
 
 @pytest.fixture
 def quantus():
-    reason = "needs Quantus: pip install --no-deps quantus; pip install scikit-image cachetools"
+    reason = "needs Quantus, as `make bench` installs it: pip install --no-deps quantus; pip install 'partbench[dev]'"
     torchvision()
     return pytest.importorskip("quantus", reason=reason)
 

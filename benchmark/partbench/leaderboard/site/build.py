@@ -17,6 +17,7 @@ from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.interactive import interactive_pages
 from partbench.leaderboard.site.metric_pages import CardTables, metric_pages, verdicts_of
 from partbench.leaderboard.site.pictures import FOLDER, RENDERED, SUFFIX, Chosen, chosen_pictures, pictures_from
+from partbench.leaderboard.site.submissions import submission_pages
 from partbench.leaderboard.site.templating import STATIC, static
 from partbench.results.sealed import writing
 
@@ -40,6 +41,7 @@ def site_pages(
     return {
         **home(data, shown, verdicts_of(material.cards), claims),
         **dict(explainer_pages(data, facts, pictures or {}, claims)),
+        **dict(submission_pages(data, claims)),
         **dict(metric_pages(data, facts, material.cards, claims)),
         **dict(dataset_pages(data, shown, facts, claims)),
         **dict(claim_pages(material.claims)),

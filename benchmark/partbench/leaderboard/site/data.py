@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from partbench.leaderboard.costs import Cost, costs
 from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.pairs import pairs_of
 from partbench.leaderboard.sources import Sources
+from partbench.leaderboard.submitted import Submitted
 from partbench.results.plain_text import printable
 from partbench.results.schema import label
 
@@ -84,11 +85,15 @@ class Score:
 
 @dataclass(frozen=True)
 class SiteData:
-    """All that the pages are made of. `rows` are those of `standings.current`; `pairs` those of paired verdicts."""
+    """All that the pages are made of. `rows` are those of `standings.current`; `pairs` those of paired verdicts.
+
+    `submitted`: what others reported, which no score depends on, and the history of it.
+    """
 
     rows: pd.DataFrame
     scores: Sequence[Score]
     pairs: pd.DataFrame
+    submitted: Submitted = field(default_factory=Submitted)
 
     @cached_property
     def boards(self) -> list[str]:
@@ -148,7 +153,7 @@ class SiteData:
 def site_data(sources: Sources) -> SiteData:
     """What results and the evidence of images say; texts become printable: no control or bidirectional characters."""
     scores = list(_scores(_printable(sources.standings)))
-    return SiteData(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)))
+    return SiteData(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)), sources.submitted)
 
 
 _TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason"]

@@ -12,6 +12,7 @@ from partbench.leaderboard.site.data import Score, SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen
+from partbench.leaderboard.site.submissions import unranked_explainers
 from partbench.leaderboard.site.templating import render
 from partbench.leaderboard.verdicts import A_BETTER, B_BETTER
 from partbench.names import FIRST_PARTY
@@ -31,7 +32,14 @@ def explainer_pages(
     known = {profile.explainer: profile for profile in profiles(data)}
     yield (
         "explainers.html",
-        render("explainers.html", here="explainers", profiles=list(known.values()), facts=facts, claims=claims),
+        render(
+            "explainers.html",
+            here="explainers",
+            profiles=list(known.values()),
+            facts=facts,
+            claims=claims,
+            unranked=unranked_explainers(data),
+        ),
     )
     for name, scores in sorted(data.by_explainer.items()):
         distribution = data.distributions[name]
@@ -39,7 +47,8 @@ def explainer_pages(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
             labels=_labels(scores), rivals=_rivals(data, name), pictures=pictures.get(name, ()),
-            runs=_runs(data, name), distribution=distribution, first_party=distribution == FIRST_PARTY,
+            runs=_runs(data, name), submitted=data.submitted.of(explainer=name),
+            distribution=distribution, first_party=distribution == FIRST_PARTY,
         )  # fmt: skip
 
 

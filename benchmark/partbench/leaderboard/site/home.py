@@ -21,6 +21,7 @@ def home(data: SiteData, boards: list[BoardTable], verdicts: Uses, claims: bool)
     }  # fmt: skip
     text = render(
         "home.html", here="home", profiles=methods, meanings=MEANINGS, wins=wins, boards=boards, counts=counts,
-        verdicts=verdicts, given={name for profile in methods for name in profile.has}, claims=claims,
+        verdicts=verdicts, submitted=data.submitted, claims=claims,
+        given={name for profile in methods for name in profile.has},
     )  # fmt: skip
     return {"index.html": text}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from partbench.cli.parameters import completion_of, expect_results, results_option
-from partbench.cli.verify import print_verifications, trust_option, verification_options, verified_bundle
+from partbench.cli.verified_table import print_verifications
+from partbench.cli.verify import trust_option, verification_options, verified_bundle
 from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
@@ -41,11 +42,12 @@ by_option = click.option("--by", metavar="NAME", help="Who is responsible. Defau
 def submit(
     cells: tuple[str, ...], plugins: tuple[str, ...], files: tuple[Path, ...], out: Path | None, results: Path
 ) -> None:
-    """Bundle finished cells, the code that made them and the versions installed, to be published.
+    """Bundle finished cells, the code that made them and the versions installed, to submit them.
 
     CELL: a key, its beginning, or a Parquet file; without CELL and --plugin, all cells of the folder. A cell that
-    failed or is damaged is left out, with a line that says why; then the exit code is 1. Equal cells and code make
-    equal bytes. docs/publishing.md says what comes next.
+    failed or is damaged is left out, with a line that says why; then the exit code is 1. A line for each explainer says
+    on which boards its rows will have a rank, and what they lack on others. Equal cells and code make equal bytes.
+    docs/publishing.md says what comes next.
 
     \b
     Examples:
@@ -62,6 +64,8 @@ def submit(
     made = submission(results, _places(results, cells, named), [path.resolve() for path in (*own, *files)])
     for place, reason in made.refused.items():
         click.echo(f"bench: left out: {printable(f'{place}: {reason}')}", err=True)
+    for line in _coverage(made.rows):
+        click.echo(printable(f"bench: {line}"), err=True)
     path = out or Path(f"submission-{hashlib.sha256(made.data).hexdigest()[:12]}.zip")
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +100,9 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     """
     from partbench.results.acceptance import accept, contents
     from partbench.results.bundle import read_bundle
-    from partbench.results.publication import SELF_REPORTED, VERIFIED, who
+    from partbench.results.provenance import who
     from partbench.results.sealed import Damaged
+    from partbench.results.submission_history import SELF_REPORTED, VERIFIED
     from partbench.running.cell_job import prepare_results
     from partbench.running.engine import interruptible
 
@@ -107,8 +112,8 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
         folder = Path(temporary)
         if verify:
             before = contents(results)
-            verifications = verified_bundle(read, folder, trust, options)
-            print_verifications(verifications, every=False)
+            verifications = verified_bundle(bundle, folder, trust, options)
+            print_verifications(verifications)
             if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")
                 sys.exit(1)
@@ -118,9 +123,8 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
                 )
             files = {one.place: _as_compared(one) for one in verifications}
         else:
-            paths = dict(zip(read.places, read.written(folder), strict=True))
             try:
-                _expect_finished(paths)
+                _expect_finished(read.cells_written(folder), read.places)
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
             files = {place: read.files[name] for place, name in zip(read.places, read.cells, strict=True)}
@@ -137,20 +141,32 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
 @by_option
 @results_option
 def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
-    """Withdraw a published row: the CELL leaves the boards; its history stays on the page and in submissions.csv.
+    """Withdraw a row: the CELL leaves the boards; its history stays on the page and in submissions.csv.
 
     \b
     Example:
       bench withdraw 3fa9 --reason 'the training set held test images'
     """
     from partbench.results.acceptance import withdraw
-    from partbench.results.publication import who
+    from partbench.results.provenance import who
 
     if not reason.strip():
         raise InputError("--reason is empty; say in a few words why the row is withdrawn")
     (place,) = _places(results, (cell,), ())
     event = withdraw(results, place, by or who(), reason)
     click.echo(f"{event.cell} is withdrawn; `bench leaderboard` shows it in the history of its board")
+
+
+def _coverage(rows: pd.DataFrame) -> Iterator[str]:
+    """On which boards the rows will and will not be; boards have the tasks of the published reference cells."""
+    from partbench.leaderboard.coverage import coverage_lines, tasks_by_board
+    from partbench.results.reference.cells import Reference
+
+    try:
+        known = Reference.load().rows["task"].unique()
+    except (OSError, ValueError):
+        known = []
+    return coverage_lines(rows, tasks_by_board(known))
 
 
 def _as_compared(one: Verification) -> bytes:
@@ -161,28 +177,28 @@ def _as_compared(one: Verification) -> bytes:
     return data
 
 
-def _expect_finished(files: dict[str, Path]) -> None:
-    from partbench.results.bundle import read_finished
+def _expect_finished(results: Path, places: Sequence[str]) -> None:
+    from partbench.results.cell_file import read_finished
     from partbench.results.sealed import Damaged
 
-    for place, path in files.items():
+    for place in places:
         try:
-            read_finished(path, place)
+            read_finished(results / place, place)
         except Damaged as error:
             raise Damaged(f"{place}: {error}") from error
 
 
 def _places(results: Path, cells: Sequence[str], plugins: Sequence[str]) -> list[str]:
     """Where cells lie below the folder of results. Raises InputError if there are none."""
+    from partbench.results.cell_names import place_of
     from partbench.results.folders import cell_paths
-    from partbench.results.schema import cell_path
-    from partbench.results.store import find_cell, load_results
+    from partbench.results.store import load_results
 
     expect_results(results)
     if not cells and not plugins:
         every = [path.relative_to(results).as_posix() for path in cell_paths(results)]
         return every or _none(results)
-    places = [cell_path(Path(), find_cell(results, text)).as_posix() for text in cells]
+    places = [place_of(results, text) for text in cells]
     if plugins:
         rows = load_results(results).drop_duplicates("cell")
         for plugin in plugins:

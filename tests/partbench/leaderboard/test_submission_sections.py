@@ -1,4 +1,4 @@
-"""The sections of a board on rows that others published."""
+"""The sections of a board on rows that others submitted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from planted_cells import cell, rows
 
 from partbench.leaderboard.build import pages
 from partbench.leaderboard.sources import Sources
-from partbench.results.publication import SELF_REPORTED, VERIFIED, WITHDRAWN, Publication, record, sha256
+from partbench.results.provenance import sha256
 from partbench.results.schema import Cell
 from partbench.results.store import write_cell
+from partbench.results.submission_history import SELF_REPORTED, VERIFIED, WITHDRAWN, SubmissionEvent, record
 
 
 def add(results: Path, explainer: str, *statuses: str, reason: str = "") -> Cell:
@@ -22,7 +23,9 @@ def add(results: Path, explainer: str, *statuses: str, reason: str = "") -> Cell
     file = path.relative_to(results).as_posix()
     times = [f"2026-01-0{day}T00:00:00Z" for day in range(1, 1 + len(statuses))]
     events = zip(statuses, times, strict=True)
-    record(results, [Publication(made.key, file, sha256(path), status, "Ann", at, "", reason) for status, at in events])
+    record(
+        results, [SubmissionEvent(made.key, file, sha256(path), status, "Ann", at, "", reason) for status, at in events]
+    )
     return made
 
 
@@ -56,9 +59,9 @@ def test_self_reported_rows_stand_below_with_a_mark_and_nowhere_else(results: Pa
 def test_verified_rows_are_among_the_others_and_their_history_below(results: Path) -> None:
     made = add(results, "stranger", SELF_REPORTED, VERIFIED)
     text = page(results)
-    assert "stranger" in text.partition("## Published cells")[0]
+    assert "stranger" in text.partition("## Submitted cells")[0]
     assert "## Self-reported" not in text
-    found = section(text, "Published cells")
+    found = section(text, "Submitted cells")
     assert [("self-reported" in row, "verified" in row) for row in found] == [(True, False), (False, True)]
     assert all(made.key in row for row in found)
 
@@ -66,10 +69,10 @@ def test_verified_rows_are_among_the_others_and_their_history_below(results: Pat
 def test_withdrawn_rows_have_a_history_alone_whose_texts_are_no_markup(results: Path) -> None:
     add(results, "stranger", VERIFIED, WITHDRAWN, reason="<b>|cheat")
     text = page(results)
-    assert "stranger" not in text.partition("## Published cells")[0]
-    assert r"&lt;b&gt;\|cheat" in section(text, "Published cells")[-1]
+    assert "stranger" not in text.partition("## Submitted cells")[0]
+    assert r"&lt;b&gt;\|cheat" in section(text, "Submitted cells")[-1]
 
 
-def test_without_published_cells_there_are_no_such_sections(results: Path) -> None:
+def test_without_submitted_cells_there_are_no_such_sections(results: Path) -> None:
     assert "## Self-reported" not in page(results)
-    assert "## Published cells" not in page(results)
+    assert "## Submitted cells" not in page(results)

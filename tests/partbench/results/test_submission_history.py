@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from partbench.errors import InputError
-from partbench.results.publication import (
+from partbench.results.provenance import sha256
+from partbench.results.submission_history import (
     COLUMNS,
     FILE,
     SELF_REPORTED,
     VERIFIED,
     WITHDRAWN,
-    Publication,
-    publications,
+    SubmissionEvent,
     record,
-    sha256,
     statuses,
+    submission_events,
 )
 
 
-def event(results: Path, status: str = VERIFIED, at: str = "2026-01-01T00:00:00Z") -> Publication:
+def event(results: Path, status: str = VERIFIED, at: str = "2026-01-01T00:00:00Z") -> SubmissionEvent:
     path = results / "x.parquet"
     path.write_bytes(b"rows")
-    return Publication("abc", "x.parquet", sha256(path), status, "Ann", at, reason='it, "as" said')
+    return SubmissionEvent("abc", "x.parquet", sha256(path), status, "Ann", at, reason='it, "as" said')
 
 
 def test_events_are_added_and_the_latest_counts_whatever_the_order_of_lines(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_events_are_added_and_the_latest_counts_whatever_the_order_of_lines(tmp_
     earlier = event(tmp_path, VERIFIED, "2026-02-01T00:00:00Z")
     record(tmp_path, [later])
     record(tmp_path, [earlier])
-    assert publications(tmp_path) == [earlier, later]
+    assert submission_events(tmp_path) == [earlier, later]
     assert statuses(tmp_path) == {"abc": WITHDRAWN}
 
 
@@ -48,7 +48,7 @@ def test_a_verified_cell_whose_file_was_changed_is_self_reported(tmp_path: Path)
 def test_a_text_of_several_lines_stays_one_event(tmp_path: Path) -> None:
     record(tmp_path, [replace(event(tmp_path), reason="one\ntwo\x1b[31m")])
     assert len((tmp_path / FILE).read_text().splitlines()) == 2
-    assert publications(tmp_path)[0].reason == "one two\N{REPLACEMENT CHARACTER}[31m"
+    assert submission_events(tmp_path)[0].reason == "one two\N{REPLACEMENT CHARACTER}[31m"
 
 
 HEADING = ",".join(COLUMNS)
@@ -91,5 +91,5 @@ def test_a_history_that_an_editor_or_a_spreadsheet_has_written_again_is_added_to
     path.write_bytes(edit(path.read_bytes()))
     later = replace(event(tmp_path, WITHDRAWN, "2026-01-02T00:00:00Z"), reason="=HYPERLINK(1)")
     record(tmp_path, [later])
-    assert [one.status for one in publications(tmp_path)] == [VERIFIED, WITHDRAWN]
-    assert publications(tmp_path)[-1].reason == "'=HYPERLINK(1)"  # which a spreadsheet shows, and does not compute
+    assert [one.status for one in submission_events(tmp_path)] == [VERIFIED, WITHDRAWN]
+    assert submission_events(tmp_path)[-1].reason == "'=HYPERLINK(1)"  # which a spreadsheet shows, and does not compute

@@ -1,4 +1,4 @@
-"""Which cells of a folder of results others published, and how far they are trusted: `submissions.csv` in that folder.
+"""Which cells of a folder of results others submitted, and how far they are trusted: `submissions.csv` in that folder.
 
 A line is an event of one cell: accepted as self-reported, verified, scored by a further metric, withdrawn. Lines are
 only added, so that the file is the history of each cell; the latest line of a cell says what it is. A cell without a
@@ -7,32 +7,30 @@ line was made by whoever keeps the folder, and is a reference.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import datetime
-import getpass
-import hashlib
 import io
-import subprocess
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from partbench.errors import InputError
 from partbench.results.claims import locked
 from partbench.results.plain_text import inert, printable
+from partbench.results.provenance import TIME, now, sha256
 from partbench.results.sealed import write_whole, writing
 
 FILE = "submissions.csv"
 REFERENCE, VERIFIED, SELF_REPORTED, WITHDRAWN = "reference", "verified", "self-reported", "withdrawn"
 STATUSES = (VERIFIED, SELF_REPORTED, WITHDRAWN)
-COLUMN = "publication"  # of the rows of `load_results`
-_STAMP = "%Y-%m-%dT%H:%M:%SZ"
+COLUMN = "submission_status"  # of the rows of `load_results`
 
 
 @dataclass(frozen=True)
-class Publication:
-    """An event of a published cell.
+class SubmissionEvent:
+    """An event of a submitted cell.
 
     cell, file: its key and its place in the folder of results. sha256: of its file. by: who is responsible. at: when,
     in UTC. bundle: SHA-256 of the bundle that it came in, "" if none. reason: why, in words.
@@ -48,10 +46,10 @@ class Publication:
     reason: str = ""
 
 
-COLUMNS = tuple(field.name for field in fields(Publication))
+COLUMNS = tuple(field.name for field in fields(SubmissionEvent))
 
 
-def publications(results: Path) -> list[Publication]:
+def submission_events(results: Path) -> list[SubmissionEvent]:
     """All events in order of time. Raises InputError for a file that is not one of these."""
     path = Path(results) / FILE
     try:
@@ -70,86 +68,74 @@ def publications(results: Path) -> list[Publication]:
     return sorted(found, key=lambda event: event.at)  # a merge of two branches may mix the lines
 
 
-def _event(path: Path, number: int, line: list[str]) -> Publication:
+def _event(path: Path, number: int, line: list[str]) -> SubmissionEvent:
     if len(line) != len(COLUMNS):
         raise InputError(f"line {number} of '{path}' has {len(line)} values, expected {len(COLUMNS)}")
-    event = Publication(*line)
+    event = SubmissionEvent(*line)
     if event.status not in STATUSES:
         raise InputError(f"line {number} of '{path}' has status {event.status!r:.60}, expected {', '.join(STATUSES)}")
     try:
-        datetime.datetime.strptime(event.at, _STAMP)
+        datetime.datetime.strptime(event.at, TIME)
     except ValueError:
         raise InputError(f"line {number} of '{path}' has time {event.at!r:.60}, expected {now()}") from None
     return event
 
 
-def record(results: Path, events: Iterable[Publication]) -> None:
+def record(results: Path, events: Iterable[SubmissionEvent]) -> None:
     """Add events to the history, all at once or not at all. Raises InputError if the folder cannot be written."""
-    results = Path(results)
-    with writing(results), locked(results / ".locks" / f"{FILE}.lock"):
-        publications(results)  # what is no history is not added to
-        path = results / FILE
-        known = path.read_bytes() if path.exists() else b""
-        known += b"" if not known or known.endswith((b"\n", b"\r")) else b"\n"
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerows([] if known else [COLUMNS])
-        writer.writerows([_text(event, name) for name in COLUMNS] for event in events)
-        write_whole(path, known + buffer.getvalue().encode())
+    with writing(results), history_lock(results):
+        add_events(results, events)
 
 
-def _text(event: Publication, name: str) -> str:
+def history_lock(results: Path) -> AbstractContextManager[bool]:
+    """Held by whoever changes the history, or the file of a cell together with it. Not reentrant."""
+    return locked(Path(results) / ".locks" / f"{FILE}.lock")
+
+
+def add_events(results: Path, events: Iterable[SubmissionEvent]) -> None:
+    """`record`, by whoever holds the lock. Raises OSError."""
+    submission_events(results)  # what is no history is not added to
+    path = Path(results) / FILE
+    known = path.read_bytes() if path.exists() else b""
+    known += b"" if not known or known.endswith((b"\n", b"\r")) else b"\n"
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerows([] if known else [COLUMNS])
+    writer.writerows([_text(event, name) for name in COLUMNS] for event in events)
+    write_whole(path, known + buffer.getvalue().encode())
+
+
+def _text(event: SubmissionEvent, name: str) -> str:
     text: str = getattr(event, name)
     return inert(text) if name in ("by", "reason") else printable(text)  # the place of a file stays as it is
 
 
 def statuses(results: Path) -> dict[str, str]:
-    """The status of each published cell by its key. Cells that are not among them are references.
+    """The status of each submitted cell by its key. Cells that are not among them are references.
 
-    A cell whose file is another than the one that was verified is self-reported.
+    A cell whose file is none of those that its history calls verified, since it last did not, is self-reported.
     """
-    return statuses_of(results, publications(results))
+    return statuses_of(results, submission_events(results))
 
 
-def statuses_of(results: Path, events: Iterable[Publication]) -> dict[str, str]:
+def statuses_of(results: Path, events: Iterable[SubmissionEvent]) -> dict[str, str]:
     """`statuses`, of the events of its history in order of time."""
-    last = {event.cell: event for event in events}
-    return {cell: _held(Path(results), event) for cell, event in last.items()}
+    return {cell: _held(Path(results), own) for cell, own in histories(events).items()}
 
 
-def _held(results: Path, event: Publication) -> str:
-    if event.status != VERIFIED:
-        return event.status
-    path = results / event.file
-    same = path.is_file() and sha256(path) == event.sha256
+def _held(results: Path, events: Sequence[SubmissionEvent]) -> str:
+    last = events[-1]
+    if last.status != VERIFIED:
+        return last.status
+    verified = itertools.takewhile(lambda event: event.status == VERIFIED, reversed(events))
+    path = results / last.file
+    same = path.is_file() and sha256(path) in {event.sha256 for event in verified}
     return VERIFIED if same else SELF_REPORTED
 
 
-def histories(events: Iterable[Publication]) -> Mapping[str, list[Publication]]:
+def histories(events: Iterable[SubmissionEvent]) -> Mapping[str, list[SubmissionEvent]]:
     """Events by the key of their cell."""
-    found: dict[str, list[Publication]] = {}
+    found: dict[str, list[SubmissionEvent]] = {}
     for event in events:
         found.setdefault(event.cell, []).append(event)
     return found
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def who() -> str:
-    """Who runs this command: the name and address that git knows, or else the name of the login."""
-    try:
-        asked = ["git", "var", "GIT_AUTHOR_IDENT"]
-        found = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout
-        return found.rpartition(">")[0] + ">"
-    except (OSError, subprocess.SubprocessError):
-        with contextlib.suppress(OSError, KeyError, ImportError):
-            return getpass.getuser()
-    return "unknown"
-
-
-def now() -> str:
-    """The time in UTC, as events have it."""
-    return datetime.datetime.now(datetime.UTC).strftime(_STAMP)
