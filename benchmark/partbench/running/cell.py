@@ -137,7 +137,8 @@ def fit(explainer: Explainer, task: Task) -> None:
     """Fit with the global generators seeded by task and explainer.
 
     Where an explainer names a role that no layer plays, or an option of its own that is no layer, as in "toy has no
-    layer 'fc1'", its NotApplicable goes on with the reason, where the performer tells it, and the layers that there are.
+    layer 'fc1'", its NotApplicable goes on with the reason, where the performer tells it, and with the layers that
+    there are.
     """
     seed_generators(explainer, task)
     performer = task.performer
