@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 
 from partbench import Dataset, DatasetCard, ImageSet, Register, hookimpl
-from partbench.datasets.fauna.dataset import FaunaSet
+from partbench.datasets.fauna.dataset import FaunaSet, embedded_card
 from partbench.datasets.fauna.other_scene import OTHER_VERSION
 from partbench.datasets.fauna.render import FAUNA_VERSION
 from partbench.datasets.fauna.vocabulary import CUB_LANDMARKS, Vocabulary
@@ -55,15 +55,7 @@ class FaunaSpecies(Dataset):
     version: ClassVar[str] = f"{FAUNA_VERSION}.{SPECIES_VERSION}"
     default_performer: ClassVar[str] = "small_vgg_species"
     needs_root: ClassVar[bool] = False
-    card: ClassVar[DatasetCard | None] = DatasetCard(
-        source="comes with partbench, which renders the images",
-        size="none",
-        licence="Apache-2.0",
-        citation="partbench",
-        train=TRAIN_IMAGES,
-        test=TEST_IMAGES,
-        categories=len(SPECIES),
-    )
+    card: ClassVar[DatasetCard | None] = embedded_card(TRAIN_IMAGES, TEST_IMAGES, len(SPECIES))
     classes: tuple[str, ...] = SPECIES
     categories: tuple[str, ...] = SPECIES
     landmark_names: tuple[str, ...] = CUB_LANDMARKS
