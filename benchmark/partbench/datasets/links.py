@@ -42,4 +42,5 @@ def check_link(path: Path, base: Path) -> None:
 
 def and_others(missing: Sequence[str]) -> str:
     """How many missing files there are beside the first, as said behind its name: " and 3 others"."""
-    return f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+    more = len(missing) - 1
+    return f" and {more} other{'s' if more > 1 else ''}" if more > 0 else ""
