@@ -7,6 +7,7 @@ import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -17,11 +18,13 @@ from torch import Tensor
 
 from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
-from partbench.performer import Performer
+from partbench.performer import ROLES, Performer
 from partbench.plugin import Dataset, ImageSet, Progress, silent
 from partbench.types import Batch, Images, Split, opaque_id
 
 CHUNK = 64
+BYTES = 4  # of a number
+SHARED = 1 << 30  # bytes up to which a layer of both splits is stored before an explainer asks for it
 
 
 # Open activations by token. The objects that explainers get hold the token, not the activations, so that no chain of
@@ -32,9 +35,10 @@ _OPEN: dict[str, Activations] = {}
 class Activations:
     """Activations of `performer` on both splits of `dataset`, one memory-mapped file per split and layer.
 
-    Layers above `target` are computed from the cached target maps, so that each image is read and run through the
-    lower layers once. A process tests the checksum of a file before it maps it for the first time. Nothing is cached
-    of a performer that is not as it was when it was opened.
+    A layer is stored when it is first asked for. It is computed from the nearest layer below it that is stored, else
+    from the images: the bits are the same. Neither needs memory for more than `CHUNK` images. A process tests the
+    checksum of a file before it maps it for the first time. Nothing is cached of a performer that is not as it was
+    when it was opened.
     """
 
     def __init__(self, dataset: Dataset, performer: Performer, folder: Path | None = None) -> None:
@@ -69,6 +73,28 @@ class Activations:
     def item(self, split: Split, layer: str) -> CacheItem:
         """Where the activations of a split are cached."""
         return CacheItem("activations", f"{self.name}/{split}-{quote(layer, safe='')}", ".npy", self.root)
+
+    def shared(self) -> tuple[str, ...]:
+        """The layers that are stored before any explainer asks: the logits, and below them the first that is small.
+
+        That is the lowest layer with a role of which both splits take at most `SHARED` bytes. All layers above it are
+        computed from it, without the images; larger ones are stored when an explainer asks for them.
+        """
+        logits = self.performer.layer("logits")
+        sizes = {name: self.bytes_of("train", name) + self.bytes_of("test", name) for name in self._with_roles()}
+        lowest = next((name for name, size in sizes.items() if size <= SHARED), logits)
+        return tuple(dict.fromkeys([lowest, logits]))
+
+    def bytes_of(self, split: Split, layer: str) -> int:
+        """Bytes of the activations of a whole split, stored or not."""
+        return len(self.split(split)) * self._sizes[self.performer.layer(layer)]
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """Bytes of the activations of one image, by layer."""
+        blank = torch.zeros(1, 3, self.performer.input_size, self.performer.input_size)
+        found = self.performer.activations(blank, list(self.performer.stages))
+        return {layer: value.numel() * BYTES for layer, value in found.items()}
 
     def release(self) -> None:
         """Give back the memory of the layers that are mapped; they are mapped again when asked for."""
@@ -122,15 +148,35 @@ class Activations:
             raise RuntimeError(f"{self.performer.name} was changed since it was opened; its activations are not cached")
 
     def _chunks(self, split: Split, layer: str) -> Iterator[Tensor]:
-        total, stages = len(self.split(split)), list(self.performer.stages)
-        base = self.performer.layer("target")
-        above = stages.index(layer) > stages.index(base)
-        for start in range(0, total, CHUNK):
-            rows = range(start, min(start + CHUNK, total))
-            if above:
-                yield self.performer.forward_from(base, self.of_split(split, base)[rows.start : rows.stop], layer)
-            else:
-                yield self.performer.activations(self.split(split).batch(rows).pixels, [layer])[layer]
+        total, base = len(self.split(split)), self._base(split, layer)
+        chunks = [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
+        if base is not None:
+            below = self.of_split(split, base)
+            for rows in chunks:
+                yield self.performer.forward_from(base, below[rows.start : rows.stop], layer)
+            return
+        for rows in chunks:
+            yield self._from_pixels(self.split(split).batch(rows).pixels, layer)
+
+    def _base(self, split: Split, layer: str) -> str | None:
+        """The layer that another is computed from: the highest stored one below it, else the one to be shared."""
+        below = self._with_roles(layer)
+        stored = [name for name in below if self.item(split, name).exists()]
+        shared = [name for name in self.shared() if name in below]
+        return next(iter([*reversed(stored), *shared]), None)
+
+    def _from_pixels(self, pixels: Tensor, layer: str) -> Tensor:
+        """A layer, computed as it is from stored ones: those below are in single precision and contiguous."""
+        value, start = pixels, "images"
+        for name in [*self._with_roles(layer), layer]:
+            value, start = self.performer.forward_from(start, value, name).float().contiguous(), name
+        return value
+
+    def _with_roles(self, layer: str | None = None) -> list[str]:
+        """The layers that play a role, in order; those below `layer`."""
+        stages = list(self.performer.stages)
+        names = {self.performer.layer(role) for role in ROLES if self.performer.has(role)}
+        return [name for name in stages[: None if layer is None else stages.index(layer)] if name in names]
 
 
 @dataclass(frozen=True)

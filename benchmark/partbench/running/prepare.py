@@ -21,8 +21,6 @@ from partbench.running.jobs import Job
 from partbench.task import Task
 from partbench.types import NotApplicable
 
-LAYERS = ("target", "logits")  # the others follow from the target's, and not every explainer reads them
-
 
 def opened(workbench: Workbench, jobs: Sequence[CellJob]) -> list[dict[str, Any]]:
     """Of jobs of one group, once its performer is there: their cells, whether these are finished, what they build on.
@@ -72,12 +70,11 @@ def _needed(workbench: Workbench, job: CellJob, planned: Job, task: Task) -> Ite
 
 
 def prepare_activations(workbench: Workbench, task: str) -> None:
-    """Render or read the images of a task, and compute the activations that nearly all cells need."""
+    """Render or read the images of a task, and compute the activations that nearly all cells need, see `shared`."""
     cache = workbench.task(task).activation_cache
     for split in ("train", "test"):
-        for layer in LAYERS:
-            if cache.performer.has(layer):
-                cache.of_split(split, layer)
+        for layer in cache.shared():
+            cache.of_split(split, layer)
 
 
 def prepare_network(workbench: Workbench, job: CellJob) -> bool:
