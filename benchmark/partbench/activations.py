@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -18,12 +18,14 @@ from torch import Tensor
 
 from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
+from partbench.half_stored import HalfStored, rounded, stored_precision
 from partbench.performer import ROLES, Performer
 from partbench.plugin import Dataset, ImageSet, Progress, silent
+from partbench.reading import read_batches, read_pixels
 from partbench.types import Batch, Images, Split, opaque_id
 
+WhenStored = Literal["before", "shared", "asked"]
 CHUNK = 64
-BYTES = 4  # of a number
 SHARED = 1 << 30  # bytes up to which a layer of both splits is stored before an explainer asks for it
 
 
@@ -38,7 +40,8 @@ class Activations:
     A layer is stored when it is first asked for. It is computed from the nearest layer below it that is stored, else
     from the images: the bits are the same. Neither needs memory for more than `CHUNK` images. A process tests the
     checksum of a file before it maps it for the first time. Nothing is cached of a performer that is not as it was
-    when it was opened.
+    when it was opened. With $PARTBENCH_ACTIVATIONS `float16` all layers but the logits are rounded to half precision
+    and stored so, in files of their own.
     """
 
     def __init__(self, dataset: Dataset, performer: Performer, folder: Path | None = None) -> None:
@@ -47,6 +50,7 @@ class Activations:
         name = f"{dataset.name}-{performer.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self.root, self.name = folder or cache_folder(), quote(name, safe=":")
         self.progress: Progress = silent
+        self.precision = stored_precision()
         self.token = uuid.uuid4().hex
         self._untouched = performer.state_checksum()
         self._layers: dict[tuple[Split, str], Tensor] = {}
@@ -72,29 +76,43 @@ class Activations:
 
     def item(self, split: Split, layer: str) -> CacheItem:
         """Where the activations of a split are cached."""
-        return CacheItem("activations", f"{self.name}/{split}-{quote(layer, safe='')}", ".npy", self.root)
+        name = f"{self.name}/{split}-{quote(layer, safe='')}"
+        return CacheItem("activations", name + ("-float16" if self._halved(layer) else ""), ".npy", self.root)
 
     def shared(self) -> tuple[str, ...]:
-        """The layers that are stored before any explainer asks: the logits, and below them the first that is small.
+        """The layers that are stored before any explainer asks: the logits, and a layer below that they follow from.
 
-        That is the lowest layer with a role of which both splits take at most `SHARED` bytes. All layers above it are
-        computed from it, without the images; larger ones are stored when an explainer asks for them.
+        That is the target where both splits of it take at most `SHARED` bytes, else the lowest vector layer of which
+        they do. Larger layers are stored when an explainer asks for them.
         """
-        logits = self.performer.layer("logits")
-        sizes = {name: self.bytes_of("train", name) + self.bytes_of("test", name) for name in self._with_roles()}
-        lowest = next((name for name, size in sizes.items() if size <= SHARED), logits)
-        return tuple(dict.fromkeys([lowest, logits]))
+        logits, layers = self.performer.layer("logits"), self.with_roles()
+        vectors = [name for name in layers if len(self._shapes[name]) == 1]
+        small = (name for name in [layers[0], *vectors] if self.bytes_of(name) <= SHARED)
+        return tuple(dict.fromkeys([next(small, logits), logits]))
 
-    def bytes_of(self, split: Split, layer: str) -> int:
-        """Bytes of the activations of a whole split, stored or not."""
-        return len(self.split(split)) * self._sizes[self.performer.layer(layer)]
+    def bytes_of(self, layer: str) -> int:
+        """Bytes of the activations of both splits, stored or not."""
+        images = len(self.split("train")) + len(self.split("test"))
+        layer = self.performer.layer(layer)
+        return images * self._shapes[layer].numel() * (2 if self._halved(layer) else 4)
+
+    def when_stored(self, layer: str) -> WhenStored:
+        """ "before" this run, "shared" by all cells, or "asked": when an explainer asks for the layer."""
+        layer = self.performer.layer(layer)
+        if all(self.item(split, layer).exists() for split in ("train", "test")):
+            return "before"
+        return "shared" if layer in self.shared() else "asked"
+
+    def _halved(self, layer: str) -> bool:
+        """Whether a layer is stored in half precision: logits never are, which decide."""
+        return self.precision == torch.half and layer != self.performer.layer("logits")
 
     @cached_property
-    def _sizes(self) -> dict[str, int]:
-        """Bytes of the activations of one image, by layer."""
+    def _shapes(self) -> dict[str, torch.Size]:
+        """The shape of the activations of one image, by layer."""
         blank = torch.zeros(1, 3, self.performer.input_size, self.performer.input_size)
         found = self.performer.activations(blank, list(self.performer.stages))
-        return {layer: value.numel() * BYTES for layer, value in found.items()}
+        return {layer: value.shape[1:] for layer, value in found.items()}
 
     def release(self) -> None:
         """Give back the memory of the layers that are mapped; they are mapped again when asked for."""
@@ -102,7 +120,15 @@ class Activations:
 
     def batch(self, split: Split, indices: Sequence[int]) -> Batch:
         """Images of a split with their annotations, on the performer's device; their activations can be looked up."""
-        batch = self.split(split).batch(indices)
+        return self._noted(split, indices, self.split(split).batch(indices))
+
+    def batches(self, split: Split, chunks: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        """As `batch`, of each of several sequences of indices in turn, some read ahead."""
+        read = read_batches(self.split(split), chunks, self.performer.device)
+        for indices, batch in zip(chunks, read, strict=True):
+            yield self._noted(split, indices, batch)
+
+    def _noted(self, split: Split, indices: Sequence[int], batch: Batch) -> Batch:
         for row, image_id, pixels in zip(indices, batch.ids, batch.pixels, strict=True):
             self._known[opaque_id(image_id)] = KnownImages(split, row, checksum(pixels))
         return self.adopt(batch)
@@ -134,7 +160,7 @@ class Activations:
         self._check_performer()
         with torch.autocast(self.performer.device.type, enabled=False):  # a plugin may ask from within one
             for value in self._chunks(split, layer):
-                block = value.float().cpu().contiguous().numpy()
+                block = (rounded(value) if self._halved(layer) else value.float()).cpu().contiguous().numpy()
                 if not done:
                     np.lib.format.write_array_header_1_0(file, _header(total, block))
                 file.write(block.tobytes())
@@ -155,24 +181,25 @@ class Activations:
             for rows in chunks:
                 yield self.performer.forward_from(base, below[rows.start : rows.stop], layer)
             return
-        for rows in chunks:
-            yield self._from_pixels(self.split(split).batch(rows).pixels, layer)
+        for pixels in read_pixels(self.split(split), chunks, self.performer.device):
+            yield self._from_pixels(pixels, layer)
 
     def _base(self, split: Split, layer: str) -> str | None:
         """The layer that another is computed from: the highest stored one below it, else the one to be shared."""
-        below = self._with_roles(layer)
+        below = self.with_roles(layer)
         stored = [name for name in below if self.item(split, name).exists()]
         shared = [name for name in self.shared() if name in below]
         return next(iter([*reversed(stored), *shared]), None)
 
     def _from_pixels(self, pixels: Tensor, layer: str) -> Tensor:
-        """A layer, computed as it is from stored ones: those below are in single precision and contiguous."""
+        """A layer, computed as it is from stored ones: those below are rounded as on disk, and contiguous."""
         value, start = pixels, "images"
-        for name in [*self._with_roles(layer), layer]:
+        for name in self.with_roles(layer):
             value, start = self.performer.forward_from(start, value, name).float().contiguous(), name
-        return value
+            value = rounded(value).float() if self._halved(name) else value
+        return self.performer.forward_from(start, value, layer)
 
-    def _with_roles(self, layer: str | None = None) -> list[str]:
+    def with_roles(self, layer: str | None = None) -> list[str]:
         """The layers that play a role, in order; those below `layer`."""
         stages = list(self.performer.stages)
         names = {self.performer.layer(role) for role in ROLES if self.performer.has(role)}
@@ -218,6 +245,10 @@ class TrainingImages:
         """Training images with their annotations, on the performer's device."""
         return _OPEN[self.token].batch("train", indices)
 
+    def batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        """As `batch`, of each of several sequences of indices in turn."""
+        return _OPEN[self.token].batches("train", chunks)
+
     def progress(self, what: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `what` are done."""
         _OPEN[self.token].progress(what, done, total)
@@ -230,7 +261,8 @@ def _header(total: int, block: np.ndarray) -> dict[str, Any]:
 
 
 def _mapped(path: Path) -> Tensor:
-    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    found = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    return HalfStored.of(found) if found.dtype == torch.half else found
 
 
 def checksum(pixels: Tensor) -> int:

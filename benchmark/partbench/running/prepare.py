@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from partbench import options
+from partbench.activations import Activations
 from partbench.errors import InputError, in_one_line
 from partbench.opening import Workbench
 from partbench.results.store import done
@@ -54,6 +55,15 @@ def _described(workbench: Workbench, job: CellJob) -> dict[str, Any]:
     return {
         "job": plain(job), "cell": columns | {"options": dict(cell.options)}, "builds_on": networks,
         "path": str(cell.path(Path(job.setting.results))), "finished": known,
+        "activations": _stored(task.activation_cache),
+    }  # fmt: skip
+
+
+def _stored(cache: Activations) -> dict[str, Any]:
+    """Of the layers with a role of a performer: bytes on disk, and when they are stored."""
+    return {
+        "of": f"{cache.performer.name} on {cache.dataset.name}", "name": cache.name,
+        "layers": [[layer, cache.bytes_of(layer), cache.when_stored(layer)] for layer in cache.with_roles()],
     }  # fmt: skip
 
 
