@@ -23,7 +23,7 @@ from partbench.datasets.fauna.render import (
     render,
     render_many,
 )
-from partbench.datasets.fauna.vocabulary import merged_part, removed_fine_parts
+from partbench.datasets.fauna.vocabulary import FAUNA, merged_part
 
 MANY = 900
 
@@ -180,9 +180,9 @@ def test_every_part_of_a_category_is_visible_in_most_images_and_no_other_part_ev
 
 
 def test_a_pair_is_both_its_sides_and_a_part_of_another_category_removes_nothing():
-    assert removed_fine_parts("cow", ("horns", "left_ear")) == {"left_horn", "right_horn", "left_ear"}
-    assert removed_fine_parts("cow", ("beak", "legs")) == frozenset()
-    assert removed_fine_parts("bird", ("torso",)) == {"torso", "neck", "left_wing", "right_wing"}
+    assert FAUNA.removed("cow", ("horns", "left_ear")) == {"left_horn", "right_horn", "left_ear"}
+    assert FAUNA.removed("cow", ("beak", "legs")) == frozenset()
+    assert FAUNA.removed("bird", ("torso",)) == {"torso", "neck", "left_wing", "right_wing"}
     assert _same(render(0, 2), render(0, 2, without=("beak",)))
 
 
