@@ -26,8 +26,8 @@ T = TypeVar("T")
 def reading_threads(device: torch.device) -> int:
     """In how many threads images are read for a network on a device; with 1, when they are needed and not ahead.
 
-    As many as torch uses, which is 1 in the workers of a run; with a GPU all cores, at most 16. The environment variable
-    PARTBENCH_READING_THREADS takes precedence. Raises InputError if it is no whole number from 1.
+    As many as torch uses, which is 1 in the workers of a run; with a GPU all cores, at most 16. The environment
+    variable PARTBENCH_READING_THREADS takes precedence. Raises InputError if it is no whole number from 1.
     """
     given = os.environ.get(VARIABLE)
     if given is None:
@@ -40,8 +40,8 @@ def reading_threads(device: torch.device) -> int:
 def read_batches(images: ImageSet, chunks: Sequence[Rows], device: torch.device) -> Iterator[Batch]:
     """The batches of a split at each of `chunks`, in order; some are read ahead while the device computes.
 
-    See `reading_threads`; a split that is not `thread_safe` is read by one. Raises what `images.batch` raises, when it is
-    the turn of that batch.
+    See `reading_threads`; a split that is not `thread_safe` is read by one. Raises what `images.batch` raises, when it
+    is the turn of that batch.
     """
     yield from _ahead(images.batch, chunks, _threads(images, device))
 

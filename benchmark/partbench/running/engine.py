@@ -302,9 +302,8 @@ def _opening(group: Mapping[str, Any]) -> Step:
 
 def _planned_cell(data: Mapping[str, Any], group: str) -> PlannedCell:
     networks = tuple((one["key"], CellJob.of(one["job"])) for one in data["builds_on"])
-    return PlannedCell(
-        CellJob.of(data["job"]), Cell(**data["cell"]), data["path"], data["finished"], group, networks, data["activations"]
-    )  # fmt: skip
+    job, cell = CellJob.of(data["job"]), Cell(**data["cell"])
+    return PlannedCell(job, cell, data["path"], data["finished"], group, networks, data["activations"])
 
 
 def _all_jobs(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
