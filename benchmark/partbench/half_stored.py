@@ -58,9 +58,7 @@ class HalfStored(Tensor):
         """Do `func` on the halves where it gives a view or a shape, else on what they are in single precision."""
         name = getattr(func, "__name__", "")
         if func is Tensor.__setitem__ or (name.endswith("_") and not name.endswith("__")):
-            raise RuntimeError(
-                f"activations that are stored in half precision cannot be written to ({name}); clone them"
-            )
+            raise RuntimeError(f"{name}: activations stored in half precision cannot be written to; clone them")
         if name == "__get__" and func.__self__ is Tensor.dtype:  # type: ignore[attr-defined]
             return torch.float
         with torch._C.DisableTorchFunctionSubclass():
