@@ -179,10 +179,10 @@ class Activations:
         if base is not None:
             below = self.of_split(split, base)
             for rows in chunks:
-                yield self.performer.forward_from(base, below[rows.start : rows.stop], layer)
+                yield self._upwards(base, below[rows.start : rows.stop], layer)
             return
         for pixels in read_pixels(self.split(split), chunks, self.performer.device):
-            yield self._from_pixels(pixels, layer)
+            yield self._upwards("images", pixels, layer)
 
     def _base(self, split: Split, layer: str) -> str | None:
         """The layer that another is computed from: the highest stored one below it, else the one to be shared."""
@@ -191,10 +191,11 @@ class Activations:
         shared = [name for name in self.shared() if name in below]
         return next(iter([*reversed(stored), *shared]), None)
 
-    def _from_pixels(self, pixels: Tensor, layer: str) -> Tensor:
-        """A layer, computed as it is from stored ones: those below are rounded as on disk, and contiguous."""
-        value, start = pixels, "images"
-        for name in self.with_roles(layer):
+    def _upwards(self, start: str, value: Tensor, layer: str) -> Tensor:
+        """A layer from one below or "images"; layers on the way that play a role are as they are on disk."""
+        stages = list(self.performer.stages)
+        above = -1 if start == "images" else stages.index(start)
+        for name in [name for name in self.with_roles(layer) if stages.index(name) > above]:
             value, start = self.performer.forward_from(start, value, name).float().contiguous(), name
             value = rounded(value).float() if self._halved(name) else value
         return self.performer.forward_from(start, value, layer)

@@ -1,4 +1,4 @@
-"""What was read from a .mat file once, in the cache: MATLAB's files take seconds where their numbers take milliseconds."""
+"""Numbers of .mat files from the cache: to read thousands of objects takes MATLAB's libraries seconds."""
 
 from __future__ import annotations
 
