@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from partbench import advice
 from partbench.advice import advised
 from partbench.errors import InputError
+from partbench.nn.measured_field import measured_geometry
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
 from partbench.types import NotApplicable
 
@@ -33,6 +34,7 @@ class Performer:
     for: target (the explained conv map), top_conv (the last conv map, after its ReLU), fc1, fc2 (after their ReLU) and
     logits; a network without one of them leaves it out. `outputs` names the logits, `targets` gives the logit that
     stands for a category of the dataset. `fingerprint` changes with the weights or with what they were trained on.
+    `lacking` says of roles that no layer plays why not.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Performer:
     outputs: tuple[str, ...]
     targets: Mapping[str, int]
     fingerprint: str = ""
+    lacking: Mapping[str, str] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __post_init__(self) -> None:
@@ -58,9 +61,14 @@ class Performer:
         if name in self.stages:
             return name
         if role in ROLES:
-            raise advised(LayerAbsent(f"{self.name} has no layer '{role}'; {self.layers_in_words()}"), advice.LAYERS)
+            found = f"{self.name} has no layer '{role}'{self.why_lacking(role)}; {self.layers_in_words()}"
+            raise advised(LayerAbsent(found), advice.LAYERS)
         found = f"no layer of {self.name} named '{role}'; {self.layers_in_words(role)}"
         raise advised(InputError(found), advice.LAYERS)
+
+    def why_lacking(self, role: str) -> str:
+        """Why no layer plays a role, behind a colon; "" where that is not known."""
+        return f": {self.lacking[role]}" if role in self.lacking else ""
 
     def layers_in_words(self, asked: str = "") -> str:
         """The layers that there are: roles first, with the names of their layers, then the layers without a role.
@@ -111,8 +119,16 @@ class Performer:
         return self.forward_from("images", images)
 
     def receptive_field(self, layer: str) -> ReceptiveField:
-        """Where a cell of a conv layer lies on the input, computed from the layers below it."""
-        return receptive_field(self.segment("images", layer), self.input_size)
+        """Where a cell of a conv layer lies on the input, computed from the layers below it.
+
+        Where these do not tell it, as attention does not, it is measured, see `measured_geometry`; `approximate` says
+        so. Raises ValueError for a layer that gives no square map.
+        """
+        below = self.segment("images", layer)
+        try:
+            return receptive_field(below, self.input_size)
+        except ValueError:
+            return measured_geometry(below, self.input_size)
 
     def state_checksum(self) -> int:
         """CRC-32 of weights and buffers, modes, hooks, and of which modules and attributes there are.

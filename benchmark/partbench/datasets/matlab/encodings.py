@@ -13,16 +13,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from partbench.datasets.matlab.network import MatConvNet
+from partbench.datasets.matlab.refusal import Refused
+
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 EMPTY: Float[ndarray, "0 0"] = np.zeros((0, 0))
 MOST = 1_000_000  # elements of an array; those of an annotation have a few, a struct array one for each photo
 
 
 Steps = Sequence[str | int]  # from a variable down: fields by name, elements of struct arrays by number from 0
-
-
-class Refused(ValueError):
-    """A file is not what it should be; the text goes on where the file's name ends: "has no truth(i).obj"."""
 
 
 class Encoding(Protocol):
@@ -61,6 +60,17 @@ class MatContent:
             found += [self._numbers(i, self._encoding.child(node, name)) for name in names]
         return found
 
+    def layer(self, name: str) -> list[Float[ndarray, "r c"]]:
+        """Of a layer of a MatConvNet network: filters, their shape, biases, pads, strides, parameters."""
+        return MatConvNet(self._variables()).layer(name)
+
+    def average_image(self) -> list[Float[ndarray, "r c"]]:
+        """What a MatConvNet network subtracts of images: (h * w, 3), and (1, 2) its height and width."""
+        return MatConvNet(self._variables()).average_image()
+
+    def _variables(self) -> dict[str, Any]:
+        return self._version5().variables
+
     def texts(self, path: Steps) -> list[str]:
         """The texts at a path, of every element of the struct arrays on the way that the path does not number."""
         return [self._text(path, node) for node in self._nodes(path)]
@@ -70,10 +80,12 @@ class MatContent:
         return [self._mask(path, node) for node in self._nodes(path)]
 
     def _nodes(self, path: Steps) -> list[ndarray]:
-        encoding = self._encoding
-        if not isinstance(encoding, Version5):
+        return self._version5().nodes(path)
+
+    def _version5(self) -> Version5:
+        if not isinstance(self._encoding, Version5):
             raise Refused("is a MATLAB v7.3 file, expected v5 as published")
-        return encoding.nodes(path)
+        return self._encoding
 
     def _text(self, path: Steps, node: ndarray) -> str:
         if node.dtype.kind != "U" or node.size != 1:
@@ -121,11 +133,11 @@ class Version5:
     def __init__(self, content: bytes) -> None:
         from scipy.io import loadmat
 
-        self._variables = loadmat(BytesIO(content))
+        self.variables: dict[str, Any] = loadmat(BytesIO(content))
 
     def nodes(self, path: Steps) -> list[ndarray]:
         """What is at a path, of all elements of struct arrays on the way."""
-        found = [self._variables[path[0]]] if path[0] in self._variables else []
+        found = [self.variables[path[0]]] if path[0] in self.variables else []
         if not found:
             raise Refused(f"has no {path[0]}")
         for depth, step in enumerate(path[1:], 1):
@@ -134,7 +146,7 @@ class Version5:
         return [np.asarray(node) for node in found]
 
     def column(self, variable: str, field: str) -> list[Any]:
-        rows = self._variables[variable]
+        rows = self.variables[variable]
         _check_size(rows.shape)
         return [row[field] for row in rows.ravel()]
 
