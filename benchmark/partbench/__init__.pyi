@@ -34,6 +34,7 @@ from .plugin import PerformerPlugin as PerformerPlugin
 from .plugin import Progress as Progress
 from .plugin import Remarked as Remarked
 from .plugin import silent as silent
+from .reading import read_pixels as read_pixels
 from .results.store import load_evidence as load_evidence
 from .results.store import load_results as load_results
 from .running.run import run as run
