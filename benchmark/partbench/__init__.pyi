@@ -38,8 +38,11 @@ from .results.store import load_evidence as load_evidence
 from .results.store import load_results as load_results
 from .running.run import run as run
 from .short_forms.attribution_explainer import attribution_explainer as attribution_explainer
+from .short_forms.chain import ChainStage as ChainStage
+from .short_forms.chain import chain_of as chain_of
 from .short_forms.concept_explainer import ConceptExplainer as ConceptExplainer
 from .short_forms.folder_dataset import folder_dataset as folder_dataset
+from .short_forms.grids import TokensToMap as TokensToMap
 from .short_forms.image_metric import image_metric as image_metric
 from .short_forms.network import Network as Network
 from .short_forms.torch_performer import torch_performer as torch_performer

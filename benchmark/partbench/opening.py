@@ -71,6 +71,18 @@ class Workbench:
         version = SINGLE_VERSION if cache.dataset.negatives else "1"
         return Task(cache.dataset, cache.performer, wanted.category, cache, version=version)
 
+    def outline(self, name: str) -> Performer:
+        """The performer of a task for what is said of its layers: its weights may be random, see `PerformerPlugin`.
+
+        Raises InputError as `task`.
+        """
+        wanted = self.parse(name)
+        plugin = self.registry.find("performers", wanted.performer).cls
+        dataset = self.dataset(wanted.dataset, plugin.input_size, wanted.what if wanted.form in VIEWS else "")
+        with one_line(f"performer {wanted.performer} for {wanted.dataset}"):
+            performer: Performer = plugin.outline(dataset, self.device)
+        return performer
+
     def parse(self, name: str) -> TaskName:
         """The parsed task name, with its performer filled in and every part checked against the registry.
 
@@ -90,8 +102,7 @@ class Workbench:
             there = self.categories_in(dataset)
             raise InputError(f"task {name}: {self.root_of(dataset)} has no images of it; it has {', '.join(there)}")
         performer = wanted.performer or self.registry.default_performer(plain)
-        self.registry.find("performers", performer)
-        return replace(wanted, performer=performer)
+        return replace(wanted, performer=self.registry.find("performers", performer).name)
 
     def lacks_negatives(self, task: TaskName) -> bool:
         """Whether a task tells a category from random images, and there are none."""
@@ -131,7 +142,7 @@ class Workbench:
         """
         expanded: list[str] = []
         for name in names:
-            plain, at, performer = name.partition("@")
+            plain, at, performer = name.rpartition("@") if "@" in name else (name, "", "")
             expanded += [f"{each}{at}{performer}" for each in self._matching(plain)] if "*" in plain else [name]
         parsed = [self.parse(name) for name in expanded]
         if self.other is not None and not any(map(self.reads_other, parsed)):

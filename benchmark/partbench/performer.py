@@ -11,9 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+<<<<<<< HEAD
 from partbench import advice
 from partbench.advice import advised
 from partbench.errors import InputError
+=======
+from partbench.errors import unknown
+from partbench.nn.measured_field import measured_geometry
+>>>>>>> networks
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
 from partbench.types import NotApplicable
 
@@ -33,6 +38,7 @@ class Performer:
     for: target (the explained conv map), top_conv (the last conv map, after its ReLU), fc1, fc2 (after their ReLU) and
     logits; a network without one of them leaves it out. `outputs` names the logits, `targets` gives the logit that
     stands for a category of the dataset. `fingerprint` changes with the weights or with what they were trained on.
+    `lacking` says of roles that no layer plays why not.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Performer:
     outputs: tuple[str, ...]
     targets: Mapping[str, int]
     fingerprint: str = ""
+    lacking: Mapping[str, str] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __post_init__(self) -> None:
@@ -111,8 +118,16 @@ class Performer:
         return self.forward_from("images", images)
 
     def receptive_field(self, layer: str) -> ReceptiveField:
-        """Where a cell of a conv layer lies on the input, computed from the layers below it."""
-        return receptive_field(self.segment("images", layer), self.input_size)
+        """Where a cell of a conv layer lies on the input, computed from the layers below it.
+
+        Where these do not tell it, as attention does not, it is measured, see `measured_geometry`; `approximate` says
+        so. Raises ValueError for a layer that gives no square map.
+        """
+        below = self.segment("images", layer)
+        try:
+            return receptive_field(below, self.input_size)
+        except ValueError:
+            return measured_geometry(below, self.input_size)
 
     def state_checksum(self) -> int:
         """CRC-32 of weights and buffers, modes, hooks, and of which modules and attributes there are.

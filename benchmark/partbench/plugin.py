@@ -17,7 +17,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+<<<<<<< HEAD
 from partbench.advice import ABSENT, advised
+=======
+from partbench.errors import InputError
+>>>>>>> networks
 from partbench.options import resolve_options
 from partbench.types import Batch, Explanation, Images, NotApplicable, PerformerOutputs, Scores
 
@@ -358,3 +362,16 @@ class PerformerPlugin:
     def open(dataset: Dataset, device: torch.device) -> Performer:
         """The frozen performer. Raises InputError where it does not fit the dataset."""
         raise NotImplementedError
+
+    @classmethod
+    def outline(cls, dataset: Dataset, device: torch.device) -> Performer:
+        """As `open`, for what is said of its layers; a performer that is trained may leave its weights random here."""
+        return cls.open(dataset, device)
+
+    @classmethod
+    def variant(cls, name: str) -> type[PerformerPlugin]:
+        """The performer of a name that begins with this one's and goes on with options, as in `vgg_16,weights=random`.
+
+        For a performer called "library:NAME": that of a name "library:...". Raises InputError where there is none.
+        """
+        raise InputError(f"performer {cls.name} has no options, found '{name}'")

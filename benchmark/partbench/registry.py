@@ -7,7 +7,7 @@ import importlib.util
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -19,7 +19,7 @@ from partbench import __version__, advice, hookspecs, options
 from partbench.advice import advised
 from partbench.declaration import fault
 from partbench.errors import InputError, in_one_line, unknown
-from partbench.names import FIRST_PARTY, look
+from partbench.names import FIRST_PARTY, look, performer_bases
 from partbench.plugin_files import digest, import_file
 
 KINDS = ("explainers", "metrics", "datasets", "performers")
@@ -61,11 +61,18 @@ class Registry:
     replaced: list[tuple[str, str]] = field(default_factory=list)
 
     def find(self, kind: str, name: str) -> Entry:
-        """The entry of that kind ("explainers", ...). Raises InputError, with the nearest name, if there is none."""
+        """The entry of that kind ("explainers", ...). Raises InputError, with the nearest name, if there is none.
+
+        Of performers also a name with options (`vgg_16,weights=random`), or of a library's network (`timm:resnet18`).
+        """
         table: dict[str, Entry] = getattr(self, kind)
         if name in table:
             return table[name]
         self.raise_if_broken(name)
+        for base in performer_bases(name) if kind == "performers" else ():
+            if base in table:
+                cls = table[base].cls.variant(name)
+                return replace(table[base], name=cls.name, cls=cls)
         raise unknown(kind.removesuffix("s"), name, table)
 
     def raise_if_broken(self, name: str) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from partbench.names import in_ascii, look
+from partbench.names import in_ascii, look, performer_bases
 
 
 def test_what_is_not_ascii_is_escaped_and_all_else_stays() -> None:
@@ -16,3 +16,8 @@ def test_what_is_not_ascii_is_escaped_and_all_else_stays() -> None:
 def test_names_that_differ_in_case_or_dashes_look_alike(name: str) -> None:
     assert look(name) in (look("srae"), look("top_conv"))
     assert look("srae") != look("sae")
+
+
+def test_a_performer_with_options_or_of_a_library_is_registered_under_another_name() -> None:
+    assert performer_bases("vgg_16,weights=random") == ["vgg_16"]
+    assert performer_bases("timm:resnet18,weights=a:b,size=64") == ["timm:resnet18", "timm:NAME"]

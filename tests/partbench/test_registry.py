@@ -47,8 +47,23 @@ def test_first_party_plugins_are_found_by_walking_the_packages() -> None:
     assert {"srae", "nn", "sae", "cae", "lasso", "excitation_bp", "z", "top_conv"} <= registry.explainers.keys()
     assert {"random_maps", "centre_map"} <= registry.explainers.keys()
     assert {"fauna", "animal_part"} <= registry.datasets.keys()
-    assert {"small_vgg", "lite0", "lite1", "lite0_head"} <= registry.performers.keys()
+    assert {"small_vgg", "lite0", "lite1", "lite0_head", "timm:NAME", "torchvision:NAME"} <= registry.performers.keys()
+    assert {"alexnet", "vgg_m", "vgg_s", "vgg_16", "vgg_19"} <= registry.performers.keys()
     assert len(registry.metrics) >= 8
+
+
+def test_performers_are_found_by_a_librarys_names_and_with_options() -> None:
+    registry = load()
+    entry = registry.find("performers", "torchvision:resnet18,size=64,weights=random")
+    assert (entry.name, entry.cls.input_size) == ("torchvision:resnet18,weights=random,size=64", 64)
+    assert entry.owner == registry.performers["torchvision:NAME"].owner
+    assert registry.find("performers", "vgg_16,size=64").cls.builder == "vgg16"
+    with pytest.raises(InputError, match="performer small_vgg has no options, found 'small_vgg,size=64'"):
+        registry.find("performers", "small_vgg,size=64")
+    with pytest.raises(InputError, match="no performer named 'tim:resnet18'"):
+        registry.find("performers", "tim:resnet18")
+    with pytest.raises(InputError, match="no dataset named 'fauna,size=64'; known"):
+        registry.find("datasets", "fauna,size=64")
 
 
 def test_a_plugin_that_is_left_out_is_broken_with_the_reason_and_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def list_(kind: str | None, name: str | None, files: tuple[Path, ...], data_root
       bench list metrics --json
       bench list explainers srae
       bench list performers small_vgg
+      bench list performers torchvision:resnet18
       bench list tasks fauna
     """
     from partbench.catalogue import catalogue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.errors import InputError, unknown
+from partbench.names import performer_bases
 from partbench.results.plain_text import printable
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ def described(
     Raises InputError for an unknown name, and for a performer that cannot be opened.
     """
     plugins = {plugin.name: plugin for plugin in found.of(kind)}
-    if name not in plugins:
+    bases = [name, *(performer_bases(name) if kind == "performers" else ())]
+    plugin = next((plugins[base] for base in bases if base in plugins), None)
+    if plugin is None:
         raise unknown(kind.removesuffix("s"), name, plugins)
-    plugin = plugins[name]
     owner = f"{plugin.distribution} {plugin.distribution_version}"
     facts = {"what": plugin.what, "source": plugin.source, **plugin.facts, "version": plugin.version, "owner": owner}
     row: dict[str, Any] = {"name": name, "facts": {key: text for key, text in facts.items() if text}}
@@ -37,7 +39,7 @@ def described(
         row["options"] = plugin.options
     if kind == "datasets":
         row["tasks"] = [task for task in found.tasks if task["name"].startswith(f"{name}/")]
-    if kind == "performers":
+    if kind == "performers" and not name.endswith(":NAME"):
         row |= performer_layers(name, files, data_root)
     return row
 
@@ -70,6 +72,7 @@ def print_described(row: dict[str, Any]) -> None:
     facts = dict(row["facts"])
     if "layers" in row:
         facts |= {"opened for": row["task"], "logits": ", ".join(row["outputs"])}
+        facts |= {"lacks": row["lacks"]} if row.get("lacks") else {}
     wide = max(map(len, facts), default=0) + 2
     for key, text in {"": row["name"], **facts}.items():
         lines = textwrap.wrap(printable(text), max(20, table_width() - wide)) or [""]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -39,6 +41,26 @@ def measured_field(network: nn.Module, pixels: Float[Tensor, "n 3 H W"], grid: R
     inner = int((within < HELD).sum())
     before = float(within[inner - 1]) if inner else 0.0
     return 2 * (inner + (HELD - before) / (float(within[inner]) - before)) / BINS
+
+
+def measured_geometry(network: nn.Module, input_size: int) -> ReceptiveField:
+    """An approximate geometry of the map that `network` makes of square images, where its layers do not tell it.
+
+    Cells tile the image evenly; the side of what they see is `measured_field` on four images of noise, always the same,
+    or the step between cells where no channel is active. Raises ValueError unless the network gives square maps.
+    """
+    noise = torch.rand(4, 3, input_size, input_size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        device = next((weight.device for weight in network.parameters()), noise.device)
+        shape = network(noise[:1].to(device)).shape
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise ValueError(f"no receptive field: the network gives {tuple(shape[1:])}, expected a square map")
+    tiles = ReceptiveField.tiling(shape[2], input_size)
+    try:
+        size = measured_field(network, noise.to(device), tiles)
+    except ValueError:
+        size = tiles.stride
+    return replace(tiles, size=size, approximate="measured: cells tile the image, half of the gradient lies in a disk")
 
 
 def _gradients(

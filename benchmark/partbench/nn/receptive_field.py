@@ -8,7 +8,7 @@ its offsets are ours plus 0.5.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -21,11 +21,15 @@ from partbench.nn.tracing import hidden_from_trace
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """Geometry of a map in px of the image: centre of its first cell, step between cells, side of what a cell sees."""
+    """Geometry of a map in px of the image: centre of its first cell, step between cells, side of what a cell sees.
+
+    `approximate` says in words what was left out or measured; "" for an exact geometry.
+    """
 
     offset: float
     stride: float
     size: float
+    approximate: str = ""
 
     @staticmethod
     def tiling(cells: int, pixels: int) -> ReceptiveField:
@@ -53,6 +57,13 @@ class _Map:
 
 
 @dataclass(frozen=True)
+class _Gate:
+    """What is computed from a map as a whole, to weigh its channels with."""
+
+    source: str
+
+
+@dataclass(frozen=True)
 class _Window:
     """A window sliding along one axis, in cells of the map it slides over; `after` pads the far end only."""
 
@@ -75,20 +86,24 @@ class _Window:
             steps += 1
         below = seen.field
         offset = below.offset + (reach / 2 - self.before) * below.stride
-        return _Map(ReceptiveField(offset, below.stride * self.stride, below.size + reach * below.stride), steps + 1)
+        size = below.size + reach * below.stride
+        return _Map(ReceptiveField(offset, below.stride * self.stride, size, below.approximate), steps + 1)
 
 
 def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     """Geometry of the map that `module`, a network up to some conv layer, makes of square images of `input_size` px.
 
     Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers, residual sums and maps joined
-    along channels. A sum or join sees what its widest branch sees; all branches must be centred alike. Adaptive pools
-    count where they divide a map evenly. The border is ignored: the image goes on into the padding. Source: the
-    recursion of getConvNetPara.m in the released code of interpretable CNNs.
+    along channels. A sum or join sees what its widest branch sees. Adaptive pools count where they divide a map evenly.
+    The border is ignored: the image goes on into the padding. Source: the recursion of getConvNetPara.m in the released
+    code of interpretable CNNs.
+
+    Two things are approximated, and said in `approximate`. Branches of one step that are centred apart: a cell sees
+    what all of them see together, and is centred in its middle. Gates, which weigh the channels of a map by what is
+    computed from all of it (squeeze and excitation): they are left out.
 
     Raises ValueError, naming the layer, for what has no such geometry (layers across the whole map, windows that are
-    not square, branches that are centred apart) and for what a trace does not show (see
-    `hidden_from_trace`).
+    not square, branches of other steps) and for what a trace does not show (see `hidden_from_trace`).
     """
     if hidden := hidden_from_trace(module):
         raise ValueError(f"no receptive field: {hidden}")
@@ -96,6 +111,8 @@ def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     walk = _Walk(_traced(nn.Sequential(module)))
     walk.extra_traceback = False  # our errors say what is wrong in one line
     result = walk.run(pixels)
+    if isinstance(result, _Gate):
+        raise ValueError(f"no receptive field through {result.source}")
     if not isinstance(result, _Map):
         raise ValueError(f"no receptive field: the network returns {type(result).__name__}, expected one map")
     return result.field
@@ -111,16 +128,20 @@ def _traced(root: nn.Module) -> fx.GraphModule:
 class _Walk(fx.Interpreter):
     """Runs a traced network on the geometry of its maps instead of on their values."""
 
-    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Map:
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Map | _Gate:
         """The map after a layer of the network."""
         maps = _maps((args, kwargs))
+        if not maps and args and isinstance(args[0], _Gate):
+            return args[0]
         if len(maps) != 1:
             raise ValueError(f"no receptive field: layer '{target}' takes {len(maps)} maps, expected one")
         return _through(self.fetch_attr(target), maps[0])
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The map after a function of maps; functions of constants are evaluated."""
-        maps = _maps((args, kwargs))
+        maps, gates = _maps((args, kwargs)), _gates((args, kwargs))
+        if gates:
+            return _gated(target.__name__, maps, gates[0])
         if not maps:
             return super().call_function(target, args, kwargs)
         if target in (torch.cat, torch.concat):
@@ -131,18 +152,24 @@ class _Walk(fx.Interpreter):
 
     def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The map after a tensor method; methods of constants are evaluated."""
-        maps = _maps((args, kwargs))
+        maps, gates = _maps((args, kwargs)), _gates((args, kwargs))
+        if gates:
+            return _gated(target, maps, gates[0])
+        if maps and target == "mean" and _over_cells(args[1:], kwargs):
+            return _Gate("mean over all cells")
         return _pointwise(target, maps) if maps else super().call_method(target, args, kwargs)
 
 
 _FUNCTIONS = frozenset(
     (
         *("add", "iadd", "sub", "isub", "mul", "imul", "truediv", "itruediv", "div"),
-        *("relu", "relu6", "leaky_relu", "elu", "silu", "hardtanh", "clamp", "dropout"),
+        *("relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hardswish", "hardtanh", "clamp", "dropout"),
+        *("sigmoid", "hardsigmoid", "contiguous", "stochastic_depth", "batch_norm"),
     )
 )
 _LAYERS = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardtanh, nn.Hardswish, nn.Sigmoid, nn.Tanh),
+    *(nn.Hardsigmoid, nn.Mish, nn.PReLU),
     *(nn.BatchNorm2d, nn.LocalResponseNorm, nn.Dropout, nn.Dropout2d, nn.Identity),
 )
 
@@ -152,6 +179,34 @@ def _maps(arguments: Any) -> list[_Map]:
     found: list[_Map] = []
     fx.node.map_aggregate(arguments, lambda value: found.append(value) if isinstance(value, _Map) else None)
     return found
+
+
+def _gates(arguments: Any) -> list[_Gate]:
+    found: list[_Gate] = []
+    fx.node.map_aggregate(arguments, lambda value: found.append(value) if isinstance(value, _Gate) else None)
+    return found
+
+
+def _gated(name: str, maps: Sequence[_Map], gate: _Gate) -> _Map | _Gate:
+    """A map whose channels are weighed by a gate; without a map, what is made of the gate."""
+    if not maps:
+        return gate
+    if name.strip("_") not in ("mul", "imul"):
+        raise ValueError(f"no receptive field through {gate.source}, whose values go into {name}")
+    seen = reduce(_summed, maps)
+    return replace(seen, field=_noting(seen.field, "gates of whole maps are left out"))
+
+
+def _noting(field: ReceptiveField, what: str) -> ReceptiveField:
+    notes = [note for note in field.approximate.split("; ") if note]
+    return replace(field, approximate="; ".join(dict.fromkeys([*notes, what])))
+
+
+def _over_cells(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether the arguments of a mean say that it is over both axes of cells, which stay, of length 1."""
+    dims, keep = (*args, None, None)[:2]
+    dims, keep = kwargs.get("dim", dims), kwargs.get("keepdim", keep)
+    return bool(keep) and isinstance(dims, tuple | list) and {dim % 4 for dim in dims} == {2, 3}
 
 
 def _joined(maps: Sequence[_Map], dim: int = 0) -> _Map:
@@ -166,13 +221,14 @@ def _pointwise(name: str, maps: Sequence[_Map]) -> _Map:
     return reduce(_summed, maps)
 
 
-def _through(layer: nn.Module, seen: _Map) -> _Map:
+def _through(layer: nn.Module, seen: _Map) -> _Map | _Gate:
     if isinstance(layer, _LAYERS):
         return seen
     if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
         return _window(layer, seen.cells).over(seen)
     if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
-        return _adaptive(layer, seen)
+        whole = _square(layer, "output_size") == 1
+        return _Gate(f"{layer} on a map of {seen.cells} cells") if whole else _adaptive(layer, seen)
     if isinstance(layer, nn.ZeroPad2d | nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
         return _padded(seen, layer.padding)
     raise ValueError(f"no receptive field through the layer {layer}")
@@ -211,6 +267,16 @@ def _square(layer: nn.Module, name: str) -> int:
 
 
 def _summed(a: _Map, b: _Map) -> _Map:
-    if (a.cells, a.field.offset, a.field.stride) != (b.cells, b.field.offset, b.field.stride):
-        raise ValueError(f"branches are centred apart: {a.field} of {a.cells} cells and {b.field} of {b.cells} cells")
-    return max(a, b, key=lambda branch: branch.field.size)
+    if (a.cells, a.field.stride) != (b.cells, b.field.stride):
+        raise ValueError(f"branches have other steps: {a.field} of {a.cells} cells and {b.field} of {b.cells} cells")
+    wide = max(a, b, key=lambda branch: branch.field.size)
+    field = wide.field
+    if a.field.offset != b.field.offset:
+        low = min(each.field.offset - each.field.size / 2 for each in (a, b))
+        high = max(each.field.offset + each.field.size / 2 for each in (a, b))
+        field = ReceptiveField((low + high) / 2, a.field.stride, high - low)
+    for note in [note for each in (a, b) for note in each.field.approximate.split("; ") if note]:
+        field = _noting(field, note)
+    if a.field.offset != b.field.offset:
+        field = _noting(field, "branches are centred apart")
+    return replace(wide, field=field)

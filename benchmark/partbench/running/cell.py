@@ -20,10 +20,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+<<<<<<< HEAD
 from partbench import advice, options
 from partbench.advice import advised
 from partbench.nn.torch_setup import return_freed_memory
 from partbench.performer import ROLES
+=======
+from partbench.attribution.rules import NoRule
+from partbench.nn.torch_setup import return_freed_memory
+from partbench.performer import Performer
+>>>>>>> networks
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -102,6 +108,7 @@ def run_cell(
         run.spoilt = before.lasting()
     if run.error is not None:
         reported = []
+        run.error = without_rule_or_layer(run.error, task.performer)
         if isinstance(run.error, NotApplicable):
             run.skipped = describe(run.error)
         else:
@@ -116,6 +123,19 @@ def run_cell(
     rows = [row for score in scores for row in score.rows()] + reported
     run.rows = [row | measured | {"device": task.device.type} for row in rows]
     return run
+
+
+def without_rule_or_layer(error: BaseException, performer: Performer) -> BaseException:
+    """A layer that Excitation Backprop has no rule for is no failure; of a layer that is lacking, the reason is added.
+
+    Other errors are returned as they are.
+    """
+    if isinstance(error, NoRule):
+        return NotApplicable(str(error))
+    for role, reason in performer.lacking.items():
+        if isinstance(error, NotApplicable) and f"has no layer '{role}'" in str(error):
+            return NotApplicable(f"{error}: {reason}")
+    return error
 
 
 def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:

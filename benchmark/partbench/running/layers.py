@@ -19,9 +19,12 @@ def layers(worker: Any, request: Mapping[str, Any]) -> tuple[dict[str, Any], boo
     Raises InputError where there is none of that name, or where it cannot be opened.
     """
     workbench: Workbench = worker.workbench(Setting.of(request["setting"]))
-    workbench.registry.find("performers", request["name"])
-    task = workbench.task(request["task"] or task_of(workbench, request["name"]))
-    return {"task": task.name, "outputs": list(task.performer.outputs), "layers": layers_of(task.performer)}, True
+    plugin = workbench.registry.find("performers", request["name"])
+    task = request["task"] or task_of(workbench, plugin.name)
+    performer = workbench.outline(task)
+    lacks = {role: f"{role}: {reason}" for role, reason in performer.lacking.items()}
+    found = {"task": task, "outputs": list(performer.outputs), "lacks": "; ".join(lacks.values())}
+    return found | {"layers": layers_of(performer)}, True
 
 
 def task_of(workbench: Workbench, performer: str) -> str:
@@ -59,5 +62,7 @@ def _field(performer: Performer, layer: str, value: torch.Tensor) -> dict[str, s
             field = performer.receptive_field(layer)
         except ValueError:
             return dict.fromkeys(names, "unknown")
-        return dict(zip(names, (f"{value:g}" for value in (field.size, field.stride, field.offset)), strict=True))
+        about = "~" if field.approximate else ""
+        numbers = (field.size, field.stride, field.offset)
+        return dict(zip(names, (f"{about}{number:.4g}" for number in numbers), strict=True))
     return dict.fromkeys(names, "")

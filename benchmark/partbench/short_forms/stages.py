@@ -35,7 +35,7 @@ def stages_of(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]
         reason = " ".join(str(error).split())
         raise InputError(f"the network cannot be traced: {reason}; write a PerformerPlugin with its stages") from error
     route_users_past_in_place(graph, network)
-    _leave_inputs_alone(graph, network)
+    leave_inputs_alone(graph, network)
     return _cut(graph, network, [(layer, _end(tracer, layer)) for layer in layers])
 
 
@@ -73,7 +73,7 @@ def _end(tracer: _Tracer, layer: str) -> fx.Node:
     return value.node
 
 
-def _leave_inputs_alone(graph: fx.Graph, network: nn.Module) -> None:
+def leave_inputs_alone(graph: fx.Graph, network: nn.Module) -> None:
     """Replace what works in place by what does the same elsewhere."""
     for module in network.modules():
         if getattr(module, "inplace", False):
@@ -95,14 +95,14 @@ def _cut(graph: fx.Graph, network: nn.Module, ends: Sequence[tuple[str, fx.Node]
     [start] = [node for node in nodes if node.op == "placeholder"][:1]
     stages: dict[str, nn.Module] = {}
     for layer, end in sorted(ends, key=lambda pair: order[pair[1]]):
-        stages[layer] = _stage(network, nodes, start, end, layer)
+        stages[layer] = stage_between(network, nodes, start, end, layer)
         start = end
     if start is not output.args[0]:
-        stages[LOGITS] = _stage(network, nodes, start, output.args[0], LOGITS)
+        stages[LOGITS] = stage_between(network, nodes, start, output.args[0], LOGITS)
     return stages
 
 
-def _stage(network: nn.Module, nodes: list[fx.Node], start: fx.Node, end: Any, layer: str) -> nn.Module:
+def stage_between(network: nn.Module, nodes: list[fx.Node], start: fx.Node, end: Any, layer: str) -> nn.Module:
     """The part of a graph that computes `end` from `start` alone."""
     if not isinstance(end, fx.Node):
         raise InputError(f"the network returns a {type(end).__name__}, expected a tensor of logits")
@@ -112,12 +112,15 @@ def _stage(network: nn.Module, nodes: list[fx.Node], start: fx.Node, end: Any, l
     for node in nodes:
         if node in needed and node is not start:
             if node.op == "placeholder":
-                raise InputError(
-                    f"values are carried past layer '{_layer_of(start)}' to '{layer}'; name one that all pass through"
-                )
+                raise InputError(carried_past(_layer_of(start), layer))
             copied[node] = graph.node_copy(node, lambda before: copied[before])
     graph.output(copied[end])
     return fx.GraphModule(network, graph)
+
+
+def carried_past(layer: str, to: str = "the output") -> str:
+    """What is said of a layer beside which values are carried on, to a layer further up."""
+    return f"values are carried past layer '{layer}' to '{to}'; name one that all pass through"
 
 
 def _needed(start: fx.Node, end: fx.Node) -> set[fx.Node]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from partbench.nn.measured_field import measured_field
+from partbench.nn.measured_field import measured_field, measured_geometry
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
 
 SIZE = 40
@@ -82,3 +82,14 @@ def test_nothing_active_is_an_error_and_what_is_inactive_is_not_looked_at() -> N
 def test_it_can_be_measured_without_gradients_switched_on() -> None:
     with torch.no_grad():
         assert measured_field(box(9), blob(20, 20), ReceptiveField(0.5, 1, 9)) > 3
+
+
+def test_where_layers_do_not_tell_the_geometry_cells_tile_the_image_and_what_they_see_is_measured() -> None:
+    torch.manual_seed(0)
+    patches = nn.Sequential(nn.Conv2d(3, 5, 8, stride=8), nn.ReLU())
+    field = measured_geometry(patches, 32)
+    assert (field.offset, field.stride) == (4, 8)
+    assert 4 < field.size < 8, "half of the gradient of a patch lies within it"
+    assert field.approximate.startswith("measured")
+    with pytest.raises(ValueError, match=r"gives \(80,\), expected a square map"):
+        measured_geometry(nn.Sequential(patches, nn.Flatten()), 32)

@@ -135,10 +135,22 @@ class Residual(nn.Module):
         return torch.relu(self.left(images) + self.right(images))
 
 
-def test_branches_centred_apart_are_refused() -> None:
+def test_of_branches_centred_apart_a_cell_sees_what_all_see_and_the_geometry_says_that_it_is_approximate() -> None:
     apart = Residual(chain(nn.ZeroPad2d((2, 0, 2, 0)), nn.Conv2d(1, 1, 3)), nn.Identity())
-    with pytest.raises(ValueError, match=r"branches are centred apart: .*offset=-0\.5.*offset=0\.5"):
-        receptive_field(apart, 16)
+    field = receptive_field(apart, 16)
+    assert rows_seen(apart, 16)[8] == [6, 7, 8]  # two above its row and its own
+    centre = float(field.centres(16)[8])
+    assert (centre - field.size / 2, centre + field.size / 2) == (6, 9)
+    assert field.approximate == "branches are centred apart"
+
+
+def test_gates_of_whole_maps_are_left_out_and_named() -> None:
+    gated = torchvision().ops.SqueezeExcitation(4, 2)
+    field = receptive_field(chain(nn.Conv2d(3, 4, 3, stride=2, padding=1), gated, nn.Conv2d(4, 4, 3)), 16)
+    assert (field.offset, field.stride, field.size) == (2.5, 2, 7)
+    assert field.approximate == "gates of whole maps are left out"
+    with pytest.raises(ValueError, match=r"AdaptiveAvgPool2d.* whose values go into add"):
+        receptive_field(Residual(nn.AdaptiveAvgPool2d(1), nn.Identity()), 16)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +201,7 @@ class Joined(Residual):
 def test_maps_joined_along_channels_see_what_the_widest_sees() -> None:
     joined = Joined(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 5, padding=2))
     assert receptive_field(joined, 16) == ReceptiveField(offset=0.5, stride=1, size=5)
-    with pytest.raises(ValueError, match="centred apart"):
+    with pytest.raises(ValueError, match="branches have other steps"):
         receptive_field(Joined(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=2)), 16)
 
 

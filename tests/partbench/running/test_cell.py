@@ -27,6 +27,7 @@ from partbench import (
     Scores,
     TrainingTask,
 )
+from partbench.attribution.rules import NoRule
 from partbench.running import cell
 from partbench.running.cell import forget_peak, part_effects, peak_memory, run_cell
 from partbench.types import opaque_id
@@ -357,6 +358,29 @@ def test_a_full_disk_fails_the_cell_with_that_reason_and_leaves_nothing(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     monkeypatch.undo()
     assert not run_cell(Reading(), toy_task(tmp_path), [Brightness()]).failed
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NoRule("excitation backprop has no rule for layer 'act' (GELU)"), "excitation backprop has no rule for layer"),
+        (NotApplicable("toy has no layer 'fc1'"), "toy has no layer 'fc1': its vectors are negative"),
+        (NotApplicable("toy has no layer 'fc2'"), "toy has no layer 'fc2'"),
+    ],
+)
+def test_a_layer_without_a_rule_or_that_is_lacking_skips_the_cell_with_the_reason(
+    tmp_path: Path, error: Exception, reason: str
+) -> None:
+    class Lacks(Means):
+        def fit(self, task: TrainingTask) -> None:
+            raise error
+
+    task = toy_task(tmp_path)
+    task = replace(task, performer=replace(task.performer, lacking={"fc1": "its vectors are negative"}))
+    run = run_cell(Lacks(), task, [Brightness()])
+    assert run.skipped.startswith(reason)
+    assert len(run.skipped) < len(reason) + 30
+    assert {row["status"] for row in run.rows} == {"skipped"}
 
 
 def test_ctrl_c_is_not_swallowed(tmp_path: Path) -> None:

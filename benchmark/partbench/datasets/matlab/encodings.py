@@ -13,13 +13,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from partbench.datasets.matlab.network import MatConvNet
+from partbench.datasets.matlab.refusal import Refused
+
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 EMPTY: Float[ndarray, "0 0"] = np.zeros((0, 0))
 MOST = 1_000_000  # elements of an array; those of an annotation have a few, a struct array one for each photo
-
-
-class Refused(ValueError):
-    """A file is not what it should be; the text goes on where the file's name ends: "has no truth(i).obj"."""
 
 
 class Encoding(Protocol):
@@ -58,6 +57,20 @@ class MatContent:
             found += [self._numbers(i, self._encoding.child(node, name)) for name in names]
         return found
 
+    def layer(self, name: str) -> list[Float[ndarray, "r c"]]:
+        """Of a layer of a MatConvNet network: filters, their shape, biases, pads, strides, parameters."""
+        return MatConvNet(self._variables()).layer(name)
+
+    def average_image(self) -> list[Float[ndarray, "r c"]]:
+        """What a MatConvNet network subtracts of images: (h * w, 3), and (1, 2) its height and width."""
+        return MatConvNet(self._variables()).average_image()
+
+    def _variables(self) -> dict[str, Any]:
+        encoding = self._encoding
+        if not isinstance(encoding, Version5):
+            raise Refused("is a MATLAB v7.3 file, expected v5, as networks of MatConvNet are published")
+        return encoding.variables
+
     @cached_property
     def _encoding(self) -> Encoding:
         version = self.content[124:128]
@@ -93,10 +106,10 @@ class Version5:
     def __init__(self, content: bytes) -> None:
         from scipy.io import loadmat
 
-        self._variables = loadmat(BytesIO(content))
+        self.variables: dict[str, Any] = loadmat(BytesIO(content))
 
     def column(self, variable: str, field: str) -> list[Any]:
-        rows = self._variables[variable]
+        rows = self.variables[variable]
         _check_size(rows.shape)
         return [row[field] for row in rows.ravel()]
 

@@ -43,6 +43,14 @@ class MatFile:
         found, width = self.process.ask(self, "nested", variable, path, list(names)), len(names)
         return [found[start : start + width] for start in range(0, len(found), width)]
 
+    def layer(self, name: str) -> list[Float[ndarray, "r c"]]:
+        """Of a layer of a MatConvNet network: filters (h * w * in, out), their shape, biases, pad, stride, param."""
+        return self.process.ask(self, "layer", name)
+
+    def average_image(self) -> list[Float[ndarray, "r c"]]:
+        """What a MatConvNet network subtracts of RGB in [0, 255], (h * w, 3), and its height and width."""
+        return self.process.ask(self, "average_image")
+
 
 class MatlabProcess:
     """Reads MATLAB files one after another; a context, at whose end the process ends. It starts with the first file.

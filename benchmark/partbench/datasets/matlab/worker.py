@@ -26,7 +26,7 @@ from numpy import ndarray
 
 from partbench.datasets.matlab.encodings import MatContent, Refused
 
-METHODS = ("values", "nested")
+METHODS = ("values", "nested", "layer", "average_image")
 MOST_MEMORY = 2 << 30  # bytes beyond those at the start: a small file may declare, or unpack to, any size
 MOST_SECONDS = 900
 
@@ -60,7 +60,8 @@ def packed(arrays: Sequence[Float[ndarray, "r c"]]) -> bytes:
     """Arrays of two axes as an npz file."""
     file = io.BytesIO()
     shapes = np.array([array.shape for array in arrays], np.int64).reshape(-1, 2)
-    np.savez(file, shapes=shapes, numbers=np.concatenate([np.empty(0), *(array.ravel() for array in arrays)]))
+    kind = np.result_type(*arrays) if arrays else np.dtype(float)  # weights in single precision stay so
+    np.savez(file, shapes=shapes, numbers=np.concatenate([np.empty(0, kind), *(array.ravel() for array in arrays)]))
     return file.getvalue()
 
 

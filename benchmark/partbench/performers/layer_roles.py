@@ -1,0 +1,76 @@
+"""Which layers of a network play which roles, found from its chain of stages or named in a file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from partbench import ChainStage, InputError, unknown
+
+ROLES = ("target", "top_conv", "fc1", "fc2")
+STEP = 18  # px: the target is the last map of cells no further apart, as are those of 14 x 14 cells at 224 px
+
+
+class LayerRoles(NamedTuple):
+    """The layer of each role, and of each role that no layer plays the reason."""
+
+    layers: Mapping[str, str]
+    lacking: Mapping[str, str]
+
+
+def roles_of(stages: Sequence[ChainStage], size: int) -> LayerRoles:
+    """Roles among the stages below the logits, of a network that takes images of `size` px.
+
+    top_conv: the last map, pools left out, if its values are >= 0. target: of the maps with cells at most 18 px apart
+    those with the fewest cells; the last of them that is >= 0 and lies below top_conv, or else the last. fc1 and fc2:
+    the first vectors above the maps whose values are >= 0, pooled features included.
+
+    Raises InputError for a network without maps.
+    """
+    maps = [stage for stage in stages if stage.is_map and not stage.pool]
+    if not maps:
+        raise InputError("the network has no layer with a square map that all values pass through")
+    top, found, lacking = maps[-1], {}, {}
+    if top.non_negative:
+        found["top_conv"] = top.name
+    else:
+        lacking["top_conv"] = f"its last map, {top.name}, has values below 0"
+    found["target"] = _target(maps, size).name
+    vectors = [stage.name for stage in stages[stages.index(top) + 1 :] if len(stage.shape) == 1 and stage.non_negative]
+    for place, role in enumerate(("fc1", "fc2")):
+        if place < len(vectors):
+            found[role] = vectors[place]
+        else:
+            count = "no layer" if not vectors else "one layer only"
+            lacking[role] = f"{count} of vectors >= 0 stands between its maps and its logits"
+    return LayerRoles(found, lacking)
+
+
+def _target(maps: Sequence[ChainStage], size: int) -> ChainStage:
+    fine = [stage for stage in maps if stage.shape[1] * STEP >= size] or list(maps)
+    fewest = min(stage.shape[1] for stage in fine)
+    coarsest = [stage for stage in fine if stage.shape[1] == fewest]
+    below = [stage for stage in coarsest if stage is not maps[-1] and stage.non_negative]
+    return (below or coarsest)[-1]
+
+
+def roles_in_file(path: str) -> dict[str, str]:
+    """Layer by role from the table [roles] of a TOML file, as in `target = "layer3"`.
+
+    Raises InputError where it cannot be read, or names no target or an unknown role.
+    """
+    try:
+        content = tomllib.loads(Path(path).expanduser().read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"the file of roles {path} cannot be read: {error}") from error
+    roles = content.get("roles")
+    if not isinstance(roles, dict) or not all(isinstance(layer, str) for layer in roles.values()):
+        raise InputError(f'{path} has no table [roles] of layers, such as target = "layer3"')
+    for role in roles:
+        if role not in ROLES:
+            raise unknown(f"role in {path}", role, ROLES)
+    if "target" not in roles:
+        raise InputError(f"{path} names no target, the map that is explained")
+    return roles

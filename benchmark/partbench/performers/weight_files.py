@@ -1,0 +1,79 @@
+"""Weights of networks in files of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from partbench import InputError
+
+WRAPPED = ("state_dict", "model", "state_dict_ema")  # keys under which training scripts store weights
+
+
+def checkpoints() -> Path:
+    """The folder in which torch, torchvision and timm keep weights that they have downloaded."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def found_file(name: str) -> Path:
+    """A file by its path, or by its name in `checkpoints()`. Raises InputError where it is in neither."""
+    for path in (Path(name).expanduser(), checkpoints() / name):
+        if path.is_file():
+            return path
+    raise InputError(f"there is no file of weights {name}, here or in {checkpoints()}; give the path of one")
+
+
+def weights_of_file(path: Path) -> dict[str, Tensor]:
+    """The weights of a file, by name, on the CPU. Raises InputError for a file that holds none, or code."""
+    try:
+        found = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} cannot be read as weights alone: {reason}; save network.state_dict()") from error
+    for key in WRAPPED:
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise InputError(f"{path} holds a {type(found).__name__}, expected weights by name; save network.state_dict()")
+    return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path, new_head: bool) -> None:
+    """Give a network these weights. With `new_head`, those of one layer may be of another number of outputs.
+
+    Raises InputError where a weight is missing, unknown or of another shape.
+    """
+    own = network.state_dict()
+    missing = sorted(own.keys() - weights.keys())
+    strange = sorted(weights.keys() - own.keys())
+    other = sorted(name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape)
+    if new_head and len({name.rpartition(".")[0] for name in other}) == 1:
+        weights = {name: own[name] if name in other else value for name, value in weights.items()}
+        other = []
+    for names, what in ((missing, "lacks"), (strange, "has, unknown to the network,"), (other, "has in another shape")):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise InputError(f"{path} {what} {names[0]}{more}; expected the weights of {type(network).__name__}")
+    network.load_state_dict(dict(weights))
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes, types and values."""
+    found = hashlib.sha256()
+    for name, tensor in tensors.items():
+        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        found.update(data.numpy().data)
+    return found.hexdigest()
+
+
+def _unpickled(path: Path) -> object:
+    found: object = torch.load(path, map_location="cpu", weights_only=True)
+    return found

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from partbench import ChainStage, InputError
+from partbench.performers.layer_roles import roles_in_file, roles_of
+
+
+def stage(name: str, shape: tuple[int, ...], positive: bool = True, pool: bool = False) -> ChainStage:
+    return ChainStage(name, nn.Identity(), shape, positive, pool)
+
+
+def test_a_network_like_vgg_has_every_role() -> None:
+    maps = [stage("conv4", (8, 14, 14)), stage("conv5", (8, 14, 14)), stage("pool5", (8, 7, 7), pool=True)]
+    found = roles_of([stage("conv1", (4, 28, 28)), *maps, stage("fc6", (9,)), stage("fc7", (9,))], 224)
+    assert found.layers == {"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7"}
+    assert not found.lacking
+
+
+def test_the_target_is_the_last_positive_map_of_cells_at_most_18_px_apart() -> None:
+    fine = [stage("a", (4, 14, 14)), stage("b", (4, 14, 14)), stage("c", (4, 14, 14), positive=False)]
+    assert roles_of([*fine, stage("top", (4, 7, 7))], 224).layers["target"] == "b"
+    assert roles_of([*fine[2:], stage("top", (4, 7, 7))], 224).layers["target"] == "c"
+    assert roles_of([stage("top", (4, 3, 3))], 224).layers == {"top_conv": "top", "target": "top"}
+
+
+def test_what_a_network_lacks_is_said_in_words() -> None:
+    found = roles_of([stage("blocks", (4, 14, 14), positive=False), stage("mean", (4,), positive=False)], 224)
+    assert found.layers == {"target": "blocks"}
+    assert found.lacking["top_conv"] == "its last map, blocks, has values below 0"
+    assert found.lacking["fc1"] == "no layer of vectors >= 0 stands between its maps and its logits"
+    with pytest.raises(InputError, match="no layer with a square map"):
+        roles_of([stage("mean", (4,))], 224)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[roles]\ntop_conv = "layer4"', "names no target"),
+        ('[roles]\ntraget = "layer3"', "did you mean 'target'"),
+        ('target = "layer3"', r"has no table \[roles\]"),
+        ("[roles", "cannot be read"),
+        ("[roles]\ntarget = 3", r"has no table \[roles\]"),
+    ],
+)
+def test_a_file_of_roles_that_is_wrong_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "roles.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        roles_in_file(str(path))
+    path.write_text('[roles]\ntarget = "layer3"\nfc1 = "avgpool"\n')
+    assert roles_in_file(str(path)) == {"target": "layer3", "fc1": "avgpool"}
