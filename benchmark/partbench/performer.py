@@ -11,14 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-<<<<<<< HEAD
 from partbench import advice
 from partbench.advice import advised
 from partbench.errors import InputError
-=======
-from partbench.errors import unknown
 from partbench.nn.measured_field import measured_geometry
->>>>>>> networks
 from partbench.nn.receptive_field import ReceptiveField, receptive_field
 from partbench.types import NotApplicable
 

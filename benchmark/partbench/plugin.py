@@ -17,11 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-<<<<<<< HEAD
 from partbench.advice import ABSENT, advised
-=======
 from partbench.errors import InputError
->>>>>>> networks
 from partbench.options import resolve_options
 from partbench.types import Batch, Explanation, Images, NotApplicable, PerformerOutputs, Scores
 

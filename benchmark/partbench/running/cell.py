@@ -20,16 +20,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-<<<<<<< HEAD
 from partbench import advice, options
 from partbench.advice import advised
-from partbench.nn.torch_setup import return_freed_memory
-from partbench.performer import ROLES
-=======
 from partbench.attribution.rules import NoRule
 from partbench.nn.torch_setup import return_freed_memory
-from partbench.performer import Performer
->>>>>>> networks
+from partbench.performer import ROLES, Performer
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
