@@ -47,7 +47,7 @@ def performer() -> None:
     "--lr", type=float, help="Highest learning rate. Default: 2e-4, with random weights 1e-3, or as published."
 )
 @click.option("--frozen", multiple=True, metavar="LAYER[,LAYER...]",
-              help="Layers that keep their weights, as `bench list performers NETWORK` names them; may be repeated.")  # fmt: skip
+              help="Layers that keep their weights, as `bench list performers NETWORK` names them.")  # fmt: skip
 @click.option("--mixed-precision/--no-mixed-precision", default=None,
               help="bfloat16 (or float16) where that is safe, on CUDA only. Default: there, yes.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
@@ -141,14 +141,17 @@ class TrainingDisplay(Display):
     def __init__(self, quiet: bool) -> None:
         super().__init__(quiet)
         self.last = "the start"
-        self._epochs, self._since = 0, time.monotonic()
+        self._epochs = 0  # that have ended since the command was started
+        self._since: float | None = None  # the first step of an epoch
 
     def progress(self, worker: int, what: str, done: int, total: int) -> None:
         """How far an epoch is, or what it came to, with the time that the others will take."""
         if not what.startswith(EPOCH):
+            if self._since is None and what.startswith("epoch"):
+                self._since = time.monotonic()
             super().progress(worker, what, done, total)
             return
         self._epochs, self.last = self._epochs + 1, f"the end of epoch {done}"
-        left = (time.monotonic() - self._since) / self._epochs * (total - done)
+        left = (time.monotonic() - (self._since or time.monotonic())) / self._epochs * (total - done)
         ahead = f", {duration(left)} left" if done < total else ""
         self.line(f"epoch {done}/{total}: {what.removeprefix(EPOCH)}{ahead}")

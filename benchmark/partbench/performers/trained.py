@@ -79,9 +79,9 @@ class TrainedPerformer(PerformerPlugin):
                 f"{cls.name} tells {', '.join(outputs):.300}; the classes of {dataset.name} here are {classes:.300}"
             )
         if dataset.train.fingerprint != cls._found["data"]:
+            seen = "it may have seen test images"
             warnings.warn(
-                f"{cls.name} was trained on other images of {dataset.name} than those here: it may have seen test images",
-                stacklevel=4,
+                f"{cls.name} was trained on other images of {dataset.name} than those here: {seen}", stacklevel=4
             )
 
     @classmethod

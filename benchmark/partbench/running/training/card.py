@@ -46,17 +46,20 @@ def card(description: Mapping[str, Any], found: Results) -> str:
     """The card, in Markdown."""
     how = description["training"]
     frozen = f"all layers but {', '.join(how['frozen'])}" if how["frozen"] else "all layers"
-    further = ":CATEGORY" if description["task"].endswith("/multi") else ""
+    usage = (
+        f"{description['task']}{':CATEGORY' if description['task'].endswith('/multi') else ''}@{description['name']}"
+    )
     lines = [
         f"# {description['name']}", "",
-        f"{description['network']} ({description['input_size']} px, weights: {how['weights']}), trained on the training "
-        f"images of {description['task']}: {frozen}, {how['epochs']} epochs, batches of {how['batch_size']}, "
+        f"{description['network']} ({description['input_size']} px, weights: {how['weights']}), trained on the "
+        f"training images of {description['task']}: {frozen}, {how['epochs']} epochs, batches of {how['batch_size']}, "
         f"learning rate {how['lr']:g}, schedule {how['schedule']}, {how['precision']}, seed {how['seed']}. All classes "
         "were drawn equally often. A tenth of the training images of each class was held out; the weights are those of "
         f"epoch {found.best}, which does best on them. The test images were read once, for this card.", "",
-        "```console", f"bench run --plugin FOLDER --plugin top_conv --task {description['task']}{further}@{description['name']}",
+        "```console",
+        f"bench run --plugin FOLDER --plugin top_conv --task {usage}",
         "```", "", "FOLDER is the folder of this card.", "",
-        "| images | fraction right, with its 95 % interval | images |", "|---|---|---|",
+        "| images | fraction right, with its 95 % interval | how many |", "|---|---|---|",
         *found.held.lines("held out (they chose the epoch)"), *found.test.lines("test"), "",
         "Intervals are Wilson's; of balanced accuracy, those of the classes are joined (MOVER).", "",
         "| class | trained on | held out | test | test accuracy |", "|---|---|---|---|---|", *_class_lines(found), "",

@@ -60,16 +60,20 @@ class Checkpoint:
 
 
 def _expect_same(folder: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    for key in {**found, **asked}:
-        if found.get(key) != asked.get(key):
-            raise InputError(
-                f"{folder} holds an unfinished training with other arguments: {key} was {_short(found.get(key))}, is now "
-                f"{_short(asked.get(key))}; give the same ones to go on, another --name, or remove that folder"
-            )
+    before, now = _flat(found), _flat(asked)
+    for key in {**before, **now}:
+        if before.get(key) != now.get(key):
+            change = f"{key} was {before.get(key)!r:.60}, is now {now.get(key)!r:.60}"
+            ways = "give the same ones to go on, another --name, or remove that folder"
+            raise InputError(f"{folder} holds an unfinished training with other arguments: {change}; {ways}")
 
 
-def _short(value: Any) -> str:
-    return f"{value!r:.60}"
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with the entries of its tables as its own."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= value if isinstance(value, Mapping) else {key: value}
+    return found
 
 
 def copied(state: Mapping[str, Tensor]) -> State:

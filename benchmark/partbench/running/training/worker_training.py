@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Prepared:
         with one_line(f"performer {asked.network_name} for {task.dataset}"):
             performer = network.to_train(dataset, workbench.device)
         recipe = Recipe.of(asked, len(performer.outputs), bool(dataset.negatives))
+        if asked.mixed_precision and workbench.device.type != "cuda":
+            warnings.warn("mixed precision is for CUDA; on the CPU --mixed-precision is ignored", stacklevel=2)
         rows = split_rows(dataset.train.labels.cpu(), names_of_labels(dataset))
         if recipe.batch_size > len(rows[0]):
             size = f"--batch-size is {recipe.batch_size}"
