@@ -112,7 +112,8 @@ def _trained(asked: TrainingRequest, setting: Setting) -> dict[str, Any]:
 
     request = {"do": "call", "function": FUNCTION, "setting": plain(setting), "training": asked.plain()}
     limits = Limits(None, Limits.usual().memory)
-    with interruptible(), TrainingDisplay(quiet=False) as display:
+    display = TrainingDisplay(quiet=False)
+    with interruptible(), display:
         try:
             with Crew(1, limits, display) as crew:
                 [answer] = crew.run([Step("train", request, f"training {asked.name}")])
