@@ -76,6 +76,7 @@ class Prepared:
     def of(asked: TrainingRequest, workbench: Workbench) -> Prepared:
         """Open what a request names. Raises InputError for a mistake of the user."""
         _expect_free_name(asked, workbench)
+        workbench.registry.find("performers", asked.network)
         task = workbench.parse(f"{asked.task}@{asked.network_name}")
         if task.form not in FORMS:
             instead = f"{task.dataset}/multi, whose network tells all categories apart" if task.form == "logit" else (

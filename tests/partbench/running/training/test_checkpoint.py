@@ -16,7 +16,8 @@ def test_an_unfinished_training_with_other_arguments_is_named_with_what_differs(
     assert Checkpoint.read(path, {}) is None
     Checkpoint({"w": torch.ones(2)}, {}, {}, [{"epoch": 1}]).write(path, {"name": "mine", "training": {"lr": 0.1}})
     found = Checkpoint.read(path, {"name": "mine", "training": {"lr": 0.1}})
-    assert found is not None and (found.weights["w"].tolist(), found.curve) == ([1, 1], [{"epoch": 1}])
+    assert found is not None
+    assert (found.weights["w"].tolist(), found.curve) == ([1, 1], [{"epoch": 1}])
     with pytest.raises(
         InputError, match=r"mine.training holds .* other arguments: lr was 0.1, is now 0.2; give the same"
     ):

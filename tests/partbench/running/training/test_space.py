@@ -19,9 +19,9 @@ def test_too_little_room_is_said_before_training(tmp_path: Path, monkeypatch: py
 
 
 def test_a_folder_is_used_by_one_training_at_a_time(tmp_path: Path) -> None:
-    with held(tmp_path / "a" / "mine.training"):
-        with pytest.raises(InputError, match="another process trains in"), held(tmp_path / "a" / "mine.training"):
-            pass
+    again = pytest.raises(InputError, match="another process trains in")
+    with held(tmp_path / "a" / "mine.training"), again, held(tmp_path / "a" / "mine.training"):
+        pass
     with held(tmp_path / "a" / "mine.training"):
         pass
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine.training"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
 from partbench import InputError, silent
 from partbench.opening import Workbench
-from partbench.registry import load
+from partbench.plugin_files import import_file
+from partbench.registry import Entry, offered
 from partbench.running.training.request import TrainingRequest
 from partbench.running.training.space import held
 from partbench.running.training.worker_training import Prepared
@@ -28,24 +28,24 @@ def trained(asked: TrainingRequest, workbench: Workbench) -> dict:
 
 @pytest.mark.parametrize("task", ["colours/multi", "colours/red"])
 def test_what_is_trained_is_a_performer_that_its_task_names(
-    task: str, asked: Asked, workbench: Workbench, tmp_path: Path, squares: ModuleType
+    task: str, asked: Asked, workbench: Workbench, tmp_path: Path
 ) -> None:
-    found = trained(asked(task=task, epochs=15, lr=0.02), workbench)
+    found = trained(asked(task=task, epochs=10, lr=0.02), workbench)
     folder = tmp_path / "mine"
     assert float(found["test_balanced"].partition(" ")[0]) > 0.7
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
-    [plugin] = [entry.cls for entry in load([folder / "performer.py"]).performers.values() if entry.name == "mine"]
-    workbench.registry.performers["mine"] = load([folder / "performer.py"]).performers["mine"]
+    [(kind, cls)] = offered(import_file(folder / "performer.py"))
+    getattr(workbench.registry, kind)["mine"] = Entry("mine", cls, "mine", "mine", "1")
     opened = workbench.task(f"{task}{':red' if task.endswith('multi') else ''}@mine")
     performer, test = opened.performer, opened.dataset.test
     logits = performer.logits(test.batch(range(len(test))).pixels)
     right = (logits[:, 0] > 0).long() if task.endswith("red") else logits.argmax(1)
     accuracy = float((right == test.labels).float().mean())
     assert found["test"].startswith(f"{accuracy:.3f}")
-    assert performer.name == plugin.name == "mine"
+    assert (performer.name, cls.name) == ("mine", "mine")
     description = tomllib.loads((folder / "performer.toml").read_text())
     assert description["outputs"] == list(performer.outputs)
-    assert description["training"]["epochs"] == 15
+    assert description["training"]["epochs"] == 10
 
 
 MISTAKES = {
@@ -91,7 +91,7 @@ def test_a_training_that_was_begun_is_gone_on_with_by_the_same_request_alone(
         if what.startswith("epoch 3"):
             raise Killed
 
-    with pytest.raises(Killed):
+    with pytest.raises(Killed), held(tmp_path / "mine.training"):
         Prepared.of(asked(epochs=4), workbench).run(kill)
     with pytest.raises(InputError, match="other arguments: epochs was 4, is now 5"):
         Prepared.of(asked(epochs=5), workbench)
