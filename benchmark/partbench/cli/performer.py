@@ -86,6 +86,7 @@ def train(
     asked = TrainingRequest(
         task=task, name=name, out=str(folder), frozen=layers, threads=threads or os.cpu_count() or 1, **how
     )
+    asked.expect_new_folder()
     prepare_cache()
     found = _trained(asked, Setting.at(None, files, data_root, other, device=device))
     click.echo(f"{near(found['folder'])}: epoch {found['epoch']} of {found['epochs']} is kept")

@@ -86,16 +86,16 @@ def test_files_that_are_damaged_or_not_there_are_named_in_one_line(folder: Path,
 
     weights = load_file(folder / "weights.safetensors")
     save_file({"other": torch.ones(1), **weights}, folder / "weights.safetensors")
-    with pytest.raises(InputError, match="weights.safetensors: 1 weights are not those of plain, the first is other"):
+    with pytest.raises(InputError, match=r"weights\.safetensors: 1 weights are not those of plain, the first is other"):
         opened()
     (folder / "weights.safetensors").write_bytes(b"short")
-    with pytest.raises(InputError, match="weights.safetensors cannot be read as weights alone"):
+    with pytest.raises(InputError, match=r"weights\.safetensors cannot be read as weights alone"):
         opened()
     write(folder, **{"class": f"{__name__}:Lost"})
     with pytest.raises(InputError, match="mine is made of plain, whose plugin is not installed"):
         opened()
     write(folder, input_size="32")
-    with pytest.raises(InputError, match="performer.toml: expected input_size, a int"):
+    with pytest.raises(InputError, match=r"performer\.toml: expected input_size, a int"):
         opened()
     (folder / "performer.toml").unlink()
     with pytest.raises(InputError, match=r"performer.toml cannot be read: .* `bench performer train` writes it"):

@@ -54,6 +54,11 @@ class TrainingRequest:
         """Where the checkpoint lies while it is trained."""
         return self.folder.with_name(f"{self.folder.name}.training")
 
+    def expect_new_folder(self) -> None:
+        """Raise InputError where the folder is there already."""
+        if self.folder.exists():
+            raise InputError(f"{self.folder} is there already; choose another --name or --out, or remove it")
+
     @property
     def network_name(self) -> str:
         """The network with the weights that are asked for, as the name of a performer."""

@@ -182,8 +182,7 @@ def _expect_free_name(asked: TrainingRequest, workbench: Workbench) -> None:
     taken = [name for name in workbench.registry.performers if look(name) == look(asked.name)]
     if taken:
         raise InputError(f"--name {asked.name}: there is a performer {taken[0]}; choose another name")
-    if asked.folder.exists():
-        raise InputError(f"{asked.folder} is there already; choose another --name or --out, or remove it")
+    asked.expect_new_folder()
 
 
 @contextmanager

@@ -25,6 +25,6 @@ def test_of_one_class_balanced_accuracy_is_accuracy_and_all_right_still_has_a_lo
 def test_the_interval_of_balanced_accuracy_covers_the_truth_at_its_level() -> None:
     draw, labels = np.random.default_rng(0), np.repeat([0, 1, 2], [60, 20, 10])
     chance = np.array([0.95, 0.8, 0.6])
-    found = [balanced_accuracy(draw.random(90) < chance[labels], labels) for _ in range(300)]
+    found = [balanced_accuracy(draw.random(90) < chance[labels], labels) for _ in range(100)]
     covered = np.mean([one.low <= chance.mean() <= one.high for one in found])
-    assert 0.91 <= covered <= 0.99
+    assert 0.88 <= covered <= 1
