@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-import partbench
+from partbench import __version__
 from partbench.declaration import fault_of_name
 from partbench.errors import InputError
 from partbench.names import look
@@ -123,7 +123,7 @@ class Prepared:
             "device": self.performer.device.type, "precision": str(self.precision or torch.float32).partition(".")[2],
         }  # fmt: skip
         versions = {
-            "partbench": partbench.__version__, "torch": torch.__version__,
+            "partbench": __version__, "torch": torch.__version__,
             "torchvision": torchvision().__version__, "python": platform.python_version(),
         }  # fmt: skip
         return {
