@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Proportion:
     """A fraction and the ends of its 95 % interval."""
 
     value: float
@@ -24,13 +24,13 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def accuracy(right: Bool[np.ndarray, "n"]) -> Estimate:
+def accuracy(right: Bool[np.ndarray, "n"]) -> Proportion:
     """The fraction that is right, with Wilson's interval (1927)."""
     found = binomtest(int(right.sum()), len(right)).proportion_ci(LEVEL, method="wilson")
-    return Estimate(float(right.mean()), float(found.low), float(found.high))
+    return Proportion(float(right.mean()), float(found.low), float(found.high))
 
 
-def balanced_accuracy(right: Bool[np.ndarray, "n"], labels: Int[np.ndarray, "n"]) -> Estimate:
+def balanced_accuracy(right: Bool[np.ndarray, "n"], labels: Int[np.ndarray, "n"]) -> Proportion:
     """The mean over classes of the fraction that is right.
 
     Its interval joins Wilson's intervals of the classes (MOVER, Zou and Donner 2008): distances of the ends from the
@@ -40,9 +40,9 @@ def balanced_accuracy(right: Bool[np.ndarray, "n"], labels: Int[np.ndarray, "n"]
     value, count = float(np.mean([one.value for one in classes])), len(classes)
     below = np.sqrt(sum((one.value - one.low) ** 2 for one in classes)) / count
     above = np.sqrt(sum((one.high - one.value) ** 2 for one in classes)) / count
-    return Estimate(value, max(0.0, float(value - below)), min(1.0, float(value + above)))
+    return Proportion(value, max(0.0, float(value - below)), min(1.0, float(value + above)))
 
 
-def by_class(right: Bool[np.ndarray, "n"], labels: Int[np.ndarray, "n"], wanted: Sequence[int]) -> list[Estimate]:
+def by_class(right: Bool[np.ndarray, "n"], labels: Int[np.ndarray, "n"], wanted: Sequence[int]) -> list[Proportion]:
     """The fraction that is right of each class."""
     return [accuracy(right[labels == label]) for label in wanted]

@@ -13,7 +13,7 @@ from partbench.running.training.accuracy import accuracy, balanced_accuracy, by_
 
 
 @dataclass(frozen=True)
-class Judged:
+class Classified:
     """Images of a split: which of them the network names rightly, and their labels."""
 
     right: Bool[np.ndarray, "n"]
@@ -36,8 +36,8 @@ class Results:
 
     names: Sequence[str]
     trained: Sequence[int]
-    held: Judged
-    test: Judged
+    held: Classified
+    test: Classified
     curve: Sequence[Mapping[str, Any]]
     best: int
 
@@ -73,7 +73,7 @@ def card(description: Mapping[str, Any], found: Results) -> str:
 def _class_lines(found: Results) -> list[str]:
     lines = []
     for label, name in enumerate(found.names):
-        counts = [int((judged.labels == label).sum()) for judged in (found.held, found.test)]
+        counts = [int((of_split.labels == label).sum()) for of_split in (found.held, found.test)]
         right = str(by_class(found.test.right, found.test.labels, [label])[0]) if counts[1] else "no images"
         lines.append(f"| {name} | {found.trained[label]} | {counts[0]} | {counts[1]} | {right} |")
     return lines

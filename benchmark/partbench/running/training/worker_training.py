@@ -23,7 +23,7 @@ from partbench.performer import Performer
 from partbench.plugin import Dataset, PerformerPlugin
 from partbench.running.cell_job import Setting
 from partbench.running.training.accuracy import accuracy, balanced_accuracy
-from partbench.running.training.card import Judged, Results, card
+from partbench.running.training.card import Classified, Results, card
 from partbench.running.training.checkpoint import FILE, Checkpoint
 from partbench.running.training.images import Pixels, seed_of, split_rows
 from partbench.running.training.kept import keep
@@ -150,9 +150,9 @@ class Prepared:
     def _kept(self, training: Training, description: Mapping[str, Any], progress: Any) -> dict[str, Any]:
         training.load(training.best)
         learned, test = training.images, self.dataset.test
-        held_out = _judged(training.logits(learned.pixels, learned.held), learned.labels[learned.held])
+        held_out = _classified(training.logits(learned.pixels, learned.held), learned.labels[learned.held])
         read = Pixels(test, self.network.input_size, memory=0)
-        tested = _judged(training.logits(read, torch.arange(len(test)), progress), test.labels.cpu())
+        tested = _classified(training.logits(read, torch.arange(len(test)), progress), test.labels.cpu())
         names, best = names_of_labels(self.dataset), max(training.curve, key=rank)["epoch"]
         counts = [int((learned.labels[learned.rows] == label).sum()) for label in range(len(names))]
         results = Results(names, counts, held_out, tested, training.curve, best)
@@ -172,8 +172,8 @@ def names_of_labels(dataset: Dataset) -> list[str]:
     return list(dataset.classes)
 
 
-def _judged(logits: torch.Tensor, labels: torch.Tensor) -> Judged:
-    return Judged((predicted(logits) == labels).numpy(), labels.numpy())
+def _classified(logits: torch.Tensor, labels: torch.Tensor) -> Classified:
+    return Classified((predicted(logits) == labels).numpy(), labels.numpy())
 
 
 def _expect_free_name(asked: TrainingRequest, workbench: Workbench) -> None:

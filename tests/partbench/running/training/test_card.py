@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partbench.running.training.card import Judged, Results, card
+from partbench.running.training.card import Classified, Results, card
 
 HOW = {
     "weights": "random", "schedule": "cosine", "epochs": 2, "batch_size": 8, "lr": 1e-3, "frozen": ["conv1"], "seed": 0,
@@ -11,7 +11,7 @@ HOW = {
 
 
 def test_a_card_has_accuracies_with_intervals_counts_by_class_and_the_curve() -> None:
-    held, test = Judged(np.ones(2, bool), np.array([0, 1])), Judged(np.arange(10) < 8, np.zeros(10, int))
+    held, test = Classified(np.ones(2, bool), np.array([0, 1])), Classified(np.arange(10) < 8, np.zeros(10, int))
     row = {"epoch": 1, "loss": 0.5, "held_out_loss": 0.25, "held_out_accuracy": 1.0, "held_out_balanced_accuracy": 1.0}
     description = {"name": "mine", "network": "tiny", "input_size": 32, "task": "d/multi", "training": HOW}
     text = card(description, Results(["cat", "dog"], [9, 7], held, test, [row], 1))
