@@ -1,4 +1,4 @@
-.PHONY: bench test lint speed soak docs mutants reference planted clean
+.PHONY: bench test lint speed soak docs gallery mutants reference planted clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -23,6 +23,9 @@ soak: .venv/installed  ## reliability in large numbers: damaged files, kills (mi
 docs: .venv/docs  ## the documentation, in out/docs; a broken link or any other warning is an error
 	$(BIN)/cffconvert --validate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+gallery: .venv/installed  ## everything that the rendered worlds can show, in out/gallery/index.html, to be looked at
+	$(BIN)/python scripts/gallery.py
 
 planted: .venv/installed  ## planted runs, which metric cards are made from, and the cards (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/bench metric-card --run

@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/: explainers, metrics, datasets and performers, API, command line.
+"""Write the generated pages of docs/: explainers, metrics, datasets and performers, species, rooms, API, command line.
 
     python scripts/docs_pages.py
 
@@ -23,6 +23,8 @@ import click
 import partbench
 from partbench.catalogue import Listed, described
 from partbench.cli.main import main as program
+from partbench.datasets.fauna_scenes.vocabulary import EVERYWHERE, OBJECTS, ROOMS
+from partbench.datasets.fauna_species.species import PROPERTIES, SPECIES, TRUTH, nearest
 from partbench.leaderboard.markdown import grid
 from partbench.registry import FIRST_PARTY, Registry, load
 
@@ -55,6 +57,8 @@ def pages() -> dict[str, str]:
         "explainers.md": explainers(registry),
         "metric_reference.md": metrics(registry),
         "datasets.md": datasets_and_performers(registry),
+        "fauna_species.md": species(),
+        "fauna_scenes.md": rooms(),
         "api.md": api(),
         "command_line.md": command_line(),
     }
@@ -170,6 +174,60 @@ def datasets_and_performers(registry: Registry) -> str:
         text += [f"### {plugin.name}", *described_in_markdown(cls), *_of_module(cls)]
         text.append(f"Images of {cls.input_size} px; version {plugin.version}.")
     return _joined(text)
+
+
+def species() -> str:
+    """What every part of every species of `fauna_species` looks like, and what tells the nearest ones apart."""
+    truth = grid(["species", *PROPERTIES], [[f"`{name}`", *TRUTH[name].values()] for name in SPECIES])
+    apart = [[f"`{name}`", _joined_parts(nearest(name))] for name in SPECIES]
+    return _joined([
+        HEADER,
+        "# Species of fauna_species",
+        "For everyone who asks whether an explainer finds the parts that tell classes apart. `fauna_species` has"
+        f" rendered birds of {len(SPECIES)} species. Its truth is known: this table, in the code"
+        " `partbench.datasets.fauna_species.species.TRUTH`. Several species share every look, and the nearest species"
+        " of each differs from it in one part or two, so that no part tells all species apart.",
+        "![One bird of each species, in the order of the table](species.png)",
+        "## Truth table",
+        truth,
+        "The face and the colour of the tail are drawn for each individual and tell nothing. So are coat, pose, place,"
+        " size, light, backdrop and what stands in front. Things behind the bird have the colours of the looks."
+        " Masks and landmarks are named like the columns; landmarks are those of CUB. All parts can be left out of an"
+        " image, the face too.",
+        "## The nearest species",
+        "The fewest parts in which another species differs.",
+        grid(["species", "nearest, and the parts that tell it apart"], apart),
+    ])  # fmt: skip
+
+
+def rooms() -> str:
+    """Which objects make which room of `fauna_scenes`."""
+    own = [
+        [f"`{room}`", ", ".join(f"{name} ({share:.2f})" for name, share in of.items())] for room, of in ROOMS.items()
+    ]
+    return _joined([
+        HEADER,
+        "# Rooms of fauna_scenes",
+        "For everyone who asks whether a concept stands for one object, as SRAE's locality on Places does."
+        f" `fauna_scenes` has rendered rooms of {len(ROOMS)} kinds, with masks of {len(OBJECTS)} classes of objects, by"
+        " which locality is measured. Each class can be left out of an image. The box is the whole image; there are no"
+        " landmarks, so that metrics of location have no value.",
+        "## What makes a room",
+        "A room shows two or three of its own objects. The number is how often each is drawn before those with fewer"
+        " than two are drawn anew. In three images of ten, one object of another room stands among them: no object"
+        " decides alone.",
+        grid(["room", "own objects"], own),
+        f"One to three of these classes are in every room, whatever its kind: {', '.join(EVERYWHERE)}. Number, place,"
+        " size, turn and colours of all objects are drawn at random, and so are walls, floor, light and the camera."
+        " The model card of `small_vgg_scenes` says how little colours and edges tell.",
+        "The random images of single tasks are rooms with two to four of these classes and, in three images of ten, one"
+        " object of a room.",
+        "`make gallery` draws every object and images without it.",
+    ])  # fmt: skip
+
+
+def _joined_parts(apart: dict[str, tuple[str, ...]]) -> str:
+    return "; ".join(f"`{other}`: {' and '.join(parts)}" for other, parts in apart.items())
 
 
 def _of_module(cls: type) -> list[str]:

@@ -15,9 +15,9 @@ import pandas as pd
 
 from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means, share_of_gain
 from partbench.functional.statistics.ratios import times
+from partbench.leaderboard.aligned import aligned
 from partbench.leaderboard.current import current
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
-from partbench.leaderboard.paired_evidence import evidence
 from partbench.leaderboard.published import published_ratio
 from partbench.results.store import load_evidence, load_results
 
@@ -57,13 +57,13 @@ ABLATIONS = tuple(
 
 
 class Results:
-    """The results of a folder: values of images as `of_images`, the aggregates that boards are made of as `rows`."""
+    """The results of a folder: the aggregates that boards are made of as `rows`, the evidence of images as `stacks`."""
 
     def __init__(self, folder: Path) -> None:
-        self.of_images = load_evidence(folder)
         self.rows = current(load_results(folder))
         scored = self.rows[self.rows["scored"]]
         self._cells = dict(iter(scored.groupby(["board", "label", "metric"], observed=True)))
+        self.stacks = {(one.board, one.metric): one for one in aligned(scored, load_evidence(folder))}
         self._evidence: dict[tuple[str, str, str], Mapping[str, Evidence]] = {}
 
     def cells(self, board: str, label: str, metric: str) -> pd.DataFrame:
@@ -80,7 +80,8 @@ class Results:
         """The evidence of an explainer by task, of all its seeds; found once, since every row of a table needs it."""
         wanted = board, label, metric
         if wanted not in self._evidence:
-            self._evidence[wanted] = evidence(self.of_images, self.cells(*wanted))
+            stack = self.stacks.get((board, metric))
+            self._evidence[wanted] = stack.evidence(label) if stack and label in stack.labels else {}
         return self._evidence[wanted]
 
 

@@ -23,12 +23,10 @@ from scipy.stats import binom
 from partbench.functional.statistics import (
     Compared,
     Estimates,
-    Evidence,
     Pairings,
     Prior,
     Stack,
     bounded_interval,
-    compare,
     compare_all,
     dominated_by_far_out,
     holm,
@@ -109,16 +107,9 @@ def coverage(world: World, worlds: int, random: np.random.Generator) -> float:
 def coverage_of_new(world: World, worlds: int, random: np.random.Generator) -> float:
     """The same for categories like these, whose mean difference is 0."""
     held = 0
-    for _ in range(worlds):
-        stack, _, _ = drawn(world, 1, random)
-        sides = [
-            {f"{t}": Evidence(tuple(map(str, stack.image[stack.task == t])), stack.values[k][:, stack.task == t])
-             for t in range(world.tasks)}
-            for k in (0, 1)
-        ]  # fmt: skip
-        found = compare(*sides).new
-        low, high = found.interval() if found else (np.nan, np.nan)
-        held += low <= 0 <= high
+    for count in _batches(world, worlds):
+        low, high = compared(drawn(world, count, random)[0], 2).new.interval().T
+        held += int(((low <= 0) & (high >= 0)).sum())
     return held / worlds
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -87,11 +88,12 @@ def head() -> nn.Sequential:
 
 
 def train(
-    features: Features, shown: Bool[Tensor, "n"], negative: Bool[Tensor, "n"], options: argparse.Namespace
-) -> nn.Sequential:
+    features: Features, shown: Bool[Tensor, "n"], negative: Bool[Tensor, "n"], options: argparse.Namespace,
+    untrained: Callable[[], nn.Sequential] = head,
+) -> nn.Sequential:  # fmt: skip
     """AdamW, a cosine, on evenly drawn images of both sides; batch norm while training, folded in the end."""
     torch.manual_seed(options.seed)
-    model = head()
+    model = untrained()
     unfold(model, DROPOUT)
     model.train()
     steps = options.epochs * 2 * int(shown.sum()) // BATCH

@@ -127,8 +127,3 @@ def through_category(
 ) -> CategoryView:
     """The view of `dataset` for a single task. `random`: its random images, where it has no class `other`."""
     return CategoryView(dataset, category, negatives, random)
-
-
-def has_random_images(dataset: type[Dataset]) -> bool:
-    """Whether a dataset has random images of its own."""
-    return OTHER in dataset.classes or dataset.offers_random_images

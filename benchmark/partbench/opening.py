@@ -14,7 +14,7 @@ from partbench.activations import Activations
 from partbench.advice import NO_PERFORMER, advised
 from partbench.attribute_view import through_attribute
 from partbench.cache.folder import check_cache_writable
-from partbench.category_view import RandomImages, has_random_images, through_category
+from partbench.category_view import RandomImages, through_category
 from partbench.data_folders import folder_of_config, folder_of_environment
 from partbench.errors import InputError, in_one_line, unknown
 from partbench.nn.torch_setup import choose_device
@@ -130,8 +130,10 @@ class Workbench:
 
     def reads_other(self, task: TaskName) -> bool:
         """Whether the random images of a task come from the folder `other`: its dataset has none."""
-        single = task.form in ("single", "others")
-        return single and not has_random_images(self.registry.find("datasets", task.dataset).cls)
+        if task.form not in ("single", "others"):
+            return False
+        with one_line(f"dataset {task.dataset}"):
+            return not self._class(task.dataset).has_random_images(self.root_of(task.dataset))
 
     def expand(self, names: Sequence[str]) -> list[str]:
         """Task names, each checked. Patterns stand for what they match.

@@ -61,9 +61,14 @@ class Performer:
         if name in self.stages:
             return name
         if role in ROLES:
-            raise advised(LayerAbsent(f"{self.name} has no layer '{role}'; {self.layers_in_words()}"), advice.LAYERS)
+            found = f"{self.name} has no layer '{role}'{self.why_lacking(role)}; {self.layers_in_words()}"
+            raise advised(LayerAbsent(found), advice.LAYERS)
         found = f"no layer of {self.name} named '{role}'; {self.layers_in_words(role)}"
         raise advised(InputError(found), advice.LAYERS)
+
+    def why_lacking(self, role: str) -> str:
+        """Why no layer plays a role, behind a colon; "" where that is not known."""
+        return f": {self.lacking[role]}" if role in self.lacking else ""
 
     def layers_in_words(self, asked: str = "") -> str:
         """The layers that there are: roles first, with the names of their layers, then the layers without a role.

@@ -242,6 +242,14 @@ class Dataset:
         """
         return cls.categories
 
+    @classmethod
+    def has_random_images(cls, root: Path | None) -> bool:
+        """Whether a folder holds random images of the dataset's own, found without opening it.
+
+        By default whether the dataset has a class `other` or offers random images.
+        """
+        return OTHER in cls.classes or cls.offers_random_images
+
     def random_images(self) -> tuple[ImageSet, ImageSet]:
         """Random images for training and for testing, of `size` px; their labels are not used.
 

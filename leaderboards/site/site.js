@@ -77,7 +77,8 @@
           const cell = row.cells[column];
           const given = cell.dataset.v;
           const text = cell.textContent.trim();
-          return [row, given === undefined ? (text === "–" ? null : text.toLowerCase()) : (given === "" ? null : Number(given))];
+          if (given === undefined && (text === "" || isNaN(text))) return [row, text === "—" ? null : text.toLowerCase()];
+          return [row, given === "" ? null : Number(given ?? text)];
         })));
       }
       return this.keys.get(column);
@@ -165,12 +166,12 @@
   function asCsv(table) {
     const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const inert = (text) => (FORMULA.test(text) && !/^-?[\d.]+(e-?\d+)?$/.test(text) ? `'${text}` : text);
-    const cell = ({ text, value }) => quoted(inert(value && /^-?[\d.]/.test(text) && !/[–a-z]/.test(text) ? value : text === "–" ? "" : text));
+    const cell = ({ text, value }) => quoted(inert(value && /^-?[\d.]/.test(text) && !/[–a-z]/.test(text) ? value : text === "—" ? "" : text));
     return contents(table).map((row) => row.map(cell).join(",")).join("\n") + "\n";
   }
   function asLatex(table) {
-    const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "†": "$\\dagger$", "‡": "$\\ddagger$", "×": "$\\times$", "–": "--", "−": "$-$", "¹": "$^1$" };
-    const escaped = (text) => text.replace(/[\\~^↑↓†‡×–−¹{}$&#%_]/g, (c) => special[c] || `\\${c}`);
+    const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "†": "$\\dagger$", "‡": "$\\ddagger$", "×": "$\\times$", "–": "--", "—": "---", "−": "$-$", "¹": "$^1$" };
+    const escaped = (text) => text.replace(/[\\~^↑↓†‡×–—−¹{}$&#%_]/g, (c) => special[c] || `\\${c}`);
     const [head, ...rows] = contents(table).map((row) => row.map(({ text }) => escaped(text)).join(" & ") + " \\\\");
     const columns = [...table.tHead.rows[0].cells].filter((cell) => !cell.hasAttribute("data-skip")).map((_, at) => (at ? "r" : "l")).join("");
     return [`\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n");
@@ -200,11 +201,11 @@
 
   // Pages with a choice: names are indices into lists of the data inside the page.
   const number = (value) => {
-    if (value === null || value === undefined) return "–";
-    const text = Math.abs(value) < 100 ? value.toFixed(3) : String(Number(value.toPrecision(4)));
+    if (value === null || value === undefined) return "—";
+    const text = Math.abs(value) < 10 ? value.toFixed(3) : Math.abs(value) < 100 ? value.toFixed(2) : String(Number(value.toPrecision(4)));
     return Number(text) === 0 ? text.replace("-", "") : text;
   };
-  const interval = (low, high) => (low === null || low === undefined ? "–" : `${number(low)} to ${number(high)}`);
+  const interval = (low, high) => (low === null || low === undefined ? "—" : `${number(low)} to ${number(high)}`);
   const arrow = (higher) => (higher === true ? " ↑" : higher === false ? " ↓" : "");
   function options(select, names, first) {
     names.forEach((name, at) => select.append(new Option(name, String(at))));
@@ -267,7 +268,7 @@
         if (verdict < 2) verdict = 1 - verdict;
       }
       if (verdict < 2) wins[verdict] += 1;
-      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "–" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[10] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
+      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "—" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[10] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
     }));
     const table = one("#compared");
     table.hidden = !rows.length;

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from partbench import Batch, Dataset, ImageSet, NotApplicable
-from partbench.category_view import CategoryView, has_random_images, through_category
+from partbench.category_view import CategoryView, through_category
 from partbench.testing import check_dataset
 
 SIZE = 8
@@ -131,8 +131,8 @@ def test_a_view_keeps_the_contract_of_datasets(negatives: str) -> None:
 
 
 def test_a_dataset_has_random_images_if_it_offers_them_or_has_a_class_other() -> None:
-    assert has_random_images(WithOther)
-    assert not has_random_images(Animals)
+    assert WithOther.has_random_images(None)
+    assert not Animals.has_random_images(None)
     with pytest.raises(NotApplicable, match="animals has no random images"):
         Animals().random_images()
 

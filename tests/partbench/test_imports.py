@@ -17,7 +17,7 @@ ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY 
 
 BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
-    "functional", "task_globs", "advice",
+    "functional", "task_globs", "imported", "advice",
 }  # fmt: skip
 NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
 FLOORS: list[set[str]] = [
@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "advice": set(),
     "errors": set(),
     "names": set(),
+    "imported": set(),
     "task_globs": set(),
     "cache": {"errors"},
     "data_folders": {"errors"},

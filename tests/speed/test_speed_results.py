@@ -21,6 +21,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from partbench.leaderboard.build import pages
+from partbench.leaderboard.site.build import SiteMaterial, site_pages
+from partbench.leaderboard.site.data import site_data
+from partbench.leaderboard.sources import Sources
 from partbench.results.index import AGGREGATES, EVIDENCE, NAME, indexed
 from partbench.results.schema import COLUMNS, TEXTS, Cell
 from partbench.results.store import load_results, write_cell
@@ -156,9 +159,10 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_speed_results import million
 from test_speed_results import no_evidence
 from partbench.leaderboard.build import pages
+from partbench.leaderboard.sources import Sources
 rows = million()
 started = time.process_time()
-pages(rows, no_evidence())
+pages(Sources(rows, no_evidence()), {{}})
 print(time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -210,12 +214,16 @@ def with_evidence(explainers: int, tasks: int) -> tuple[pd.DataFrame, pd.DataFra
 
 
 @pytest.mark.parametrize(("explainers", "tasks", "seconds"), [(20, 10, 5), (40, 50, 30)])
-def test_pages_of_many_cells_with_their_evidence_are_made_in_time(explainers: int, tasks: int, seconds: float) -> None:
+def test_pages_and_site_of_many_cells_are_made_in_time(explainers: int, tasks: int, seconds: float) -> None:
     """1,000 and 10,000 cells."""
     rows, images = with_evidence(explainers, tasks)
     started = time.process_time()
-    made = pages(rows, images)
+    sources = Sources(rows, images)
+    made = pages(sources, {})
+    of_pages = time.process_time() - started
+    site = site_pages(site_data(sources), SiteMaterial())
     taken = time.process_time() - started
-    print(f"\npages of {explainers * tasks * 5} cells, {len(images)} values of images: {taken:.1f} s of processor time")
-    assert len(made) == 2 * -(-tasks // 10)
+    print(f"\npages and site of {explainers * tasks * 5} cells, {len(images)} values of images: {of_pages:.1f} and")
+    print(f"{taken - of_pages:.1f} s of processor time, {sum(map(len, site.values())) / 1e6:.2f} MB of site")
+    assert len(made) == 3 * -(-tasks // 10)
     assert taken <= seconds

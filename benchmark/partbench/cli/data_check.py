@@ -53,7 +53,7 @@ def examined(registry: Registry, name: str, data_root: Path | None, images: bool
     where = finding("folder", "ok", str(root) if cls.needs_root else "none is needed")
     if dataset is None:
         return [where, *rows]
-    rows = [where, *rows, *count_findings(dataset, cls.card)]
+    rows = [where, *rows, *count_findings(dataset, dataset.card)]
     if images:
         for split in ("train", "test"):
             rows.append(image_finding(split, getattr(dataset, split), progress))

@@ -16,11 +16,8 @@ from partbench.cli.parameters import expect_results, results_option
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
-    from partbench.leaderboard.metric_cards.card import Cards
-    from partbench.leaderboard.site.build import SiteMaterial
     from partbench.leaderboard.site.facts import Facts
 
-SITE = "site"
 NAMED = 5  # stale files of a site that are named
 _SECONDS = 120  # to load plugins whose list is not cached
 
@@ -47,7 +44,9 @@ def leaderboard(check: bool, site: bool, with_photographs: bool, results: Path) 
     if check:
         _check(results)
         return
-    paths = _write_all(results, site, with_photographs)
+    from partbench.leaderboard.everything import SiteWanted, write_everything
+
+    paths = write_everything(results, SiteWanted(_facts, with_photographs) if site else None)
     for path in paths:
         click.echo(path)
     if not paths:
@@ -63,57 +62,18 @@ def write_pages_of(results: Path, datasets: Iterable[str] | None = None) -> list
 
 def _check(results: Path) -> None:
     """Exit with 1, and say what is stale, unless all pages match the results."""
-    from partbench.leaderboard.build import stale_pages
-    from partbench.leaderboard.metric_cards.card import Cards
-    from partbench.leaderboard.metric_cards.pages import stale_cards
-    from partbench.leaderboard.site.build import stale_site
-    from partbench.leaderboard.site.data import site_data
-    from partbench.leaderboard.sources import Sources
+    from partbench.leaderboard.everything import SITE, stale_files
 
-    folder, sources = results.parent / "leaderboards", Sources.of(results)
-    cards = Cards(sources)
-    stale = stale_pages(folder, sources, cards.uses) + stale_cards(folder, cards)
-    there = (folder / SITE / "index.html").is_file()
-    of_site = stale_site(folder / SITE, site_data(sources), _material(cards)) if there else []
-    if stale:
-        click.echo(f"bench: stale: {', '.join(stale)}; run `bench leaderboard`", err=True)
-    if of_site:
-        named = ", ".join(of_site[:NAMED]) + (f" and {len(of_site) - NAMED} more" if len(of_site) > NAMED else "")
-        click.echo(f"bench: stale in site/: {named}; run `bench leaderboard --site`", err=True)
-    if stale or of_site:
+    stale = stale_files(results, _facts)
+    if stale.pages:
+        click.echo(f"bench: stale: {', '.join(stale.pages)}; run `bench leaderboard`", err=True)
+    if stale.site:
+        more = f" and {len(stale.site) - NAMED} more" if len(stale.site) > NAMED else ""
+        named = ", ".join(stale.site[:NAMED]) + more
+        click.echo(f"bench: stale in {SITE}/: {named}; run `bench leaderboard --site`", err=True)
+    if stale.pages or stale.site:
         sys.exit(1)
     click.echo("leaderboards match the results")
-
-
-def _write_all(results: Path, site: bool, photographs: bool) -> list[Path]:
-    """Write pages, cards and, if asked for, the site, from results that are read once; the paths to name."""
-    from partbench.leaderboard.build import write_pages
-    from partbench.leaderboard.metric_cards.card import Cards
-    from partbench.leaderboard.metric_cards.pages import write_cards
-    from partbench.leaderboard.site.build import write_site
-    from partbench.leaderboard.site.data import site_data
-    from partbench.leaderboard.sources import Sources
-    from partbench.results.claims import locked
-
-    folder = results.parent / "leaderboards"
-    with locked(folder / ".lock"):
-        sources = Sources.of(results)
-        cards = Cards(sources)
-        written = write_pages(folder, sources, cards.uses) + write_cards(folder, cards)
-        if site:
-            write_site(folder / SITE, site_data(sources), _material(cards), results.parent / "pictures", photographs)
-            written.append(folder / SITE / "index.html")
-    return written
-
-
-def _material(cards: Cards) -> SiteMaterial:
-    """What is known of plugins, the cards of metrics where there are planted runs, and the claims of the papers."""
-    from partbench.leaderboard.site.build import SiteMaterial
-    from partbench.leaderboard.site.claim_pages import claims_of
-    from partbench.leaderboard.site.metric_pages import CardTables
-
-    made = {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in (card.as_json() for card in cards.all)}
-    return SiteMaterial(_facts(), made, claims_of(cards.sources.ledger))
 
 
 def _facts() -> Facts:

@@ -66,7 +66,7 @@ def show(
       bench show 3fa9
       bench show results/fauna/multi.bird/srae-3fa90c11d2e4b875.parquet --images 8
     """
-    cell = file_or_name(cell)
+    cell = cell if cell.endswith(".parquet") else file_or_name(cell)
     named_file = [Path(cell)] if cell.endswith(".py") else []
     registry, workbench = open_workbench(device, data_root, [*files, *named_file], other)
     from partbench.pictures.gallery import draw_pictures

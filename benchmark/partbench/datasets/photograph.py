@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -101,6 +101,12 @@ def crop(image: UInt8[ndarray, "H W 3"], corners: Corners | None, size: int) -> 
         raise ValueError(f"box {left} {top} {right} {bottom} is outside the image of {width} x {height} px")
     method = cv2.INTER_AREA if min(cut.shape[:2]) >= size else cv2.INTER_LINEAR
     return cv2.resize(cut, (size, size), interpolation=method)
+
+
+def nearest(values: Shaped[ndarray, "H W *c"], size: int) -> Shaped[ndarray, "size size *c"]:
+    """The values of an image that is stretched to size x size: those of the pixel that each centre falls on."""
+    rows, columns = (((np.arange(size) + 0.5) * side / size).astype(int) for side in values.shape[:2])
+    return values[np.ix_(rows, columns)]
 
 
 def as_pixels(crops: Sequence[UInt8[ndarray, "size size 3"]], size: int) -> Float[Tensor, "n 3 size size"]:

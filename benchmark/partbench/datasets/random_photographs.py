@@ -12,6 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from partbench import Batch, ImageSet, InputError
+from partbench.datasets.links import check_link
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -45,11 +46,18 @@ class RandomPhotographs(ImageSet):
 def halves(folder: Path, size: int) -> tuple[RandomPhotographs, RandomPhotographs]:
     """The photographs of a folder and those below it, by name: every second one is for testing.
 
-    Raises InputError if there is no such folder or it holds fewer than two.
+    Raises InputError if there is no such folder, it holds fewer than two, a link leads out of it or to nothing, or the
+    name of a file is no UTF-8 text.
     """
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; --other must name a folder of random photographs")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    named = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    for path in named:
+        if not str(path).isprintable():  # neither are bytes that are no UTF-8
+            raise InputError(f"{str(path)!r} is no name that can be printed; rename the file")
+        if path.is_symlink():
+            check_link(path, folder)
+    files = [path for path in named if path.is_file()]
     if len(files) < 2:
         kinds = ", ".join(SUFFIXES)
         raise InputError(f"{folder} holds {len(files)} images ({kinds}), expected some for training and for testing")

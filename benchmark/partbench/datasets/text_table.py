@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,24 +18,40 @@ from partbench import InputError
 AGAIN = "copy it again"
 
 
-def text_of(path: Path) -> str:
-    """The text of a file, with line ends written as LF and none at the end.
+def text_of(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a file, with line ends written as LF, no byte order mark, and no line end after the last line.
 
-    Raises InputError for a file that is missing, empty, an HTML page, or not in UTF-8.
+    Raises InputError for a file that is missing, empty, an HTML page, or not in this encoding.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing; copy the whole dataset")
-    content = path.read_bytes()
+    return decoded(path, path.read_bytes(), encoding)
+
+
+def decoded(path: Path, content: bytes, encoding: str = "utf-8") -> str:
+    """The text of a file's content, as `text_of` gives it."""
     if content.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
         raise InputError(f"{path} line 1: an HTML page, which a site sent in place of the file; download it again")
     try:
-        text = content.decode("utf-8-sig")
+        text = content.removeprefix(codecs.BOM_UTF8).decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise InputError(f"{path} line {line}: byte {content[error.start]:#04x} is no UTF-8 text; {AGAIN}") from error
+        raise InputError(
+            f"{path} line {line}: byte {content[error.start]:#04x} is no {encoding.upper()} text; {AGAIN}"
+        ) from error
     if not text.strip():
         raise InputError(f"{path} is empty; {AGAIN}")
     return text.replace("\r\n", "\n").rstrip()
+
+
+def json_of(path: Path, encoding: str = "utf-8") -> Any:
+    """What a JSON file holds. Raises InputError for a file that is no JSON, with the line."""
+    try:
+        return json.loads(text_of(path, encoding))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} line {error.lineno}, column {error.colno}: {error.msg}; {AGAIN}") from error
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error!s:.80}); {AGAIN}") from error
 
 
 @dataclass(frozen=True)

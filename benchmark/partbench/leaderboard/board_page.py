@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from partbench.leaderboard.current import ABLATION, FLOOR
@@ -12,20 +11,15 @@ from partbench.leaderboard.decomposition import ACCURACY, FOLLOWING, INSTABILITY
 from partbench.leaderboard.judged import Judged
 from partbench.leaderboard.markdown import ABSENT, HEADER, bounds, escape, grid, number
 from partbench.leaderboard.published import elsewhere, same_data
+from partbench.leaderboard.score import Score, arrow
 from partbench.leaderboard.shown_board import (
     NO_VERDICT,
-    Row,
     ShownBoard,
-    arrow,
     folder_of,
-    half_width,
-    is_main,
-    is_unranked,
     marked,
     name_of,
-    ranks,
 )
-from partbench.results.schema import safe_name
+from partbench.results.schema import label, safe_name
 
 _READING = f"""\
 How to read this page. A value is a mean over seeds for each task, then over tasks. An explainer has a value only if
@@ -61,12 +55,12 @@ def board_page(board: ShownBoard, found: Judged) -> str:
         about = "±: half the width of the interval."
         parts += ["## Overview", about, _overview(list(board.metrics), board.main)]
     noted = board.rows[board.rows["scored"] & (board.rows["reason"] != "")]
-    value = {(name_of(row), row["metric"]): row["value"] for row in board.standings}
-    for metric, rows in board.metrics.items():
-        parts += [f"## {_heading(rows)}", *_worth(board, metric), _ranking(rows, value)]
+    value = {(name_of(score), score.metric): score.value for score in board.scores}
+    for metric, scores in board.metrics.items():
+        parts += [f"## {_heading(scores)}", *_worth(board, metric), _ranking(scores, value)]
         parts += _notes(noted[noted["metric"] == metric])
-    parts += _in_detail([row for row in board.standings if not is_main(row) and row["tasks"]])
-    parts += gain_section(board.rows, found) + _elsewhere(pd.DataFrame(board.standings))
+    parts += _in_detail([score for score in board.scores if not score.main and score.tasks])
+    parts += gain_section(board.rows, found) + _elsewhere(board.scores)
     parts += [*board.submitted, *_not_scored(board.rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -86,52 +80,50 @@ def _worth(board: ShownBoard, metric: str) -> list[str]:
     if (verdict := board.verdict(metric)) != NO_VERDICT:
         said.append(f"[Its card](../metrics/{safe_name(metric)}.md) says: {verdict}.")
     if floor := board.floors.get(metric):
-        said.append(f"Best floor: {number(floor['value'])} ({name_of(floor)}).")
+        said.append(f"Best floor: {number(floor.value)} ({name_of(floor)}).")
     if truth := board.truths.get(metric):
         tasks = ", ".join(truth.tasks)
         said.append(f"Truth: {number(truth.value)} (on {escape(tasks)}).")
     return [" ".join(said)] if said else []
 
 
-def _overview(metrics: Sequence[str], rows: Sequence[Row]) -> str:
-    headings = [_heading([row for row in rows if row["metric"] == metric]) for metric in metrics]
-    return grid(["explainer", *headings], _by_explainer(rows, metrics))
+def _overview(metrics: Sequence[str], scores: Sequence[Score]) -> str:
+    headings = [_heading([score for score in scores if score.metric == metric]) for metric in metrics]
+    return grid(["explainer", *headings], _by_explainer(scores, metrics))
 
 
-def _by_explainer(rows: Sequence[Row], metrics: Sequence[str]) -> list[list[str]]:
+def _by_explainer(scores: Sequence[Score], metrics: Sequence[str]) -> list[list[str]]:
     """One row per explainer that has a value, floors and ablations last; short values."""
     shown: dict[str, dict[str, str]] = {}
-    for row in sorted(rows, key=lambda row: (is_unranked(row), row["explainer"], row["variant"])):
-        shown.setdefault(name_of(row), {})[row["metric"]] = _short(row)
+    for score in sorted(scores, key=lambda score: (not score.method, score.explainer, score.variant)):
+        shown.setdefault(name_of(score), {})[score.metric] = _short(score)
     lines = [[name, *(cells.get(metric, ABSENT) for metric in metrics)] for name, cells in shown.items()]
     return [line for line in lines if set(line[1:]) != {ABSENT}]
 
 
-def _ranking(rows: Sequence[Row], value: Mapping[tuple[str, str], float]) -> str:
+def _ranking(scores: Sequence[Score], value: Mapping[tuple[str, str], float | None]) -> str:
     """The table of one metric, best first, floors and ablations last; with related metrics and published values."""
-    sign = -1 if rows[-1]["higher_is_better"] else 1
-    order = sorted(
-        rows, key=lambda row: (is_unranked(row), *_place(sign * row["value"]), row["explainer"], row["variant"])
-    )
-    beside = _BESIDE.get(rows[0]["metric"], {})
-    printed = [same_data(row) for row in order]
+    sign = -1 if scores[-1].higher_is_better else 1
+    order = sorted(scores, key=lambda one: (not one.method, *_place(one.value, sign), one.explainer, one.variant))
+    beside = _BESIDE.get(scores[0].metric, {})
+    printed = [same_data(score) for score in order]
     lines = []
-    for row, text in zip(order, printed, strict=True):
-        ours = [number(value.get((name_of(row), metric), np.nan)) for metric in beside.values()]
-        about = [row["coverage"], row["seeds"], str(row["images"])]
-        lines.append([*_ranking_row(row), *ours, *about, *([escape(text) or ABSENT] if any(printed) else [])])
+    for score, text in zip(order, printed, strict=True):
+        ours = [number(value.get((name_of(score), metric))) for metric in beside.values()]
+        about = [score.coverage, score.seeds, str(score.images)]
+        lines.append([*_ranking_row(score), *ours, *about, *([escape(text) or ABSENT] if any(printed) else [])])
     published = ["published (same data, network as named)"] if any(printed) else []
     return grid([*_FIRST, *beside, *_LAST, *published], lines)
 
 
-def _place(score: float) -> tuple[bool, float]:
-    return (True, 0.0) if np.isnan(score) else (False, score)
+def _place(value: float | None, sign: int) -> tuple[bool, float]:
+    return (True, 0.0) if value is None else (False, sign * value)
 
 
-def _ranking_row(row: Row) -> list[str]:
-    unranked = row["control"] if is_unranked(row) else ABSENT
-    name = f"**{name_of(row)}**" if row["best"] else name_of(row)
-    return [ranks(row) or unranked, name, marked(number(row["value"]), row), bounds(row["low"], row["high"])]
+def _ranking_row(score: Score) -> list[str]:
+    unranked = ABSENT if score.method else score.control
+    name = f"**{name_of(score)}**" if score.best else name_of(score)
+    return [score.rank or unranked, name, marked(number(score.value), score), bounds(score.low, score.high)]
 
 
 def _notes(rows: pd.DataFrame) -> list[str]:
@@ -140,26 +132,26 @@ def _notes(rows: pd.DataFrame) -> list[str]:
     return [f"Note: {_reason(text)}." for text in sorted(set(reasons) - {""})]
 
 
-def _in_detail(rows: Sequence[Row]) -> list[str]:
+def _in_detail(scores: Sequence[Score]) -> list[str]:
     """Tables of the metrics of each family of variants; those that explainers report of themselves together."""
-    if not rows:
+    if not scores:
         return []
     text = (
         "Variants of metrics, and numbers that explainers report of themselves. They have no rank. ±: half the width of"
         " the interval; for reported numbers, it reflects the seeds alone."
     )
-    families: dict[str, list[Row]] = {}
-    for row in rows:
-        families.setdefault(row["metric"].partition("@")[0] if "@" in row["metric"] else "", []).append(row)
+    families: dict[str, list[Score]] = {}
+    for score in scores:
+        families.setdefault(score.metric.partition("@")[0] if "@" in score.metric else "", []).append(score)
     parts = ["## In detail", text]
     for _, some in sorted(families.items()):
-        metrics = sorted({row["metric"] for row in some})
+        metrics = sorted({score.metric for score in some})
         parts.append(grid(["explainer", *map(escape, metrics)], _by_explainer(some, metrics)))
     return parts
 
 
-def _elsewhere(standings: pd.DataFrame) -> list[str]:
-    found = elsewhere(standings)
+def _elsewhere(scores: Sequence[Score]) -> list[str]:
+    found = elsewhere(scores)
     if found.empty:
         return []
     data = ", ".join(sorted(set(found["dataset"])))
@@ -170,10 +162,12 @@ def _elsewhere(standings: pd.DataFrame) -> list[str]:
     columns = ["metric", "explainer", "ours", "published", "dataset", "setting", "networks", "source"]
     cells = []
     for row in found.to_dict("records"):
-        metric = escape(row["metric"]) if "@" in row["metric"] else f"{escape(row['metric'])} {arrow(row)}"
+        direction = "" if "@" in row["metric"] else f" {arrow(row['higher_is_better'])}"
         values = [number(row["ours"]), number(row["published"])]
         about = [escape(row[name]) or ABSENT for name in columns[4:]]
-        cells.append([metric, name_of(row), *values, *about])
+        cells.append(
+            [escape(row["metric"]) + direction, escape(label(row["explainer"], row["variant"])), *values, *about]
+        )
     return [f"## Published (other data: {escape(data)}), for direction only", text, grid(columns, cells)]
 
 
@@ -198,12 +192,12 @@ def _reason(text: str) -> str:
     return escape(text if len(text) <= 200 else f"{text[:199]}…")
 
 
-def _heading(rows: Sequence[Row]) -> str:
-    return f"{escape(rows[-1]['metric'])} {arrow(rows[-1])}"
+def _heading(scores: Sequence[Score]) -> str:
+    return f"{escape(scores[-1].metric)} {scores[-1].arrow}"
 
 
-def _short(row: Row) -> str:
-    if pd.isna(row["value"]):
-        return f"{ABSENT} ({row['coverage']})" if row["tasks"] else ABSENT
-    half = half_width(row)
-    return marked(f"{number(row['value'])}{'' if np.isnan(half) else f' ± {number(half)}'}", row)
+def _short(score: Score) -> str:
+    if score.value is None:
+        return f"{ABSENT} ({score.coverage})" if score.tasks else ABSENT
+    half = score.half_width
+    return marked(f"{number(score.value)}{'' if half is None else f' ± {number(half)}'}", score)

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from partbench.errors import InputError, unknown
-from partbench.functional.statistics import Estimate, compare, holm
+from partbench.functional.statistics import Estimates, holm
 from partbench.leaderboard.current import current
 from partbench.leaderboard.judged import judged
 from partbench.leaderboard.verdicts import A_BETTER, ALPHA, B_BETTER, NOT_COMPARABLE, UNDECIDED, Board
@@ -94,22 +94,19 @@ def _wanted(rows: pd.DataFrame, labels: tuple[str, str], asked: Asked) -> tuple[
 
 def _lines(board: Board, labels: tuple[str, str], scope: str, whole: bool) -> Iterator[dict[str, Any]]:
     """The row of a board; none where it has nothing to say in this scope."""
-    a, b = (board.evidence(label) for label in labels)
-    try:
-        found = compare(a, b, board.pairing(*labels))
-    except ValueError:  # no task with two images on which both have a value
-        return
+    places = np.array([[board.aligned.labels.index(label) for label in labels]])
+    found = board.compared(places)
     estimate = found.these if scope == THESE else found.new
-    if estimate is None:
+    if np.isnan(estimate.variance[0]):  # too few tasks, or none with two images on which both have a value
         return
     span = board.bounds[1] - board.bounds[0]
-    low, high = np.clip(estimate.interval(), -span, span)
-    places = np.array([[board.aligned.labels.index(label) for label in labels]])
+    low, high = np.clip(estimate.interval()[0], -span, span)
     said = _said_by(board, places) if whole and scope == THESE else None
     yield {
         "board": board.aligned.board, "metric": board.aligned.metric, "a": labels[0], "b": labels[1], "scope": scope,
-        "difference": estimate.difference, "low": low, "high": high, "better": found.better, "images": found.images,
-        "of_images": found.of_images, "tasks": len(found.tasks), "one_seed": bool(board.rows["one_seed"][places].any()),
+        "difference": estimate.difference[0], "low": low, "high": high, "better": found.better[0],
+        "images": int(found.images[0]), "of_images": int(found.of_images[0]), "tasks": int(found.tasks.sum()),
+        "one_seed": bool(board.rows["one_seed"][places].any()),
         **(said or _of_line(board, places, estimate if scope == NEW else None)),
     }  # fmt: skip
 
@@ -128,12 +125,12 @@ def _said_by(board: Board, places: Int[np.ndarray, "1 2"]) -> dict[str, Any] | N
     }  # fmt: skip
 
 
-def _of_line(board: Board, places: Int[np.ndarray, "1 2"], new: Estimate | None) -> dict[str, Any]:
+def _of_line(board: Board, places: Int[np.ndarray, "1 2"], new: Estimates | None) -> dict[str, Any]:
     """What the line says by itself: who is ahead, if the difference is sure; of new categories, by their estimate."""
     found = board.tested(places)
     p, direction, far = float(found.p[0]), found.direction[0], bool(found.far_out[0])
     if new is not None:
-        p, direction, far = new.p, np.sign(new.difference), False
+        p, direction, far = float(new.p[0]), np.sign(new.difference[0]), False
     verdict = "a ahead" if direction * board.sign > 0 else "b ahead"
     return {
         "verdict": verdict if found.compared.comparable[0] else NOT_COMPARABLE, "family": LINES, "p": p,

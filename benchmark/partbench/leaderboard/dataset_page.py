@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.markdown import ABSENT, HEADER, amount, escape, grid, narrow, number
+from partbench.leaderboard.score import Score
 from partbench.leaderboard.shown_board import (
     NO_VERDICT,
-    Row,
     ShownBoard,
-    arrow,
     folder_of,
-    is_unranked,
     marked,
     name_of,
-    ranks,
 )
 from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS
 from partbench.results.schema import label
@@ -78,7 +73,7 @@ def _left_out(board: ShownBoard) -> list[str]:
 
 
 def _table(board: ShownBoard, metrics: Sequence[str], verdict: str, costs: bool) -> str:
-    cells = {(name_of(row), row["metric"]): _cell(row, verdict) for row in board.main if row["tasks"]}
+    cells = {(name_of(score), score.metric): _cell(score, verdict) for score in board.main if score.tasks}
     lines = []
     for name, text in _explainers(board):
         values = [cells.get((name, metric), ABSENT) for metric in metrics]
@@ -92,29 +87,27 @@ def _table(board: ShownBoard, metrics: Sequence[str], verdict: str, costs: bool)
 
 def _explainers(board: ShownBoard) -> list[tuple[str, str]]:
     """Escaped and plain labels by name: default options, and any options of those without a value by default."""
-    valued = [row for row in board.main if row["tasks"] and not pd.isna(row["value"]) and not is_unranked(row)]
-    default = {row["explainer"] for row in valued if not row["variant"]}
-    shown = {
-        (row["explainer"], row["variant"]) for row in valued if not row["variant"] or row["explainer"] not in default
-    }
+    valued = [score for score in board.main if score.value is not None and score.method]
+    default = {score.explainer for score in valued if not score.variant}
+    shown = {(one.explainer, one.variant) for one in valued if not one.variant or one.explainer not in default}
     labels = [label(explainer, variant) for explainer, variant in sorted(shown)]
     return [(escape(text), text) for text in labels]
 
 
-def _cell(row: Row, verdict: str) -> str:
+def _cell(score: Score, verdict: str) -> str:
     """A value with its marks, and the rank interval where the metric ranks; the coverage of what has no value."""
-    if pd.isna(row["value"]):
-        return f"{ABSENT} ({row['coverage']})"
-    value = number(row["value"])
+    if score.value is None:
+        return f"{ABSENT} ({score.coverage})"
+    value = number(score.value)
     if verdict == SCREENS:
-        return marked(value, row, bold=False)
-    return " ".join([marked(value, row), *([f"({ranks(row)})"] if ranks(row) else [])])
+        return marked(value, score, bold=False)
+    return " ".join([marked(value, score), *([f"({score.rank})"] if score.rank else [])])
 
 
 def _heading(board: ShownBoard, metric: str) -> str:
-    row = board.metrics[metric][-1]
-    unit = f"<br>{row['unit']}" if row["unit"] else ""
-    return f"{narrow(escape(metric))}{_NO_BREAK}{arrow(row)}{unit}"
+    score = board.metrics[metric][-1]
+    unit = f"<br>{score.unit}" if score.unit else ""
+    return f"{narrow(escape(metric))}{_NO_BREAK}{score.arrow}{unit}"
 
 
 def _cost(cost: Cost) -> list[str]:
@@ -122,8 +115,8 @@ def _cost(cost: Cost) -> list[str]:
 
 
 def _floors(board: ShownBoard, metrics: Sequence[str]) -> list[str]:
-    rows = [board.floors.get(metric) for metric in metrics]
-    return [f"{number(row['value'])} {name_of(row)}" if row else ABSENT for row in rows]
+    scores = [board.floors.get(metric) for metric in metrics]
+    return [f"{number(score.value)} {name_of(score)}" if score else ABSENT for score in scores]
 
 
 def _truth(board: ShownBoard, metrics: Sequence[str]) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from partbench.leaderboard.boards import board_of
 from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.metric_cards.response import TRUE
+from partbench.leaderboard.score import Score
 from partbench.leaderboard.sources import Sources
 from partbench.results.planted import ORACLE
-
-Row = Mapping[Hashable, Any]
 
 
 class PlantedTruth(NamedTuple):
@@ -21,16 +20,15 @@ class PlantedTruth(NamedTuple):
     tasks: tuple[str, ...]
 
 
-def best_floors(standings: Iterable[Row]) -> dict[str, Row]:
-    """The row of the best floor in each metric, from the rows of `standings` of one board; ties by name."""
-    found: dict[str, Row] = {}
-    for row in sorted(standings, key=lambda row: (row["explainer"], row["variant"])):
-        if row["control"] == FLOOR and row["value"] == row["value"]:  # not NaN
-            best = found.get(row["metric"])
-            if best is None or (
-                row["value"] > best["value"] if row["higher_is_better"] else row["value"] < best["value"]
-            ):
-                found[row["metric"]] = row
+def best_floors(scores: Iterable[Score]) -> dict[str, Score]:
+    """The best floor in each metric, of the scores of one board; ties by name."""
+    found: dict[str, Score] = {}
+    for score in sorted(scores, key=lambda score: (score.explainer, score.variant)):
+        if score.control == FLOOR and score.value is not None:
+            best = found.get(score.metric)
+            sign = 1 if score.higher_is_better else -1
+            if best is None or best.value is None or sign * (score.value - best.value) > 0:
+                found[score.metric] = score
     return found
 
 

@@ -46,9 +46,9 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([f"| {texts[0]} |", f"|{rule}|", *(f"| {text} |" for text in texts[1:])])
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
     """Three decimals, or four digits of what is large; a number that rounds to 0 has no sign."""
-    if pd.isna(value):
+    if value is None or pd.isna(value):
         return ABSENT
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 100 else f"{value:.4g}"
     return text.removeprefix("-") if not text.strip("-0.") else text
@@ -61,9 +61,9 @@ def amount(value: float | None) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
-def bounds(low: float, high: float) -> str:
+def bounds(low: float | None, high: float | None) -> str:
     """An interval: `0.1 to 0.2`."""
-    return ABSENT if pd.isna(low) else f"{number(low)} to {number(high)}"
+    return ABSENT if low is None or pd.isna(low) else f"{number(low)} to {number(high)}"
 
 
 def bounded(value: float, low: float, high: float) -> str:

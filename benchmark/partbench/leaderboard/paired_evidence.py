@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.functional.statistics import Comparison, Evidence, Pairing, compare
-from partbench.leaderboard.aligned import IMAGE
+from partbench.functional.statistics import Comparison, Pairing, compare
+from partbench.leaderboard.aligned import aligned
 from partbench.leaderboard.current import current
 
 
@@ -22,8 +20,8 @@ def compare_explainers(
     `frame` is what `load_results(folder, aggregates_only=False)` gives. Boards are named as on the leaderboards
     (`fauna/multi:*`), explainers by their labels (`srae`, `srae (profile=released)`). Without `pairing`, neither is
     deterministic. The metric's direction is always that of its rows. Raises InputError for a board, metric or explainer
-    that `frame` does not hold, where one of the two has no evidence, where no task has two images on which both have a
-    value, and where explainers of one network have different seeds.
+    that `frame` does not hold, where a cell of the two has no evidence, where no task has two images on which both have
+    a value, and where explainers of one network have different seeds.
     """
     rows = current(frame)
     rows = rows[rows["scored"]]
@@ -32,9 +30,9 @@ def compare_explainers(
             if name not in set(rows[column]):
                 raise _absent(column, name, rows[column])
         rows = rows[rows[column].isin(wanted)]
-    mine, theirs = (evidence(frame, rows[rows["label"] == label]) for label in (explainer, other))
-    for label, side in ((explainer, mine), (other, theirs)):
-        if not side:
+    sides = {label: one.evidence(label) for one in aligned(rows, frame) for label in one.labels}
+    for label in (explainer, other):
+        if label not in sides:
             raise InputError(f"no evidence per image of '{label}' for {metric} on {board}; load the results with "
                              "aggregates_only=False, or run the explainer anew")  # fmt: skip
     higher = bool(rows["higher_is_better"].dropna().eq(True).all())
@@ -42,7 +40,7 @@ def compare_explainers(
     try:
         if known.same_network:
             _expect_same_seeds(rows, explainer, other)
-        return compare(mine, theirs, known)
+        return compare(sides[explainer], sides[other], known)
     except ValueError as error:
         raise InputError(f"{explainer} and {other} cannot be compared on {board}: {error}") from error
 
@@ -60,21 +58,3 @@ def _expect_same_seeds(rows: pd.DataFrame, explainer: str, other: str) -> None:
         mine, theirs = (sorted(of_task["seed"][of_task["label"] == label]) for label in (explainer, other))
         if mine and theirs and mine != theirs:
             raise ValueError(f"{task} has seeds {mine} and {theirs}, expected the same, as both rest on one network")
-
-
-def evidence(frame: pd.DataFrame, cells: pd.DataFrame) -> Mapping[str, Evidence]:
-    """The evidence of an explainer by task, seeds in order.
-
-    `frame` holds the rows of images, alone (`load_evidence`) or among others; `cells` the aggregate rows of the
-    explainer's cells for one metric.
-    """
-    keys = cells[["cell", "metric"]].astype(object)
-    rows = frame[frame["cell"].isin(keys["cell"]) & frame["metric"].isin(keys["metric"])]
-    rows = rows[rows["unit_kind"] == IMAGE] if "unit_kind" in rows else rows
-    rows = rows[["cell", "metric", "task", "seed", "unit", "value"]].astype({"cell": object, "metric": object})
-    rows = rows.merge(keys, on=["cell", "metric"]).astype({"task": object, "unit": object})
-    found = {}
-    for task, of_task in rows.groupby("task", sort=True):
-        table = of_task.pivot(index="seed", columns="unit", values="value").sort_index()
-        found[str(task)] = Evidence(tuple(map(str, table.columns)), table.to_numpy(np.float64))
-    return found

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import pandas as pd
 
 from partbench.leaderboard.boards import kind_of
+from partbench.leaderboard.score import Score
 
 MAIN_GAMMA = 0.05  # masked_accuracy without a variant
 # By paper and metric: the variant here that reads a printed value as the paper does.
@@ -81,18 +81,18 @@ def proposed() -> dict[str, str]:
     return {paper.name: paper.proposed for paper in papers()}
 
 
-def same_data(standing: Mapping[Hashable, Any] | pd.Series) -> str:
-    """What the papers print for the same explainer, metric, dataset and categories as a row of `standings.standings`.
+def same_data(score: Score) -> str:
+    """What the papers print for the same explainer, metric, dataset and categories as a score.
 
     Averaged over our categories where the paper lists them, else the paper's mean over all of its own. Where the
     paper used our performer only that one is shown, else the mean and range over its networks. "" if nothing matches.
     """
-    rows = _matching(standing)
+    rows = _matching(score)
     if rows is None:
         return ""
-    if (rows["performer"] == standing["performer"]).any():
-        rows = rows[rows["performer"] == standing["performer"]]
-    ours = list(standing["categories"])
+    if (rows["performer"] == score.performer).any():
+        rows = rows[rows["performer"] == score.performer]
+    ours = list(score.categories)
     listed = rows[rows["category"].isin(ours)]
     complete = listed.groupby(["paper", "table", "setting", "performer"])["category"].transform("nunique") == len(ours)
     means = rows[rows["category"] == "mean"]
@@ -104,14 +104,15 @@ def same_data(standing: Mapping[Hashable, Any] | pd.Series) -> str:
     return f"{networks.mean():.3f}{spread}{'; ' if len(networks) > 1 else ''}{', '.join(networks.index)}{note})"
 
 
-def elsewhere(standings: pd.DataFrame) -> pd.DataFrame:
+def elsewhere(scores: Iterable[Score]) -> pd.DataFrame:
     """The published means of the measured (metric, explainer) pairs, whatever their data; one row per paper's table.
 
     Columns: metric, higher_is_better, explainer, variant, ours, published (mean over networks), dataset, setting,
     networks, source.
     """
-    ours = standings.loc[standings["value"].notna(), [*_NAME, "dataset", "higher_is_better", "value"]]
-    both = ours.rename(columns={"value": "ours"}).merge(_means(), on=_NAME, suffixes=("_ours", ""))
+    names = [*_NAME, "dataset", "higher_is_better"]
+    known = [(*(getattr(score, name) for name in names), score.value) for score in scores if score.value is not None]
+    both = pd.DataFrame(known, columns=[*names, "ours"]).merge(_means(), on=_NAME, suffixes=("_ours", ""))
     both = both[both["dataset"] != both["dataset_ours"]]
     columns = ["metric", "higher_is_better", "explainer", "variant", "ours", "published", "dataset", "setting"]
     source = [f"{paper}, table {table}" for paper, table in zip(both["paper"], both["table"], strict=True)]
@@ -180,9 +181,8 @@ def _by_name() -> dict[tuple[str, ...], pd.DataFrame]:
     return dict(iter(published().groupby([*_NAME, "dataset", "board"], sort=True)))
 
 
-def _matching(standing: Mapping[Hashable, Any] | pd.Series) -> pd.DataFrame | None:
-    name = (*(standing[name] for name in _NAME), standing["dataset"], kind_of(standing["board"]))
-    return _by_name().get(name)
+def _matching(score: Score) -> pd.DataFrame | None:
+    return _by_name().get((score.explainer, score.variant, score.metric, score.dataset, kind_of(score.board)))
 
 
 def _data(name: str) -> pd.DataFrame:

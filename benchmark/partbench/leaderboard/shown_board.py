@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from partbench.leaderboard.boards import about, kind_of
 from partbench.leaderboard.costs import Cost, costs
-from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.limits import PlantedTruth, best_floors, truths
 from partbench.leaderboard.markdown import escape
+from partbench.leaderboard.score import Score
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.submission_sections import submission_sections
 from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS, Uses
-from partbench.results.schema import label, slug
+from partbench.results.schema import slug
 
-Row = Mapping[Hashable, Any]
 NO_VERDICT = ""
 ORDER = (RANKS, NO_VERDICT, SCREENS, NOT_HERE)
 MARKS = {"°": "one_seed", "†": "beaten_by_control", "‡": "unsupported"}
@@ -28,12 +25,12 @@ MARKS = {"°": "one_seed", "†": "beaten_by_control", "‡": "unsupported"}
 
 @dataclass(frozen=True)
 class ShownBoard:
-    """One board: `rows` of `current`, their `standings` as records, costs by label, and what the truth scores."""
+    """One board: `rows` of `current`, their `scores`, costs by label, and what the truth scores."""
 
     name: str
     dataset: str
     rows: pd.DataFrame
-    standings: Sequence[Row]
+    scores: Sequence[Score]
     costs: Mapping[str, Cost]
     truths: Mapping[str, PlantedTruth]
     verdicts: Uses
@@ -51,21 +48,21 @@ class ShownBoard:
         return f"Network explained: {escape(self.rows['performer'].iloc[0])}; {escape(about(self.name) + names)}."
 
     @cached_property
-    def main(self) -> list[Row]:
+    def main(self) -> list[Score]:
         """Scores of metrics that have a direction, without their variants."""
-        return [row for row in self.standings if is_main(row)]
+        return [score for score in self.scores if score.main]
 
     @cached_property
-    def metrics(self) -> dict[str, list[Row]]:
-        """The rows of each metric that was scored on some task, by name."""
-        found: dict[str, list[Row]] = {}
-        for row in sorted(self.main, key=lambda row: row["metric"]):
-            if row["tasks"]:
-                found.setdefault(row["metric"], []).append(row)
+    def metrics(self) -> dict[str, list[Score]]:
+        """The scores of each metric that was scored on some task, by name."""
+        found: dict[str, list[Score]] = {}
+        for score in sorted(self.main, key=lambda score: score.metric):
+            if score.tasks:
+                found.setdefault(score.metric, []).append(score)
         return found
 
     @cached_property
-    def floors(self) -> Mapping[str, Row]:
+    def floors(self) -> Mapping[str, Score]:
         """The best floor in each metric."""
         return best_floors(self.main)
 
@@ -80,10 +77,10 @@ class ShownBoard:
 
 def shown_boards(sources: Sources, verdicts: Uses, dataset: str) -> list[ShownBoard]:
     """The boards of a dataset: single categories first, networks that tell all categories apart last."""
-    of_board: dict[str, list[Row]] = {}
-    table = sources.standings
-    for row in table[table["dataset"] == dataset].to_dict("records"):
-        of_board.setdefault(str(row["board"]), []).append(row)
+    of_board: dict[str, list[Score]] = {}
+    for score in sources.scores:
+        if score.dataset == dataset:
+            of_board.setdefault(score.board, []).append(score)
     rows = sources.rows[sources.rows["dataset"] == dataset]
     spent: dict[str, dict[str, Cost]] = {}
     for board, name, cost in costs(rows):
@@ -112,40 +109,12 @@ def _place(board: str) -> str:
     return slug(board.partition("/")[2].replace("*", "each", 1))
 
 
-def is_main(row: Row) -> bool:
-    """Whether a row is of a metric that has a direction, and of no variant of it."""
-    return "@" not in row["metric"] and not pd.isna(row["higher_is_better"])
+def name_of(score: Score) -> str:
+    """The escaped label of an explainer."""
+    return escape(score.label)
 
 
-def name_of(row: Row) -> str:
-    """The escaped label of a row's explainer."""
-    return escape(label(row["explainer"], row["variant"]))
-
-
-def is_unranked(row: Row) -> bool:
-    """Whether a row is of a floor or an ablation."""
-    return row["control"] in UNRANKED
-
-
-def arrow(row: Row) -> str:
-    """The direction of a row's metric; "" for what has none."""
-    return {True: "↑", False: "↓"}.get(row["higher_is_better"], "")
-
-
-def marked(text: str, row: Row, bold: bool = True) -> str:
-    """A value with the marks of its row, bold where none is surely better."""
-    marks = [mark for mark, column in MARKS.items() if row[column]]
-    return " ".join([f"**{text}**" if bold and row["best"] else text, *marks])
-
-
-def ranks(row: Row) -> str:
-    """The rank interval, `1–4`; "" without a rank."""
-    if pd.isna(row["rank_low"]):
-        return ""
-    low, high = int(row["rank_low"]), int(row["rank_high"])
-    return str(low) if low == high else f"{low}–{high}"
-
-
-def half_width(row: Row) -> float:
-    """Half the width of a row's interval; NaN without one."""
-    return np.nan if pd.isna(row["low"]) else (row["high"] - row["low"]) / 2
+def marked(text: str, score: Score, bold: bool = True) -> str:
+    """A value with the marks of its score, bold where none is surely better."""
+    marks = [mark for mark, name in MARKS.items() if getattr(score, name)]
+    return " ".join([f"**{text}**" if bold and score.best else text, *marks])

@@ -15,6 +15,7 @@ from partbench.leaderboard.claims import ledger_of
 from partbench.leaderboard.current import FLOOR, UNRANKED, current
 from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.origins import is_own
+from partbench.leaderboard.score import Score, scores_of
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.submitted import Submitted, submitted
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
@@ -66,6 +67,11 @@ class Sources:
     def standings(self) -> pd.DataFrame:
         """See `standings.standings`."""
         return standings_of(self.judged)
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """The standings, row by row."""
+        return scores_of(self.standings)
 
     @cached_property
     def ledger(self) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Verdicts of a board: which explainers are surely better than which, and than the floors.
 
-Every pair of a family is compared image by image (`functional.statistics.compare`); p values are adjusted by Holm's
+Every pair of a family is compared image by image (`functional.statistics.compare_all`); p values are adjusted by Holm's
 method over the pairs of a board and metric, in which an owner of several explainers weighs as one explainer.
 """
 

@@ -24,7 +24,7 @@ from partbench import advice, options
 from partbench.advice import advised
 from partbench.attribution.rules import NoRule
 from partbench.nn.torch_setup import return_freed_memory
-from partbench.performer import ROLES, Performer
+from partbench.performer import ROLES
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
@@ -103,7 +103,8 @@ def run_cell(
         run.spoilt = before.lasting()
     if run.error is not None:
         reported = []
-        run.error = without_rule_or_layer(run.error, task.performer)
+        if isinstance(run.error, NoRule):  # a layer that Excitation Backprop cannot follow is no failure
+            run.error = NotApplicable(str(run.error))
         if isinstance(run.error, NotApplicable):
             run.skipped = describe(run.error)
         else:
@@ -118,19 +119,6 @@ def run_cell(
     rows = [row for score in scores for row in score.rows()] + reported
     run.rows = [row | measured | {"device": task.device.type} for row in rows]
     return run
-
-
-def without_rule_or_layer(error: BaseException, performer: Performer) -> BaseException:
-    """A layer that Excitation Backprop has no rule for is no failure; of a layer that is lacking, the reason is added.
-
-    Other errors are returned as they are.
-    """
-    if isinstance(error, NoRule):
-        return NotApplicable(str(error))
-    for role, reason in performer.lacking.items():
-        if isinstance(error, NotApplicable) and f"has no layer '{role}'" in str(error):
-            return NotApplicable(f"{error}: {reason}")
-    return error
 
 
 def _fit_and_explain(work: Work, scores: Sequence[MetricState]) -> list[Row]:
@@ -149,7 +137,8 @@ def fit(explainer: Explainer, task: Task) -> None:
     """Fit with the global generators seeded by task and explainer.
 
     Where an explainer names a role that no layer plays, or an option of its own that is no layer, as in "toy has no
-    layer 'fc1'", its NotApplicable goes on with the layers that there are.
+    layer 'fc1'", its NotApplicable goes on with the reason, where the performer tells it, and with the layers that
+    there are.
     """
     seed_generators(explainer, task)
     performer = task.performer
@@ -158,8 +147,9 @@ def fit(explainer: Explainer, task: Task) -> None:
     except NotApplicable as error:
         names = [*ROLES, *map(str, options.resolved(explainer).values())]
         there = performer.layers_in_words()
-        if there not in str(error) and any(f"'{name}'" in str(error) and not performer.has(name) for name in names):
-            raise NotApplicable(f"{error}; {there}") from error
+        absent = [name for name in names if f"'{name}'" in str(error) and not performer.has(name)]
+        if there not in str(error) and absent:
+            raise NotApplicable(f"{error}{performer.why_lacking(absent[0])}; {there}") from error
         raise
 
 

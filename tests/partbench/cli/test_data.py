@@ -29,7 +29,7 @@ def bench(*words: str) -> Result:
 
 def test_info_says_of_every_dataset_where_it_is_had_and_what_it_gives() -> None:
     facts = json.loads(bench("info", "--json").stdout)
-    assert set(facts) == set(load().datasets) >= {"animal_part", "celeba", "cub", "fauna", "funnybirds"}
+    assert set(facts) == set(load().datasets) >= {"animal_part", "celeba", "cub", "fauna", "funnybirds", "pascal_part"}
     for of_one in facts.values():
         assert {"get it from", "download", "licence", "cite", "tasks", "lies in"} <= of_one.keys()
     assert facts["cub"]["train images"] == "5,994"

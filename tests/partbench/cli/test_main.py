@@ -318,6 +318,7 @@ def test_doctor_reports_environment_data_and_plugins() -> None:
         "celeba": "absent",
         "cub": "absent",
         "fauna": "ok",
+        "fauna_species": "ok",
         "funnybirds": "absent",
     }
     assert found["environment"][0]["name"] == "partbench"

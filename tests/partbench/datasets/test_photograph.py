@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from partbench import InputError
-from partbench.datasets.photograph import CropMemory, crop, decode
+from partbench.datasets.photograph import CropMemory, crop, decode, is_whole
 
 
 def test_a_crop_holds_exactly_the_pixels_of_the_box():
@@ -74,3 +78,77 @@ def test_the_pixels_are_red_green_blue_in_every_format(tmp_path: Path, suffix: s
     assert found.shape == (9, 7, 3)
     assert found[..., 0].min() > 250
     assert found[..., 1:].max() < 5
+
+
+def red(mode: str) -> Image.Image:
+    """A red image, 20 px wide and 10 high, with a blue column at the left."""
+    image = Image.new("RGB", (20, 10), (255, 0, 0))
+    image.paste((0, 0, 255), (0, 0, 4, 10))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("CMYK", ".jpg"), ("P", ".png"), ("P", ".bmp"), ("RGBA", ".png"), ("L", ".jpg"), ("L", ".png"), ("1", ".png")],
+)
+def test_images_of_every_kind_become_red_green_blue(tmp_path: Path, mode: str, suffix: str) -> None:
+    red(mode).save(tmp_path / f"photo{suffix}")
+    found = decode(tmp_path / f"photo{suffix}").astype(int)
+    expected = np.array(red(mode).convert("RGB")).astype(int)
+    assert found.shape == (10, 20, 3)
+    away = abs(found - expected)[:, 8:]  # beyond the edge that JPEG blurs
+    assert away.max() < 60 if mode == "CMYK" else away.max() < 10
+
+
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    values = np.linspace(0, 65535, 200).astype(np.uint16).reshape(10, 20)
+    cv2.imwrite(str(tmp_path / "photo.png"), values)
+    found = decode(tmp_path / "photo.png")
+    assert found.dtype == np.uint8
+    assert abs(found[..., 0].astype(int) - (values // 257)).max() <= 1
+
+
+def test_an_image_that_exif_turns_is_read_as_it_was_annotated(tmp_path: Path) -> None:
+    image = red("RGB")
+    image.getexif()[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", exif=image.getexif())
+    found = decode(tmp_path / "turned.jpg")
+    assert found.shape == (10, 20, 3)
+    assert found[5, 1, 2] > 200
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "tiff", "html"])
+def test_a_renamed_file_of_another_kind_is_named(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "photo.jpg"
+    if kind == "html":
+        path.write_text("<!doctype html><title>404</title>")
+    else:
+        red("RGB").save(path, format=kind)
+    with pytest.raises(InputError, match=r"cannot decode .*photo\.jpg .*; copy it again"):
+        decode(path)
+    assert not is_whole(path)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(("jpeg", "png", "bmp")), st.floats(0, 1), st.integers(0, 7))
+def test_damaged_images_are_decoded_or_named_in_one_line(tmp_path: Path, kind: str, place: float, bit: int) -> None:
+    path, buffer = tmp_path / "photo.jpg", io.BytesIO()
+    red("RGB").save(buffer, format=kind)
+    content = bytearray(buffer.getvalue())
+    content[int(place * (len(content) - 1))] ^= 1 << bit
+    for damaged in (content, content[: int(place * len(content))]):
+        path.write_bytes(damaged)
+        found = pixels_or_refusal(path)
+        if isinstance(found, str):
+            assert "photo.jpg" in found
+            assert "\n" not in found
+        else:
+            assert found.ndim == 3
+            assert found.dtype == np.uint8
+
+
+def pixels_or_refusal(path: Path) -> np.ndarray | str:
+    try:
+        return decode(path)
+    except InputError as error:
+        return str(error)

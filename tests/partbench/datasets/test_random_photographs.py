@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -64,3 +65,20 @@ def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"no jpeg")
     with pytest.raises(InputError, match=r"cannot decode .*a\.jpg"):
         halves(tmp_path, 16)[0].batch([0])
+
+
+def test_links_out_of_the_folder_or_to_nothing_and_names_that_are_no_text_are_refused(folder: Path) -> None:
+    outside = folder.parent / "outside.jpg"
+    photograph(outside, 9)
+    link = folder / "deep" / "link.jpg"
+    link.symlink_to(folder / "a.jpg")
+    assert sum(map(len, halves(folder, 16))) == 5
+    for target in (outside, folder / "nothing.jpg"):
+        link.unlink()
+        link.symlink_to(target)
+        with pytest.raises(InputError, match=r"link\.jpg is a link to .*, expected a file in .*; copy the file itself"):
+            halves(folder, 16)
+    link.unlink()
+    (folder / os.fsdecode(b"\xff.jpg")).write_bytes(b"")
+    with pytest.raises(InputError, match=r"\\udcff\.jpg' is no name that can be printed; rename the file"):
+        halves(folder, 16)

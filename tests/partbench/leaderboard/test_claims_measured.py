@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from brute_force import compare
 from planted_results import INSTABILITY, ORDINARY, cells, planted
 
-from partbench.functional.statistics import compare, ratio_of_means
+from partbench.functional.statistics import ratio_of_means
 from partbench.leaderboard.claims_measured import measured
 from partbench.leaderboard.claims_stated import stated
 from partbench.leaderboard.judged import judged

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from brute_force import compare
 from planted_results import TASKS, on_all_tasks, planted, row
 from statsmodels.stats.multitest import multipletests
 
 from partbench.errors import InputError
-from partbench.functional.statistics import compare
 from partbench.leaderboard.compared import Asked, compared
 from partbench.leaderboard.judged import judged
 from partbench.leaderboard.pairs import pairs

@@ -37,7 +37,9 @@ def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
 
 
 def test_numbers_have_three_decimals_or_four_digits() -> None:
-    assert [number(value) for value in (0.12345, 9.8765, -32.684, 147.404)] == ["0.123", "9.877", "-32.68", "147.4"]
+    assert [number(value) for value in (0.12345, 9.8765, -32.684, 147.404, None)] == [
+        "0.123", "9.877", "-32.68", "147.4", "—",
+    ]  # fmt: skip
 
 
 def test_small_amounts_have_two_digits() -> None:

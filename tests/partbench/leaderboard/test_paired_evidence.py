@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from brute_force import compare
 from planted_results import TASKS, frame, row
 from scipy.stats import ttest_rel
 
 from partbench import InputError
-from partbench.functional.statistics import Evidence, Pairing, compare
-from partbench.leaderboard.current import current
-from partbench.leaderboard.paired_evidence import compare_explainers, evidence
+from partbench.functional.statistics import Evidence, Pairing
+from partbench.leaderboard.paired_evidence import compare_explainers
 
 BOARD = "fauna/multi:*"
 
@@ -55,15 +55,6 @@ def test_one_task_of_deterministic_explainers_is_a_paired_t_test() -> None:
     pairing = Pairing(deterministic=(True, True))
     found = compare_explainers(frame(rows), BOARD, "locality", "srae", "nn", pairing)
     assert found.these.p == pytest.approx(ttest_rel(drawn(0), drawn(1)).pvalue)
-
-
-def test_evidence_is_by_task_with_seeds_in_order() -> None:
-    results, sides = planted(seeds=3)
-    rows = current(results)
-    found = evidence(results, rows[rows["label"] == "nn"])
-    assert list(found) == sorted(sides["nn"])
-    for task, of_task in found.items():
-        np.testing.assert_allclose(of_task.values, sides["nn"][task].at(of_task.images))
 
 
 def test_cells_that_do_not_count_are_left_out() -> None:

@@ -6,10 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from planted_results import INSTABILITY, planted, row
 
 from partbench.leaderboard.published import elsewhere, proposed, published, published_pairs, published_ratio, same_data
+from partbench.leaderboard.score import Score, scores_of
 from partbench.leaderboard.standings import standings
 
 
@@ -43,17 +43,18 @@ def test_a_published_entropy_stands_beside_ours_in_nats_only() -> None:
     assert same_data(one("additive", metric="contribution_entropy", dataset="pascal_part")) == ""
     text = same_data(one("additive", metric="contribution_entropy@nats", dataset="pascal_part"))
     assert float(text.split()[0]) > 1
-    assert elsewhere(pd.DataFrame([one("additive", metric="contribution_entropy")])).empty
-    found = elsewhere(pd.DataFrame([one("additive", metric="contribution_entropy@nats")]))
+    assert elsewhere([one("additive", metric="contribution_entropy")]).empty
+    found = elsewhere([one("additive", metric="contribution_entropy@nats")])
     assert (found["published"] > 1).all()
     assert len(found) >= 2
 
 
-def one(explainer: str, task: str = "{}", **changes: Any) -> pd.Series:
+def one(explainer: str, task: str = "{}", **changes: Any) -> Score:
     """The standing of an explainer on cat and dog; `task` is the pattern of their names."""
     where = {"metric": "location_instability", "dataset": "fauna", **changes}
     names = {c: f"{where['dataset']}/{task.format(c)}" for c in ("cat", "dog")}
-    return standings(*planted(row(explainer, c, 0.1, task=name, **where) for c, name in names.items())).iloc[0]
+    table = standings(*planted(row(explainer, c, 0.1, task=name, **where) for c, name in names.items()))
+    return scores_of(table)[0]
 
 
 def test_published_values_stand_beside_ours_only_for_the_same_data() -> None:

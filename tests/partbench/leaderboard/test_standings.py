@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from brute_force import compare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_results import TASKS, evidence, frame, on_all_tasks, planted, row, standing
 
-from partbench.functional.statistics import compare
-from partbench.functional.statistics.paired import Evidence, Pairing
+from partbench.functional.statistics import Evidence, Pairing
 from partbench.leaderboard.pairs import pairs
 from partbench.leaderboard.standings import standings
 

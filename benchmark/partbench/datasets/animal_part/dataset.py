@@ -1,12 +1,13 @@
-"""The dataset `animal_part`: crops of photographs of five animals, with head and legs, and photos without them.
+"""The dataset `animal_part`: crops of photographs of thirty animals, with head and legs, and photos without them.
 
 ILSVRC 2013 DET Animal-Part, published with "Interpretable Convolutional Neural Networks" (Zhang, Wu, Zhu, CVPR 2018,
-section 6); the five of its thirty categories that the published comparison tables share.
+section 6).
 """
 
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,11 +21,13 @@ from torch import Tensor
 
 from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, hookimpl
 from partbench.datasets.animal_part.layout import (
+    FRAME,
     PARTS,
     TRUTH_FOLDER,
     AnimalPartFolder,
     Photo,
     category_photos,
+    has_negatives,
     negative_photos,
     whole,
 )
@@ -32,9 +35,16 @@ from partbench.datasets.data_root import given_root
 from partbench.datasets.matlab.process import MatlabProcess
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
-WNIDS = {"cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "horse": "n02374451", "sheep": "n02411705"}
+WNIDS = {  # WordNet ids of ILSVRC's categories
+    "antelope": "n02419796", "armadillo": "n02454379", "bear": "n02131653", "bird": "n01503061", "camel": "n02437136",
+    "cat": "n02121808", "cattle": "n02402425", "dog": "n02084071", "elephant": "n02503517", "fox": "n02118333",
+    "frog": "n01639765", "giant_panda": "n02510455", "goldfish": "n01443537", "hamster": "n02342885",
+    "hippopotamus": "n02398521", "horse": "n02374451", "koala": "n01882714", "lion": "n02129165",
+    "lizard": "n01674464", "lobster": "n01982650", "monkey": "n02484322", "otter": "n02444819", "rabbit": "n02324045",
+    "red_panda": "n02509815", "sheep": "n02411705", "squirrel": "n02355227", "swine": "n02395003",
+    "tiger": "n02129604", "turtle": "n01662784", "zebra": "n02391049",
+}  # fmt: skip
 OTHER = "other"
-FRAME = 224  # px: the side of the frame in which parts are annotated
 MATLAB_SHIFT = 0.5  # px: MATLAB puts the centre of the first pixel at 1, a Batch puts it at 0.5
 
 
@@ -91,10 +101,11 @@ class AnimalPartSet(ImageSet):
 
 
 class AnimalPart(Dataset):
-    """Photographs of cat, cattle, dog, horse and sheep with head and legs, and random photographs ("other").
+    """Photographs of thirty animals, or of those that the folder holds, with head and legs, and random photographs.
 
-    Half of the photos of each class are for training, half for testing; no randomness. Raises InputError naming the
-    file if the folder is missing, half-copied or broken; warns of single truncated photos, which are left out.
+    Random photographs are the class "other"; a folder without neg/ has none. Half of the photos of each class are for
+    training, half for testing; no randomness. Raises InputError naming the file if the folder is missing, half-copied
+    or broken; warns of single truncated photos, which are left out.
     """
 
     name: ClassVar[str] = "animal_part"
@@ -107,6 +118,7 @@ class AnimalPart(Dataset):
         licence="ImageNet's terms: non-commercial research and education; the photographs belong to their owners",
         citation="Zhang, Wu, Zhu: Interpretable Convolutional Neural Networks. CVPR 2018",
         layout=f"a folder with n02121808_obj/, n02402425_obj/, ..., neg/ and {TRUTH_FOLDER}/",
+        categories=len(WNIDS),
     )
     classes: tuple[str, ...] = (*WNIDS, OTHER)
     categories: tuple[str, ...] = tuple(WNIDS)
@@ -115,15 +127,37 @@ class AnimalPart(Dataset):
 
     def __init__(self, root: Path | None = None, size: int = FRAME) -> None:
         super().__init__(root, size)
+        root = _given(root)
+        self.categories = _present(root)
+        self.classes = (*self.categories, OTHER) if has_negatives(root) else self.categories
         with MatlabProcess() as process:
-            folder = AnimalPartFolder(_checked(root), process)
-            photos = negative_photos(folder, self.classes.index(OTHER))
+            folder = AnimalPartFolder(root, process)
+            photos = negative_photos(folder, len(self.categories)) if OTHER in self.classes else []
             for label, category in enumerate(self.categories):
                 photos += category_photos(folder, category, WNIDS[category], label)
+        self._warn_of_what_is_absent(root)
         train, test = halves(whole(photos))
         memory = CropMemory()
         self.train = AnimalPartSet(train, size, self._fingerprint(folder, "train"), memory)
         self.test = AnimalPartSet(test, size, self._fingerprint(folder, "test"), memory)
+
+    @classmethod
+    def categories_in(cls, root: Path | None) -> tuple[str, ...]:
+        """The animals that a folder holds photographs of."""
+        return _present(_given(root))
+
+    @classmethod
+    def has_random_images(cls, root: Path | None) -> bool:
+        """Whether a folder holds neg/; True where none is named."""
+        return root is None or has_negatives(root)
+
+    def _warn_of_what_is_absent(self, root: Path) -> None:
+        if absent := [name for name in WNIDS if name not in self.categories]:
+            counts = f"{len(self.categories)} of {len(WNIDS)} categories, without {', '.join(absent)}"
+            warnings.warn(f"animal_part: {root} holds {counts}", stacklevel=3)
+        if OTHER not in self.classes:
+            use = "single tasks (animal_part/CATEGORY) need --other FOLDER"
+            warnings.warn(f"animal_part: {root} holds no random photographs (neg/*.JPEG); {use}", stacklevel=3)
 
     def _fingerprint(self, folder: AnimalPartFolder, split: str) -> str:
         text = f"{self.name} {self.version} {self.size} {split} {folder.digest.hexdigest()}"
@@ -145,14 +179,20 @@ def halves(photos: list[Photo]) -> tuple[list[Photo], list[Photo]]:
     return sorted(train, key=order), sorted(test, key=order)
 
 
-def _checked(root: Path | None) -> Path:
-    """The root folder, if it looks like one."""
-    wanted = f"the folder that holds {WNIDS['cat']}_obj/, {WNIDS['cattle']}_obj/, ..., neg/"
-    root = given_root("animal_part", root, wanted)
-    for category, wnid in WNIDS.items():
-        if not (root / f"{wnid}_obj").is_dir():
-            raise InputError(f"{root} has no {wnid}_obj/ ({category}); --data-root must name {wanted}")
-    return root
+WANTED = f"the folder that holds {WNIDS['cat']}_obj/, {WNIDS['cattle']}_obj/, ..., neg/"
+
+
+def _given(root: Path | None) -> Path:
+    return given_root("animal_part", root, WANTED)
+
+
+def _present(root: Path) -> tuple[str, ...]:
+    """The animals that there is a folder of. Raises InputError if there are none."""
+    found = tuple(name for name, wnid in WNIDS.items() if (root / f"{wnid}_obj").is_dir())
+    if not found:
+        example = f"such as {WNIDS['cat']}_obj/ (cat)"
+        raise InputError(f"{root} has no folder of a category, {example}; --data-root must name {WANTED}")
+    return found
 
 
 @hookimpl

@@ -6,18 +6,24 @@ import hashlib
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import digits
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from partbench import InputError
+from partbench.datasets.links import check_link, files_in
 from partbench.datasets.matlab.process import MatFile, MatlabProcess
 from partbench.datasets.photograph import Corners, whole_ones
 
 TRUTH_FOLDER = "data_input_DET-2015-subset-ILSVRC2013train"
 PARTS = ("head", "legs")
+FRAME = 224  # px: the side of the frame in which parts are annotated
+BESIDE = FRAME / 2  # px that a centre may lie outside of the frame
+LEGLESS = ("goldfish",)  # published without a truth file of the legs
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+NEGATIVES, NEGATIVE = "neg", ".JPEG"
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class AnimalPartFolder:
     def mat(self, path: str) -> MatFile | None:
         """A .mat file, None if there is none."""
         file = self.root / path
+        if file.is_symlink():
+            check_link(file, self.root)
         if not file.is_file():
             return None
         content = file.read_bytes()
@@ -58,8 +66,10 @@ class AnimalPartFolder:
         return MatFile(file, content, self.process)
 
     def photos(self, folder: str, suffix: str) -> list[Path]:
-        """The photos of a folder, by name. Raises InputError if there are none."""
-        files = sorted(f for f in (self.root / folder).glob(f"[0-9]*{suffix}"))
+        """The photos of a folder, by name. Raises InputError if there are none, and for a link out of the folder."""
+        place = self.root / folder
+        found = files_in(place, self.root, (suffix,)) if place.is_dir() else ()
+        files = sorted(Path(entry.path) for entry in found if entry.name[0] in digits)
         if not files:
             raise InputError(f"no photos {self.root / folder}/*{suffix}; --data-root must hold {folder}/ as published")
         for file in files:
@@ -85,7 +95,7 @@ def category_photos(folder: AnimalPartFolder, name: str, wnid: str, label: int) 
     _check_complete(files, len(boxes[1]), boxes[0])
     parts = [_part(truth, len(files)) for truth in truths]
     for part, truth in zip(PARTS, truths, strict=True):
-        if truth is None:
+        if truth is None and not (part == "legs" and name in LEGLESS):
             warnings.warn(f"animal_part: no truth file for the {part} of {name} ({wnid})", stacklevel=2)
     centres, extents, found = (np.stack(axis, 1) for axis in zip(*parts, strict=True))
     photos = [
@@ -99,10 +109,15 @@ def category_photos(folder: AnimalPartFolder, name: str, wnid: str, label: int) 
     return photos
 
 
+def has_negatives(root: Path) -> bool:
+    """Whether a folder holds random photographs."""
+    return any((root / NEGATIVES).glob(f"[0-9]*{NEGATIVE}"))
+
+
 def negative_photos(folder: AnimalPartFolder, label: int) -> list[Photo]:
     """The photos of neg/: whole images without annotation."""
     nowhere, none = np.full((len(PARTS), 2), np.nan), np.zeros(len(PARTS), int)
-    files = folder.photos("neg", ".JPEG")
+    files = folder.photos(NEGATIVES, NEGATIVE)
     return [Photo(f"neg/{file.stem}", file, label, None, nowhere, nowhere, none) for file in files]
 
 
@@ -158,6 +173,10 @@ def _part(truth: MatFile | None, rows: int) -> tuple[ndarray, ndarray, ndarray]:
             raise InputError(f"{truth.path} has a {centre.shape} centre in row {i + 1}, expected 2 x K; copy it again")
         if not np.isfinite(centre).all():
             raise InputError(f"{truth.path} has a centre that is no number in row {i + 1}; copy it again")
+        far = ((centre < -BESIDE) | (centre > FRAME + BESIDE)).any(0)
+        if far.any():
+            warnings.warn(f"animal_part: {truth.path} has a centre far outside of its box, row {i + 1}", stacklevel=3)
+            centre, extent = centre[:, ~far], extent[:, ~far] if extent.shape == centre.shape else extent
         found[i] = centre.shape[1]
         if found[i] == 1:
             centres[i] = centre[:, 0]

@@ -7,10 +7,12 @@ Neural Networks Semantically and Quantitatively" (Chen et al., ICCV 2019, sectio
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, Register, hookimpl
 from partbench.datasets.celeba.layout import (
+    ARCHIVE,
     ATTRIBUTES,
     LANDMARKS,
     PARTITION_FILE,
@@ -26,11 +29,10 @@ from partbench.datasets.celeba.layout import (
     CelebaFolder,
     Faces,
 )
-from partbench.datasets.data_root import given_root
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 
 WIDTH, HEIGHT = 178, 218  # px of every aligned photo
-TRAIN, TEST = "0", "2"  # partition 1, for validation, is not used
+TRAIN, TEST = 0, 2  # partition 1, for validation, is not used
 
 
 class CelebASet(ImageSet):
@@ -78,9 +80,9 @@ class CelebASet(ImageSet):
 class CelebA(Dataset):
     """Photographs of faces, whose attributes are explained by other attributes: attractive, heavy_makeup, male, young.
 
-    Partition 0 of the official split is for training, 2 for testing. Raises InputError naming file and line if
-    anything is missing or wrong. The network of the paper, a VGG-16 trained on the forty attributes, is not among the
-    performers: the default one is a head trained on them from the photos at hand.
+    Partition 0 of the official split is for training, 2 for testing; of the photos those that are there. Raises
+    InputError naming file and line if anything is missing or wrong. The network of the paper, a VGG-16 trained on the
+    forty attributes, is not among the performers: the default one is a head trained on them from the photos at hand.
     """
 
     name: ClassVar[str] = "celeba"
@@ -92,7 +94,8 @@ class CelebA(Dataset):
         size="1.4 GB",
         licence="for non-commercial research; the photographs belong to their owners",
         citation="Liu, Luo, Wang, Tang: Deep Learning Face Attributes in the Wild. ICCV 2015",
-        layout=f"a folder with Anno/, Eval/ and {PHOTOS}/",
+        layout=f"a folder with Anno/, Eval/ and {PHOTOS}/; or with their files and img_align_celeba/, as torchvision "
+        "lays them out; or with Kaggle's .csv files. Any part of the photos",
         train=162_770,
         test=19_962,
     )
@@ -107,37 +110,36 @@ class CelebA(Dataset):
 
     def __init__(self, root: Path | None = None, size: int = 224) -> None:
         super().__init__(root, size)
-        folder = CelebaFolder(_checked(root))
+        folder = CelebaFolder.of(root)
         faces, found = folder.faces(), folder.photo_sizes()
         self.train = self._split(folder, faces, found, TRAIN)
         self.test = self._split(folder, faces, found, TEST)
 
-    def _split(self, folder: CelebaFolder, faces: Faces, found: Mapping[str, int], partition: str) -> CelebASet:
-        rows = [i for i, part in enumerate(faces.partition) if part == partition]
-        if not rows:
-            path = folder.root / PARTITION_FILE
-            raise InputError(f"{path} has no photo of partition {partition} ({PARTITIONS[partition]}); copy it again")
-        missing = [i for i in rows if faces.names[i] not in found]
-        if missing:
-            path, line = folder.root / PHOTOS / faces.names[missing[0]], missing[0] + 1
-            raise InputError(
-                f"{path} is missing ({PARTITION_FILE} line {line}), as are {len(missing) - 1} others of "
-                f"{len(rows)} for {PARTITIONS[partition]}; unpack img_align_celeba.zip again"
-            )
+    def _split(self, folder: CelebaFolder, faces: Faces, found: Mapping[str, int], partition: int) -> CelebASet:
+        listed: list[int] = np.flatnonzero(faces.partition == partition).tolist()
+        what = PARTITIONS[partition]
+        if not listed:
+            path = folder.path_of(PARTITION_FILE)
+            raise InputError(f"{path} has no photo of partition {partition} ({what}); copy it again")
+        rows = [i for i in listed if faces.names[i] in found]
+        if len(rows) < len(listed):
+            _tell_missing(folder, faces, listed, rows, what)
         sizes = " ".join(f"{faces.names[i]} {found[faces.names[i]]}" for i in rows)
         text = f"{self.name} {self.version} {self.size} {partition} {folder.digest.hexdigest()} {sizes}"
         fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        return CelebASet(folder.root / PHOTOS, faces, rows, self.size, fingerprint)
+        return CelebASet(folder.photos(), faces, rows, self.size, fingerprint)
 
 
-def _checked(root: Path | None) -> Path:
-    """The root folder, if it looks like one."""
-    wanted = "the folder that holds Anno/, Eval/ and Img/"
-    root = given_root("celeba", root, wanted)
-    for folder in (root / "Anno", root / "Eval", root / "Img"):
-        if not folder.is_dir():
-            raise InputError(f"no folder {folder}; --data-root must name {wanted}")
-    return root
+def _tell_missing(folder: CelebaFolder, faces: Faces, listed: list[int], rows: list[int], what: str) -> None:
+    """Warn that photos of a partition are missing; raise InputError if all are."""
+    first = min(set(listed) - set(rows))
+    where = (
+        f"first missing {faces.names[first]} ({folder.path_of(PARTITION_FILE).name} line {faces.first_line + first})"
+    )
+    text = f"{folder.photos()} holds {len(rows):,} of {len(listed):,} photos for {what}, {where}"
+    if not rows:
+        raise InputError(f"{text}; unpack {ARCHIVE} again")
+    warnings.warn(f"celeba: {text}", stacklevel=4)
 
 
 @hookimpl

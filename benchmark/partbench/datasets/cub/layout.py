@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.cub.species import SPECIES
 from partbench.datasets.data_root import given_root
+from partbench.datasets.links import sizes_in
 from partbench.datasets.photograph import whole_ones
 from partbench.datasets.text_table import AGAIN, NumberTable, named_rows, text_of
 
@@ -180,13 +180,8 @@ class CubFolder:
         found: dict[str, int] = {}
         base = (self.root / PHOTOS).resolve()
         for folder in folders:
-            _check_link(base / folder, base)
-            with os.scandir(base / folder) as entries:
-                for entry in entries:
-                    if entry.is_symlink():
-                        _check_link(Path(entry.path), base)
-                    if entry.name.endswith(".jpg") and entry.is_file():
-                        found[f"{folder}/{entry.name}"] = entry.stat().st_size
+            sizes = sizes_in(base / folder, base, ".jpg")
+            found |= {f"{folder}/{name}": size for name, size in sizes.items()}
         missing = [name for name in names if name not in found]
         if missing:
             path = self.root / PHOTOS / missing[0]
@@ -205,10 +200,3 @@ def folder_of(number: int) -> str:
 
 def _image_and_part(key: int) -> str:
     return f"image {key // len(LANDMARKS)}, part {key % len(LANDMARKS) + 1}"
-
-
-def _check_link(path: Path, base: Path) -> None:
-    """Raise InputError for a link that leads out of the folder of photographs or to nothing."""
-    target = path.resolve()
-    if not target.is_relative_to(base) or not target.exists():
-        raise InputError(f"{path} is a link to {target}, expected a photograph in {base}; copy the photograph itself")

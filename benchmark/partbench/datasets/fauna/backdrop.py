@@ -121,12 +121,13 @@ def paint_backdrop(backdrop: Backdrop, size: int) -> Float[ndarray, "size size 3
     return picture * (1 + np.float32(fine) * (field(backdrop.mottle[1], size) - 0.5))[:, :, None]
 
 
-def cast_shadow(canvas: Float[ndarray, "s s 3"], shadow: Float[ndarray, "4"], strength: float) -> None:
-    """Darken the ground under the feet, in place: a soft ellipse (centre x, y, radii)."""
+def cast_shadow(canvas: Float[ndarray, "s s 3"], shadow: Float[ndarray, "*shadows 4"], strength: float) -> None:
+    """Darken the ground under the feet, in place: soft ellipses (centre x, y, radii)."""
     along = (np.arange(canvas.shape[0], dtype=np.float32) + 0.5) / canvas.shape[0]
-    x, y, rx, ry = (np.float32(v) for v in shadow)
-    weight = np.exp(-(((along - x) / rx) ** 2))[None] * np.exp(-(((along - y) / ry) ** 2))[:, None]
-    canvas *= (1 - np.float32(strength) * weight)[:, :, None]
+    for ellipse in np.atleast_2d(shadow):
+        x, y, rx, ry = (np.float32(v) for v in ellipse)
+        weight = np.exp(-(((along - x) / rx) ** 2))[None] * np.exp(-(((along - y) / ry) ** 2))[:, None]
+        canvas *= (1 - np.float32(strength) * weight)[:, :, None]
 
 
 def paint_occluder(canvas: Float[ndarray, "s s 4"], blob: Blob) -> ndarray:

@@ -1,4 +1,4 @@
-"""A body: solids (tapered capsules and ellipsoids) labelled with fine parts, and landmarks on them.
+"""A body: solids (tapered capsules, ellipsoids, boxes) labelled with fine parts, and landmarks on them.
 
 Body axes: x forward, y up, z to the animal's right. Image axes: x right, y down, z towards the viewer;
 placed in the frame, in fractions of it.
@@ -43,7 +43,10 @@ def frame(pitch: float, yaw: float) -> Frame:
 
 @dataclass(frozen=True)
 class Solids:
-    """Solids in image axes. Cones run from `start` to `end` with radii `radii`; `shape` is Q of d'Qd = 1."""
+    """Solids in image axes. Cones run from `start` to `end` with radii `radii`; `shape` is Q of d'Qd = 1.
+
+    The columns of `sides` are the half sides of a box, at right angles to each other.
+    """
 
     start: Float[ndarray, "a 3"]
     end: Float[ndarray, "a 3"]
@@ -51,16 +54,22 @@ class Solids:
     centre: Float[ndarray, "b 3"]
     shape: Float[ndarray, "b 3 3"]
     extent: Float[ndarray, "b 3"]  # half sides of the bounding box of each ellipsoid
-    parts: tuple[str, ...]  # of the cones, then of the ellipsoids
+    parts: tuple[str, ...]  # of the cones, then of the ellipsoids, then of the boxes
     materials: Int[ndarray, "solids"]
     landmarks: dict[str, tuple[str, Point]]  # name -> (the fine part it lies on, point)
+    middle: Float[ndarray, "c 3"] = field(default_factory=lambda: np.zeros((0, 3)))  # of the boxes
+    sides: Float[ndarray, "c 3 3"] = field(default_factory=lambda: np.zeros((0, 3, 3)))
 
     def corners(self) -> tuple[Float[ndarray, "solids 3"], Float[ndarray, "solids 3"]]:
         """Lowest and highest corner of the bounding box of each solid."""
         first, last = self.radii[:, :1], self.radii[:, 1:]
         low = np.minimum(self.start - first, self.end - last)
         high = np.maximum(self.start + first, self.end + last)
-        return (np.concatenate((low, self.centre - self.extent)), np.concatenate((high, self.centre + self.extent)))
+        reach = np.abs(self.sides).sum(2)
+        return (
+            np.concatenate((low, self.centre - self.extent, self.middle - reach)),
+            np.concatenate((high, self.centre + self.extent, self.middle + reach)),
+        )
 
     def moved(self, zoom: float, offset: Point) -> Solids:
         """Every point p at zoom p + offset."""
@@ -74,6 +83,8 @@ class Solids:
             self.parts,
             self.materials,
             {name: (part, zoom * point + offset) for name, (part, point) in self.landmarks.items()},
+            zoom * self.middle + offset,
+            zoom * self.sides,
         )
 
 
@@ -83,6 +94,7 @@ class Body:
 
     cones: list[tuple[Any, ...]] = field(default_factory=list)
     ellipsoids: list[tuple[Any, ...]] = field(default_factory=list)
+    boxes: list[tuple[Any, ...]] = field(default_factory=list)
     landmarks: dict[str, tuple[str, Point]] = field(default_factory=dict)
     feet: list[Point] = field(default_factory=list)
 
@@ -97,6 +109,10 @@ class Body:
     def ellipsoid(self, part: str, centre: Point, axes: Frame, material: IntEnum = Material.COAT) -> None:
         """`axes`: the three half axes as columns."""
         self.ellipsoids.append((part, material, centre, axes))
+
+    def box(self, part: str, centre: Point, axes: Frame, material: IntEnum = Material.COAT) -> None:
+        """`axes`: the three half sides as columns, at right angles to each other."""
+        self.boxes.append((part, material, centre, axes))
 
     def landmark(self, name: str, part: str, point: Point) -> None:
         self.landmarks[name] = (part, point)
@@ -118,7 +134,7 @@ class Body:
         """The body under an orthogonal map from body to image axes."""
         axes = view @ np.array([e[3] for e in self.ellipsoids]).reshape(-1, 3, 3)
         covariance = axes @ axes.transpose(0, 2, 1)
-        solids = (*self.cones, *self.ellipsoids)
+        solids = (*self.cones, *self.ellipsoids, *self.boxes)
         return Solids(
             np.array([c[2] for c in self.cones]).reshape(-1, 3) @ view.T,
             np.array([c[3] for c in self.cones]).reshape(-1, 3) @ view.T,
@@ -129,4 +145,6 @@ class Body:
             tuple(s[0] for s in solids),
             np.array([int(s[1]) for s in solids]),
             {name: (part, view @ point) for name, (part, point) in self.landmarks.items()},
+            np.array([b[2] for b in self.boxes]).reshape(-1, 3) @ view.T,
+            view @ np.array([b[3] for b in self.boxes]).reshape(-1, 3, 3),
         )

@@ -29,6 +29,7 @@ from partbench.datasets.fauna.render import (
     rendered,
     stack,
 )
+from partbench.datasets.fauna.vocabulary import FAUNA, Vocabulary
 
 TRAIN_SEED, TEST_SEED = 1, 2
 ATTRIBUTE_SEEDS = 3, 4  # of the attribute scenes for training and testing
@@ -54,6 +55,7 @@ class FaunaSet(ImageSet):
     progress: Progress = field(default=silent, repr=False, compare=False)
     kind: ClassVar[str] = "fauna"
     scenes: ClassVar[dict[str, Any]] = {}  # options of `render`
+    vocabulary: ClassVar[Vocabulary] = FAUNA
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
     _drawn: dict[int, dict[str, np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lacking: dict[str, FaunaSet] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -65,7 +67,7 @@ class FaunaSet(ImageSet):
         numbers = f"{FAUNA_VERSION}-{self.seed}-{self.count}-{self.size}"
         self.has_removals = True
         self.fingerprint = f"{self.kind}-{numbers}{''.join(f'-{part}' for part in self.without)}"
-        self.labels: Int[Tensor, "N"] = torch.arange(self.count) % len(CATEGORIES)  # categories are dealt in turn
+        self.labels: Int[Tensor, "N"] = torch.arange(self.count) % len(self.vocabulary.categories)  # dealt in turn
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """These scenes, with boxes, landmarks and part masks."""
@@ -84,9 +86,9 @@ class FaunaSet(ImageSet):
     def batch_without(self, indices: Sequence[int], part: str) -> Batch:
         """The same scenes with one part not painted: what lies behind it appears, all other pixels stay.
 
-        `part` is one of PART_NAMES, or as in `render`; where it cannot be seen, or the category lacks it, the image is
-        the same to the bit. What the part holds floats. Ids differ from those of `batch`. Raises ValueError for a name
-        that no category has.
+        `part` is one of the vocabulary's part names, or as in `render`; where it cannot be seen, or the category lacks
+        it, the image is the same to the bit. What the part holds floats. Ids differ from those of `batch`. Raises
+        ValueError for a name that no category has.
         """
         if part not in self._lacking:
             without = (*self.without, part)

@@ -19,18 +19,15 @@ from .coat import UNMARKED, field, marked
 from .render_pool import chunks_in_order
 from .scene import Light, Scene, draw_scene
 from .surface import FAR, NOTHING, Surface, softened_normals, visible_surface
-from .things import THING
 from .vocabulary import (
     ALL_LANDMARKS,
-    BOX_LANDMARKS,
     CATEGORIES,
     CUB_LANDMARKS,
     FINE_PARTS,
     LANDMARK_NAMES,
     OTHER,
     PART_NAMES,
-    merged_part,
-    removed_fine_parts,
+    Vocabulary,
 )
 
 __all__ = [
@@ -49,10 +46,6 @@ __all__ = [
 FAUNA_VERSION = "1"
 SceneOf = Callable[[int, int], Scene]
 _SUPER = 2  # samples per pixel and axis
-_FINE = tuple(dict.fromkeys(fine for parts in FINE_PARTS.values() for fine in parts))
-_CLASSES = (*CATEGORIES, OTHER)
-_FINE_ID = {fine: k + 1 for k, fine in enumerate((*_FINE, THING))}  # 0 is nothing; what is no animal has no parts
-_MERGED_OF_FINE = np.array([0, *(PART_NAMES.index(merged_part(fine)) + 1 for fine in _FINE), 0], np.uint8)
 _HOLLOW = 0.025  # of the frame: how far around a pixel the surface counts in its shading
 _LEAST_AREA = 3e-4  # of the frame: a part that shows less has no landmark
 
@@ -99,12 +92,13 @@ def render(
     if seed < 0 or index < 0 or size < 8:
         raise ValueError(f"seed and index must be >= 0 and size >= 8, found seed {seed}, index {index}, size {size}")
     scene, layer, ground = (_whole if without else _whole.__wrapped__)(scene_of, int(seed), int(index), size * _SUPER)
-    removed = removed_fine_parts(_CLASSES[scene.label], without, set(scene.solids.parts))
+    words = scene.vocabulary
+    removed = words.removed((*words.categories, OTHER)[scene.label], without, set(scene.solids.parts))
     if removed:
         layer = _uncover(scene, layer, removed)
     picture, fine = _compose(scene, layer, ground)
     image = _develop(scene.light, picture)
-    masks = _part_masks(fine)
+    masks = _part_masks(fine, words)
     landmarks = _landmarks(scene, layer._replace(fine=fine), removed)
     return Sample(image, scene.label, _box(np.logical_or.reduce(masks)), landmarks, masks)
 
@@ -167,7 +161,7 @@ def _layer(scene: Scene, size: int) -> _Layer:
 
 def _fine_parts(scene: Scene, surface: Surface) -> Int[ndarray, "s s"]:
     fine_of_solid = np.zeros(NOTHING + 1, np.uint8)
-    fine_of_solid[: len(scene.solids.parts)] = [_FINE_ID[part] for part in scene.solids.parts]
+    fine_of_solid[: len(scene.solids.parts)] = [scene.vocabulary.fine_id[part] for part in scene.solids.parts]
     return np.take(fine_of_solid, surface.solid)
 
 
@@ -178,8 +172,10 @@ def _paint(scene: Scene, surface: Surface, box: Float[ndarray, "4"]) -> Float[nd
     if x1 > x0 and y1 > y0:
         window = slice(y0, y1), slice(x0, x1)
         opaque = (surface.solid[window] != NOTHING).astype(np.float32)
-        shaded = np.minimum(_shade(scene, surface, window), 1) * opaque[:, :, None]
-        colour[window] = cv2.merge((shaded, opaque))
+        shaded = _shade(scene, surface, window)
+        np.minimum(shaded, 1, out=shaded)
+        np.multiply(shaded, opaque[:, :, None], out=colour[window][:, :, :3])
+        colour[window][:, :, 3] = opaque
     return colour
 
 
@@ -189,8 +185,8 @@ def _shade(scene: Scene, whole: Surface, window: tuple[slice, slice]) -> Float[n
     surface = Surface(*(np.ascontiguousarray(a[window]) for a in (whole.depth, whole.across, whole.down, whole.solid)))
     material = np.full(NOTHING + 1, Material.COAT, np.uint8)
     material[: len(scene.solids.materials)] = scene.solids.materials
-    material = material[surface.solid]
-    colour = coat.colours.astype(np.float32)[material]
+    material = np.take(material, surface.solid)
+    colour = np.take(coat.colours.astype(np.float32), material, axis=0)
     furry = material == Material.COAT
     if coat.pattern not in UNMARKED:
         mix = (marked(coat, size, window) * furry)[:, :, None]
@@ -205,7 +201,7 @@ def _shade(scene: Scene, whole: Surface, window: tuple[slice, slice]) -> Float[n
     shade *= 1 + pile * (furry | (material == Material.SECOND))
     shade *= _relief(surface.depth, size, light.outline)
     shade[material == Material.GLINT] = 1
-    return colour * shade[:, :, None]
+    return np.multiply(colour, shade[:, :, None], out=colour)
 
 
 def _relief(depth: Float[ndarray, "h w"], size: int, outline: float) -> Float[ndarray, "h w"]:
@@ -224,7 +220,7 @@ def _uncover(scene: Scene, whole: _Layer, removed: frozenset[str]) -> _Layer:
 
     The animal without the part is drawn only near what showed of it: as far as neighbours count in shading.
     """
-    gone = np.isin(whole.fine, [_FINE_ID[part] for part in removed])
+    gone = np.isin(whole.fine, [scene.vocabulary.fine_id[part] for part in removed])
     if not gone.any():
         return whole
     size = len(gone)
@@ -260,17 +256,17 @@ def _develop(light: Light, picture: Float[ndarray, "h w 3"]) -> UInt8[ndarray, "
     return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
-def _part_masks(fine: Int[ndarray, "s s"]) -> Bool[ndarray, "p h w"]:
+def _part_masks(fine: Int[ndarray, "s s"], words: Vocabulary) -> Bool[ndarray, "p h w"]:
     """A pixel is animal if half of its samples are, and then of the part with most of them (in a tie the earlier)."""
-    merged = _MERGED_OF_FINE[fine]
+    merged, parts = words.part_of_id[fine], len(words.part_names)
     samples = [np.ascontiguousarray(merged[i::_SUPER, j::_SUPER]) for i in range(_SUPER) for j in range(_SUPER)]
     most, owner = np.zeros_like(samples[0]), np.zeros_like(samples[0])
-    for part in range(1, len(PART_NAMES) + 1):
+    for part in range(1, parts + 1):
         count = sum((sample == part).view(np.uint8) for sample in samples)
         np.copyto(owner, part, where=count > most)
         np.maximum(most, count, out=most)
     owner[2 * sum((sample == 0).view(np.uint8) for sample in samples) > len(samples)] = 0
-    return owner == np.arange(1, len(PART_NAMES) + 1, dtype=np.uint8)[:, None, None]
+    return owner == np.arange(1, parts + 1, dtype=np.uint8)[:, None, None]
 
 
 def _box(mask: Bool[ndarray, "h w"]) -> Float[ndarray, "4"]:
@@ -280,20 +276,21 @@ def _box(mask: Bool[ndarray, "h w"]) -> Float[ndarray, "4"]:
 
 
 def _landmarks(scene: Scene, layer: _Layer, removed: frozenset[str]) -> Float[ndarray, "l 2"]:
-    """Points on the body where they can be seen; for BOX_LANDMARKS the centre of the visible part's box."""
-    size = layer.fine.shape[0]
-    found = np.full((len(ALL_LANDMARKS), 2), np.nan, np.float32)
+    """Points on the body where they can be seen; for box landmarks the centre of the visible part's box."""
+    size, words, parts = layer.fine.shape[0], scene.vocabulary, scene.vocabulary.part_names
+    rows = {name: row for row, name in enumerate(words.landmark_names)}
+    found = np.full((len(rows), 2), np.nan, np.float32)
     for name, (part, point) in scene.solids.landmarks.items():
-        if part not in removed and _seen(layer, _FINE_ID[part], point):
-            found[ALL_LANDMARKS.index(name)] = point[:2] * (size / _SUPER)
-    merged = _MERGED_OF_FINE[layer.fine]
-    for name in (n for n in BOX_LANDMARKS if n in LANDMARK_NAMES.get(_CLASSES[scene.label], ())):
+        if part not in removed and _seen(layer, words.fine_id[part], point):
+            found[rows[name]] = point[:2] * (size / _SUPER)
+    merged = words.part_of_id[layer.fine]
+    for name in words.box_landmarks.get((*words.categories, OTHER)[scene.label], ()):
         if name in scene.solids.landmarks:
             continue
-        mask = layer.fine == _FINE_ID[name] if name in ("neck", "torso") else merged == PART_NAMES.index(name) + 1
+        mask = layer.fine == words.fine_id[name] if name in ("neck", "torso") else merged == parts.index(name) + 1
         if cv2.countNonZero(mask.view(np.uint8)) >= _LEAST_AREA * size * size:
             x0, y0, x1, y1 = _box(mask)
-            found[ALL_LANDMARKS.index(name)] = (x0 + x1) / 2 / _SUPER, (y0 + y1) / 2 / _SUPER
+            found[rows[name]] = (x0 + x1) / 2 / _SUPER, (y0 + y1) / 2 / _SUPER
     return found
 
 

@@ -21,7 +21,7 @@ from .body import Body, Solids
 from .coat import Coat, draw_coat
 from .pose import Pose, draw_pose
 from .quadruped import quadruped
-from .vocabulary import CATEGORIES
+from .vocabulary import CATEGORIES, FAUNA, Vocabulary
 
 
 class Stream(IntEnum):
@@ -64,11 +64,12 @@ class Camera:
 class Scene:
     label: int
     solids: Solids
-    shadow: Float[ndarray, "4"]  # centre x, y and radii of the soft shadow under the feet
+    shadow: Float[ndarray, "*shadows 4"]  # centre x, y and radii of the soft shadow under the feet; one or several
     coat: Coat
     backdrop: Backdrop
     light: Light
     occluder: Blob | None
+    vocabulary: Vocabulary = FAUNA
 
 
 @lru_cache(maxsize=4)
@@ -87,7 +88,7 @@ def random_stream(seed: int, index: int, which: Stream) -> np.random.Generator:
 
 def stage(label: int, body: Body, camera: Camera, coat: Coat, stream: Callable[[Stream], np.random.Generator]) -> Scene:
     """A body put into the frame, with the backdrop, light and occluder of these streams."""
-    view = _view(camera)
+    view = view_of(camera.angles)
     solids = body.seen_from(view)
     zoom, offset, bounds = _place(solids, camera)
     feet = zoom * np.array(body.feet) @ view.T + offset
@@ -95,7 +96,7 @@ def stage(label: int, body: Body, camera: Camera, coat: Coat, stream: Callable[[
     shadow = np.array((feet[:, 0].mean(), feet[:, 1].max() + 0.01, 0.85 * spread, 0.22 * spread))
     backdrop = draw_backdrop(stream(Stream.BACKDROP), float(coat.colours[0].mean()))
     occluder = _draw_occluder(stream(Stream.OCCLUDER), np.clip(bounds, 0, 1))
-    light = _draw_light(stream(Stream.LIGHT))
+    light = draw_light(stream(Stream.LIGHT))
     return Scene(label, solids.moved(zoom, offset), shadow, coat, backdrop, light, occluder)
 
 
@@ -114,9 +115,9 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     return Camera(angles, size, place, cut if rng.random() < 0.2 else None)
 
 
-def _view(camera: Camera) -> Float[ndarray, "3 3"]:
-    """Orthogonal map from body axes to image axes."""
-    cy, sy, cp, sp, cr, sr = (f(a) for a in camera.angles for f in (np.cos, np.sin))
+def view_of(angles: tuple[float, float, float]) -> Float[ndarray, "3 3"]:
+    """Orthogonal map from body axes to image axes, for a yaw, pitch and roll."""
+    cy, sy, cp, sp, cr, sr = (f(a) for a in angles for f in (np.cos, np.sin))
     turn = np.array(((cy, 0, -sy), (0, 1, 0), (sy, 0, cy)))
     tilt = np.array(((1, 0, 0), (0, cp, -sp), (0, sp, cp)))
     bank = np.array(((cr, -sr, 0), (-sr, -cr, 0), (0, 0, 1)))
@@ -137,7 +138,7 @@ def _place(solids: Solids, camera: Camera) -> tuple[float, Float[ndarray, "3"], 
     return float(zoom), np.append(corner - low, 0.0), np.stack((corner, corner + spans))
 
 
-def _draw_light(rng: np.random.Generator) -> Light:
+def draw_light(rng: np.random.Generator) -> Light:
     around, height = rng.uniform(-1.2, 1.2), rng.uniform(0.5, 1.2)
     direction = np.array((np.sin(around) * np.cos(height), -np.sin(height), np.cos(around) * np.cos(height)))
     return Light(

@@ -13,8 +13,8 @@ from math import cos, pi, sin, tau
 import numpy as np
 
 from .body import Body, Material, Point, frame, vector
+from .vocabulary import THING
 
-THING = "thing"  # the only part of these bodies; it is none of the parts that are masked
 COAT, SECOND, KERATIN, DARK = Material.COAT, Material.SECOND, Material.KERATIN, Material.DARK
 Rng = np.random.Generator
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, NotApplicable, Register, hookimpl
 from partbench.datasets.funnybirds.layout import CLASSES, COUNTS, FunnyBirdsFolder, Pictures
 from partbench.datasets.funnybirds.part_map import NOTHING, PARTS, part_labels
-from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode, nearest
 
 CATEGORIES = tuple(f"class_{number:02d}" for number in range(CLASSES))
 PNG_END = b"IEND\xaeB`\x82"
@@ -89,8 +89,7 @@ class FunnyBirdsSet(ImageSet):
                 found, expected = (f"{one.shape[1]} x {one.shape[0]}" for one in (part_map, image))
                 where = f"{self.folder.root / path} is {found} px"
                 raise InputError(f"{where}, expected {expected} as its image; copy the dataset again")
-            places = [((np.arange(self.size) + 0.5) * side / self.size).astype(int) for side in part_map.shape[:2]]
-            return part_labels(part_map)[np.ix_(*places)]
+            return nearest(part_labels(part_map), self.size)
 
         return self._memory.get(path, read)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,8 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.data_root import given_root
 from partbench.datasets.funnybirds.part_map import PARTS
-from partbench.datasets.text_table import AGAIN, text_of
+from partbench.datasets.links import sizes_in
+from partbench.datasets.text_table import AGAIN, json_of
 
 NESTED = "FunnyBirds"  # the folder that the archive unpacks to
 CLASSES = 50
@@ -115,7 +114,7 @@ class FunnyBirdsFolder:
 
     def _check_parts(self) -> None:
         path = self.root / PARTS_FILE
-        found = self._json(path)
+        found = json_of(path)
         if not isinstance(found, dict) or sorted(found) != list(PARTS):
             names = ", ".join(map(str, sorted(found))) if isinstance(found, dict) else type(found).__name__
             raise InputError(f"{path} is of {names[:80] or 'nothing'}, expected {', '.join(PARTS)}; {AGAIN}")
@@ -129,33 +128,18 @@ class FunnyBirdsFolder:
         return number
 
     def _list(self, path: Path) -> list[Any]:
-        found = self._json(path)
+        found = json_of(path)
         if not isinstance(found, list) or not found:
             raise InputError(f"{path} is {found!r:.40}, expected a list of entries; {AGAIN}")
         return found
 
-    def _json(self, path: Path) -> Any:
-        try:
-            return json.loads(text_of(path))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path} line {error.lineno}, column {error.colno}: {error.msg}; {AGAIN}") from error
-        except (RecursionError, ValueError) as error:
-            raise InputError(f"{path} cannot be read as JSON ({error!s:.80}); {AGAIN}") from error
-
     def _sizes(self, folder: str, classes: list[int]) -> dict[str, int]:
         """Bytes of each image by its path below a folder. Raises InputError for a link out of the folder."""
-        base, found = (self.root / folder).resolve(), {}
+        base, found = (self.root / folder).resolve(), dict[str, int]()
         if not base.is_dir():
             raise InputError(f"no folder {self.root / folder}; copy the whole dataset")
         for number in classes:
-            if not (base / str(number)).is_dir():
-                continue
-            with os.scandir(base / str(number)) as entries:
-                for entry in entries:
-                    target = Path(entry.path).resolve() if entry.is_symlink() else base
-                    if not target.is_relative_to(base) or not target.exists():
-                        wanted = f"expected an image in {base}; copy the image itself"
-                        raise InputError(f"{entry.path} is a link to {target}, {wanted}")
-                    if entry.name.endswith(".png") and entry.is_file():
-                        found[f"{number}/{entry.name}"] = entry.stat().st_size
+            if (base / str(number)).is_dir():
+                sizes = sizes_in(base / str(number), base, ".png")
+                found |= {f"{number}/{name}": size for name, size in sizes.items()}
         return found

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from partbench.datasets.matlab.network import MatConvNet
@@ -19,6 +19,9 @@ from partbench.datasets.matlab.refusal import Refused
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 EMPTY: Float[ndarray, "0 0"] = np.zeros((0, 0))
 MOST = 1_000_000  # elements of an array; those of an annotation have a few, a struct array one for each photo
+
+
+Steps = Sequence[str | int]  # from a variable down: fields by name, elements of struct arrays by number from 0
 
 
 class Encoding(Protocol):
@@ -66,10 +69,34 @@ class MatContent:
         return MatConvNet(self._variables()).average_image()
 
     def _variables(self) -> dict[str, Any]:
-        encoding = self._encoding
-        if not isinstance(encoding, Version5):
-            raise Refused("is a MATLAB v7.3 file, expected v5, as networks of MatConvNet are published")
-        return encoding.variables
+        return self._version5().variables
+
+    def texts(self, path: Steps) -> list[str]:
+        """The texts at a path, of every element of the struct arrays on the way that the path does not number."""
+        return [self._text(path, node) for node in self._nodes(path)]
+
+    def planes(self, path: Steps) -> list[UInt8[ndarray, "r c"]]:
+        """The arrays at a path as 0 and 1, which tells zeros from other values."""
+        return [self._mask(path, node) for node in self._nodes(path)]
+
+    def _nodes(self, path: Steps) -> list[ndarray]:
+        return self._version5().nodes(path)
+
+    def _version5(self) -> Version5:
+        if not isinstance(self._encoding, Version5):
+            raise Refused("is a MATLAB v7.3 file, expected v5 as published")
+        return self._encoding
+
+    def _text(self, path: Steps, node: ndarray) -> str:
+        if node.dtype.kind != "U" or node.size != 1:
+            raise Refused(f"has {_shown(node)} as {_dotted(path)}, expected a text")
+        return str(node.flat[0])
+
+    def _mask(self, path: Steps, node: ndarray) -> UInt8[ndarray, "r c"]:
+        if node.dtype.kind not in "buif" or node.ndim != 2:
+            raise Refused(f"has {_shown(node)} as {_dotted(path)}, expected numbers of two axes")
+        _check_size(node.shape)
+        return (node != 0).astype(np.uint8)
 
     @cached_property
     def _encoding(self) -> Encoding:
@@ -107,6 +134,16 @@ class Version5:
         from scipy.io import loadmat
 
         self.variables: dict[str, Any] = loadmat(BytesIO(content))
+
+    def nodes(self, path: Steps) -> list[ndarray]:
+        """What is at a path, of all elements of struct arrays on the way."""
+        found = [self.variables[path[0]]] if path[0] in self.variables else []
+        if not found:
+            raise Refused(f"has no {path[0]}")
+        for depth, step in enumerate(path[1:], 1):
+            records = [record for node in found for record in _records(node, path[:depth])]
+            found = records[step : step + 1] if isinstance(step, int) else [_field(r, step, path) for r in records]
+        return [np.asarray(node) for node in found]
 
     def column(self, variable: str, field: str) -> list[Any]:
         rows = self.variables[variable]
@@ -164,6 +201,31 @@ class Hdf5:
     def _referenced(self, node: Any) -> list[Any]:
         _check_size(node.shape)
         return [self._h5.h5r.dereference(reference, self._file) for reference in self._h5.Dataset(node)[()].ravel()]
+
+
+def _records(node: ndarray, path: Steps) -> list[Any]:
+    """The elements of a struct array; none of an empty array of any type, which is what MATLAB writes for none."""
+    node = np.asarray(node)
+    _check_size(node.shape)
+    if node.size and not node.dtype.names:
+        raise Refused(f"has {_shown(node)} as {_dotted(path)}, expected a struct")
+    return list(node.ravel()) if node.size else []
+
+
+def _field(record: Any, name: str, path: Steps) -> ndarray:
+    if name not in record.dtype.names:
+        raise Refused(f"has no {_dotted(path[: list(path).index(name) + 1])}")
+    value: ndarray = record[name]
+    return value
+
+
+def _dotted(path: Steps) -> str:
+    """A path as MATLAB writes it: anno.objects(2).class."""
+    return "".join(f"({step + 1})" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def _shown(node: ndarray) -> str:
+    return f"an array of {' x '.join(map(str, node.shape))} ({node.dtype.kind})"
 
 
 def _check_size(shape: Sequence[int]) -> None:

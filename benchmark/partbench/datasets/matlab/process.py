@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped, UInt8
 from numpy import ndarray
 
 from partbench import InputError
@@ -36,20 +36,32 @@ class MatFile:
 
     def values(self, variable: str, field: str) -> list[Float[ndarray, "r c"]]:
         """`variable(i).field` for every i, in MATLAB's shape; (0, 0) where empty; text is read as a number."""
-        return self.process.ask(self, "values", variable, field)
+        return self.process.arrays(self, "values", variable, field)
+
+    def texts(self, *path: str | int) -> list[str]:
+        """The texts at a path of fields by name and elements by number, as "anno", "objects", 0, "class".
+
+        Of elements of a struct array that the path does not number, all are read: those of an outer one in turn.
+        """
+        texts: list[str] = self.process.ask(self, "texts", path)[0]["texts"]
+        return texts
+
+    def planes(self, *path: str | int) -> list[UInt8[ndarray, "r c"]]:
+        """The arrays at a path (see `texts`), as 0 and 1, which tells zeros from other values."""
+        return self.process.arrays(self, "planes", path)
 
     def nested(self, variable: str, path: str, names: Sequence[str]) -> list[list[Float[ndarray, "r c"]]]:
         """`variable(i).a.b.name` for every i and every name, `path` being "a/b"; of struct arrays the first."""
-        found, width = self.process.ask(self, "nested", variable, path, list(names)), len(names)
+        found, width = self.process.arrays(self, "nested", variable, path, list(names)), len(names)
         return [found[start : start + width] for start in range(0, len(found), width)]
 
     def layer(self, name: str) -> list[Float[ndarray, "r c"]]:
         """Of a layer of a MatConvNet network: filters (h * w * in, out), their shape, biases, pad, stride, param."""
-        return self.process.ask(self, "layer", name)
+        return self.process.arrays(self, "layer", name)
 
     def average_image(self) -> list[Float[ndarray, "r c"]]:
         """What a MatConvNet network subtracts of RGB in [0, 255], (h * w, 3), and its height and width."""
-        return self.process.ask(self, "average_image")
+        return self.process.arrays(self, "average_image")
 
 
 class MatlabProcess:
@@ -84,8 +96,12 @@ class MatlabProcess:
                     pipe.close()
         return process.wait()
 
-    def ask(self, file: MatFile, method: str, *arguments: Any) -> list[Float[ndarray, "r c"]]:
+    def arrays(self, file: MatFile, method: str, *arguments: Any) -> list[Shaped[ndarray, "r c"]]:
         """The arrays that a method of `encodings.MatContent` gives of a file. Raises InputError naming the file."""
+        return _unpacked(self.ask(file, method, *arguments)[1])
+
+    def ask(self, file: MatFile, method: str, *arguments: Any) -> tuple[dict[str, Any], bytes]:
+        """What `worker.answer` gives for a method of `encodings.MatContent`. Raises InputError naming the file."""
         if self._process is None:
             self._process = _started()
         timer = threading.Timer(self.limit, self._process.kill)
@@ -104,7 +120,7 @@ class MatlabProcess:
             raise InputError(f"{file.path} {head['refused']}; copy it again")
         if "broken" in head:
             raise InputError(f"cannot read {file.path}, it may be truncated; copy it again ({head['broken']})")
-        return _unpacked(data)
+        return head, data
 
     def _answer(self, process: subprocess.Popen[bytes], file: MatFile, call: list[Any]) -> tuple[dict[str, Any], bytes]:
         assert process.stdin is not None
@@ -138,7 +154,7 @@ def _started() -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload]
 
 
-def _unpacked(data: bytes) -> list[Float[ndarray, "r c"]]:
+def _unpacked(data: bytes) -> list[Shaped[ndarray, "r c"]]:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         shapes, numbers = arrays["shapes"], arrays["numbers"]
     ends = shapes.prod(axis=1).cumsum()

@@ -3,8 +3,8 @@
 It reads requests from stdin, one line of JSON each. {"bytes": n} is followed by the n bytes of a file, which takes the
 place of the one before; [method, *arguments] calls a method of `MatContent`. Each call is answered on stdout by a line
 of JSON: {"bytes": n} and n bytes of an npz file, the arrays' `shapes` (a, 2) and their `numbers` one after another;
-{"refused": why} for content that is not as expected; {"broken": why} for what the libraries raise of damaged bytes. The
-process ends when stdin does, or by the system when it has used `MOST_SECONDS` of CPU time.
+{"texts": [...]}; {"refused": why} for content that is not as expected; {"broken": why} for what the libraries raise of
+damaged bytes. The process ends when stdin does, or by the system when it has used `MOST_SECONDS` of CPU time.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Shaped
 from numpy import ndarray
 
 from partbench.datasets.matlab.encodings import MatContent, Refused
 
-METHODS = ("values", "nested", "layer", "average_image")
+METHODS = ("values", "nested", "texts", "planes", "layer", "average_image")
 MOST_MEMORY = 2 << 30  # bytes beyond those at the start: a small file may declare, or unpack to, any size
 MOST_SECONDS = 900
 
@@ -44,11 +44,14 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
-def answer(file: MatContent, method: str, *arguments: str) -> tuple[dict[str, object], bytes]:
+def answer(file: MatContent, method: str, *arguments: Any) -> tuple[dict[str, object], bytes]:
     """The head of an answer and the bytes that follow it."""
     assert method in METHODS, method
     try:
-        data = packed(getattr(file, method)(*arguments))
+        found = getattr(file, method)(*arguments)
+        if method == "texts":
+            return {"texts": found}, b""
+        data = packed(found)
     except Refused as error:
         return {"refused": _line(str(error))}, b""
     except Exception as error:  # a broken file surfaces as almost any exception of the two libraries
@@ -56,8 +59,8 @@ def answer(file: MatContent, method: str, *arguments: str) -> tuple[dict[str, ob
     return {"bytes": len(data)}, data
 
 
-def packed(arrays: Sequence[Float[ndarray, "r c"]]) -> bytes:
-    """Arrays of two axes as an npz file."""
+def packed(arrays: Sequence[Shaped[ndarray, "r c"]]) -> bytes:
+    """Arrays of two axes and one type as an npz file."""
     file = io.BytesIO()
     shapes = np.array([array.shape for array in arrays], np.int64).reshape(-1, 2)
     kind = np.result_type(*arrays) if arrays else np.dtype(float)  # weights in single precision stay so

@@ -1,4 +1,7 @@
-"""Many pairs of explainers compared at once: what `paired.compare` does for one pair, in arrays."""
+"""Explainers compared in pairs, image by image: mean differences, their variance by source, and t intervals.
+
+The one place of the formula; `paired.compare` asks it for a single pair.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,24 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import stdtr, stdtrit
 
 from partbench.functional.statistics.moderated import Prior, moderated
-from partbench.functional.statistics.paired import COMPARABLE, LEVEL, OF_A_TASK, ROUNDING
 from partbench.functional.statistics.stack import Stack
 
+LEVEL = 0.95
+COMPARABLE = 0.9  # share of the images on which both explainers must have a value
+OF_A_TASK = 0.5  # and of the images of each task, which weighs as much with few images as with many
+LEAST_TASKS = 4  # for a statement about new categories
+ROUNDING = 1e-9  # share of two values by which they may differ and count as equal
 _AT_ONCE = 1_000_000  # differences of images in memory at once: 8 MB
 
 
 @dataclass(frozen=True)
 class Pairings:
-    """How any two of k explainers are paired: `paired.Pairing` for all of them at once.
+    """What is known of k explainers, and of the metric, beside the values.
 
     deterministic: (k), whether an explainer has no variance over seeds. network: (k), the number of the trained network
     that an explainer rests on, 0 for none. Two of the same network and the same numbers of seeds are paired by seed.
+    prior: what is known of variances over seeds, where one task tells little; differences of seeds of one network are
+    not shrunk.
     """
 
     deterministic: Bool[np.ndarray, "k"]
@@ -33,7 +42,12 @@ class Pairings:
 
 @dataclass(frozen=True)
 class Estimates:
-    """Mean differences of p pairs, as `paired.Estimate`, with the number of different images; NaN for none."""
+    """Mean differences of p pairs, the variances of these estimates and the degrees of freedom of those; NaN for none.
+
+    clusters: the number of different images or, of new categories, of tasks. Without any variance nothing tells the
+    scale of t. The sign test counts instead: degrees + 1 differences of one sign have p = 2^-degrees. Two images that
+    agree are no certainty.
+    """
 
     difference: Float[np.ndarray, "p"]
     variance: Float[np.ndarray, "p"]
@@ -42,7 +56,7 @@ class Estimates:
 
     @cached_property
     def p(self) -> Float[np.ndarray, "p"]:
-        """Two-sided p values, see `paired.Estimate.p`."""
+        """Two-sided p of Student's t for a difference of 0; 1 where difference and variance are both 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.abs(self.difference) / np.sqrt(self.variance)
         found = 2 * stdtr(self.degrees, -ratio)
@@ -50,7 +64,10 @@ class Estimates:
         return np.where(self.variance == 0, exact, found)
 
     def interval(self, level: float = LEVEL) -> Float[np.ndarray, "p 2"]:
-        """Student's t intervals of the differences, see `paired.Estimate.interval`."""
+        """Student's t intervals of the differences.
+
+        Without variance it is the difference itself, or all numbers where the sign test is not significant.
+        """
         half = stdtrit(self.degrees, (1 + level) / 2) * np.sqrt(self.variance)
         agreed = (self.difference == 0) | (self.p <= 1 - level)
         half = np.where(self.variance == 0, np.where(agreed, 0, np.inf), half)
@@ -59,17 +76,27 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Compared:
-    """p pairs: estimates over these categories, and of each pair what `paired.Comparison` says.
+    """p pairs on the tasks that both have; differences are A - B.
 
-    least: the smallest share of the images of a task on which both have a value. from_seeds: the variances due to the
-    seeds of A and B, and their degrees. over_seeds: the variance of A over seeds, pooled within tasks, and its degrees.
+    these: over these categories, conditional on the performer and on the training and test sets. It holds for new
+    images and, with several seeds, for new seeds.
+    new: over categories like these; NaN with fewer than 4 tasks.
+    better: the probability that A is better than B on an image, ties counted half; the mean over tasks.
+    images: on how many image-task pairs both have a value, of `of_images`. least: the smallest share of the images of a
+    task on which both have a value. tasks: (p, t), which tasks are compared.
+    from_images, from_seeds: the variances due to images, and to the seeds of A and B, and their degrees. Where both
+    rest on one trained network, A's is due to its seeds and B's is 0.
+    over_seeds: the variance of A over seeds, pooled within tasks, and its degrees.
     """
 
     these: Estimates
+    new: Estimates
     better: Float[np.ndarray, "p"]
     images: Int[np.ndarray, "p"]
     of_images: Int[np.ndarray, "p"]
     least: Float[np.ndarray, "p"]
+    tasks: Bool[np.ndarray, "p t"]
+    from_images: Float[np.ndarray, "2 p"]
     from_seeds: Float[np.ndarray, "2 2 p"]
     over_seeds: Float[np.ndarray, "2 p"]
 
@@ -81,26 +108,44 @@ class Compared:
 
 
 def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], pairings: Pairings) -> Compared:
-    """Compare explainers A and B of each pair, by their places in the stack; differences are A - B.
+    """Compare explainers A and B of each pair, by their places in the stack.
 
-    Numbers are those of `paired.compare`; pairs without two images on which both have a value are NaN. Pairs whose
-    explainers have values on the same images are computed together.
+    Task t of T has n_t images on which both have a value in all seeds; delta_tc is the difference of the seed means on
+    image c, d_t its mean, d the mean of the d_t. Over these categories the variance of d is V_img + V_A + V_B:
+
+        V_img = C / (C - 1) sum_c (sum over tasks t that show c of (delta_tc - d_t) / (T n_t))^2,  C - 1 degrees,
+        V_A = sum_t s2_A / S_t / T^2,  s2_A the variance over seeds pooled within tasks,  sum_t (S_t - 1) degrees,
+
+    with C the number of different images (an image of several tasks is one cluster) and S_t the number of seeds;
+    likewise V_B. Both are 0 for deterministic explainers. Where both rest on the same trained network, the variance
+    over seeds of A - B, on the seeds in their order, stands for V_A + V_B. Degrees of freedom: Satterthwaite's,
+    V^2 / sum_j V_j^2 / nu_j, at least the smallest nu_j. With a prior, s2_A is moderated by it. V_img holds the
+    interaction of image and seed once more, so that V is slightly too large. With one seed V_A is unknown and 0.
+
+    Over new categories: Student's t on the d_t with T - 1 degrees.
+
+    Tasks without two images on which both have a value are left out, and count as images without a value; pairs without
+    any other task are NaN. Pairs whose explainers have values on the same images are computed together.
     """
-    out = {name: np.full(len(pairs), np.nan) for name in ("difference", "image", "image_degrees", "clusters", "better")}
+    names = ("difference", "image", "image_degrees", "clusters", "better", "new", "new_degrees")
+    numbers = {name: np.full(len(pairs), np.nan) for name in names}
     seeds = np.zeros((3, 2, len(pairs)))  # (A, B, or A over seeds; variance or degrees; pair)
     counts, least = np.zeros((2, len(pairs)), int), np.ones(len(pairs))
+    tasks = np.zeros((len(pairs), stack.seeds.shape[1]), bool)
     pattern, example = stack.patterns
     classes = np.sort(pattern[pairs], axis=1) @ [len(example), 1]
     for number in np.unique(classes):
         at = np.flatnonzero(classes == number)
         columns, counts[:, at], least[at] = _columns(stack, *example[[number // len(example), number % len(example)]])
         if len(columns):
-            for name, numbers in _of_images(stack, pairs[at], columns, pairings).items():
-                out[name][at] = numbers
+            tasks[np.ix_(at, np.unique(stack.task[columns]))] = True
+            for name, found in _of_images(stack, pairs[at], columns, pairings).items():
+                numbers[name][at] = found
             seeds[:, :, at] = _of_seeds(stack, pairs[at], columns, pairings)
-    parts = np.concatenate([[[out["image"], out["image_degrees"]]], seeds[:2]])
-    these = Estimates(out["difference"], *_summed(out["difference"], parts), out["clusters"])
-    return Compared(these, out["better"], counts[0], counts[1], least, parts[1:], seeds[2])
+    parts = np.concatenate([[[numbers["image"], numbers["image_degrees"]]], seeds[:2]])
+    these = Estimates(numbers["difference"], *_summed(numbers["difference"], parts), numbers["clusters"])
+    new = Estimates(numbers["difference"], numbers["new"], numbers["new_degrees"], numbers["new_degrees"] + 1)
+    return Compared(these, new, numbers["better"], counts[0], counts[1], least, tasks, parts[0], parts[1:], seeds[2])
 
 
 def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "2 1"], float]:
@@ -125,12 +170,12 @@ def _starts(sorted_numbers: Int[np.ndarray, "m"]) -> tuple[Int[np.ndarray, "t"],
 def _of_images(
     stack: Stack, pairs: Int[np.ndarray, "p 2"], columns: Int[np.ndarray, "m"], pairings: Pairings
 ) -> dict[str, Float[np.ndarray, "p"]]:
-    """The mean difference, its variance that is due to images, the degrees of it, and how often A is better."""
+    """The mean difference, its variance due to images, that of new tasks, degrees, and how often A is better."""
     starts, sizes = _starts(stack.task[columns])
     order = np.argsort(stack.image[columns], kind="stable")
     clusters = _starts(stack.image[columns][order])[0]
     count, tasks = len(clusters), len(starts)
-    found: dict[str, list[Float[np.ndarray, "q"]]] = {"difference": [], "image": [], "better": []}
+    found: dict[str, list[Float[np.ndarray, "q"]]] = {"difference": [], "image": [], "better": [], "new": []}
     for some in blocks(pairs, len(columns)):
         delta = _differences(stack.means[some[:, :1], columns], stack.means[some[:, 1:], columns])
         of_task = np.add.reduceat(delta, starts, axis=1) / sizes
@@ -139,11 +184,13 @@ def _of_images(
         if count < len(columns):
             share = np.add.reduceat(share[:, order], clusters, axis=1)
         found["difference"].append(of_task.mean(1))
+        found["new"].append(of_task.var(1, ddof=1) / tasks if tasks >= LEAST_TASKS else np.full(len(some), np.nan))
         found["image"].append(count / (count - 1) * np.einsum("ij,ij->i", share, share))
         found["better"].append(((np.add.reduceat(sign, starts, axis=1) / sizes + 1) / 2).mean(1))
     whole = {name: np.concatenate(blocks) for name, blocks in found.items()}
     degrees = np.full(len(pairs), count - 1.0)
-    return {**whole, "image_degrees": degrees, "clusters": degrees + 1}
+    new_degrees = np.full(len(pairs), tasks - 1.0 if tasks >= LEAST_TASKS else np.nan)
+    return {**whole, "image_degrees": degrees, "clusters": degrees + 1, "new_degrees": new_degrees}
 
 
 def blocks(pairs: Int[np.ndarray, "p 2"], columns: int) -> Iterator[Int[np.ndarray, "q 2"]]:

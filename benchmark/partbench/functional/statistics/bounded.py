@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, logit, ndtri
 
-from partbench.functional.statistics.all_pairs import Estimates
-from partbench.functional.statistics.paired import LEVEL
+from partbench.functional.statistics.all_pairs import LEVEL, Estimates
 
 Bounds = tuple[float, float]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.current import UNRANKED
-from partbench.leaderboard.site.data import Score, SiteData
+from partbench.leaderboard.score import Score
+from partbench.leaderboard.site.data import SiteData
 
 
 @dataclass(frozen=True)

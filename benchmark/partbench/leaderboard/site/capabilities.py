@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.current import UNRANKED
-from partbench.leaderboard.site.data import Score, SiteData
+from partbench.leaderboard.score import Score
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.uses import RANKS, SCREENS, Uses
 

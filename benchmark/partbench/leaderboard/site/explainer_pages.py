@@ -7,8 +7,9 @@ from typing import Any
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.costs import Cost
+from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
-from partbench.leaderboard.site.data import Score, SiteData
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.pictures import Chosen

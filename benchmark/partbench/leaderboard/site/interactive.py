@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.boards import BoardTable
-from partbench.leaderboard.site.data import Score, SiteData
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 from partbench.leaderboard.verdicts import A_BETTER, B_BETTER, NOT_COMPARABLE, UNDECIDED

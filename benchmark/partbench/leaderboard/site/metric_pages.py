@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.current import FLOOR
+from partbench.leaderboard.metric_cards.card import Card
+from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.boards import rankings
-from partbench.leaderboard.site.data import Score, SiteData
+from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
@@ -32,6 +34,12 @@ class CardTables:
         for row in self.verdicts:
             found.setdefault(row["verdict"], []).append(row["dataset"])
         return [(verdict, ", ".join(names) if len(found) > 1 else "") for verdict, names in found.items()]
+
+
+def card_tables(cards: Iterable[Card]) -> dict[str, CardTables]:
+    """The cards as the site shows them, by metric."""
+    made = (card.as_json() for card in cards)
+    return {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in made}
 
 
 def verdicts_of(cards: Mapping[str, CardTables]) -> dict[tuple[str, str], str]:

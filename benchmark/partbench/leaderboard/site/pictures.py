@@ -14,8 +14,9 @@ from partbench.results.schema import picture_path
 
 FOLDER, SUFFIX = "pictures", ".webp"
 WIDTH, QUALITY = 1400, 80  # a sheet of some 900 kB takes about 100
-RENDERED = ("fauna",)  # photographs belong to their owners
+RENDERED = ("fauna", "fauna_species", "fauna_scenes")  # photographs belong to their owners
 MOST_BYTES = 6_000_000
+_READ = ["explainer", "variant", "dataset", "task", "seed", "cell", "metric", "value", "higher_is_better"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def _rows_of_maps(data: SiteData, datasets: tuple[str, ...] | None) -> pd.DataFr
     rows = data.rows
     rows = rows[rows["scored"] & (rows["variant"] == "") & ~rows["metric"].str.contains("@")]
     rows = rows[~rows["metric"].isin(METRICS_WITHOUT_MAPS) & rows["higher_is_better"].notna()]
-    return rows if datasets is None else rows[rows["dataset"].isin(datasets)]
+    return (rows if datasets is None else rows[rows["dataset"].isin(datasets)])[_READ]
 
 
 def _extremes(rows: pd.DataFrame) -> dict[str, list[Chosen]]:

@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from partbench.leaderboard.markdown import bounds, number
+from partbench.leaderboard.score import arrow
 from partbench.leaderboard.site import bars, texts
 from partbench.leaderboard.site.links import address, anchor_of, page_of
 
@@ -48,8 +50,8 @@ def _environment() -> Environment:
         loader=PackageLoader("partbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    for function in (texts.number, texts.interval, texts.ranks, texts.seconds, texts.memory, texts.arrow, texts.marks):
+    for function in (number, arrow, texts.ranks, texts.seconds, texts.memory, texts.marks):
         made.filters[function.__name__] = function
-    made.filters |= {"breakable": breakable, "script_json": script_json}
+    made.filters |= {"interval": bounds, "breakable": breakable, "script_json": script_json}
     made.globals |= {"address": address, "anchor_of": anchor_of, "page_of": page_of, "bar": bars.bar}
     return made

@@ -1,33 +1,16 @@
-"""Numbers as texts: scores, intervals, ranks, seconds, memory."""
+"""Ranks, marks, seconds and memory as texts; numbers are as in pages of Markdown."""
 
 from __future__ import annotations
 
-from partbench.leaderboard.site.data import Score
-
-ABSENT = "–"
-
-
-def number(value: float | None) -> str:
-    """Three decimals, or four digits of what is large; never "-0.000"."""
-    if value is None:
-        return ABSENT
-    text = f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """`0.100 to 0.200`."""
-    return ABSENT if low is None or high is None else f"{number(low)} to {number(high)}"
+from partbench.leaderboard.markdown import ABSENT
+from partbench.leaderboard.score import Score
 
 
 def ranks(score: Score) -> str:
     """`1`, `2–4`; `alone` where no other has a rank; what it is for those without rank: `floor`, `ablation`."""
     if score.ranks is None:
         return score.control if not score.method else ABSENT
-    if score.of < 2:
-        return "alone"
-    low, high = score.ranks
-    return str(low) if low == high else f"{low}–{high}"
+    return score.rank if score.of > 1 else "alone"
 
 
 def seconds(value: float | None) -> str:
@@ -46,11 +29,6 @@ def memory(megabytes: float | None) -> str:
     if megabytes is None:
         return ABSENT
     return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
-
-
-def arrow(higher_is_better: bool | None) -> str:
-    """`↑` where higher is better, `↓` where lower is."""
-    return {True: "↑", False: "↓", None: ""}[higher_is_better]
 
 
 def marks(score: Score) -> str:

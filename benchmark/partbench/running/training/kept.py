@@ -13,6 +13,7 @@ from safetensors.torch import save
 from partbench.errors import InputError
 from partbench.results.sealed import write_whole
 from partbench.running.training.checkpoint import FILE, State
+from partbench.running.training.space import LOCK
 
 PLUGIN = '''"""{name}: {network}, trained on {task} by `bench performer train`; card.md says how well it does."""
 
@@ -37,7 +38,8 @@ def keep(folder: Path, unfinished: Path, description: Mapping[str, Any], weights
     write_whole(unfinished / "weights.safetensors", save(weights))
     for name, text in texts.items():
         write_whole(unfinished / name, text.encode())
-    (unfinished / FILE).unlink(missing_ok=True)
+    for name in (FILE, LOCK):
+        (unfinished / name).unlink(missing_ok=True)
     try:
         os.rename(unfinished, folder)
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from partbench.cache.lock import release
 from partbench.errors import InputError
 
+LOCK = ".lock"
 STATES = 9  # sizes of the weights: two checkpoints of weights, best weights and two moments, and what is kept
 
 
@@ -26,8 +27,8 @@ def expect_space(folder: Path, weights: int) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make a folder, and use it alone. Raises InputError where it cannot be made, or another process uses it."""
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    """Make a folder, and use it alone; if it is empty in the end, it is removed. Raises InputError where it cannot be made, or another process uses it."""
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -39,3 +40,5 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         release(lock)
+        with suppress(OSError):  # it holds a checkpoint, or has its final name
+            folder.rmdir()

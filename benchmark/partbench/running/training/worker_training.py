@@ -7,7 +7,7 @@ import os
 import platform
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,13 +187,9 @@ def _expect_free_name(asked: TrainingRequest, workbench: Workbench) -> None:
 
 @contextmanager
 def _in_one_line(asked: TrainingRequest) -> Iterator[None]:
-    """Turn what the disk refuses into an InputError; a folder without a checkpoint is not left behind."""
+    """Turn what the disk refuses into an InputError."""
     try:
         yield
     except OSError as error:
         what = "no space is left" if error.errno in EXHAUSTED else f"cannot write ({error.strerror or error})"
         raise InputError(f"{asked.unfinished}: {what}; the same command goes on from the last checkpoint") from error
-    finally:
-        if asked.unfinished.is_dir() and not (asked.unfinished / FILE).exists():
-            with suppress(OSError):
-                asked.unfinished.rmdir()  # an empty one alone

@@ -20,8 +20,11 @@ from partbench.datasets.animal_part.dataset import WNIDS, AnimalPartSet, halves
 from partbench.datasets.animal_part.layout import TRUTH_FOLDER, Photo
 from partbench.datasets.matlab.encodings import MatContent
 from partbench.datasets.photograph import CropMemory
+from partbench.opening import Workbench
+from partbench.registry import load
 
 REAL = Path(__file__).resolve().parents[4] / "../shared/data/animal-part"
+pytestmark = pytest.mark.filterwarnings("ignore:animal_part. .* holds:UserWarning")
 needs_photos = pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not beside the repository")
 ENCODINGS = ("v5", "v7.3")
 CAT = WNIDS["cat"]
@@ -282,8 +285,63 @@ def test_no_root_and_a_wrong_root_say_what_to_give(tmp_path: Path):
         AnimalPart(None, 224)
     with pytest.raises(InputError, match=r"no folder .*nowhere; --data-root must name"):
         AnimalPart(tmp_path / "nowhere", 224)
-    with pytest.raises(InputError, match=r"has no n02121808_obj/ \(cat\)"):
+    with pytest.raises(InputError, match=r"has no folder of a category, such as n02121808_obj/ \(cat\); --data-root"):
         AnimalPart(tmp_path, 224)
+
+
+def test_all_thirty_animals_are_known_by_their_ids_and_none_twice() -> None:
+    assert len(AnimalPart.categories) == len(set(WNIDS.values())) == 30
+    assert list(AnimalPart.categories) == sorted(AnimalPart.categories)
+    assert AnimalPart.classes == (*AnimalPart.categories, "other")
+
+
+def test_the_categories_are_those_of_the_folder_and_the_others_are_named(tmp_path: Path) -> None:
+    folder = TinyFolder(tmp_path, animals=("zebra", "goldfish")).write()
+    (tmp_path / TRUTH_FOLDER / WNIDS["goldfish"] / "truth_part02.mat").unlink()
+    with pytest.warns(UserWarning, match="animal_part") as caught:
+        dataset = folder.open()
+    assert len(caught) == 1  # goldfish have no legs, and no file of them
+    assert "holds 2 of 30 categories, without antelope, armadillo, bear" in str(caught[0].message)
+    assert dataset.categories == AnimalPart.categories_in(tmp_path) == ("goldfish", "zebra")
+    assert dataset.classes == ("goldfish", "zebra", "other")
+    assert dataset.train.labels.tolist() == [0, 0, 1, 1, 2]
+
+
+def test_without_negatives_single_tasks_need_a_folder_of_random_images(tmp_path: Path) -> None:
+    root = TinyFolder(tmp_path / "tiny", animals=("cat", "fox")).write().root
+    (root / "neg").rename(tmp_path / "random")
+    workbench = Workbench(load(), root)
+    with pytest.raises(InputError, match="animal_part has no random images to tell a category from; name a folder"):
+        workbench.expand(["animal_part/cat"])
+    with pytest.warns(UserWarning, match="skipped animal_part/cat and 1 more: animal_part has no random images"):
+        assert workbench.expand(["animal_part/**"]) == [f"animal_part/multi{each}" for each in (":cat", ":fox", "")]
+    with pytest.warns(UserWarning, match=r"holds no random photographs \(neg/\*.JPEG\); single tasks"):
+        assert workbench.dataset("animal_part", 16).classes == ("cat", "fox")
+    workbench = Workbench(load(), root, other=tmp_path / "random")
+    assert workbench.expand(["animal_part/*"]) == ["animal_part/cat", "animal_part/fox"]
+    view = workbench.dataset("animal_part", 16, "fox")
+    assert view.train.labels.tolist() == [1, 1, 0]
+    assert view.train.batch([2]).ids == ("other/00001.JPEG",)
+
+
+def test_a_centre_far_outside_of_its_box_is_left_out_with_a_warning(tiny: TinyFolder) -> None:
+    tiny.truth(CAT, 1, [((5000.0, 3.0),), ((-20.0, 7.0),), (), ()])
+    with pytest.warns(UserWarning, match=r"truth_part01.mat has a centre far outside of its box, row 1"):
+        dataset = tiny.open()
+    for name, known in (("cat/00001", 0), ("cat/00002", 1)):
+        split, i = row_of(dataset, name)
+        assert split.centre_counts[i, 0] == known
+
+
+def test_a_link_out_of_the_folder_is_refused(tiny: TinyFolder, tmp_path: Path) -> None:
+    for path in (f"{CAT}_obj/img/img/00001.jpg", f"{TRUTH_FOLDER}/{CAT}/truth_part01.mat"):
+        place, outside = tiny.root / path, tmp_path / Path(path).name
+        place.rename(outside)
+        place.symlink_to(outside)
+        with pytest.raises(InputError, match=rf"{place.name} is a link to .*, expected a file in .*; copy the file"):
+            tiny.open()
+        place.unlink()
+        outside.rename(place)
 
 
 def test_a_half_copied_folder_is_refused_naming_what_is_missing(tiny: TinyFolder):
@@ -302,9 +360,8 @@ def test_a_half_copied_folder_is_refused_naming_what_is_missing(tiny: TinyFolder
     with pytest.raises(InputError, match=r"truth_part02.mat has 3 rows for 4 photos"):
         tiny.open()
     tiny.truth(CAT, 2, [()] * 4)
-    for negative in (tiny.root / "neg").iterdir():
-        negative.unlink()
-    with pytest.raises(InputError, match=r"no photos .*neg/\*.JPEG"):
+    shutil.rmtree(tiny.root / f"{CAT}_obj/img/img")
+    with pytest.raises(InputError, match=rf"no photos .*{CAT}_obj/img/img/\*.jpg; --data-root must hold"):
         tiny.open()
 
 
@@ -350,6 +407,7 @@ def test_halves_are_disjoint_and_share_each_class_and_its_annotated_photos(group
 def real() -> AnimalPart:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".* holds 5 of 30 categories, without antelope, ")
         return AnimalPart(REAL, 224)
 
 

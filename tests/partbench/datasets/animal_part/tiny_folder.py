@@ -82,13 +82,15 @@ class TinyFolder:
 
     root: Path
     encoding: str = "v5"
+    animals: tuple[str, ...] = ("cat", "cattle", "dog", "horse", "sheep")
     photos: int = 4
     negatives: int = 2
     box: tuple[int, int, int, int] = (5, 3, 24, 22)
     heads: dict[int, tuple] = field(default_factory=lambda: {0: ((113.0, 57.0),)})  # row of cat -> centres
 
     def write(self) -> TinyFolder:
-        for name, wnid in WNIDS.items():
+        for name in self.animals:
+            wnid = WNIDS[name]
             for i in range(self.photos):
                 self.photo(f"{wnid}_obj/img/img/{i + 1:05d}.jpg")
             self.data(wnid, [bndbox(self.box) for _ in range(self.photos)])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from partbench import InputError
 from partbench.datasets.celeba import CelebA
-from partbench.datasets.celeba.layout import ATTRIBUTES, COORDINATES, Table
+from partbench.datasets.celeba.layout import ATTRIBUTES, COORDINATES, CelebaFolder
 
 COUNT = 8
 PARTITION = "00001122"
@@ -126,6 +125,48 @@ def test_the_fingerprint_follows_texts_photos_size_and_split(root: Path) -> None
     assert len(prints) == 5
 
 
+def test_nestings_and_codings_of_others_hold_the_same(root: Path, tmp_path: Path) -> None:
+    """torchvision has all files in one folder; Kaggle commas, and the folder of photos twice; some copies 0 for -1."""
+    official = CelebA(root, 32)
+    flat = tmp_path / "torchvision" / "celeba"
+    kaggle = tmp_path / "kaggle"
+    shutil.copytree(root / PHOTOS, flat / "img_align_celeba")
+    shutil.copytree(root / PHOTOS, kaggle / "img_align_celeba" / "img_align_celeba")
+    for name in (ATTRIBUTE_FILE, LANDMARK_FILE, PARTITION_FILE):
+        shutil.copy(root / name, flat)
+        lines = [line.split() for line in (root / name).read_text().splitlines()]
+        lines = [["partition"], *lines] if name == PARTITION_FILE else lines[1:]
+        lines[0] = ["image_id", *lines[0]]
+        text = "\ufeff" + "\r\n".join(map(",".join, lines)) + "\r\n"
+        (kaggle / Path(name).with_suffix(".csv").name).write_text(text, encoding="utf-8", newline="")
+    path = kaggle / "list_attr_celeba.csv"
+    for place in (flat, flat.parent, kaggle):
+        if place is kaggle:
+            path.write_text(path.read_text().replace(",-1", ",0"))
+        found = CelebA(place, 32)
+        for split, of_official in ((found.train, official.train), (found.test, official.test)):
+            assert torch.equal(split.attributes, of_official.attributes)
+            assert torch.equal(split.batch([0, 1]).landmarks, of_official.batch([0, 1]).landmarks)
+            assert torch.equal(split.batch([0, 1]).pixels, of_official.batch([0, 1]).pixels)
+            assert (split.fingerprint == of_official.fingerprint) is (place is not kaggle)
+    edit(path, 4, ",0", ",-1")
+    assert broken(kaggle) == f"{path} line 2: Arched_Eyebrows is '0', expected 1 or -1; copy it again"
+    edit(path, 4, ",-1", ",0")
+    edit(path, 5, ",0", ",")
+    assert broken(kaggle) == f"{path} line 5: Arched_Eyebrows is '', expected 1 or -1; copy it again"
+
+
+def test_a_page_saved_in_place_of_a_file_is_told(root: Path) -> None:
+    page = "<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
+    (root / LANDMARK_FILE).write_text(page)
+    assert broken(root).startswith(f"{root / LANDMARK_FILE} line 1: an HTML page, which a site sent in place of the")
+    shutil.rmtree(root / PHOTOS)
+    (root / "Img/img_align_celeba.zip").write_text(page)
+    shutil.copy(root / ATTRIBUTE_FILE, root / LANDMARK_FILE)
+    with pytest.raises(InputError, match=r"img_align_celeba.zip line 1: an HTML page"):
+        CelebaFolder(root).photos()
+
+
 def test_no_folder_says_which_is_wanted(tmp_path: Path) -> None:
     assert "--data-root" in broken(tmp_path / "nowhere")
     assert "Anno" in broken(tmp_path)
@@ -182,12 +223,22 @@ def test_a_partition_without_test_photos_is_told(root: Path) -> None:
     assert f"{path} has no photo of partition 2 (test)" in broken(root)
 
 
-def test_missing_photos_are_named_with_their_line_and_counted(root: Path) -> None:
-    (root / PHOTOS / "000002.jpg").unlink()
-    (root / PHOTOS / "000004.jpg").unlink()
-    message = broken(root)
-    assert message.startswith(f"{root / PHOTOS / '000002.jpg'} is missing ({PARTITION_FILE} line 2)")
-    assert "1 others of 4" in message
+def test_photos_that_are_missing_are_left_out_and_counted_with_the_line_of_the_first(root: Path) -> None:
+    whole = CelebA(root, 32)
+    for name in ("000002.jpg", "000004.jpg"):
+        (root / PHOTOS / name).unlink()
+    told = (
+        r"img_align_celeba holds 2 of 4 photos for train, first missing 000002.jpg \(list_eval_partition.txt line 2\)"
+    )
+    with pytest.warns(UserWarning, match=told):
+        celeba = CelebA(root, 32)
+    assert celeba.train.names == ["000001.jpg", "000003.jpg"]
+    assert celeba.train.fingerprint != whole.train.fingerprint
+    assert celeba.test.fingerprint == whole.test.fingerprint
+    for name in ("000007.jpg", "000008.jpg"):
+        (root / PHOTOS / name).unlink()
+    with pytest.warns(UserWarning, match="for train"):
+        assert "holds 0 of 2 photos for test, first missing 000007.jpg" in broken(root)
 
 
 def test_photos_of_the_validation_partition_may_be_missing(root: Path) -> None:
@@ -215,35 +266,3 @@ def test_a_photo_of_another_size_is_not_aligned(root: Path) -> None:
     cv2.imwrite(str(root / PHOTOS / "000008.jpg"), np.zeros((100, 80, 3), np.uint8))
     with pytest.raises(InputError, match=r"000008\.jpg is 80 x 100 px, expected 178 x 218"):
         CelebA(root, 32).test.batch([1])
-
-
-cell = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(["1", "-1", "2", "", "\r"])
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(cell, max_size=4), max_size=5).map(lambda rows: "\n".join(map(" ".join, rows))))
-def test_any_text_is_read_or_refused_with_its_place(text: str) -> None:
-    """Whatever is accepted says what the file said; whatever is not ends in one line naming the file."""
-    content = text.encode("utf-8", "replace")
-    refused = ""
-    try:
-        table = Table.counted(Path("file"), content, ["a", "b"])
-        names, rows = table.rows(int, "a whole number")
-    except InputError as error:
-        refused = str(error)
-    if refused:
-        assert re.match(r"file line \d+: [^\n]*$", refused)
-        return
-    assert int(text.split("\n")[0]) == len(names) == len(rows)
-    assert all(len(row) == 2 for row in rows)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.integers(-9, 999), st.integers(-9, 999)), min_size=1), st.sampled_from(["\n", "\r\n"]))
-def test_a_table_is_read_back(rows: list[tuple[int, int]], end: str) -> None:
-    text = end.join([str(len(rows)), "b a", *(f"{i}.jpg  {x}   {y}" for i, (x, y) in enumerate(rows)), "", ""])
-    table = Table.counted(Path("file"), text.encode(), ["a", "b"])
-    names, found = table.rows(int, "a whole number")
-    assert names == [f"{i}.jpg" for i in range(len(rows))]
-    assert found == [list(row) for row in rows]
-    assert table.ordered(np.array(found), ["a", "b"]).tolist() == [[y, x] for x, y in rows]

@@ -54,3 +54,47 @@ def test_an_array_of_three_axes_is_refused(tmp_path: Path):
     savemat(tmp_path / "truth.mat", {"truth": rows})
     with pytest.raises(Refused, match="has an array of 2 x 2 x 2 in row 2, expected two axes"):
         MatContent((tmp_path / "truth.mat").read_bytes()).values("truth", "a")
+
+
+NESTED = {
+    "name": "photo",
+    "objects": np.array(
+        [[("cat", np.eye(2)), ("dog", np.zeros((0, 0))), ("cow", np.full((1, 3), 7))]],
+        dtype=[("class", object), ("mask", object)],
+    ),
+    "none": np.zeros((0, 0)),
+}
+
+
+def test_texts_and_planes_are_those_of_all_elements_or_of_the_numbered_one(tmp_path: Path):
+    savemat(tmp_path / "anno.mat", {"anno": NESTED})
+    content = MatContent((tmp_path / "anno.mat").read_bytes())
+    assert content.texts(["anno", "name"]) == ["photo"]
+    assert content.texts(["anno", "objects", "class"]) == ["cat", "dog", "cow"]
+    assert content.texts(["anno", "objects", 1, "class"]) == ["dog"]
+    assert content.texts(["anno", "none", "class"]) == content.planes(["anno", "objects", 3, "mask"]) == []
+    planes = content.planes(["anno", "objects", "mask"])
+    assert [plane.tolist() for plane in planes] == [[[1, 0], [0, 1]], [], [[1, 1, 1]]]
+    assert {plane.dtype for plane in planes} == {np.dtype(np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "why"),
+    [
+        ("texts", ["lies", "name"], "has no lies"),
+        ("texts", ["anno", "objects", 1, "lies"], r"has no anno\.objects\(2\)\.lies"),
+        ("texts", ["anno", "name", "first"], r"has an array of 1 \(U\) as anno\.name, expected a struct"),
+        ("texts", ["anno", "objects", "mask"], r"has an array of 2 x 2 \(f\) as anno\.objects\.mask, expected a text"),
+        ("planes", ["anno", "name"], r"has an array of 1 \(U\) as anno\.name, expected numbers of two axes"),
+    ],
+)
+def test_what_is_not_at_a_path_is_refused_in_the_words_of_matlab(tmp_path: Path, method, path, why):
+    savemat(tmp_path / "anno.mat", {"anno": NESTED})
+    with pytest.raises(Refused, match=why):
+        getattr(MatContent((tmp_path / "anno.mat").read_bytes()), method)(path)
+
+
+def test_texts_of_the_other_encoding_are_refused(tmp_path: Path):
+    write_v73(tmp_path / "anno.mat", "anno", [{"name": "photo"}])
+    with pytest.raises(Refused, match=r"is a MATLAB v7\.3 file, expected v5 as published"):
+        MatContent((tmp_path / "anno.mat").read_bytes()).texts(["anno", "name"])

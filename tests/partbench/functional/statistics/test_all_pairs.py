@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from brute_force import compare
 
-from partbench.functional.statistics import Evidence, Pairing, Pairings, Prior, Stack, compare, compare_all
+from partbench.functional.statistics import Evidence, Pairing, Pairings, Prior, Stack, compare_all
 
 
 def stacked(k: int, tasks: int, seeds: int, missing: float = 0.0, shared: bool = True, entropy: int = 0) -> Stack:
@@ -43,7 +44,7 @@ def pairing(stack: Stack, pairings: Pairings, a: int, b: int) -> Pairing:
 
 @pytest.mark.parametrize("prior", [None, Prior(3.0, 0.2, 50.0)])
 @pytest.mark.parametrize(("tasks", "seeds", "missing"), [(1, 3, 0.0), (3, 1, 0.0), (4, 4, 0.03), (3, 3, 0.25)])
-def test_all_pairs_at_once_are_compared_as_each_by_itself(
+def test_all_pairs_at_once_are_compared_as_each_by_itself_step_by_step(
     tasks: int, seeds: int, missing: float, prior: Prior | None
 ) -> None:
     stack = stacked(7, tasks, seeds, missing)
@@ -71,6 +72,9 @@ def test_all_pairs_at_once_are_compared_as_each_by_itself(
         assert [part[0][at] for part in found.from_seeds] == pytest.approx((one.from_a, one.from_b))
         assert (found.images[at], found.of_images[at]) == (one.images, one.of_images)
         assert found.comparable[at] == one.comparable
+        new = (np.nan, np.nan) if one.new is None else (one.new.variance, one.new.degrees)
+        assert (found.new.variance[at], found.new.degrees[at]) == pytest.approx(new, nan_ok=True)
+        assert [f"t{t}" for t in np.flatnonzero(found.tasks[at])] == list(one.tasks)
     assert compared >= 12
 
 

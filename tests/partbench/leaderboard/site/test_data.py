@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pandas as pd
 from planted_results import cell, planted
 
@@ -17,21 +15,6 @@ def test_scores_have_the_rank_intervals_of_the_standings(evidence: SiteData) -> 
     assert {score.of for score in found.values()} == {4}
     low, high = found["srae"].axis
     assert low < 0.2 < 0.9 < high
-
-
-def test_five_steps_go_from_the_first_ranks_to_the_last(evidence: SiteData) -> None:
-    score = next(score for score in evidence.scores if score.label == "srae")
-    places = [dataclasses.replace(score, ranks=(rank, rank), of=5) for rank in range(1, 6)]
-    assert [place.step for place in places] == [5, 4, 3, 2, 1]
-    assert dataclasses.replace(score, ranks=(1, 5), of=5).step == 3
-    assert dataclasses.replace(score, ranks=(1, 1), of=1).step == 0
-    assert dataclasses.replace(score, ranks=None).step == 0
-
-
-def test_a_score_without_evidence_has_no_shade(evidence: SiteData) -> None:
-    score = next(score for score in evidence.scores if score.label == "srae")
-    assert dataclasses.replace(score, beaten_by_control=True).step == 0
-    assert dataclasses.replace(score, unsupported=True).step == 0
 
 
 def test_costs_are_means_over_cells_and_the_most_memory() -> None:

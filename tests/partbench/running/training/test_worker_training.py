@@ -13,9 +13,12 @@ from partbench import InputError, silent
 from partbench.opening import Workbench
 from partbench.plugin_files import import_file
 from partbench.registry import Entry, offered
+from partbench.running.cell import run_cell
 from partbench.running.training.request import TrainingRequest
 from partbench.running.training.space import held
 from partbench.running.training.worker_training import Prepared
+from partbench_plugins.excitation_bp import ExcitationBackprop
+from partbench_plugins.top_conv import TopConv
 
 Asked = Callable[..., TrainingRequest]
 
@@ -43,6 +46,9 @@ def test_what_is_trained_is_a_performer_that_its_task_names(
     accuracy = float((right == test.labels).float().mean())
     assert found["test"].startswith(f"{accuracy:.3f}")
     assert (performer.name, cls.name) == ("mine", "mine")
+    for cls in (TopConv, ExcitationBackprop):
+        run = run_cell(cls(), opened, [])
+        assert (run.failed, run.skipped) == ("", "")
     description = tomllib.loads((folder / "performer.toml").read_text())
     assert description["outputs"] == list(performer.outputs)
     assert description["training"]["epochs"] == 10

@@ -1,0 +1,1 @@
+"""`fauna_scenes`: embedded, rendered rooms that are told by their objects, whose masks are known exactly."""

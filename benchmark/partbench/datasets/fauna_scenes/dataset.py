@@ -1,0 +1,92 @@
+"""The dataset `fauna_scenes`: rooms that are told by their objects, in fixed scenes, rendered when asked for.
+
+As on Places365 with the objects of ADE20K, on which SRAE measures locality (its paper, section 4 and Table 3), images
+have masks by class of object. Here all objects are known: `vocabulary.ROOMS` says which of them make a room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from partbench import Batch, Dataset, DatasetCard, ImageSet, Register, hookimpl
+from partbench.datasets.fauna.dataset import FaunaSet
+from partbench.datasets.fauna.render import FAUNA_VERSION
+from partbench.datasets.fauna.vocabulary import Vocabulary
+from partbench.datasets.fauna_scenes.scene import OTHER_LABEL, SCENES_VERSION, draw_other_room_scene, draw_room_scene
+from partbench.datasets.fauna_scenes.vocabulary import OBJECTS, ROOMS, WORDS
+
+TRAIN_SEED, TEST_SEED = 31, 32
+OTHER_SEEDS = 37, 38  # of the scenes of no room
+TRAIN_IMAGES, TEST_IMAGES = 1800, 600
+OTHER_IMAGES = 1000, 300
+
+
+class RoomSet(FaunaSet):
+    """Rooms of a seed, dealt in turn. A part is a class of objects: `batch_without` leaves all of them out."""
+
+    kind: ClassVar[str] = f"fauna-scenes-{SCENES_VERSION}"
+    scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_room_scene}
+    vocabulary: ClassVar[Vocabulary] = WORDS
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """These scenes, with masks by class of object; the box is the whole image, and there are no landmarks."""
+        frame = torch.tensor((0.0, 0.0, self.size, self.size)).repeat(len(indices), 1)
+        return replace(super().batch(indices), boxes=frame, landmarks=None)
+
+
+class OtherRoomSet(RoomSet):
+    """The same of scenes of no room: things of any room, and in some images one object of a room."""
+
+    kind: ClassVar[str] = f"fauna-scenes-other-{SCENES_VERSION}"
+    scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_other_room_scene}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.labels = torch.full((self.count,), OTHER_LABEL)
+
+
+class FaunaScenes(Dataset):
+    """Rendered rooms of six kinds, which their objects tell, with masks of 24 classes of objects; embedded.
+
+    Two or three of the objects of a room decide what it is; in three images of ten one object of another room stands
+    among them. Six classes of things are in all rooms alike.
+    """
+
+    name: ClassVar[str] = "fauna_scenes"
+    version: ClassVar[str] = f"{FAUNA_VERSION}.{SCENES_VERSION}"
+    default_performer: ClassVar[str] = "small_vgg_scenes"
+    needs_root: ClassVar[bool] = False
+    card: ClassVar[DatasetCard | None] = DatasetCard(
+        source="comes with partbench, which renders the images",
+        size="none",
+        licence="Apache-2.0",
+        citation="partbench",
+        train=TRAIN_IMAGES,
+        test=TEST_IMAGES,
+        categories=len(ROOMS),
+    )
+    classes: tuple[str, ...] = tuple(ROOMS)
+    categories: tuple[str, ...] = tuple(ROOMS)
+    part_names: tuple[str, ...] = OBJECTS
+    offers_random_images: ClassVar[bool] = True
+
+    def __init__(self, root: Path | None = None, size: int = 64) -> None:
+        super().__init__(root, size)
+        self.train = RoomSet(TRAIN_SEED, TRAIN_IMAGES, size)
+        self.test = RoomSet(TEST_SEED, TEST_IMAGES, size)
+
+    def random_images(self) -> tuple[ImageSet, ImageSet]:
+        """Scenes of no room."""
+        train, test = (OtherRoomSet(seed, n, self.size) for seed, n in zip(OTHER_SEEDS, OTHER_IMAGES, strict=True))
+        return train, test
+
+
+@hookimpl
+def register_datasets(register: Register) -> None:
+    """This module's dataset."""
+    register(FaunaScenes)
