@@ -27,7 +27,10 @@ def expect_space(folder: Path, weights: int) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make a folder, and use it alone; if it is empty in the end, it is removed. Raises InputError where it cannot be made, or another process uses it."""
+    """Make a folder, and use it alone; if it is empty in the end, it is removed.
+
+    Raises InputError where it cannot be made, or another process uses it.
+    """
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
