@@ -71,7 +71,7 @@ class Part:
 
 
 def _parts() -> Iterator[Part]:
-    """The matrix: boards of fauna, of photographs and of the other rendered worlds, then the variants that docs/reproduction.md compares."""
+    """Boards of fauna, of photographs and of the other rendered worlds, then variants of docs/reproduction.md."""
     yield Part((*FLOORS, *ONE_LOGIT), ("fauna/multi:*",))
     yield Part((*FLOORS, "top_conv"), ("fauna/*",))
     yield Part((*FLOORS, "top_conv"), ("fauna/multi",), FIVE)

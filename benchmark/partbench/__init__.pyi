@@ -23,6 +23,7 @@ from .options import of_profile as of_profile
 from .options import resolve_options as resolve_options
 from .performer import Performer as Performer
 from .performers.normalise import Normalise as Normalise
+from .performers.trained import trained_performer as trained_performer
 from .plugin import Control as Control
 from .plugin import Dataset as Dataset
 from .plugin import DatasetCard as DatasetCard

@@ -375,6 +375,16 @@ class PerformerPlugin:
         return cls.open(dataset, device)
 
     @classmethod
+    def to_train(cls, dataset: Dataset, device: torch.device, loaded: bool = True) -> Performer:
+        """The network that `bench performer train` trains: its last layer has random weights, for this dataset.
+
+        A single task gets one logit, any other dataset one for each class. The layers below have the weights that the
+        name of the performer asks for; random ones without `loaded`, for a network whose weights are loaded later.
+        Raises InputError where there are no weights, and by default: not every performer can be trained.
+        """
+        raise InputError(f"performer {cls.name} cannot be trained; use a network of torchvision or timm, or lite0")
+
+    @classmethod
     def variant(cls, name: str) -> type[PerformerPlugin]:
         """The performer of a name that begins with this one's and goes on with options, as in `vgg_16,weights=random`.
 

@@ -22,7 +22,7 @@ from partbench.datasets.fauna.other_scene import draw_other_scene
 from partbench.datasets.fauna.pose import Pose, draw_pose
 from partbench.datasets.fauna.scene import Camera, Scene, Stream, random_stream, stage
 from partbench.datasets.fauna.vocabulary import CUB_LANDMARKS, THING, Vocabulary
-from partbench.datasets.fauna_species.plumage import SIDES, Dye, bird_of
+from partbench.datasets.fauna_species.plumage import SIDES, PlumageDye, bird_of
 from partbench.datasets.fauna_species.species import SPECIES, TRUTH
 
 PART_NAMES = (
@@ -40,10 +40,10 @@ SPECIES_VOCABULARY = Vocabulary(
 )
 
 _DYES = {
-    Dye.BLACK: (0.09, 0.08, 0.09),
-    Dye.WHITE: (0.95, 0.95, 0.92),
-    Dye.RED: (0.82, 0.13, 0.10),
-    Dye.YELLOW: (0.95, 0.78, 0.14),
+    PlumageDye.BLACK: (0.09, 0.08, 0.09),
+    PlumageDye.WHITE: (0.95, 0.95, 0.92),
+    PlumageDye.RED: (0.82, 0.13, 0.10),
+    PlumageDye.YELLOW: (0.95, 0.78, 0.14),
 }
 MOST_FLOWERS = 6
 _HUES = ((0.03, 0.13), (0.18, 0.36), (0.52, 0.66))  # brown, olive and bluish coats
