@@ -19,6 +19,7 @@ from partbench.nn.receptive_field import ReceptiveField, receptive_field
 from partbench.types import NotApplicable
 
 ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
+NAMED = 12  # layers without a role that a message names
 
 
 class LayerAbsent(InputError, NotApplicable):
@@ -73,13 +74,15 @@ class Performer:
     def layers_in_words(self, asked: str = "") -> str:
         """The layers that there are: roles first, with the names of their layers, then the layers without a role.
 
-        Before them stands the name that is nearest to the one `asked` for.
+        Before them stands the name that is nearest to the one `asked` for. Of many layers the first ones are named.
         """
         played = [role if role == layer else f"{role} ({layer})" for role, layer in self.roles.items()]
         others = [layer for layer in self.stages if layer not in self.roles.values()]
         near = difflib.get_close_matches(asked, [*self.roles, *self.stages], n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        return f"{hint}its layers: {', '.join([*played, *others])}"
+        more = len(others) - NAMED
+        rest = f" and {more} more, see bench list performers {self.name}" if more > 0 else ""
+        return f"{hint}its layers: {', '.join([*played, *others[:NAMED]])}{rest}"
 
     def has(self, role: str) -> bool:
         """Whether this network has a layer of that role or name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -36,3 +38,10 @@ def test_a_layer_that_is_not_there_is_answered_with_those_that_are() -> None:
     with pytest.raises(InputError, match=rf"no layer of two named 'covn'; did you mean 'conv'\? {there}") as caught:
         two().activations(torch.zeros(1, 3, 4, 4), ["covn"])
     assert not isinstance(caught.value, NotApplicable)
+
+
+def test_of_many_layers_a_message_names_the_first_ones() -> None:
+    performer = two()
+    stages = {**performer.stages, **{f"block{i}": nn.Identity() for i in range(20)}}
+    many = replace(performer, stages=stages).layers_in_words()
+    assert many.endswith("block11 and 8 more, see bench list performers two")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from partbench import Batch, Explanation, ImageMetric, PerformerOutputs, hookimpl
+from partbench import Batch, Explanation, ImageMetric, PerformerOutputs, Scores, hookimpl
 from partbench.functional.statistics import entropy, entropy_fraction
 
 
@@ -31,13 +31,23 @@ class ContributionEntropy(ImageMetric):
     needs = ("contributions",)
     higher_is_better = True
     bounds = (0.0, 1.0)
+    _single: bool = field(init=False, default=False, repr=False)
 
     def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
         """H / ln k and H of each image."""
         if explanation.contributions is None:
             raise ValueError("the explanation has no contributions")
         sizes = explanation.contributions.detach().double().abs().cpu().numpy()
+        self._single = sizes.shape[1] == 1
         return {"": entropy_fraction(sizes), "@nats": entropy(sizes)}
+
+    def compute(self) -> dict[str, Scores]:
+        """The values of each image, with a note where there is a single concept."""
+        found = super().compute()
+        if self._single:
+            note = "one concept only: there is nothing to spread the logit over"
+            found[self.name] = replace(found[self.name], note=note)
+        return found
 
 
 @hookimpl

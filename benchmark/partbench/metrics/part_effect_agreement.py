@@ -41,10 +41,10 @@ class PartEffectAgreement(ImageMetric):
     def readings(self, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> dict[str, np.ndarray]:
         """A correlation per image, and the true effect of each part.
 
-        Raises NotApplicable where images cannot be rendered without a part, or no one logit counts.
+        Raises NotApplicable where the dataset has no images that lack one part, or no one logit counts.
         """
         if outputs.part_effects is None:
-            raise NotApplicable("images of this task cannot be rendered without a part")
+            raise NotApplicable("the dataset has no images without a part, such as rendered datasets have")
         if batch.masks is None or explanation.contributions is None:
             raise ValueError("masks or contributions are missing")
         masks, contributions = batch.masks, explanation.contributions

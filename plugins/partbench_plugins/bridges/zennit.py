@@ -10,7 +10,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl, unknown
+from partbench import (
+    Explainer,
+    Explanation,
+    Images,
+    InputError,
+    NotApplicable,
+    TrainingTask,
+    default_from,
+    hookimpl,
+    unknown,
+)
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
 from partbench_plugins.bridges.library import Library, NetworkCopy, Sign, expect_parameters, one_map
 
@@ -37,7 +47,8 @@ class Zennit(Explainer):
     sign: maps are not negative: the positive part of the sum over channels, or its absolute value.
     release: of zennit, the one installed; it is part of what a result is of.
 
-    Batch norm is merged into the convolution before it.
+    Batch norm is merged into the convolution before it. Zennit has no rules for attention and the norms of
+    transformers: relevance can overflow there, and the cell is skipped.
     """
 
     name: ClassVar[str] = "zennit"
@@ -86,12 +97,21 @@ class _Relevance:
         self._composite = self._built()
 
     def of(self, images: Images) -> Tensor:
-        """The relevance (n, c, h, w) of pixels or of the cells of the layer."""
+        """The relevance (n, c, h, w) of pixels or of the cells of the layer.
+
+        Raises NotApplicable where it is not finite: rules for layers with weights do not bound it in a transformer.
+        """
         pixels = self.options.layer == "images"
         x = self._normalise(images.pixels.to(self.task.device)) if pixels else images.activations(self.options.layer)
         gradient = ZENNIT.module("zennit.attribution").Gradient
         with torch.enable_grad(), gradient(self._network, self._composite) as attributor:
             _, relevance = attributor(x.detach().clone().requires_grad_(), self._beginning)
+        if not torch.isfinite(relevance).all():
+            raise NotApplicable(
+                f"the relevance by {self.options.composite} is not finite at layer '{self.options.layer}', as in "
+                "transformers, where zennit has no rules for attention and norms; choose a higher layer or another "
+                "composite"
+            )
         return relevance
 
     def _beginning(self, logits: Tensor) -> Tensor:

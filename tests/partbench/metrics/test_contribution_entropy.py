@@ -77,6 +77,8 @@ def test_a_single_concept_has_entropy_0_of_a_possible_0(scored):
     found = scored([[2.0], [-1.0]])
     assert list(found["contribution_entropy@nats"].values) == [0, 0]
     assert np.isnan(found["contribution_entropy"].values).all()
+    assert found["contribution_entropy"].note == "one concept only: there is nothing to spread the logit over"
+    assert not scored([[2.0, 1.0]])["contribution_entropy"].note
 
 
 def test_ten_thousand_equal_contributions_score_no_better_than_two(scored, aggregate):

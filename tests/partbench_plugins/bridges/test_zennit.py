@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from partbench import InputError, Task, check_explainer, torchvision
+from partbench import InputError, NotApplicable, Task, check_explainer, torchvision
 from partbench_plugins.bridges.zennit import Zennit
 
 from ..toys import SIDE
@@ -54,3 +54,15 @@ def test_unknown_composites_and_parameters_are_refused(task: Task) -> None:
         Zennit(parameters={"eps": 1})
     with pytest.raises(InputError, match="needs the bounds of pixels"):
         Zennit(composite="EpsilonGammaBox", layer="target").fit(task.training)
+
+
+def test_relevance_that_is_not_finite_skips_the_cell(task: Task, monkeypatch) -> None:
+    convolution = next(
+        m for stage in task.performer.stages.values() for m in stage.modules() if isinstance(m, torch.nn.Conv2d)
+    )
+    monkeypatch.setattr(convolution.weight, "data", torch.zeros_like(convolution.weight))
+    monkeypatch.setattr(convolution.bias, "data", torch.zeros_like(convolution.bias))
+    explainer = Zennit(composite="Epsilon", parameters={"epsilon": 0.0})
+    explainer.fit(task.training)
+    with pytest.raises(NotApplicable, match="relevance by Epsilon is not finite at layer 'images'"):
+        explainer.explain(task.batch("test", range(2)).images)
