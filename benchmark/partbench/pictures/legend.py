@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure, SubFigure
 
-from partbench.pictures.tiles import FONT, inches
+from partbench.pictures.tiles import FONT, LETTER, inches
 from partbench.types import Batch
 
 LINE = 0.15  # inches from line to line
-LETTER = 0.062  # inches a letter
 SQUARE = 0.22  # inches a square and the gap before the next one take
 # Dark or full colours, then their light ones, then muted ones: the 24 classes of fauna_scenes have a colour each.
 PART_COLOURS = ListedColormap(
