@@ -223,8 +223,8 @@ def rooms() -> str:
         _how_to_run("fauna_scenes"),
         "## What makes a room",
         "A room shows two or three of its own objects. The number behind an object is its chance to be drawn; a room"
-        " that comes out with fewer than two of its objects is drawn again. In three images of ten, one object of another"
-        " room stands among them: no object decides alone.",
+        " that comes out with fewer than two of its objects is drawn again. In three images of ten, one object of"
+        " another room stands among them: no object decides alone.",
         grid(["room", "own objects"], own),
         f"One to three of these classes are in every room, whatever its kind: {', '.join(EVERYWHERE)}. Number, place,"
         " size, turn and colours of all objects are drawn at random, and so are walls, floor, light and the camera."
