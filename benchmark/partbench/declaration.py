@@ -49,14 +49,14 @@ def fault(kind: str, cls: Any) -> Fault:
         found = "there is none" if name is None else f"it is {name!r:.60}"
         text = f"expected a class attribute `name`, a text; {found}"
         mending: Advice | None = advice.NAME_MISSING
-    elif text := _fault_of_name(kind, name):
+    elif text := fault_of_name(kind, name):
         mending = advice.NAME
     else:
         text, mending = _missing(kind, cls) or _fault_of_fields(kind, cls) or _fault_of_values(kind, cls)
     return Fault.of(f"class {cls.__name__}: {text}", mending) if text else Fault()
 
 
-def _fault_of_name(kind: str, name: str) -> str:
+def fault_of_name(kind: str, name: str) -> str:
     if not 0 < len(name) <= LONGEST_NAME:
         return f"its name has {len(name)} characters, expected 1 to {LONGEST_NAME}"
     if len(name.encode(errors="surrogatepass")) > LONGEST_NAME:  # it is part of the names of files

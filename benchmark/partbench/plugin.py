@@ -155,6 +155,7 @@ class ImageSet:
     attributes: Float[Tensor, "N a"] | None = None
     progress: Progress = staticmethod(silent)
     has_removals: bool = False  # whether `batch_without` is offered
+    thread_safe: bool = False  # whether `batch` may be called from several threads at once, to read images ahead
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -372,6 +373,16 @@ class PerformerPlugin:
     def outline(cls, dataset: Dataset, device: torch.device) -> Performer:
         """As `open`, for what is said of its layers; a performer that is trained may leave its weights random here."""
         return cls.open(dataset, device)
+
+    @classmethod
+    def to_train(cls, dataset: Dataset, device: torch.device, loaded: bool = True) -> Performer:
+        """The network that `bench performer train` trains: its last layer has random weights, for this dataset.
+
+        A single task gets one logit, any other dataset one for each class. The layers below have the weights that the
+        name of the performer asks for; random ones without `loaded`, for a network whose weights are loaded later.
+        Raises InputError where there are no weights, and by default: not every performer can be trained.
+        """
+        raise InputError(f"performer {cls.name} cannot be trained; use a network of torchvision or timm, or lite0")
 
     @classmethod
     def variant(cls, name: str) -> type[PerformerPlugin]:

@@ -183,8 +183,7 @@ class TrainingTask:
     def batches(self, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
         """The training images, or those at `indices`, with their annotations, in batches of `size`, in order."""
         rows = range(len(self.labels)) if indices is None else indices
-        for start in range(0, len(rows), size):
-            yield self.split.batch(rows[start : start + size])
+        yield from self.split.batches([rows[start : start + size] for start in range(0, len(rows), size)])
 
 
 @dataclass(frozen=True)
@@ -281,8 +280,8 @@ class Task:
     def batches(self, split: Split, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
         """A split, or its images at `indices`, in batches of `size`, in order."""
         rows = range(len(self.labels(split))) if indices is None else indices
-        for start in range(0, len(rows), size):
-            yield self.batch(split, rows[start : start + size])
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        yield from self.activation_cache.batches(split, chunks)
 
     def explain(self, explainer: Explainer, batch: Batch) -> Explanation:
         """The checked explanation that a fitted explainer returns for `batch.images`.

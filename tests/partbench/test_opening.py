@@ -34,7 +34,7 @@ def workbench() -> Workbench:
     [
         ("fauna/multi", TaskName("fauna", "multi", "multi", "small_vgg")),
         ("fauna/multi:bird", TaskName("fauna", "logit", "bird", "small_vgg")),
-        ("d/multi:a@timm:resnet18,weights=x", TaskName("d", "logit", "a", "timm:resnet18,weights=x")),
+        ("fauna/multi:bird@timm:resnet18,weights=x", TaskName("fauna", "logit", "bird", "timm:resnet18,weights=x")),
         ("fauna/multi:bird@lite0_head", TaskName("fauna", "logit", "bird", "lite0_head")),
         ("fauna/attribute-wild", TaskName("fauna", "attribute", "attribute-wild", "small_vgg_attributes")),
         ("fauna/attribute-wild@lite0_head", TaskName("fauna", "attribute", "attribute-wild", "lite0_head")),

@@ -19,6 +19,7 @@ from partbench.cli.listing import doctor, list_
 from partbench.cli.metric_card import metric_card
 from partbench.cli.new import new
 from partbench.cli.pages import leaderboard
+from partbench.cli.performer import performer
 from partbench.cli.results import results
 from partbench.cli.run import run
 from partbench.cli.score import score
@@ -75,6 +76,7 @@ def main() -> None:
     bench leaderboard                            rebuild leaderboards/ from results/
     bench metric-card part_following             what a metric is worth
     bench data info                              where to get datasets; check a folder, note it
+    bench performer train fauna/multi --network torchvision:resnet18 --name mine
     bench score --metric part_following          add a metric to finished cells
     bench submit --plugin ./mine.py              bundle results and code, to submit them
     bench verify mine.zip                        run cells again and compare the values
@@ -86,7 +88,7 @@ def main() -> None:
 
 COMMANDS = (
     run, new, check, list_, show, compare, leaderboard, metric_card, results, score, submit, verify, accept, withdraw,
-    data, cache, doctor,
+    data, performer, cache, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -11,6 +11,7 @@ from partbench.errors import InputError
 from partbench.hookspecs import GROUP
 from partbench.plugin_files import absolute, existing
 
+TRAINED = ("performer.toml", "performer.py")  # in the folder of a performer that `bench performer train` wrote
 POINT = f"[project.entry-points.{GROUP}]"
 
 
@@ -25,7 +26,7 @@ def file_or_name(plugin: str) -> str:
         path = absolute(Path(plugin))
         return str(existing(plugin_file(path) if path.is_dir() else path))
     with suppress(OSError, ValueError):  # a name that no file can have
-        if Path(plugin, "pyproject.toml").exists() and not _is_installed(plugin):
+        if any(Path(plugin, name).exists() for name in ("pyproject.toml", TRAINED[0])) and not _is_installed(plugin):
             return str(existing(plugin_file(Path(plugin))))
     return plugin
 
@@ -37,11 +38,13 @@ def _is_installed(name: str) -> bool:
 
 
 def plugin_file(project: Path) -> Path:
-    """The file of the module that a project's first entry point of partbench names.
+    """The file of the module that a project's first entry point of partbench names; of a trained performer, its own.
 
     Raises InputError where there is no pyproject.toml, no such entry point, or no such module.
     """
     file = project / "pyproject.toml"
+    if all((project / name).is_file() for name in TRAINED):
+        return project / TRAINED[1]
     if not file.is_file():
         raise InputError(f"no {file}; expected a plugin file, a name or the folder of a project made by `bench new`")
     try:

@@ -113,6 +113,30 @@ class EfficientNetLite:
         model.add_module("fc", nn.Linear(1280, OUTPUTS))
         return model
 
+    def to_train(self, dataset: Dataset, version: str, device: torch.device, loaded: bool) -> Performer:
+        """The network with its batch norm, and a last layer with random weights for the dataset's classes.
+
+        Raises InputError where the weights are asked for and not installed.
+        """
+        outputs = tuple(dataset.categories if dataset.negatives else dataset.classes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = self.network()
+        if loaded:
+            checkpoint = torch.load(self.weights_file(), map_location="cpu", weights_only=True)
+            model.load_state_dict(self.renamed(checkpoint, model.state_dict()))
+        with torch.random.fork_rng(devices=[]):
+            stages = {**dict(model.named_children()), "fc": nn.Linear(1280, len(outputs))}
+        return Performer(
+            name=self.name, version=version, input_size=self.input_size, stages=stages, roles=self.roles,
+            outputs=outputs, targets={name: outputs.index(name) for name in dataset.categories}, device=device,
+        )  # fmt: skip
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Which stages play which roles."""
+        return {"target": f"expand{self.split}", "top_conv": "conv_head", "fc1": "pool", "logits": "fc"}
+
     def bottlenecks(self) -> Iterator[Bottleneck]:
         """The blocks of TABLE."""
         inputs, side = 32, self.input_size // 2
@@ -147,7 +171,7 @@ class EfficientNetLite:
             version=version,
             input_size=self.input_size,
             stages=self.stages(),
-            roles={"target": f"expand{self.split}", "top_conv": "conv_head", "fc1": "pool", "logits": "fc"},
+            roles=self.roles,
             outputs=tuple(str(index) for index in range(OUTPUTS)),
             targets={name: CLASSES[name] for name in dataset.categories},
             fingerprint=self.fingerprint(),
@@ -201,6 +225,11 @@ class Lite0(PerformerPlugin):
         """See `EfficientNetLite.performer`."""
         return LITE0.performer(dataset, Lite0.version, device)
 
+    @classmethod
+    def to_train(cls, dataset: Dataset, device: torch.device, loaded: bool = True) -> Performer:
+        """See `EfficientNetLite.to_train`."""
+        return LITE0.to_train(dataset, cls.version, device, loaded)
+
 
 class Lite1(PerformerPlugin):
     """EfficientNet-lite1 with its thousand ImageNet logits, explained at its last map of 15 x 15 cells; 240 px."""
@@ -213,6 +242,11 @@ class Lite1(PerformerPlugin):
     def open(dataset: Dataset, device: torch.device) -> Performer:
         """See `EfficientNetLite.performer`."""
         return LITE1.performer(dataset, Lite1.version, device)
+
+    @classmethod
+    def to_train(cls, dataset: Dataset, device: torch.device, loaded: bool = True) -> Performer:
+        """See `EfficientNetLite.to_train`."""
+        return LITE1.to_train(dataset, cls.version, device, loaded)
 
 
 @hookimpl

@@ -96,6 +96,13 @@ class NetworkPlugin(PerformerPlugin):
         return cls._opened(dataset, device, RANDOM, fits=False)
 
     @classmethod
+    def to_train(cls, dataset: Dataset, device: torch.device, loaded: bool = True) -> Performer:
+        """The network with a last layer for the dataset. Raises InputError as `open`, and for `outputs=imagenet`."""
+        if cls.options.outputs == IMAGENET:
+            raise InputError(f"{cls.name} keeps the logits of ImageNet; leave outputs={IMAGENET} out to train it")
+        return cls._opened(dataset, device, cls.options.weights if loaded else RANDOM, fits=False)
+
+    @classmethod
     def _opened(cls, dataset: Dataset, device: torch.device, weights: str, fits: bool) -> Performer:
         if dataset.size != cls.input_size:
             raise InputError(

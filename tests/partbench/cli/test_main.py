@@ -318,8 +318,11 @@ def test_doctor_reports_environment_data_and_plugins() -> None:
         "celeba": "absent",
         "cub": "absent",
         "fauna": "ok",
+        "fauna_scenes": "ok",
         "fauna_species": "ok",
         "funnybirds": "absent",
+        "pascal_part": "absent",
+        "places": "absent",
     }
     assert found["environment"][0]["name"] == "partbench"
 

@@ -28,6 +28,17 @@ def test_modules_and_packages_are_found_also_under_src(tmp_path: Path, module: s
     assert plugin_file(tmp_path) == place
 
 
+def test_the_folder_of_a_trained_performer_stands_for_its_plugin_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("performer.toml", "performer.py"):
+        (folder / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert {file_or_name(text) for text in ("mine", "./mine", str(folder))} == {str(folder / "performer.py")}
+
+
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a plugin file, a name or the folder"):
         plugin_file(tmp_path)

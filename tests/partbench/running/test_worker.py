@@ -24,7 +24,7 @@ TASK = "hostile_squares/multi:red"
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-P", "-m", "partbench.running.worker", str(tmp_path / "log")]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment())
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(None))
     yield process
     process.kill()
     process.wait()
@@ -122,7 +122,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_worker_has_one_thread_for_each_library() -> None:
-    found = _environment()
+    found = _environment(None)
     assert {found[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")} == {"1"}
 
 

@@ -20,7 +20,7 @@ WING = (1.2, 1.3, 1.1)  # times the half axes of fauna's feathers
 LONG_TAIL = 2.1  # times the length of a short one
 
 
-class Dye(IntEnum):
+class PlumageDye(IntEnum):
     """Materials of the looks, numbered after those of the body; of FACE and TAIL each individual has its own colour."""
 
     BLACK = len(Material)
@@ -32,7 +32,7 @@ class Dye(IntEnum):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BirdPlan:
     """A bird as fauna builds it, its axes, and the look of each part."""
 
     body: Body
@@ -41,14 +41,14 @@ class Plan:
 
     def dye(self, part: str) -> IntEnum:
         """The material that the look of a part names, else the coat."""
-        named = [dye for dye in Dye if dye.name.lower() in self.looks[part].split()]
+        named = [dye for dye in PlumageDye if dye.name.lower() in self.looks[part].split()]
         return named[0] if named else Material.COAT
 
 
 def bird_of(looks: Mapping[str, str], pose: Pose) -> Body:
     """A bird whose parts have these looks (see `species.PROPERTIES`), labelled with fine parts."""
     body = bird(pose)
-    plan = Plan(body, Anatomy(body), looks)
+    plan = BirdPlan(body, Anatomy(body), looks)
     _ = plan.anatomy.head, plan.anatomy.neck, plan.anatomy.trunk, plan.anatomy.along, plan.anatomy.snout
     body.cones = [(_PARTS.get(c[0], c[0]), *c[1:]) for c in body.cones]
     body.ellipsoids = [(_PARTS.get(e[0], e[0]), *e[1:]) for e in body.ellipsoids]
@@ -62,7 +62,7 @@ def _repainted(body: Body, part: str, old: IntEnum, new: IntEnum) -> None:
     body.ellipsoids = [(e[0], new, *e[2:]) if e[0] == part and e[1] == old else e for e in body.ellipsoids]
 
 
-def _trunk(plan: Plan) -> None:
+def _trunk(plan: BirdPlan) -> None:
     """Breast, back and the underside lie on the trunk itself, what else shows of it counts to the belly."""
     body, along = plan.body, plan.anatomy.along
     centre, axes = next((e[2], e[3]) for e in body.ellipsoids if e[0] == "belly")
@@ -77,7 +77,7 @@ def _trunk(plan: Plan) -> None:
     if plan.looks["breast"] == "spotted":
         for ahead, up, side in _SPOTS:
             toward = np.array((ahead, up, side))
-            body.ball("breast", front + breast @ (toward / np.linalg.norm(toward)), 0.04, Dye.BLACK)
+            body.ball("breast", front + breast @ (toward / np.linalg.norm(toward)), 0.04, PlumageDye.BLACK)
     top = centre + along @ (-0.07, 0.42 * girth, 0)
     body.ellipsoid("back", top, along * (0.34, 0.72 * girth, 0.88 * girth), plan.dye("back"))
     body.landmark("back", "back", top + along @ (0, 0.7 * girth, 0))
@@ -88,7 +88,7 @@ _SPOTS = [(ahead, up, side * sign) for sign in (-1, 1) for ahead, up, side in (
 )]  # fmt: skip
 
 
-def _neck(plan: Plan) -> None:
+def _neck(plan: BirdPlan) -> None:
     """Nape is what shows of the neck itself; the throat lies on it."""
     low, high, axes = plan.anatomy.neck
     _repainted(plan.body, "nape", Material.COAT, plan.dye("nape"))
@@ -98,11 +98,11 @@ def _neck(plan: Plan) -> None:
     plan.body.landmark("nape", "nape", 0.45 * low + 0.55 * high + axes @ (0, 0.15, 0))
 
 
-def _head(plan: Plan) -> None:
+def _head(plan: BirdPlan) -> None:
     """Crown and forehead lie on the head, what else shows of it is the face, of a colour that tells no species."""
     centre, face, size = plan.anatomy.head
     skull, body = float(size[0]), plan.body
-    _repainted(body, "face", Material.COAT, Dye.FACE)
+    _repainted(body, "face", Material.COAT, PlumageDye.FACE)
     above = centre + face @ (-0.22 * skull, 0.42 * skull, 0)
     body.ellipsoid("crown", above, face * (0.85 * skull, 0.74 * skull, 0.9 * skull), plan.dye("crown"))
     body.landmark("crown", "crown", above + face @ (0, 0.74 * skull, 0))
@@ -115,7 +115,7 @@ def _head(plan: Plan) -> None:
     body.landmark("forehead", "forehead", front + face @ (0.46 * skull, 0.4 * skull, 0))
 
 
-def _eyes(plan: Plan) -> None:
+def _eyes(plan: BirdPlan) -> None:
     centre = plan.anatomy.head[0]
     for side in SIDES:
         part = f"{side}_eye"
@@ -125,7 +125,7 @@ def _eyes(plan: Plan) -> None:
         plan.body.cones = [(*c[:2], c[2] + shift, c[3] + shift, c[4]) if c[0] == part else c for c in plan.body.cones]
         plan.body.landmark(part, part, plan.body.landmarks[part][1] + shift)
         if plan.looks["eyes"] == "white ring":
-            _disc(plan.body, part, (middle + shift, outward), (2.0 * radius, 0.4 * radius), Dye.WHITE)
+            _disc(plan.body, part, (middle + shift, outward), (2.0 * radius, 0.4 * radius), PlumageDye.WHITE)
 
 
 def _disc(body: Body, part: str, at: tuple[Point, Point], radii: tuple[float, float], dye: IntEnum) -> None:
@@ -137,18 +137,18 @@ def _disc(body: Body, part: str, at: tuple[Point, Point], radii: tuple[float, fl
     body.ellipsoid(part, point, np.stack((normal * thick, side * wide, np.cross(normal, side) * wide), 1), dye)
 
 
-def _beak(plan: Plan) -> None:
+def _beak(plan: BirdPlan) -> None:
     shape, colour = plan.looks["beak"].split()
     _, root, tip, _ = plan.anatomy.snout
     ahead = (tip - root) / np.linalg.norm(tip - root)
     length, radius = BEAKS[shape]
-    body, dye = plan.body, Dye.YELLOW if colour == "yellow" else Dye.BLACK
+    body, dye = plan.body, PlumageDye.YELLOW if colour == "yellow" else PlumageDye.BLACK
     body.cones = [c for c in body.cones if c[0] != "beak"]
     body.cone("beak", root, root + (length + 0.06) * ahead, (radius, 0.014), dye)
     body.landmark("beak", "beak", root + (0.06 + 0.4 * length) * ahead)
 
 
-def _wings(plan: Plan) -> None:
+def _wings(plan: BirdPlan) -> None:
     body, look = plan.body, plan.looks["wings"]
     for side in SIDES:
         part = f"{side}_wing"
@@ -156,17 +156,17 @@ def _wings(plan: Plan) -> None:
         feathers = [(e[2], e[3]) for e in body.ellipsoids if e[0] == part]
         if look == "red shoulder":
             centre, axes = feathers[0]
-            body.ellipsoid(part, centre - 0.1 * axes[:, 0], axes * (0.95, 1.02, 1.25), Dye.RED)
+            body.ellipsoid(part, centre - 0.1 * axes[:, 0], axes * (0.95, 1.02, 1.25), PlumageDye.RED)
         if look == "white bars":
             for (centre, axes), reach in ((feathers[0], 0.45), (feathers[1], 0.6)):
-                body.ellipsoid(part, centre + reach * axes[:, 0], axes * (0.17, 0.97, 1.35), Dye.WHITE)
+                body.ellipsoid(part, centre + reach * axes[:, 0], axes * (0.17, 0.97, 1.35), PlumageDye.WHITE)
 
 
-def _tail(plan: Plan) -> None:
+def _tail(plan: BirdPlan) -> None:
     """Its length tells species, its colour does not."""
     body = plan.body
     for material in (Material.COAT, Material.SECOND):
-        _repainted(body, "tail", material, Dye.TAIL)
+        _repainted(body, "tail", material, PlumageDye.TAIL)
     if plan.looks["tail"] == "short":
         return
     fans = [e for e in body.ellipsoids if e[0] == "tail"]
@@ -179,8 +179,8 @@ def _tail(plan: Plan) -> None:
     body.landmark("tail", "tail", root + LONG_TAIL * (body.landmarks["tail"][1] - root))
 
 
-def _legs(plan: Plan) -> None:
-    dye = Dye.YELLOW if plan.looks["legs"] == "yellow" else Dye.BLACK
+def _legs(plan: BirdPlan) -> None:
+    dye = PlumageDye.YELLOW if plan.looks["legs"] == "yellow" else PlumageDye.BLACK
     for part in (f"{side}_{segment}" for side in SIDES for segment in ("leg", "foot")):
         _repainted(plan.body, part, Material.KERATIN, dye)
     plan.body.cones = [
@@ -189,4 +189,4 @@ def _legs(plan: Plan) -> None:
     ]
 
 
-_DRAWN: tuple[Callable[[Plan], None], ...] = (_trunk, _neck, _head, _eyes, _beak, _wings, _tail, _legs)
+_DRAWN: tuple[Callable[[BirdPlan], None], ...] = (_trunk, _neck, _head, _eyes, _beak, _wings, _tail, _legs)

@@ -22,7 +22,7 @@ from partbench.datasets.fauna.other_scene import draw_other_scene
 from partbench.datasets.fauna.pose import Pose, draw_pose
 from partbench.datasets.fauna.scene import Camera, Scene, Stream, random_stream, stage
 from partbench.datasets.fauna.vocabulary import CUB_LANDMARKS, THING, Vocabulary
-from partbench.datasets.fauna_species.plumage import SIDES, Dye, bird_of
+from partbench.datasets.fauna_species.plumage import SIDES, PlumageDye, bird_of
 from partbench.datasets.fauna_species.species import SPECIES, TRUTH
 
 PART_NAMES = (
@@ -30,7 +30,7 @@ PART_NAMES = (
 )  # fmt: skip
 _PAIRED = {"eye": "eyes", "wing": "wings", "leg": "legs", "foot": "legs"}
 
-WORLD = Vocabulary(
+SPECIES_VOCABULARY = Vocabulary(
     categories=SPECIES,
     part_names=PART_NAMES,
     part_of={part: part for part in PART_NAMES if part not in _PAIRED.values()}
@@ -40,10 +40,10 @@ WORLD = Vocabulary(
 )
 
 _DYES = {
-    Dye.BLACK: (0.09, 0.08, 0.09),
-    Dye.WHITE: (0.95, 0.95, 0.92),
-    Dye.RED: (0.82, 0.13, 0.10),
-    Dye.YELLOW: (0.95, 0.78, 0.14),
+    PlumageDye.BLACK: (0.09, 0.08, 0.09),
+    PlumageDye.WHITE: (0.95, 0.95, 0.92),
+    PlumageDye.RED: (0.82, 0.13, 0.10),
+    PlumageDye.YELLOW: (0.95, 0.78, 0.14),
 }
 MOST_FLOWERS = 6
 _HUES = ((0.03, 0.13), (0.18, 0.36), (0.52, 0.66))  # brown, olive and bluish coats
@@ -65,12 +65,13 @@ def scene_with(looks: Mapping[str, str], label: int, seed: int, index: int) -> S
     body = bird_of(looks, _facing(draw_pose(stream(Stream.POSE))))
     coat = _plumage(draw_coat(stream(Stream.COAT)), stream(Stream.ADORNMENT))
     scene = stage(label, body, _camera(stream(Stream.CAMERA)), coat, stream)
-    return replace(_among_flowers(scene, seed, index), vocabulary=WORLD)
+    return replace(_among_flowers(scene, seed, index), vocabulary=SPECIES_VOCABULARY)
 
 
 def draw_other_species_scene(seed: int, index: int) -> Scene:
     """Scene `index` of a seed that shows no bird; its label is the number of species."""
-    return replace(_among_flowers(draw_other_scene(seed, index), seed, index), label=len(SPECIES), vocabulary=WORLD)
+    scene = _among_flowers(draw_other_scene(seed, index), seed, index)
+    return replace(scene, label=len(SPECIES), vocabulary=SPECIES_VOCABULARY)
 
 
 def _facing(pose: Pose) -> Pose:

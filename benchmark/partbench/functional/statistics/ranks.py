@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float
 
 LEAST_RANKED = 3  # two can only be in the right order or in the wrong one
@@ -26,5 +25,7 @@ def rank_agreement(
 
 def _centred_ranks(values: Float[np.ndarray, "n p"], used: Bool[np.ndarray, "n p"]) -> Float[np.ndarray, "n p"]:
     """Ranks within the columns used of each row, ties shared, less their mean; NaN elsewhere."""
+    import pandas as pd  # which loading this metric should not wait for
+
     ranks = pd.DataFrame(np.where(used, values, np.nan)).rank(axis=1).to_numpy()
     return ranks - (used.sum(1, keepdims=True) + 1) / 2
