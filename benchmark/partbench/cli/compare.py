@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.parameters import completion_of, expect_results, json_option, results_option
-from partbench.errors import InputError
+from partbench.errors import InputError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +107,8 @@ def _beside_published(
         return rows, images, ()
     reference = Reference.load()
     known = set(reference.rows["explainer"])  # all have default options
+    if strangers := [name for name in absent if name not in known]:
+        raise unknown("explainer among your results or the published ones", strangers[0], known | set(rows["label"]))
     if set(absent) <= known and len(absent) == len(names):
         found = published_alone(reference, absent)
         return found.rows, found.images, found.published

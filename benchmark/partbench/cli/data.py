@@ -133,8 +133,9 @@ def patterns(tasks: list[str]) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for task in tasks:
         dataset, _, what = task.partition("/")
-        head = "multi:" if what.startswith("multi:") else "attribute-" if what.startswith("attribute-") else ""
-        kinds.setdefault(task if what == "multi" else f"{dataset}/{head}*", []).append(task)
+        head = next((start for start in ("multi:", "attribute-") if what.startswith(start)), "")
+        tail = ":others" if what.endswith(":others") else ""
+        kinds.setdefault(task if what == "multi" else f"{dataset}/{head}*{tail}", []).append(task)
     several = {kind: f"{kind} ({len(names)} tasks, such as {names[0]})" for kind, names in kinds.items()}
     return [text for kind, names in kinds.items() for text in (names if len(names) <= FEW else [several[kind]])]
 

@@ -52,7 +52,7 @@ def examined(registry: Registry, name: str, data_root: Path | None, images: bool
     dataset, rows = opened(workbench, name, SIDE)
     where = finding("folder", "ok", str(root) if cls.needs_root else "none is needed")
     if dataset is None:
-        return [where, *rows]
+        return [where, *rows] if root is None or root.is_dir() else rows
     rows = [where, *rows, *count_findings(dataset, dataset.card)]
     if images:
         for split in ("train", "test"):
@@ -77,7 +77,7 @@ def opened(workbench: Workbench, name: str, size: int) -> tuple[Dataset | None, 
     rows = [finding("note", "note", str(warning.message)) for warning in caught]
     if dataset is None or broken:
         return None, [*rows, finding("layout", "broken", broken)]
-    return dataset, [*rows, finding("layout", "ok", f"{counts[0]} train and {counts[1]} test images")]
+    return dataset, [*rows, finding("layout", "ok", f"{counts[0]:,} train and {counts[1]:,} test images")]
 
 
 def count_findings(dataset: Dataset, card: DatasetCard | None) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from partbench.cli.data import patterns
 from partbench.cli.parameters import completion_of, data_root_option, json_option, path_option
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def list_(kind: str | None, name: str | None, files: tuple[Path, ...], data_root
     """List the plugins and tasks, with versions and owners, and the broken plugins; or all that is known of one.
 
     Of an explainer or a metric these are its options with their defaults, of a dataset its tasks, of a performer its
-    layers: their roles, shapes and receptive fields. After `tasks`, NAME is a dataset.
+    layers: their roles, shapes and receptive fields. After `tasks`, NAME is a dataset. Without KIND, tasks are shown as
+    patterns, which `bench run --task` takes; `bench list tasks` names each task.
 
     \b
     Examples:
@@ -56,6 +58,8 @@ def list_(kind: str | None, name: str | None, files: tuple[Path, ...], data_root
     if as_json:
         click.echo(json.dumps({**listing, "broken": found.broken}, indent=1))
         return
+    if kind is None:
+        listing["tasks"] = task_patterns(found.tasks)
     from partbench.cli.tables import print_table
 
     for name, rows in listing.items():
@@ -68,6 +72,16 @@ def _rows(found: Catalogue, kind: str) -> list[dict[str, Any]]:
     if kind == "tasks":
         return list(found.tasks)
     return [_row(plugin) for plugin in found.of(kind)]
+
+
+def task_patterns(tasks: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows of patterns in place of many tasks, by dataset and default performer."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for task in tasks:
+        grouped.setdefault((task["name"].partition("/")[0], task["performer"]), []).append(task["name"])
+    return [
+        {"name": text, "performer": performer} for (_, performer), names in grouped.items() for text in patterns(names)
+    ]
 
 
 def _row(plugin: Listed) -> dict[str, Any]:

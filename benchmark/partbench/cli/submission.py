@@ -70,7 +70,8 @@ def submit(
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, made.data)
-    click.echo(f"{path}: {len(made.places)} cells, {len(made.data) / 1e6:.2f} MB")
+    count = len(made.places)
+    click.echo(f"{path}: {count} cell{'s' * (count != 1)}, {len(made.data) / 1e6:.2f} MB")
     if made.refused:
         sys.exit(1)
 

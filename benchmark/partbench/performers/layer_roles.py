@@ -61,8 +61,10 @@ def roles_in_file(path: str) -> dict[str, str]:
 
     Raises InputError where it cannot be read, or names no target or an unknown role.
     """
+    if not (file := Path(path).expanduser().absolute()).exists():
+        raise InputError(f"no file {file}; layers= names a TOML file with a table [roles] (docs/networks.md)")
     try:
-        content = tomllib.loads(Path(path).expanduser().read_text())
+        content = tomllib.loads(file.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"the file of roles {path} cannot be read: {error}") from error
     roles = content.get("roles")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -117,7 +117,7 @@ class NetworkPlugin(PerformerPlugin):
         own_logits, last = cls.options.outputs == IMAGENET, stages[-1].name
         whole, stages = len(stages), stages if own_logits else features_of(stages)
         found = LayerRoles(given, {}) if given else cls._roles(stages, own_logits)
-        key = cls._fingerprint(stages, built.normalise, dataset)
+        key = cls._fingerprint(stages, built.normalise, dataset, given)
         modules = {"normalise": built.normalise, **{stage.name: stage.module for stage in stages}}
         if own_logits:
             outputs, targets = _imagenet(cls.name, stages, dataset)
@@ -142,14 +142,17 @@ class NetworkPlugin(PerformerPlugin):
         return roles_of(stages[:-1] if own_logits else stages, cls.input_size)
 
     @classmethod
-    def _fingerprint(cls, stages: Sequence[ChainStage], normalise: Normalise, dataset: Dataset) -> str:
-        """Of weights, options and, where a layer is fitted, the training split."""
+    def _fingerprint(
+        cls, stages: Sequence[ChainStage], normalise: Normalise, dataset: Dataset, given: Mapping[str, str]
+    ) -> str:
+        """Of weights, options, roles in a file and, where a layer is fitted, the training split."""
         tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
         for stage in stages:
             tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
         known = [cls.name.partition(",")[0], cls.version, str(cls.input_size), cls.options.outputs, digest_of(tensors)]
         if cls.options.outputs != IMAGENET:
             known += [*output_names(dataset), dataset.train.fingerprint]
+        known += [f"{role}={layer}" for role, layer in sorted(given.items())]
         return hashlib.sha256("|".join(known).encode()).hexdigest()
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from partbench.pictures.legend import draw_legend, legend_height, shown_parts
 from partbench.pictures.sheet import draw_parts, save
 from partbench.pictures.tiles import FONT, tiles
 from partbench.pictures.view import SHOWN, View
@@ -36,6 +37,7 @@ class ContributionSheet:
     explanation: Explanation
     names: Sequence[str]
     shares: Mapping[str, Float[np.ndarray, "k"]]
+    parts: Sequence[tuple[int, str]] = ()  # those outlined, by index
 
 
 def draw_contributions(view: View, path: Path) -> Path:
@@ -50,7 +52,8 @@ def draw_contributions(view: View, path: Path) -> Path:
     baseline = explainer.baseline()
     compared = [explainer, *([baseline] if baseline else [])]
     shares = {each.name: mean_shares(task, each) for each in compared}
-    sheet = ContributionSheet(view.shown, explanation, concept_names(task, explainer, explanation), shares)
+    parts = shown_parts(view.shown, task.dataset.part_names, task.dataset.landmark_names)
+    sheet = ContributionSheet(view.shown, explanation, concept_names(task, explainer, explanation), shares, parts)
     return save(draw_contribution_sheet(sheet, view.title), path)
 
 
@@ -79,17 +82,21 @@ def mean_shares(task: Task, explainer: Explainer) -> Float[np.ndarray, "k"]:
 
 
 def draw_contribution_sheet(sheet: ContributionSheet, title: str) -> Figure:
-    """Above, each image with the bars of its largest contributions; below, the shares of all concepts."""
+    """Each image with its parts, then the bars of its largest contributions; below, the shares of all concepts."""
     count = len(sheet.display)
     names = min(LETTER * (4 + max(map(len, sheet.names), default=0)), WIDE / 2)
-    figure = Figure(figsize=(WIDE * count, 6.4), dpi=110)
-    images, bars, below = figure.subfigures(3, 1, height_ratios=[1.05, 1.15, 1], squeeze=False)[:, 0]
+    strip = legend_height(WIDE * count, sheet.parts, ()) if sheet.parts else 0.01
+    figure = Figure(figsize=(WIDE * count, 6.4 + strip), dpi=110)
+    heights = [2.1, strip, 2.3, 2.0]
+    images, legend, bars, below = figure.subfigures(4, 1, height_ratios=heights, squeeze=False)[:, 0]
     panel = tiles(images, title, 1, count)[0]
     for row in range(count):
         draw_parts(panel[row], sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy(), sheet.display, row)
         panel[row].caption(sheet.display.ids[row])
         axis = bars.add_axes(((row + (names + 0.1) / WIDE) / count, 0.1, (1 - (names + 0.2) / WIDE) / count, 0.78))
         draw_largest(axis, sheet, row)
+    if sheet.parts:
+        draw_legend(legend, sheet.parts, ())
     draw_shares(below.add_axes((0.7 / (WIDE * count), 0.21, 1 - 0.8 / (WIDE * count), 0.76)), sheet.shares)
     return figure
 
@@ -109,7 +116,7 @@ def draw_largest(axis: Axes, sheet: ContributionSheet, row: int) -> None:
     axis.tick_params(axis="x", labelsize=FONT - 1)
     axis.axvline(0, color="black", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
-    logit = "" if explanation.logits is None else f", logit {float(explanation.logits[row]):.2f}"
+    logit = "" if explanation.logits is None else f"; predicted logit {float(explanation.logits[row]):.2f}"
     axis.set_title(f"largest contributions{logit}", fontsize=FONT)
 
 
@@ -118,7 +125,7 @@ def draw_shares(axis: Axes, shares: Mapping[str, Float[np.ndarray, "k"]]) -> Non
     for name, values in shares.items():
         axis.step(range(1, len(values) + 1), np.sort(values)[::-1], where="mid", label=name, linewidth=1.2)
     most = max(len(values) for values in shares.values())
-    axis.axhline(1 / most, color="grey", linestyle="--", linewidth=0.8)
+    axis.axhline(1 / most, color="grey", linestyle="--", linewidth=0.8, label="all shares equal")
     axis.set_xlabel("concepts, by share", fontsize=FONT)
     axis.set_ylabel("mean share of the\nabsolute contributions", fontsize=FONT)
     axis.tick_params(labelsize=FONT)

@@ -73,7 +73,11 @@ def draw_filter_sheet(sheet: FilterSheet, title: str) -> Figure:
     figure.suptitle(title, fontsize=9, y=1 - 0.05 / high, va="top")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(SHOWN + 0.3, MAPS + 1.2)).flat
     above, below = right.subfigures(2, 1, squeeze=False, height_ratios=(LOCATED, SHOWN - LOCATED)).flat
-    draw_top_images(left, sheet, "test images that activate a filter most, and its score")
+    draw_top_images(
+        left,
+        sheet,
+        "test images that activate a filter most, and its score; bright: map above half of its peak, circle: peak",
+    )
     draw_maps(above, sheet)
     draw_locations(below, sheet)
     return figure

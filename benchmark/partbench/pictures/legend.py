@@ -8,15 +8,20 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure, SubFigure
 
-from partbench.pictures.tiles import FONT, inches
+from partbench.pictures.tiles import FONT, LETTER, inches
 from partbench.types import Batch
 
 LINE = 0.15  # inches from line to line
-LETTER = 0.062  # inches a letter
 SQUARE = 0.22  # inches a square and the gap before the next one take
-PART_COLOURS = mpl.colormaps["tab10"]
+# Dark or full colours, then their light ones, then muted ones: the 24 classes of fauna_scenes have a colour each.
+PART_COLOURS = ListedColormap(
+    [mpl.colormaps["tab10"](k) for k in range(10)]
+    + [mpl.colormaps["tab20"](k) for k in range(1, 20, 2)]
+    + [mpl.colormaps["tab20b"](k) for k in range(0, 20, 4)]
+)
 HEAT = mpl.colormaps["inferno"]
 
 
@@ -29,6 +34,11 @@ def shown_parts(batch: Batch, part_names: Sequence[str], landmark_names: Sequenc
     else:
         return []
     return [(part, name) for part, name in enumerate(names) if bool(seen[part])]
+
+
+def outline_colour(part: int) -> tuple[float, float, float, float]:
+    """The colour of a part, the same in all pictures. Colours repeat after 25 parts."""
+    return PART_COLOURS(part % PART_COLOURS.N)
 
 
 def legend_height(width: float, parts: Sequence[tuple[int, str]], lines: Sequence[str]) -> float:
@@ -47,7 +57,7 @@ def draw_legend(
     y = LINE / 2
     for row in _rows(width, parts):
         for x, (part, name) in row:
-            axis.plot(x + 0.05, y, "s", markersize=5, color=PART_COLOURS(part % 10))
+            axis.plot(x + 0.05, y, "s", markersize=5, color=outline_colour(part))
             axis.text(x + 0.13, y, name, fontsize=FONT, va="center")
         y += LINE
     for place, line in enumerate(lines):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from partbench.pictures.sheet import PART_COLOURS
+from partbench.pictures.legend import outline_colour
 
 NO_PART = "no part"
 GREY = (0.75, 0.75, 0.75, 1.0)
@@ -26,7 +26,7 @@ def shares(values: Sequence[float]) -> list[float]:
 
 def part_colour(part: int, names: Sequence[str]) -> tuple[float, float, float, float]:
     """The colour of the part's outline; grey for what follows the last part."""
-    return PART_COLOURS(part % 10) if part < len(names) else GREY
+    return outline_colour(part) if part < len(names) else GREY
 
 
 def draw_pie(axis: Axes, values: Sequence[float], names: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 from partbench.attribution.excitation_bp import contrastive_maps
-from partbench.pictures.legend import PART_COLOURS, draw_legend, heated, legend_height, shown_parts
+from partbench.pictures.legend import draw_legend, heated, legend_height, outline_colour, shown_parts
 from partbench.pictures.tiles import FONT, GAP, Tile, tiles
 from partbench.pictures.view import SHOWN, View
 from partbench.types import Batch, Explanation
@@ -182,10 +182,10 @@ def draw_parts(tile: Tile, image: Float[np.ndarray, "H W 3"], batch: Batch, row:
     tile.show(image.clip(0, 1))
     if batch.masks is not None:
         for part, mask in enumerate(batch.masks[row].cpu().numpy()):
-            outline(tile, mask, PART_COLOURS(part % 10))
+            outline(tile, mask, outline_colour(part))
     elif batch.landmarks is not None:
         points = tile.at(batch.landmarks[row].cpu().numpy(), len(image))
-        colours = [PART_COLOURS(part % 10) for part in range(len(points))]
+        colours = [outline_colour(part) for part in range(len(points))]
         tile.axis.scatter(points[:, 0], points[:, 1], s=14, c=colours, edgecolors="white")
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 FONT = 7
+LETTER = 0.062  # inches a letter takes
 CAPTION = 0.17  # room for one, between rows
 GAP = 0.06  # between columns, and around all of them
 
@@ -39,9 +40,10 @@ class Tile:
         return np.asarray(points) * (self.side / pixels) + (self.left, self.top)
 
     def caption(self, text: str) -> None:
-        """Text above."""
-        middle = self.left + self.side / 2
-        self.axis.text(middle, self.top - 0.03, text, fontsize=FONT, ha="center", va="bottom")
+        """Text above, its end alone where it is wider than the square: ids and captions of concepts end in numbers."""
+        middle, room = self.left + self.side / 2, int(self.side / LETTER)
+        shown = text if len(text) <= room else f"…{text[len(text) - room + 1 :]}"
+        self.axis.text(middle, self.top - 0.03, shown, fontsize=FONT, ha="center", va="bottom")
 
     def label(self, text: str) -> None:
         """Text on the left, upwards."""

@@ -95,6 +95,13 @@ def test_explainers_without_own_results_are_looked_for_among_the_published(resul
     assert row["published"] == ["lasso", "excitation_bp"]
 
 
+def test_a_name_that_is_nowhere_is_answered_with_own_and_published_names(results: Path) -> None:
+    found = bench(results, "srae", "no_such_thing")
+    assert found.output.startswith("bench: no explainer among your results or the published ones named 'no_such_thing'")
+    assert "lasso" in found.output
+    assert "srae" in found.output
+
+
 def test_published_results_of_other_data_are_refused_with_the_reason(results: Path) -> None:
     found = bench(results, "srae", "lasso")
     assert found.exit_code == 2

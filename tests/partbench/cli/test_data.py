@@ -61,6 +61,14 @@ def test_many_tasks_of_a_kind_are_one_pattern() -> None:
     ]  # fmt: skip
 
 
+def test_tasks_against_the_other_categories_are_a_pattern_of_their_own_which_means_them_alone() -> None:
+    facts = json.loads(bench("info", "fauna", "--json").stdout)["fauna"]
+    of_singles = [text for text in facts["tasks"] if text.startswith(("fauna/*", "fauna/*:others"))]
+    assert of_singles == [
+        "fauna/* (6 tasks, such as fauna/bird)", "fauna/*:others (6 tasks, such as fauna/bird:others)",
+    ]  # fmt: skip
+
+
 def test_a_folder_is_noted_once_it_is_right_and_then_found_without_naming_it(tmp_path: Path) -> None:
     wrong = bench("add", "cub", str(tmp_path))
     assert wrong.exit_code == 2

@@ -341,6 +341,15 @@ def test_names_are_completed() -> None:
     assert "srae" in [item.value for item in complete.get_completions(["run", "--plugin"], "sr")]
 
 
+def test_list_of_everything_shows_patterns_of_tasks_and_list_tasks_every_task() -> None:
+    assert "cub/multi:bobolink" in CliRunner().invoke(main, ["list", "tasks"]).stdout
+    everything = CliRunner().invoke(main, ["list"]).stdout
+    assert "cub/multi:bobolink" not in everything
+    row = next(line for line in everything.splitlines() if "fauna/attribute-*" in line)
+    assert "(4 tasks, such as fauna/attribute-wild)" in row
+    assert "small_vgg_attributes" in row
+
+
 def test_list_as_json_has_versions_and_owners() -> None:
     listing = json.loads(CliRunner().invoke(main, ["list", "--json"]).stdout)
     assert {"explainers", "metrics", "datasets", "tasks", "performers", "broken"} == set(listing)

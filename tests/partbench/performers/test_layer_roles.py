@@ -48,6 +48,8 @@ def test_what_a_network_lacks_is_said_in_words() -> None:
 )
 def test_a_file_of_roles_that_is_wrong_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "roles.toml"
+    with pytest.raises(InputError, match=r"no file .*roles\.toml; layers= names a TOML file"):
+        roles_in_file(str(path))
     path.write_text(text)
     with pytest.raises(InputError, match=said):
         roles_in_file(str(path))

@@ -140,6 +140,15 @@ def test_roles_may_be_given_in_a_file(squares: Callable, tmp_path: Path) -> None
     assert performer.activations(torch.rand(1, 3, 32, 32), ["target"])["target"].min() < 0
 
 
+def test_a_changed_file_of_roles_is_another_performer_to_cells_and_caches(squares: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "roles.toml"
+    found = []
+    for roles in ('top_conv = "1"\ntarget = "0"', 'target = "1"\ntop_conv = "0"', 'target = "0"\ntop_conv = "1"'):
+        path.write_text(f"[roles]\n{roles}\n")
+        found.append(opened(squares, f"small,weights=random,layers={path}").fingerprint)
+    assert found[0] == found[2] != found[1]
+
+
 def test_images_of_another_size_are_refused_and_size_is_an_option(squares: Callable) -> None:
     with pytest.raises(InputError, match="images of squares are 32 px, expected 64 for small,weights=random,size=64"):
         opened(squares, "small,weights=random,size=64")

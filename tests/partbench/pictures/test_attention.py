@@ -16,8 +16,8 @@ from toys import SIDE, toy_task
 
 from partbench import Explainer, Explanation, NotApplicable
 from partbench.pictures.attention import draw_attention, draw_attention_sheet, explain_attention
+from partbench.pictures.legend import PART_COLOURS
 from partbench.pictures.part_shares import GREY, draw_numbers, draw_pie, shares
-from partbench.pictures.sheet import PART_COLOURS
 from partbench.pictures.view import View
 from partbench.registry import load
 from partbench.running.cell import fit

@@ -66,7 +66,7 @@ def test_largest_contributions_stand_on_top_in_colours_of_their_sign_and_absent_
     assert labels[-2:] == ["c3", "not c7"]
     assert [bar.get_width() for bar in axis.patches][-2:] == [2.0, -5.0]
     assert axis.patches[-1].get_facecolor() != axis.patches[-2].get_facecolor()
-    assert "logit 1.00" in axis.get_title()
+    assert "predicted logit 1.00" in axis.get_title()
 
 
 def test_sheet_has_an_image_and_bars_for_each_image_and_a_line_for_each_explainer(tmp_path):
@@ -75,8 +75,13 @@ def test_sheet_has_an_image_and_bars_for_each_image_and_a_line_for_each_explaine
     assert len(figure.axes) == 1 + COUNT + 1
     assert len(figure.axes[0].images) == COUNT
     last = figure.axes[-1]
-    assert [text.get_text() for text in last.get_legend().get_texts()] == ["one", "other"]
+    assert [text.get_text() for text in last.get_legend().get_texts()] == ["one", "other", "all shares equal"]
     assert list(last.lines[0].get_ydata()) == [0.7, 0.2, 0.1]
+
+
+def test_parts_outlined_on_the_images_are_named():
+    figure = draw_contribution_sheet(sheet(parts=[(0, "head"), (1, "tail")]), "title")
+    assert {"head", "tail"} <= {text.get_text() for axis in figure.axes for text in axis.texts}
 
 
 def test_mean_shares_are_of_absolute_contributions_to_images_of_the_category():

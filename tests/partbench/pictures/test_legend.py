@@ -7,7 +7,8 @@ import torch
 from matplotlib.figure import Figure
 
 from partbench import Batch
-from partbench.pictures.legend import PART_COLOURS, draw_legend, heated, legend_height, shown_parts
+from partbench.catalogue import catalogue
+from partbench.pictures.legend import PART_COLOURS, draw_legend, heated, legend_height, outline_colour, shown_parts
 
 
 def batch(**truth: torch.Tensor) -> Batch:
@@ -30,6 +31,13 @@ def test_names_stand_beside_squares_in_the_colour_of_the_outline() -> None:
     assert [text.get_text() for text in axis.texts] == ["head", "tail", "what it means"]
     assert [line.get_color() for line in axis.lines] == [PART_COLOURS(0), PART_COLOURS(3)]
     assert len(axis.images) == 1
+
+
+def test_every_part_of_the_rendered_datasets_has_a_colour_of_its_own() -> None:
+    for dataset in catalogue().of("datasets"):
+        if dataset.name.startswith("fauna"):
+            count = len(dataset.facts["parts"].split(", "))
+            assert len({outline_colour(part) for part in range(count)}) == count > 1, dataset.name
 
 
 def test_many_names_take_more_lines() -> None:

@@ -29,6 +29,16 @@ def test_squares_stay_within_the_panel_and_leave_room_for_captions(rows, columns
         assert right.left > left.left + left.side
 
 
+def test_a_caption_wider_than_its_square_shows_its_end() -> None:
+    tile = tiles(Figure(figsize=(3, 2)), "", 1, 2)[0][0]
+    tile.caption("012.Yellow_headed_Blackbird/Yellow_Headed_Blackbird_0046_18")
+    tile.caption("fauna-1/3")
+    long, short = (text.get_text() for text in tile.axis.texts)
+    assert long.startswith("…")
+    assert long.endswith("Blackbird_0046_18")
+    assert short == "fauna-1/3"
+
+
 def test_an_image_and_its_marks_are_drawn_where_the_square_is() -> None:
     figure = Figure(figsize=(4, 2), dpi=50)
     left, right = tiles(figure, "", 1, 2)[0]
