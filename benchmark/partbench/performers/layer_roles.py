@@ -10,6 +10,7 @@ from typing import NamedTuple
 from partbench import ChainStage, InputError, unknown
 
 ROLES = ("target", "top_conv", "fc1", "fc2")
+LARGEST = 100_000  # bytes of a file of roles
 STEP = 18  # px: the target is the last map of cells no further apart, as are those of 14 x 14 cells at 224 px
 
 
@@ -62,8 +63,11 @@ def roles_in_file(path: str) -> dict[str, str]:
     Raises InputError where it cannot be read, or names no target or an unknown role.
     """
     try:
-        content = tomllib.loads(Path(path).expanduser().read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        file = Path(path).expanduser()
+        if not file.is_file() or file.stat().st_size > LARGEST:  # a pipe would be waited for
+            raise OSError(f"it is no file of at most {LARGEST} bytes")
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, RuntimeError, ValueError) as error:  # no home folder; no UTF-8, no TOML
         raise InputError(f"the file of roles {path} cannot be read: {error}") from error
     roles = content.get("roles")
     if not isinstance(roles, dict) or not all(isinstance(layer, str) for layer in roles.values()):

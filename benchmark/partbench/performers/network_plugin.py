@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -110,7 +110,7 @@ class NetworkPlugin(PerformerPlugin):
         own_logits, last = cls.options.outputs == IMAGENET, stages[-1].name
         whole, stages = len(stages), stages if own_logits else features_of(stages)
         found = LayerRoles(given, {}) if given else cls._roles(stages, own_logits)
-        key = cls._fingerprint(stages, built.normalise, dataset)
+        key = cls._fingerprint(stages, built.normalise, dataset, given)
         modules = {"normalise": built.normalise, **{stage.name: stage.module for stage in stages}}
         if own_logits:
             outputs, targets = _imagenet(cls.name, stages, dataset)
@@ -135,12 +135,15 @@ class NetworkPlugin(PerformerPlugin):
         return roles_of(stages[:-1] if own_logits else stages, cls.input_size)
 
     @classmethod
-    def _fingerprint(cls, stages: Sequence[ChainStage], normalise: Normalise, dataset: Dataset) -> str:
-        """Of weights, options and, where a layer is fitted, the training split."""
+    def _fingerprint(
+        cls, stages: Sequence[ChainStage], normalise: Normalise, dataset: Dataset, given: Mapping[str, str]
+    ) -> str:
+        """Of weights, options, given roles and, where a layer is fitted, the training split."""
         tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
         for stage in stages:
             tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
         known = [cls.name.partition(",")[0], cls.version, str(cls.input_size), cls.options.outputs, digest_of(tensors)]
+        known += [f"{role}={given[role]}" for role in sorted(given)]
         if cls.options.outputs != IMAGENET:
             known += [*output_names(dataset), dataset.train.fingerprint]
         return hashlib.sha256("|".join(known).encode()).hexdigest()
@@ -196,11 +199,13 @@ def head(frozen: nn.Module, width: int, dataset: Dataset, device: torch.device, 
 
 @torch.no_grad()
 def features_of_images(frozen: nn.Module, dataset: Dataset, rows: Tensor, device: torch.device) -> Tensor:
-    """The features (n, d) of training images at these rows."""
+    """The features (n, d) of training images at these rows. Raises InputError where they are no finite numbers."""
     found = []
     for place in range(0, len(rows), BATCH):
         images = dataset.train.batch(rows[place : place + BATCH].tolist()).pixels
         found.append(frozen(images.to(device)).float())
+        if not found[-1].isfinite().all():
+            raise InputError(f"the network makes no finite numbers of images of {dataset.name}; its weights are damaged")
         dataset.train.progress(
             f"features of {dataset.name} for a linear layer", min(place + BATCH, len(rows)), len(rows)
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,10 @@ def test_a_file_of_roles_that_is_wrong_is_one_line(tmp_path: Path, text: str, sa
         roles_in_file(str(path))
     path.write_text('[roles]\ntarget = "layer3"\nfc1 = "avgpool"\n')
     assert roles_in_file(str(path)) == {"target": "layer3", "fc1": "avgpool"}
+
+
+def test_a_pipe_or_an_endless_file_of_roles_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match="cannot be read: it is no file"):
+            roles_in_file(str(path))

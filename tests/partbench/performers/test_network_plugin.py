@@ -138,9 +138,18 @@ def test_roles_may_be_given_in_a_file(squares: Callable, tmp_path: Path) -> None
     performer = opened(squares, f"small,weights=random,layers={path}")
     assert performer.roles == {"target": "0", "top_conv": "1", "logits": "6"}
     assert performer.activations(torch.rand(1, 3, 32, 32), ["target"])["target"].min() < 0
+    path.write_text('[roles]\ntarget = "1"\ntop_conv = "1"\n')  # another explained map: another cell
+    assert opened(squares, f"small,weights=random,layers={path}").fingerprint != performer.fingerprint
 
 
 def test_images_of_another_size_are_refused_and_size_is_an_option(squares: Callable) -> None:
     with pytest.raises(InputError, match="images of squares are 32 px, expected 64 for small,weights=random,size=64"):
         opened(squares, "small,weights=random,size=64")
     assert Small.variant("small,size=64,weights=random").input_size == 64
+
+
+def test_a_network_without_finite_features_is_told_before_a_layer_is_fitted(squares: Callable, tmp_path: Path) -> None:
+    weights = Small.unloaded().network.state_dict()
+    save_file({name: value * 1e38 for name, value in weights.items()}, tmp_path / "huge.safetensors")
+    with pytest.raises(InputError, match="no finite numbers of images of squares; its weights are damaged"):
+        opened(squares, f"small,weights={tmp_path / 'huge.safetensors'}")
