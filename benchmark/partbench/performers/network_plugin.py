@@ -101,16 +101,17 @@ class NetworkPlugin(PerformerPlugin):
             raise InputError(
                 f"images of {dataset.name} are {dataset.size} px, expected {cls.input_size} for {cls.name}"
             )
+        given = roles_in_file(cls.options.layers) if cls.options.layers else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
             make = {RANDOM: cls.unloaded, PRETRAINED: cls.pretrained}.get(weights, cls.from_file)
             built = make()
-        given = roles_in_file(cls.options.layers) if cls.options.layers else {}
         stages = cls.chain(built.network, list(dict.fromkeys(given.values())))
         own_logits, last = cls.options.outputs == IMAGENET, stages[-1].name
         whole, stages = len(stages), stages if own_logits else features_of(stages)
         found = LayerRoles(given, {}) if given else cls._roles(stages, own_logits)
-        key = cls._fingerprint(stages, built.normalise, dataset, given)
+        made_of = contents(stages, built.normalise, given)
+        key = cls._fingerprint(made_of, dataset)
         modules = {"normalise": built.normalise, **{stage.name: stage.module for stage in stages}}
         if own_logits:
             outputs, targets = _imagenet(cls.name, stages, dataset)
@@ -123,7 +124,7 @@ class NetworkPlugin(PerformerPlugin):
                 frozen, stages[-1].shape[0], dataset, device, key if fits else ""
             )
         return Performer(
-            name=cls.name, version=cls.version, input_size=cls.input_size, stages=modules,
+            name=cls.name, version=cls._version(made_of), input_size=cls.input_size, stages=modules,
             roles={**found.layers, "logits": list(modules)[-1]}, outputs=outputs, targets=targets,
             fingerprint=key, device=device, lacking=found.lacking,
         )  # fmt: skip
@@ -135,18 +136,27 @@ class NetworkPlugin(PerformerPlugin):
         return roles_of(stages[:-1] if own_logits else stages, cls.input_size)
 
     @classmethod
-    def _fingerprint(
-        cls, stages: Sequence[ChainStage], normalise: Normalise, dataset: Dataset, given: Mapping[str, str]
-    ) -> str:
+    def _fingerprint(cls, made_of: str, dataset: Dataset) -> str:
         """Of weights, options, given roles and, where a layer is fitted, the training split."""
-        tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
-        for stage in stages:
-            tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
-        known = [cls.name.partition(",")[0], cls.version, str(cls.input_size), cls.options.outputs, digest_of(tensors)]
-        known += [f"{role}={given[role]}" for role in sorted(given)]
+        known = [cls.name.partition(",")[0], cls.version, str(cls.input_size), cls.options.outputs, made_of]
         if cls.options.outputs != IMAGENET:
             known += [*output_names(dataset), dataset.train.fingerprint]
         return hashlib.sha256("|".join(known).encode()).hexdigest()
+
+    @classmethod
+    def _version(cls, made_of: str) -> str:
+        """The version; where files are among the options, with what they hold, as they may change under their name."""
+        if not cls.options.layers and cls.options.weights in (PRETRAINED, RANDOM):
+            return cls.version
+        return f"{cls.version}+{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
+
+
+def contents(stages: Sequence[ChainStage], normalise: Normalise, given: Mapping[str, str]) -> str:
+    """A digest of the weights of stages and, where roles are given, those behind it."""
+    tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
+    for stage in stages:
+        tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
+    return "|".join([digest_of(tensors), *(f"{role}={given[role]}" for role in sorted(given))])
 
 
 def features_of(stages: Sequence[ChainStage]) -> list[ChainStage]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -25,9 +24,10 @@ def checkpoints() -> Path:
 
 def found_file(name: str) -> Path:
     """A file by its path, or by its name in `checkpoints()`. Raises InputError where it is in neither."""
-    for path in (Path(name).expanduser(), checkpoints() / name):
-        if path.is_file():
-            return path
+    with suppress(OSError, RuntimeError):  # a name too long for a file; no home folder
+        for path in (Path(name).expanduser(), checkpoints() / name):
+            if path.is_file():
+                return path
     raise InputError(f"there is no file of weights {name}, here or in {checkpoints()}; give the path of one")
 
 
@@ -35,8 +35,8 @@ def weights_of_file(path: Path) -> dict[str, Tensor]:
     """The weights of a file, by name, on the CPU. Raises InputError for a file that holds none, or code."""
     try:
         found = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # of damaged bytes torch raises errors of many kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path} cannot be read as weights alone: {reason}; save network.state_dict()") from error
     for key in WRAPPED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):

@@ -107,6 +107,10 @@ def test_weights_come_from_the_file_that_is_named(squares: Callable, tmp_path: P
     save_file(weights, tmp_path / "mine.safetensors")
     performer = opened(squares, f"small,weights={tmp_path / 'mine.safetensors'}")
     assert torch.equal(performer.segment("images", "target").state_dict()["1.0.weight"], weights["0.weight"])
+    save_file({name: value * 2 for name, value in weights.items()}, tmp_path / "mine.safetensors")
+    changed = opened(squares, f"small,weights={tmp_path / 'mine.safetensors'}")
+    assert changed.fingerprint != performer.fingerprint
+    assert changed.version != performer.version
 
 
 def test_of_a_class_token_nothing_is_used_but_the_grid(squares: Callable) -> None:
@@ -139,7 +143,10 @@ def test_roles_may_be_given_in_a_file(squares: Callable, tmp_path: Path) -> None
     assert performer.roles == {"target": "0", "top_conv": "1", "logits": "6"}
     assert performer.activations(torch.rand(1, 3, 32, 32), ["target"])["target"].min() < 0
     path.write_text('[roles]\ntarget = "1"\ntop_conv = "1"\n')  # another explained map: another cell
-    assert opened(squares, f"small,weights=random,layers={path}").fingerprint != performer.fingerprint
+    other = opened(squares, f"small,weights=random,layers={path}")
+    assert other.fingerprint != performer.fingerprint
+    assert other.version != performer.version  # boards hold cells of one version
+    assert opened(squares).version == "1"
 
 
 def test_images_of_another_size_are_refused_and_size_is_an_option(squares: Callable) -> None:

@@ -44,7 +44,7 @@ def test_a_file_with_code_is_refused_and_its_code_not_run(tmp_path: Path, capsys
     assert "has run" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x02}q\x00."])
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x02}q\x00.", b"root:x:0:0:root:/root:/bin/bash\n"])
 def test_a_file_of_something_else_is_one_line(tmp_path: Path, content: bytes) -> None:
     for name in ("weights.pth", "weights.safetensors"):
         path = tmp_path / name
@@ -74,6 +74,9 @@ def test_a_file_is_found_by_its_name_in_the_folder_of_checkpoints(
         found_file("mine.pth")
     (folder / "mine.pth").touch()
     assert found_file("mine.pth") == folder / "mine.pth"
+    for name in ("x" * 5000, "~nobody_of_this_name/mine.pth", "a\0b"):
+        with pytest.raises(InputError, match="there is no file of weights"):
+            found_file(name)
 
 
 @pytest.mark.parametrize(
