@@ -22,6 +22,7 @@ from partbench.plugin import Dataset, ImageSet, Progress, silent
 from partbench.types import Batch, Images, Split, opaque_id
 
 CHUNK = 64
+LONGEST = 200  # characters of the name of a folder
 
 
 # Open activations by token. The objects that explainers get hold the token, not the activations, so that no chain of
@@ -41,7 +42,7 @@ class Activations:
         self.dataset, self.performer = dataset, performer
         key = "|".join([performer.fingerprint, dataset.train.fingerprint, dataset.test.fingerprint, str(dataset.size)])
         name = f"{dataset.name}-{performer.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        self.root, self.name = folder or cache_folder(), quote(name, safe=":")
+        self.root, self.name = folder or cache_folder(), _as_folder(name)
         self.progress: Progress = silent
         self.token = uuid.uuid4().hex
         self._untouched = performer.state_checksum()
@@ -175,6 +176,12 @@ class TrainingImages:
     def progress(self, what: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `what` are done."""
         _OPEN[self.token].progress(what, done, total)
+
+
+def _as_folder(name: str) -> str:
+    """A name as the name of a folder; one that is too long for it, such as of a performer with paths, ends in a hash."""
+    quoted = quote(name, safe=":")
+    return quoted if len(quoted) <= LONGEST else f"{quoted[:LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _header(total: int, block: np.ndarray) -> dict[str, Any]:
