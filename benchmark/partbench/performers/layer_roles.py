@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from partbench import ChainStage, InputError, unknown
 
-ROLES = ("target", "top_conv", "fc1", "fc2")
+MAPS, VECTORS = ("target", "top_conv"), ("fc1", "fc2")
+ROLES = (*MAPS, *VECTORS)
 LARGEST = 100_000  # bytes of a file of roles
 STEP = 18  # px: the target is the last map of cells no further apart, as are those of 14 x 14 cells at 224 px
 
@@ -78,3 +79,16 @@ def roles_in_file(path: str) -> dict[str, str]:
     if "target" not in roles:
         raise InputError(f"{path} names no target, the map that is explained")
     return roles
+
+
+def expect_shapes(roles: Mapping[str, str], stages: Sequence[ChainStage], path: str) -> None:
+    """Raise InputError unless the stages below the logits have these layers: square maps for `MAPS`, else vectors."""
+    known = {stage.name: stage for stage in stages}
+    for role, layer in roles.items():
+        expected = "a square map of several cells" if role in MAPS else "a vector"
+        stage = known.get(layer)
+        if stage is None:
+            raise InputError(f"{path}: {role} is {layer}, which the layer of logits replaces; expected {expected} below")
+        if not (stage.is_map if role in MAPS else len(stage.shape) == 1):
+            shape = " x ".join(map(str, stage.shape))
+            raise InputError(f"{path}: {role} is {layer}, which gives {shape} values of an image; expected {expected}")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from partbench import ChainStage, InputError, Performer, PerformerPlugin, TokensToMap, cached_weights, chain_of
 from partbench.performers.efficientnet_lite import CLASSES
-from partbench.performers.layer_roles import LayerRoles, roles_in_file, roles_of
+from partbench.performers.layer_roles import LayerRoles, expect_shapes, roles_in_file, roles_of
 from partbench.performers.linear_head import fitted_linear
 from partbench.performers.lite0_head import explains_attribute, output_names
 from partbench.performers.network_options import IMAGENET, PRETRAINED, RANDOM, NetworkOptions
@@ -109,6 +109,7 @@ class NetworkPlugin(PerformerPlugin):
         stages = cls.chain(built.network, list(dict.fromkeys(given.values())))
         own_logits, last = cls.options.outputs == IMAGENET, stages[-1].name
         whole, stages = len(stages), stages if own_logits else features_of(stages)
+        expect_shapes(given, stages, cls.options.layers)
         found = LayerRoles(given, {}) if given else cls._roles(stages, own_logits)
         made_of = contents(stages, built.normalise, given)
         key = cls._fingerprint(made_of, dataset)
