@@ -31,8 +31,8 @@ from partbench.datasets.fauna.scene import Scene, Stream, draw_camera, draw_scen
 from partbench.datasets.fauna.things import THINGS
 from partbench.datasets.fauna.vocabulary import FAUNA, Vocabulary
 from partbench.datasets.fauna_scenes.scene import draw_other_room_scene, draw_room_scene
-from partbench.datasets.fauna_scenes.vocabulary import WORDS
-from partbench.datasets.fauna_species.scene import WORLD, draw_other_species_scene, draw_species_scene
+from partbench.datasets.fauna_scenes.vocabulary import ROOM_VOCABULARY
+from partbench.datasets.fauna_species.scene import SPECIES_VOCABULARY, draw_other_species_scene, draw_species_scene
 
 OUT = Path(__file__).resolve().parents[1] / "out" / "gallery"
 SEED, SIZE, CAPTION, COLUMNS = 51, 144, 12, 8
@@ -46,7 +46,7 @@ class World:
 
     name: str
     scene_of: SceneOf
-    words: Vocabulary
+    vocabulary: Vocabulary
     other_scene_of: SceneOf
     more: Callable[[], Iterator[Section]] = lambda: iter(())
 
@@ -71,7 +71,7 @@ def main() -> None:
 
 def sections(world: World) -> Iterator[Section]:
     """What every world has, and then what it has more."""
-    categories, draw = world.words.categories, partial(render, SEED, size=SIZE, scene_of=world.scene_of)
+    categories, draw = world.vocabulary.categories, partial(render, SEED, size=SIZE, scene_of=world.scene_of)
     count = len(categories)
     for start in range(0, count, 6):
         some = range(start, min(start + 6, count))
@@ -81,19 +81,19 @@ def sections(world: World) -> Iterator[Section]:
     yield "scenes of none of the categories", [("other", image) for image in others]
     yield (
         "every part: marked, and left out",
-        [tile for part in world.words.part_names for tile in part_tiles(world, part)],
+        [tile for part in world.vocabulary.part_names for tile in part_tiles(world, part)],
     )
-    for category, parts in world.words.fine_parts.items():
+    for category, parts in world.vocabulary.fine_parts.items():
         index = categories.index(category) + 2 * count
         tiles = [(category, draw(index).image)]
-        tiles += [(f"no {part}", draw(index, without=(part,)).image) for part in (*parts, *world.words.pairs)]
+        tiles += [(f"no {part}", draw(index, without=(part,)).image) for part in (*parts, *world.vocabulary.pairs)]
         yield f"{category} without each of its fine parts, and pairs", tiles
     yield from world.more()
 
 
 def part_tiles(world: World, part: str) -> list[Tile]:
     """The image of the first dozens that shows most of a part, the part in it, and the image without it."""
-    row = world.words.part_names.index(part)
+    row = world.vocabulary.part_names.index(part)
     small = [render(SEED, index, 32, scene_of=world.scene_of).masks[row].sum() for index in range(48)]
     index = int(np.argmax(small))
     whole = render(SEED, index, SIZE, scene_of=world.scene_of)
@@ -150,8 +150,8 @@ def as_image(picture: Float[ndarray, "s s 3"]) -> UInt8[ndarray, "s s 3"]:
 
 WORLDS = (
     World("fauna", draw_scene, FAUNA, draw_other_scene, more_of_fauna),
-    World("fauna_species", draw_species_scene, WORLD, draw_other_species_scene),
-    World("fauna_scenes", draw_room_scene, WORDS, draw_other_room_scene),
+    World("fauna_species", draw_species_scene, SPECIES_VOCABULARY, draw_other_species_scene),
+    World("fauna_scenes", draw_room_scene, ROOM_VOCABULARY, draw_other_room_scene),
 )
 
 

@@ -71,7 +71,7 @@ class Part:
 
 
 def _parts() -> Iterator[Part]:
-    """The matrix: boards of fauna, boards of photographs, then the variants that docs/reproduction.md compares."""
+    """The matrix: boards of fauna, of photographs and of the other rendered worlds, then the variants that docs/reproduction.md compares."""
     yield Part((*FLOORS, *ONE_LOGIT), ("fauna/multi:*",))
     yield Part((*FLOORS, "top_conv"), ("fauna/*",))
     yield Part((*FLOORS, "top_conv"), ("fauna/multi",), FIVE)
@@ -90,6 +90,8 @@ def _parts() -> Iterator[Part]:
     for tasks in (("animal_part/multi:*",), ("animal_part/multi:*@lite0",)):
         yield Part((*FLOORS, *ONE_LOGIT), tasks, (0,))
         yield Part(RANDOM, tasks, FURTHER)
+    for world in ("fauna_species", "fauna_scenes"):  # the settings of SRAE on CUB and on Places
+        yield Part((*FLOORS, *ONE_LOGIT), (f"{world}/multi:*",))
     yield from _variants()
 
 

@@ -128,7 +128,7 @@ def card(hits: Float[Tensor, "n"], labels: Int[Tensor, "n"], options: argparse.N
 The default performer of `fauna`: a VGG-like network that tells six kinds of rendered animals apart. It exists to be
 explained, not to be used. Written by `scripts/train_small_vgg.py`; edit that, not this page.
 
-* Input: RGB in [0, 1], 64 x 64 px. PerformerOutputs: logits of {", ".join(OUTPUTS)}.
+* Input: RGB in [0, 1], 64 x 64 px. Outputs: logits of {", ".join(OUTPUTS)}.
 * Layers: conv1 5x5x16, pool1, conv2 3x3x48, pool2, conv3 3x3x64, conv4 3x3x64, conv5 3x3x48, pool5, fc6 256, fc7 128,
   fc8 {len(OUTPUTS)}; ReLU after each but the last; max-pools 2x2. {parameters:,} parameters in half precision.
 * Trained on {options.images:,} images of fauna {FAUNA_VERSION}, seed {options.train_seed} (the dataset's own splits

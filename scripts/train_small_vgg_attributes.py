@@ -61,7 +61,7 @@ def card(hits: Float[Tensor, "n a"], attributes: Attributes, options: argparse.N
 The performer of the tasks `fauna/attribute-<name>`: the network of `small_vgg` with a logit for each attribute. It
 exists to be explained, not to be used. Written by `scripts/train_small_vgg_attributes.py`; edit that, not this page.
 
-* Input: RGB in [0, 1], 64 x 64 px. PerformerOutputs: log-odds of {OUTPUTS} attributes, in the order of the table.
+* Input: RGB in [0, 1], 64 x 64 px. Outputs: log-odds of {OUTPUTS} attributes, in the order of the table.
 * Layers: those of `small_vgg`, but fc8 {OUTPUTS}. {parameters:,} parameters in half precision.
 * Trained on {options.images:,} attribute scenes, version {ATTRIBUTES_VERSION} of fauna {FAUNA_VERSION}, seed
   {options.train_seed} (the dataset's own splits have other seeds), mirrored and shifted by up to {SHIFT} px: the mean

@@ -34,12 +34,13 @@ from .plugin import PerformerPlugin as PerformerPlugin
 from .plugin import Progress as Progress
 from .plugin import Remarked as Remarked
 from .plugin import silent as silent
+from .reading import read_pixels as read_pixels
 from .results.store import load_evidence as load_evidence
 from .results.store import load_results as load_results
 from .running.run import run as run
 from .short_forms.attribution_explainer import attribution_explainer as attribution_explainer
-from .short_forms.chain import ChainStage as ChainStage
 from .short_forms.chain import chain_of as chain_of
+from .short_forms.chain_stage import ChainStage as ChainStage
 from .short_forms.concept_explainer import ConceptExplainer as ConceptExplainer
 from .short_forms.folder_dataset import folder_dataset as folder_dataset
 from .short_forms.grids import TokensToMap as TokensToMap

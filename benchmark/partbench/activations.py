@@ -7,8 +7,9 @@ import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -17,12 +18,16 @@ from torch import Tensor
 
 from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
-from partbench.performer import Performer
+from partbench.half_stored import HalfStored, rounded, stored_precision
+from partbench.performer import ROLES, Performer
 from partbench.plugin import Dataset, ImageSet, Progress, silent
+from partbench.reading import read_batches, read_pixels
 from partbench.types import Batch, Images, Split, opaque_id
 
+WhenStored = Literal["before", "shared", "asked"]
 CHUNK = 64
 LONGEST = 200  # characters of the name of a folder
+SHARED = 1 << 30  # bytes up to which a layer of both splits is stored before an explainer asks for it
 
 
 # Open activations by token. The objects that explainers get hold the token, not the activations, so that no chain of
@@ -33,9 +38,11 @@ _OPEN: dict[str, Activations] = {}
 class Activations:
     """Activations of `performer` on both splits of `dataset`, one memory-mapped file per split and layer.
 
-    Layers above `target` are computed from the cached target maps, so that each image is read and run through the
-    lower layers once. A process tests the checksum of a file before it maps it for the first time. Nothing is cached
-    of a performer that is not as it was when it was opened.
+    A layer is stored when it is first asked for. It is computed from the nearest layer below it that is stored, else
+    from the images: the bits are the same. Neither needs memory for more than `CHUNK` images. A process tests the
+    checksum of a file before it maps it for the first time. Nothing is cached of a performer that is not as it was
+    when it was opened. With $PARTBENCH_ACTIVATIONS `float16` all layers but the logits are rounded to half precision
+    and stored so, in files of their own.
     """
 
     def __init__(self, dataset: Dataset, performer: Performer, folder: Path | None = None) -> None:
@@ -44,6 +51,7 @@ class Activations:
         name = f"{dataset.name}-{performer.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self.root, self.name = folder or cache_folder(), _as_folder(name)
         self.progress: Progress = silent
+        self.precision = stored_precision()
         self.token = uuid.uuid4().hex
         self._untouched = performer.state_checksum()
         self._layers: dict[tuple[Split, str], Tensor] = {}
@@ -69,7 +77,43 @@ class Activations:
 
     def item(self, split: Split, layer: str) -> CacheItem:
         """Where the activations of a split are cached."""
-        return CacheItem("activations", f"{self.name}/{split}-{quote(layer, safe='')}", ".npy", self.root)
+        name = f"{self.name}/{split}-{quote(layer, safe='')}"
+        return CacheItem("activations", name + ("-float16" if self._halved(layer) else ""), ".npy", self.root)
+
+    def shared(self) -> tuple[str, ...]:
+        """The layers that are stored before any explainer asks: the logits, and a layer below that they follow from.
+
+        That is the target where both splits of it take at most `SHARED` bytes, else the lowest vector layer of which
+        they do. Larger layers are stored when an explainer asks for them.
+        """
+        logits, layers = self.performer.layer("logits"), self.with_roles()
+        vectors = [name for name in layers if len(self._shapes[name]) == 1]
+        small = (name for name in [layers[0], *vectors] if self.bytes_of(name) <= SHARED)
+        return tuple(dict.fromkeys([next(small, logits), logits]))
+
+    def bytes_of(self, layer: str) -> int:
+        """Bytes of the activations of both splits, stored or not."""
+        images = len(self.split("train")) + len(self.split("test"))
+        layer = self.performer.layer(layer)
+        return images * self._shapes[layer].numel() * (2 if self._halved(layer) else 4)
+
+    def when_stored(self, layer: str) -> WhenStored:
+        """ "before" this run, "shared" by all cells, or "asked": when an explainer asks for the layer."""
+        layer = self.performer.layer(layer)
+        if all(self.item(split, layer).exists() for split in ("train", "test")):
+            return "before"
+        return "shared" if layer in self.shared() else "asked"
+
+    def _halved(self, layer: str) -> bool:
+        """Whether a layer is stored in half precision: logits never are, which decide."""
+        return self.precision == torch.half and layer != self.performer.layer("logits")
+
+    @cached_property
+    def _shapes(self) -> dict[str, torch.Size]:
+        """The shape of the activations of one image, by layer."""
+        blank = torch.zeros(1, 3, self.performer.input_size, self.performer.input_size)
+        found = self.performer.activations(blank, list(self.performer.stages))
+        return {layer: value.shape[1:] for layer, value in found.items()}
 
     def release(self) -> None:
         """Give back the memory of the layers that are mapped; they are mapped again when asked for."""
@@ -77,7 +121,15 @@ class Activations:
 
     def batch(self, split: Split, indices: Sequence[int]) -> Batch:
         """Images of a split with their annotations, on the performer's device; their activations can be looked up."""
-        batch = self.split(split).batch(indices)
+        return self._noted(split, indices, self.split(split).batch(indices))
+
+    def batches(self, split: Split, chunks: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        """As `batch`, of each of several sequences of indices in turn, some read ahead."""
+        read = read_batches(self.split(split), chunks, self.performer.device)
+        for indices, batch in zip(chunks, read, strict=True):
+            yield self._noted(split, indices, batch)
+
+    def _noted(self, split: Split, indices: Sequence[int], batch: Batch) -> Batch:
         for row, image_id, pixels in zip(indices, batch.ids, batch.pixels, strict=True):
             self._known[opaque_id(image_id)] = KnownImages(split, row, checksum(pixels))
         return self.adopt(batch)
@@ -109,7 +161,7 @@ class Activations:
         self._check_performer()
         with torch.autocast(self.performer.device.type, enabled=False):  # a plugin may ask from within one
             for value in self._chunks(split, layer):
-                block = value.float().cpu().contiguous().numpy()
+                block = (rounded(value) if self._halved(layer) else value.float()).cpu().contiguous().numpy()
                 if not done:
                     np.lib.format.write_array_header_1_0(file, _header(total, block))
                 file.write(block.tobytes())
@@ -123,15 +175,37 @@ class Activations:
             raise RuntimeError(f"{self.performer.name} was changed since it was opened; its activations are not cached")
 
     def _chunks(self, split: Split, layer: str) -> Iterator[Tensor]:
-        total, stages = len(self.split(split)), list(self.performer.stages)
-        base = self.performer.layer("target")
-        above = stages.index(layer) > stages.index(base)
-        for start in range(0, total, CHUNK):
-            rows = range(start, min(start + CHUNK, total))
-            if above:
-                yield self.performer.forward_from(base, self.of_split(split, base)[rows.start : rows.stop], layer)
-            else:
-                yield self.performer.activations(self.split(split).batch(rows).pixels, [layer])[layer]
+        total, base = len(self.split(split)), self._base(split, layer)
+        chunks = [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
+        if base is not None:
+            below = self.of_split(split, base)
+            for rows in chunks:
+                yield self._upwards(base, below[rows.start : rows.stop], layer)
+            return
+        for pixels in read_pixels(self.split(split), chunks, self.performer.device):
+            yield self._upwards("images", pixels, layer)
+
+    def _base(self, split: Split, layer: str) -> str | None:
+        """The layer that another is computed from: the highest stored one below it, else the one to be shared."""
+        below = self.with_roles(layer)
+        stored = [name for name in below if self.item(split, name).exists()]
+        shared = [name for name in self.shared() if name in below]
+        return next(iter([*reversed(stored), *shared]), None)
+
+    def _upwards(self, start: str, value: Tensor, layer: str) -> Tensor:
+        """A layer from one below or "images"; layers on the way that play a role are as they are on disk."""
+        stages = list(self.performer.stages)
+        above = -1 if start == "images" else stages.index(start)
+        for name in [name for name in self.with_roles(layer) if stages.index(name) > above]:
+            value, start = self.performer.forward_from(start, value, name).float().contiguous(), name
+            value = rounded(value).float() if self._halved(name) else value
+        return self.performer.forward_from(start, value, layer)
+
+    def with_roles(self, layer: str | None = None) -> list[str]:
+        """The layers that play a role, in order; those below `layer`."""
+        stages = list(self.performer.stages)
+        names = {self.performer.layer(role) for role in ROLES if self.performer.has(role)}
+        return [name for name in stages[: None if layer is None else stages.index(layer)] if name in names]
 
 
 @dataclass(frozen=True)
@@ -173,13 +247,17 @@ class TrainingImages:
         """Training images with their annotations, on the performer's device."""
         return _OPEN[self.token].batch("train", indices)
 
+    def batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        """As `batch`, of each of several sequences of indices in turn."""
+        return _OPEN[self.token].batches("train", chunks)
+
     def progress(self, what: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `what` are done."""
         _OPEN[self.token].progress(what, done, total)
 
 
 def _as_folder(name: str) -> str:
-    """A name as the name of a folder; one that is too long for it, such as of a performer with paths, ends in a hash."""
+    """A name as that of a folder; one too long for it, as of a performer with paths, is cut and ends in a hash."""
     quoted = quote(name, safe=":")
     return quoted if len(quoted) <= LONGEST else f"{quoted[:LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
@@ -191,7 +269,8 @@ def _header(total: int, block: np.ndarray) -> dict[str, Any]:
 
 
 def _mapped(path: Path) -> Tensor:
-    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    found = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    return HalfStored.of(found) if found.dtype == torch.half else found
 
 
 def checksum(pixels: Tensor) -> int:

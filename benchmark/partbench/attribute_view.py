@@ -24,7 +24,7 @@ class AttributeSplit(ImageSet):
         if images.attributes is None:
             raise ValueError("a dataset with attribute tasks has a split without attributes")
         self.images, self.fingerprint, self.attributes = images, images.fingerprint, images.attributes
-        self.has_removals = images.has_removals
+        self.has_removals, self.thread_safe = images.has_removals, images.thread_safe
         self.labels: Int[Tensor, "N"] = (images.attributes[:, column] > 0).long()
 
     def __len__(self) -> int:

@@ -34,6 +34,7 @@ class CategorySplit(ImageSet):
         further = torch.zeros(0 if random is None else len(random), dtype=torch.long)
         self.labels: Int[Tensor, "N"] = torch.cat([shown[self.rows].long(), further])
         self.has_removals = images.has_removals
+        self.thread_safe = images.thread_safe and (random is None or random.thread_safe)
         known = [
             "single",
             images.fingerprint,

@@ -155,6 +155,7 @@ class ImageSet:
     attributes: Float[Tensor, "N a"] | None = None
     progress: Progress = staticmethod(silent)
     has_removals: bool = False  # whether `batch_without` is offered
+    thread_safe: bool = False  # whether `batch` may be called from several threads at once, to read images ahead
 
     def __len__(self) -> int:
         raise NotImplementedError

@@ -46,7 +46,7 @@ class TaskName:
     def parse(text: str) -> TaskName:
         """Raises InputError for a text that is no task name."""
         if not text.isprintable():  # as in the path of a file; bytes that are no UTF-8 are not either
-            raise InputError(f"task {ascii(text)} has characters that cannot be printed; rename what it names")
+            raise InputError(f"task {text!a} has characters that cannot be printed; rename what it names")
         dataset, slash, rest = text.partition("/")
         what, at, performer = rest.rpartition("@") if "@" in rest else (rest, "", "")
         if not (dataset and slash and what) or (at and not performer):
@@ -185,8 +185,7 @@ class TrainingTask:
     def batches(self, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
         """The training images, or those at `indices`, with their annotations, in batches of `size`, in order."""
         rows = range(len(self.labels)) if indices is None else indices
-        for start in range(0, len(rows), size):
-            yield self.split.batch(rows[start : start + size])
+        yield from self.split.batches([rows[start : start + size] for start in range(0, len(rows), size)])
 
 
 @dataclass(frozen=True)
@@ -283,8 +282,8 @@ class Task:
     def batches(self, split: Split, size: int = 32, indices: Sequence[int] | None = None) -> Iterator[Batch]:
         """A split, or its images at `indices`, in batches of `size`, in order."""
         rows = range(len(self.labels(split))) if indices is None else indices
-        for start in range(0, len(rows), size):
-            yield self.batch(split, rows[start : start + size])
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        yield from self.activation_cache.batches(split, chunks)
 
     def explain(self, explainer: Explainer, batch: Batch) -> Explanation:
         """The checked explanation that a fitted explainer returns for `batch.images`.

@@ -67,6 +67,57 @@ def test_layers_above_the_explained_map_are_computed_without_reading_images_agai
     assert dataset.train.asked == 70
 
 
+def test_a_layer_has_the_same_bits_from_images_and_from_any_stored_layer_below(tmp_path: Path) -> None:
+    found = []
+    for number, first in enumerate(((), ("target",), ("target", "fc1"), ("fc1",))):
+        cache = Activations(NoiseDataset(), performer(), tmp_path / str(number))
+        for layer in first:
+            cache.of_split("train", layer)
+        found.append(cache.of_split("train", "logits"))
+    assert all(torch.equal(one, found[0]) for one in found)
+
+
+def test_a_map_that_would_be_too_large_is_stored_only_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_target = 80 * 5 * 4 * 4 * 4
+    cache = Activations(NoiseDataset(), roles(performer()), tmp_path)
+    assert (cache.bytes_of("target"), cache.shared()) == (of_target, ("conv2", "logits"))
+    monkeypatch.setattr("partbench.activations.SHARED", of_target - 1)
+    assert cache.shared() == ("fc1", "logits")
+    cache.of_split("train", "logits")
+    assert stored(tmp_path) == {"train-fc1", "train-logits"}
+    assert cache.when_stored("target") == "asked"
+    cache.of_split("train", "target")
+    assert "train-conv2" in stored(tmp_path)
+
+
+def test_in_half_precision_files_are_half_as_large_and_values_do_not_depend_on_the_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Activations(NoiseDataset(), roles(performer()), tmp_path).of_split("train", "target")
+    monkeypatch.setenv("PARTBENCH_ACTIVATIONS", "float16")
+    found = []
+    for number, first in enumerate(("target", "fc1", "logits")):
+        cache = Activations(NoiseDataset(), roles(performer()), tmp_path / str(number))
+        cache.of_split("train", first)
+        found.append((cache.of_split("train", "target")[:], cache.of_split("train", "logits")))
+    assert all(torch.equal(one, other) for pair in found for one, other in zip(pair, found[0], strict=True))
+    assert torch.equal(found[0][0], whole.half().float())
+    assert found[0][1].dtype == torch.float
+    assert cache.bytes_of("target") == 80 * 5 * 4 * 4 * 2
+    images = cache.batch("train", [41, 3]).images
+    assert torch.equal(images.activations("target"), whole[[41, 3]].half().float())
+
+
+def roles(tiny: Performer) -> Performer:
+    return replace(tiny, roles={"target": "conv2", "fc1": "fc1", "logits": "logits"})
+
+
+def stored(folder: Path) -> set[str]:
+    return {path.name.partition(".")[0] for path in folder.rglob("*.npy")}
+
+
 def test_a_later_run_reads_the_files_of_an_earlier_one(tmp_path: Path) -> None:
     first = Activations(NoiseDataset(), performer(), tmp_path).of_split("train", "logits").clone()
     again = NoiseDataset()

@@ -19,7 +19,16 @@ BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
     "functional", "task_globs", "imported", "advice",
 }  # fmt: skip
-NOUNS = {"task", "performer", "activations", "weight_cache", "attribute_view", "category_view"}
+NOUNS = {
+    "task",
+    "performer",
+    "activations",
+    "weight_cache",
+    "attribute_view",
+    "category_view",
+    "reading",
+    "half_stored",
+}
 FLOORS: list[set[str]] = [
     {"cli"}, {"testing"}, {"running"}, {"pictures"}, {"opening"}, {"catalogue"}, {"registry"}, {"plugin_files"},
     {"hookspecs", "declaration"} | NOUNS, {"plugin"}, {"types"},

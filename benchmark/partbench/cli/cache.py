@@ -30,6 +30,7 @@ def cache(context: click.Context, as_json: bool) -> None:
     \b
     Examples:
       bench cache
+      bench cache list activations        each layer that is stored, the largest first
       bench cache check                   test all checksums
       bench cache clear activations       remove the files of a kind
     """
@@ -45,6 +46,37 @@ def cache(context: click.Context, as_json: bool) -> None:
     from partbench.cli.tables import print_table
 
     print_table(f"cache in {folder}", [_readable(row) for row in rows])
+
+
+@cache.command(name="list")
+@click.argument("kinds", nargs=-1, metavar="[KIND ...]")
+@json_option
+def list_files(kinds: tuple[str, ...], as_json: bool) -> None:
+    """List each file of these kinds (default: all), the largest first: MB and age.
+
+    Activations have a file for each dataset, performer, split and layer.
+
+    \b
+    Examples:
+      bench cache list activations
+    """
+    folder = _folder()
+    files = sorted(_of_kinds(folder, kinds), key=lambda file: (-file.size, str(file.path)))
+    now = time.time()
+    rows: list[dict[str, str | float]] = [
+        {
+            "file": file.path.relative_to(folder).as_posix(),
+            "mb": round(file.size / MB, 1),
+            "seconds": round(now - file.written, 1),
+        }
+        for file in files
+    ]
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "files": rows}, indent=1))
+        return
+    for row in rows:
+        click.echo(f"{row['mb']:>9} MB  {_age(float(row['seconds'])):>8}  {row['file']}")
+    click.echo(f"{len(files)} files, {sum(file.size for file in files) / MB:.1f} MB in {folder}")
 
 
 @cache.command()

@@ -219,7 +219,7 @@ def _print_dry_run(plan: Plan, results: Path, workers: int, as_json: bool) -> No
     """The cells of a plan by explainer and dataset, and what they will take; or every cell as JSON."""
     from partbench.cli.progress import duration
     from partbench.cli.tables import print_table
-    from partbench.running.expectation import expected, wall_seconds
+    from partbench.running.expectation import disk_lines, expected, wall_seconds
 
     if as_json:
         cells = [{**planned.cell.columns, "path": planned.path, "finished": planned.finished} for planned in plan.cells]
@@ -239,5 +239,7 @@ def _print_dry_run(plan: Plan, results: Path, workers: int, as_json: bool) -> No
     waiting = sum(one.waiting for one in found)
     click.echo(f"cells: {len(plan.cells)}, to do: {waiting}, workers: {workers}, time: {known}")
     print_table("", rows)
+    for line in disk_lines(plan):
+        click.echo(line)
     for line in _lost(plan.lost):
         click.echo(line, err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from partbench import InputError
@@ -38,3 +38,9 @@ def check_link(path: Path, base: Path) -> None:
     target, base = Path(os.path.realpath(path)), base.resolve()  # Path.resolve raises RuntimeError for a loop
     if not target.is_relative_to(base) or not target.exists():
         raise InputError(f"{path} is a link to {target}, expected a file in {base}; copy the file itself")
+
+
+def and_others(missing: Sequence[str]) -> str:
+    """How many missing files there are beside the first, as said behind its name: " and 3 others"."""
+    more = len(missing) - 1
+    return f" and {more} other{'s' if more > 1 else ''}" if more > 0 else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -119,11 +120,12 @@ class CropMemory:
     """Remembers crops until `limit` bytes are full, then keeps those it has.
 
     Nothing is evicted: passes over a split repeat in the same order, where dropping the oldest would lose every crop
-    just before it is needed again.
+    just before it is needed again. Several threads may ask at once.
     """
 
     def __init__(self, limit: int = 400_000_000) -> None:
         self.limit, self.bytes = limit, 0
+        self._lock = threading.Lock()
         self._crops: dict[str, UInt8[ndarray, "size size 3"]] = {}
 
     def get(self, key: str, make: Callable[[], UInt8[ndarray, "size size 3"]]) -> UInt8[ndarray, "size size 3"]:
@@ -131,7 +133,8 @@ class CropMemory:
         if key in self._crops:
             return self._crops[key]
         made = make()
-        if self.bytes + made.nbytes <= self.limit:
-            self._crops[key] = made
-            self.bytes += made.nbytes
+        with self._lock:
+            if key not in self._crops and self.bytes + made.nbytes <= self.limit:
+                self._crops[key] = made
+                self.bytes += made.nbytes
         return made

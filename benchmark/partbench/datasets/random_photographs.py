@@ -21,6 +21,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 class RandomPhotographs(ImageSet):
     """Whole photographs stretched to `size` px; ids are paths within the folder, the box is the whole image."""
 
+    thread_safe: bool = True
+
     def __init__(self, folder: Path, names: list[str], size: int, fingerprint: str) -> None:
         self.folder, self.names, self.size, self.fingerprint = folder, names, size, fingerprint
         self.labels: Int[Tensor, "N"] = torch.zeros(len(names), dtype=torch.long)

@@ -51,7 +51,7 @@ class CellEvent:
 
 @dataclass(frozen=True)
 class Submitted:
-    """All that was submitted to a folder of results, in order of boards, explainers and metrics, or of time."""
+    """All that was submitted to a folder of results: scores as boards have them, events by cell, the latest last."""
 
     scores: Sequence[SelfReportedScore] = ()
     events: Sequence[CellEvent] = ()

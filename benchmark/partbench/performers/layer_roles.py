@@ -88,7 +88,9 @@ def expect_shapes(roles: Mapping[str, str], stages: Sequence[ChainStage], path: 
         expected = "a square map of several cells" if role in MAPS else "a vector"
         stage = known.get(layer)
         if stage is None:
-            raise InputError(f"{path}: {role} is {layer}, which the layer of logits replaces; expected {expected} below")
+            raise InputError(
+                f"{path}: {role} is {layer}, which the layer of logits replaces; expected {expected} below"
+            )
         if not (stage.is_map if role in MAPS else len(stage.shape) == 1):
             shape = " x ".join(map(str, stage.shape))
             raise InputError(f"{path}: {role} is {layer}, which gives {shape} values of an image; expected {expected}")

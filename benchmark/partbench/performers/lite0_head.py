@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partbench import InputError, Performer, PerformerPlugin, cached_weights, hookimpl
+from partbench import InputError, Performer, PerformerPlugin, cached_weights, hookimpl, read_pixels
 from partbench.performers.batch_norm import fold, unfold
 from partbench.performers.efficientnet_lite import LITE0
 
@@ -127,8 +127,10 @@ def trunk_maps(images: ImageSet, rows: Int[Tensor, "n"], device: torch.device) -
     """What the trunk makes of these images of a split, in half precision on `device`."""
     frozen = nn.Sequential(*trunk().values()).to(device)
     maps = torch.empty(len(rows), CHANNELS, CELLS, CELLS, dtype=torch.half, device=device)
-    for place in torch.arange(len(rows)).split(BATCH):
-        maps[place] = frozen(images.batch(rows[place].tolist()).pixels.to(device)).half()
+    places = torch.arange(len(rows)).split(BATCH)
+    read = read_pixels(images, [rows[place].tolist() for place in places], device)
+    for place, pixels in zip(places, read, strict=True):
+        maps[place] = frozen(pixels.to(device)).half()
     return maps
 
 

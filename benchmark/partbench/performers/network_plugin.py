@@ -216,7 +216,9 @@ def features_of_images(frozen: nn.Module, dataset: Dataset, rows: Tensor, device
         images = dataset.train.batch(rows[place : place + BATCH].tolist()).pixels
         found.append(frozen(images.to(device)).float())
         if not found[-1].isfinite().all():
-            raise InputError(f"the network makes no finite numbers of images of {dataset.name}; its weights are damaged")
+            raise InputError(
+                f"the network makes no finite numbers of images of {dataset.name}; its weights are damaged"
+            )
         dataset.train.progress(
             f"features of {dataset.name} for a linear layer", min(place + BATCH, len(rows)), len(rows)
         )

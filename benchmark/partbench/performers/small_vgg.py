@@ -67,7 +67,9 @@ def convolution(channels: int, filters: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU())
 
 
-def trained(weights: dict[str, Tensor], outputs: int) -> nn.Sequential:
+def trained(
+    weights: dict[str, Tensor], outputs: int, network: Callable[[int], nn.Sequential] = network
+) -> nn.Sequential:
     """The network with these weights; torch's random generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         stages = network(outputs)

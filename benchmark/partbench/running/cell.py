@@ -187,9 +187,10 @@ def _explain_all(work: Work, scores: Sequence[MetricState]) -> None:
     planned = passes(work.task, scores)
     done, total = 0, sum(len(rows) for rows, _, active in planned if active)
     for rows, size, active in planned:
-        for start in range(0, len(rows) if active else 0, size):
-            _explain_batch(work, rows[start : start + size], active)
-            done += len(rows[start : start + size])
+        chunks = [rows[start : start + size] for start in range(0, len(rows) if active else 0, size)]
+        for some, batch in zip(chunks, work.task.activation_cache.batches("test", chunks), strict=True):
+            _explain_batch(work, some, batch, active)
+            done += len(some)
             if work.progress:
                 work.progress("explaining and scoring", done, total)
 
@@ -212,8 +213,8 @@ def passes(task: Task, scores: Sequence[MetricState]) -> list[tuple[list[int], i
     return [(mixed, MIXED_BATCH, every), (own, POSITIVE_BATCH, of_category)]
 
 
-def _explain_batch(work: Work, rows: Sequence[int], scores: Sequence[MetricState]) -> None:
-    explainer, task, batch = work.explainer, work.task, work.task.batch("test", rows)
+def _explain_batch(work: Work, rows: Sequence[int], batch: Batch, scores: Sequence[MetricState]) -> None:
+    explainer, task = work.explainer, work.task
     started = time.perf_counter()
     explanation = task.explain(explainer, batch)
     working = [score for score in scores if score.status == "ok"]

@@ -44,7 +44,7 @@ class Request:
 class PlannedCell:
     """A cell of a plan: where it will lie, whether it is finished, and the fits that it builds on.
 
-    These come with the keys that their own cells have.
+    These come with the keys that their own cells have. `activations` says what lies on disk of its performer's layers.
     """
 
     job: CellJob
@@ -53,6 +53,7 @@ class PlannedCell:
     finished: bool
     group: str
     builds_on: tuple[tuple[str, CellJob], ...] = ()
+    activations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -301,9 +302,8 @@ def _opening(group: Mapping[str, Any]) -> Step:
 
 def _planned_cell(data: Mapping[str, Any], group: str) -> PlannedCell:
     networks = tuple((one["key"], CellJob.of(one["job"])) for one in data["builds_on"])
-    return PlannedCell(
-        CellJob.of(data["job"]), Cell(**data["cell"]), data["path"], data["finished"], group, networks
-    )  # fmt: skip
+    job, cell = CellJob.of(data["job"]), Cell(**data["cell"])
+    return PlannedCell(job, cell, data["path"], data["finished"], group, networks, data["activations"])
 
 
 def _all_jobs(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -50,6 +50,28 @@ def wall_seconds(found: Sequence[Expected], workers: int) -> float | None:
     return sum(one.waiting * (one.seconds or 0.0) for one in waiting) / workers
 
 
+def disk_lines(plan: Plan) -> list[str]:
+    """Of each performer with cells to do, in a line: MB of its activations on disk, and at most how many more."""
+    found = {str(cell.activations["name"]): cell.activations for cell in plan.waiting if cell.activations}
+    return [_disk_line(str(one["of"]), one["layers"]) for one in found.values()]
+
+
+def _disk_line(of: str, layers: Sequence[tuple[str, int, str]]) -> str:
+    words = {"before": "stored", "shared": "to be stored", "asked": "more if an explainer asks for"}
+    told = []
+    for when, text in words.items():
+        some = {layer: size for layer, size, at in layers if at == when}
+        if some:
+            names = ", ".join(f"{layer} {megabytes(size)}" if len(some) > 1 else layer for layer, size in some.items())
+            told.append(f"{megabytes(sum(some.values()))} {text} ({names})")
+    return f"activations of {of} on disk: {', '.join(told)}"
+
+
+def megabytes(size: float) -> str:
+    """As in "1716 MB" or "0.3 MB"."""
+    return f"{size / 2**20:.0f} MB" if size >= 2**20 else f"{size / 2**20:.1f} MB"
+
+
 def usual(results: Path, explainer: str, dataset: str) -> tuple[float | None, float | None]:
     """Seconds and bytes of a cell, the median of the newest ones of an explainer on a dataset; None without any."""
     known = list(_earlier(results, explainer, dataset))

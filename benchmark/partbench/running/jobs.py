@@ -86,7 +86,9 @@ class Job:
     def cell(self, task: Task) -> Cell:
         """The identity of its result."""
         dataset = task.dataset
-        data = "|".join([dataset.train.fingerprint, dataset.test.fingerprint, task.performer.fingerprint])
+        known = [dataset.train.fingerprint, dataset.test.fingerprint, task.performer.fingerprint]
+        if task.activation_cache.precision == torch.half:
+            known.append("activations in float16")
         return Cell(
             explainer=self.entry.name,
             distribution=self.entry.distribution,
@@ -97,7 +99,7 @@ class Job:
             dataset=dataset.name,
             category=task.category,
             performer=task.performer.name,
-            data_fingerprint=hashlib.sha256(data.encode()).hexdigest()[:16],
+            data_fingerprint=hashlib.sha256("|".join(known).encode()).hexdigest()[:16],
             seed=self.seed,
             plugin_digest=digest(self.entry.cls.__module__),
             device=task.device.type,

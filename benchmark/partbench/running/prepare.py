@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from partbench import options
+from partbench.activations import Activations
 from partbench.errors import InputError, in_one_line
 from partbench.opening import Workbench
 from partbench.results.store import done
@@ -20,8 +21,6 @@ from partbench.running.integrity import unchanged
 from partbench.running.jobs import Job
 from partbench.task import Task
 from partbench.types import NotApplicable
-
-LAYERS = ("target", "logits")  # the others follow from the target's, and not every explainer reads them
 
 
 def opened(workbench: Workbench, jobs: Sequence[CellJob]) -> list[dict[str, Any]]:
@@ -56,6 +55,15 @@ def _described(workbench: Workbench, job: CellJob) -> dict[str, Any]:
     return {
         "job": plain(job), "cell": columns | {"options": dict(cell.options)}, "builds_on": networks,
         "path": str(cell.path(Path(job.setting.results))), "finished": known,
+        "activations": _stored(task.activation_cache),
+    }  # fmt: skip
+
+
+def _stored(cache: Activations) -> dict[str, Any]:
+    """Of the layers with a role of a performer: bytes on disk, and when they are stored."""
+    return {
+        "of": f"{cache.performer.name} on {cache.dataset.name}", "name": cache.name,
+        "layers": [[layer, cache.bytes_of(layer), cache.when_stored(layer)] for layer in cache.with_roles()],
     }  # fmt: skip
 
 
@@ -72,12 +80,11 @@ def _needed(workbench: Workbench, job: CellJob, planned: Job, task: Task) -> Ite
 
 
 def prepare_activations(workbench: Workbench, task: str) -> None:
-    """Render or read the images of a task, and compute the activations that nearly all cells need."""
+    """Render or read the images of a task, and compute the activations that nearly all cells need, see `shared`."""
     cache = workbench.task(task).activation_cache
     for split in ("train", "test"):
-        for layer in LAYERS:
-            if cache.performer.has(layer):
-                cache.of_split(split, layer)
+        for layer in cache.shared():
+            cache.of_split(split, layer)
 
 
 def prepare_network(workbench: Workbench, job: CellJob) -> bool:

@@ -33,8 +33,7 @@ Row = dict[str, Any]
 
 @dataclass
 class MetricState:
-    """A metric in one cell: how many images it got, its time, why it stopped, if it did,
-    and what would mend that."""
+    """A metric in one cell: how many images it got, its time, why it stopped, if it did, and what would mend it."""
 
     metric: Metric
     images: int = 0

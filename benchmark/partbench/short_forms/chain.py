@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,34 +14,12 @@ from torch import Tensor, fx, nn
 from partbench.attribution.graph import operands, route_users_past_in_place
 from partbench.errors import InputError
 from partbench.nn.tracing import hidden_from_trace
+from partbench.short_forms.chain_stage import ChainStage
 from partbench.short_forms.grids import as_maps
 from partbench.short_forms.operations import continues, flattens, is_padding, is_pool, never_negative
 from partbench.short_forms.stages import carried_past, leave_inputs_alone, stage_between
 
 BATCH = 2  # images that shapes are found with: the axis of images has this length
-
-
-@dataclass(frozen=True)
-class ChainStage:
-    """A stage of a chain: its name, its module, and what its output is like.
-
-    `shape` is that of the output for one image: (c, h, w) of maps, (d,) of vectors. `non_negative`: by the kind of its
-    layers, no output is below 0. `pool`: it ends in a pool over windows. `prefix`: tokens before those of the grid,
-    such as a class token, which stand in the output beside the grid of `cells` a side; 0 for anything else.
-    """
-
-    name: str
-    module: nn.Module
-    shape: tuple[int, ...]
-    non_negative: bool = False
-    pool: bool = False
-    prefix: int = 0
-    cells: int = 0
-
-    @property
-    def is_map(self) -> bool:
-        """Whether the output is a square map of several cells."""
-        return len(self.shape) == 3 and self.shape[1] == self.shape[2] > 1
 
 
 def chain_of(network: nn.Module, image: Float[Tensor, "3 H W"], named: Sequence[str] = ()) -> list[ChainStage]:

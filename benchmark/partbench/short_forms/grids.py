@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isqrt
-from typing import TYPE_CHECKING
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from partbench.short_forms.chain import ChainStage
+from partbench.short_forms.chain_stage import ChainStage
 
 
 class ChannelsFirst(nn.Module):

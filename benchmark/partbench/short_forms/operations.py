@@ -6,35 +6,18 @@ from torch import fx, nn
 
 RECTIFIERS = frozenset({"ReLU", "ReLU6", "relu", "relu6", "Sigmoid", "sigmoid", "Hardsigmoid", "hardsigmoid"})
 ACTIVATIONS = RECTIFIERS | {
-    *(
-        "LeakyReLU",
-        "leaky_relu",
-        "ELU",
-        "elu",
-        "SiLU",
-        "silu",
-        "GELU",
-        "gelu",
-        "Hardswish",
-        "hardswish",
-        "Mish",
-        "mish",
-    ),
-    *("Tanh", "tanh", "PReLU", "Hardtanh", "hardtanh", "GELUTanh"),
-}
-NORMS = frozenset(
-    {
-        *("BatchNorm2d", "BatchNorm1d", "LayerNorm", "LayerNorm2d", "GroupNorm", "LocalResponseNorm"),
-        *("batch_norm", "layer_norm"),
-    }
-)
-RESTING = frozenset({"Dropout", "Dropout2d", "dropout", "Identity", "contiguous", "stochastic_depth"})
-POOLS = frozenset(
-    {
-        *("MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "max_pool2d", "avg_pool2d"),
-        *("adaptive_avg_pool2d", "adaptive_max_pool2d", "mean"),
-    }
-)
+    "LeakyReLU", "leaky_relu", "ELU", "elu", "SiLU", "silu", "GELU", "gelu", "GELUTanh", "Hardswish", "hardswish",
+    "Mish", "mish", "Tanh", "tanh", "PReLU", "Hardtanh", "hardtanh",
+}  # fmt: skip
+NORMS = frozenset({
+    "BatchNorm2d", "BatchNorm1d", "LayerNorm", "LayerNorm2d", "GroupNorm", "LocalResponseNorm", "batch_norm",
+    "layer_norm",
+})  # fmt: skip
+UNCHANGING = frozenset({"Dropout", "Dropout2d", "dropout", "Identity", "contiguous", "stochastic_depth"})
+POOLS = frozenset({
+    "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "max_pool2d", "avg_pool2d",
+    "adaptive_avg_pool2d", "adaptive_max_pool2d", "mean",
+})  # fmt: skip
 PADDINGS = frozenset({"ZeroPad2d", "ConstantPad2d", "ReflectionPad2d", "ReplicationPad2d", "pad"})
 SHAPES = frozenset({"Flatten", "flatten", "reshape", "view", "squeeze", "permute", "transpose", "Permute"})
 SUMS = frozenset({"add", "iadd", "cat", "concat", "mul", "imul"})  # of values >= 0 they make values >= 0
@@ -50,7 +33,7 @@ def kind(node: fx.Node, network: nn.Module) -> str:
 
 def continues(node: fx.Node, network: nn.Module) -> bool:
     """Whether a call goes on with what the layer below began: a norm, an activation, a dropout."""
-    return kind(node, network) in ACTIVATIONS | NORMS | RESTING
+    return kind(node, network) in ACTIVATIONS | NORMS | UNCHANGING
 
 
 def is_pool(node: fx.Node, network: nn.Module) -> bool:
@@ -73,7 +56,7 @@ def never_negative(node: fx.Node, network: nn.Module) -> bool:
     name = kind(node, network)
     if name in RECTIFIERS:
         return True
-    if name in RESTING | POOLS | SHAPES | SUMS | {"LocalResponseNorm", "getitem"}:
+    if name in UNCHANGING | POOLS | SHAPES | SUMS | {"LocalResponseNorm", "getitem"}:
         below = node.all_input_nodes
         constants = any(isinstance(value, int | float) and value < 0 for value in node.args[1:])
         return bool(below) and all(never_negative(each, network) for each in below) and not (name in SUMS and constants)

@@ -46,6 +46,18 @@ def test_it_lists_files_size_and_age_by_kind(folder: Path) -> None:
     assert "days" in table
 
 
+def test_list_names_each_file_of_a_kind_the_largest_first(folder: Path) -> None:
+    CacheItem("activations", "small", ".bin").write(lambda file: file.write(b"1"))
+    found = json.loads(bench("list", "activations", "--json").stdout)["files"]
+    assert [(one["file"].partition(".")[0], one["mb"]) for one in found] == [
+        ("activations/a/x", 1.0), ("activations/a/y", 1.0), ("activations/small", 0.0),
+    ]  # fmt: skip
+    *lines, total = bench("list", "activations").stdout.splitlines()
+    assert ["0 min" in line and " MB " in line for line in lines] == [True] * 3
+    assert total == f"3 files, 2.0 MB in {folder}"
+    assert "did you mean 'fields'" in bench("list", "field").stderr
+
+
 def test_check_names_what_is_damaged(folder: Path) -> None:
     assert "3 of 3 files" in bench("check").stdout
     path = next(folder.rglob("y.*"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from partbench import InputError
-from partbench.datasets.links import check_link, files_in, sizes_in
+from partbench.datasets.links import and_others, check_link, files_in, sizes_in
 
 
 def test_files_and_links_within_the_folder_are_found_by_their_suffix(tmp_path: Path) -> None:
@@ -41,3 +41,7 @@ def test_sizes_are_found_by_name_and_a_folder_elsewhere_is_refused(tmp_path: Pat
     assert len(sizes_in(tmp_path / "a", tmp_path, "")) == 3
     with pytest.raises(InputError, match="is a link to"):
         sizes_in(tmp_path / "b", tmp_path / "a", ".jpg")
+
+
+def test_missing_files_beside_the_first_are_counted() -> None:
+    assert [and_others(["a.jpg", "b.jpg", "c.jpg"][:n]) for n in (1, 2, 3)] == ["", " and 1 other", " and 2 others"]

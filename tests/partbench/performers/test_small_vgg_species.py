@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from partbench import InputError, Performer
+from partbench import Performer
 from partbench.datasets.fauna.render import render_many
 from partbench.datasets.fauna_species.scene import draw_other_species_scene, draw_species_scene
 from partbench.datasets.fauna_species.species import SPECIES
-from partbench.performers.small_vgg_species import SmallVggSpecies, network, weights_file
+from partbench.performers.small_vgg_species import SmallVggSpecies
 
 CPU = torch.device("cpu")
 COUNT = 120
@@ -24,7 +24,7 @@ def opened(negatives: str = "", categories: tuple[str, ...] = SPECIES) -> Perfor
 
 
 def card() -> str:
-    return (weights_file().parent / "small_vgg_species.md").read_text()
+    return (SmallVggSpecies.weights_file().parent / "small_vgg_species.md").read_text()
 
 
 def share(name: str) -> float:
@@ -40,9 +40,8 @@ def drawn() -> tuple[torch.Tensor, torch.Tensor]:
     return birds, others
 
 
-def test_the_weights_are_package_data_of_less_than_2_megabytes() -> None:
-    assert weights_file().is_file()
-    assert len(weights_file().read_bytes()) < 2_000_000
+def test_the_logits_are_those_of_the_species_in_their_order() -> None:
+    assert SmallVggSpecies.classes == SPECIES
 
 
 def test_species_are_told_about_as_well_as_the_card_says_and_not_by_colours(
@@ -73,20 +72,3 @@ def test_a_binary_network_tells_its_species_about_as_well_as_the_card_says(
         said.append(share(species + (":others" if negatives == "others" else "")))
     assert float(torch.stack(found).mean()) == pytest.approx(sum(said) / len(said), abs=0.08)
     assert min(said) > 0.8
-
-
-def test_the_stages_have_the_roles_of_small_vgg_and_outputs_are_the_species() -> None:
-    performer = opened()
-    assert performer.outputs == SPECIES
-    assert list(performer.stages) == [name for name, _ in network().named_children()]
-    assert performer.logits(torch.rand(2, 3, 64, 64)).shape == (2, len(SPECIES))
-
-
-def test_networks_of_different_tasks_have_different_fingerprints() -> None:
-    opens = [opened(), *(opened(negatives, ("spotted_jay",)) for negatives in ("random", "others"))]
-    assert len({performer.fingerprint for performer in opens}) == 3
-
-
-def test_another_dataset_is_refused_with_what_to_use_instead() -> None:
-    with pytest.raises(InputError, match=r"use --task fauna/multi:<category>@lite0_head"):
-        SmallVggSpecies.open(SimpleNamespace(name="fauna", negatives=""), CPU)

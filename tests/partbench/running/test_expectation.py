@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from partbench.results.schema import Cell
 from partbench.results.store import write_cell
 from partbench.running.cell_job import CellJob, Setting
 from partbench.running.engine import Plan, PlannedCell
-from partbench.running.expectation import Expected, expected, wall_seconds
+from partbench.running.expectation import Expected, disk_lines, expected, wall_seconds
 
 
 def planned(identity: Cell, folder: Path, finished: bool = False) -> PlannedCell:
@@ -54,3 +55,19 @@ def test_workers_share_the_time() -> None:
     ]
     assert wall_seconds(found, 1) == 40.0
     assert wall_seconds(found, 2) == 20.0
+
+
+def test_what_will_lie_on_disk_is_said_once_for_each_performer_with_cells_to_do(tmp_path: Path) -> None:
+    layers = [["expand11", 1800 << 20, "asked"], ["pool", 17 << 20, "shared"], ["fc", 13 << 20, "shared"]]
+    described = {"of": "lite0 on animal_part", "name": "a", "layers": layers}
+    known = {"of": "small_vgg on fauna", "name": "b", "layers": [["conv4", 300_000, "before"]]}
+    cells = [
+        replace(planned(cell(seed=seed), tmp_path, finished), activations=one)
+        for seed, (one, finished) in enumerate(((described, False), (described, False), (known, False), (known, True)))
+    ]
+    assert disk_lines(Plan(cells, [], (), ())) == [
+        "activations of lite0 on animal_part on disk: 30 MB to be stored (pool 17 MB, fc 13 MB), "
+        "1800 MB more if an explainer asks for (expand11)",
+        "activations of small_vgg on fauna on disk: 0.3 MB stored (conv4)",
+    ]
+    assert disk_lines(Plan(cells[3:], [], (), ())) == []

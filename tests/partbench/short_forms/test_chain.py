@@ -6,7 +6,8 @@ from torch import nn
 
 from partbench import InputError
 from partbench.nn.torchvision_ops import torchvision
-from partbench.short_forms.chain import ChainStage, chain_of
+from partbench.short_forms.chain import chain_of
+from partbench.short_forms.chain_stage import ChainStage
 
 IMAGE = torch.zeros(3, 32, 32)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from partbench.short_forms.chain import ChainStage
+from partbench.short_forms.chain_stage import ChainStage
 from partbench.short_forms.grids import ChannelsLast, MapToTokens, TokensToMap, as_maps
 
 

@@ -54,6 +54,8 @@ class AnimalPartSet(ImageSet):
     `centre_counts` (N, p): how many centres the truth files give; landmarks and part boxes are NaN unless it is 1.
     """
 
+    thread_safe: bool = True
+
     def __init__(self, photos: list[Photo], size: int, fingerprint: str, memory: CropMemory) -> None:
         self.photos, self.size, self.fingerprint, self._memory = photos, size, fingerprint, memory
         self.labels: Int[Tensor, "N"] = torch.tensor([photo.label for photo in photos])

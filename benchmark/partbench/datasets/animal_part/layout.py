@@ -63,7 +63,7 @@ class AnimalPartFolder:
             return None
         content = file.read_bytes()
         self._note(path, len(content), content)
-        return MatFile(file, content, self.process)
+        return MatFile(file, content, self.process, cached=True)
 
     def photos(self, folder: str, suffix: str) -> list[Path]:
         """The photos of a folder, by name. Raises InputError if there are none, and for a link out of the folder."""

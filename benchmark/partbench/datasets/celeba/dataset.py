@@ -38,6 +38,8 @@ TRAIN, TEST = 0, 2  # partition 1, for validation, is not used
 class CelebASet(ImageSet):
     """The photos of one partition, each stretched to `size` x `size` px, which does not keep the aspect."""
 
+    thread_safe: bool = True
+
     def __init__(self, folder: Path, faces: Faces, rows: list[int], size: int, fingerprint: str) -> None:
         self.folder, self.size, self.fingerprint = folder, size, fingerprint
         self.names = [faces.names[i] for i in rows]

@@ -54,6 +54,8 @@ class CubSet(ImageSet):
     Boxes that lie partly outside the photograph are cut off at its edges.
     """
 
+    thread_safe: bool = True
+
     def __init__(self, folder: CubFolder, birds: Birds, labels: Sequence[int], size: int, cropped: bool) -> None:
         self.folder, self.birds, self.size, self.cropped = folder, birds, size, cropped
         self.labels: Int[Tensor, "N"] = torch.tensor(labels, dtype=torch.long)

@@ -15,7 +15,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.cub.species import SPECIES
 from partbench.datasets.data_root import given_root
-from partbench.datasets.links import sizes_in
+from partbench.datasets.links import and_others, sizes_in
 from partbench.datasets.photograph import whole_ones
 from partbench.datasets.text_table import AGAIN, NumberTable, named_rows, text_of
 
@@ -185,8 +185,9 @@ class CubFolder:
         missing = [name for name in names if name not in found]
         if missing:
             path = self.root / PHOTOS / missing[0]
-            others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
-            raise InputError(f"{path}{others} of {len(names)} in {IMAGES_FILE} missing; copy {PHOTOS}/ again")
+            raise InputError(
+                f"{path}{and_others(missing)} of {len(names)} in {IMAGES_FILE} missing; copy {PHOTOS}/ again"
+            )
         if unlisted := sorted(set(found) - set(names)):
             text = f"{len(unlisted)} files that {IMAGES_FILE} does not list, first {unlisted[0]}"
             warnings.warn(f"cub: {self.root / PHOTOS} has {text}; they are not used", stacklevel=2)

@@ -163,6 +163,19 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(str(error)) from error
 
 
+def embedded_card(train: int, test: int, categories: int) -> DatasetCard:
+    """The card of a dataset that is rendered: numbers of training and test images and of categories, no download."""
+    return DatasetCard(
+        source="comes with partbench, which renders the images",
+        size="none",
+        licence="Apache-2.0",
+        citation="partbench",
+        train=train,
+        test=test,
+        categories=categories,
+    )
+
+
 class FaunaAttributes(Dataset):
     """Attribute scenes of fauna, for the tasks that explain a global attribute by local ones."""
 
@@ -191,15 +204,7 @@ class Fauna(Dataset):
     version: ClassVar[str] = FAUNA_VERSION
     default_performer: ClassVar[str] = "small_vgg"
     needs_root: ClassVar[bool] = False
-    card: ClassVar[DatasetCard | None] = DatasetCard(
-        source="comes with partbench, which renders the images",
-        size="none",
-        licence="Apache-2.0",
-        citation="partbench",
-        train=TRAIN_IMAGES,
-        test=TEST_IMAGES,
-        categories=len(CATEGORIES),
-    )
+    card: ClassVar[DatasetCard | None] = embedded_card(TRAIN_IMAGES, TEST_IMAGES, len(CATEGORIES))
     classes: tuple[str, ...] = CATEGORIES
     categories: tuple[str, ...] = CATEGORIES
     attribute_tasks: Mapping[str, str] = FaunaAttributes.attribute_tasks

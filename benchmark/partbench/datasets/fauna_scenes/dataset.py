@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import torch
 
 from partbench import Batch, Dataset, DatasetCard, ImageSet, Register, hookimpl
-from partbench.datasets.fauna.dataset import FaunaSet
+from partbench.datasets.fauna.dataset import FaunaSet, embedded_card
 from partbench.datasets.fauna.render import FAUNA_VERSION
 from partbench.datasets.fauna.vocabulary import Vocabulary
 from partbench.datasets.fauna_scenes.scene import OTHER_LABEL, SCENES_VERSION, draw_other_room_scene, draw_room_scene
-from partbench.datasets.fauna_scenes.vocabulary import OBJECTS, ROOMS, WORDS
+from partbench.datasets.fauna_scenes.vocabulary import OBJECTS, ROOM_VOCABULARY, ROOMS
 
 TRAIN_SEED, TEST_SEED = 31, 32
 OTHER_SEEDS = 37, 38  # of the scenes of no room
@@ -31,7 +31,7 @@ class RoomSet(FaunaSet):
 
     kind: ClassVar[str] = f"fauna-scenes-{SCENES_VERSION}"
     scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_room_scene}
-    vocabulary: ClassVar[Vocabulary] = WORDS
+    vocabulary: ClassVar[Vocabulary] = ROOM_VOCABULARY
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """These scenes, with masks by class of object; the box is the whole image, and there are no landmarks."""
@@ -61,15 +61,7 @@ class FaunaScenes(Dataset):
     version: ClassVar[str] = f"{FAUNA_VERSION}.{SCENES_VERSION}"
     default_performer: ClassVar[str] = "small_vgg_scenes"
     needs_root: ClassVar[bool] = False
-    card: ClassVar[DatasetCard | None] = DatasetCard(
-        source="comes with partbench, which renders the images",
-        size="none",
-        licence="Apache-2.0",
-        citation="partbench",
-        train=TRAIN_IMAGES,
-        test=TEST_IMAGES,
-        categories=len(ROOMS),
-    )
+    card: ClassVar[DatasetCard | None] = embedded_card(TRAIN_IMAGES, TEST_IMAGES, len(ROOMS))
     classes: tuple[str, ...] = tuple(ROOMS)
     categories: tuple[str, ...] = tuple(ROOMS)
     part_names: tuple[str, ...] = OBJECTS

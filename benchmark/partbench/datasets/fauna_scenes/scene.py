@@ -21,7 +21,7 @@ from partbench.datasets.fauna.scene import Scene, Stream, draw_light, random_str
 from . import everywhere, fixtures, furniture
 from .piece import FINISHES, MAIN, Piece, Rng
 from .room import BACK, draw_finishes, draw_room
-from .vocabulary import EVERYWHERE, ROOMS, WORDS
+from .vocabulary import EVERYWHERE, ROOM_VOCABULARY, ROOMS
 
 SCENES_VERSION = "1"
 OTHER_LABEL = len(ROOMS)
@@ -106,7 +106,8 @@ def furnish(label: int, own: Sequence[str], stream: Callable[[Stream], Rng], oth
     solids = _together([replace(one, materials=one.materials + k * FINISHES) for k, (_, one) in enumerate(placed)])
     backdrop = draw_room(stream(Stream.BACKDROP), camera.view, camera.zoom, camera.offset)
     shadows = np.array([_shadow(one) for name, one in placed if KINDS[name].zone in ("wall", "floor")]).reshape(-1, 4)
-    return Scene(label, solids, shadows, _plain(palette), backdrop, draw_light(stream(Stream.LIGHT)), None, WORDS)
+    light = draw_light(stream(Stream.LIGHT))
+    return Scene(label, solids, shadows, _plain(palette), backdrop, light, None, ROOM_VOCABULARY)
 
 
 def draw_own(rng: Rng, label: int) -> list[str]:

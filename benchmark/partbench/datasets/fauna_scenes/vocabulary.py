@@ -16,4 +16,4 @@ ROOMS: dict[str, dict[str, float]] = {
 EVERYWHERE = ("lamp", "plant", "picture", "rug", "carton", "ball")  # in any room, equally often
 OBJECTS: tuple[str, ...] = (*(name for own in ROOMS.values() for name in own), *EVERYWHERE)
 
-WORDS = Vocabulary(categories=tuple(ROOMS), part_names=OBJECTS, part_of={name: name for name in OBJECTS})
+ROOM_VOCABULARY = Vocabulary(categories=tuple(ROOMS), part_names=OBJECTS, part_of={name: name for name in OBJECTS})

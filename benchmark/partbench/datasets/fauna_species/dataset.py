@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import torch
 
 from partbench import Dataset, DatasetCard, ImageSet, Register, hookimpl
-from partbench.datasets.fauna.dataset import FaunaSet
+from partbench.datasets.fauna.dataset import FaunaSet, embedded_card
 from partbench.datasets.fauna.other_scene import OTHER_VERSION
 from partbench.datasets.fauna.render import FAUNA_VERSION
 from partbench.datasets.fauna.vocabulary import CUB_LANDMARKS, Vocabulary
-from partbench.datasets.fauna_species.scene import WORLD, draw_other_species_scene, draw_species_scene
+from partbench.datasets.fauna_species.scene import SPECIES_VOCABULARY, draw_other_species_scene, draw_species_scene
 from partbench.datasets.fauna_species.species import SPECIES, SPECIES_VERSION
 
 TRAIN_SEED, TEST_SEED = 21, 22
@@ -30,7 +30,7 @@ class SpeciesSet(FaunaSet):
 
     kind: ClassVar[str] = f"fauna-species-{SPECIES_VERSION}"
     scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_species_scene}
-    vocabulary: ClassVar[Vocabulary] = WORLD
+    vocabulary: ClassVar[Vocabulary] = SPECIES_VOCABULARY
 
 
 class OtherSpeciesSet(SpeciesSet):
@@ -55,19 +55,11 @@ class FaunaSpecies(Dataset):
     version: ClassVar[str] = f"{FAUNA_VERSION}.{SPECIES_VERSION}"
     default_performer: ClassVar[str] = "small_vgg_species"
     needs_root: ClassVar[bool] = False
-    card: ClassVar[DatasetCard | None] = DatasetCard(
-        source="comes with partbench, which renders the images",
-        size="none",
-        licence="Apache-2.0",
-        citation="partbench",
-        train=TRAIN_IMAGES,
-        test=TEST_IMAGES,
-        categories=len(SPECIES),
-    )
+    card: ClassVar[DatasetCard | None] = embedded_card(TRAIN_IMAGES, TEST_IMAGES, len(SPECIES))
     classes: tuple[str, ...] = SPECIES
     categories: tuple[str, ...] = SPECIES
     landmark_names: tuple[str, ...] = CUB_LANDMARKS
-    part_names: tuple[str, ...] = WORLD.part_names
+    part_names: tuple[str, ...] = SPECIES_VOCABULARY.part_names
     located: tuple[str, ...] | None = ("back", "forehead", "tail")  # as on CUB (Interpretable CNN, section 6)
     offers_random_images: ClassVar[bool] = True
 

@@ -30,7 +30,7 @@ PART_NAMES = (
 )  # fmt: skip
 _PAIRED = {"eye": "eyes", "wing": "wings", "leg": "legs", "foot": "legs"}
 
-WORLD = Vocabulary(
+SPECIES_VOCABULARY = Vocabulary(
     categories=SPECIES,
     part_names=PART_NAMES,
     part_of={part: part for part in PART_NAMES if part not in _PAIRED.values()}
@@ -65,12 +65,13 @@ def scene_with(looks: Mapping[str, str], label: int, seed: int, index: int) -> S
     body = bird_of(looks, _facing(draw_pose(stream(Stream.POSE))))
     coat = _plumage(draw_coat(stream(Stream.COAT)), stream(Stream.ADORNMENT))
     scene = stage(label, body, _camera(stream(Stream.CAMERA)), coat, stream)
-    return replace(_among_flowers(scene, seed, index), vocabulary=WORLD)
+    return replace(_among_flowers(scene, seed, index), vocabulary=SPECIES_VOCABULARY)
 
 
 def draw_other_species_scene(seed: int, index: int) -> Scene:
     """Scene `index` of a seed that shows no bird; its label is the number of species."""
-    return replace(_among_flowers(draw_other_scene(seed, index), seed, index), label=len(SPECIES), vocabulary=WORLD)
+    scene = _among_flowers(draw_other_scene(seed, index), seed, index)
+    return replace(scene, label=len(SPECIES), vocabulary=SPECIES_VOCABULARY)
 
 
 def _facing(pose: Pose) -> Pose:

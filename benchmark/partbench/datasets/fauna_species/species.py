@@ -2,7 +2,7 @@
 
 A species is a mixture of looks of its parts, as in CUB. Several species share every look, and the nearest species of
 each differs from it in one part or two, so that no part tells all species apart. `TRUTH` is the truth table;
-`told_apart` says which parts tell two species apart.
+`differing_parts` says which parts tell two species apart.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ TRUTH: Mapping[str, Mapping[str, str]] = {
 SPECIES = tuple(TRUTH)
 
 
-def told_apart(one: str, other: str) -> tuple[str, ...]:
+def differing_parts(one: str, other: str) -> tuple[str, ...]:
     """The parts in which two species differ."""
     return tuple(part for part in PROPERTIES if TRUTH[one][part] != TRUTH[other][part])
 
 
 def nearest(species: str) -> dict[str, tuple[str, ...]]:
     """The species that differ in the fewest parts from one, and in which parts each does."""
-    apart = {other: told_apart(species, other) for other in SPECIES if other != species}
+    apart = {other: differing_parts(species, other) for other in SPECIES if other != species}
     fewest = min(map(len, apart.values()))
     return {other: parts for other, parts in apart.items() if len(parts) == fewest}

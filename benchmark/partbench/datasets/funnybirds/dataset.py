@@ -33,6 +33,8 @@ class FunnyBirdsSet(ImageSet):
     Masks are of the five parts; the body is no part, since no image lacks it, but the box is around all of the bird.
     """
 
+    thread_safe: bool = True
+
     def __init__(self, folder: FunnyBirdsFolder, pictures: Pictures, labels: Sequence[int], size: int) -> None:
         self.folder, self.pictures, self.size = folder, pictures, size
         self.labels: Int[Tensor, "N"] = torch.tensor(labels, dtype=torch.long)

@@ -14,7 +14,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.data_root import given_root
 from partbench.datasets.funnybirds.part_map import PARTS
-from partbench.datasets.links import sizes_in
+from partbench.datasets.links import and_others, sizes_in
 from partbench.datasets.text_table import AGAIN, json_of
 
 NESTED = "FunnyBirds"  # the folder that the archive unpacks to
@@ -84,10 +84,9 @@ class FunnyBirdsFolder:
         paths = [f"{listed[number]}/{number:06d}.png" for number in numbers.tolist()]
         for kind, found in zip(("", "_part_map"), sizes, strict=True):
             if missing := [name for name in paths if name not in found]:
-                others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
                 first = self.root / f"{split}{kind}" / missing[0]
                 entry = f"of {len(entries)} in {path.name} (entry {int(missing[0][-10:-4]) + 1})"
-                raise InputError(f"{first}{others} {entry} missing; copy {split}{kind}/ again")
+                raise InputError(f"{first}{and_others(missing)} {entry} missing; copy {split}{kind}/ again")
             if strange := sorted(set(found) - set(paths)):
                 text = f"{len(strange)} files that {path.name} does not list, first {strange[0]}"
                 warnings.warn(f"funnybirds: {self.root / (split + kind)} has {text}; they are not used", stacklevel=2)

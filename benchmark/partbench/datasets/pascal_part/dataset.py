@@ -29,6 +29,8 @@ from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 class PascalPartSet(ImageSet):
     """Animals of one split, cropped to their boxes and stretched to `size` px."""
 
+    thread_safe: bool = True
+
     def __init__(self, folder: PascalPartFolder, animals: Animals, labels: Sequence[int], size: int) -> None:
         self.folder, self.animals, self.size = folder, animals, size
         self.labels: Int[Tensor, "N"] = torch.tensor(labels, dtype=torch.long)

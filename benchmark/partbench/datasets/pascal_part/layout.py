@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from partbench import InputError
 from partbench.datasets.data_root import given_root
-from partbench.datasets.links import check_link, files_in
+from partbench.datasets.links import and_others, check_link, files_in
 from partbench.datasets.pascal_part.objects import Animals, read_animals
 from partbench.datasets.pascal_part.parts import CATEGORIES
 from partbench.datasets.photograph import whole_ones
@@ -76,8 +76,7 @@ class PascalPartFolder:
             if self.photograph(name).is_symlink():
                 check_link(self.photograph(name), self.voc)
         if missing:
-            others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
-            where = f"{self.photograph(missing[0])}{others} of {len(names)} in {self.annotations}"
+            where = f"{self.photograph(missing[0])}{and_others(missing)} of {len(names)} in {self.annotations}"
             raise InputError(f"{where} missing; copy VOC 2010's {PHOTOS}/ again")
         return [os.stat(self.photograph(name)).st_size for name in names]
 

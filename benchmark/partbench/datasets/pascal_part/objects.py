@@ -17,6 +17,7 @@ from numpy import ndarray
 from partbench import CacheItem, InputError
 from partbench.datasets.matlab.process import MatFile, MatlabProcess
 from partbench.datasets.pascal_part.parts import CATEGORIES, LANDMARKS, OTHER_CLASSES, PARTS, merged
+from partbench.datasets.photograph import nearest
 
 READING = "1"  # changes when the same files are read otherwise
 LEAST_AREA = 50**2  # px of the box: smaller animals are no images
@@ -63,8 +64,7 @@ class Animals:
         """The part masks in the crop to the box, at the pixels nearest to those of an image of `size` px."""
         left, top, right, bottom = self.boxes[row].tolist()
         bits = np.frombuffer(zlib.decompress(self.parts[row]), np.uint8).reshape(bottom - top, right - left)
-        rows, columns = (((np.arange(size) + 0.5) * side / size).astype(int) for side in bits.shape)
-        return (bits[np.ix_(rows, columns)] >> np.arange(len(PARTS))[:, None, None] & 1).astype(bool)
+        return (nearest(bits, size) >> np.arange(len(PARTS))[:, None, None] & 1).astype(bool)
 
 
 def read_animals(files: Mapping[str, Path]) -> Animals:
@@ -128,7 +128,7 @@ def _animals_of(name: str, file: MatFile, strange: Counter[str]) -> list[Animal]
             if box and (box[2] - box[0]) * (box[3] - box[1]) >= LEAST_AREA:
                 parts = _parts_of(file, index, silhouette.shape)
                 landmarks = np.array([_centre(parts.get(part)) for part in LANDMARKS])
-                bits = _bits(file, f"{ANNO}.{OBJECTS}({index + 1})", kind, parts, box, strange)
+                bits = _bits(f"{file.path}, {ANNO}.{OBJECTS}({index + 1})", kind, parts, box, strange)
                 number = CATEGORIES.index(kind)
                 found.append(Animal(name, index + 1, number, silhouette.shape, box, landmarks, zlib.compress(bits, 6)))
         elif kind not in OTHER_CLASSES:
@@ -150,16 +150,16 @@ def _parts_of(file: MatFile, index: int, shape: tuple[int, ...]) -> dict[str, UI
 
 
 def _bits(
-    file: MatFile, where: str, kind: str, parts: Mapping[str, UInt8[ndarray, "H W"]],
-    box: tuple[int, int, int, int], strange: Counter[str],
+    where: str, kind: str, parts: Mapping[str, UInt8[ndarray, "H W"]], box: tuple[int, int, int, int],
+    strange: Counter[str],
 ) -> bytes:  # fmt: skip
-    """The merged masks within the box, a bit for each of PARTS."""
+    """The merged masks within the box, a bit for each of PARTS; `where` says of which object they are."""
     left, top, right, bottom = box
     bits = np.zeros((bottom - top, right - left), np.uint8)
     for name, mask in parts.items():
         part = merged(kind, name)
         if part is None:
-            strange[f"{name[:40]!r} of a {kind} ({file.path}, {where})"] += 1
+            strange[f"{name[:40]!r} of a {kind} ({where})"] += 1
         elif part:
             bits |= mask[top:bottom, left:right] << PARTS.index(part)
     return bits.tobytes()

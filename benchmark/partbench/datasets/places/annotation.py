@@ -88,8 +88,3 @@ def labels_of_text(path: Path) -> dict[int, str]:
         if level == "0":
             labels[int(number)] = label
     return labels
-
-
-def and_others(names: Sequence[str]) -> str:
-    """How many names there are beside the first, in words."""
-    return f" and {len(names) - 1} others" if len(names) > 1 else ""

@@ -165,8 +165,8 @@ class Places(Dataset):
     def _tell(self, training: Found, test: Found, root: Path | None) -> None:
         """Warn of what is not the whole of ADE20K."""
         lacking = [room for room in ROOMS if room not in self.classes]
-        partial = isinstance(training.source, ChallengeRelease) and len(self.train) < COUNTS["training"]
-        if lacking or partial or training.source is not test.source or not self.part_names:
+        incomplete = isinstance(training.source, ChallengeRelease) and len(self.train) < COUNTS["training"]
+        if lacking or incomplete or training.source is not test.source or not self.part_names:
             counts = (
                 f"{len(self.train)} photographs of {training.name} to train, {len(self.test)} of {test.name} to test"
             )

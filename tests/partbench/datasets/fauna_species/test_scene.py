@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from partbench.datasets.fauna.render import Sample, render, render_many
 from partbench.datasets.fauna_species.scene import (
     PART_NAMES,
-    WORLD,
+    SPECIES_VOCABULARY,
     draw_other_species_scene,
     draw_species_scene,
     scene_with,
@@ -80,8 +80,8 @@ def test_every_part_shows_at_least_four_pixels_in_most_images(many: dict[str, np
 
 
 def test_landmarks_lie_on_their_parts_and_are_absent_where_these_are_hidden(many: dict[str, np.ndarray]) -> None:
-    assert len(WORLD.landmark_names) == 15
-    for k, name in enumerate(WORLD.landmark_names):
+    assert len(SPECIES_VOCABULARY.landmark_names) == 15
+    for k, name in enumerate(SPECIES_VOCABULARY.landmark_names):
         points, masks = many["landmarks"][:, k], many["masks"][:, PART_NAMES.index(OWNERS.get(name, name))]
         there = np.flatnonzero(~np.isnan(points).any(1))
         assert 0.15 < len(there) / COUNT < 0.99, name

@@ -60,7 +60,7 @@ def test_a_file_that_is_missing_or_a_page_or_no_json_is_named(root: Path, name: 
         ("dataset_train.json", [{"class_idx": 0}, 7], "entry 2: 7, expected class_idx from 0 to 49"),
         ("dataset_train.json", [{"class_idx": True}], "entry 1: class_idx is True"),
         ("dataset_train.json", [{"class_idx": 9}], "lists no image of the classes that are there"),
-        ("dataset_test.json", [{"class_idx": 7}] * 3, "000000.png and 1 others of 3 in dataset_test.json (entry 1) mi"),
+        ("dataset_test.json", [{"class_idx": 7}] * 3, "000000.png and 1 other of 3 in dataset_test.json (entry 1) mi"),
     ],
 )
 def test_a_wrong_entry_is_named(root: Path, name: str, content: Any, expected: str) -> None:
@@ -88,7 +88,7 @@ def test_a_class_without_folders_is_left_out_and_counted(root: Path) -> None:
     assert birds.categories == FunnyBirds.categories_in(root) == ("class_00", "class_31")
     assert birds.train.batch([2]).ids == ("funnybirds/train/31/000004",)
     shutil.rmtree(root / "train" / "31")
-    assert "000004.png and 1 others of 6 in dataset_train.json (entry 5) missing" in refused(root)
+    assert "000004.png and 1 other of 6 in dataset_train.json (entry 5) missing" in refused(root)
 
 
 def test_an_image_without_a_part_that_is_missing_is_named(root: Path) -> None:

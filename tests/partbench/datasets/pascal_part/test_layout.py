@@ -53,7 +53,7 @@ def test_photographs_and_annotations_that_are_missing_are_named(root: Path) -> N
     PascalPart(root, 16)
     for name in ("2008_000001", "2008_000002"):
         (root / JPEGS / f"{name}.jpg").unlink()
-    refused(root, r"2008_000001.jpg and 1 others of 6 in .*Annotations_Part missing; copy VOC 2010's JPEGImages/ again")
+    refused(root, r"2008_000001.jpg and 1 other of 6 in .*Annotations_Part missing; copy VOC 2010's JPEGImages/ again")
     for file in (root / "Annotations_Part").iterdir():
         file.rename(file.with_suffix(".txt"))
     refused(root, r"Annotations_Part has no annotations, such as 2008_000008.mat; copy it again")
