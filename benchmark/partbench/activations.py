@@ -26,6 +26,7 @@ from partbench.types import Batch, Images, Split, opaque_id
 
 WhenStored = Literal["before", "shared", "asked"]
 CHUNK = 64
+LONGEST = 200  # characters of the name of a folder
 SHARED = 1 << 30  # bytes up to which a layer of both splits is stored before an explainer asks for it
 
 
@@ -48,7 +49,7 @@ class Activations:
         self.dataset, self.performer = dataset, performer
         key = "|".join([performer.fingerprint, dataset.train.fingerprint, dataset.test.fingerprint, str(dataset.size)])
         name = f"{dataset.name}-{performer.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        self.root, self.name = folder or cache_folder(), quote(name, safe=":")
+        self.root, self.name = folder or cache_folder(), _as_folder(name)
         self.progress: Progress = silent
         self.precision = stored_precision()
         self.token = uuid.uuid4().hex
@@ -253,6 +254,12 @@ class TrainingImages:
     def progress(self, what: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of `what` are done."""
         _OPEN[self.token].progress(what, done, total)
+
+
+def _as_folder(name: str) -> str:
+    """A name as that of a folder; one too long for it, as of a performer with paths, is cut and ends in a hash."""
+    quoted = quote(name, safe=":")
+    return quoted if len(quoted) <= LONGEST else f"{quoted[:LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _header(total: int, block: np.ndarray) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Registry:
         self.raise_if_broken(name)
         for base in performer_bases(name) if kind == "performers" else ():
             if base in table:
-                cls = table[base].cls.variant(name)
+                cls = _variant(table[base].cls, name)
                 return replace(table[base], name=cls.name, cls=cls)
         raise unknown(kind.removesuffix("s"), name, table)
 
@@ -121,6 +121,15 @@ class Registry:
         dataset, _, what = task.partition("/")
         performer: str = self.opened_for(dataset, what).default_performer
         return performer
+
+
+def _variant(performer: Any, name: str) -> Any:
+    try:
+        return performer.variant(name)
+    except InputError:
+        raise
+    except Exception as error:  # of the plugin, or of the library whose network it names
+        raise InputError(f"there is no performer '{name}': {in_one_line(error)}") from error
 
 
 def load(

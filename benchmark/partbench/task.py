@@ -45,6 +45,8 @@ class TaskName:
     @staticmethod
     def parse(text: str) -> TaskName:
         """Raises InputError for a text that is no task name."""
+        if not text.isprintable():  # as in the path of a file; bytes that are no UTF-8 are not either
+            raise InputError(f"task {text!a} has characters that cannot be printed; rename what it names")
         dataset, slash, rest = text.partition("/")
         what, at, performer = rest.rpartition("@") if "@" in rest else (rest, "", "")
         if not (dataset and slash and what) or (at and not performer):

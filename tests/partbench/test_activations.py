@@ -134,6 +134,15 @@ def test_other_weights_or_other_images_do_not_share_files(tmp_path: Path) -> Non
     assert len(folders) == 4
 
 
+def test_a_performer_whose_name_holds_long_paths_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    found = []
+    for end in ("a", "b"):
+        tiny = replace(performer(), name=f"tiny,weights={'/long/path' * 60}/{end}.pth")
+        found.append(Activations(NoiseDataset(), tiny, tmp_path))
+        assert len(found[-1].of_split("test", "target")) == len(found[-1].dataset.test)
+    assert found[0].name != found[1].name
+
+
 def test_images_of_a_split_are_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = performer()
     cache = Activations(NoiseDataset(), tiny, tmp_path)

@@ -12,7 +12,7 @@ import pytest
 
 from partbench import Dataset, InputError
 from partbench.hookspecs import GROUP
-from partbench.registry import Broken, Entry, load
+from partbench.registry import Broken, Entry, Registry, load
 
 SOURCE = """
 from dataclasses import dataclass
@@ -64,6 +64,15 @@ def test_performers_are_found_by_a_librarys_names_and_with_options() -> None:
         registry.find("performers", "tim:resnet18")
     with pytest.raises(InputError, match="no dataset named 'fauna,size=64'; known"):
         registry.find("datasets", "fauna,size=64")
+
+
+def test_what_a_performer_raises_for_its_options_is_one_line() -> None:
+    class Careless:
+        variant = staticmethod(lambda name: {}[name])
+
+    registry = Registry(performers={"careless": Entry("careless", Careless, "owner", "distribution", "1")})
+    with pytest.raises(InputError, match="there is no performer 'careless,size=3': KeyError: 'careless,size=3'"):
+        registry.find("performers", "careless,size=3")
 
 
 def test_a_plugin_that_is_left_out_is_broken_with_the_reason_and_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,13 @@ def test_names_say_what_is_explained_and_for_which_network(text: str, name: Task
     assert str(name) == text
 
 
+@pytest.mark.parametrize("character", ["\n", "\0", "\x1b", "\udcff"])
+def test_names_that_cannot_be_printed_are_refused(character: str) -> None:
+    with pytest.raises(InputError, match="has characters that cannot be printed") as caught:
+        TaskName.parse(f"fauna/multi@vgg_16,weights=a{character}b.pth")
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("text", ["", "fauna", "fauna/", "/multi", "/", "fauna/@lite0", "fauna/multi@", "fauna/bird@"])
 def test_texts_without_dataset_category_or_the_performer_they_announce_are_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"is no task; expected dataset/what\[@performer\], as in fauna/multi:bird"):

@@ -36,8 +36,10 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     frame = taking_part(frame)
     rows = _named(frame[frame["unit"] == AGGREGATE])
+    time = "asked_at" if "asked_at" in rows else "created_at"
+    rows = rows.iloc[np.argsort(rows[time].to_numpy("datetime64[us]"), kind="stable")]
     rows = _of_one_version(rows, ["task"], "task_version", version_of_task)
-    when = rows["asked_at" if "asked_at" in rows else "created_at"].to_numpy("datetime64[us]")
+    when = rows[time].to_numpy("datetime64[us]")
     cell, metric = (pd.factorize(rows[name], sort=True)[0] for name in ("cell", "metric"))
     rows = rows.iloc[np.lexsort((metric, cell, when))]
     rows = rows[~rows.duplicated(["cell", "metric"], keep="last")]
@@ -111,15 +113,19 @@ def numbered(codes: Sequence[Int[np.ndarray, "n"]]) -> Int[np.ndarray, "n"]:
 def _of_one_version(
     rows: pd.DataFrame, by: list[str], version: str, own: Callable[..., str]
 ) -> pd.DataFrame:  # fmt: skip
-    """The rows of the version that counts, for each combination of `by`; `own` says which one this partbench has."""
+    """The rows of the version that counts, for each combination of `by`; `own` says which one this partbench has.
+
+    Of versions of one age it is that of the last row.
+    """
     if rows.empty:
         return rows
     number = numbered([pd.factorize(rows[name])[0] for name in (*by, version)])
     owned = numbered([number, pd.factorize(rows["distribution"])[0]])
-    first = np.unique(owned, return_index=True)[1]
+    last = np.sort(len(owned) - 1 - np.unique(owned[::-1], return_index=True)[1])
     owners: dict[tuple[str, ...], dict[str, set[str]]] = {}
-    for *group, of, who in rows[[*by, version, "distribution"]].iloc[first].itertuples(index=False, name=None):
-        owners.setdefault(tuple(group), {}).setdefault(of, set()).add(who)
+    for *group, of, who in rows[[*by, version, "distribution"]].iloc[last].itertuples(index=False, name=None):
+        versions = owners.setdefault(tuple(group), {})
+        versions[of] = {*versions.pop(of, ()), who}
     counts = {group: counting(versions, own(*group)) for group, versions in owners.items()}
     first = np.unique(number, return_index=True)[1]
     found = rows[[*by, version]].iloc[first].itertuples(index=False, name=None)

@@ -27,18 +27,21 @@ def counting(owners: Mapping[str, Collection[str]], own: str) -> str:
     """The version that counts, of those that have rows, each with the distributions of the explainers of its rows.
 
     It is that of this partbench (`own`). Where no row has it, it is the newest that an explainer of partbench has, and
-    without such a row that of the most distributions: a single row of a newer version takes no result away.
+    without such a row that of the most distributions: a single row of a newer version takes no result away. Versions
+    that differ behind a "+" alone, as those of a performer whose file of weights has changed, are of one age: of these
+    the last one of `owners` counts.
     """
     if own in owners:
         return own
     ours = [version for version, of in owners.items() if FIRST_PARTY in of]
     if ours:
-        return max(ours, key=_order)
-    return max(owners, key=lambda version: (len(owners[version]), _order(version)))
+        return max(reversed(ours), key=_order)
+    return max(reversed(list(owners)), key=lambda version: (len(owners[version]), _order(version)))
 
 
 def _order(version: str) -> tuple[tuple[int, ...], str]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)), version
+    public = version.partition("+")[0]
+    return tuple(int(number) for number in re.findall(r"\d+", public)), public
 
 
 @functools.cache

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from partbench import ChainStage, InputError, unknown
 
-ROLES = ("target", "top_conv", "fc1", "fc2")
+MAPS, VECTORS = ("target", "top_conv"), ("fc1", "fc2")
+ROLES = (*MAPS, *VECTORS)
+LARGEST = 100_000  # bytes of a file of roles
 STEP = 18  # px: the target is the last map of cells no further apart, as are those of 14 x 14 cells at 224 px
 
 
@@ -61,11 +63,14 @@ def roles_in_file(path: str) -> dict[str, str]:
 
     Raises InputError where it cannot be read, or names no target or an unknown role.
     """
-    if not (file := Path(path).expanduser().absolute()).exists():
-        raise InputError(f"no file {file}; layers= names a TOML file with a table [roles] (docs/networks.md)")
     try:
-        content = tomllib.loads(file.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        file = Path(path).expanduser().absolute()
+        if not file.exists():
+            raise InputError(f"no file {file}; layers= names a TOML file with a table [roles] (docs/networks.md)")
+        if not file.is_file() or file.stat().st_size > LARGEST:  # a pipe would be waited for
+            raise OSError(f"it is no file of at most {LARGEST} bytes")
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, RuntimeError, ValueError) as error:  # no home folder; no UTF-8, no TOML
         raise InputError(f"the file of roles {path} cannot be read: {error}") from error
     roles = content.get("roles")
     if not isinstance(roles, dict) or not all(isinstance(layer, str) for layer in roles.values()):
@@ -76,3 +81,18 @@ def roles_in_file(path: str) -> dict[str, str]:
     if "target" not in roles:
         raise InputError(f"{path} names no target, the map that is explained")
     return roles
+
+
+def expect_shapes(roles: Mapping[str, str], stages: Sequence[ChainStage], path: str) -> None:
+    """Raise InputError unless the stages below the logits have these layers: square maps for `MAPS`, else vectors."""
+    known = {stage.name: stage for stage in stages}
+    for role, layer in roles.items():
+        expected = "a square map of several cells" if role in MAPS else "a vector"
+        stage = known.get(layer)
+        if stage is None:
+            raise InputError(
+                f"{path}: {role} is {layer}, which the layer of logits replaces; expected {expected} below"
+            )
+        if not (stage.is_map if role in MAPS else len(stage.shape) == 1):
+            shape = " x ".join(map(str, stage.shape))
+            raise InputError(f"{path}: {role} is {layer}, which gives {shape} values of an image; expected {expected}")

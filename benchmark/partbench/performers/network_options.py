@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PRETRAINED, RANDOM = "pretrained", "random"
 DATASET, IMAGENET = "dataset", "imagenet"
+MOST_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,6 @@ class NetworkOptions:
 
 
 def _whole(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 8 <= int(value[:6]) <= 4096:
+    if not value.isascii() or not value.isdigit() or len(value) > MOST_DIGITS or not 8 <= int(value) <= 4096:
         raise InputError(f"performer {name}: size is '{value}', expected a number of px from 8 to 4096")
     return int(value)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from partbench import ChainStage, InputError, Performer, PerformerPlugin, TokensToMap, cached_weights, chain_of
 from partbench.performers.efficientnet_lite import CLASSES
-from partbench.performers.layer_roles import LayerRoles, roles_in_file, roles_of
+from partbench.performers.layer_roles import LayerRoles, expect_shapes, roles_in_file, roles_of
 from partbench.performers.linear_head import fitted_linear
 from partbench.performers.lite0_head import explains_attribute, output_names
 from partbench.performers.network_options import IMAGENET, PRETRAINED, RANDOM, NetworkOptions
@@ -108,16 +108,18 @@ class NetworkPlugin(PerformerPlugin):
             raise InputError(
                 f"images of {dataset.name} are {dataset.size} px, expected {cls.input_size} for {cls.name}"
             )
+        given = roles_in_file(cls.options.layers) if cls.options.layers else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
             make = {RANDOM: cls.unloaded, PRETRAINED: cls.pretrained}.get(weights, cls.from_file)
             built = make()
-        given = roles_in_file(cls.options.layers) if cls.options.layers else {}
         stages = cls.chain(built.network, list(dict.fromkeys(given.values())))
         own_logits, last = cls.options.outputs == IMAGENET, stages[-1].name
         whole, stages = len(stages), stages if own_logits else features_of(stages)
+        expect_shapes(given, stages, cls.options.layers)
         found = LayerRoles(given, {}) if given else cls._roles(stages, own_logits)
-        key = cls._fingerprint(stages, built.normalise, dataset, given)
+        made_of = contents(stages, built.normalise, given)
+        key = cls._fingerprint(made_of, dataset)
         modules = {"normalise": built.normalise, **{stage.name: stage.module for stage in stages}}
         if own_logits:
             outputs, targets = _imagenet(cls.name, stages, dataset)
@@ -130,7 +132,7 @@ class NetworkPlugin(PerformerPlugin):
                 frozen, stages[-1].shape[0], dataset, device, key if fits else ""
             )
         return Performer(
-            name=cls.name, version=cls.version, input_size=cls.input_size, stages=modules,
+            name=cls.name, version=cls._version(made_of), input_size=cls.input_size, stages=modules,
             roles={**found.layers, "logits": list(modules)[-1]}, outputs=outputs, targets=targets,
             fingerprint=key, device=device, lacking=found.lacking,
         )  # fmt: skip
@@ -142,18 +144,27 @@ class NetworkPlugin(PerformerPlugin):
         return roles_of(stages[:-1] if own_logits else stages, cls.input_size)
 
     @classmethod
-    def _fingerprint(
-        cls, stages: Sequence[ChainStage], normalise: Normalise, dataset: Dataset, given: Mapping[str, str]
-    ) -> str:
-        """Of weights, options, roles in a file and, where a layer is fitted, the training split."""
-        tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
-        for stage in stages:
-            tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
-        known = [cls.name.partition(",")[0], cls.version, str(cls.input_size), cls.options.outputs, digest_of(tensors)]
+    def _fingerprint(cls, made_of: str, dataset: Dataset) -> str:
+        """Of weights, options, given roles and, where a layer is fitted, the training split."""
+        known = [cls.name.partition(",")[0], cls.version, str(cls.input_size), cls.options.outputs, made_of]
         if cls.options.outputs != IMAGENET:
             known += [*output_names(dataset), dataset.train.fingerprint]
-        known += [f"{role}={layer}" for role, layer in sorted(given.items())]
         return hashlib.sha256("|".join(known).encode()).hexdigest()
+
+    @classmethod
+    def _version(cls, made_of: str) -> str:
+        """The version; where files are among the options, with what they hold, as they may change under their name."""
+        if not cls.options.layers and cls.options.weights in (PRETRAINED, RANDOM):
+            return cls.version
+        return f"{cls.version}+{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
+
+
+def contents(stages: Sequence[ChainStage], normalise: Normalise, given: Mapping[str, str]) -> str:
+    """A digest of the weights of stages and, where roles are given, those behind it."""
+    tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
+    for stage in stages:
+        tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
+    return "|".join([digest_of(tensors), *(f"{role}={given[role]}" for role in sorted(given))])
 
 
 def features_of(stages: Sequence[ChainStage]) -> list[ChainStage]:
@@ -206,11 +217,15 @@ def head(frozen: nn.Module, width: int, dataset: Dataset, device: torch.device, 
 
 @torch.no_grad()
 def features_of_images(frozen: nn.Module, dataset: Dataset, rows: Tensor, device: torch.device) -> Tensor:
-    """The features (n, d) of training images at these rows."""
+    """The features (n, d) of training images at these rows. Raises InputError where they are no finite numbers."""
     found = []
     for place in range(0, len(rows), BATCH):
         images = dataset.train.batch(rows[place : place + BATCH].tolist()).pixels
         found.append(frozen(images.to(device)).float())
+        if not found[-1].isfinite().all():
+            raise InputError(
+                f"the network makes no finite numbers of images of {dataset.name}; its weights are damaged"
+            )
         dataset.train.progress(
             f"features of {dataset.name} for a linear layer", min(place + BATCH, len(rows)), len(rows)
         )

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from partbench.errors import InputError
-from partbench.results.provenance import now
+from partbench.results.provenance import now, sha256
 from partbench.results.sealed import write_whole, writing
 from partbench.results.submission_history import add_events, history_lock, statuses_of, submission_events
 
@@ -55,7 +55,9 @@ def _finish(results: Path) -> None:
     last = {event.cell: event for event in submission_events(results)}
     places = {event.sha256: event.file for event in last.values()}
     for staged in folder.iterdir():
-        if staged.name in places:
+        if not staged.is_file():  # nothing that `amend` makes
+            continue
+        if staged.name in places and sha256(staged) == staged.name:
             staged.replace(results / places[staged.name])
         else:
             staged.unlink()

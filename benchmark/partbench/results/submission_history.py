@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from partbench.errors import InputError
 from partbench.results.claims import locked
@@ -78,6 +78,9 @@ def _event(path: Path, number: int, line: list[str]) -> SubmissionEvent:
         datetime.datetime.strptime(event.at, TIME)
     except ValueError:
         raise InputError(f"line {number} of '{path}' has time {event.at!r:.60}, expected {now()}") from None
+    place = PurePosixPath(event.file)
+    if place.is_absolute() or ".." in place.parts:
+        raise InputError(f"line {number} of '{path}' names {event.file!r:.200}, expected a cell below its folder")
     return event
 
 

@@ -21,6 +21,14 @@ def test_versions_of_a_metric_or_a_task_are_never_mixed(version: str) -> None:
     assert current(frame(rows))["explainer"].tolist() == ["srae"]
 
 
+def test_of_two_files_of_weights_under_one_name_the_one_run_last_counts() -> None:
+    task, early = "fauna/multi:cat@vgg_16,weights=mine.pth", pd.Timestamp("2023-01-01", tz="UTC")
+    rows = [row("srae", "cat", 9.0, task=task, task_version="1.1.1+ffff9999", created_at=early)]
+    rows += [row("nn", "cat", 1.0, task=task, task_version="1.1.1+0000aaaa")]
+    for given in (rows, rows[::-1]):
+        assert current(frame(given))["explainer"].tolist() == ["nn"]
+
+
 def test_unit_rows_do_not_count() -> None:
     rows = [row("srae", "cat", 1.0), row("srae", "cat", 9.0, unit="image-1")]
     assert current(frame(rows))["value"].tolist() == [1.0]

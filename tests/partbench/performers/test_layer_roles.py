@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from torch import nn
 
 from partbench import ChainStage, InputError
-from partbench.performers.layer_roles import roles_in_file, roles_of
+from partbench.performers.layer_roles import expect_shapes, roles_in_file, roles_of
 
 
 def stage(name: str, shape: tuple[int, ...], positive: bool = True, pool: bool = False) -> ChainStage:
@@ -55,3 +56,25 @@ def test_a_file_of_roles_that_is_wrong_is_one_line(tmp_path: Path, text: str, sa
         roles_in_file(str(path))
     path.write_text('[roles]\ntarget = "layer3"\nfc1 = "avgpool"\n')
     assert roles_in_file(str(path)) == {"target": "layer3", "fc1": "avgpool"}
+
+
+def test_a_pipe_or_an_endless_file_of_roles_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match="cannot be read: it is no file"):
+            roles_in_file(str(path))
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        ({"target": "fc6"}, "r.toml: target is fc6, which gives 9 values of an image; expected a square map"),
+        ({"target": "conv", "fc1": "conv"}, "fc1 is conv, which gives 8 x 14 x 14 values of an image; expected a vec"),
+        ({"target": "fc8"}, "target is fc8, which the layer of logits replaces; expected a square map of several"),
+    ],
+)
+def test_a_role_is_played_by_a_layer_of_its_shape_below_the_logits(roles: dict[str, str], said: str) -> None:
+    stages = [stage("conv", (8, 14, 14)), stage("fc6", (9,))]
+    expect_shapes({"target": "conv", "top_conv": "conv", "fc1": "fc6"}, stages, "r.toml")
+    with pytest.raises(InputError, match=said):
+        expect_shapes(roles, stages, "r.toml")

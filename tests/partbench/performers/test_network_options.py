@@ -20,6 +20,7 @@ def test_options_are_written_in_one_way_whatever_their_order_and_defaults_left_o
         ("weights", "expected weights=VALUE, found 'weights'"),
         ("size=64.5", "size is '64.5', expected a number of px from 8 to 4096"),
         ("size=5", "from 8 to 4096"),
+        ("size=00100000000", "from 8 to 4096"),
         ("outputs=all", "outputs is 'all', expected dataset or imagenet"),
     ],
 )

@@ -107,6 +107,10 @@ def test_weights_come_from_the_file_that_is_named(squares: Callable, tmp_path: P
     save_file(weights, tmp_path / "mine.safetensors")
     performer = opened(squares, f"small,weights={tmp_path / 'mine.safetensors'}")
     assert torch.equal(performer.segment("images", "target").state_dict()["1.0.weight"], weights["0.weight"])
+    save_file({name: value * 2 for name, value in weights.items()}, tmp_path / "mine.safetensors")
+    changed = opened(squares, f"small,weights={tmp_path / 'mine.safetensors'}")
+    assert changed.fingerprint != performer.fingerprint
+    assert changed.version != performer.version
 
 
 def test_of_a_class_token_nothing_is_used_but_the_grid(squares: Callable) -> None:
@@ -138,6 +142,11 @@ def test_roles_may_be_given_in_a_file(squares: Callable, tmp_path: Path) -> None
     performer = opened(squares, f"small,weights=random,layers={path}")
     assert performer.roles == {"target": "0", "top_conv": "1", "logits": "6"}
     assert performer.activations(torch.rand(1, 3, 32, 32), ["target"])["target"].min() < 0
+    path.write_text('[roles]\ntarget = "1"\ntop_conv = "1"\n')  # another explained map: another cell
+    other = opened(squares, f"small,weights=random,layers={path}")
+    assert other.fingerprint != performer.fingerprint
+    assert other.version != performer.version  # boards hold cells of one version
+    assert opened(squares).version == "1"
 
 
 def test_a_changed_file_of_roles_is_another_performer_to_cells_and_caches(squares: Callable, tmp_path: Path) -> None:
@@ -153,3 +162,10 @@ def test_images_of_another_size_are_refused_and_size_is_an_option(squares: Calla
     with pytest.raises(InputError, match="images of squares are 32 px, expected 64 for small,weights=random,size=64"):
         opened(squares, "small,weights=random,size=64")
     assert Small.variant("small,size=64,weights=random").input_size == 64
+
+
+def test_a_network_without_finite_features_is_told_before_a_layer_is_fitted(squares: Callable, tmp_path: Path) -> None:
+    weights = Small.unloaded().network.state_dict()
+    save_file({name: value * 1e38 for name, value in weights.items()}, tmp_path / "huge.safetensors")
+    with pytest.raises(InputError, match="no finite numbers of images of squares; its weights are damaged"):
+        opened(squares, f"small,weights={tmp_path / 'huge.safetensors'}")

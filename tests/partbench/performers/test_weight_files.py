@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_file_with_code_is_refused_and_its_code_not_run(tmp_path: Path, capsys
     assert "has run" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x02}q\x00."])
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x02}q\x00.", b"root:x:0:0:root:/root:/bin/bash\n"])
 def test_a_file_of_something_else_is_one_line(tmp_path: Path, content: bytes) -> None:
     for name in ("weights.pth", "weights.safetensors"):
         path = tmp_path / name
@@ -73,3 +74,30 @@ def test_a_file_is_found_by_its_name_in_the_folder_of_checkpoints(
         found_file("mine.pth")
     (folder / "mine.pth").touch()
     assert found_file("mine.pth") == folder / "mine.pth"
+    for name in ("x" * 5000, "~nobody_of_this_name/mine.pth", "a\0b"):
+        with pytest.raises(InputError, match="there is no file of weights"):
+            found_file(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda weight: weight * float("nan"), "has NaN in 0.weight"),
+        (lambda weight: weight.to(torch.complex64), "has values of torch.complex64 in 0.weight"),
+        (lambda weight: weight.to(torch.int8), "has values of torch.int8 in 0.weight"),
+        (lambda weight: weight.to_sparse(), "has a tensor of torch.sparse_coo on cpu in 0.weight"),
+        (lambda weight: weight.to("meta"), "on meta in 0.weight"),
+        (lambda weight: weight[:, :1], "has in another shape 0.weight"),  # of grey images: no layer of other outputs
+    ],
+)
+def test_weights_that_would_be_changed_or_left_random_are_refused(change: Callable, said: str) -> None:
+    weights = network().state_dict()
+    weights["0.weight"] = change(weights["0.weight"])
+    with pytest.raises(InputError, match=said):
+        load_weights(network(), weights, Path("file"), new_head=True)
+
+
+def test_two_networks_in_one_file_are_not_mixed(tmp_path: Path) -> None:
+    weights = network().state_dict()
+    torch.save({**weights, **{f"module.{name}": value + 1 for name, value in weights.items()}}, tmp_path / "two.pth")
+    assert len(weights_of_file(tmp_path / "two.pth")) == 2 * len(weights)

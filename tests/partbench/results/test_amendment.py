@@ -102,3 +102,14 @@ def test_a_withdrawn_cell_stays_withdrawn_and_changed_bytes_are_not_verified(tmp
     record(tmp_path, [SubmissionEvent(key, place, "", WITHDRAWN, "Ann", now())])
     amend(tmp_path, place, NEW + b"!", "Bob", "spread added")
     assert statuses(tmp_path) == {key: WITHDRAWN}
+
+
+def test_what_no_amendment_has_staged_is_not_put_among_the_results(tmp_path: Path) -> None:
+    _, place, path = submitted(tmp_path, VERIFIED)
+    before, digest = path.read_bytes(), hashlib.sha256(path.read_bytes()).hexdigest()
+    (tmp_path / STAGED / "folder").mkdir(parents=True)
+    (tmp_path / STAGED / digest).write_bytes(b"other bytes under the name of the cell's")
+    finish_amendments(tmp_path)
+    assert path.read_bytes() == before
+    amend(tmp_path, place, NEW, "Bob", "spread added")
+    assert path.read_bytes() == NEW

@@ -61,6 +61,8 @@ HEADING = ",".join(COLUMNS)
         (f"{HEADING}\nabc,x\n", "line 2 of .* has 2 values, expected 8"),
         (f"{HEADING}\nabc,x,0,trusted,Ann,2026-01-01T00:00:00Z,,\n", "status 'trusted', expected verified"),
         (f"{HEADING}\nabc,x,0,verified,Ann,yesterday,,\n", "time 'yesterday', expected 2"),
+        (f"{HEADING}\nabc,../x,0,verified,Ann,2026-01-01T00:00:00Z,,\n", "names '../x', expected a cell below its"),
+        (f"{HEADING}\nabc,/x,0,verified,Ann,2026-01-01T00:00:00Z,,\n", "names '/x', expected a cell below its"),
         (f'{HEADING}\n"abc', "is no table of comma-separated values"),
     ],
 )
