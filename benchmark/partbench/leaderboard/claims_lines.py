@@ -45,9 +45,6 @@ def lines_of(claim: PublishedClaim, found: ClaimEvidence) -> Iterator[LedgerLine
     wanted = [f"{name}/{kind}" for name in (*of_paper, *stated().reference) if kind in known[name].kinds]
     for board in sorted({*boards, *wanted}, key=lambda board: (dataset_of(board) not in of_paper, board)):
         yield LedgerLine(claim, CLAIM, board, claim.explainer, claim.other)
-    if unread := [name for name in of_paper if not known[name].kinds]:
-        about = " or ".join(known[name].about for name in unread)
-        yield LedgerLine(claim, CLAIM, lacks=f"nothing in partbench reads {about}")
     for board in boards:
         yield from _variations(claim, board, found)
 

@@ -61,7 +61,7 @@ class Requirement(NamedTuple):
 
 
 class ClaimedData(NamedTuple):
-    """kinds: of the boards that partbench makes of the data; none where nothing reads it.
+    """kinds: of the boards that partbench makes of the data.
 
     given: whether its folder has to be named.
     """

@@ -99,10 +99,11 @@ def test_a_command_on_a_board_of_one_task_asks_for_five_seeds() -> None:
     assert command(["srae"], "fauna/multi").count("--seed") == 5
 
 
-def test_data_that_nothing_reads_is_named() -> None:
+def test_the_data_of_the_paper_are_asked_for_though_nobody_ran_them() -> None:
     table = ledger(*planted([]))
-    found = row_of(table, "icnn-interpretability", "")
-    assert (found["lacks"], found["command"]) == ("nothing in partbench reads Pascal-Part photographs", "")
+    found = row_of(table, "icnn-interpretability", "pascal_part/*")
+    assert found["lacks"] == f"not run: interp_cnn, {ORDINARY}"
+    assert found["command"].endswith("--task 'pascal_part/*' --seed 0 --seed 1 --seed 2 --data-root FOLDER")
 
 
 def test_a_metric_that_was_skipped_tells_why() -> None:
