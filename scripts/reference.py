@@ -101,7 +101,9 @@ def _variants() -> Iterator[Part]:
     yield Part(ADDITIVE, ("fauna/*",), (0,), ("bias=zero",), variant=True)
     for options in (MASKED, MASK_ALONE):
         yield replace(one, tasks=("animal_part/*",), options=options)
-    yield replace(one, explainers=("top_conv",), tasks=("animal_part/*",), options=(*ORDINARY, "after_pool=true"))
+    every = ("animal_part/*", "animal_part/multi", "fauna/multi")
+    yield replace(one, tasks=every[1:], options=MASKED)
+    yield replace(one, explainers=("top_conv",), tasks=every, options=(*ORDINARY, "after_pool=true"))
     for others in ("fauna/*:others", "animal_part/*:others"):
         yield replace(one, tasks=(others,))
         yield replace(one, explainers=("top_conv",), tasks=(others,), options=ORDINARY)
