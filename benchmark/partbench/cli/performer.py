@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,8 @@ from partbench.cli.parameters import (
     other_option,
     path_option,
 )
-from partbench.cli.progress import Display, duration, near
 from partbench.errors import InputError
-from partbench.running.training.request import EPOCH, SCHEDULES, TrainingRequest
+from partbench.running.training.request import SCHEDULES, TrainingRequest
 
 if TYPE_CHECKING:
     from partbench.running.cell_job import Setting
@@ -79,6 +77,7 @@ def train(
       bench run --plugin top_conv --plugin performers/mine --task fauna/multi:bird@mine
     """
     from partbench.cache.upkeep import prepare_cache
+    from partbench.cli.progress import near
     from partbench.running.cell_job import Setting
 
     folder = (out or Path("performers") / _folder_name(name)).absolute()
@@ -107,6 +106,8 @@ def _folder_name(name: str) -> str:
 
 def _trained(asked: TrainingRequest, setting: Setting) -> dict[str, Any]:
     """What a worker tells of the training. Raises InputError for a mistake; ends the program where training fails."""
+    from partbench.cli.progress import near
+    from partbench.cli.training_display import TrainingDisplay
     from partbench.running.cell_job import Limits, plain
     from partbench.running.crew import Crew, Step, last_words
     from partbench.running.engine import interruptible
@@ -135,25 +136,3 @@ def _trained(asked: TrainingRequest, setting: Setting) -> dict[str, Any]:
         )
         sys.exit(1)
     return {**answer.result, "folder": asked.out}
-
-
-class TrainingDisplay(Display):
-    """Shows a training: a bar for the epoch on a terminal, a line for each epoch that has ended."""
-
-    def __init__(self, quiet: bool) -> None:
-        super().__init__(quiet)
-        self.last = "the start"
-        self._epochs = 0  # that have ended since the command was started
-        self._since: float | None = None  # the first step of an epoch
-
-    def progress(self, worker: int, what: str, done: int, total: int) -> None:
-        """How far an epoch is, or what it came to, with the time that the others will take."""
-        if not what.startswith(EPOCH):
-            if self._since is None and what.startswith("epoch"):
-                self._since = time.monotonic()
-            super().progress(worker, what, done, total)
-            return
-        self._epochs, self.last = self._epochs + 1, f"the end of epoch {done}"
-        left = (time.monotonic() - (self._since or time.monotonic())) / self._epochs * (total - done)
-        ahead = f", {duration(left)} left" if done < total else ""
-        self.line(f"epoch {done}/{total}: {what.removeprefix(EPOCH)}{ahead}")

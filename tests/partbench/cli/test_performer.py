@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from partbench.cli.main import main
-from partbench.cli.performer import TrainingDisplay
 from partbench.running.crew import Crew
 
 TRAINING = Path(__file__).parents[1] / "running" / "training"
@@ -64,14 +63,3 @@ def test_ctrl_c_ends_with_a_line_that_says_how_to_go_on(tmp_path: Path, monkeypa
     assert result.stderr.splitlines()[-1] == (
         "bench: interrupted; the same command goes on from the end of epoch 3, performers/mine.training"
     )
-
-
-def test_the_time_left_follows_from_the_epochs_so_far(
-    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = iter((100.0, 110.0, 120.0))
-    monkeypatch.setattr("partbench.cli.performer.time.monotonic", lambda: next(clock))
-    display = TrainingDisplay(quiet=False)
-    display.progress(0, "epoch 4 of 10", 1, 5)
-    display.progress(0, "epoch: loss 0.5", 4, 10)
-    assert "epoch 4/10: loss 0.5, 1.0 min left" in capsys.readouterr().err
