@@ -15,6 +15,12 @@ def performer_bases(name: str) -> list[str]:
     return [base, *([f"{library}:NAME"] if colon else [])]
 
 
+def before_performer(text: str) -> tuple[str, str, str]:
+    """What stands before the last "@" of a task or a part of one, the "@" and the performer behind it; "" without one."""
+    start, at, performer = text.rpartition("@")
+    return (start, at, performer) if at else (text, "", "")
+
+
 def in_ascii(name: str) -> str:
     """A name with what is not plain ASCII escaped: a Cyrillic a is `\\u0430`, a zero-width space `\\u200b`."""
     return name.encode("ascii", "backslashreplace").decode()

@@ -17,6 +17,7 @@ from partbench.cache.folder import check_cache_writable
 from partbench.category_view import RandomImages, through_category
 from partbench.data_folders import folder_of_config, folder_of_environment
 from partbench.errors import InputError, in_one_line, unknown
+from partbench.names import before_performer
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
 from partbench.plugin import OTHER, Dataset, Negatives, Progress, silent
@@ -144,7 +145,7 @@ class Workbench:
         """
         expanded: list[str] = []
         for name in names:
-            plain, at, performer = name.rpartition("@") if "@" in name else (name, "", "")
+            plain, at, performer = before_performer(name)
             expanded += [f"{each}{at}{performer}" for each in self._matching(plain)] if "*" in plain else [name]
         parsed = [self.parse(name) for name in expanded]
         if self.other is not None and not any(map(self.reads_other, parsed)):

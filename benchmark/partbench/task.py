@@ -16,6 +16,7 @@ from partbench import advice
 from partbench.activations import Activations, TrainingImages
 from partbench.advice import advised
 from partbench.errors import InputError, unknown
+from partbench.names import before_performer
 from partbench.performer import Performer
 from partbench.plugin import Dataset, Explainer, Negatives
 from partbench.types import Batch, Explanation, Images, Split
@@ -48,7 +49,7 @@ class TaskName:
         if not text.isprintable():  # as in the path of a file; bytes that are no UTF-8 are not either
             raise InputError(f"task {text!a} has characters that cannot be printed; rename what it names")
         dataset, slash, rest = text.partition("/")
-        what, at, performer = rest.rpartition("@") if "@" in rest else (rest, "", "")
+        what, at, performer = before_performer(rest)
         if not (dataset and slash and what) or (at and not performer):
             raise InputError(f"'{text}' is no task; expected dataset/what[@performer], as in fauna/multi:bird")
         if what == MULTI:

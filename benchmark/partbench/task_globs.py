@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from partbench.names import before_performer
+
 _OTHERS, _SEVERAL = ":others", ("multi", "attribute-")
 
 
@@ -26,7 +28,7 @@ def matches(task: str, pattern: str) -> bool:
 
 def _split(task: str) -> tuple[str, str, str]:
     dataset, _, rest = task.partition("/")
-    what, at, performer = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    what, at, performer = before_performer(rest)
     return dataset, what, at + performer
 
 

@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
     "imported": set(),
-    "task_globs": set(),
+    "task_globs": {"names"},
     "cache": {"errors"},
     "data_folders": {"errors"},
     "options": {"advice", "errors", "option_types"},

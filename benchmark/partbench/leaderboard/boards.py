@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from partbench.names import before_performer
+
 _ABOUT = {
     "multi": "all categories explained at once",
     "*": "one category at a time, each by a binary network that tells it from random photographs",
@@ -18,7 +20,7 @@ def board_of(task: str) -> str:
     those that name their negatives (`fauna/bird:others`) on `fauna/*:others`. `fauna/multi` is a board by itself.
     """
     dataset, _, place = task.partition("/")
-    category, at, performer = place.rpartition("@") if "@" in place else (place, "", "")
+    category, at, performer = before_performer(place)
     name, colon, rest = category.partition(":")
     if name == "multi":
         kind = f"multi{colon and ':*'}"
