@@ -133,6 +133,11 @@ class Performer:
         except ValueError:
             return measured_geometry(below, self.input_size)
 
+    def weights(self) -> dict[str, Tensor]:
+        """Weights and buffers of all stages by name, `stage.weight`; they are the performer's own, not copies."""
+        stages = self.stages.items()
+        return {f"{stage}.{name}": value for stage, module in stages for name, value in module.state_dict().items()}
+
     def state_checksum(self) -> int:
         """CRC-32 of weights and buffers, modes, hooks, and of which modules and attributes there are.
 

@@ -105,8 +105,7 @@ def load_stages(performer: Performer, weights: Mapping[str, Tensor], path: Path)
 
     Raises InputError where one is missing, unknown or of another shape.
     """
-    own = {f"{stage}.{name}": value for stage, module in performer.stages.items() for name, value in
-           module.state_dict().items()}  # fmt: skip
+    own = performer.weights()
     wrong = sorted(own.keys() ^ weights.keys()) or sorted(n for n in own if own[n].shape != weights[n].shape)
     if wrong:
         found = f"{len(wrong)} weights are not those of {performer.name}, the first is {wrong[0]}"

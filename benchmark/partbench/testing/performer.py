@@ -110,8 +110,7 @@ def _check_activations(performer: Performer, pixels: Tensor) -> None:
 
 
 def _weights(performer: Performer) -> dict[str, Tensor]:
-    stages = performer.stages.items()
-    return {f"{stage}.{name}": value.clone() for stage, m in stages for name, value in m.state_dict().items()}
+    return {name: value.clone() for name, value in performer.weights().items()}
 
 
 def _expect_close(a: Tensor, b: Tensor, message: str, mending: Advice) -> None:

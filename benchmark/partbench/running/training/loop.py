@@ -61,8 +61,7 @@ class Training:
 
     def weights(self) -> State:
         """The weights and buffers of all stages, as `stage.name`."""
-        return copied({f"{stage}.{name}": value for stage, module in self.stages.items()
-                       for name, value in module.state_dict().items()})  # fmt: skip
+        return copied(self.performer.weights())
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Give the stages weights."""

@@ -101,8 +101,7 @@ class Prepared:
         frozen = frozen_stages(performer, asked.frozen)
         found = Prepared(asked, dataset, network, performer, recipe, frozen, rows, None)
         found.checkpoint = Checkpoint.read(asked.unfinished / FILE, found.description())
-        weights = [value for stage in performer.stages.values() for value in stage.state_dict().values()]
-        expect_space(asked.unfinished, sum(value.nbytes for value in weights))
+        expect_space(asked.unfinished, sum(value.nbytes for value in performer.weights().values()))
         return found
 
     @property
