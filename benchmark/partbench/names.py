@@ -16,7 +16,7 @@ def performer_bases(name: str) -> list[str]:
 
 
 def before_performer(text: str) -> tuple[str, str, str]:
-    """What stands before the last "@" of a task, or of a part of one; the "@" and the performer behind it, or "" twice."""
+    """What stands before the last "@" of a task or a part of one, then the "@" and the performer, or "" for both."""
     start, at, performer = text.rpartition("@")
     return (start, at, performer) if at else (text, "", "")
 

@@ -25,6 +25,7 @@ FORMATS = ("JPEG", "PNG", "BMP")
 MOST_PIXELS = 80_000_000  # a damaged header, or a small file made for it, may declare 4 billion
 
 Corners = tuple[float, float, float, float]
+Edges = tuple[int, int, int, int]  # left, top, right, bottom in px: they span [left, right) and [top, bottom)
 
 
 def is_whole(path: Path) -> bool:
@@ -102,6 +103,20 @@ def crop(image: UInt8[ndarray, "H W 3"], corners: Corners | None, size: int) -> 
         raise ValueError(f"box {left} {top} {right} {bottom} is outside the image of {width} x {height} px")
     method = cv2.INTER_AREA if min(cut.shape[:2]) >= size else cv2.INTER_LINEAR
     return cv2.resize(cut, (size, size), interpolation=method)
+
+
+def crop_to_edges(image: UInt8[ndarray, "H W 3"], edges: Edges, size: int) -> UInt8[ndarray, "size size 3"]:
+    """`crop` to edges x0 y0 x1 y1 in px (docs/coordinates.md): pixel i spans [i, i + 1)."""
+    left, top, right, bottom = edges
+    return crop(image, (left + 1, top + 1, right, bottom), size)
+
+
+def scaled(
+    places: Float[ndarray, "n l 2"], frames: Float[ndarray, "n 1 2 2"], size: int
+) -> Float[Tensor, "n l 2"]:  # fmt: skip
+    """x y in px of photographs as x y in px of the images that their frames (low corner, high corner) are cut to."""
+    low, high = frames[:, :, 0], frames[:, :, 1]
+    return torch.from_numpy((places - low) * size / (high - low)).float()
 
 
 def nearest(values: Shaped[ndarray, "H W *c"], size: int) -> Shaped[ndarray, "size size *c"]:

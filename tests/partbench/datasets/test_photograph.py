@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from partbench import InputError
-from partbench.datasets.photograph import CropMemory, crop, decode, is_whole
+from partbench.datasets.photograph import CropMemory, crop, crop_to_edges, decode, is_whole, scaled
 
 
 def test_a_crop_holds_exactly_the_pixels_of_the_box():
@@ -24,6 +24,15 @@ def test_a_crop_holds_exactly_the_pixels_of_the_box():
     assert np.array_equal(crop(image, (7, 9, 99, 99), 4), image[8:, 6:])
     with pytest.raises(ValueError, match="outside the image of 10 x 12 px"):
         crop(image, (11, 1, 15, 4), 4)
+
+
+def test_edges_are_those_of_pixels_and_places_move_with_the_crop():
+    image = np.arange(12 * 10 * 3, dtype=np.uint8).reshape(12, 10, 3)
+    assert np.array_equal(crop_to_edges(image, (2, 4, 6, 8), 4), image[4:8, 2:6])
+    frames = np.array([2.0, 4, 6, 8]).reshape(1, 1, 2, 2)
+    places = np.array([[[2.0, 4], [6, 8], [3, 7], [np.nan, np.nan]]])
+    assert scaled(places, frames, 8)[0, :3].tolist() == [[0, 0], [8, 8], [2, 6]]
+    assert scaled(places, frames, 8)[0, 3].isnan().all()
 
 
 def test_shrinking_averages_over_areas():

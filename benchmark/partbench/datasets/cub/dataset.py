@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -30,13 +30,11 @@ from partbench.datasets.cub.layout import (
     Birds,
     CubFolder,
 )
-from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
+from partbench.datasets.photograph import CropMemory, Edges, as_pixels, crop_to_edges, decode, scaled
 
 MATLAB_SHIFT = 0.5  # px: MATLAB puts the centre of the first pixel at 1, a Batch puts it at 0.5
 SLACK = 1.0  # px that boxes and landmarks may lie beyond the edge of their photograph: some boxes do
 HALF = 128  # grey level from which on a pixel of a segmentation counts to the bird: half of those who drew it
-
-Edges = tuple[int, int, int, int]  # left, top, right, bottom in px: the frame spans [left, right) and [top, bottom)
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,8 @@ class CubSet(ImageSet):
             ids=tuple(f"cub/{self.birds.names[i].removesuffix('.jpg')}" for i in rows),
             pixels=as_pixels([shot.pixels for shot in shots], self.size),
             labels=self.labels[rows],
-            boxes=self._scaled(boxes, frames).reshape(-1, 4),
-            landmarks=self._scaled(landmarks, frames),
+            boxes=scaled(boxes, frames, self.size).reshape(-1, 4),
+            landmarks=scaled(landmarks, frames, self.size),
         )
 
     def bird_masks(self, indices: Sequence[int]) -> Bool[Tensor, "n H W"]:
@@ -100,14 +98,8 @@ class CubSet(ImageSet):
         if grey.shape != shape:
             found = f"{grey.shape[1]} x {grey.shape[0]} px, expected {shape[1]} x {shape[0]} as {photo.name}"
             raise InputError(f"{path} is {found}; unpack {SEGMENTATIONS}.tgz again")
-        left, top, right, bottom = self._shot(row).frame
-        seen: Bool[ndarray, "size size"] = crop(grey, (left + 1, top + 1, right, bottom), self.size)[..., 0] >= HALF
+        seen: Bool[ndarray, "size size"] = crop_to_edges(grey, self._shot(row).frame, self.size)[..., 0] >= HALF
         return seen
-
-    def _scaled(self, places: Float[ndarray, "n l 2"], frames: Float[ndarray, "n 1 2 2"]) -> Float[Tensor, "n l 2"]:
-        """x y in px of the photograph as x y in px of the image."""
-        low, high = frames[:, :, 0], frames[:, :, 1]
-        return torch.from_numpy((places - low) * self.size / (high - low)).float()
 
     def _shot(self, row: int) -> Shot:
         pixels = self._memory.get(self.birds.names[row], lambda: self._read(row))
@@ -120,8 +112,7 @@ class CubSet(ImageSet):
         box = self._box(row, width, height)
         frame = box if self.cropped else (0, 0, width, height)
         self._edges[row] = frame, box
-        left, top, right, bottom = frame
-        return crop(photo, (left + 1, top + 1, right, bottom), self.size)
+        return crop_to_edges(photo, frame, self.size)
 
     def _box(self, row: int, width: int, height: int) -> Edges:
         """The edges of the bird's box, rounded to px and cut off at the photograph.

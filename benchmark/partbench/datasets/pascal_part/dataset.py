@@ -23,7 +23,7 @@ from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, Registe
 from partbench.datasets.pascal_part.layout import ANNOTATIONS, PHOTOS, PascalPartFolder
 from partbench.datasets.pascal_part.objects import Animals
 from partbench.datasets.pascal_part.parts import CATEGORIES, LANDMARKS, PARTS
-from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
+from partbench.datasets.photograph import CropMemory, as_pixels, crop_to_edges, decode, scaled
 
 
 class PascalPartSet(ImageSet):
@@ -61,9 +61,7 @@ class PascalPartSet(ImageSet):
 
     def _landmarks(self, rows: Sequence[int]) -> Tensor:
         """x y in px of the photograph as x y in px of the image."""
-        edges = self.animals.boxes[rows].reshape(-1, 1, 2, 2)
-        low, high = edges[:, :, 0], edges[:, :, 1]
-        return torch.from_numpy((self.animals.landmarks[rows] - low) * self.size / (high - low)).float()
+        return scaled(self.animals.landmarks[rows], self.animals.boxes[rows].reshape(-1, 1, 2, 2), self.size)
 
     def _crop(self, row: int) -> UInt8[ndarray, "size size 3"]:
         return self._memory.get(self._id(row), lambda: self._read(row))
@@ -76,8 +74,7 @@ class PascalPartSet(ImageSet):
             annotation = f"{ANNOTATIONS}/{name}.mat"
             where = f"{self.folder.photograph(name)} is {found} px, expected {expected} as {annotation}"
             raise InputError(f"{where}; copy both again")
-        left, top, right, bottom = self.animals.boxes[row].tolist()
-        return crop(photo, (left + 1, top + 1, right, bottom), self.size)
+        return crop_to_edges(photo, self.animals.boxes[row].tolist(), self.size)
 
 
 class PascalPart(Dataset):
