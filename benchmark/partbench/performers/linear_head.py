@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partbench.performers.dataset_outputs import Truth
+
 RIDGE = 1e-3  # times half the squared weights, on features of deviation 1
 STEPS = 200
-Truth = Int[Tensor, "n"] | Float[Tensor, "n c"]  # classes; or attributes: +1, -1, NaN where unknown
 
 
 def fitted_linear(features: Float[Tensor, "n d"], truth: Truth, outputs: int) -> nn.Linear:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from partbench import InputError, Performer, PerformerPlugin, cached_weights, hookimpl, read_pixels
 from partbench.performers.batch_norm import fold, unfold
+from partbench.performers.dataset_outputs import Truth, output_names, targets_of, training_truth
 from partbench.performers.efficientnet_lite import LITE0
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 
 CHANNELS, CELLS = 112, 14
 EPOCHS, BATCH, RATE, DROPOUT, SEED = 16, 64, 1e-3, 0.5, 0
-MOST = 40_000  # images whose activations fit in memory: 1.8 GB in half precision
 Maps = Float[Tensor, "n 112 14 14"]
-Truth = Int[Tensor, "n"] | Float[Tensor, "n c"]  # classes, or attributes
 
 
 def trunk() -> dict[str, nn.Module]:
@@ -72,32 +71,18 @@ class Lite0Head(PerformerPlugin):
         """
         if dataset.size != Lite0Head.input_size:
             raise InputError(f"images of {dataset.name} are {dataset.size} px, expected 224 px for lite0_head")
-        key, names = fingerprint(dataset), output_names(dataset)
-        own = {name: name for name in dataset.categories}
-        explained = dataset.attribute_tasks if explains_attribute(dataset) else own
+        key = fingerprint(dataset)
         return Performer(
             name=Lite0Head.name,
             version=Lite0Head.version,
             input_size=Lite0Head.input_size,
             stages=trunk() | dict(trained_head(dataset, device, key).named_children()),
             roles={"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"},
-            outputs=names,
-            targets={category: names.index(name) for category, name in explained.items()},
+            outputs=output_names(dataset),
+            targets=targets_of(dataset),
             fingerprint=key,
             device=device,
         )
-
-
-def explains_attribute(dataset: Dataset) -> bool:
-    """Whether the dataset was opened for an attribute task: then the head tells all of its attributes."""
-    return bool(dataset.categories) and set(dataset.categories) <= set(dataset.attribute_tasks)
-
-
-def output_names(dataset: Dataset) -> tuple[str, ...]:
-    """What the head has a logit for: attributes in an attribute task, the category in a single task, else classes."""
-    if dataset.negatives:
-        return tuple(dataset.categories)
-    return tuple(dataset.attribute_names if explains_attribute(dataset) else dataset.classes)
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -110,9 +95,7 @@ def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequent
     """The head cached under `key`, trained first if there is none."""
 
     def trained() -> dict[str, Tensor]:
-        rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
-        known = dataset.train.attributes if explains_attribute(dataset) else dataset.train.labels
-        truth = known[rows]  # type: ignore[index]
+        rows, truth = training_truth(dataset)
         return train(trunk_maps(dataset.train, rows, device), truth, len(output_names(dataset))).state_dict()
 
     weights = cached_weights("performers", f"{Lite0Head.name}-{key[:16]}", trained, dataset.train.progress)

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from partbench import ChainStage, InputError, Performer, PerformerPlugin, TokensToMap, cached_weights, chain_of
+from partbench import (
+    ChainStage,
+    InputError,
+    Performer,
+    PerformerPlugin,
+    TokensToMap,
+    cached_weights,
+    chain_of,
+    read_pixels,
+)
+from partbench.performers.dataset_outputs import output_names, targets_of, training_truth
 from partbench.performers.efficientnet_lite import CLASSES
 from partbench.performers.layer_roles import LayerRoles, expect_shapes, roles_in_file, roles_of
 from partbench.performers.linear_head import fitted_linear
-from partbench.performers.lite0_head import explains_attribute, output_names
 from partbench.performers.network_options import IMAGENET, PRETRAINED, RANDOM, NetworkOptions
 from partbench.performers.normalise import Normalise
 from partbench.performers.weight_files import digest_of, found_file, load_weights, weights_of_file
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from partbench import Dataset
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's photographs, by colour
-MOST = 40_000  # images that a linear layer is fitted to
 BATCH = 64
 SEED = 0  # of random weights
 
@@ -124,9 +132,7 @@ class NetworkPlugin(PerformerPlugin):
         if own_logits:
             outputs, targets = _imagenet(cls.name, stages, dataset)
         else:
-            outputs = output_names(dataset)
-            explained = dataset.attribute_tasks if explains_attribute(dataset) else {c: c for c in dataset.categories}
-            targets = {category: outputs.index(name) for category, name in explained.items()}
+            outputs, targets = output_names(dataset), targets_of(dataset)
             frozen = nn.Sequential(*modules.values()).eval().requires_grad_(False)
             modules[last if len(stages) == whole - 1 else "logits"] = head(
                 frozen, stages[-1].shape[0], dataset, device, key if fits else ""
@@ -203,10 +209,9 @@ def head(frozen: nn.Module, width: int, dataset: Dataset, device: torch.device, 
     names = output_names(dataset)
 
     def fitted() -> dict[str, Tensor]:
-        rows = torch.linspace(0, len(dataset.train) - 1, min(len(dataset.train), MOST)).long()
-        known = dataset.train.attributes if explains_attribute(dataset) else dataset.train.labels
+        rows, truth = training_truth(dataset)
         features = features_of_images(frozen.to(device), dataset, rows, device)
-        return fitted_linear(features, known[rows], len(names)).state_dict()  # type: ignore[index]
+        return fitted_linear(features, truth, len(names)).state_dict()
 
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
         layer = nn.Linear(width, len(names))
@@ -218,17 +223,15 @@ def head(frozen: nn.Module, width: int, dataset: Dataset, device: torch.device, 
 @torch.no_grad()
 def features_of_images(frozen: nn.Module, dataset: Dataset, rows: Tensor, device: torch.device) -> Tensor:
     """The features (n, d) of training images at these rows. Raises InputError where they are no finite numbers."""
-    found = []
-    for place in range(0, len(rows), BATCH):
-        images = dataset.train.batch(rows[place : place + BATCH].tolist()).pixels
+    found, done = list[Tensor](), 0
+    for images in read_pixels(dataset.train, [some.tolist() for some in rows.split(BATCH)], device):
         found.append(frozen(images.to(device)).float())
         if not found[-1].isfinite().all():
             raise InputError(
                 f"the network makes no finite numbers of images of {dataset.name}; its weights are damaged"
             )
-        dataset.train.progress(
-            f"features of {dataset.name} for a linear layer", min(place + BATCH, len(rows)), len(rows)
-        )
+        done += len(images)
+        dataset.train.progress(f"features of {dataset.name} for a linear layer", done, len(rows))
     return torch.cat(found)
 
 

@@ -35,14 +35,14 @@ class TorchvisionNetwork(NetworkPlugin):
     @classmethod
     def variant(cls, name: str) -> type[PerformerPlugin]:
         """The performer of a network by its name, and the options behind it. Raises InputError for an unknown one."""
+        if cls.builder:
+            return super().variant(name)
         base, _, text = name.partition(",")
-        if not cls.builder:
-            builder = base.partition(":")[2]
-            if builder not in builders():
-                raise unknown("classifier of torchvision", builder, builders())
-            size = _transforms(builder).crop_size[0]
-            return cls.with_options(base, NetworkOptions.parse(text, base), builder=builder, input_size=size)
-        return cls.with_options(base, NetworkOptions.parse(text, base))
+        builder = base.partition(":")[2]
+        if builder not in builders():
+            raise unknown("classifier of torchvision", builder, builders())
+        size = _transforms(builder).crop_size[0]
+        return cls.with_options(base, NetworkOptions.parse(text, base), builder=builder, input_size=size)
 
     @classmethod
     def unloaded(cls) -> Built:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from partbench.errors import InputError
 from partbench.plugin import ImageSet
+from partbench.reading import read_pixels
 
 SHARE = 10  # one image in so many is held out
 MEMORY = 2 << 30  # bytes of pixels that are held in memory; more are read anew in every epoch
@@ -67,18 +68,20 @@ class Pixels:
         self._held: UInt8[Tensor, "N 3 H W"] | None = None
         if len(images) * 3 * size * size <= memory:
             self._held = torch.empty(len(images), 3, size, size, dtype=torch.uint8)
-            for rows in torch.arange(len(images)).split(READ):
-                self._held[rows] = self._read(rows)
+            places = torch.arange(len(images)).split(READ)
+            read = read_pixels(images, [rows.tolist() for rows in places], torch.device("cpu"))
+            for rows, pixels in zip(places, read, strict=True):
+                self._held[rows] = _in_bytes(pixels)
                 images.progress("reading images", int(rows[-1]) + 1, len(images))
 
     def __call__(self, rows: Int[Tensor, "n"]) -> Float[Tensor, "n 3 H W"]:
         """The images of these rows, RGB in [0, 1]."""
-        found = self._read(rows) if self._held is None else self._held[rows]
+        found = _in_bytes(self._images.batch(rows.tolist()).pixels) if self._held is None else self._held[rows]
         return found.float() / 255
 
-    def _read(self, rows: Int[Tensor, "n"]) -> UInt8[Tensor, "n 3 H W"]:
-        pixels = self._images.batch(rows.tolist()).pixels
-        return (pixels * 255).round().clamp(0, 255).to(torch.uint8)
+
+def _in_bytes(pixels: Float[Tensor, "n 3 H W"]) -> UInt8[Tensor, "n 3 H W"]:
+    return (pixels * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def seed_of(*parts: object) -> int:
