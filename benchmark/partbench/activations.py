@@ -188,15 +188,16 @@ class Activations:
     def _base(self, split: Split, layer: str) -> str | None:
         """The layer that another is computed from: the highest stored one below it, else the one to be shared."""
         below = self.with_roles(layer)
-        stored = [name for name in below if self.item(split, name).exists()]
-        shared = [name for name in self.shared() if name in below]
-        return next(iter([*reversed(stored), *shared]), None)
+        stored = next((name for name in reversed(below) if self.item(split, name).exists()), None)
+        return stored or next((name for name in self.shared() if name in below), None)
 
     def _upwards(self, start: str, value: Tensor, layer: str) -> Tensor:
         """A layer from one below or "images"; layers on the way that play a role are as they are on disk."""
         stages = list(self.performer.stages)
         above = -1 if start == "images" else stages.index(start)
-        for name in [name for name in self.with_roles(layer) if stages.index(name) > above]:
+        for name in self.with_roles(layer):
+            if stages.index(name) <= above:
+                continue
             value, start = self.performer.forward_from(start, value, name).float().contiguous(), name
             value = rounded(value).float() if self._halved(name) else value
         return self.performer.forward_from(start, value, layer)
