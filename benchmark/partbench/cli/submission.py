@@ -113,7 +113,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
         folder = Path(temporary)
         if verify:
             before = contents(results)
-            verifications = verified_bundle(bundle, folder, trust, options)
+            verifications = verified_bundle(bundle, read, folder, trust, options)
             print_verifications(verifications)
             if not all(one.within for one in verifications):
                 click.echo("nothing was accepted")

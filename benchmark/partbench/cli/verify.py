@@ -112,11 +112,10 @@ def verify(
         sys.exit(1)
 
 
-def verified_bundle(path: Path, folder: Path, trust: bool, options: Mapping[str, Any]) -> list[Verification]:
-    """Verify all cells of a bundle, with work in a folder; `options` are those of `verification_options`."""
-    from partbench.results.bundle import read_bundle
-
-    bundle = read_bundle(path)
+def verified_bundle(
+    path: Path, bundle: Bundle, folder: Path, trust: bool, options: Mapping[str, Any]
+) -> list[Verification]:
+    """Verify all cells of the bundle in a file, with work in a folder; `options` as of `verification_options`."""
     files = code_of(bundle, folder, trust, options["files"])
     return verified_cells(reported_by(bundle, bundle.places), folder, [path], **{**options, "files": files})
 

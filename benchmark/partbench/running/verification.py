@@ -76,12 +76,13 @@ def verified(cells: Reported, setting: Setting, crew: Crew) -> Iterator[Verifica
     reported: dict[str, pd.DataFrame] = {}
     steps: dict[str, Step] = {}
     for place, rows in cells.items():
+        if isinstance(rows, str):
+            yield Verification(place, place, fault=rows)
+            continue
         try:
-            if isinstance(rows, str):
-                raise Damaged(rows)
-            reported[place] = rows
             steps[place] = _step(place, rows, setting)
-        except (Damaged, InputError) as error:
+            reported[place] = rows
+        except InputError as error:
             yield Verification(place, place, fault=str(error))
     if steps and setting.plugin_files:
         _expect_nothing_replaced(crew, setting)
