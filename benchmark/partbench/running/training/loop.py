@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from partbench.errors import InputError, unknown
+from partbench.functional.statistics import balanced_mean
 from partbench.performer import Performer
 from partbench.running.training.checkpoint import Checkpoint, State, copied, optimiser_state, restore_optimiser
 from partbench.running.training.images import Pixels, balanced_rows, seed_of, varied
@@ -161,7 +162,7 @@ def predicted(logits: Float[Tensor, "n c"]) -> Int[Tensor, "n"]:
 
 def balanced(right: Tensor, labels: Int[Tensor, "n"]) -> float:
     """The mean over classes of the fraction that is right."""
-    return float(torch.stack([right[labels == label].double().mean() for label in labels.unique()]).mean())
+    return balanced_mean(right.double().numpy(), labels.numpy())[0]
 
 
 def balanced_loss(recipe: Recipe, logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> float:
