@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,6 +49,21 @@ def test_pixels_come_in_order_whatever_the_number_of_threads(threads: int, monke
     assert [len(one) for one in found] == [25, 25, 10]
     assert torch.equal(torch.cat(found)[:, 0, 0, 0], torch.arange(60.0))
     assert (images.readers == {threading.get_ident()}) == (threads == 1)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_channels_stay_last_in_memory_for_the_last_bits_of_a_network_depend_on_it(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Photographs(Numbered):
+        def batch(self, indices: Sequence[int]) -> Batch:
+            batch = super().batch(indices)
+            return replace(batch, pixels=batch.pixels.contiguous(memory_format=torch.channels_last))
+
+    monkeypatch.setenv("PARTBENCH_READING_THREADS", str(threads))
+    for pixels in read_pixels(Photographs(), chunks(60, 25), CPU):
+        assert pixels.is_contiguous(memory_format=torch.channels_last)
+        assert not pixels.is_contiguous()
 
 
 def test_a_split_that_is_not_thread_safe_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,8 @@ def _notes(found: JoinedResults, rows: pd.DataFrame, known: Collection[str]) -> 
         return [f"left out: {found.left_out[0]}{more}"]
     if not found.published:
         tasks = sorted(set(rows["task"].astype(str)))
-        more = f" and {len(tasks) - 1} more tasks" if len(tasks) > 1 else ""
+        others = len(tasks) - 1
+        more = f" and {others} more {'task' if others == 1 else 'tasks'}" if others else ""
         floors = "; floors are those of this run" if (counted_control(rows) == FLOOR).any() else ""
         metrics = sorted(set(rows["metric"].astype(str).str.partition("@")[0]))
         if set(tasks) & set(known) and len(metrics) <= FEW:

@@ -126,9 +126,13 @@ def nearest(values: Shaped[ndarray, "H W *c"], size: int) -> Shaped[ndarray, "si
 
 
 def as_pixels(crops: Sequence[UInt8[ndarray, "size size 3"]], size: int) -> Float[Tensor, "n 3 size size"]:
-    """Crops, of which there may be none, as the pixels of a batch: RGB in [0, 1]."""
+    """Crops, of which there may be none, as the pixels of a batch: RGB in [0, 1].
+
+    They lie in memory with the channels last, where convolutions take two thirds of the time that they take with the
+    channels first; the last bits of what a network makes of them depend on it.
+    """
     stacked = np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8)
-    return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous().float() / 255
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 255
 
 
 class CropMemory:

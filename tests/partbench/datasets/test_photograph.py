@@ -9,12 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from partbench import InputError
-from partbench.datasets.photograph import CropMemory, crop, crop_to_edges, decode, is_whole, scaled
+from partbench.datasets.photograph import CropMemory, as_pixels, crop, crop_to_edges, decode, is_whole, scaled
 
 
 def test_a_crop_holds_exactly_the_pixels_of_the_box():
@@ -161,3 +162,11 @@ def pixels_or_refusal(path: Path) -> np.ndarray | str:
         return decode(path)
     except InputError as error:
         return str(error)
+
+
+def test_pixels_lie_with_their_channels_last_whatever_the_number_of_images() -> None:
+    for count in (2, 5):
+        pixels = as_pixels([np.full((4, 4, 3), value, np.uint8) for value in range(count)], 4)
+        assert pixels.is_contiguous(memory_format=torch.channels_last)
+        assert not pixels.is_contiguous()
+        assert pixels[:, 0, 0, 0].tolist() == pytest.approx([value / 255 for value in range(count)])
