@@ -41,7 +41,9 @@ def test_a_layer_that_is_not_there_is_answered_with_those_that_are() -> None:
 
 
 def test_a_layer_that_is_no_map_or_lies_elsewhere_skips_an_explainer_in_one_line() -> None:
-    with pytest.raises(LayerUnsuited, match=r"layer 'logits' of two: .*gives \(2,\), expected a square map; its layers:"):
+    with pytest.raises(
+        LayerUnsuited, match=r"layer 'logits' of two: .*gives \(2,\), expected a square map; its layers:"
+    ):
         two().receptive_field("logits")
     with pytest.raises(LayerUnsuited, match=r"layer 'target' \(conv\) of two does not come after layer 'logits'$"):
         two().segment("logits", "target")

@@ -277,7 +277,9 @@ def _square(layer: nn.Module, name: str) -> int:
 
 def _summed(a: _Map, b: _Map) -> _Map:
     if (a.cells, a.field.stride) != (b.cells, b.field.stride):
-        raise NoReceptiveField(f"branches have other steps: {a.field} of {a.cells} cells and {b.field} of {b.cells} cells")
+        raise NoReceptiveField(
+            f"branches have other steps: {a.field} of {a.cells} cells and {b.field} of {b.cells} cells"
+        )
     wide = max(a, b, key=lambda branch: branch.field.size)
     field = wide.field
     if a.field.offset != b.field.offset:
