@@ -7,7 +7,7 @@ performer that `bench performer train` made are carried up to a limit. Other fil
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,19 +24,27 @@ _RELATIVE = re.compile(r"(?!\.)[\w@+.=-]+(/(?!\.)[\w@+.=-]+)*\.toml", re.ASCII)
 def trained_beside(file: Path) -> dict[str, Path]:
     """Description and weights of a trained performer by their names beside its plugin file; none for another file.
 
-    Raises InputError for weights that are absent, or larger than a bundle carries.
+    Weights that are larger than a bundle carries are left out. Raises InputError for weights that are absent.
     """
     description, weights = file.with_name(DESCRIPTION), file.with_name(WEIGHTS)
     if not description.is_file():
         return {}
     if not weights.is_file():
         raise InputError(f"the performer of '{file}' has no weights {weights}; copy them there, or train it again")
-    if (size := weights.stat().st_size) > MOST_WEIGHTS:
-        raise InputError(
-            f"the weights {weights} have {megabytes(size)}, and a bundle carries at most {megabytes(MOST_WEIGHTS)}; "
-            "publish their folder, leave its plugin file out here, and let it be verified with --plugin-file"
-        )
-    return {DESCRIPTION: description, WEIGHTS: weights}
+    small = weights.stat().st_size <= MOST_WEIGHTS
+    return {DESCRIPTION: description, **({WEIGHTS: weights} if small else {})}
+
+
+def weights_in_words(file: Path) -> str:
+    """Whether a bundle carries the weights beside the plugin file of a trained performer, and what to do if not."""
+    weights = file.with_name(WEIGHTS)
+    size = megabytes(weights.stat().st_size)
+    if WEIGHTS in trained_beside(file):
+        return f"the bundle carries the weights {weights}, {size}"
+    return (
+        f"the bundle does not carry the weights {weights}: {size}, and at most {megabytes(MOST_WEIGHTS)} are carried; "
+        f"say where {file.parent.name}/ is to be had; whoever verifies gives its {file.name} with --plugin-file"
+    )
 
 
 @dataclass
@@ -127,10 +135,3 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
-
-
-def notes_on(trained: Mapping[str, Path]) -> Iterator[str]:
-    """A line for the weights of each trained performer that a bundle carries."""
-    for name, path in trained.items():
-        if name.endswith(WEIGHTS):
-            yield f"the bundle carries the weights {path}, {megabytes(path.stat().st_size)}"

@@ -13,7 +13,7 @@ from partbench.errors import InputError
 from partbench.results.bundle import CELLS, LOCK, PLUGINS, ROLES, bundled
 from partbench.results.cell_file import read_finished
 from partbench.results.environment import distribution, lock, machine
-from partbench.results.performer_files import PerformerFiles, notes_on, trained_beside
+from partbench.results.performer_files import PerformerFiles, trained_beside, weights_in_words
 from partbench.results.provenance import file_digest, sources
 from partbench.results.sealed import Damaged
 
@@ -44,7 +44,7 @@ def submission(
     `files` are plugin files: those of the explainers, and others that the cells need, such as of a metric or of a
     performer. `installed` gives the names of installed performers; without it, any name is taken for one. A cell that
     failed, is damaged, was made by other code than that at hand, or has a performer that nobody else could open is left
-    out. Raises InputError if none is left, for a file that is no Python, for weights that a bundle does not carry, and
+    out. Raises InputError if none is left, for a file that is no Python, for weights that are not beside their plugin file, and
     for a bundle that would be too large. Equal arguments give equal bytes.
     """
     digests, needed = _digests(files), PerformerFiles(files, installed)
@@ -71,8 +71,9 @@ def submission(
     known, records = _distributions(rows)
     about = {"distributions": known, "machine": _machines(rows), "environment": machine()}
     data = bundled({**cells, **code, **records, LOCK: lock().encode()}, named, about)
+    said = [weights_in_words(file) for file in sorted(set(files)) if trained_beside(file)]
     kept = [name.removeprefix(f"{CELLS}/") for name in cells]
-    return Submission(data, kept, refused, rows, [*needed.notes, *notes_on(trained)])
+    return Submission(data, kept, refused, rows, [*needed.notes, *said])
 
 
 def _digests(files: Sequence[Path]) -> dict[tuple[str, str], Path]:
