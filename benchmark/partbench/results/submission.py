@@ -44,8 +44,8 @@ def submission(
     `files` are plugin files: those of the explainers, and others that the cells need, such as of a metric or of a
     performer. `installed` gives the names of installed performers; without it, any name is taken for one. A cell that
     failed, is damaged, was made by other code than that at hand, or has a performer that nobody else could open is left
-    out. Raises InputError if none is left, for a file that is no Python, for weights that are not beside their plugin file, and
-    for a bundle that would be too large. Equal arguments give equal bytes.
+    out. Raises InputError if none is left, for a file that is no Python, for weights that are not beside their plugin
+    file, and for a bundle that would be too large. Equal arguments give equal bytes.
     """
     digests, needed = _digests(files), PerformerFiles(files, installed)
     cells, frames, refused = {}, [], {}
