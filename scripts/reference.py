@@ -1,11 +1,11 @@
 """Make all results of the repository anew: `make reference`. Finished cells are kept, so that it can be interrupted.
 
     python scripts/reference.py --plan                       # the cells and the expected hours, nothing else
-    python scripts/reference.py --data-root DIR --jobs 2     # DIR holds the photographs of Animal-Part
+    python scripts/reference.py --data-root DIR --jobs 2     # DIR holds the folders animal_part and cub
     python scripts/reference.py --commit                     # a git commit of results/ after every part
 
 The parts run in order. If they are expected to take longer than `--hours`, parts of variants are dropped from the
-end; seeds never are. Without photographs, parts that need them are left out.
+end; seeds never are. Parts of photographs whose folder is not there are left out.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ FLOORS = ("centre_map", "corner_map", "uniform", "edges", "colour", "mean_logit"
 ONE_LOGIT = ("top_conv", "excitation_bp", "z", "lasso", "cae", "nn", "sae", "srae")
 RANDOM = ("random_maps", "lasso", "cae", "nn", "sae", "srae")  # not deterministic: they need further seeds
 ADDITIVE = ("additive", "additive_no_prior")
+PHOTOGRAPHS = ("animal_part", "cub")
 FURTHER, THREE, FIVE = (1, 2), (0, 1, 2), (0, 1, 2, 3, 4)
 ORDINARY = ("network=ordinary",)
 MASKED = ("gradient=exact", "mask=true", "mask_after_pool=true", "rho=1")
@@ -59,9 +60,9 @@ class Part:
     variant: bool = False
 
     @property
-    def photographs(self) -> bool:
-        """Whether it needs the photographs of Animal-Part."""
-        return any(task.startswith("animal_part") for task in self.tasks)
+    def photographs(self) -> set[str]:
+        """The datasets of photographs that it needs."""
+        return {task.partition("/")[0] for task in self.tasks} & {*PHOTOGRAPHS}
 
     @property
     def title(self) -> str:
@@ -87,9 +88,9 @@ def _parts() -> Iterator[Part]:
         yield Part(("top_conv",), tasks, seeds, ORDINARY)
     yield Part(ADDITIVE, ("animal_part/*",))
     yield Part(("autoencoder",), ("animal_part/*", "animal_part/multi"))
-    for tasks in (("animal_part/multi:*",), ("animal_part/multi:*@lite0",)):
-        yield Part((*FLOORS, *ONE_LOGIT), tasks, (0,))
-        yield Part(RANDOM, tasks, FURTHER)
+    for tasks in ("animal_part/multi:*", "animal_part/multi:*@lite0", "cub/multi:*", "animal_part/multi:*@lite1"):
+        yield Part((*FLOORS, *ONE_LOGIT), (tasks,), (0,))
+        yield Part(RANDOM, (tasks,), FURTHER)
     for world in ("fauna_species", "fauna_scenes"):  # the settings of SRAE on CUB and on Places
         yield Part((*FLOORS, *ONE_LOGIT), (f"{world}/multi:*",))
     yield from _variants()
@@ -121,12 +122,11 @@ PARTS = tuple(_parts())
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan, then run part by part. The exit code of the first part that was interrupted or refused; 1 for failures."""
     given = _arguments(argv)
-    parts = [part for part in PARTS if given.data_root or not part.photographs]
-    if len(parts) < len(PARTS):
-        print(f"without --data-root: {len(PARTS) - len(parts)} of {len(PARTS)} parts, those of photographs, left out")
     try:
         with interruptible():
-            forecast = Forecast(Workbench(load(), given.data_root), given.results)
+            workbench = Workbench(load(), given.data_root)
+            parts = at_hand(PARTS, workbench)
+            forecast = Forecast(workbench, given.results)
             timed = [(part, forecast.seconds(part) / given.jobs) for part in parts]
             chosen = within(timed, given.hours * 3600)
             print_plan(timed, chosen, given)
@@ -137,6 +137,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("reference: interrupted; finished cells are kept, the same command goes on from there", file=sys.stderr)
         return INTERRUPTED
+
+
+def at_hand(parts: Sequence[Part], workbench: Workbench) -> list[Part]:
+    """The parts whose photographs have a folder of their own; a line says of the others what they need."""
+    roots = {name: workbench.root_of(name) for name in PHOTOGRAPHS}
+    missing = {name for name, root in roots.items() if root is None or root == workbench.data_root}
+    found = [part for part in parts if not part.photographs & missing]
+    if len(found) < len(parts):
+        without = f"no folder of {' and '.join(sorted(missing))} in --data-root, nor noted by `bench data add`"
+        print(f"{without}: {len(parts) - len(found)} of {len(parts)} parts left out")
+    return found
 
 
 @dataclass
@@ -233,7 +244,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="reference", description="Make all results of the repository anew.")
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     parser.add_argument("--results", type=Path, default=REPOSITORY / "results")
-    parser.add_argument("--data-root", type=Path, help="the photographs of Animal-Part")
+    parser.add_argument("--data-root", type=Path, help="holds the folders animal_part and cub")
     parser.add_argument("--jobs", type=int, default=2, help="workers (default: 2)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu")
     parser.add_argument("--hours", type=float, default=4.0, help="drop variants to stay within (default: 4)")
