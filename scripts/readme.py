@@ -171,7 +171,7 @@ def _tried(claims: pd.DataFrame) -> str:
     open_claims = lines.loc[lines["verdict"] == "setting not reproduced", "claim"].unique()
     tried = claims[claims["claim"].isin(open_claims) & claims["role"].isin(["option", "ablation"])]
     told = [
-        f"{escape(claimed)}: {len(of)} other options on {', '.join(f'`{board}`' for board in sorted(set(of['board'])))},"
+        f"{escape(claimed)}: {len(of)} other options on {' and '.join(f'`{board}`' for board in of['board'].unique())},"
         f" with {(of['verdict'] == 'holds').sum()} of them it holds."
         for claimed, of in tried.groupby("claimed", sort=False)
     ]

@@ -113,9 +113,8 @@ def _variants() -> Iterator[Part]:
         yield replace(one, options=tuple(text.split()))
     yield replace(one, explainers=("top_conv",), options=(*ORDINARY, "after_pool=true"))
     yield Part(("top_conv",), ("fauna/*", "animal_part/*"), (0,), ("layer=target",), variant=True)
-    yield Part(
-        ("autoencoder_cls",), ("fauna/*", "animal_part/*", "fauna/multi", "animal_part/multi"), (0,), variant=True
-    )
+    for tasks in (("fauna/*", "animal_part/*"), ("fauna/multi", "animal_part/multi")):
+        yield Part(("autoencoder_cls",), tasks, (0,), variant=True)
     yield Part(ADDITIVE, ("animal_part/*",), (0,), ("bias=zero",), variant=True)
 
 
