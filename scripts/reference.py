@@ -4,6 +4,7 @@
     python scripts/reference.py --data-root DIR --jobs 2     # DIR holds the folders animal_part and cub
     python scripts/reference.py --commit                     # a git commit of results/ after every part
 
+A performer of our own training, a network that no paper used, is trained first: `performers/resnet18_fauna`.
 The parts run in order. If they are expected to take longer than `--hours`, parts of variants are dropped from the
 end; seeds never are. Parts of photographs whose folder is not there are left out.
 """
@@ -43,6 +44,8 @@ PHOTOGRAPHS = ("animal_part", "cub")
 FURTHER, THREE, FIVE = (1, 2), (0, 1, 2), (0, 1, 2, 3, 4)
 ORDINARY = ("network=ordinary",)
 MASKED = ("gradient=exact", "mask=true", "mask_after_pool=true", "rho=1")
+TRAINED = REPOSITORY / "performers" / "resnet18_fauna"
+TRAINING = ("fauna/multi", "--network", "torchvision:resnet18,size=64", "--weights", "random")
 MASK_ALONE = ("loss=false", "mask=true", "mask_after_pool=true")
 
 
@@ -63,6 +66,11 @@ class Part:
     def photographs(self) -> set[str]:
         """The datasets of photographs that it needs."""
         return {task.partition("/")[0] for task in self.tasks} & {*PHOTOGRAPHS}
+
+    @property
+    def trained(self) -> bool:
+        """Whether it explains the performer of our own training."""
+        return any(task.endswith(f"@{TRAINED.name}") for task in self.tasks)
 
     @property
     def title(self) -> str:
@@ -93,6 +101,7 @@ def _parts() -> Iterator[Part]:
         yield Part(RANDOM, (tasks,), FURTHER)
     for world in ("fauna_species", "fauna_scenes"):  # the settings of SRAE on CUB and on Places
         yield Part((*FLOORS, *ONE_LOGIT), (f"{world}/multi:*",))
+    yield Part((*FLOORS, *ONE_LOGIT), (f"fauna/multi:*@{TRAINED.name}",), (0,))
     yield from _variants()
 
 
@@ -126,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _arguments(argv)
     try:
         with interruptible():
-            workbench = Workbench(load(), given.data_root)
+            workbench = Workbench(load(trained(train=not given.plan)), given.data_root)
             parts = at_hand(PARTS, workbench)
             forecast = Forecast(workbench, given.results)
             timed = [(part, forecast.seconds(part) / given.jobs) for part in parts]
@@ -149,7 +158,23 @@ def at_hand(parts: Sequence[Part], workbench: Workbench) -> list[Part]:
     if len(found) < len(parts):
         without = f"no folder of {' and '.join(sorted(missing))} in --data-root, nor noted by `bench data add`"
         print(f"{without}: {len(parts) - len(found)} of {len(parts)} parts left out")
-    return found
+    if TRAINED.is_dir():
+        return found
+    print(f"{TRAINED.name} is not trained yet, parts with it left out: {' '.join(training()[2:])}")
+    return [part for part in found if not part.trained]
+
+
+def trained(train: bool) -> list[Path]:
+    """The plugin file of the performer of our own training, which is trained first if need be; none if not to be."""
+    if train and not TRAINED.is_dir():
+        subprocess.run(training(), check=True)
+    return [TRAINED / "performer.py"] if TRAINED.is_dir() else []
+
+
+def training() -> list[str]:
+    """The command that trains a performer of our own."""
+    words = [*TRAINING, "--name", TRAINED.name, "--out", str(TRAINED)]
+    return [sys.executable, "-m", "partbench", "performer", "train", *words]
 
 
 @dataclass
@@ -231,6 +256,7 @@ def command(part: Part, given: argparse.Namespace) -> list[str]:
     words = [sys.executable, "-m", "partbench", "run", "--no-pictures", "--results", str(given.results)]
     words += ["--jobs", str(given.jobs), "--device", given.device]
     words += ["--data-root", str(given.data_root)] if given.data_root else []
+    words += ["--plugin", str(TRAINED)] if part.trained else []
     for option, values in (("--plugin", part.explainers), ("--task", part.tasks), ("--seed", part.seeds)):
         words += [word for value in values for word in (option, str(value))]
     return words + [word for text in part.options for word in ("-o", text)]

@@ -53,13 +53,19 @@ def test_no_two_parts_hold_the_same_cells(reference: types.ModuleType) -> None:
     assert len(cells) == len(set(cells))
 
 
-def test_parts_are_left_out_whose_photographs_are_not_there(reference: types.ModuleType, tmp_path: Path) -> None:
+def test_parts_are_left_out_whose_photographs_or_performers_are_not_there(
+    reference: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "cub").mkdir()
     here, rendered, elsewhere = (
         reference.Part(("srae",), (tasks,)) for tasks in ("cub/multi:*", "fauna/multi:*", "animal_part/multi:*@lite0")
     )
-    workbench = Workbench(load(), tmp_path)
-    assert reference.at_hand((here, rendered, elsewhere), workbench) == [here, rendered]
+    ours = reference.Part(("srae",), (f"fauna/multi:*@{reference.TRAINED.name}",))
+    workbench, every = Workbench(load(), tmp_path), (here, rendered, elsewhere, ours)
+    monkeypatch.setattr(reference, "TRAINED", tmp_path / reference.TRAINED.name)
+    assert reference.at_hand(every, workbench) == [here, rendered]
+    (tmp_path / reference.TRAINED.name).mkdir()
+    assert reference.at_hand(every, workbench) == [here, rendered, ours]
 
 
 def test_a_part_is_planned_run_and_then_done(
@@ -68,6 +74,7 @@ def test_a_part_is_planned_run_and_then_done(
     part = reference.Part(("mean_logit",), ("fauna/multi:bird",), (0,))
     monkeypatch.setattr(reference, "PARTS", (part, reference.Part(("srae",), ("animal_part/multi:*",))))
     monkeypatch.setenv("PARTBENCH_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setattr(reference, "trained", lambda train: [])
     given = ["--results", str(tmp_path / "results"), "--jobs", "1"]
     assert reference.main([*given, "--plan"]) == 0
     assert not (tmp_path / "results").exists()
