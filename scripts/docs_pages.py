@@ -14,7 +14,7 @@ import importlib
 import inspect
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ GROUPS = {
     "floor": "Floors",
 }  # by `Explainer.control()`
 OF_ALL_PLUGINS = ("builtins", "partbench.plugin")  # modules whose classes every plugin of a kind derives from
+LISTED, FEW = 30, 6  # names that are listed in full; of more, how many
 WIDTH = 100  # characters of a help text
 
 
@@ -159,7 +160,7 @@ def datasets_and_performers(registry: Registry) -> str:
     for plugin in datasets:
         cls = registry.datasets[plugin.name].cls
         facts = {
-            "categories": ", ".join(plugin.categories) or "—",
+            "categories": _first(plugin.categories, f"bench list datasets {plugin.name}"),
             "attribute tasks": ", ".join(f"`{plugin.name}/{task}`" for task in plugin.attribute_tasks) or "—",
             "default performer": f"`{plugin.default_performer}`",
             "data": "a folder, `--data-root`" if cls.needs_root else "embedded",
@@ -173,6 +174,13 @@ def datasets_and_performers(registry: Registry) -> str:
         text += [f"### {plugin.name}", *described_in_markdown(cls), *_of_module(cls)]
         text.append(f"Images of {cls.input_size} px; version {plugin.version}.")
     return _joined(text)
+
+
+def _first(names: Sequence[str], command: str) -> str:
+    """Names; of more than `LISTED` the first few, their number, and the command that shows all."""
+    if len(names) <= LISTED:
+        return ", ".join(names) or "—"
+    return f"{len(names)}: {', '.join(names[:FEW])}, ...; all of them: `{command}`"
 
 
 def _of_module(cls: type) -> list[str]:

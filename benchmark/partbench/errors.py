@@ -1,4 +1,7 @@
-"""The user's mistakes: one line that says what was expected, what was found and what to do; exit code 2."""
+"""The user's mistakes: one line that says what was expected, what was found and what to do; exit code 2.
+
+And `NotApplicable`, which is no mistake of anybody's: a cell or a metric is skipped.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ class InputError(Exception):
 
     def __init__(self, text: str = "") -> None:
         super().__init__(_short(" ".join(text.splitlines())))
+
+
+class NotApplicable(Exception):
+    """Raised by an explainer or a metric that cannot serve a task: the cell is skipped, for this reason."""
 
 
 def in_one_line(error: BaseException) -> str:

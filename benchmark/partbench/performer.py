@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from partbench import advice
 from partbench.advice import advised
-from partbench.errors import InputError
+from partbench.errors import InputError, NotApplicable
 from partbench.nn.measured_field import measured_geometry
-from partbench.nn.receptive_field import ReceptiveField, receptive_field
-from partbench.types import NotApplicable
+from partbench.nn.receptive_field import NoReceptiveField, ReceptiveField, receptive_field
 
 ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
 NAMED = 12  # layers without a role that a message names
@@ -24,6 +23,10 @@ NAMED = 12  # layers without a role that a message names
 
 class LayerAbsent(InputError, NotApplicable):
     """A performer has no layer of a role: an explainer that needs one is skipped, for this reason."""
+
+
+class LayerUnsuited(ValueError, NotApplicable):
+    """A layer is not what an explainer asks for, such as a vector in place of a map: the explainer is skipped."""
 
 
 @dataclass
@@ -84,17 +87,25 @@ class Performer:
         rest = f" and {more} more, see bench list performers {self.name}" if more > 0 else ""
         return f"{hint}its layers: {', '.join([*played, *others[:NAMED]])}{rest}"
 
+    def in_words(self, role: str) -> str:
+        """A layer that there is, as in "layer 'target' (conv4)"."""
+        layer = self.roles.get(role, role)
+        return f"layer '{role}'" if role == layer else f"layer '{role}' ({layer})"
+
     def has(self, role: str) -> bool:
         """Whether this network has a layer of that role or name."""
         return self.roles.get(role, role) in self.stages
 
     def segment(self, start: str, end: str) -> nn.Sequential:
-        """The stages after layer `start` ("images" for the input) up to and including layer `end`; empty if equal."""
+        """The stages after layer `start` ("images" for the input) up to and including layer `end`; empty if equal.
+
+        Raises LayerUnsuited, a ValueError, where `end` lies below `start`.
+        """
         names = list(self.stages)
         first = 0 if start == "images" else names.index(self.layer(start)) + 1
         last = names.index(self.layer(end)) + 1
         if last < first:
-            raise ValueError(f"layer {end} of {self.name} does not come after {start}")
+            raise LayerUnsuited(f"{self.in_words(end)} of {self.name} does not come after {self.in_words(start)}")
         return nn.Sequential(*(self.stages[name] for name in names[first:last]))
 
     @torch.no_grad()
@@ -125,13 +136,17 @@ class Performer:
         """Where a cell of a conv layer lies on the input, computed from the layers below it.
 
         Where these do not tell it, as attention does not, it is measured, see `measured_geometry`; `approximate` says
-        so. Raises ValueError for a layer that gives no square map.
+        so. Raises LayerUnsuited, a ValueError, for a layer that gives no square map.
         """
         below = self.segment("images", layer)
         try:
             return receptive_field(below, self.input_size)
         except ValueError:
+            pass
+        try:
             return measured_geometry(below, self.input_size)
+        except NoReceptiveField as error:
+            raise LayerUnsuited(f"{self.in_words(layer)} of {self.name}: {error}; {self.layers_in_words()}") from error
 
     def weights(self) -> dict[str, Tensor]:
         """Weights and buffers of all stages by name, `stage.weight`; they are the performer's own, not copies."""

@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from partbench import advice
+from partbench import advice, options
 from partbench.activations import Activations, TrainingImages
 from partbench.advice import advised
 from partbench.errors import InputError, unknown
 from partbench.names import before_performer
-from partbench.performer import Performer
+from partbench.performer import LayerUnsuited, Performer
 from partbench.plugin import Dataset, Explainer, Negatives
-from partbench.types import Batch, Explanation, Images, Split
+from partbench.types import Batch, Explanation, Images, NegativeMaps, Split
 
 MULTI = "multi"
 ATTRIBUTE = "attribute-"
@@ -290,7 +290,8 @@ class Task:
         """The checked explanation that a fitted explainer returns for `batch.images`.
 
         Raises ValueError for an explanation that does not keep the contract, see `Explanation.accepted`, or that has
-        logits of another shape than the task: (n,), or (n, c) where all are explained.
+        logits of another shape than the task: (n,), or (n, c) where all are explained. Negative maps raise
+        LayerUnsuited where an option of the explainer names a layer with values below 0.
         """
         found = explainer.explain(batch.images)
         if type(found) is not Explanation:  # a subclass could check itself
@@ -300,7 +301,20 @@ class Task:
             )
         parts = self.dataset.part_names or self.dataset.landmark_names
         self._expect_logits(found, len(batch))
-        return found.accepted(len(batch), self.device, len(parts), lambda: explainer.unmasked(batch.images))
+        try:
+            return found.accepted(len(batch), self.device, len(parts), lambda: explainer.unmasked(batch.images))
+        except NegativeMaps:
+            self._expect_positive_layers(explainer, batch)
+            raise
+
+    def _expect_positive_layers(self, explainer: Explainer, batch: Batch) -> None:
+        """Raise LayerUnsuited if an option of the explainer names a layer that has values below 0 for this batch."""
+        for layer in map(str, options.resolved(explainer).values()):
+            if self.performer.has(layer) and float(batch.images.activations(layer).min()) < 0:
+                raise LayerUnsuited(
+                    f"{self.performer.in_words(layer)} of {self.performer.name} has values below 0, where maps are "
+                    f">= 0; {self.performer.layers_in_words()}"
+                )
 
     def _expect_logits(self, found: Explanation, n: int) -> None:
         wanted = (n,) if self.target is not None else (n, len(self.explained_categories))

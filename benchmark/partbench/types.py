@@ -20,6 +20,7 @@ from torch import Tensor
 
 from partbench import advice
 from partbench.advice import advised
+from partbench.errors import NotApplicable as NotApplicable
 from partbench.nn.receptive_field import ReceptiveField
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 Split = Literal["train", "test"]
 
 
-class NotApplicable(Exception):
-    """Raised by an explainer or a metric that cannot serve a task: the cell is skipped, for this reason."""
+class NegativeMaps(ValueError):
+    """An explanation has maps with values below 0."""
 
 
 class ActivationSource(Protocol):
@@ -360,7 +361,7 @@ def _expect_maps(maps: Tensor, n: int) -> None:
     _expect("maps", maps, n, "n k h w")
     if maps.numel() and (lowest := float(maps.min())) < 0:
         raise advised(
-            ValueError(f"maps must not be negative; the smallest value is {lowest:.3g}"), advice.NEGATIVE_MAPS
+            NegativeMaps(f"maps must not be negative; the smallest value is {lowest:.3g}"), advice.NEGATIVE_MAPS
         )
 
 

@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
 for _place, _floor in enumerate(FLOORS):
     _below = BOTTOM.union(*FLOORS[_place + 1 :])
     ALLOWED |= {room: _below | (NOUNS if room in NOUNS else set()) for room in _floor}
-ALLOWED["types"] = {"advice", "nn"}
+ALLOWED["types"] = {"advice", "errors", "nn"}
 ALLOWED["running"] |= {"results"}
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
 # Short forms are written on the base classes, and read images and normalise them as the plugins of the project do.

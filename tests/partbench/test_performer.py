@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from partbench import InputError, NotApplicable
-from partbench.performer import Performer
+from partbench.performer import LayerUnsuited, Performer
 
 
 def two() -> Performer:
@@ -38,6 +38,16 @@ def test_a_layer_that_is_not_there_is_answered_with_those_that_are() -> None:
     with pytest.raises(InputError, match=rf"no layer of two named 'covn'; did you mean 'conv'\? {there}") as caught:
         two().activations(torch.zeros(1, 3, 4, 4), ["covn"])
     assert not isinstance(caught.value, NotApplicable)
+
+
+def test_a_layer_that_is_no_map_or_lies_elsewhere_skips_an_explainer_in_one_line() -> None:
+    with pytest.raises(
+        LayerUnsuited, match=r"layer 'logits' of two: .*gives \(2,\), expected a square map; its layers:"
+    ):
+        two().receptive_field("logits")
+    with pytest.raises(LayerUnsuited, match=r"layer 'target' \(conv\) of two does not come after layer 'logits'$"):
+        two().segment("logits", "target")
+    assert issubclass(LayerUnsuited, NotApplicable)
 
 
 def test_of_many_layers_a_message_names_the_first_ones() -> None:

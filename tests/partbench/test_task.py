@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +11,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toys import toy_task
+from toys import toy_performer, toy_task
 
 from partbench import Explainer, Explanation, Images, InputError, NotApplicable, Task
+from partbench.performer import LayerUnsuited
 from partbench.task import TaskName
+from partbench.types import NegativeMaps
 
 WORDS = st.text("abcdefgh_-0123456789é *", min_size=1, max_size=12)
 PERFORMERS = st.one_of(st.just(""), WORDS)
@@ -253,6 +255,33 @@ def test_an_answer_that_breaks_the_contract_is_refused(answer: Any, message: str
     task.dataset.part_names = ("head", "tail")
     with pytest.raises(ValueError, match=message):
         task.explain(Answers(answer), task.batch("test", [4, 1]))
+
+
+@dataclass
+class Read(Explainer):
+    """The values of a layer, less a number, as maps."""
+
+    name: ClassVar[str] = "read"
+    layer: str = "target"
+    less: float = 0.0
+
+    def explain(self, images: Images) -> Explanation:
+        return Explanation(images.activations(self.layer) - self.less)
+
+
+def test_negative_maps_are_a_mistake_unless_the_layer_that_was_asked_for_has_them(tmp_path: Path) -> None:
+    toy = toy_performer()
+    stages = {**toy.stages, "conv1": toy.stages["conv1"][:1], "pool": torch.nn.Sequential(*toy.stages["conv1"][1:])}
+    order = {name: stages[name] for name in ("conv1", "pool", "conv2", "fc1", "logits")}
+    task = toy_task(tmp_path, performer=replace(toy, stages=order))
+    batch = task.batch("test", range(4))
+    said = r"layer 'target' \(conv1\) of toy has values below 0, where maps are >= 0; its layers: target"
+    with pytest.raises(LayerUnsuited, match=said) as caught:
+        task.explain(Read(), batch)
+    assert isinstance(caught.value, NotApplicable)
+    assert float(task.explain(Read(layer="top_conv"), batch).maps.min()) >= 0
+    with pytest.raises(NegativeMaps, match="maps must not be negative"):
+        task.explain(Read(layer="top_conv", less=1.0), batch)
 
 
 def test_parts_are_those_the_dataset_names_or_else_its_landmarks(task: Task) -> None:

@@ -27,11 +27,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from partbench.errors import NotApplicable
+
 EPS = 1e-20
 
 
-class NoRule(TypeError):
-    """Raised for a module that Excitation Backprop cannot follow: a layer without a rule, a call unlike its trace."""
+class NoRule(TypeError, NotApplicable):
+    """Raised for a module that Excitation Backprop cannot follow: a layer without a rule, a call unlike its trace.
+
+    It skips the cell of an explainer.
+    """
 
 
 class NoContrast(TypeError):

@@ -47,7 +47,8 @@ def submit(
     CELL: a key, its beginning, or a Parquet file; without CELL and --plugin, all cells of the folder. A cell that
     failed or is damaged is left out, with a line that says why; then the exit code is 1. A line for each explainer says
     on which boards its rows will have a rank, and what they lack on others. Equal cells and code make equal bytes.
-    docs/publishing.md says what comes next.
+    Cells on a performer that `bench performer train` made need its performer.py as --plugin-file; the bundle carries
+    weights of up to 20 MB. docs/publishing.md says what comes next.
 
     \b
     Examples:
@@ -61,9 +62,12 @@ def submit(
 
     named = [file_or_name(name) for name in plugins]
     own = [Path(name) for name in named if name.endswith(".py")]
-    made = submission(results, _places(results, cells, named), [path.resolve() for path in (*own, *files)])
+    sources = [path.resolve() for path in (*own, *files)]
+    made = submission(results, _places(results, cells, named), sources, _installed_performers)
     for place, reason in made.refused.items():
         click.echo(f"bench: left out: {printable(f'{place}: {reason}')}", err=True)
+    for line in made.notes:
+        click.echo(printable(f"bench: {line}"), err=True)
     for line in _coverage(made.rows):
         click.echo(printable(f"bench: {line}"), err=True)
     path = out or Path(f"submission-{hashlib.sha256(made.data).hexdigest()[:12]}.zip")
@@ -156,6 +160,12 @@ def withdraw(cell: str, reason: str, by: str | None, results: Path) -> None:
     (place,) = _places(results, (cell,), ())
     event = withdraw(results, place, by or who(), reason)
     click.echo(f"{event.cell} is withdrawn; `bench leaderboard` shows it in the history of its board")
+
+
+def _installed_performers() -> set[str]:
+    from partbench.catalogue import catalogue
+
+    return {plugin.name for plugin in catalogue().of("performers")}
 
 
 def _coverage(rows: pd.DataFrame) -> Iterator[str]:

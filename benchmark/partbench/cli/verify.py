@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from partbench.running.crew import Crew
     from partbench.running.verification import Reported, Verification
 
+START = "work"  # the folder in which workers start
+
 trust_option = click.option(
     "--trust", is_flag=True, help="Run the code in the bundle, with your rights: read it first."
 )
@@ -123,8 +125,11 @@ def verified_bundle(
 def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> list[Path]:
     """Write the sources of a bundle into a folder; the plugin files to load: the user's own, and others of the bundle.
 
+    Files of roles go to where workers start, so that names of performers lead to them.
+
     Raises InputError where code of the bundle is needed that is not trusted.
     """
+    bundle.roles_written(folder / START)
     names = {Path(path).name for path in own}
     needed = [path for path in bundle.sources_written(folder) if path.name not in names]
     if needed:
@@ -176,7 +181,7 @@ def _crew(
 
     more = {"overwrite": True, "weights": str(folder / "weights")}
     setting = Setting.at(folder / "results", files, data_root, other, **more)
-    start = folder / "work"
+    start = folder / START
     start.mkdir(exist_ok=True)
     limits = Limits(time_limit, Limits.usual().memory)
     with Crew(count, limits, listener, Surroundings(start, tuple(hidden))) as crew:

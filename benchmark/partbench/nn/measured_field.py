@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from partbench.nn.receptive_field import ReceptiveField
+from partbench.nn.receptive_field import NoReceptiveField, ReceptiveField
 
 HELD = 0.5  # share of the gradient inside the measured field
 CHANNELS = 6  # channels measured on each image, each in the cell where it peaks
@@ -47,14 +47,14 @@ def measured_geometry(network: nn.Module, input_size: int) -> ReceptiveField:
     """An approximate geometry of the map that `network` makes of square images, where its layers do not tell it.
 
     Cells tile the image evenly; the side of what they see is `measured_field` on four images of noise, always the same,
-    or the step between cells where no channel is active. Raises ValueError unless the network gives square maps.
+    or the step between cells where no channel is active. Raises NoReceptiveField unless the network gives square maps.
     """
     noise = torch.rand(4, 3, input_size, input_size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         device = next((weight.device for weight in network.parameters()), noise.device)
         shape = network(noise[:1].to(device)).shape
     if len(shape) != 4 or shape[2] != shape[3]:
-        raise ValueError(f"no receptive field: the network gives {tuple(shape[1:])}, expected a square map")
+        raise NoReceptiveField(f"no receptive field: the network gives {tuple(shape[1:])}, expected a square map")
     tiles = ReceptiveField.tiling(shape[2], input_size)
     try:
         size = measured_field(network, noise.to(device), tiles)

@@ -16,7 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
+from partbench.errors import NotApplicable
 from partbench.nn.tracing import hidden_from_trace
+
+
+class NoReceptiveField(ValueError, NotApplicable):
+    """Raised for a network whose layers do not tell where its cells lie. It skips the cell of an explainer."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,11 @@ class _Window:
     ceil: bool = False
 
     def over(self, seen: _Map) -> _Map:
-        """The map of what the window sees at each of its positions. Raises ValueError if it fits nowhere."""
+        """The map of what the window sees at each of its positions. Raises NoReceptiveField if it fits nowhere."""
         reach = self.dilation * (self.kernel - 1)
         free = seen.cells + self.before + self.after - reach - 1
         if free < 0:
-            raise ValueError(f"a window of {reach + 1} cells does not fit in a map of {seen.cells} cells")
+            raise NoReceptiveField(f"a window of {reach + 1} cells does not fit in a map of {seen.cells} cells")
         steps = free // self.stride
         # a partial last window counts, unless it lies wholly in the padding
         if self.ceil and free % self.stride and (steps + 1) * self.stride < seen.cells + self.before:
@@ -94,27 +99,27 @@ def receptive_field(module: nn.Module, input_size: int) -> ReceptiveField:
     """Geometry of the map that `module`, a network up to some conv layer, makes of square images of `input_size` px.
 
     Traces the module (torch.fx) through convolutions, pools, paddings, pointwise layers, residual sums and maps joined
-    along channels. A sum or join sees what its widest branch sees. Adaptive pools count where they divide a map evenly.
-    The border is ignored: the image goes on into the padding. Source: the recursion of getConvNetPara.m in the released
-    code of interpretable CNNs.
+    along channels. A sum or join sees what its widest branch sees. The border is ignored: the image goes on into the
+    padding. Source: the recursion of getConvNetPara.m in the released code of interpretable CNNs.
 
-    Two things are approximated, and said in `approximate`. Branches of one step that are centred apart: a cell sees
+    Three things are approximated, and said in `approximate`. Branches of one step that are centred apart: a cell sees
     what all of them see together, and is centred in its middle. Gates, which weigh the channels of a map by what is
-    computed from all of it (squeeze and excitation): they are left out.
+    computed from all of it (squeeze and excitation): they are left out. Adaptive pools that do not divide a map evenly,
+    such as those that enlarge it: their cells are evenly spaced, and see what the largest of their windows sees.
 
-    Raises ValueError, naming the layer, for what has no such geometry (layers across the whole map, windows that are
-    not square, branches of other steps) and for what a trace does not show (see `hidden_from_trace`).
+    Raises NoReceptiveField, a ValueError, naming the layer, for what has no such geometry (layers across the whole map,
+    windows that are not square, branches of other steps) and for what a trace does not show (see `hidden_from_trace`).
     """
     if hidden := hidden_from_trace(module):
-        raise ValueError(f"no receptive field: {hidden}")
+        raise NoReceptiveField(f"no receptive field: {hidden}")
     pixels = _Map(ReceptiveField(offset=0.5, stride=1.0, size=1.0), input_size)
     walk = _Walk(_traced(nn.Sequential(module)))
     walk.extra_traceback = False  # our errors say what is wrong in one line
     result = walk.run(pixels)
     if isinstance(result, _Gate):
-        raise ValueError(f"no receptive field through {result.source}")
+        raise NoReceptiveField(f"no receptive field through {result.source}")
     if not isinstance(result, _Map):
-        raise ValueError(f"no receptive field: the network returns {type(result).__name__}, expected one map")
+        raise NoReceptiveField(f"no receptive field: the network returns {type(result).__name__}, expected one map")
     return result.field
 
 
@@ -122,7 +127,7 @@ def _traced(root: nn.Module) -> fx.GraphModule:
     try:
         return fx.symbolic_trace(root)
     except Exception as error:  # the module's own code runs here, on stand-ins for tensors
-        raise ValueError(f"no receptive field: the network cannot be traced: {error}") from error
+        raise NoReceptiveField(f"no receptive field: the network cannot be traced: {error}") from error
 
 
 class _Walk(fx.Interpreter):
@@ -134,7 +139,7 @@ class _Walk(fx.Interpreter):
         if not maps and args and isinstance(args[0], _Gate):
             return args[0]
         if len(maps) != 1:
-            raise ValueError(f"no receptive field: layer '{target}' takes {len(maps)} maps, expected one")
+            raise NoReceptiveField(f"no receptive field: layer '{target}' takes {len(maps)} maps, expected one")
         return _through(self.fetch_attr(target), maps[0])
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -192,7 +197,7 @@ def _gated(name: str, maps: Sequence[_Map], gate: _Gate) -> _Map | _Gate:
     if not maps:
         return gate
     if name.strip("_") not in ("mul", "imul"):
-        raise ValueError(f"no receptive field through {gate.source}, whose values go into {name}")
+        raise NoReceptiveField(f"no receptive field through {gate.source}, whose values go into {name}")
     seen = reduce(_summed, maps)
     return replace(seen, field=_noting(seen.field, "gates of whole maps are left out"))
 
@@ -211,13 +216,13 @@ def _over_cells(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
 
 def _joined(maps: Sequence[_Map], dim: int = 0) -> _Map:
     if dim not in (1, -3):
-        raise ValueError(f"no receptive field through maps joined along dimension {dim}, expected channels (1)")
+        raise NoReceptiveField(f"no receptive field through maps joined along dimension {dim}, expected channels (1)")
     return reduce(_summed, maps)
 
 
 def _pointwise(name: str, maps: Sequence[_Map]) -> _Map:
     if name.strip("_") not in _FUNCTIONS:
-        raise ValueError(f"no receptive field through {name}")
+        raise NoReceptiveField(f"no receptive field through {name}")
     return reduce(_summed, maps)
 
 
@@ -227,11 +232,11 @@ def _through(layer: nn.Module, seen: _Map) -> _Map | _Gate:
     if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
         return _window(layer, seen.cells).over(seen)
     if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
-        whole = _square(layer, "output_size") == 1
-        return _Gate(f"{layer} on a map of {seen.cells} cells") if whole else _adaptive(layer, seen)
+        cells = _square(layer, "output_size") or seen.cells  # None: as many as there are
+        return _Gate(f"{layer} on a map of {seen.cells} cells") if cells == 1 else _adaptive(cells, seen)
     if isinstance(layer, nn.ZeroPad2d | nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d):
         return _padded(seen, layer.padding)
-    raise ValueError(f"no receptive field through the layer {layer}")
+    raise NoReceptiveField(f"no receptive field through the layer {layer}")
 
 
 def _window(layer: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d, cells: int) -> _Window:
@@ -244,31 +249,37 @@ def _window(layer: nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d, cells: int) -> _Wind
     return _Window(kernel, stride, padding, padding, dilation, getattr(layer, "ceil_mode", False))
 
 
-def _adaptive(layer: nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d, seen: _Map) -> _Map:
-    cells = _square(layer, "output_size")
-    if cells < 2 or seen.cells % cells:
-        raise ValueError(f"no receptive field through {layer} on a map of {seen.cells} cells")
-    return _Window(seen.cells // cells, seen.cells // cells).over(seen)
+def _adaptive(cells: int, seen: _Map) -> _Map:
+    """A map pooled to `cells`: window i is that of cells from floor(i * step) up to ceil((i + 1) * step)."""
+    if seen.cells % cells == 0:
+        return _Window(seen.cells // cells, seen.cells // cells).over(seen)
+    step, below = seen.cells / cells, seen.field
+    largest = max(-(-(i + 1) * seen.cells // cells) - i * seen.cells // cells for i in range(cells))
+    offset = below.offset + (step - 1) / 2 * below.stride
+    field = replace(below, offset=offset, stride=step * below.stride, size=below.size + (largest - 1) * below.stride)
+    return _Map(_noting(field, f"windows of the pool from {seen.cells} to {cells} cells are of uneven size"), cells)
 
 
 def _padded(seen: _Map, padding: Sequence[int]) -> _Map:
     left, right, top, bottom = padding
     if (left, right) != (top, bottom):
-        raise ValueError(f"padding is {tuple(padding)}, expected the same for rows and columns")
+        raise NoReceptiveField(f"padding is {tuple(padding)}, expected the same for rows and columns")
     return _Window(1, before=left, after=right).over(seen)
 
 
 def _square(layer: nn.Module, name: str) -> int:
     value = getattr(layer, name)
-    sides = {value} if isinstance(value, int) else set(value)
+    sides = set(value) if isinstance(value, tuple | list) else {value}
     if len(sides) != 1:
-        raise ValueError(f"{name} of {layer} is {value}, expected the same for rows and columns")
+        raise NoReceptiveField(f"{name} of {layer} is {value}, expected the same for rows and columns")
     return sides.pop()
 
 
 def _summed(a: _Map, b: _Map) -> _Map:
     if (a.cells, a.field.stride) != (b.cells, b.field.stride):
-        raise ValueError(f"branches have other steps: {a.field} of {a.cells} cells and {b.field} of {b.cells} cells")
+        raise NoReceptiveField(
+            f"branches have other steps: {a.field} of {a.cells} cells and {b.field} of {b.cells} cells"
+        )
     wide = max(a, b, key=lambda branch: branch.field.size)
     field = wide.field
     if a.field.offset != b.field.offset:

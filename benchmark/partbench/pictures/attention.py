@@ -61,7 +61,7 @@ def draw_attention(view: View, path: Path) -> Path:
 def explain_attention(view: View) -> AttentionSheet:
     """What the picture shows of a view."""
     task, explainer, batch, explanation = view.task, view.explainer, view.batch, view.explanation
-    head, names, size = explainer.head(batch.images), view.part_names, view.display.size
+    head, names, size = explainer.head(batch.images), view.part_names, view.shown.pixels.shape[-1]
     parted = explanation.contributions is not None and explanation.parts is not None
     if head is None and not parted:
         raise NotApplicable(f"{explainer.name} offers no head, and no contributions of concepts that have parts")

@@ -61,7 +61,7 @@ def explain_sheet(view: View) -> Sheet:
         values = batch.images.activations("target")
         maps = contrastive_maps(task.performer.segment("target", "logits"), values, units=[task.target])
         read = Explanation(maps, grid=task.performer.receptive_field("target"))
-        logit_maps = resize(read.heatmaps(*batch.size)[:, 0], view.display.size)
+        logit_maps = resize(read.heatmaps(*batch.size)[:, 0], view.shown.pixels.shape[-1])
         logits = task.explained(batch).cpu().numpy()
     return Sheet(batch, view.shown, view.explanation, logit_maps, logits, names, parts)
 

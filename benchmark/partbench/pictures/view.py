@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.pictures.top_images import TopImages, top_images
 from partbench.plugin import Dataset, Explainer
@@ -75,8 +76,14 @@ class View:
 
 
 def view(workbench: Workbench, task: Task, explainer: Explainer, indices: Sequence[int] | None = None) -> View:
-    """A view of a fitted explainer on these test images, by default four."""
-    display = workbench.resized(task, max(task.dataset.size, DISPLAY))
+    """A view of a fitted explainer on these test images, by default four.
+
+    Images that the dataset does not give at the size to draw at are drawn at their own.
+    """
+    try:
+        display = workbench.resized(task, max(task.dataset.size, DISPLAY))
+    except InputError:  # a dataset of one size
+        display = task.dataset
     return View(task, explainer, list(indices or choose_images(task, 4)), display)
 
 

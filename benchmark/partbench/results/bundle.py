@@ -1,8 +1,9 @@
 """Bundles of finished cells with the code and the environment that made them, for whoever is to verify them.
 
 A bundle is an archive: `manifest.json`, cells at their places below `results/`, sources of plugins given by file in
-`plugins/<number>/`, the RECORD of distributions that explainers are from in `distributions/`, and `requirements.txt`,
-the versions of all that was installed. The manifest has the SHA-256 of each other file.
+`plugins/<number>/`, with the weights of trained performers beside them, files of roles in `roles/`, the RECORD of
+distributions that explainers are from in `distributions/`, and `requirements.txt`, the versions of all that was
+installed. The manifest has the SHA-256 of each other file.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 
 from partbench.errors import InputError
 from partbench.results.archive import packed, read_archive, unpacked
+from partbench.results.performer_files import WEIGHTS, expect_roles
 
-MANIFEST, CELLS, PLUGINS, LOCK = "manifest.json", "results", "plugins", "requirements.txt"
-FOLDERS = (f"{CELLS}/", f"{PLUGINS}/", "distributions/")
+MANIFEST, CELLS, PLUGINS, ROLES, LOCK = "manifest.json", "results", "plugins", "roles", "requirements.txt"
+FOLDERS = (f"{CELLS}/", f"{PLUGINS}/", f"{ROLES}/", "distributions/")
 FORMAT = 1
 MOST_SOURCE = 2 << 20  # bytes of a source file
 
@@ -56,9 +58,13 @@ class Bundle:
         self._write(folder, f"{PLUGINS}/")
         return [folder / name for name in self.plugins]
 
-    def _write(self, folder: Path, beginning: str) -> None:
+    def roles_written(self, folder: Path) -> None:
+        """Write files of roles below a folder, under the paths that the names of performers have."""
+        self._write(folder, f"{ROLES}/", f"{ROLES}/")
+
+    def _write(self, folder: Path, beginning: str, without: str = "") -> None:
         for name in (name for name in self.files if name.startswith(beginning)):
-            path = folder / name
+            path = folder / name.removeprefix(without)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(self.files[name])
 
@@ -69,7 +75,7 @@ def bundled(files: Mapping[str, bytes], plugins: Sequence[str], about: Mapping[s
     Equal arguments give equal bytes. Raises InputError if it is too large.
     """
     for name, data in files.items():
-        if not name.startswith(f"{CELLS}/") and len(data) > MOST_SOURCE:
+        if not name.startswith(f"{CELLS}/") and not name.endswith(f"/{WEIGHTS}") and len(data) > MOST_SOURCE:
             raise InputError(f"{name} has {len(data)} bytes, more than the {MOST_SOURCE} that a source file may have")
     digests = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
     manifest = {"partbench_bundle": FORMAT, **about, "plugins": list(plugins), "files": digests}
@@ -95,6 +101,8 @@ def read_bundle(path: Path) -> Bundle:
     found = Bundle(hashlib.sha256(data).hexdigest(), manifest, files)
     if foreign := sorted(name for name in others - {LOCK} if not name.startswith(FOLDERS)):
         raise InputError(f"'{path}' is refused: {foreign[0]} is no part of a bundle")
+    for name in (name for name in others if name.startswith(f"{ROLES}/")):
+        expect_roles(name.removeprefix(f"{ROLES}/"))
     if not found.cells:
         raise InputError(f"'{path}' holds no cell; expected some in {CELLS}/")
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.results.bundle import CELLS, LOCK, PLUGINS, bundled
+from partbench.results.bundle import CELLS, LOCK, PLUGINS, ROLES, bundled
 from partbench.results.cell_file import read_finished
 from partbench.results.environment import distribution, lock, machine
+from partbench.results.performer_files import PerformerFiles, trained_beside, weights_in_words
 from partbench.results.provenance import file_digest, sources
 from partbench.results.sealed import Damaged
 
@@ -23,29 +24,37 @@ MACHINE = ("host", "device", "threads", "torch_version", "partbench_version", "s
 class Submission:
     """The bytes of a bundle, the places of its cells, and by place why other cells were left out.
 
-    `rows` has an aggregate row of each cell, as `cell_file.read_finished` gives them.
+    `rows` has an aggregate row of each cell, as `cell_file.read_finished` gives them. `notes` say what the bundle
+    carries or lacks of the weights of performers.
     """
 
     data: bytes
     places: Sequence[str]
     refused: Mapping[str, str]
     rows: pd.DataFrame
+    notes: Sequence[str] = ()
 
 
-def submission(results: Path, places: Sequence[str], files: Sequence[Path] = ()) -> Submission:
+def submission(
+    results: Path, places: Sequence[str], files: Sequence[Path] = (),
+    installed: Callable[[], Collection[str]] | None = None,
+) -> Submission:  # fmt: skip
     """Bundle the cells at these places below a folder of results, with the code of their explainers.
 
-    `files` are plugin files: those of the explainers, and others that the cells need, such as of a metric. A cell that
-    failed, is damaged, or was made by other code than that at hand is left out. Raises InputError if none is left, for
-    a file that is no Python, and for a bundle that would be too large. Equal arguments give equal bytes.
+    `files` are plugin files: those of the explainers, and others that the cells need, such as of a metric or of a
+    performer. `installed` gives the names of installed performers; without it, any name is taken for one. A cell that
+    failed, is damaged, was made by other code than that at hand, or has a performer that nobody else could open is left
+    out. Raises InputError if none is left, for a file that is no Python, for weights that are not beside their plugin
+    file, and for a bundle that would be too large. Equal arguments give equal bytes.
     """
-    digests = _digests(files)
+    digests, needed = _digests(files), PerformerFiles(files, installed)
     cells, frames, refused = {}, [], {}
     for place in sorted(set(places)):
         try:
             data = (results / place).read_bytes()
             rows = read_finished(results / place, place)
             _check_code(rows.iloc[0], digests)
+            needed.add(rows.iloc[0])
         except (Damaged, InputError, OSError) as error:
             refused[place] = str(error)
             continue
@@ -55,11 +64,16 @@ def submission(results: Path, places: Sequence[str], files: Sequence[Path] = ())
         why = next(iter(refused.items()), None)
         raise InputError("no cell to submit" + (f": {why[0]}: {why[1]}" if why else ""))
     named, code = _code(files)
+    trained = _trained(named, files)
+    code |= {name: path.read_bytes() for name, path in trained.items()}
+    code |= {f"{ROLES}/{name}": data for name, data in needed.carried.items()}
     rows = pd.concat(frames, ignore_index=True)
     known, records = _distributions(rows)
     about = {"distributions": known, "machine": _machines(rows), "environment": machine()}
     data = bundled({**cells, **code, **records, LOCK: lock().encode()}, named, about)
-    return Submission(data, [name.removeprefix(f"{CELLS}/") for name in cells], refused, rows)
+    said = [weights_in_words(file) for file in sorted(set(files)) if trained_beside(file)]
+    kept = [name.removeprefix(f"{CELLS}/") for name in cells]
+    return Submission(data, kept, refused, rows, [*needed.notes, *said])
 
 
 def _digests(files: Sequence[Path]) -> dict[tuple[str, str], Path]:
@@ -94,6 +108,15 @@ def _code(files: Sequence[Path]) -> tuple[list[str], dict[str, bytes]]:
         named += [place for place, path in places.items() if path == file]
         found |= {place: path.read_bytes() for place, path in places.items()}
     return named, found
+
+
+def _trained(named: Sequence[str], files: Sequence[Path]) -> dict[str, Path]:
+    """Descriptions and weights of trained performers, by name in the bundle: beside their plugin files."""
+    return {
+        f"{place.rpartition('/')[0]}/{name}": path
+        for place, file in zip(named, sorted(set(files)), strict=True)
+        for name, path in trained_beside(file).items()
+    }
 
 
 def _distributions(rows: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, bytes]]:

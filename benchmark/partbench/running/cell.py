@@ -22,7 +22,6 @@ from torch import Tensor
 
 from partbench import advice, options
 from partbench.advice import advised
-from partbench.attribution.rules import NoRule
 from partbench.nn.torch_setup import return_freed_memory
 from partbench.performer import ROLES
 from partbench.plugin import Dataset, Explainer, Metric, Remarked
@@ -103,8 +102,6 @@ def run_cell(
         run.spoilt = before.lasting()
     if run.error is not None:
         reported = []
-        if isinstance(run.error, NoRule):  # a layer that Excitation Backprop cannot follow is no failure
-            run.error = NotApplicable(str(run.error))
         if isinstance(run.error, NotApplicable):
             run.skipped = describe(run.error)
         else:

@@ -26,6 +26,7 @@ from partbench.types import (
 )
 
 LONGEST = 300  # characters of a reason
+CUT = " ..."  # at the end of a longer one
 ROUNDING = 1e-4  # of float32, by which a value may leave its bounds
 EVIDENCE_ROUNDING = 1e-6  # by which the mean of the evidence may differ from the aggregate, absolute and relative
 Row = dict[str, Any]
@@ -195,6 +196,8 @@ def self_reported(metric: Metric, explanation: Explanation) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line; NotApplicable is its reason alone."""
-    text = in_one_line(error)[: LONGEST + len(type(error).__name__)]
-    return text.removeprefix(f"{type(error).__name__}: ") if isinstance(error, NotApplicable) else text
+    """An exception in one line, which ends in " ..." where it was too long; NotApplicable is its reason alone."""
+    text, longest = in_one_line(error), LONGEST + len(type(error).__name__)
+    if isinstance(error, NotApplicable):
+        text, longest = text.removeprefix(f"{type(error).__name__}: "), LONGEST
+    return text if len(text) <= longest else f"{text[: longest - len(CUT)]}{CUT}"

@@ -129,6 +129,19 @@ def test_a_bundle_holds_cells_code_and_environment_and_is_the_same_each_time(pla
     assert not [name for name in found.files if name.endswith((".pkl", ".pt"))]
 
 
+def test_weights_beside_the_plugin_file_of_a_trained_performer_come_with_it_and_are_said(place: Path) -> None:
+    (place / "performer.toml").write_text('name = "mine"\n')
+    (place / "weights.safetensors").write_bytes(b"weights")
+    out = place / "weights.zip"
+    found = bench("submit", "--plugin", place / "colour.py", "--results", place / "results", "--out", out)
+    assert f"bench: the bundle carries the weights {place / 'weights.safetensors'}, 0.0 MB" in found.stderr
+    (file,) = [path for path in read_bundle(out).sources_written(place / "there") if path.name == "colour.py"]
+    assert file.with_name("weights.safetensors").read_bytes() == b"weights"
+    (place / "weights.safetensors").unlink()
+    found = bench("submit", "--plugin", place / "colour.py", "--results", place / "results", "--out", out)
+    assert (found.exit_code, "has no weights" in found.output) == (2, True)
+
+
 def test_cells_that_failed_are_damaged_or_of_other_code_are_left_out_with_a_line_each(place: Path) -> None:
     first, second = cell_paths(place / "results")
     first.write_bytes(first.read_bytes()[:-9])

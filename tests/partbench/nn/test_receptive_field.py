@@ -126,6 +126,26 @@ def test_an_evenly_dividing_adaptive_pool_is_the_pool_it_stands_for(size: int, k
     assert receptive_field(chain(first, adaptive), size) == receptive_field(chain(first, plain), size)
 
 
+@settings(max_examples=30, deadline=None)
+@given(before=st.integers(1, 9), after=st.integers(2, 12), stride=st.integers(1, 3))
+def test_cells_of_an_uneven_adaptive_pool_are_evenly_spaced_and_lie_near_what_they_see(
+    before: int, after: int, stride: int
+) -> None:
+    size = before * stride
+    network = chain(nn.AvgPool2d(stride), nn.AdaptiveAvgPool2d(after))
+    field = receptive_field(network, size)
+    assert bool(field.approximate) == bool(before % after)
+    seen = [(rows[0], rows[-1] + 1) for rows in rows_seen(network, size)]
+    assert max(high - low for low, high in seen) == field.size
+    assert float(field.offset + field.stride * (after - 1) / 2) == pytest.approx(size / 2)  # the whole map is centred
+    for centre, (low, high) in zip(field.centres(after).tolist(), seen, strict=True):
+        assert abs(centre - (low + high) / 2) <= stride / 2 + 1e-4
+
+
+def test_an_adaptive_pool_without_a_size_leaves_the_map_as_it_is() -> None:
+    assert receptive_field(nn.AdaptiveAvgPool2d(None), 8) == receptive_field(nn.Identity(), 8)
+
+
 class Residual(nn.Module):
     def __init__(self, left: nn.Module, right: nn.Module) -> None:
         super().__init__()

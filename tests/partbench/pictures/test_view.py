@@ -9,7 +9,9 @@ import pytest
 import torch
 from toys import toy_task
 
-from partbench import Explainer, Explanation, NotApplicable
+from partbench import Explainer, Explanation, InputError, NotApplicable
+from partbench.pictures.filters import draw_filters
+from partbench.pictures.sheet import draw
 from partbench.pictures.view import DISPLAY, View, view
 
 
@@ -82,3 +84,17 @@ def test_a_view_is_of_the_images_named_or_of_four_at_a_size_to_look_at(tmp_path:
     seen = view(SimpleNamespace(resized=resized), task, Counting(), indices)
     assert (len(seen.rows) if indices is None else seen.rows) == expected
     assert sizes == [DISPLAY]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_images_of_12_px_of_a_dataset_of_one_size_are_drawn_as_they_are(tmp_path: Path, refused: bool) -> None:
+    task = toy_task(tmp_path)
+
+    def resized(task, size):
+        if refused:
+            raise InputError("these images are 12 px")
+        return SimpleNamespace(test=task.dataset.test, size=size)  # it takes no notice of the size
+
+    seen = view(SimpleNamespace(resized=resized), task, Counting())
+    for draw_one in (draw, draw_filters):
+        assert draw_one(seen, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
