@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from partbench.errors import InputError
 from partbench.results.asked import last_requests
-from partbench.results.cell_file import read_table
+from partbench.results.cell_file import read_evidence, read_table
 from partbench.results.folders import CELL, Folder, folders_of
 from partbench.results.schema import SCHEMA, TEXT, slug
 from partbench.results.sealed import Damaged, read_bytes, write_sealed
@@ -50,17 +50,11 @@ class Kind:
     rows: Callable[[Path], pa.Table]
 
 
-def _evidence_rows(path: Path) -> pa.Table:
-    table = read_table(path, aggregates_only=False)
-    of_images = pc.and_(pc.equal(table["unit_kind"], "image"), pc.greater(table["schema_version"], 1))
-    return table.filter(of_images).select(EVIDENCE_COLUMNS)
-
-
 _FILE = pa.field("file", TEXT)
 _EVIDENCE = pa.schema([*(SCHEMA.field(name) for name in EVIDENCE_COLUMNS[:-1]), ("value", pa.float32()), _FILE])
 _AGGREGATES = pa.schema([*SCHEMA, (ASKED_AT, SCHEMA.field("created_at").type), _FILE])
 AGGREGATES = Kind("aggregates", _AGGREGATES, lambda path: read_table(path, aggregates_only=True))
-EVIDENCE = Kind("evidence", _EVIDENCE, _evidence_rows)
+EVIDENCE = Kind("evidence", _EVIDENCE, lambda path: read_evidence(path, EVIDENCE_COLUMNS))
 
 
 def indexed(
@@ -178,7 +172,7 @@ def _in_columns(rows: pa.Table | None, file: str, kind: Kind) -> pa.Table:
     if rows is None:
         return kind.schema.empty_table()
     columns = {name: rows[name] for name in rows.schema.names}
-    columns["file"] = pa.array([file] * len(rows), pa.string()).dictionary_encode()
+    columns["file"] = pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), pa.array([file], pa.string()))
     if kind is AGGREGATES:
         columns[ASKED_AT] = rows["created_at"]
     return pa.table({name: columns[name] for name in kind.schema.names}).cast(kind.schema)
