@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -67,18 +67,24 @@ def indexed(
     """
     places = [()] if datasets is None else [(slug(name),) for name in datasets]
     found = [folder for place in places for folder in folders_of(results, place)]
-    tables = [_part(results, kind, folder, columns) for folder in found]
     if datasets is None:
         _remove_others(results / NAME / kind.name, {_path(results, kind, folder.place) for folder in found})
+    return _joined(results, kind, found, columns)
+
+
+def rows_beside(
+    results: Path, kind: Kind, files: Iterable[str], columns: Sequence[str] | None = None
+) -> pa.Table:  # fmt: skip
+    """The rows of a dataset of the index that are of the folders of some cells, as `indexed` gives those of all."""
+    places = sorted({PurePosixPath(file).parent.parts for file in files})
+    found = [folder for place in places for folder in folders_of(results, place) if folder.place == place]
+    return _joined(results, kind, found, columns)
+
+
+def _joined(results: Path, kind: Kind, folders: Iterable[Folder], columns: Sequence[str] | None) -> pa.Table:
+    tables = [_part(results, kind, folder, columns) for folder in folders]
     table = pa.concat_tables(tables) if tables else kind.schema.empty_table().select(columns or kind.schema.names)
     return table.unify_dictionaries()
-
-
-def rows_beside(results: Path, path: Path) -> pa.Table:
-    """The aggregate rows of the cells in the folder of a cell's file."""
-    place = path.parent.relative_to(results).parts
-    found = [folder for folder in folders_of(results, place) if folder.place == place]
-    return _part(results, AGGREGATES, found[0]) if found else AGGREGATES.schema.empty_table()
 
 
 def rebuild(results: Path) -> dict[str, int]:
@@ -107,7 +113,7 @@ def _part(results: Path, kind: Kind, folder: Folder, columns: Sequence[str] | No
             write_sealed(path, [table], metadata, compression="lz4", write_statistics=False)  # quick to read
     for name, (*_, reason) in known.items():
         if reason:
-            warnings.warn(f"ignored '{results.joinpath(*folder.place, name)}': {reason}", stacklevel=5)
+            warnings.warn(f"ignored '{results.joinpath(*folder.place, name)}': {reason}", stacklevel=6)
     return table if columns is None else table.select(columns)
 
 

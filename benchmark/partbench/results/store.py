@@ -132,7 +132,8 @@ def ask_again(folder: Path, cell: Cell) -> Path | None:
     if all(other == path for other in others):
         return None
     columns = ["cell", "explainer", "variant", "task", "seed", ASKED_AT]
-    rows = rows_beside(folder, path).select(columns).to_pandas().astype(dict.fromkeys(columns[:4], object))
+    found = rows_beside(folder, AGGREGATES, [path.relative_to(folder).as_posix()], columns)
+    rows = found.to_pandas().astype(dict.fromkeys(columns[:4], object))
     own = rows[rows["cell"] == cell.key]
     if own.empty:
         return None
@@ -222,6 +223,16 @@ def load_with_evidence(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return rows, load_evidence(folder, wanted, OF_BOARDS)
+
+
+def evidence_beside(folder: Path, files: Iterable[str]) -> pd.DataFrame:
+    """`load_evidence` in the columns `OF_BOARDS`, of all cells in the folders of some `file` of `load_results`.
+
+    Which files are left out is not said again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _frame(rows_beside(folder, EVIDENCE, files, OF_BOARDS))
 
 
 def _folder(folder: Path | str) -> Path:
