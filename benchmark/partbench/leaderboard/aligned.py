@@ -32,7 +32,7 @@ class Aligned(NamedTuple):
         for t, task in enumerate(self.tasks):
             if stack.seeds[k, t]:
                 columns = np.flatnonzero((stack.task == t) & stack.listed[k])
-                images = tuple(map(str, stack.image[columns]))
+                images = tuple(stack.image[columns].tolist())
                 found[task] = Evidence(images, stack.values[k, : stack.seeds[k, t]][:, columns].astype(float))
         return found
 

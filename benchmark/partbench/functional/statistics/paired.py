@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +22,10 @@ class Evidence:
     `images` are the ids of the images. An image that several tasks show has the same id in all of them.
     """
 
-    images: Sequence[str]
+    images: Sequence[Hashable]
     values: Float[np.ndarray, "s n"]
 
-    def at(self, images: Sequence[str]) -> Float[np.ndarray, "s m"]:
+    def at(self, images: Sequence[Hashable]) -> Float[np.ndarray, "s m"]:
         """The evidence of these images; NaN for those that are not here."""
         if images == self.images:
             return self.values
