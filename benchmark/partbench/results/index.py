@@ -13,7 +13,7 @@ import datetime
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -65,26 +65,29 @@ def indexed(
     With `datasets` only of these; with `columns` only these. A cell that cannot be read is named in a warning and left
     out.
     """
+    tables = list(parts(results, kind, datasets, columns))
+    table = pa.concat_tables(tables) if tables else kind.schema.empty_table().select(columns or kind.schema.names)
+    return table.unify_dictionaries()
+
+
+def parts(
+    results: Path, kind: Kind, datasets: Iterable[str] | None = None, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The rows of `indexed`, folder by folder."""
     places = [()] if datasets is None else [(slug(name),) for name in datasets]
     found = [folder for place in places for folder in folders_of(results, place)]
     if datasets is None:
         _remove_others(results / NAME / kind.name, {_path(results, kind, folder.place) for folder in found})
-    return _joined(results, kind, found, columns)
+    yield from (_part(results, kind, folder, columns) for folder in found)
 
 
-def rows_beside(
+def parts_beside(
     results: Path, kind: Kind, files: Iterable[str], columns: Sequence[str] | None = None
-) -> pa.Table:  # fmt: skip
-    """The rows of a dataset of the index that are of the folders of some cells, as `indexed` gives those of all."""
+) -> Iterator[pa.Table]:
+    """`parts`, of those folders that hold some files of cells."""
     places = sorted({PurePosixPath(file).parent.parts for file in files})
-    found = [folder for place in places for folder in folders_of(results, place) if folder.place == place]
-    return _joined(results, kind, found, columns)
-
-
-def _joined(results: Path, kind: Kind, folders: Iterable[Folder], columns: Sequence[str] | None) -> pa.Table:
-    tables = [_part(results, kind, folder, columns) for folder in folders]
-    table = pa.concat_tables(tables) if tables else kind.schema.empty_table().select(columns or kind.schema.names)
-    return table.unify_dictionaries()
+    found = (folder for place in places for folder in folders_of(results, place) if folder.place == place)
+    yield from (_part(results, kind, folder, columns) for folder in found)
 
 
 def rebuild(results: Path) -> dict[str, int]:
