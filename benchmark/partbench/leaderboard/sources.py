@@ -46,7 +46,11 @@ class Sources:
         A cell that cannot be read is told once, in a warning.
         """
         rows, planted = load_results(results), load_planted(planted_folder(results))
-        return Sources(rows, lambda some: evidence_beside(results, some["file"]), planted, submission_events(results))
+
+        def evidence(of: pd.DataFrame) -> pd.DataFrame:
+            return evidence_beside(results, of["file"].unique())
+
+        return Sources(rows, evidence, planted, submission_events(results))
 
     @cached_property
     def rows(self) -> pd.DataFrame:
