@@ -153,7 +153,8 @@ def _updated(
         size, mtime = folder.cells[name]
         entries[name] = [size, mtime if mtime < now - _SETTLED_NS else -1, reason]
     merged = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-    merged = merged.take(_order(merged["file"], {prefix + name: place for place, name in enumerate(names)}))
+    if kept:  # else rows are in the order of their files
+        merged = merged.take(_order(merged["file"], {prefix + name: place for place, name in enumerate(names)}))
     if kind is AGGREGATES:
         times = {prefix + name: at for name, at in last_requests(folder.asked).items()}
         merged = merged.set_column(merged.schema.names.index(ASKED_AT), ASKED_AT, _asked_at(merged, times))
