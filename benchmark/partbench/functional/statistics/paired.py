@@ -19,7 +19,8 @@ _PAIR = np.array([[0, 1]])
 class Evidence:
     """What an explainer's s cells of one task, one a seed, say of a metric: evidence of n images, NaN where none.
 
-    `images` are the ids of the images, or numbers that stand for them. An image that several tasks show has the same id in all of them.
+    `images` are the ids of the images, or numbers that stand for them. An image that several tasks show has the same id
+    in all of them.
     """
 
     images: Sequence[str | int]
