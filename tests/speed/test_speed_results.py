@@ -241,7 +241,7 @@ def test_pages_and_site_of_many_cells_are_made_in_time(explainers: int, tasks: i
     assert taken <= seconds
 
 
-@pytest.mark.parametrize(("cells", "seconds", "gigabytes"), [(1000, 10, 0.5), (10_000, 60, 1.5)])
+@pytest.mark.parametrize(("cells", "seconds", "gigabytes"), [(1000, 8, 0.5), (10_000, 40, 1.8)])
 def test_everything_is_made_of_copies_of_the_committed_cells_in_time(
     tmp_path: Path, cells: int, seconds: float, gigabytes: float
 ) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from partbench.leaderboard.verdicts import Board
 from partbench.names import FIRST_PARTY
 
 # Evidence of all rows, or what reads it for the rows of a board, so that that of one board at a time is in memory.
-Images = pd.DataFrame | Callable[[pd.DataFrame], pd.DataFrame]
+Images: TypeAlias = pd.DataFrame | Callable[[pd.DataFrame], pd.DataFrame]
 Priors = Mapping[tuple[str, str], Prior | None]  # by dataset and metric
 
 
