@@ -23,6 +23,7 @@ from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.sources import Sources
 from partbench.results.reference.cells import FINGERPRINT, FOLDER, KEPT, Reference, of_data, write_reference
 from partbench.results.schema import TEXTS
+from partbench.results.store import OF_BOARDS, load_evidence
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MOST = 4 * 2**20  # bytes that the reference cells may add to the wheel
@@ -48,7 +49,8 @@ def main() -> None:
 def make(folder: Path, sources: Sources, rows: pd.DataFrame, known: dict[str, str]) -> int:
     """Write the files into a folder, given the fingerprint of each task; their size in bytes."""
     verdicts = Cards(sources).verdicts[["metric", "dataset", "verdict"]]
-    return write_reference(folder, rows.assign(**{FINGERPRINT: rows["task"].map(known)}), sources.evidence, verdicts)
+    images = load_evidence(REPOSITORY / "results", columns=OF_BOARDS)
+    return write_reference(folder, rows.assign(**{FINGERPRINT: rows["task"].map(known)}), images, verdicts)
 
 
 def chosen(sources: Sources) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from partbench.datasets.animal_part import AnimalPart
 from partbench.datasets.random_photographs import halves
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "animal-part"
-IMAGES, CHUNK, ROUNDS = 256, 64, 3
+IMAGES, CHUNK, ROUNDS = 128, 32, 3
 CPU = torch.device("cpu")
 
 # Peak of memory without pages of files, in MB, of storing maps as large as lite0's of so many images.
@@ -100,11 +100,11 @@ def test_reading_ahead_hides_the_reading_behind_the_network(folder: Path, monkey
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the peak of memory")
 def test_memory_for_storing_a_wide_map_does_not_grow_with_the_images(tmp_path: Path) -> None:
     peaks = {}
-    for count in (128, 1024):
+    for count in (64, 512):
         command = [sys.executable, "-c", STORING, str(count), str(tmp_path / str(count))]
         peaks[count] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print(f"\npeak of memory: {peaks[128]} MB with 128 images (67 MB stored), {peaks[1024]} MB with 1024 (539 MB)")
-    assert peaks[1024] <= peaks[128] + 64
+    print(f"\npeak of memory: {peaks[64]} MB with 64 images (34 MB stored), {peaks[512]} MB with 512 (270 MB)")
+    assert peaks[512] <= peaks[64] + 64
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="no photographs beside the repository")

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from copied_cells import write_copies
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from partbench.leaderboard.build import pages
@@ -29,6 +30,17 @@ from partbench.results.schema import COLUMNS, TEXTS, Cell
 from partbench.results.store import load_results, write_cell
 
 CELLS, METRICS, FIRST = 1000, 30, "d0"
+REPOSITORY = Path(__file__).resolve().parents[2]
+# All that `bench leaderboard --site` makes; processor time with imports, and the peak of memory in GB.
+EVERYTHING = """
+import resource, sys
+from pathlib import Path
+from partbench.leaderboard.everything import SiteWanted, write_everything
+from partbench.leaderboard.site.facts import Facts
+write_everything(Path(sys.argv[1]), SiteWanted(Facts))
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
+"""
 
 
 def cells_of(dataset: str) -> Iterator[tuple[Cell, pd.DataFrame]]:
@@ -227,3 +239,21 @@ def test_pages_and_site_of_many_cells_are_made_in_time(explainers: int, tasks: i
     print(f"{taken - of_pages:.1f} s of processor time, {sum(map(len, site.values())) / 1e6:.2f} MB of site")
     assert len(made) == 3 * -(-tasks // 10)
     assert taken <= seconds
+
+
+@pytest.mark.parametrize(("cells", "seconds", "gigabytes"), [(1000, 8, 0.5), (10_000, 40, 1.8)])
+def test_everything_is_made_of_copies_of_the_committed_cells_in_time(
+    tmp_path: Path, cells: int, seconds: float, gigabytes: float
+) -> None:
+    """Each has 9,000 values of images. The first run makes the index."""
+    write_copies(REPOSITORY / "results", tmp_path / "results", cells)
+    shutil.copytree(REPOSITORY / "planted", tmp_path / "planted")
+    command = [sys.executable, "-c", EVERYTHING, str(tmp_path / "results")]
+    fresh, again = (
+        tuple(map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()))
+        for _ in range(2)
+    )
+    print(f"\neverything of {cells} cells: {again[0]:.1f} s of processor time, peak {again[1]:.2f} GB; with a fresh")
+    print(f"index {fresh[0]:.1f} s and {fresh[1]:.2f} GB")
+    assert again[0] <= seconds
+    assert max(fresh[1], again[1]) <= gigabytes

@@ -32,8 +32,8 @@ class Aligned(NamedTuple):
         for t, task in enumerate(self.tasks):
             if stack.seeds[k, t]:
                 columns = np.flatnonzero((stack.task == t) & stack.listed[k])
-                images = tuple(map(str, stack.image[columns]))
-                found[task] = Evidence(images, stack.values[k, : stack.seeds[k, t]][:, columns])
+                images = tuple(stack.image[columns].tolist())
+                found[task] = Evidence(images, stack.values[k, : stack.seeds[k, t]][:, columns].astype(float))
         return found
 
 
@@ -93,7 +93,8 @@ def _stacked(label: _Names, task: _Names, run: Int[np.ndarray, "n"], runs: _Runs
     used[image[known]] = True
     at, who = (np.cumsum(used) - 1)[image], np.repeat(label.at, length)
     columns = np.flatnonzero(used)
-    values, listed = np.full((k, int(seeds.max()), len(columns)), np.nan), np.zeros((k, len(columns)), bool)
+    values = np.full((k, int(seeds.max()), len(columns)), np.nan, value.dtype)
+    listed = np.zeros((k, len(columns)), bool)
     values[who[known], np.repeat(seed, length)[known], at[known]] = value[known]
     listed[who[used[image]], at[used[image]]] = True
     return Stack(values, listed, seeds, *np.divmod(columns, runs.images))
@@ -121,26 +122,36 @@ class _Runs:
         if "unit_kind" in images:
             images = images[images["unit_kind"] == IMAGE]
         (cell, cells), (metric, metrics), (unit, units) = (_codes(images[name]) for name in ("cell", "metric", "unit"))
-        key = cell.astype(np.int64) * max(len(metrics), 1) + metric
-        values = images["value"].to_numpy()
-        starts = np.flatnonzero(np.diff(key, prepend=-1))
-        if len(np.unique(key[starts])) < len(starts):  # rows of a cell and metric do not stand together
-            order = np.argsort(key, kind="stable")
-            key, unit, values = key[order], unit[order], values[order]
-            starts = np.flatnonzero(np.diff(key, prepend=-1))
-        stops = np.append(starts[1:], len(key))
+        values, starts = images["value"].to_numpy(), _starts(cell, metric)
+        keys = _keys(cell[starts], metric[starts], metrics)
+        if len(np.unique(keys)) < len(keys):  # rows of a cell and metric do not stand together
+            order = np.lexsort((metric, cell))
+            cell, metric, unit, values = cell[order], metric[order], unit[order], values[order]
+            starts = _starts(cell, metric)
+            keys = _keys(cell[starts], metric[starts], metrics)
+        stops = np.append(starts[1:], len(values))[: len(starts)]
         finite = np.add.reduceat(np.isinf(values), starts) == 0 if len(starts) else np.zeros(0, bool)
-        starts, stops = starts[finite], stops[finite]
-        order = np.argsort(key[starts])
-        return _Runs(unit, values, cells, metrics, key[starts][order], starts[order], stops[order], len(units))
+        at = np.flatnonzero(finite)[np.argsort(keys[finite])]
+        return _Runs(unit, values, cells, metrics, keys[at], starts[at], stops[at], len(units))
 
     def find(self, rows: pd.DataFrame) -> Int[np.ndarray, "n"]:
         """The run of each row, by its cell and metric; -1 for none."""
         cell, metric = self.cells.get_indexer(rows["cell"]), self.metrics.get_indexer(rows["metric"])
-        key = cell.astype(np.int64) * max(len(self.metrics), 1) + metric
+        key = _keys(cell, metric, self.metrics)
         place = np.minimum(np.searchsorted(self.keys, key), max(len(self.keys) - 1, 0))
         found = (cell >= 0) & (metric >= 0) & (self.keys[place] == key if len(self.keys) else False)
         return np.where(found, place, -1)
+
+
+def _starts(cell: Int[np.ndarray, "n"], metric: Int[np.ndarray, "n"]) -> Int[np.ndarray, "r"]:
+    """Where rows of another cell or metric begin."""
+    changes = (cell[1:] != cell[:-1]) | (metric[1:] != metric[:-1])
+    return np.flatnonzero(np.append(np.ones(min(len(cell), 1), bool), changes))
+
+
+def _keys(cell: Int[np.ndarray, "n"], metric: Int[np.ndarray, "n"], metrics: pd.Index) -> Int[np.ndarray, "n"]:
+    """A number for each cell and metric, from their codes."""
+    return cell.astype(np.int64) * max(len(metrics), 1) + metric
 
 
 def _codes(column: pd.Series) -> tuple[Int[np.ndarray, "n"], pd.Index]:

@@ -54,11 +54,11 @@ def board_page(board: ShownBoard, found: Judged) -> str:
     if board.metrics:
         about = "±: half the width of the interval."
         parts += ["## Overview", about, _overview(list(board.metrics), board.main)]
-    noted = board.rows[board.rows["scored"] & (board.rows["reason"] != "")]
+    noted = board.rows.loc[board.rows["scored"] & (board.rows["reason"] != ""), ["metric", "reason"]].drop_duplicates()
     value = {(name_of(score), score.metric): score.value for score in board.scores}
     for metric, scores in board.metrics.items():
         parts += [f"## {_heading(scores)}", *_worth(board, metric), _ranking(scores, value)]
-        parts += _notes(noted[noted["metric"] == metric])
+        parts += _notes(noted.loc[noted["metric"] == metric, "reason"])
     parts += _in_detail([score for score in board.scores if not score.main and score.tasks])
     parts += gain_section(board.rows, found) + _elsewhere(board.scores)
     parts += [*board.submitted, *_not_scored(board.rows)]
@@ -126,9 +126,9 @@ def _ranking_row(score: Score) -> list[str]:
     return [score.rank or unranked, name, marked(number(score.value), score), bounds(score.low, score.high)]
 
 
-def _notes(rows: pd.DataFrame) -> list[str]:
+def _notes(reasons: pd.Series) -> list[str]:
     """The notes of rows of one metric, without the numbers of missing values."""
-    reasons = rows["reason"].str.replace(_MISSING, "", regex=True)
+    reasons = reasons.str.replace(_MISSING, "", regex=True)
     return [f"Note: {_reason(text)}." for text in sorted(set(reasons) - {""})]
 
 

@@ -5,9 +5,9 @@ Standings, pairs, comparisons and claims are made from these.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ from partbench.leaderboard.means import DIFFERENT, means, on_shared_tasks
 from partbench.leaderboard.verdicts import Board
 from partbench.names import FIRST_PARTY
 
+# Evidence of all rows, or what reads it for the rows of a board, so that that of one board at a time is in memory.
+Images: TypeAlias = pd.DataFrame | Callable[[pd.DataFrame], pd.DataFrame]
 Priors = Mapping[tuple[str, str], Prior | None]  # by dataset and metric
 
 
@@ -35,9 +37,10 @@ class Judged(NamedTuple):
 
 
 def judged(
-    rows: pd.DataFrame, images: pd.DataFrame, metrics: Collection[str] | None = None, priors: Priors | None = None
+    rows: pd.DataFrame, images: Images, metrics: Collection[str] | None = None, priors: Priors | None = None
 ) -> Judged:
-    """What standings and pairs are made of; `rows` are those of `load_results`, `images` those of `load_evidence`.
+    """What standings and pairs are made of; `rows` are those of `load_results`, `images` those of `load_evidence`, or
+    a function that gives them for some rows, which is asked board by board.
 
     Without `metrics` there are boards of all. On boards of one task, variances over seeds are shrunk towards those of
     all boards of the dataset (`prior_of`), or towards `priors` where they are given.
@@ -50,9 +53,17 @@ def judged(
     places = {name: dict(zip(columns["label"][at], at, strict=True)) for name, at in
               table.groupby(["board", "metric"], sort=False).indices.items()}  # fmt: skip
     wanted = rows if metrics is None else rows[rows["metric"].isin(set(metrics))]
-    found = [_board(one, columns, places[one.board, one.metric]) for one in aligned(wanted, images)]
+    found = [_board(one, columns, places[one.board, one.metric]) for one in _aligned(wanted, images)]
     priors = _priors(found) if priors is None else priors
     return Judged(table, list(_moderated(found, priors)), priors)
+
+
+def _aligned(rows: pd.DataFrame, images: Images) -> Iterator[Aligned]:
+    if isinstance(images, pd.DataFrame):
+        yield from aligned(rows, images)
+        return
+    for _, of_board in rows.groupby("board", sort=True):
+        yield from aligned(of_board, images(of_board))
 
 
 # Columns of `means` that a board reads.

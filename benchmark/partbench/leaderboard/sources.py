@@ -13,13 +13,13 @@ import pandas as pd
 
 from partbench.leaderboard.claims import ledger_of
 from partbench.leaderboard.current import FLOOR, UNRANKED, current
-from partbench.leaderboard.judged import Judged, judged
+from partbench.leaderboard.judged import Images, Judged, judged
 from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.score import Score, scores_of
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.submitted import Submitted, submitted
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
-from partbench.results.store import load_with_evidence
+from partbench.results.store import evidence_beside, load_results
 from partbench.results.submission_history import SubmissionEvent, submission_events
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
@@ -29,13 +29,13 @@ LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one c
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `load_evidence` does, planted runs, and what was submitted.
+    """Results as `load_results` gives them, evidence as `judged` takes it, planted runs, and what was submitted.
 
     What several pages are made of is found once.
     """
 
     results: pd.DataFrame
-    evidence: pd.DataFrame
+    evidence: Images
     planted_runs: pd.DataFrame = field(default_factory=no_planted_runs)
     history: Sequence[SubmissionEvent] = ()
 
@@ -45,8 +45,12 @@ class Sources:
 
         A cell that cannot be read is told once, in a warning.
         """
-        rows, evidence = load_with_evidence(results)
-        return Sources(rows, evidence, load_planted(planted_folder(results)), submission_events(results))
+        rows, planted = load_results(results), load_planted(planted_folder(results))
+
+        def evidence(of: pd.DataFrame) -> pd.DataFrame:
+            return evidence_beside(results, of["file"].unique())
+
+        return Sources(rows, evidence, planted, submission_events(results))
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +38,14 @@ def read_table(path: Path, aggregates_only: bool) -> pa.Table:
         raise Damaged(f"its rows are none of version 1: {printable(str(error))[:200]}") from error
 
 
+def read_evidence(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Some columns of the rows of images of a cell; files of version 1 hold none. Raises as `read_table` does."""
+    table, version = parsed(path, aggregates_only=False, columns=[*columns, "unit_kind"])
+    if version == schema_1.VERSION:
+        return SCHEMA.empty_table().select(columns)
+    return table.filter(pc.equal(table["unit_kind"], "image")).select(columns)
+
+
 def _with_all_columns(table: pa.Table) -> pa.Table:
     """The table with the columns that its version lacked, null."""
     for name in COLUMNS[len(table.column_names) :]:
@@ -44,10 +53,10 @@ def _with_all_columns(table: pa.Table) -> pa.Table:
     return table.cast(SCHEMA)
 
 
-def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
+def parsed(path: Path, aggregates_only: bool, columns: list[str] | None = None) -> tuple[pa.Table, int]:
     """Rows as they are in the file, and the version of its schema; only files of version 1 mix aggregates and others.
 
-    Raises Damaged or InputError (a newer version).
+    With `columns` only these of a file that has them. Raises Damaged or InputError (a newer version).
     """
     data, sealed = read_bytes(path)
     try:
@@ -61,7 +70,7 @@ def parsed(path: Path, aggregates_only: bool) -> tuple[pa.Table, int]:
             if version >= SEALED and not sealed:
                 raise Damaged("it has no digest of its bytes")
             only_first = aggregates_only and version > schema_1.VERSION and file.num_row_groups > 0
-            table = file.read_row_group(0, use_threads=False) if only_first else file.read(use_threads=False)
+            table = file.read_row_group(0, columns, False) if only_first else file.read(columns, use_threads=False)
             table.validate(full=True)
             _check_values(table)
     except (InputError, Damaged):

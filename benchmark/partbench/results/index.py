@@ -13,10 +13,10 @@ import datetime
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from partbench.errors import InputError
 from partbench.results.asked import last_requests
-from partbench.results.cell_file import read_table
+from partbench.results.cell_file import read_evidence, read_table
 from partbench.results.folders import CELL, Folder, folders_of
 from partbench.results.schema import SCHEMA, TEXT, slug
 from partbench.results.sealed import Damaged, read_bytes, write_sealed
@@ -50,17 +50,11 @@ class Kind:
     rows: Callable[[Path], pa.Table]
 
 
-def _evidence_rows(path: Path) -> pa.Table:
-    table = read_table(path, aggregates_only=False)
-    of_images = pc.and_(pc.equal(table["unit_kind"], "image"), pc.greater(table["schema_version"], 1))
-    return table.filter(of_images).select(EVIDENCE_COLUMNS)
-
-
 _FILE = pa.field("file", TEXT)
 _EVIDENCE = pa.schema([*(SCHEMA.field(name) for name in EVIDENCE_COLUMNS[:-1]), ("value", pa.float32()), _FILE])
 _AGGREGATES = pa.schema([*SCHEMA, (ASKED_AT, SCHEMA.field("created_at").type), _FILE])
 AGGREGATES = Kind("aggregates", _AGGREGATES, lambda path: read_table(path, aggregates_only=True))
-EVIDENCE = Kind("evidence", _EVIDENCE, _evidence_rows)
+EVIDENCE = Kind("evidence", _EVIDENCE, lambda path: read_evidence(path, EVIDENCE_COLUMNS))
 
 
 def indexed(
@@ -71,20 +65,29 @@ def indexed(
     With `datasets` only of these; with `columns` only these. A cell that cannot be read is named in a warning and left
     out.
     """
-    places = [()] if datasets is None else [(slug(name),) for name in datasets]
-    found = [folder for place in places for folder in folders_of(results, place)]
-    tables = [_part(results, kind, folder, columns) for folder in found]
-    if datasets is None:
-        _remove_others(results / NAME / kind.name, {_path(results, kind, folder.place) for folder in found})
+    tables = list(parts(results, kind, datasets, columns))
     table = pa.concat_tables(tables) if tables else kind.schema.empty_table().select(columns or kind.schema.names)
     return table.unify_dictionaries()
 
 
-def rows_beside(results: Path, path: Path) -> pa.Table:
-    """The aggregate rows of the cells in the folder of a cell's file."""
-    place = path.parent.relative_to(results).parts
-    found = [folder for folder in folders_of(results, place) if folder.place == place]
-    return _part(results, AGGREGATES, found[0]) if found else AGGREGATES.schema.empty_table()
+def parts(
+    results: Path, kind: Kind, datasets: Iterable[str] | None = None, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The rows of `indexed`, folder by folder."""
+    places = [()] if datasets is None else [(slug(name),) for name in datasets]
+    found = [folder for place in places for folder in folders_of(results, place)]
+    if datasets is None:
+        _remove_others(results / NAME / kind.name, {_path(results, kind, folder.place) for folder in found})
+    yield from (_part(results, kind, folder, columns) for folder in found)
+
+
+def parts_beside(
+    results: Path, kind: Kind, files: Iterable[str], columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """`parts`, of those folders that hold some files of cells."""
+    places = sorted({PurePosixPath(file).parent.parts for file in files})
+    found = (folder for place in places for folder in folders_of(results, place) if folder.place == place)
+    yield from (_part(results, kind, folder, columns) for folder in found)
 
 
 def rebuild(results: Path) -> dict[str, int]:
@@ -113,7 +116,7 @@ def _part(results: Path, kind: Kind, folder: Folder, columns: Sequence[str] | No
             write_sealed(path, [table], metadata, compression="lz4", write_statistics=False)  # quick to read
     for name, (*_, reason) in known.items():
         if reason:
-            warnings.warn(f"ignored '{results.joinpath(*folder.place, name)}': {reason}", stacklevel=5)
+            warnings.warn(f"ignored '{results.joinpath(*folder.place, name)}': {reason}", stacklevel=6)
     return table if columns is None else table.select(columns)
 
 
@@ -150,7 +153,8 @@ def _updated(
         size, mtime = folder.cells[name]
         entries[name] = [size, mtime if mtime < now - _SETTLED_NS else -1, reason]
     merged = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-    merged = merged.take(_order(merged["file"], {prefix + name: place for place, name in enumerate(names)}))
+    if kept:  # else rows are in the order of their files
+        merged = merged.take(_order(merged["file"], {prefix + name: place for place, name in enumerate(names)}))
     if kind is AGGREGATES:
         times = {prefix + name: at for name, at in last_requests(folder.asked).items()}
         merged = merged.set_column(merged.schema.names.index(ASKED_AT), ASKED_AT, _asked_at(merged, times))
@@ -178,7 +182,7 @@ def _in_columns(rows: pa.Table | None, file: str, kind: Kind) -> pa.Table:
     if rows is None:
         return kind.schema.empty_table()
     columns = {name: rows[name] for name in rows.schema.names}
-    columns["file"] = pa.array([file] * len(rows), pa.string()).dictionary_encode()
+    columns["file"] = pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), pa.array([file], pa.string()))
     if kind is AGGREGATES:
         columns[ASKED_AT] = rows["created_at"]
     return pa.table({name: columns[name] for name in kind.schema.names}).cast(kind.schema)

@@ -24,7 +24,7 @@ from partbench.results import schema
 from partbench.results.asked import record
 from partbench.results.cell_file import aggregates_of, parsed, read_table
 from partbench.results.folders import CELL, cell_paths
-from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, EVIDENCE_COLUMNS, indexed, rows_beside
+from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, EVIDENCE_COLUMNS, indexed, parts, parts_beside
 from partbench.results.schema import (
     AGGREGATE,
     COLUMNS,
@@ -132,7 +132,10 @@ def ask_again(folder: Path, cell: Cell) -> Path | None:
     if all(other == path for other in others):
         return None
     columns = ["cell", "explainer", "variant", "task", "seed", ASKED_AT]
-    rows = rows_beside(folder, path).select(columns).to_pandas().astype(dict.fromkeys(columns[:4], object))
+    found = next(parts_beside(folder, AGGREGATES, [path.relative_to(folder).as_posix()], columns), None)
+    if found is None:
+        return None
+    rows = found.to_pandas().astype(dict.fromkeys(columns[:4], object))
     own = rows[rows["cell"] == cell.key]
     if own.empty:
         return None
@@ -207,7 +210,7 @@ def load_evidence(
     Columns: all of `index.EVIDENCE_COLUMNS`, or those asked for; `unit` is the image, `value` a float32. Raises
     InputError if there is no such folder.
     """
-    return _frame(indexed(_folder(folder), EVIDENCE, datasets, columns))
+    return _in_one_frame(parts(_folder(folder), EVIDENCE, datasets, columns), columns)
 
 
 def load_with_evidence(
@@ -224,6 +227,16 @@ def load_with_evidence(
         return rows, load_evidence(folder, wanted, OF_BOARDS)
 
 
+def evidence_beside(folder: Path, files: Iterable[str]) -> pd.DataFrame:
+    """`load_evidence` in the columns `OF_BOARDS`, of all cells in the folders of some `file` of `load_results`.
+
+    Which files are left out is not said again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _in_one_frame(parts_beside(folder, EVIDENCE, files, OF_BOARDS), OF_BOARDS)
+
+
 def _folder(folder: Path | str) -> Path:
     if not Path(folder).is_dir():
         raise InputError(f"no folder of results '{folder}'; run `bench run` first, or name another folder")
@@ -235,6 +248,21 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     frame = table.drop_columns(texts).to_pandas()
     of_texts = {name: pd.Series(_sorted_categories(table[name]), frame.index) for name in texts}
     return frame.assign(**of_texts)[table.column_names]
+
+
+def _in_one_frame(tables: Iterable[pa.Table], columns: Sequence[str]) -> pd.DataFrame:
+    """The rows of tables of evidence, each of which is released before the next one is read."""
+    frames = [_frame(table) for table in tables] or [_frame(EVIDENCE.schema.empty_table().select(columns))]
+    return pd.DataFrame({name: _concatenated([frame[name] for frame in frames]) for name in columns})
+
+
+def _concatenated(sides: list[pd.Series]) -> pd.Categorical | np.ndarray:
+    if sides[0].name not in TEXTS:
+        return np.concatenate([side.to_numpy() for side in sides])
+    names = pd.Index(sorted({name for side in sides for name in side.cat.categories}))
+    small = np.min_scalar_type(-len(names) - 1)
+    codes = [names.get_indexer(side.cat.categories).astype(small)[side.cat.codes] for side in sides]
+    return pd.Categorical.from_codes(np.concatenate(codes), names, validate=False)
 
 
 def _with_status(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:

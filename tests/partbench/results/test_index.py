@@ -13,7 +13,7 @@ import pytest
 from planted_cells import as_version_2, cell, rows
 
 from partbench.results import cell_file, index
-from partbench.results.index import AGGREGATES, EVIDENCE, NAME, indexed, rebuild
+from partbench.results.index import AGGREGATES, EVIDENCE, NAME, indexed, parts_beside, rebuild
 from partbench.results.store import load_evidence, load_results, write_cell
 
 
@@ -159,6 +159,15 @@ def test_only_the_datasets_asked_for_are_indexed(tmp_path: Path) -> None:
     assert len(indexed(tmp_path, AGGREGATES)) == 7
     assert len(indexed(tmp_path, AGGREGATES, ["nothing"])) == 0
     assert len(files_of(tmp_path / NAME)) == 3
+
+
+def test_the_rows_beside_some_files_are_those_of_their_folders_and_no_other_is_read(
+    tmp_path: Path, reads: list[Path]
+) -> None:
+    *_, dog = sorted(two_tasks(tmp_path))
+    [found] = parts_beside(tmp_path, AGGREGATES, [str(dog.relative_to(tmp_path))] * 2)
+    assert [tmp_path / file for file in found["file"].to_pylist()] == reads == sorted(dog.parent.iterdir())
+    assert list(parts_beside(tmp_path, EVIDENCE, ["no/folder/cell.parquet"], ["unit"])) == []
 
 
 def test_cells_of_earlier_versions_are_in_the_columns_of_the_present_one(tmp_path: Path) -> None:

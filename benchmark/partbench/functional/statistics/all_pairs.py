@@ -214,7 +214,7 @@ def _of_seeds(
     tasks = stack.task[columns][starts]
     who, place = np.unique(pairs, return_inverse=True)
     a, b = place.reshape(pairs.shape).T
-    values = stack.values[who][:, :, columns]
+    values = stack.values[who][:, :, columns].astype(float)
     means, seeds = np.add.reduceat(values, starts, axis=2) / sizes, stack.seeds[who][:, tasks]
     network = pairings.network[who]
     paired = (network[a] > 0) & (network[a] == network[b]) & (seeds[a] == seeds[b]).all(1)

@@ -19,13 +19,14 @@ _PAIR = np.array([[0, 1]])
 class Evidence:
     """What an explainer's s cells of one task, one a seed, say of a metric: evidence of n images, NaN where none.
 
-    `images` are the ids of the images. An image that several tasks show has the same id in all of them.
+    `images` are the ids of the images, or numbers that stand for them. An image that several tasks show has the same id
+    in all of them.
     """
 
-    images: Sequence[str]
+    images: Sequence[str | int]
     values: Float[np.ndarray, "s n"]
 
-    def at(self, images: Sequence[str]) -> Float[np.ndarray, "s m"]:
+    def at(self, images: Sequence[str | int]) -> Float[np.ndarray, "s m"]:
         """The evidence of these images; NaN for those that are not here."""
         if images == self.images:
             return self.values

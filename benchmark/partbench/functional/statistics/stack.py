@@ -16,6 +16,7 @@ class Stack:
     A column is an image of a task; columns of a task stand together, and tasks in order.
 
     values: (k, s, n), NaN where there is none; explainers with fewer than s seeds come first with those they have.
+    What is computed from values of single precision is of double precision.
     listed: (k, n), whether an explainer has the image at all, be it without a value.
     seeds: (k, t), the number of seeds of each explainer on each task.
     task, image: (n), numbers of the task and of the image; an image that several tasks show has one number.
@@ -30,7 +31,7 @@ class Stack:
     def with_zero(self) -> Stack:
         """The same with one more explainer, whose value is 0 on every image: differences to it are values."""
         _, s, n = self.values.shape
-        zero = np.full((1, s, n), np.nan)
+        zero = np.full((1, s, n), np.nan, self.values.dtype)
         zero[:, 0] = 0
         seeds = np.concatenate([self.seeds, np.ones_like(self.seeds[:1])])
         values, listed = np.concatenate([self.values, zero]), np.concatenate([self.listed, np.zeros((1, n), bool)])
@@ -49,7 +50,7 @@ class Stack:
     @cached_property
     def means(self) -> Float[np.ndarray, "k n"]:
         """The mean over seeds, per image; 0 where it is not known."""
-        total = np.where(self._present[:, :, self.task], self.values, 0).sum(1)
+        total = np.where(self._present[:, :, self.task], self.values, 0).sum(1, dtype=float)
         return np.where(self.known, total / np.maximum(self.seeds, 1)[:, self.task], 0)
 
     @cached_property

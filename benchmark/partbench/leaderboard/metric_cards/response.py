@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -23,16 +24,22 @@ class Dose:
     task: str
     table: pd.DataFrame
 
+    @cached_property
+    def _ends(self) -> dict[str, tuple[float, float]]:
+        """The interval of the score at each level."""
+        low, high = (self.table[f"score_{end}"].tolist() for end in ("low", "high"))
+        return dict(zip(self.table.index, zip(low, high, strict=True), strict=True))
+
     def surely_better(self, one: str, other: str) -> bool:
         """Whether the interval at one level is above that at another."""
-        return bool(self.table.loc[one, "score_low"] > self.table.loc[other, "score_high"] + ROUNDING)
+        return self._ends[one][0] > self._ends[other][1] + ROUNDING
 
     @property
     def complete(self) -> bool:
         """Whether the truth, noise alone and the inverted truth have a score."""
         return {TRUE, NOISE, INVERTED} <= set(self.table.index)
 
-    @property
+    @cached_property
     def largest_rise(self) -> tuple[str, str] | None:
         """Two shares of noise, the larger of which is surely better, and by most; None without any."""
         levels = [level for level in self.table.index if level != INVERTED]

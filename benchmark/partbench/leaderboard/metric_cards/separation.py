@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import ndtri, stdtrit
 
 from partbench.leaderboard.sources import Sources
@@ -66,20 +65,36 @@ def separation(tasks: ByTask) -> Separation:
     tasks = [values[known] for values in tasks]
     means = np.mean([np.nanmean(values, axis=1) for values in tasks], axis=0) if known.any() else np.zeros(0)
     order = np.argsort(means, kind="stable")
-    separated, pairs, needed = 0, 0, []
-    for a, b in combinations(range(len(order)), 2):
-        differences = [of_task[np.isfinite(of_task)] for of_task in (t[order[b]] - t[order[a]] for t in tasks)]
-        if min(map(len, differences)) < 2:
-            continue
-        n = sum(map(len, differences))
-        mean = abs(float(np.mean([of_task.mean() for of_task in differences])))
-        error = np.sqrt(sum(of_task.var(ddof=1) / len(of_task) for of_task in differences)) / len(differences)
-        pairs += 1
-        separated += int(mean > stdtrit(n - len(differences), (1 + LEVEL) / 2) * error)
-        if b == a + 1:
-            scale = ndtri((1 + LEVEL) / 2) + ndtri(POWER)
-            needed.append(max(2.0, n * float(scale * error / mean) ** 2) if mean else np.inf)
-    return Separation(separated, pairs, tuple(needed), (sum(values.shape[1] for values in tasks),))
+    first, second = np.triu_indices(len(order), 1)
+    found = np.stack([_differences(of_task, order[first], order[second]) for of_task in tasks], axis=-1)
+    told = found[0].min(-1) > 1
+    neighbours, (counts, differences, variances) = (second == first + 1)[told], found[:, told]
+    images, mean = counts.sum(-1), np.abs(differences.mean(-1))
+    error = np.sqrt(sum(variances.T)) / len(tasks)
+    separated = mean > stdtrit(images - len(tasks), (1 + LEVEL) / 2) * error
+    scale = ndtri((1 + LEVEL) / 2) + ndtri(POWER)
+    needed = [
+        max(2.0, n * float(scale * e / m) ** 2) if m else np.inf
+        for n, m, e in np.stack([images, mean, error], axis=1)[neighbours].tolist()
+    ]
+    size = sum(values.shape[1] for values in tasks)
+    return Separation(int(separated.sum()), len(separated), tuple(needed), (size,))
+
+
+def _differences(
+    values: Float[np.ndarray, "k n"], a: Int[np.ndarray, "p"], b: Int[np.ndarray, "p"]
+) -> Float[np.ndarray, "3 p"]:
+    """Of each pair on a task: on how many images both have a value, the mean of B - A, and the variance of this mean.
+
+    Below two images mean and variance are 0.
+    """
+    differences = values[b] - values[a]
+    if values.shape[1] > 1 and np.isfinite(differences).all():
+        n = values.shape[1]
+        return np.stack([np.full(len(a), float(n)), differences.mean(1), differences.var(1, ddof=1) / n])
+    known = (row[np.isfinite(row)] for row in differences)
+    found = [(len(row), row.mean(), row.var(ddof=1) / len(row)) if len(row) > 1 else (len(row), 0, 0) for row in known]
+    return np.array(found, float).reshape(-1, 3).T
 
 
 def _joined(boards: Sequence[Separation]) -> Separation:

@@ -58,8 +58,10 @@ class Claim:
 
 def claims_of(ledger: pd.DataFrame) -> list[Claim]:
     """The claims of a ledger, see `leaderboard.claims.ledger`, with default options."""
-    rows = ledger[ledger["role"] == CLAIM]
-    return [_claim(group.to_dict("records")) for _, group in rows.groupby("claim", sort=False)]
+    found: dict[str, list[Mapping[Hashable, Any]]] = {}
+    for row in ledger[ledger["role"] == CLAIM].to_dict("records"):
+        found.setdefault(row["claim"], []).append(row)
+    return [_claim(rows) for rows in found.values()]
 
 
 def claim_pages(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -65,9 +66,9 @@ class SiteData:
         return found
 
     @cached_property
-    def verdicts(self) -> list[tuple[str, str, str]]:
-        """The two labels and the verdict of each pair."""
-        return list(zip(*(self.pairs[name] for name in ("a", "b", "verdict")), strict=True))
+    def verdicts(self) -> Counter[tuple[str, str, str]]:
+        """How often two labels have a verdict, over all boards and metrics."""
+        return Counter(zip(*(self.pairs[name].tolist() for name in ("a", "b", "verdict")), strict=True))
 
     @cached_property
     def distributions(self) -> Mapping[str, str]:

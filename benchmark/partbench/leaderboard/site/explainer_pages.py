@@ -74,12 +74,12 @@ def _rivals(data: SiteData, name: str) -> list[tuple[str, str, dict[str, int]]]:
     """Of each pair that is compared: the own label, the other one, and how often which verdict was given."""
     own = {score.label for score in data.by_explainer[name]}
     found: dict[tuple[str, str], dict[str, int]] = {}
-    for a, b, verdict in data.verdicts:
+    for (a, b, verdict), times in data.verdicts.items():
         for mine, other, better in ((a, b, A_BETTER), (b, a, B_BETTER)):
             if mine in own:
                 kind = verdict if verdict.startswith("not") else ("better" if verdict == better else "worse")
                 counts = found.setdefault((mine, other), {})
-                counts[kind] = counts.get(kind, 0) + 1
+                counts[kind] = counts.get(kind, 0) + times
     return [(mine, other, counts) for (mine, other), counts in sorted(found.items())]
 
 

@@ -62,16 +62,16 @@ class _Numbered:
 
     def pairs(self) -> list[list[Any]]:
         """Board, metric, a, b; difference, low, high, adjusted p, probability that a is better; verdict, one seed."""
-        found = []
-        for row in self._site.pairs.to_dict("records"):
-            if row["a"] in self._labels and row["b"] in self._labels and row["metric"] in self._metrics:
-                place = [self._boards[row["board"]], self._metrics[row["metric"]]]
-                place += [self._labels[row["a"]], self._labels[row["b"]]]
-                numbers = [_short(row[name]) for name in ("difference", "low", "high", "p_adjusted", "better")]
-                found.append([*place, *numbers, _VERDICTS.index(row["verdict"]), int(row["one_seed"])])
-        return found
+        columns = (self._site.pairs[name].tolist() for name in _PAIR)
+        return [
+            [self._boards[board], self._metrics[metric], self._labels[a], self._labels[b], *map(_short, numbers),
+             _VERDICTS.index(verdict), int(one_seed)]
+            for board, metric, a, b, *numbers, verdict, one_seed in zip(*columns, strict=True)
+            if a in self._labels and b in self._labels and metric in self._metrics
+        ]  # fmt: skip
 
 
+_PAIR = ("board", "metric", "a", "b", "difference", "low", "high", "p_adjusted", "better", "verdict", "one_seed")
 _VERDICTS = (A_BETTER, B_BETTER, UNDECIDED, NOT_COMPARABLE)  # the order that site.js reads
 
 
