@@ -57,10 +57,9 @@ for _place, _floor in enumerate(FLOORS):
 ALLOWED["types"] = {"advice", "nn"}
 ALLOWED["running"] |= {"results"}
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
-# Short forms are written on the base classes, and read images and normalise them as the plugins of the project do.
-ALLOWED["short_forms"] = (
-    BOTTOM | NOUNS | {"declaration", "plugin", "types", "datasets.photograph", "performers.normalise"}
-)
+# Short forms are written on the base classes; they read and normalise images and hash weights as plugins here do.
+ALLOWED["short_forms"] = BOTTOM | NOUNS | {"declaration", "plugin", "types", "datasets.photograph"}
+ALLOWED["short_forms"] |= {"performers.normalise", "performers.weight_digest"}
 ALLOWED["cli"] |= {"results", "leaderboard"}
 PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 

@@ -26,7 +26,8 @@ from partbench.performers.layer_roles import LayerRoles, expect_shapes, roles_in
 from partbench.performers.linear_head import fitted_linear
 from partbench.performers.network_options import IMAGENET, PRETRAINED, RANDOM, NetworkOptions
 from partbench.performers.normalise import Normalise
-from partbench.performers.weight_files import digest_of, found_file, load_weights, weights_of_file
+from partbench.performers.weight_digest import weight_digest
+from partbench.performers.weight_files import found_file, load_weights, weights_of_file
 
 if TYPE_CHECKING:
     from partbench import Dataset
@@ -170,7 +171,7 @@ def contents(stages: Sequence[ChainStage], normalise: Normalise, given: Mapping[
     tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
     for stage in stages:
         tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
-    return "|".join([digest_of(tensors), *(f"{role}={given[role]}" for role in sorted(given))])
+    return "|".join([weight_digest(tensors), *(f"{role}={given[role]}" for role in sorted(given))])
 
 
 def features_of(stages: Sequence[ChainStage]) -> list[ChainStage]:
