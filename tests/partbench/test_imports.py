@@ -17,7 +17,7 @@ ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY 
 
 BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
-    "functional", "task_globs", "imported", "advice",
+    "functional", "task_globs", "imported", "advice", "whole_files",
 }  # fmt: skip
 NOUNS = {
     "task",
@@ -41,15 +41,16 @@ ALLOWED: dict[str, set[str]] = {
     "imported": set(),
     "task_globs": {"names"},
     "cache": {"errors"},
-    "data_folders": {"errors"},
+    "whole_files": {"errors"},
+    "data_folders": {"errors", "whole_files"},
     "options": {"advice", "errors", "option_types"},
     "option_types": set(),
     "option_docs": set(),
     "nn": {"errors"},
     "attribution": {"errors", "nn"},
     "functional": {"nn", "types"},
-    "results": {"errors"},
-    "leaderboard": {"errors", "names", "results", "functional.statistics", "task_globs"},
+    "results": {"errors", "whole_files"},
+    "leaderboard": {"errors", "names", "results", "functional.statistics", "task_globs", "whole_files"},
 }
 for _place, _floor in enumerate(FLOORS):
     _below = BOTTOM.union(*FLOORS[_place + 1 :])
