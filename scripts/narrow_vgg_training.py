@@ -23,8 +23,8 @@ from train_small_vgg_single import train as train_binary
 
 from partbench.datasets.fauna.scene import Scene
 from partbench.performers.batch_norm import fold, unfold
-from partbench.performers.narrow_vgg import WIDTHS, network, state_of
-from partbench.performers.small_vgg import OWN
+from partbench.performers.narrow_vgg import WIDTHS, network
+from partbench.performers.shipped_vgg import OWN, state_of
 
 Maps = Float[Tensor, "n v f 16 16"]  # of n images, as drawn and mirrored
 BATCH, DROPOUT, DECAY, HEAD_RATE = 32, 0.3, 0.05, 2e-3

@@ -39,7 +39,7 @@ from partbench.datasets.fauna.render import FAUNA_VERSION
 from partbench.datasets.fauna_scenes.scene import SCENES_VERSION, draw_other_room_scene, draw_room_scene
 from partbench.datasets.fauna_scenes.vocabulary import ROOMS
 from partbench.performers.narrow_vgg import network
-from partbench.performers.small_vgg import OWN
+from partbench.performers.shipped_vgg import OWN
 from partbench.performers.small_vgg import weights_file as fauna_weights
 
 WORLD = World(tuple(ROOMS), draw_room_scene, draw_other_room_scene, nouns=("room", "room"), head_epochs=40)

@@ -24,7 +24,8 @@ from train_small_vgg import Images, fauna, parse
 from partbench.datasets.fauna.other_scene import OTHER_LABEL, OTHER_VERSION, draw_other_scene
 from partbench.datasets.fauna.render import FAUNA_VERSION
 from partbench.performers.batch_norm import fold, unfold
-from partbench.performers.small_vgg import OUTPUTS, OWN, network, weights_file
+from partbench.performers.shipped_vgg import OWN
+from partbench.performers.small_vgg import OUTPUTS, network, weights_file
 
 BATCH, DROPOUT, DECAY = 128, 0.3, 0.05
 Features = Float[Tensor, "n v 256"]  # of n images, as drawn and mirrored

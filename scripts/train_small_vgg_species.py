@@ -40,7 +40,7 @@ from partbench.datasets.fauna.render import FAUNA_VERSION
 from partbench.datasets.fauna_species.scene import draw_other_species_scene, draw_species_scene
 from partbench.datasets.fauna_species.species import SPECIES, SPECIES_VERSION
 from partbench.performers.narrow_vgg import network
-from partbench.performers.small_vgg import OWN
+from partbench.performers.shipped_vgg import OWN
 from partbench.performers.small_vgg_attributes import weights_file as attributes_file
 
 WORLD = World(SPECIES, draw_species_scene, draw_other_species_scene, nouns=("species", "bird"), head_epochs=15)

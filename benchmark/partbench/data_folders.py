@@ -10,12 +10,12 @@ import json
 import os
 import re
 import tomllib
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from partbench.errors import InputError
+from partbench.whole_files import write_whole
 
 SECTION = "data"
 
@@ -109,12 +109,8 @@ def _folders(file: Path, config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write whole or not at all."""
-    part = file.with_name(f".{uuid.uuid4().hex}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
+        write_whole(file, text.encode())
     except (OSError, UnicodeEncodeError) as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"cannot write the config file {file}: {error}; or name it with PARTBENCH_CONFIG") from error

@@ -37,6 +37,11 @@ def in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def reason_of(error: BaseException) -> str:
+    """The text of the user's mistake as it is; of any other exception its kind and text, see `in_one_line`."""
+    return str(error) if isinstance(error, InputError) else in_one_line(error)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """An InputError for a name that is not there, with the nearest that is."""
     known = sorted(known)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from partbench import hookspecs
-from partbench.errors import InputError, in_one_line
+from partbench.errors import InputError, reason_of
 
 LONGEST_PATH = 200  # characters of a path that are shown where no file can have it
 
@@ -37,8 +37,7 @@ def import_file(path: Path) -> ModuleType:
         raise
     except BaseException as error:  # a file may call sys.exit
         _forget(top)
-        reason = str(error) if isinstance(error, InputError) else in_one_line(error)
-        raise InputError(f"plugin file {path} is broken: {reason}") from error
+        raise InputError(f"plugin file {path} is broken: {reason_of(error)}") from error
 
 
 def existing(path: Path) -> Path:

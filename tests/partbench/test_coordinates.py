@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from partbench import Batch, Explanation, PerformerOutputs, ReceptiveField
-from partbench.datasets.fauna.dataset import FaunaSet
 from partbench.datasets.fauna.render import render_many
+from partbench.datasets.fauna.scene_set import FaunaSet
 from partbench.functional import PartOverlap, on_image, peaks
 from partbench.functional.part_overlap import filled
 from partbench.metrics.locality import Locality, voronoi_weights

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from partbench.errors import LONGEST, InputError, in_one_line, unknown
+from partbench.errors import LONGEST, InputError, in_one_line, reason_of, unknown
 
 
 class Mute(Exception):
@@ -26,6 +26,11 @@ class Mute(Exception):
 def test_an_exception_is_one_line_that_can_be_encoded(error: Exception, text: str) -> None:
     assert in_one_line(error) == text
     in_one_line(error).encode()
+
+
+def test_the_reason_is_the_text_of_a_users_mistake_and_names_the_kind_of_any_other_exception() -> None:
+    assert reason_of(InputError("no file a; name another")) == "no file a; name another"
+    assert reason_of(OSError("no file a")) == "OSError: no file a"
 
 
 def test_a_message_that_quotes_lines_is_one_line() -> None:

@@ -17,7 +17,7 @@ ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY 
 
 BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
-    "functional", "task_globs", "imported", "advice",
+    "functional", "task_globs", "imported", "advice", "whole_files",
 }  # fmt: skip
 NOUNS = {
     "task",
@@ -41,15 +41,16 @@ ALLOWED: dict[str, set[str]] = {
     "imported": set(),
     "task_globs": {"names"},
     "cache": {"errors"},
-    "data_folders": {"errors"},
+    "whole_files": {"errors"},
+    "data_folders": {"errors", "whole_files"},
     "options": {"advice", "errors", "option_types"},
     "option_types": set(),
     "option_docs": set(),
     "nn": {"errors"},
     "attribution": {"errors", "nn"},
     "functional": {"nn", "types"},
-    "results": {"errors"},
-    "leaderboard": {"errors", "names", "results", "functional.statistics", "task_globs"},
+    "results": {"errors", "whole_files"},
+    "leaderboard": {"errors", "names", "results", "functional.statistics", "task_globs", "whole_files"},
 }
 for _place, _floor in enumerate(FLOORS):
     _below = BOTTOM.union(*FLOORS[_place + 1 :])
@@ -57,10 +58,9 @@ for _place, _floor in enumerate(FLOORS):
 ALLOWED["types"] = {"advice", "errors", "nn"}
 ALLOWED["running"] |= {"results"}
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
-# Short forms are written on the base classes, and read images and normalise them as the plugins of the project do.
-ALLOWED["short_forms"] = (
-    BOTTOM | NOUNS | {"declaration", "plugin", "types", "datasets.photograph", "performers.normalise"}
-)
+# Short forms are written on the base classes; they read and normalise images and hash weights as plugins here do.
+ALLOWED["short_forms"] = BOTTOM | NOUNS | {"declaration", "plugin", "types", "datasets.photograph"}
+ALLOWED["short_forms"] |= {"performers.normalise", "performers.weight_digest"}
 ALLOWED["cli"] |= {"results", "leaderboard"}
 PLUGIN_ROOMS = ("metrics", "datasets", "performers")
 

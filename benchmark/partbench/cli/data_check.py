@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from partbench.errors import InputError, in_one_line
+from partbench.errors import InputError, in_one_line, reason_of
 from partbench.opening import Workbench
 from partbench.plugin import Dataset, DatasetCard, ImageSet, Progress
 from partbench.registry import Registry
@@ -110,8 +110,6 @@ def image_finding(split: str, images: ImageSet, progress: Progress) -> Finding:
 def _fault(read: Callable[[], object]) -> str:
     try:
         read()
-    except InputError as error:
-        return str(error)
-    except Exception as error:
-        return in_one_line(error)
+    except Exception as error:  # of a third party's dataset
+        return reason_of(error)
     return ""

@@ -57,8 +57,8 @@ def submit(
       bench submit --plugin nmf_concepts
     """
     from partbench.cli.project import file_or_name
-    from partbench.results.sealed import write_whole, writing
     from partbench.results.submission import submission
+    from partbench.whole_files import write_whole, writing
 
     named = [file_or_name(name) for name in plugins]
     own = [Path(name) for name in named if name.endswith(".py")]

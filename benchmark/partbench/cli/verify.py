@@ -103,7 +103,7 @@ def verify(
             cells = reported_by(found, _drawn(found.places, sample, seed))
         else:
             cells = _cell(results, what)
-        verifications = verified_cells(cells, folder, (path, results), quiet=as_json, **options)
+        verifications = verified_cells(cells, folder, (path, results), options, quiet=as_json)
     if as_json:
         click.echo(json.dumps([in_json(one) for one in verifications], indent=1))
     else:
@@ -119,7 +119,7 @@ def verified_bundle(
 ) -> list[Verification]:
     """Verify all cells of the bundle in a file, with work in a folder; `options` as of `verification_options`."""
     files = code_of(bundle, folder, trust, options["files"])
-    return verified_cells(reported_by(bundle, bundle.places), folder, [path], **{**options, "files": files})
+    return verified_cells(reported_by(bundle, bundle.places), folder, [path], {**options, "files": files})
 
 
 def code_of(bundle: Bundle, folder: Path, trust: bool, own: Sequence[Path]) -> list[Path]:
@@ -152,9 +152,12 @@ def reported_by(bundle: Bundle, places: Sequence[str]) -> Reported:
 
 
 def verified_cells(
-    cells: Reported, folder: Path, hidden: Sequence[Path], jobs: int | None = None, quiet: bool = False, **options: Any
+    cells: Reported, folder: Path, hidden: Sequence[Path], options: Mapping[str, Any], quiet: bool = False
 ) -> list[Verification]:
-    """Verify cells in workers; new cells and weights go to a folder. Paths in `hidden` are kept from the workers."""
+    """Verify cells in workers; new cells and weights go to a folder. Paths in `hidden` are kept from the workers.
+
+    `options` as of `verification_options`.
+    """
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
     from partbench.running.cell_job import prepare_results
@@ -162,8 +165,8 @@ def verified_cells(
 
     prepare_cache()
     prepare_results(folder / "results")
-    count = min(jobs or cores(), max(1, len(cells)))
-    with Display(quiet) as display, _crew(count, folder, hidden, display, **options) as (crew, setting):
+    count = min(options["jobs"] or cores(), max(1, len(cells)))
+    with Display(quiet) as display, _crew(count, folder, hidden, options, display) as (crew, setting):
         display.total(len(cells), count)
         found = list(verified(cells, setting, crew))
     return sorted(found, key=lambda one: one.place)
@@ -171,19 +174,18 @@ def verified_cells(
 
 @contextlib.contextmanager
 def _crew(
-    count: int, folder: Path, hidden: Sequence[Path], listener: Any = None, files: Sequence[Path] = (),
-    time_limit: float | None = None, data_root: Path | None = None, other: Path | None = None,
-) -> Iterator[tuple[Crew, Setting]]:  # fmt: skip
-    """Workers that verify, and what they share."""
+    count: int, folder: Path, hidden: Sequence[Path], options: Mapping[str, Any], listener: Any = None
+) -> Iterator[tuple[Crew, Setting]]:
+    """Workers that verify, and what they share; `options` as of `verification_options`."""
     from partbench.running.cell_job import Limits, Setting
     from partbench.running.crew import Crew
     from partbench.running.worker_process import Surroundings
 
-    more = {"overwrite": True, "weights": str(folder / "weights")}
-    setting = Setting.at(folder / "results", files, data_root, other, **more)
+    where = [options[name] for name in ("files", "data_root", "other")]
+    setting = Setting.at(folder / "results", *where, overwrite=True, weights=str(folder / "weights"))
     start = folder / START
     start.mkdir(exist_ok=True)
-    limits = Limits(time_limit, Limits.usual().memory)
+    limits = Limits(options["time_limit"], Limits.usual().memory)
     with Crew(count, limits, listener, Surroundings(start, tuple(hidden))) as crew:
         yield crew, setting
 
@@ -201,8 +203,7 @@ def _sampled(
     found = ranked_cells(results)
     for why, count in found.others.items():
         click.echo(f"bench: left out: {count} cells, {why}", err=True)
-    shared = {name: one for name, one in options.items() if name != "jobs"}
-    with _crew(1, folder, [results], **shared) as (crew, setting):
+    with _crew(1, folder, [results], options) as (crew, setting):
         reasons = not_here(found.rows, setting, crew)
     for (dataset, reason), count in _counted(reasons).items():
         click.echo(printable(f"bench: left out: {count} cells in {dataset}: {reason}"), err=True)

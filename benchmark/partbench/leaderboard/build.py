@@ -26,7 +26,7 @@ from partbench.leaderboard.standings import standings
 from partbench.leaderboard.uses import Uses
 from partbench.results.claims import locked
 from partbench.results.folders import folders_of
-from partbench.results.sealed import writing
+from partbench.whole_files import writing
 
 __all__ = [
     "gain_decomposition",

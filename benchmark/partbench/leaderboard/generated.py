@@ -9,7 +9,7 @@ import pandas as pd
 
 from partbench.leaderboard.markdown import HEADER
 from partbench.results.plain_text import inert
-from partbench.results.sealed import write_whole
+from partbench.whole_files import write_whole
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:

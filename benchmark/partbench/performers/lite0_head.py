@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,9 +18,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partbench import InputError, Performer, PerformerPlugin, cached_weights, hookimpl, read_pixels
+from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.batch_norm import fold, unfold
-from partbench.performers.dataset_outputs import Truth, output_names, targets_of, training_truth
+from partbench.performers.cached_head import cached_head, frozen_outputs
+from partbench.performers.dataset_outputs import Truth, output_names, targets_of
 from partbench.performers.efficientnet_lite import LITE0
 
 if TYPE_CHECKING:
@@ -93,16 +95,12 @@ def fingerprint(dataset: Dataset) -> str:
 
 def trained_head(dataset: Dataset, device: torch.device, key: str) -> nn.Sequential:
     """The head cached under `key`, trained first if there is none."""
+    outputs = len(output_names(dataset))
 
-    def trained() -> dict[str, Tensor]:
-        rows, truth = training_truth(dataset)
-        return train(trunk_maps(dataset.train, rows, device), truth, len(output_names(dataset))).state_dict()
+    def trained(rows: Int[Tensor, "n"], truth: Truth) -> nn.Sequential:
+        return train(trunk_maps(dataset.train, rows, device), truth, outputs)
 
-    weights = cached_weights("performers", f"{Lite0Head.name}-{key[:16]}", trained, dataset.train.progress)
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
-        model = head(len(output_names(dataset)))
-    model.load_state_dict(weights)
-    return model
+    return cached_head(f"{Lite0Head.name}-{key[:16]}", dataset, partial(head, outputs), trained)
 
 
 @torch.no_grad()
@@ -110,10 +108,10 @@ def trunk_maps(images: ImageSet, rows: Int[Tensor, "n"], device: torch.device) -
     """What the trunk makes of these images of a split, in half precision on `device`."""
     frozen = nn.Sequential(*trunk().values()).to(device)
     maps = torch.empty(len(rows), CHANNELS, CELLS, CELLS, dtype=torch.half, device=device)
-    places = torch.arange(len(rows)).split(BATCH)
-    read = read_pixels(images, [rows[place].tolist() for place in places], device)
-    for place, pixels in zip(places, read, strict=True):
-        maps[place] = frozen(pixels.to(device)).half()
+    done = 0
+    for found in frozen_outputs(frozen, images, rows, device):
+        maps[done : done + len(found)] = found.half()
+        done += len(found)
     return maps
 
 

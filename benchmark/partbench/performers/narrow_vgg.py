@@ -6,21 +6,12 @@ frozen.
 
 from __future__ import annotations
 
-import hashlib
-from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from safetensors.torch import load
-from torch import Tensor, nn
+from torch import nn
 
-from partbench import InputError, Performer, PerformerPlugin
 from partbench.performers import small_vgg
-from partbench.performers.small_vgg import OWN, ROLES, head_name, trained
-
-if TYPE_CHECKING:
-    from partbench import Dataset
+from partbench.performers.shipped_vgg import ShippedVgg, weights_named
 
 WIDTHS = 128, 64  # of fc6 and fc7
 
@@ -34,22 +25,13 @@ def network(outputs: int) -> nn.Sequential:
     return stages
 
 
-def state_of(weights: dict[str, Tensor], head: str = "") -> dict[str, Tensor]:
-    """The parameters of `network` among the weights of the file; with those of a binary head, if one is named."""
-    shared = {name: value for name, value in weights.items() if not name.startswith("heads/")}
-    if not head:
-        return shared
-    start = f"heads/{head}/"
-    own = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
-    return {name: value for name, value in shared.items() if not name.startswith(OWN)} | own
-
-
-class NarrowVgg(PerformerPlugin):
+class NarrowVgg(ShippedVgg):
     """A trained `network` for one dataset, with binary heads for its single tasks."""
 
-    input_size: ClassVar[int] = 64
-    trained_on: ClassVar[str]  # the dataset
-    classes: ClassVar[tuple[str, ...]]  # what the logits stand for, in order
+    @classmethod
+    def network(cls, outputs: int) -> nn.Sequential:
+        """See `network`."""
+        return network(outputs)
 
     @classmethod
     def weights_file(cls) -> Traversable:
@@ -57,27 +39,4 @@ class NarrowVgg(PerformerPlugin):
 
         Those of the binary heads are named "heads/kitchen/" or "heads/kitchen:others/" and the parameter.
         """
-        return resources.files("partbench.performers") / "weights" / f"{cls.name}.safetensors"
-
-    @classmethod
-    def open(cls, dataset: Dataset, device: torch.device) -> Performer:
-        """The trained network. Raises InputError for any other dataset than that which it is trained on.
-
-        In a single task its one output is the log-odds of the category, above 0 for yes.
-        """
-        if dataset.name != cls.trained_on:
-            instead = f"{dataset.name}/multi:<category>@lite0_head"
-            raise InputError(f"{cls.name} is trained on {cls.trained_on} only; use --task {instead}")
-        weights = cls.weights_file().read_bytes()
-        head, outputs = (head_name(dataset), dataset.categories) if dataset.negatives else ("", cls.classes)
-        return Performer(
-            name=cls.name,
-            version=cls.version,
-            input_size=cls.input_size,
-            stages=dict(trained(state_of(load(weights), head), len(outputs), network).named_children()),
-            roles=ROLES,
-            outputs=outputs,
-            targets={name: i for i, name in enumerate(outputs)},
-            fingerprint=hashlib.sha256(weights + head.encode()).hexdigest(),
-            device=device,
-        )
+        return weights_named(cls.name)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from partbench import (
@@ -16,23 +18,22 @@ from partbench import (
     Performer,
     PerformerPlugin,
     TokensToMap,
-    cached_weights,
     chain_of,
-    read_pixels,
 )
-from partbench.performers.dataset_outputs import output_names, targets_of, training_truth
+from partbench.performers.cached_head import cached_head, frozen_outputs, untrained
+from partbench.performers.dataset_outputs import Truth, output_names, targets_of
 from partbench.performers.efficientnet_lite import CLASSES
 from partbench.performers.layer_roles import LayerRoles, expect_shapes, roles_in_file, roles_of
 from partbench.performers.linear_head import fitted_linear
 from partbench.performers.network_options import IMAGENET, PRETRAINED, RANDOM, NetworkOptions
 from partbench.performers.normalise import Normalise
-from partbench.performers.weight_files import digest_of, found_file, load_weights, weights_of_file
+from partbench.performers.weight_digest import weight_digest
+from partbench.performers.weight_files import found_file, load_weights, weights_of_file
 
 if TYPE_CHECKING:
     from partbench import Dataset
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's photographs, by colour
-BATCH = 64
 SEED = 0  # of random weights
 
 
@@ -170,7 +171,7 @@ def contents(stages: Sequence[ChainStage], normalise: Normalise, given: Mapping[
     tensors: dict[str, Tensor] = {"mean": normalise.mean, "std": normalise.std}
     for stage in stages:
         tensors |= {f"{stage.name}.{name}": value for name, value in stage.module.state_dict().items()}
-    return "|".join([digest_of(tensors), *(f"{role}={given[role]}" for role in sorted(given))])
+    return "|".join([weight_digest(tensors), *(f"{role}={given[role]}" for role in sorted(given))])
 
 
 def features_of(stages: Sequence[ChainStage]) -> list[ChainStage]:
@@ -206,31 +207,26 @@ def _is_linear(module: nn.Module) -> bool:
 
 def head(frozen: nn.Module, width: int, dataset: Dataset, device: torch.device, key: str) -> nn.Linear:
     """The linear layer cached under `key`, fitted first if there is none; with random weights where `key` is ""."""
-    names = output_names(dataset)
+    outputs = len(output_names(dataset))
+    layer = partial(nn.Linear, width, outputs)
 
-    def fitted() -> dict[str, Tensor]:
-        rows, truth = training_truth(dataset)
-        features = features_of_images(frozen.to(device), dataset, rows, device)
-        return fitted_linear(features, truth, len(names)).state_dict()
+    def fitted(rows: Int[Tensor, "n"], truth: Truth) -> nn.Linear:
+        return fitted_linear(features_of_images(frozen.to(device), dataset, rows, device), truth, outputs)
 
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to draw
-        layer = nn.Linear(width, len(names))
-    if key:
-        layer.load_state_dict(cached_weights("performers", f"head-{key[:24]}", fitted, dataset.train.progress))
-    return layer
+    return cached_head(f"head-{key[:24]}", dataset, layer, fitted) if key else untrained(layer)
 
 
 @torch.no_grad()
 def features_of_images(frozen: nn.Module, dataset: Dataset, rows: Tensor, device: torch.device) -> Tensor:
     """The features (n, d) of training images at these rows. Raises InputError where they are no finite numbers."""
     found, done = list[Tensor](), 0
-    for images in read_pixels(dataset.train, [some.tolist() for some in rows.split(BATCH)], device):
-        found.append(frozen(images.to(device)).float())
+    for features in frozen_outputs(frozen, dataset.train, rows, device):
+        found.append(features.float())
         if not found[-1].isfinite().all():
             raise InputError(
                 f"the network makes no finite numbers of images of {dataset.name}; its weights are damaged"
             )
-        done += len(images)
+        done += len(features)
         dataset.train.progress(f"features of {dataset.name} for a linear layer", done, len(rows))
     return torch.cat(found)
 

@@ -7,36 +7,28 @@ shared and frozen.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-import torch
-from safetensors.torch import load
-from torch import Tensor, nn
+from torch import nn
 
-from partbench import InputError, Performer, PerformerPlugin, hookimpl
+from partbench import hookimpl
 from partbench.performers.normalise import Normalise
-
-if TYPE_CHECKING:
-    from partbench import Dataset
+from partbench.performers.shipped_vgg import ShippedVgg, weights_named
 
 OUTPUTS: tuple[str, ...] = ("bird", "cat", "cow", "dog", "horse", "sheep")
-ROLES = {"target": "conv4", "top_conv": "conv5", "fc1": "fc6", "fc2": "fc7", "logits": "fc8"}
-OWN = ("fc7", "fc8")  # layers that each binary network has of its own
 
 
 def weights_file() -> Traversable:
     """The weights in the installed package: half-precision safetensors, one entry a parameter of `network`."""
-    return resources.files("partbench.performers") / "weights" / "small_vgg.safetensors"
+    return weights_named("small_vgg")
 
 
 def heads_file() -> Traversable:
     """The binary heads: half-precision safetensors, an entry a parameter, named "bird/" or "bird:others/" and it."""
-    return resources.files("partbench.performers") / "weights" / "small_vgg_single.safetensors"
+    return weights_named("small_vgg_single")
 
 
 def network(outputs: int = len(OUTPUTS)) -> nn.Sequential:
@@ -67,64 +59,23 @@ def convolution(channels: int, filters: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU())
 
 
-def trained(
-    weights: dict[str, Tensor], outputs: int, network: Callable[[int], nn.Sequential] = network
-) -> nn.Sequential:
-    """The network with these weights; torch's random generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        stages = network(outputs)
-    stages.load_state_dict(weights)
-    return stages
-
-
-class SmallVgg(PerformerPlugin):
+class SmallVgg(ShippedVgg):
     """The default performer of fauna: 0.9 million weights, 64 px, a map of 16 x 16 cells that see 36 px each."""
 
     name: ClassVar[str] = "small_vgg"
     version: ClassVar[str] = "1"
-    input_size: ClassVar[int] = 64
+    trained_on: ClassVar[str] = "fauna"
+    classes: ClassVar[tuple[str, ...]] = OUTPUTS
 
-    @staticmethod
-    def open(dataset: Dataset, device: torch.device) -> Performer:
-        """The trained network. Raises InputError for any other dataset than fauna.
+    @classmethod
+    def network(cls, outputs: int) -> nn.Sequential:
+        """See `network`."""
+        return network(outputs)
 
-        In a single task its one output is the log-odds of the category, above 0 for yes.
-        """
-        if dataset.name != "fauna":
-            instead = f"{dataset.name}/multi:<category>@lite0_head"
-            raise InputError(f"small_vgg is trained on fauna only; use --task {instead}")
-        weights = weights_file().read_bytes()
-        state, outputs = load(weights), OUTPUTS
-        if dataset.negatives:
-            outputs = dataset.categories
-            weights += heads_file().read_bytes()
-            state = {name: value for name, value in state.items() if not name.startswith(OWN)} | head(dataset)
-        return Performer(
-            name=SmallVgg.name,
-            version=SmallVgg.version,
-            input_size=SmallVgg.input_size,
-            stages=dict(trained(state, len(outputs)).named_children()),
-            roles=ROLES,
-            outputs=outputs,
-            targets={name: i for i, name in enumerate(outputs)},
-            fingerprint=hashlib.sha256(
-                weights + (head_name(dataset) if dataset.negatives else "").encode()
-            ).hexdigest(),
-            device=device,
-        )
-
-
-def head(dataset: Dataset) -> dict[str, Tensor]:
-    """The parameters of the binary head for a dataset as a single task sees it."""
-    start = f"{head_name(dataset)}/"
-    return {
-        name.removeprefix(start): v for name, v in load(heads_file().read_bytes()).items() if name.startswith(start)
-    }
-
-
-def head_name(dataset: Dataset) -> str:
-    """Which head: "bird" against random images, "bird:others" against the other categories too."""
-    return dataset.categories[0] + (":others" if dataset.negatives == "others" else "")
+    @classmethod
+    def files(cls, head: str) -> tuple[Traversable, ...]:
+        """The binary heads lie in a file of their own."""
+        return (weights_file(), heads_file()) if head else (weights_file(),)
 
 
 @hookimpl

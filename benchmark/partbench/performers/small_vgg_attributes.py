@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +14,8 @@ import torch
 from safetensors.torch import load
 
 from partbench import InputError, Performer, PerformerPlugin, hookimpl
-from partbench.performers.small_vgg import ROLES, trained
+from partbench.performers.shipped_vgg import ROLES, trained, weights_named
+from partbench.performers.small_vgg import network
 
 if TYPE_CHECKING:
     from partbench import Dataset
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def weights_file() -> Traversable:
     """The weights in the installed package: half-precision safetensors, one entry a parameter of `network`."""
-    return resources.files("partbench.performers") / "weights" / "small_vgg_attributes.safetensors"
+    return weights_named("small_vgg_attributes")
 
 
 class SmallVggAttributes(PerformerPlugin):
@@ -49,7 +49,7 @@ class SmallVggAttributes(PerformerPlugin):
             name=SmallVggAttributes.name,
             version=SmallVggAttributes.version,
             input_size=SmallVggAttributes.input_size,
-            stages=dict(trained(load(weights), len(names)).named_children()),
+            stages=trained(load(weights), len(names), network),
             roles=ROLES,
             outputs=tuple(names),
             targets={task: names.index(name) for task, name in tasks.items()},

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from partbench import Dataset, InputError, Performer, PerformerPlugin
-from partbench.performers.weight_files import digest_of, weights_of_file
+from partbench.performers.weight_digest import weight_digest
+from partbench.performers.weight_files import weights_of_file
 
 DESCRIPTION, WEIGHTS = "performer.toml", "weights.safetensors"
 EXPECTED = {"name": str, "network": str, "class": str, "input_size": int, "task": str, "data": str, "outputs": list}
@@ -57,7 +58,7 @@ class TrainedPerformer(PerformerPlugin):
             cls._found["network"],
             str(cls.input_size),
             *performer.outputs,
-            digest_of(dict(sorted(weights.items()))),
+            weight_digest(dict(sorted(weights.items()))),
         ]
         fingerprint = hashlib.sha256("|".join(known).encode()).hexdigest()
         return replace(performer, name=cls.name, version=cls.version, fingerprint=fingerprint)

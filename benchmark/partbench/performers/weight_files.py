@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -78,16 +77,6 @@ def _fault(value: Tensor, own: Tensor) -> str:
     if value.is_complex() or value.is_floating_point() != own.is_floating_point():
         return f"values of {value.dtype}"
     return "NaN" if value.is_floating_point() and value.float().isnan().any() else ""
-
-
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, shapes, types and values."""
-    found = hashlib.sha256()
-    for name, tensor in tensors.items():
-        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        found.update(data.numpy().data)
-    return found.hexdigest()
 
 
 def _unpickled(path: Path) -> object:

@@ -10,7 +10,6 @@ from partbench.errors import InputError
 from partbench.results.amendment import finish_amendments
 from partbench.results.folders import cell_paths
 from partbench.results.provenance import now, sha256
-from partbench.results.sealed import write_whole, writing
 from partbench.results.submission_history import (
     FILE,
     SELF_REPORTED,
@@ -21,6 +20,7 @@ from partbench.results.submission_history import (
     statuses_of,
     submission_events,
 )
+from partbench.whole_files import write_whole, writing
 
 
 def accept(

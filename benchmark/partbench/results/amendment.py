@@ -14,8 +14,8 @@ from pathlib import Path
 
 from partbench.errors import InputError
 from partbench.results.provenance import now, sha256
-from partbench.results.sealed import write_whole, writing
 from partbench.results.submission_history import add_events, history_lock, statuses_of, submission_events
+from partbench.whole_files import write_whole, writing
 
 STAGED = ".staged"  # below the folder of results; files are named by their SHA-256
 

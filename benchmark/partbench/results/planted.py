@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from partbench.results.schema import safe_name, slug
-from partbench.results.sealed import Damaged, read_bytes, write_sealed, writing
+from partbench.results.sealed import Damaged, read_bytes, write_sealed
+from partbench.whole_files import writing
 
 FOLDER = "planted"
 SUFFIX = ".parquet"

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from partbench.errors import InputError
 from partbench.results.schema import Cell
-from partbench.results.sealed import write_whole, writing
 from partbench.results.store import done, read_cell
+from partbench.whole_files import write_whole, writing
 
 
 def receive_cell(folder: Path, data: bytes, cell: Cell, overwrite: bool = False) -> tuple[Path, bool]:

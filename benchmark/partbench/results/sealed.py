@@ -6,38 +6,24 @@ of Parquet it is one more entry of the file's metadata.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import os
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from partbench.errors import InputError
+from partbench.whole_files import write_whole
 
 KEY = "partbench.sha256"
 _BLANK = b"0" * 64
-_ABANDONED = 3600.0  # seconds after which nobody is still writing a file
 _MARK = KEY.encode() + b"\x18\x40"  # as in the footer, before the digest: the key, the kind of the field, its length
 
 
 class Damaged(ValueError):
     """A file that is not what was written: changed, truncated, or another kind of file. Its text is one line."""
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """What cannot be written below a folder is the user's mistake: OSError becomes InputError."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
 
 
 def write_sealed(
@@ -49,33 +35,6 @@ def write_sealed(
     file cannot be written.
     """
     write_whole(path, sealed(row_groups, metadata or {}, **writing))
-
-
-def write_whole(path: Path, data: bytes, check: Callable[[Path], object] = lambda written: None) -> None:
-    """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError.
-
-    `check` is given the file under its other name, and refuses it by raising.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        check(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def sweep_unfinished(folder: Path) -> None:
-    """Remove what killed runs left half written below a folder an hour ago or earlier; what is being written stays."""
-    limit = time.time() - _ABANDONED
-    for path in folder.rglob(".*.tmp"):
-        with contextlib.suppress(OSError):  # another run may remove it first
-            if path.lstat().st_mtime < limit:
-                path.unlink()
 
 
 def sealed(row_groups: Iterable[pa.Table], metadata: Mapping[str, str], **writing: Any) -> bytes:
@@ -118,13 +77,3 @@ def _place(data: bytes) -> int:
     """Where the digest begins; negative if there is none."""
     mark = data.rfind(_MARK)
     return mark if mark < 0 else mark + len(_MARK)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

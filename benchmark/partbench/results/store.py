@@ -37,8 +37,9 @@ from partbench.results.schema import (
     safe_name,
     slug,
 )
-from partbench.results.sealed import Damaged, sealed, write_sealed, writing
+from partbench.results.sealed import Damaged, sealed, write_sealed
 from partbench.results.submission_history import COLUMN, REFERENCE, statuses
+from partbench.whole_files import writing
 
 # Splitting the bytes of values packs the zeros that float32 precision leaves; statistics cost more than they save.
 COMPACT: dict[str, Any] = {

@@ -20,7 +20,7 @@ from partbench.errors import InputError
 from partbench.results.claims import locked
 from partbench.results.plain_text import inert, printable
 from partbench.results.provenance import TIME, now, sha256
-from partbench.results.sealed import write_whole, writing
+from partbench.whole_files import write_whole, writing
 
 FILE = "submissions.csv"
 REFERENCE, VERIFIED, SELF_REPORTED, WITHDRAWN = "reference", "verified", "self-reported", "withdrawn"

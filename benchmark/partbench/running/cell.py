@@ -57,6 +57,16 @@ class CellRun:
     network: tuple[str, Mapping[str, Any]] | None = None  # what `explains` says, once fitted
     spoilt: bool = False  # the state of the process could not be put right: no other cell should run in it
 
+    def end(self, error: BaseException, scores: Sequence[MetricState]) -> None:
+        """Note the exception that ended the cell: whether it failed or was skipped, of all its metrics too."""
+        self.error = error
+        if isinstance(error, NotApplicable):
+            self.skipped = describe(error)
+        else:
+            self.failed = describe(error)
+        for score in scores:
+            score.stop(error)
+
 
 @dataclass
 class Work:
@@ -102,17 +112,8 @@ def run_cell(
         run.spoilt = before.lasting()
     if run.error is not None:
         reported = []
-        if isinstance(run.error, NotApplicable):
-            run.skipped = describe(run.error)
-        else:
-            run.failed = describe(run.error)
-        for score in scores:
-            score.stop(run.error)
-    measured = {
-        "fit_seconds": work.fit,
-        "explain_seconds": work.explain,
-        "peak_memory_mb": peak_memory(task.device),
-    }
+        run.end(run.error, scores)
+    measured = {"fit_seconds": work.fit, "explain_seconds": work.explain, "peak_memory_mb": peak_memory(task.device)}
     rows = [row for score in scores for row in score.rows()] + reported
     run.rows = [row | measured | {"device": task.device.type} for row in rows]
     return run

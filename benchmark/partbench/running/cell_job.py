@@ -15,7 +15,7 @@ from typing import Any, Literal
 from partbench.errors import InputError
 from partbench.results.amendment import finish_amendments
 from partbench.results.schema import AGGREGATE
-from partbench.results.sealed import sweep_unfinished
+from partbench.whole_files import sweep_unfinished
 
 Status = Literal["finished before", "done", "skipped", "failed", "claimed"]
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from partbench.errors import InputError, in_one_line
 from partbench.results.provenance import beside
 from partbench.results.received import receive_cell
-from partbench.results.sealed import write_whole
 from partbench.running.cell_job import CellOutcome, Limits, plain
 from partbench.running.crew import Listener, Silent, Step
 from partbench.running.engine import Engine, Plan, PlannedCell, Request, end_idle_worker, step_in_worker, steps_of
 from partbench.running.failure import forget_log, log_of
+from partbench.whole_files import write_whole
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -14,9 +14,9 @@ import pandas as pd
 
 from partbench.errors import InputError, in_one_line
 from partbench.results.schema import Cell
-from partbench.results.sealed import write_whole
 from partbench.results.store import write_cell
 from partbench.running.cell_job import CellJob, CellOutcome
+from partbench.whole_files import write_whole
 
 LONGEST_LOG = 1 << 20  # bytes of a log that are kept, the last ones
 

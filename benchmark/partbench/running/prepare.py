@@ -10,7 +10,7 @@ from typing import Any
 
 from partbench import options
 from partbench.activations import Activations
-from partbench.errors import InputError, in_one_line
+from partbench.errors import reason_of
 from partbench.opening import Workbench
 from partbench.results.store import done
 from partbench.running.cell import fit
@@ -42,7 +42,7 @@ def _key(worker: Any, job: CellJob) -> dict[str, str]:
         task = workbench.task(job.task).with_seed(job.seed)
         return {"key": Job.of(job, workbench.registry).cell(task).key}
     except Exception as error:  # a plugin may raise anything where it is asked for its options
-        return {"reason": str(error) if isinstance(error, InputError) else in_one_line(error)}
+        return {"reason": reason_of(error)}
 
 
 def _described(workbench: Workbench, job: CellJob) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from partbench.attribution.graph import operands, route_users_past_in_place
+from partbench.attribution.graph import operands
 from partbench.errors import InputError
-from partbench.nn.tracing import hidden_from_trace
+from partbench.short_forms.call_tracer import CallTracer
 from partbench.short_forms.chain_stage import ChainStage
 from partbench.short_forms.grids import as_maps
 from partbench.short_forms.operations import continues, flattens, is_padding, is_pool, never_negative
-from partbench.short_forms.stages import carried_past, leave_inputs_alone, stage_between
+from partbench.short_forms.stages import carried_past, expect_layers, stage_between
 
 BATCH = 2  # images that shapes are found with: the axis of images has this length
 
@@ -34,15 +34,12 @@ def chain_of(network: nn.Module, image: Float[Tensor, "3 H W"], named: Sequence[
     Raises InputError for a network that cannot be traced, and for a named layer that is not there or beside which
     other values are carried on.
     """
+    expect_layers(network, named)
     root = _OfImages(copy.deepcopy(network)).eval()
-    if hidden := hidden_from_trace(root.network):
-        raise InputError(f"the network cannot be cut into stages: {hidden}")
-    tracer = CallTracer()
+    tracer = CallTracer("network")
     graph = tracer.graph_of(root)
-    route_users_past_in_place(graph, root)
-    leave_inputs_alone(graph, root)
     values = _Shapes(fx.GraphModule(root, graph)).of(image)
-    ends = {_end_of(tracer, name): name for name in named}
+    ends = {tracer.end_of(name): name for name in named}
     cuts = _cuts(graph, values)
     if lost := [name for node, name in ends.items() if node not in cuts]:
         raise InputError(carried_past(lost[0]))
@@ -67,60 +64,6 @@ class _OfImages(nn.Module):
     def forward(self, images: Tensor) -> Any:
         """What the network returns."""
         return self.network(images)
-
-
-class CallTracer(fx.Tracer):
-    """Follows a network into everything but layers of torch; remembers where each submodule began and what it gave."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.began: dict[str, int] = {}
-        self.returned: dict[str, fx.Node] = {}  # when last called
-        self._paths: dict[fx.Node, list[str]] = {}  # of the submodules that gave a value
-        self._inside = 0
-        self._called_within: set[fx.Node] = set()
-
-    def graph_of(self, network: nn.Module) -> fx.Graph:
-        """The graph of a network. Raises InputError where it cannot be traced."""
-        try:
-            graph = self.trace(network)
-        except Exception as error:  # the network's own code runs here, on stand-ins for tensors
-            reason = " ".join(str(error).split())
-            raise InputError(f"the network cannot be traced: {reason:.300}") from error
-        self._order = {node: place for place, node in enumerate(graph.nodes)}
-        return graph
-
-    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
-        """A call of a submodule."""
-        path = self.path_of_module(m).removeprefix("network").removeprefix(".")
-        self.began[path] = len(self.graph.nodes)
-        self._inside += bool(path)
-        value = super().call_module(m, forward, args, kwargs)
-        self._inside -= bool(path)
-        if isinstance(value, fx.Proxy) and path:
-            self.returned[path] = value.node
-            self._paths.setdefault(value.node, []).append(path)
-        return value
-
-    def create_node(self, *arguments: Any, **named: Any) -> fx.Node:
-        """A call, noted where a submodule makes it."""
-        node = super().create_node(*arguments, **named)
-        if self._inside:
-            self._called_within.add(node)
-        return node
-
-    def within(self, node: fx.Node) -> bool:
-        """Whether a submodule computes the value on its way to another, which it returns."""
-        return node in self._called_within and node not in self._paths
-
-    def name_of(self, node: fx.Node, after: fx.Node) -> str:
-        """The largest submodule that gives the value of `node` and began behind the node `after`.
-
-        Where there is none: the smallest that gives it, or else the call.
-        """
-        paths = self._paths.get(node, [])
-        later = [path for path in paths if self.began[path] > self._order[after]]
-        return min(later, key=len) if later else max(paths, key=len, default=node.name)
 
 
 def as_sequential(stage: nn.Module) -> nn.Module:
@@ -163,12 +106,6 @@ class _Shapes(fx.Interpreter):
 
 def _input(graph: fx.Graph) -> fx.Node:
     return next(node for node in graph.nodes if node.op == "placeholder")
-
-
-def _end_of(tracer: CallTracer, name: str) -> fx.Node:
-    if name not in tracer.returned:
-        raise InputError(f"no layer named '{name}' that returns one tensor when the network runs")
-    return tracer.returned[name]
 
 
 def _cuts(graph: fx.Graph, values: Mapping[fx.Node, tuple[int, ...]]) -> list[fx.Node]:

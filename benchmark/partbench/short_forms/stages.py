@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
-from partbench.attribution.graph import operands, route_users_past_in_place
+from partbench.attribution.graph import operands
 from partbench.errors import InputError, unknown
-from partbench.nn.tracing import hidden_from_trace
+from partbench.short_forms.call_tracer import CallTracer
 
 LOGITS = "logits"  # the stage behind the last named layer
 
@@ -26,17 +25,9 @@ def stages_of(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]
     """
     expect_layers(network, layers)
     network = copy.deepcopy(network).eval()
-    if hidden := hidden_from_trace(network):
-        raise InputError(f"the network cannot be cut into stages: {hidden}")
-    tracer = _Tracer()
-    try:
-        graph = tracer.trace(network)
-    except Exception as error:  # the network's own code runs here, on stand-ins for tensors
-        reason = " ".join(str(error).split())
-        raise InputError(f"the network cannot be traced: {reason}; write a PerformerPlugin with its stages") from error
-    route_users_past_in_place(graph, network)
-    leave_inputs_alone(graph, network)
-    return _cut(graph, network, [(layer, _end(tracer, layer)) for layer in layers])
+    tracer = CallTracer()
+    graph = tracer.graph_of(network)
+    return _cut(graph, network, [(layer, tracer.end_of(layer)) for layer in layers])
 
 
 def expect_layers(network: nn.Module, layers: Sequence[str]) -> None:
@@ -49,43 +40,6 @@ def expect_layers(network: nn.Module, layers: Sequence[str]) -> None:
         if layer not in known:
             outer = ", ".join(name for name, _ in network.named_children())
             raise InputError(f"{unknown('layer of the network', layer, known)}; on its first level are {outer:.300}")
-
-
-class _Tracer(fx.Tracer):
-    """Remembers what each submodule returned when it was last called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.returned: dict[str, Any] = {}
-
-    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
-        """A call of a submodule."""
-        value = super().call_module(m, forward, args, kwargs)
-        self.returned[self.path_of_module(m)] = value
-        return value
-
-
-def _end(tracer: _Tracer, layer: str) -> fx.Node:
-    value = tracer.returned.get(layer)
-    if not isinstance(value, fx.Proxy):
-        found = "is not called" if value is None else "does not return one tensor"
-        raise InputError(f"layer '{layer}' {found} when the network runs; name another")
-    return value.node
-
-
-def leave_inputs_alone(graph: fx.Graph, network: nn.Module) -> None:
-    """Replace what works in place by what does the same elsewhere."""
-    for module in network.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
-    for node in graph.nodes:
-        if node.kwargs.get("inplace"):
-            node.kwargs = {**node.kwargs, "inplace": False}
-        if node.op == "call_function" and getattr(node.target, "__module__", "") == "_operator":
-            name = node.target.__name__
-            node.target = getattr(operator, name[1:], node.target) if name.startswith("i") else node.target
-        if node.op == "call_method" and node.target.endswith("_") and hasattr(Tensor, node.target[:-1]):
-            node.target = node.target[:-1]
 
 
 def _cut(graph: fx.Graph, network: nn.Module, ends: Sequence[tuple[str, fx.Node]]) -> dict[str, nn.Module]:

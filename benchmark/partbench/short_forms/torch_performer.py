@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from torch import nn
 from partbench.errors import InputError, unknown
 from partbench.performer import ROLES, Performer
 from partbench.performers.normalise import Normalise
+from partbench.performers.weight_digest import weight_digest
 from partbench.plugin import Dataset, PerformerPlugin
 from partbench.short_forms.arguments import expect, expect_declared, expect_parameters, expect_text
 from partbench.short_forms.callers import calling_module
@@ -123,7 +123,7 @@ class TorchPerformer(PerformerPlugin):
             roles={LOGITS: list(stages)[-1], **layers},
             outputs=names,
             targets={category: names.index(category) for category in dataset.categories if category in names},
-            fingerprint=_fingerprint(network, cls._given),
+            fingerprint=weight_digest(network.state_dict(), repr(sorted(cls._given.items()))),
             device=device,
         )
         _check_logits(performer, dataset)
@@ -136,11 +136,3 @@ def _check_logits(performer: Performer, dataset: Dataset) -> None:
     if found != (1, expected):
         of = f"the log-odds of {dataset.categories[0]}" if dataset.negatives else ", ".join(performer.outputs)
         raise InputError(f"{performer.name} returns {found} for one image, expected (1, {expected}): {of:.300}")
-
-
-def _fingerprint(network: nn.Module, given: Mapping[str, Any]) -> str:
-    found = hashlib.sha256(repr(sorted(given.items())).encode())
-    for name, tensor in network.state_dict().items():
-        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode() + data.numpy().tobytes())
-    return found.hexdigest()

@@ -26,7 +26,7 @@ from partbench import CacheItem, cached_weights
 from partbench.activations import _mapped
 from partbench.cache.item import DamagedItem, check
 from partbench.cache.upkeep import cached_files, sweep
-from partbench.datasets.fauna.dataset import MANY, FaunaSet, _load
+from partbench.datasets.fauna.scene_set import MANY, FaunaSet, _load
 from partbench.running.fields import field_of
 from partbench.weight_cache import _load as load_weights
 

@@ -9,7 +9,7 @@ import torch
 
 from partbench import InputError, Performer
 from partbench.performers.narrow_vgg import NarrowVgg, network
-from partbench.performers.small_vgg import OWN
+from partbench.performers.shipped_vgg import OWN
 from partbench.performers.small_vgg_scenes import SmallVggScenes
 from partbench.performers.small_vgg_species import SmallVggSpecies
 

@@ -12,7 +12,7 @@ from partbench import Performer
 from partbench.datasets.fauna.render import render_many
 from partbench.datasets.fauna_scenes.scene import draw_other_room_scene, draw_room_scene
 from partbench.datasets.fauna_scenes.vocabulary import ROOMS
-from partbench.performers.small_vgg import OWN
+from partbench.performers.shipped_vgg import OWN
 from partbench.performers.small_vgg_scenes import SmallVggScenes
 
 CPU = torch.device("cpu")

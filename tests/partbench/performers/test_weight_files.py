@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from partbench import InputError
-from partbench.performers.weight_files import digest_of, found_file, load_weights, weights_of_file
+from partbench.performers.weight_digest import weight_digest
+from partbench.performers.weight_files import found_file, load_weights, weights_of_file
 
 
 def network(outputs: int = 3) -> nn.Sequential:
@@ -28,7 +29,7 @@ def test_weights_are_read_from_every_usual_form_of_file(tmp_path: Path, form: st
         renamed = {f"module.{name}": value for name, value in weights.items()}
         torch.save({"plain": weights, "wrapped": {"state_dict": weights, "epoch": 3}, "parallel": renamed}[form], path)
     load_weights(target, weights_of_file(path), path, new_head=False)
-    assert digest_of(target.state_dict()) == digest_of(weights)
+    assert weight_digest(target.state_dict()) == weight_digest(weights)
 
 
 class Runs:

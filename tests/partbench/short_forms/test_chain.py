@@ -90,7 +90,7 @@ def test_a_named_layer_ends_a_stage_and_one_that_values_are_carried_past_is_refu
     assert "bn1" in [stage.name for stage in chain_of(network, IMAGE, ["bn1"])]
     with pytest.raises(InputError, match=r"carried past layer 'layer2.0.conv1'"):
         chain_of(network, IMAGE, ["layer2.0.conv1"])
-    with pytest.raises(InputError, match="no layer named 'layer9'"):
+    with pytest.raises(InputError, match="no layer of the network named 'layer9'"):
         chain_of(network, IMAGE, ["layer9"])
 
 

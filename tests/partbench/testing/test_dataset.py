@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from partbench.datasets.fauna.dataset import Fauna, FaunaSet
+from partbench.datasets.fauna.dataset import Fauna
+from partbench.datasets.fauna.scene_set import FaunaSet
 from partbench.testing import ContractError, check_dataset
 
 

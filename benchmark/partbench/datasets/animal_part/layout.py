@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from partbench import InputError
-from partbench.datasets.links import check_link, files_in
+from partbench.datasets.folder_files import files_in
+from partbench.datasets.links import check_link
 from partbench.datasets.matlab.process import MatFile, MatlabProcess
 from partbench.datasets.photograph import Corners, whole_ones
 

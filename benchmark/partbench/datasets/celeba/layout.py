@@ -14,7 +14,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.celeba.table import Table
 from partbench.datasets.data_root import given_root
-from partbench.datasets.links import sizes_in
+from partbench.datasets.folder_files import sizes_in
 from partbench.datasets.text_table import decoded
 
 ATTRIBUTES_FILE = "Anno/list_attr_celeba.txt"

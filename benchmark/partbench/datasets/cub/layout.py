@@ -15,7 +15,7 @@ from numpy import ndarray
 from partbench import InputError
 from partbench.datasets.cub.species import SPECIES
 from partbench.datasets.data_root import given_root
-from partbench.datasets.links import and_others, sizes_in
+from partbench.datasets.folder_files import and_others, sizes_in
 from partbench.datasets.photograph import whole_ones
 from partbench.datasets.text_table import AGAIN, NumberTable, named_rows, text_of
 

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
-from partbench import Batch, Dataset, DatasetCard, ImageSet, Register, hookimpl
-from partbench.datasets.fauna.dataset import FaunaSet, embedded_card
+from partbench import Batch, DatasetCard, Register, hookimpl
 from partbench.datasets.fauna.render import FAUNA_VERSION
+from partbench.datasets.fauna.rendered_dataset import RenderedDataset, Splits
+from partbench.datasets.fauna.scene_set import FaunaSet, OtherScenes
 from partbench.datasets.fauna.vocabulary import Vocabulary
-from partbench.datasets.fauna_scenes.scene import OTHER_LABEL, SCENES_VERSION, draw_other_room_scene, draw_room_scene
+from partbench.datasets.fauna_scenes.scene import SCENES_VERSION, draw_other_room_scene, draw_room_scene
 from partbench.datasets.fauna_scenes.vocabulary import OBJECTS, ROOM_VOCABULARY, ROOMS
 
 TRAIN_SEED, TEST_SEED = 31, 32
 OTHER_SEEDS = 37, 38  # of the scenes of no room
-TRAIN_IMAGES, TEST_IMAGES = 1800, 600
-OTHER_IMAGES = 1000, 300
 
 
 class RoomSet(FaunaSet):
@@ -39,18 +37,18 @@ class RoomSet(FaunaSet):
         return replace(super().batch(indices), boxes=frame, landmarks=None)
 
 
-class OtherRoomSet(RoomSet):
-    """The same of scenes of no room: things of any room, and in some images one object of a room."""
+class OtherRoomSet(OtherScenes, RoomSet):
+    """Scenes of no room: things of any room, and in some images one object of a room, which can be left out."""
 
     kind: ClassVar[str] = f"fauna-scenes-other-{SCENES_VERSION}"
     scenes: ClassVar[dict[str, Any]] = {"scene_of": draw_other_room_scene}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.labels = torch.full((self.count,), OTHER_LABEL)
+    has_removals = True
 
 
-class FaunaScenes(Dataset):
+SPLITS = Splits(RoomSet, (TRAIN_SEED, TEST_SEED), (1800, 600))
+
+
+class FaunaScenes(RenderedDataset):
     """Rendered rooms of six kinds, which their objects tell, with masks of 24 classes of objects; embedded.
 
     Two or three of the objects of a room decide what it is; in three images of ten one object of another room stands
@@ -60,22 +58,12 @@ class FaunaScenes(Dataset):
     name: ClassVar[str] = "fauna_scenes"
     version: ClassVar[str] = f"{FAUNA_VERSION}.{SCENES_VERSION}"
     default_performer: ClassVar[str] = "small_vgg_scenes"
-    needs_root: ClassVar[bool] = False
-    card: ClassVar[DatasetCard | None] = embedded_card(TRAIN_IMAGES, TEST_IMAGES, len(ROOMS))
+    splits: ClassVar[Splits] = SPLITS
+    other_splits: ClassVar[Splits] = Splits(OtherRoomSet, OTHER_SEEDS, (1000, 300))
+    card: ClassVar[DatasetCard | None] = SPLITS.card(len(ROOMS))
     classes: tuple[str, ...] = tuple(ROOMS)
     categories: tuple[str, ...] = tuple(ROOMS)
     part_names: tuple[str, ...] = OBJECTS
-    offers_random_images: ClassVar[bool] = True
-
-    def __init__(self, root: Path | None = None, size: int = 64) -> None:
-        super().__init__(root, size)
-        self.train = RoomSet(TRAIN_SEED, TRAIN_IMAGES, size)
-        self.test = RoomSet(TEST_SEED, TEST_IMAGES, size)
-
-    def random_images(self) -> tuple[ImageSet, ImageSet]:
-        """Scenes of no room."""
-        train, test = (OtherRoomSet(seed, n, self.size) for seed, n in zip(OTHER_SEEDS, OTHER_IMAGES, strict=True))
-        return train, test
 
 
 @hookimpl

@@ -13,8 +13,8 @@ from numpy import ndarray
 
 from partbench import InputError
 from partbench.datasets.data_root import given_root
+from partbench.datasets.folder_files import and_others, sizes_in
 from partbench.datasets.funnybirds.part_map import PARTS
-from partbench.datasets.links import and_others, sizes_in
 from partbench.datasets.text_table import AGAIN, json_of
 
 NESTED = "FunnyBirds"  # the folder that the archive unpacks to

@@ -15,7 +15,8 @@ from numpy import ndarray
 
 from partbench import InputError
 from partbench.datasets.data_root import given_root
-from partbench.datasets.links import and_others, check_link, files_in
+from partbench.datasets.folder_files import and_others, files_in
+from partbench.datasets.links import check_link
 from partbench.datasets.pascal_part.objects import Animals, read_animals
 from partbench.datasets.pascal_part.parts import CATEGORIES
 from partbench.datasets.photograph import whole_ones

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from partbench import InputError
-from partbench.datasets.links import and_others, sizes_in
+from partbench.datasets.folder_files import and_others, sizes_in
 from partbench.datasets.places.annotation import MOST_SHOWN, Regions, decode_codes
 from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 from partbench.datasets.text_table import AGAIN, text_of

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from partbench import InputError
-from partbench.datasets.links import and_others, sizes_in
+from partbench.datasets.folder_files import and_others, sizes_in
 from partbench.datasets.places.annotation import Regions, decode_codes, labels_of_json, labels_of_text
 from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 from partbench.datasets.text_table import AGAIN

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partbench import InputError
-from partbench.datasets.links import sizes_in
+from partbench.datasets.folder_files import sizes_in
 from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 from partbench.datasets.text_table import AGAIN, text_of
 

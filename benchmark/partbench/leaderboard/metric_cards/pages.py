@@ -13,7 +13,7 @@ from partbench.leaderboard.metric_cards.card import Card, Cards
 from partbench.leaderboard.metric_cards.picture import dose_picture
 from partbench.leaderboard.metric_cards.tables import CHEATS, DOSE, IMAGES, LIMITS, ORDERS, OTHERS, OWN, WEIGHTS
 from partbench.results.schema import safe_name
-from partbench.results.sealed import writing
+from partbench.whole_files import writing
 
 FOLDER, INDEX = "metrics", "README.md"
 _RULES = "[how the verdicts are found](../../docs/metrics.md)"

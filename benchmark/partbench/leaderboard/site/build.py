@@ -19,7 +19,7 @@ from partbench.leaderboard.site.metric_pages import CardTables, metric_pages, ve
 from partbench.leaderboard.site.pictures import FOLDER, RENDERED, SUFFIX, Chosen, chosen_pictures, pictures_from
 from partbench.leaderboard.site.submissions import submission_pages
 from partbench.leaderboard.site.templating import STATIC, static
-from partbench.results.sealed import writing
+from partbench.whole_files import writing
 
 _GENERATED = (".html", ".css", ".js", SUFFIX)
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from partbench.errors import InputError
-from partbench.results.sealed import write_whole
+from partbench.whole_files import write_whole
 
 FILE = "checkpoint.safetensors"
 State = dict[str, Tensor]

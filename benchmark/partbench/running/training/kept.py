@@ -11,9 +11,9 @@ from typing import Any
 from safetensors.torch import save
 
 from partbench.errors import InputError
-from partbench.results.sealed import write_whole
 from partbench.running.training.checkpoint import FILE, State
 from partbench.running.training.space import LOCK
+from partbench.whole_files import write_whole
 
 PLUGIN = '''"""{name}: {network}, trained on {task} by `bench performer train`; card.md says how well it does."""
 

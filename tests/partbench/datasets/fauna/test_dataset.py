@@ -1,4 +1,4 @@
-"""The dataset `fauna`: splits that do not overlap, kept on disk once rendered, the same however they are asked for."""
+"""The dataset `fauna`: splits that do not overlap, animals and attribute scenes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional as F
 
 from partbench.datasets.fauna.attributes import ATTRIBUTE_NAMES
-from partbench.datasets.fauna.dataset import MANY, AttributeSet, Fauna, FaunaAttributes, FaunaSet
-from partbench.datasets.fauna.vocabulary import CATEGORIES, FINE_PARTS, PART_NAMES, merged_part
-
-BODY = [{merged_part(fine) for fine in FINE_PARTS[category]} for category in CATEGORIES]
+from partbench.datasets.fauna.dataset import AttributeSet, Fauna, FaunaAttributes
+from partbench.datasets.fauna.scene_set import FaunaSet
+from partbench.datasets.fauna.vocabulary import PART_NAMES
 
 
 @pytest.fixture
@@ -21,91 +19,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def scenes(**other) -> FaunaSet:
-    return FaunaSet(**{"seed": 7, "count": MANY + 2, "size": 24, **other})
-
-
-def same(a, b) -> bool:
-    pairs = [(a.pixels, b.pixels), (a.labels, b.labels), (a.boxes, b.boxes), (a.masks, b.masks)]
-    landmarks = torch.equal(a.landmarks.nan_to_num(-1), b.landmarks.nan_to_num(-1))
-    return a.ids == b.ids and landmarks and all(torch.equal(x, y) for x, y in pairs)
-
-
-def test_few_images_and_the_kept_split_agree(folder: Path) -> None:
-    few = scenes().batch([3, 1])
-    assert not list(folder.rglob("*.npz"))
-    whole = scenes()
-    whole.batch(range(MANY))
-    assert len(list(folder.rglob("*.npz"))) == 1
-    assert same(few, whole.batch([3, 1]))
-    assert same(few, scenes().batch([3, 1]))
-
-
-def test_a_torn_file_is_rendered_again_with_a_warning(folder: Path) -> None:
-    first = scenes().batch(range(MANY))
-    (path,) = folder.rglob("*.npz")
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.warns(UserWarning, match=r"\.npz is damaged"):
-        assert same(first, scenes().batch(range(MANY)))
-
-
-def test_progress_is_told_to_the_end(folder: Path) -> None:
-    seen = []
-    scenes(progress=lambda what, done, total: seen.append((done, total))).batch(range(MANY))
-    assert seen[-1] == (MANY + 2, MANY + 2)
-
-
 def test_splits_share_no_scene_and_are_balanced() -> None:
     fauna = Fauna(size=64)
     assert fauna.train.seed != fauna.test.seed
     for split in (fauna.train, fauna.test):
         assert split.labels.bincount().tolist() == [len(split) // 6] * 6
-
-
-def test_fingerprints_tell_sizes_seeds_and_parts_left_out_apart() -> None:
-    sets = [scenes(), scenes(seed=8), scenes(size=25), scenes(count=70), scenes(without=("head",))]
-    assert len({s.fingerprint for s in sets}) == len(sets)
-
-
-def test_a_scene_without_a_part_has_another_id_and_no_such_part() -> None:
-    whole, headless = scenes(), scenes(without=("head",))
-    a, b = whole.batch([0, 4]), headless.batch([0, 4])
-    assert not set(a.ids) & set(b.ids)
-    assert a.masks[:, 0].any()
-    assert not b.masks[:, 0].any()
-
-
-@pytest.mark.parametrize("part", PART_NAMES)
-def test_without_a_part_all_pixels_away_from_it_stay(folder: Path, part: str) -> None:
-    """A pixel changes only on the part or beside it, where a finer drawing of the scene shows the part."""
-    whole, rest = scenes().batch(range(12)), scenes().batch_without(range(12), part)
-    finer = scenes(size=96).batch(range(12)).masks[:, PART_NAMES.index(part)].float()
-    near = F.max_pool2d(F.max_pool2d(finer[:, None], 4), 3, 1, 1)[:, 0] > 0
-    changed = (whole.pixels != rest.pixels).any(1)
-    assert not (changed & ~near).any()
-    assert changed.any(2).any(1).tolist() == near.any(2).any(1).tolist()
-    assert not rest.masks[:, PART_NAMES.index(part)].any()
-    assert torch.equal(whole.labels, rest.labels)
-
-
-@pytest.mark.parametrize("part", ["legs", "front_legs", "back_legs"])
-def test_without_a_part_that_it_lacks_an_image_stays_to_the_bit(folder: Path, part: str) -> None:
-    many = scenes()
-    rows = [i for i in range(24) if part not in BODY[i % 6]]
-    assert rows
-    assert torch.equal(many.batch(rows).pixels, many.batch_without(rows, part).pixels)
-
-
-def test_images_without_a_part_are_those_of_a_split_without_it(folder: Path) -> None:
-    split = scenes(without=("tail",))
-    few = split.batch_without([5, 2], "head")
-    assert same(few, scenes(without=("tail", "head")).batch([5, 2]))
-    assert not set(few.ids) & {*split.batch([5, 2]).ids, *split.batch_without([5, 2], "torso").ids}
-    assert not list(folder.rglob("*.npz"))
-    assert same(split.batch_without(range(MANY), "head")[2:3], split.batch_without([2], "head"))
-    assert len(list(folder.rglob("*.npz"))) == 1  # kept: later calls render nothing
-    with pytest.raises(ValueError, match="did you mean 'head'"):
-        split.batch_without([0], "hed")
 
 
 def test_what_an_animal_wears_goes_with_its_part(folder: Path) -> None:

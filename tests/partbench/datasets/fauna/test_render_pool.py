@@ -39,7 +39,7 @@ def test_a_bare_script_without_a_guard_renders_a_whole_split_on_a_cold_cache(tmp
     script.parent.mkdir()
     script.write_text(
         "print('once')\n"
-        "from partbench.datasets.fauna.dataset import FaunaSet\n"
+        "from partbench.datasets.fauna.scene_set import FaunaSet\n"
         "print(FaunaSet(1, 70, 16).batch(range(70)).pixels.shape[0])\n"
     )
     environment = {**os.environ, "PARTBENCH_CACHE": str(tmp_path / "cold")}

@@ -29,7 +29,7 @@ def squares() -> Iterator[ModuleType]:
         import squares_plugin
 
         yield squares_plugin
-    for name in ("squares_plugin", "tiny_network"):
+    for name in ("squares_plugin", "tiny_network", "coloured_squares"):
         sys.modules.pop(name, None)
 
 
