@@ -31,6 +31,7 @@ from partbench.datasets.cub.layout import (
     CubFolder,
 )
 from partbench.datasets.photograph import CropMemory, Edges, as_pixels, crop_to_edges, decode, scaled
+from partbench.datasets.splits import warn_of_lacking
 
 MATLAB_SHIFT = 0.5  # px: MATLAB puts the centre of the first pixel at 1, a Batch puts it at 0.5
 SLACK = 1.0  # px that boxes and landmarks may lie beyond the edge of their photograph: some boxes do
@@ -183,6 +184,7 @@ class Cub(Dataset):
         labels = self._labels(birds)
         splits = [self._split(folder, birds, sizes, labels, training) for training in (True, False)]
         self.train, self.test = splits
+        warn_of_lacking(self)
 
     @classmethod
     def categories_in(cls, root: Path | None) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, NotAppl
 from partbench.datasets.funnybirds.layout import CLASSES, COUNTS, FunnyBirdsFolder, Pictures
 from partbench.datasets.funnybirds.part_map import NOTHING, PARTS, expect_edges, part_labels
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode, nearest
+from partbench.datasets.splits import warn_of_lacking
 
 CATEGORIES = tuple(f"class_{number:02d}" for number in range(CLASSES))
 PNG_END = b"IEND\xaeB`\x82"
@@ -149,6 +150,7 @@ class FunnyBirds(Dataset):
         self.classes = self.categories = tuple(CATEGORIES[number] for number in present)
         train, test = (folder.pictures(split, present) for split in COUNTS)
         self.train, self.test = self._set(folder, train, present), self._set(folder, test, present)
+        warn_of_lacking(self)
         removals = folder.removals(test)
         self.test.has_removals = bool(removals)
         self.test.fingerprint = hashlib.sha256(f"{self.test.fingerprint} {removals}".encode()).hexdigest()
