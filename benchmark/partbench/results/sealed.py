@@ -55,7 +55,8 @@ def write_sealed(
 def write_whole(path: Path, data: bytes, check: Callable[[Path], object] = lambda written: None) -> None:
     """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError.
 
-    What is there and is no regular file, such as a device or a pipe, is not replaced, which is an OSError too. `check` is given the file under its other name, and refuses it by raising.
+    What is no regular file, such as a device or a pipe, is not replaced. `check` is given the file under its other
+    name, and refuses it by raising.
     """
     if path.exists() and not path.is_file():
         raise FileExistsError(errno.EEXIST, f"{path.name} is there and is no regular file")
