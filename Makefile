@@ -34,7 +34,7 @@ planted: .venv/installed  ## planted runs, which metric cards are made from, and
 mutants: .venv/mutants  ## mutation testing; MODULES="functional/location nn" for a part, JOBS for the number at once
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(MODULES)
 
-reference: .venv/installed  ## all results anew, resumable; DATA=folder of photographs, JOBS, HOURS
+reference: .venv/installed  ## all results anew, resumable; DATA=folder of animal_part and cub, JOBS, HOURS
 	$(BIN)/python scripts/reference.py $(if $(DATA),--data-root $(DATA)) $(if $(JOBS),--jobs $(JOBS)) $(if $(HOURS),--hours $(HOURS))
 
 .venv/docs: .venv/installed

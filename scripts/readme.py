@@ -60,9 +60,13 @@ IN_RUN = (
     "relative_deviation",
 )  # fmt: skip
 FINDINGS = (
-    "icnn-instability", "icnn-interpretability", "autoencoder-instability", "additive-entropy",
-    "srae-nn-orthogonality", "srae-sae-orthogonality", "srae-nn-regression",
+    ("icnn-instability",), ("icnn-interpretability",), ("autoencoder-instability",), ("additive-entropy",),
+    ("srae-nn-orthogonality", "srae-nn-regression"),
 )  # fmt: skip
+PAPERS = {
+    "interpretable-cnn": "interpretable CNNs", "explainer-autoencoder": "explainer auto-encoders",
+    "additive-explainer": "additive explainer", "srae": "SRAE",
+}  # fmt: skip
 PICTURES = {
     "picture": Picture(
         "srae", "fauna/multi:bird", "", "docs/srae-fauna-bird.png",
@@ -122,28 +126,57 @@ def draw(picture: Picture, rows: pd.DataFrame) -> None:
 
 
 def findings(claims: pd.DataFrame) -> str:
-    """Claims to quote, with published and measured numbers; then those that fail, and how many are open."""
+    """Five findings to quote; then the claims that fail or whose setting is not reproduced, and how many are open."""
     lines = claims[(claims["role"] == "claim") & (claims["measured"] != "")]
-    chosen = lines[lines["claim"].isin(FINDINGS)].assign(place=lambda rows: rows["claim"].map(FINDINGS.index))
-    rows = [_finding(row) for row in chosen.sort_values(["place", "board"]).to_dict("records")]
-    table = grid(["claim", "board", "published", "measured", "verdict"], rows)
+    quoted = [_finding(place, lines[lines["claim"].isin(names)]) for place, names in enumerate(FINDINGS, 1)]
     count = lines["verdict"].value_counts()
     told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.items())
-    failed = lines.loc[lines["verdict"] == "does not", ["claimed", "board"]].itertuples(index=False, name=None)
-    against = "; ".join(f"{escape(claimed)} ({escape(board)})" for claimed, board in failed) or "none"
-    return f"{table}\n\nOf {len(lines)} lines of the ledger that have a number: {told}. *Does not*: {against}."
+    against = [
+        f"- {escape(row['claimed'])} ({escape(PAPERS[row['paper']])}): {_measured(row)}"
+        for verdict in ("does not", "setting not reproduced")
+        for row in lines[lines["verdict"] == verdict].to_dict("records")
+    ]
+    total = f"Of {len(lines)} lines of the ledger that have a number: {told}. Those that fail or are not reproduced:"
+    return "\n\n".join([*quoted, total, "\n".join(against), _tried(claims)])
 
 
-def _finding(row: Mapping[Hashable, Any]) -> list[str]:
-    measured, low, high = (number(float(row[name])) for name in ("measured", "low", "high"))
+def _finding(place: int, lines: pd.DataFrame) -> str:
+    """Claims of one paper, each with its boards below it."""
+    of_claims = [
+        [f"*{escape(claimed)}* ({escape(PAPERS[of.iloc[0]['paper']])}, {escape(of.iloc[0]['source'])})."]
+        + [f"   - {_measured(row)}" for row in of.sort_values("board").to_dict("records")]
+        for claimed, of in lines.groupby("claimed", sort=False)
+    ]
+    return "\n".join([f"{place}. {of_claims[0][0]}", *of_claims[0][1:]] + [
+        line for head, *rest in of_claims[1:] for line in ("", f"   {head}", *rest)
+    ])  # fmt: skip
+
+
+def _measured(row: Mapping[Hashable, Any]) -> str:
+    """A line of the ledger: the board, the number with its interval, what is published, the verdict and its reason."""
+    value, low, high = (number(float(row[name])) for name in ("measured", "low", "high"))
     seeds = " °" if row["one_seed"] == "True" else ""
-    published = "—" if row["published"] == "" else f"{row['unit']} {number(float(row['published']))}"
+    published = f", published {number(float(row['published']))}" if row["published"] else ""
     size = f", {row['size']}" if row["size"] else ""
     why = f": {row['lacks']}" if row["lacks"] else ""
-    return [
-        escape(f"{row['claimed']} ({row['source']})"), escape(row["board"]), published,
-        f"{row['unit']} {measured} [{low}, {high}]{seeds}", escape(f"{row['verdict']}{size}{why}"),
-    ]  # fmt: skip
+    board = f"`{row['board']}`"
+    return (
+        f"{board}: {row['unit']} {value} [{low}, {high}]{seeds}{published}; **{row['verdict']}**{escape(size + why)}."
+    )
+
+
+def _tried(claims: pd.DataFrame) -> str:
+    """By claim that is not reproduced somewhere: how many other options were tried, and with how many it holds."""
+    lines = claims[(claims["role"] == "claim") & (claims["measured"] != "")]
+    open_claims = lines.loc[lines["verdict"] == "setting not reproduced", "claim"].unique()
+    tried = claims[claims["claim"].isin(open_claims) & claims["role"].isin(["option", "ablation"])]
+    told = [
+        f"{escape(claimed)}: {len(of)} other options on {' and '.join(f'`{board}`' for board in of['board'].unique())},"
+        f" with {(of['verdict'] == 'holds').sum()} of them it holds."
+        for claimed, of in tried.groupby("claimed", sort=False)
+    ]
+    where = "[Which settings carry the effect](leaderboards/claims.md#which-settings-carry-the-effect)"
+    return " ".join(["Tried for what was not reproduced:", *told, f"{where} has the numbers."]) if told else ""
 
 
 def excerpt(page: str) -> str:

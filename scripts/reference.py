@@ -1,11 +1,12 @@
 """Make all results of the repository anew: `make reference`. Finished cells are kept, so that it can be interrupted.
 
     python scripts/reference.py --plan                       # the cells and the expected hours, nothing else
-    python scripts/reference.py --data-root DIR --jobs 2     # DIR holds the photographs of Animal-Part
+    python scripts/reference.py --data-root DIR --jobs 2     # DIR holds the folders animal_part and cub
     python scripts/reference.py --commit                     # a git commit of results/ after every part
 
+A performer of our own training, a network that no paper used, is trained first: `performers/resnet18_fauna`.
 The parts run in order. If they are expected to take longer than `--hours`, parts of variants are dropped from the
-end; seeds never are. Without photographs, parts that need them are left out.
+end; seeds never are. Parts of photographs whose folder is not there are left out.
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ FLOORS = ("centre_map", "corner_map", "uniform", "edges", "colour", "mean_logit"
 ONE_LOGIT = ("top_conv", "excitation_bp", "z", "lasso", "cae", "nn", "sae", "srae")
 RANDOM = ("random_maps", "lasso", "cae", "nn", "sae", "srae")  # not deterministic: they need further seeds
 ADDITIVE = ("additive", "additive_no_prior")
+PHOTOGRAPHS = ("animal_part", "cub")
 FURTHER, THREE, FIVE = (1, 2), (0, 1, 2), (0, 1, 2, 3, 4)
 ORDINARY = ("network=ordinary",)
 MASKED = ("gradient=exact", "mask=true", "mask_after_pool=true", "rho=1")
+TRAINED = REPOSITORY / "performers" / "resnet18_fauna"
+TRAINING = ("fauna/multi", "--network", "torchvision:resnet18,size=64", "--weights", "random")
 MASK_ALONE = ("loss=false", "mask=true", "mask_after_pool=true")
 
 
@@ -59,9 +63,14 @@ class Part:
     variant: bool = False
 
     @property
-    def photographs(self) -> bool:
-        """Whether it needs the photographs of Animal-Part."""
-        return any(task.startswith("animal_part") for task in self.tasks)
+    def photographs(self) -> set[str]:
+        """The datasets of photographs that it needs."""
+        return {task.partition("/")[0] for task in self.tasks} & {*PHOTOGRAPHS}
+
+    @property
+    def trained(self) -> bool:
+        """Whether it explains the performer of our own training."""
+        return any(task.endswith(f"@{TRAINED.name}") for task in self.tasks)
 
     @property
     def title(self) -> str:
@@ -87,11 +96,12 @@ def _parts() -> Iterator[Part]:
         yield Part(("top_conv",), tasks, seeds, ORDINARY)
     yield Part(ADDITIVE, ("animal_part/*",))
     yield Part(("autoencoder",), ("animal_part/*", "animal_part/multi"))
-    for tasks in (("animal_part/multi:*",), ("animal_part/multi:*@lite0",)):
-        yield Part((*FLOORS, *ONE_LOGIT), tasks, (0,))
-        yield Part(RANDOM, tasks, FURTHER)
+    for tasks in ("animal_part/multi:*", "animal_part/multi:*@lite0", "cub/multi:*", "animal_part/multi:*@lite1"):
+        yield Part((*FLOORS, *ONE_LOGIT), (tasks,), (0,))
+        yield Part(RANDOM, (tasks,), FURTHER)
     for world in ("fauna_species", "fauna_scenes"):  # the settings of SRAE on CUB and on Places
         yield Part((*FLOORS, *ONE_LOGIT), (f"{world}/multi:*",))
+    yield Part((*FLOORS, *ONE_LOGIT), (f"fauna/multi:*@{TRAINED.name}",), (0,))
     yield from _variants()
 
 
@@ -111,7 +121,9 @@ def _variants() -> Iterator[Part]:
                  "mask=true", "loss=false mask=true", "dropout=0.5", " ".join(MASKED)):  # fmt: skip
         yield replace(one, options=tuple(text.split()))
     yield replace(one, explainers=("top_conv",), options=(*ORDINARY, "after_pool=true"))
-    yield Part(("autoencoder_cls",), ("fauna/*", "animal_part/*"), (0,), variant=True)
+    yield Part(("top_conv",), ("fauna/*", "animal_part/*"), (0,), ("layer=target",), variant=True)
+    for tasks in (("fauna/*", "animal_part/*"), ("fauna/multi", "animal_part/multi")):
+        yield Part(("autoencoder_cls",), tasks, (0,), variant=True)
     yield Part(ADDITIVE, ("animal_part/*",), (0,), ("bias=zero",), variant=True)
 
 
@@ -121,12 +133,11 @@ PARTS = tuple(_parts())
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan, then run part by part. The exit code of the first part that was interrupted or refused; 1 for failures."""
     given = _arguments(argv)
-    parts = [part for part in PARTS if given.data_root or not part.photographs]
-    if len(parts) < len(PARTS):
-        print(f"without --data-root: {len(PARTS) - len(parts)} of {len(PARTS)} parts, those of photographs, left out")
     try:
         with interruptible():
-            forecast = Forecast(Workbench(load(), given.data_root), given.results)
+            workbench = Workbench(load(trained(train=not given.plan)), given.data_root)
+            parts = at_hand(PARTS, workbench)
+            forecast = Forecast(workbench, given.results)
             timed = [(part, forecast.seconds(part) / given.jobs) for part in parts]
             chosen = within(timed, given.hours * 3600)
             print_plan(timed, chosen, given)
@@ -137,6 +148,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("reference: interrupted; finished cells are kept, the same command goes on from there", file=sys.stderr)
         return INTERRUPTED
+
+
+def at_hand(parts: Sequence[Part], workbench: Workbench) -> list[Part]:
+    """The parts whose photographs have a folder of their own; a line says of the others what they need."""
+    roots = {name: workbench.root_of(name) for name in PHOTOGRAPHS}
+    missing = {name for name, root in roots.items() if root is None or root == workbench.data_root}
+    found = [part for part in parts if not part.photographs & missing]
+    if len(found) < len(parts):
+        without = f"no folder of {' and '.join(sorted(missing))} in --data-root, nor noted by `bench data add`"
+        print(f"{without}: {len(parts) - len(found)} of {len(parts)} parts left out")
+    if TRAINED.is_dir():
+        return found
+    print(f"{TRAINED.name} is not trained yet, parts with it left out: {' '.join(training()[2:])}")
+    return [part for part in found if not part.trained]
+
+
+def trained(train: bool) -> list[Path]:
+    """The plugin file of the performer of our own training, which is trained first if need be; none if not to be."""
+    if train and not TRAINED.is_dir():
+        subprocess.run(training(), check=True)
+    return [TRAINED / "performer.py"] if TRAINED.is_dir() else []
+
+
+def training() -> list[str]:
+    """The command that trains a performer of our own."""
+    words = [*TRAINING, "--name", TRAINED.name, "--out", str(TRAINED)]
+    return [sys.executable, "-m", "partbench", "performer", "train", *words]
 
 
 @dataclass
@@ -218,6 +256,7 @@ def command(part: Part, given: argparse.Namespace) -> list[str]:
     words = [sys.executable, "-m", "partbench", "run", "--no-pictures", "--results", str(given.results)]
     words += ["--jobs", str(given.jobs), "--device", given.device]
     words += ["--data-root", str(given.data_root)] if given.data_root else []
+    words += ["--plugin", str(TRAINED)] if part.trained else []
     for option, values in (("--plugin", part.explainers), ("--task", part.tasks), ("--seed", part.seeds)):
         words += [word for value in values for word in (option, str(value))]
     return words + [word for text in part.options for word in ("-o", text)]
@@ -233,7 +272,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="reference", description="Make all results of the repository anew.")
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     parser.add_argument("--results", type=Path, default=REPOSITORY / "results")
-    parser.add_argument("--data-root", type=Path, help="the photographs of Animal-Part")
+    parser.add_argument("--data-root", type=Path, help="holds the folders animal_part and cub")
     parser.add_argument("--jobs", type=int, default=2, help="workers (default: 2)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu")
     parser.add_argument("--hours", type=float, default=4.0, help="drop variants to stay within (default: 4)")

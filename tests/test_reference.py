@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from partbench.errors import InputError
+from partbench.opening import Workbench
+from partbench.registry import load
 from partbench.results.store import load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -51,16 +53,33 @@ def test_no_two_parts_hold_the_same_cells(reference: types.ModuleType) -> None:
     assert len(cells) == len(set(cells))
 
 
+def test_parts_are_left_out_whose_photographs_or_performers_are_not_there(
+    reference: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cub").mkdir()
+    here, rendered, elsewhere = (
+        reference.Part(("srae",), (tasks,)) for tasks in ("cub/multi:*", "fauna/multi:*", "animal_part/multi:*@lite0")
+    )
+    ours = reference.Part(("srae",), (f"fauna/multi:*@{reference.TRAINED.name}",))
+    workbench, every = Workbench(load(), tmp_path), (here, rendered, elsewhere, ours)
+    monkeypatch.setattr(reference, "TRAINED", tmp_path / reference.TRAINED.name)
+    assert reference.at_hand(every, workbench) == [here, rendered]
+    (tmp_path / reference.TRAINED.name).mkdir()
+    assert reference.at_hand(every, workbench) == [here, rendered, ours]
+
+
 def test_a_part_is_planned_run_and_then_done(
     reference: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     part = reference.Part(("mean_logit",), ("fauna/multi:bird",), (0,))
     monkeypatch.setattr(reference, "PARTS", (part, reference.Part(("srae",), ("animal_part/multi:*",))))
+    monkeypatch.setenv("PARTBENCH_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setattr(reference, "trained", lambda train: [])
     given = ["--results", str(tmp_path / "results"), "--jobs", "1"]
     assert reference.main([*given, "--plan"]) == 0
     assert not (tmp_path / "results").exists()
     printed = capfd.readouterr().out
-    assert "1 of 2 parts, those of photographs, left out" in printed
+    assert "no folder of animal_part and cub in --data-root, nor noted by `bench data add`: 1 of 2 parts" in printed
     assert " 1.0 min  mean_logit on fauna/multi:bird\n1 parts, about 1.0 min" in printed
     assert reference.main(given) == 0
     assert load_results(tmp_path / "results")["explainer"].unique().tolist() == ["mean_logit"]
