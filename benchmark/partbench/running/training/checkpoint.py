@@ -67,7 +67,7 @@ def _digest(tensors: State, metadata: Mapping[str, str]) -> str:
     known = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
         known.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-        known.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        known.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return known.hexdigest()
 
 
