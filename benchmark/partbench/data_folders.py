@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +22,13 @@ from partbench.errors import InputError
 from partbench.whole_files import write_whole
 
 SECTION = "data"
+LARGEST = 1_000_000  # bytes of the config file
 
 
 def config_file() -> Path:
     """The config file: $PARTBENCH_CONFIG, else config.toml in the user's config folder of the platform."""
     if given := os.environ.get("PARTBENCH_CONFIG", "").strip():
-        return Path(given).expanduser()
+        return expanded(Path(given), "PARTBENCH_CONFIG")
     import platformdirs
 
     return Path(platformdirs.user_config_dir("partbench")) / "config.toml"
@@ -32,22 +37,52 @@ def config_file() -> Path:
 def folder_of_environment() -> Path | None:
     """The folder that $PARTBENCH_DATA names, which takes the place of --data-root; None if it is unset or empty."""
     given = os.environ.get("PARTBENCH_DATA", "").strip()
-    return Path(given).expanduser().absolute() if given else None
+    return expanded(Path(given), "PARTBENCH_DATA").absolute() if given else None
 
 
 def folder_of_config(dataset: str) -> Path | None:
     """The folder that the config file names for a dataset. Raises InputError for a file that is broken."""
     file = config_file()
     folders = _folders(file, _parsed(file, _text(file)))
-    return Path(folders[dataset]).expanduser() if dataset in folders else None
+    return expanded(Path(folders[dataset]), f"{file}: {SECTION}.{dataset}") if dataset in folders else None
+
+
+def expanded(path: Path, source: str) -> Path:
+    """A path with the home folder in place of `~`. Raises InputError, naming its source, for a user who is not here."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{source} is {path}, whose home folder is not known; write the whole path") from error
 
 
 def note_folder(dataset: str, folder: Path) -> Path:
     """Write the folder of a dataset to the config file, and return that file; the rest of it stays as it is.
 
-    Raises InputError for a file that is broken or cannot be written.
+    Of several processes that do so one waits for the other. Raises InputError for a file that is broken or cannot be
+    written.
     """
     file = config_file()
+    with _alone(file):
+        _note(file, dataset, folder)
+    return file
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Hold the lock of the config file, whose file is removed again; where there can be none, nobody is waited for."""
+    from filelock import FileLock
+
+    lock = FileLock(file.parent / f".{file.name}.lock")
+    with ExitStack() as held:
+        with suppress(OSError, NotImplementedError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            held.callback(lock.release)
+            held.callback(Path(lock.lock_file).unlink, missing_ok=True)  # while it is held
+        yield
+
+
+def _note(file: Path, dataset: str, folder: Path) -> None:
     before = _text(file)
     entry = f"{_key(dataset)} = {json.dumps(str(folder), ensure_ascii=False)}"
     after = _with_entry(before, dataset, entry)
@@ -55,12 +90,11 @@ def note_folder(dataset: str, folder: Path) -> Path:
     expected[SECTION] = {**_folders(file, expected), dataset: str(folder)}
     try:
         changed_alone = tomllib.loads(after) == expected
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         changed_alone = False
     if not changed_alone:
         raise InputError(f"cannot change {file} without changing more of it; write this under [{SECTION}]: {entry}")
     _write(file, after)
-    return file
 
 
 def _with_entry(text: str, dataset: str, entry: str) -> str:
@@ -83,17 +117,20 @@ def _key(dataset: str) -> str:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        about = file.stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:  # a pipe would be waited for
+            raise InputError(f"the config file {file} is no file of at most {LARGEST:,} bytes; mend or remove it")
+        return file.read_bytes().decode("utf-8-sig")  # with its line ends
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read the config file {file}: {error}; mend or remove it") from error
 
 
 def _parsed(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of thousands of digits, of deep nesting
         raise InputError(f"the config file {file} is no TOML: {error}; mend or remove it") from error
 
 
@@ -103,14 +140,18 @@ def _folders(file: Path, config: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(folders, dict):
         raise InputError(f"the config file {file}: {SECTION} is {folders!r:.60}, expected a section [{SECTION}]")
     for name, folder in folders.items():
-        if not isinstance(folder, str) or not Path(folder).expanduser().is_absolute():
-            raise InputError(f"the config file {file}: {SECTION}.{name} is {folder!r:.60}, expected an absolute path")
+        source = f"the config file {file}: {SECTION}.{name}"
+        if not isinstance(folder, str) or not expanded(Path(folder), source).is_absolute():
+            raise InputError(f"{source} is {folder!r:.60}, expected an absolute path")
     return folders
 
 
 def _write(file: Path, text: str) -> None:
+    """Write whole or not at all; a link stays one, and the file's permissions stay as they are."""
+    target = Path(os.path.realpath(file))
+    keep_mode = partial(shutil.copymode, target) if target.exists() else lambda part: None
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, text.encode())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, text.encode(), keep_mode)
     except (OSError, UnicodeEncodeError) as error:
         raise InputError(f"cannot write the config file {file}: {error}; or name it with PARTBENCH_CONFIG") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import uuid
@@ -26,8 +27,11 @@ def writing(folder: Path) -> Iterator[None]:
 def write_whole(path: Path, data: bytes, check: Callable[[Path], object] = lambda written: None) -> None:
     """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError.
 
-    `check` is given the file under its other name, and refuses it by raising.
+    What is no regular file, such as a device or a pipe, is not replaced. `check` is given the file under its other
+    name, and refuses it by raising.
     """
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, f"{path.name} is there and is no regular file")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:

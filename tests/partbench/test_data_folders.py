@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,13 @@ def test_any_path_is_read_back_or_refused_with_the_line_to_write(config: Path, t
         ("[data]\ncub = 3", "data.cub is 3, expected an absolute path"),
         ('[data]\ncub = "here"', "data.cub is 'here', expected an absolute path"),
         ("\xff", "cannot read the config file .*; mend or remove it"),
+        ("a = " + "9" * 5000, "is no TOML: .*; mend or remove it"),
+        ("a = " + "[" * 5000, "is no TOML: .*; mend or remove it"),
+        ("#" * 1_000_001, "is no file of at most 1,000,000 bytes; mend or remove it"),
+        (
+            '[data]\ncub = "~nobody-of-this-name/x"',
+            "data.cub is ~nobody.*, whose home folder is not known; write the whole",
+        ),
     ],
 )
 def test_a_broken_config_file_is_named_with_what_is_wrong(config: Path, text: str, expected: str) -> None:
@@ -83,6 +92,37 @@ def test_a_broken_config_file_is_named_with_what_is_wrong(config: Path, text: st
     with pytest.raises(InputError, match=expected):
         note_folder("celeba", Path("/x"))
     assert config.read_bytes() == text.encode("latin-1")
+
+
+def test_a_pipe_and_a_loop_of_links_are_refused_without_waiting(config: Path) -> None:
+    config.parent.mkdir()
+    os.mkfifo(config)
+    with pytest.raises(InputError, match=r"is no file of at most"):
+        note_folder("cub", Path("/x"))
+    config.unlink()
+    config.symlink_to(config.name)
+    with pytest.raises(InputError, match=r"cannot read the config file .*; mend or remove it"):
+        folder_of_config("cub")
+
+
+def test_line_ends_a_link_and_permissions_of_the_config_file_stay(config: Path) -> None:
+    config.parent.mkdir()
+    real = config.with_name("real.toml")
+    real.write_bytes(b"# mine\r\n[data]\r\n")
+    real.chmod(0o600)
+    config.symlink_to(real.name)
+    note_folder("cub", Path("/x"))
+    assert config.is_symlink()
+    assert real.read_bytes().startswith(b"# mine\r\n[data]\r\ncub")
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert folder_of_config("cub") == Path("/x")
+    assert sorted(path.name for path in config.parent.iterdir()) == [config.name, real.name]
+
+
+def test_nobody_loses_what_another_process_notes(config: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: note_folder(name, Path("/x")), map(str, range(40))))
+    assert len(tomllib.loads(config.read_text())["data"]) == 40
 
 
 def test_what_would_take_more_than_a_line_is_left_to_the_user(config: Path) -> None:

@@ -70,3 +70,14 @@ def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) ->
         writing(tmp_path / "file"),
     ):
         write_whole(tmp_path / "file" / "a", b"new")
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        pytest.raises(InputError, match=r"cannot write to .*: pipe is there and is no regular file"),
+        writing(tmp_path),
+    ):
+        write_whole(tmp_path / "pipe", b"new")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

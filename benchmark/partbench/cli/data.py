@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,14 +103,14 @@ def add(name: str, folder: Path, files: tuple[Path, ...]) -> None:
       bench data add cub ~/data/CUB_200_2011
     """
     from partbench.cli.data_check import examined
-    from partbench.data_folders import note_folder
+    from partbench.data_folders import expanded, note_folder
     from partbench.plugin import silent
     from partbench.registry import load
 
     registry = load(files)
     if not registry.find("datasets", name).cls.needs_root:
         raise InputError(f"{name} needs no folder: it comes with its plugin")
-    place = folder.expanduser().resolve()
+    place = Path(os.path.realpath(expanded(folder, "FOLDER")))  # Path.resolve raises RuntimeError for a loop
     rows = examined(registry, name, place, False, silent)
     for row in rows:
         if row["status"] == "broken":

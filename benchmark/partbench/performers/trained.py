@@ -118,7 +118,7 @@ def load_stages(performer: Performer, weights: Mapping[str, Tensor], path: Path)
 def _description(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}; `bench performer train` writes it") from error
     for key, kind in EXPECTED.items():
         if not isinstance(found.get(key), kind):

@@ -31,9 +31,11 @@ from partbench.datasets.cub.layout import (
     CubFolder,
 )
 from partbench.datasets.photograph import CropMemory, Edges, as_pixels, crop_to_edges, decode, scaled
+from partbench.datasets.splits import warn_of_lacking
 
 MATLAB_SHIFT = 0.5  # px: MATLAB puts the centre of the first pixel at 1, a Batch puts it at 0.5
 SLACK = 1.0  # px that boxes and landmarks may lie beyond the edge of their photograph: some boxes do
+LEAST_WITHIN = 0.5  # of a box's area that must lie within its photograph
 HALF = 128  # grey level from which on a pixel of a segmentation counts to the bird: half of those who drew it
 
 
@@ -115,17 +117,21 @@ class CubSet(ImageSet):
         return crop_to_edges(photo, frame, self.size)
 
     def _box(self, row: int, width: int, height: int) -> Edges:
-        """The edges of the bird's box, rounded to px and cut off at the photograph.
+        """The edges of the bird's box, rounded to px and cut off at the photograph, which at least half of it lies in.
 
         Published corners are taken as MATLAB's, as the released code of interpretable CNNs does: both are included.
         """
-        x, y, across, down = self.birds.boxes[row]
-        low, high = np.floor(np.array([x, y]) + 0.5) - 1, np.floor(np.array([x + across, y + down]) + 0.5)
-        low, high = np.maximum(low, 0).astype(int), np.minimum(high, [width, height]).astype(int)
-        if (high <= low).any():
-            found = f"box {x:g} {y:g} {across:g} {down:g} lies outside {self.birds.names[row]}"
+        x, y, across, down = self.birds.boxes[row].tolist()
+        whole = np.floor(np.array([[x, y], [x + across, y + down]]) + 0.5) - [[1], [0]]
+        low, high = edges = np.clip(whole, 0, [width, height])
+        with np.errstate(invalid="ignore"):  # 0 / 0 for a box that rounds to nothing
+            share = np.prod((high - low) / (whole[1] - whole[0]))
+        if not share >= LEAST_WITHIN:
+            where = "mostly outside" if (high > low).all() else "outside"
+            found = f"box {x:g} {y:g} {across:g} {down:g} lies {where} {self.birds.names[row]}"
             self._refuse(BOXES_FILE, self.birds.box_rows[row], found, width, height)
-        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+        left, top, right, bottom = edges.ravel().astype(int).tolist()
+        return left, top, right, bottom
 
     def _check_landmarks(self, row: int, width: int, height: int) -> None:
         """Raise InputError for a landmark outside the photograph."""
@@ -178,6 +184,7 @@ class Cub(Dataset):
         labels = self._labels(birds)
         splits = [self._split(folder, birds, sizes, labels, training) for training in (True, False)]
         self.train, self.test = splits
+        warn_of_lacking(self)
 
     @classmethod
     def categories_in(cls, root: Path | None) -> tuple[str, ...]:

@@ -92,7 +92,10 @@ class CubFolder:
             expected = f"{number:03d}.{SPECIES[number - 1]}" if 1 <= number <= len(SPECIES) else "1 to 200"
             if name != expected:
                 raise InputError(f"{path} line {line}: class {number} is {name!r}, expected {expected}; {AGAIN}")
-        found = sorted(number for number in numbers.tolist() if (self.root / PHOTOS / folder_of(number)).is_dir())
+        there = [n + 1 for n in range(len(SPECIES)) if (self.root / PHOTOS / folder_of(n + 1)).is_dir()]
+        for number in (number for number in there if number not in numbers):
+            raise InputError(f"{path} has no line for {folder_of(number)}, a folder of {PHOTOS}/; {AGAIN}")
+        found = there
         if not found:
             raise InputError(f"{self.root / PHOTOS} has no folder of a species, such as {names[0]}/; copy it again")
         return found

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from partbench import Batch, Dataset, DatasetCard, ImageSet, InputError, NotApplicable, Register, hookimpl
 from partbench.datasets.funnybirds.layout import CLASSES, COUNTS, FunnyBirdsFolder, Pictures
-from partbench.datasets.funnybirds.part_map import NOTHING, PARTS, part_labels
+from partbench.datasets.funnybirds.part_map import NOTHING, PARTS, expect_edges, part_labels
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode, nearest
+from partbench.datasets.splits import warn_of_lacking
 
 CATEGORIES = tuple(f"class_{number:02d}" for number in range(CLASSES))
 PNG_END = b"IEND\xaeB`\x82"
@@ -39,6 +40,7 @@ class FunnyBirdsSet(ImageSet):
         self.folder, self.pictures, self.size = folder, pictures, size
         self.labels: Int[Tensor, "N"] = torch.tensor(labels, dtype=torch.long)
         self._memory = CropMemory()
+        self._shapes: dict[int, tuple[int, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,7 +48,8 @@ class FunnyBirdsSet(ImageSet):
     def batch(self, indices: Sequence[int]) -> Batch:
         """These images, with boxes (NaN where no bird shows) and part masks.
 
-        Raises InputError naming an image or part map that is cut off or cannot be decoded.
+        Raises InputError naming an image or part map that is cut off or cannot be decoded, an image of another size
+        than its part map, and a part map of other colours than those of parts.
         """
         return self._batch(indices, lambda row: self.pictures.path(row), "")
 
@@ -67,8 +70,8 @@ class FunnyBirdsSet(ImageSet):
 
     def _batch(self, indices: Sequence[int], path_of, part: str) -> Batch:  # type: ignore[no-untyped-def]
         rows, side = list(indices), self.size
-        images = [self._image(path_of(row)) for row in rows]
         labels = np.stack([self._part_labels(row) for row in rows]) if rows else np.zeros((0, side, side), np.int8)
+        images = [self._image(row, path_of(row)) for row in rows]
         labels = np.where(labels == PARTS.index(part), NOTHING, labels) if part else labels
         suffix = f"-{part}" if part else ""
         return Batch(
@@ -79,18 +82,29 @@ class FunnyBirdsSet(ImageSet):
             masks=torch.from_numpy(labels[:, None] == np.arange(len(PARTS))[:, None, None]),
         )
 
-    def _image(self, path: str) -> UInt8[ndarray, "size size 3"]:
-        return self._memory.get(path, lambda: crop(self._decoded(path), None, self.size))
+    def _image(self, row: int, path: str) -> UInt8[ndarray, "size size 3"]:
+        """An image of a row, after its part map has been read."""
+
+        def read() -> UInt8[ndarray, "size size 3"]:
+            image = self._decoded(path)
+            if image.shape != self._shapes[row]:
+                found, expected = (f"{one[1]} x {one[0]}" for one in (image.shape, self._shapes[row]))
+                where = f"{self.folder.root / path} is {found} px"
+                raise InputError(f"{where}, expected {expected} as its part map; copy the dataset again")
+            return crop(image, None, self.size)
+
+        return self._memory.get(path, read)
 
     def _part_labels(self, row: int) -> Int8[ndarray, "size size"]:
         path = self.pictures.path(row, "_part_map")
 
         def read() -> Int8[ndarray, "size size"]:
-            part_map, image = self._decoded(path), self._decoded(self.pictures.path(row))
-            if part_map.shape != image.shape:
-                found, expected = (f"{one.shape[1]} x {one.shape[0]}" for one in (part_map, image))
-                where = f"{self.folder.root / path} is {found} px"
-                raise InputError(f"{where}, expected {expected} as its image; copy the dataset again")
+            part_map = self._decoded(path)
+            self._shapes[row] = part_map.shape
+            try:
+                expect_edges(part_map)
+            except ValueError as error:
+                raise InputError(f"{self.folder.root / path} {error}; copy it again") from error
             return nearest(part_labels(part_map), self.size)
 
         return self._memory.get(path, read)
@@ -136,6 +150,7 @@ class FunnyBirds(Dataset):
         self.classes = self.categories = tuple(CATEGORIES[number] for number in present)
         train, test = (folder.pictures(split, present) for split in COUNTS)
         self.train, self.test = self._set(folder, train, present), self._set(folder, test, present)
+        warn_of_lacking(self)
         removals = folder.removals(test)
         self.test.has_removals = bool(removals)
         self.test.fingerprint = hashlib.sha256(f"{self.test.fingerprint} {removals}".encode()).hexdigest()

@@ -15,6 +15,7 @@ from partbench import InputError
 from partbench.datasets.data_root import given_root
 from partbench.datasets.folder_files import and_others, sizes_in
 from partbench.datasets.funnybirds.part_map import PARTS
+from partbench.datasets.links import check_link
 from partbench.datasets.text_table import AGAIN, json_of
 
 NESTED = "FunnyBirds"  # the folder that the archive unpacks to
@@ -98,9 +99,10 @@ class FunnyBirdsFolder:
     def removals(self, pictures: Pictures) -> list[int]:
         """Bytes of the images that lack one part, five for each image; empty where there is no such folder.
 
-        Raises InputError if some are missing.
+        Raises InputError if some are missing, and for a link out of the folder.
         """
-        if not (self.root / f"{pictures.split}_interventions").is_dir():
+        base = self.root / f"{pictures.split}_interventions"
+        if not base.is_dir():
             return []
         sizes = []
         for row in range(len(pictures.numbers)):
@@ -108,6 +110,7 @@ class FunnyBirdsFolder:
                 path = self.root / pictures.without(row, part)
                 if not path.is_file():
                     raise InputError(f"{path} is missing (image without {part}); copy {pictures.split}_interventions/")
+                check_link(path, base)
                 sizes.append(path.stat().st_size)
         return sizes
 

@@ -19,6 +19,7 @@ PALETTE = np.array([*(colour for _, colour in COLOURS), (204, 204, 210)], float)
 PALETTE_LABELS = np.array([*(label for label, _ in COLOURS), THING], np.int8)
 STRANGER = {1: 60.0, BODY: 60.0, THING: 50.0}  # by label; the grey ones are easily mistaken for each other
 STRANGERS = np.array([STRANGER.get(int(label), 10.0) for label in PALETTE_LABELS])
+MOST_MIXED, MOST_INNER = 0.5, 0.01  # of the pixels that show something; 0.04 and 0 in the published maps
 AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
 NEAR = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
 
@@ -60,6 +61,24 @@ def _pure_labels(part_map: UInt8[ndarray, "H W 3"]) -> tuple[Int8[ndarray, "H W"
     for label, (r, g, b) in COLOURS:
         labels[code == (r << 16) + (g << 8) + b] = label
     return labels, (code == 0) | (labels != NOTHING)
+
+
+def expect_edges(part_map: UInt8[ndarray, "H W 3"]) -> None:
+    """Raise ValueError if pixels of other colours than those of the palette are no antialiased edges.
+
+    They are none if they are over half of all that shows, or lie amid pixels of their own colour. The text of the error
+    goes on where a file's name ends.
+    """
+    mixed, shown = np.argwhere(~_pure_labels(part_map)[1]), int(part_map.any(-1).sum())
+    if len(mixed) > MOST_MIXED * shown:
+        raise ValueError(f"has {len(mixed)} of {shown} pixels in colours of no part, expected them at edges alone")
+    y, x = mixed.T
+    beside = np.pad(part_map, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    alike = [(beside[y + 1 + dy, x + 1 + dx] == part_map[y, x]).all(-1) for dy, dx in AROUND]
+    inner = np.flatnonzero(np.logical_and.reduce(alike))
+    if len(inner) > MOST_INNER * shown:
+        colour = ", ".join(map(str, part_map[tuple(mixed[inner[0]])].tolist()))
+        raise ValueError(f"has areas of the colour ({colour}), which stands for no part")
 
 
 def _mixed_labels(

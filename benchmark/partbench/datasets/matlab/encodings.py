@@ -96,6 +96,8 @@ class MatContent:
         if node.dtype.kind not in "buif" or node.ndim != 2:
             raise Refused(f"has {_shown(node)} as {_dotted(path)}, expected numbers of two axes")
         _check_size(node.shape)
+        if not np.isfinite(node).all():
+            raise Refused(f"has numbers that are not finite as {_dotted(path)}, expected 0 and 1")
         return (node != 0).astype(np.uint8)
 
     @cached_property

@@ -24,6 +24,7 @@ from partbench.datasets.pascal_part.layout import ANNOTATIONS, PHOTOS, PascalPar
 from partbench.datasets.pascal_part.objects import Animals
 from partbench.datasets.pascal_part.parts import CATEGORIES, LANDMARKS, PARTS
 from partbench.datasets.photograph import CropMemory, as_pixels, crop_to_edges, decode, scaled
+from partbench.datasets.splits import warn_of_lacking
 
 
 class PascalPartSet(ImageSet):
@@ -120,6 +121,7 @@ class PascalPart(Dataset):
             if not rows:
                 raise InputError(f"{folder.annotations} has no animal for the {split} split; copy the whole dataset")
             setattr(self, split, self._set(folder, animals.at(rows), present, sizes))
+        warn_of_lacking(self)
 
     @classmethod
     def categories_in(cls, root: Path | None) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from numpy import ndarray
 from partbench import CacheItem, InputError
 from partbench.datasets.matlab.process import MatFile, MatlabProcess
 from partbench.datasets.pascal_part.parts import CATEGORIES, LANDMARKS, OTHER_CLASSES, PARTS, merged
-from partbench.datasets.photograph import nearest
+from partbench.datasets.photograph import Edges, nearest
 
-READING = "1"  # changes when the same files are read otherwise
+READING = "2"  # changes when the same files are read otherwise
 LEAST_AREA = 50**2  # px of the box: smaller animals are no images
 ANNO, OBJECTS = "anno", "objects"
 FIELDS = ("photographs", "numbers", "kinds", "shapes", "boxes", "landmarks")  # of the arrays in the cache
@@ -110,7 +110,7 @@ class Animal:
     number: int
     kind: int
     shape: tuple[int, ...]
-    box: tuple[int, int, int, int]
+    box: Edges
     landmarks: Float[ndarray, "l 2"]
     parts: bytes
 
@@ -126,9 +126,10 @@ def _animals_of(name: str, file: MatFile, strange: Counter[str]) -> list[Animal]
             (silhouette,) = file.planes(ANNO, OBJECTS, index, "mask")
             box = edges_of(silhouette)
             if box and (box[2] - box[0]) * (box[3] - box[1]) >= LEAST_AREA:
-                parts = _parts_of(file, index, silhouette.shape)
+                whose = f"of a {kind} ({file.path}, {ANNO}.{OBJECTS}({index + 1}))"
+                parts = _fitting(_parts_of(file, index, silhouette.shape), box, whose, strange)
                 landmarks = np.array([_centre(parts.get(part)) for part in LANDMARKS])
-                bits = _bits(f"{file.path}, {ANNO}.{OBJECTS}({index + 1})", kind, parts, box, strange)
+                bits = _bits(whose, kind, parts, box, strange)
                 number = CATEGORIES.index(kind)
                 found.append(Animal(name, index + 1, number, silhouette.shape, box, landmarks, zlib.compress(bits, 6)))
         elif kind not in OTHER_CLASSES:
@@ -137,8 +138,8 @@ def _animals_of(name: str, file: MatFile, strange: Counter[str]) -> list[Animal]
     return found
 
 
-def _parts_of(file: MatFile, index: int, shape: tuple[int, ...]) -> dict[str, UInt8[ndarray, "H W"]]:
-    """The masks of the parts of an object, by name."""
+def _parts_of(file: MatFile, index: int, shape: tuple[int, ...]) -> list[tuple[str, UInt8[ndarray, "H W"]]]:
+    """The names and masks of the parts of an object."""
     path = ANNO, OBJECTS, index, "parts"
     names, masks = file.texts(*path, "part_name"), file.planes(*path, "mask")
     for part, mask in zip(names, masks, strict=True):
@@ -146,26 +147,41 @@ def _parts_of(file: MatFile, index: int, shape: tuple[int, ...]) -> dict[str, UI
             found, expected = (" x ".join(map(str, one)) for one in (mask.shape, shape))
             where = f"{file.path} has a mask of {found} for {part[:40]} of {ANNO}.{OBJECTS}({index + 1})"
             raise InputError(f"{where}, expected {expected} as the object; copy it again")
-    return dict(zip(names, masks, strict=True))
+    return list(zip(names, masks, strict=True))
+
+
+def _fitting(
+    parts: Sequence[tuple[str, UInt8[ndarray, "H W"]]], box: Edges, whose: str, strange: Counter[str]
+) -> dict[str, UInt8[ndarray, "H W"]]:
+    """The masks by name: of several of one name the last, and none whose centre lies outside the box of its object."""
+    found: dict[str, UInt8[ndarray, "H W"]] = {}
+    for name, mask in parts:
+        x, y = _centre(mask)
+        if x < box[0] or x > box[2] or y < box[1] or y > box[3]:
+            strange[f"{name[:40]!r} outside {whose}"] += 1
+            continue
+        if name in found:
+            strange[f"an earlier {name[:40]!r} {whose}"] += 1
+        found[name] = mask
+    return found
 
 
 def _bits(
-    where: str, kind: str, parts: Mapping[str, UInt8[ndarray, "H W"]], box: tuple[int, int, int, int],
-    strange: Counter[str],
-) -> bytes:  # fmt: skip
-    """The merged masks within the box, a bit for each of PARTS; `where` says of which object they are."""
+    whose: str, kind: str, parts: Mapping[str, UInt8[ndarray, "H W"]], box: Edges, strange: Counter[str]
+) -> bytes:
+    """The merged masks within the box, a bit for each of PARTS; `whose` says of which object they are."""
     left, top, right, bottom = box
     bits = np.zeros((bottom - top, right - left), np.uint8)
     for name, mask in parts.items():
         part = merged(kind, name)
         if part is None:
-            strange[f"{name[:40]!r} of a {kind} ({where})"] += 1
+            strange[f"{name[:40]!r} {whose}"] += 1
         elif part:
             bits |= mask[top:bottom, left:right] << PARTS.index(part)
     return bits.tobytes()
 
 
-def edges_of(mask: UInt8[ndarray, "H W"]) -> tuple[int, int, int, int] | None:
+def edges_of(mask: UInt8[ndarray, "H W"]) -> Edges | None:
     """The edges x0 y0 x1 y1 of what a mask shows: pixel i spans [i, i + 1). None where it shows nothing."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):

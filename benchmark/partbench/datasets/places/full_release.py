@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,14 @@ class FullRelease:
     root: Path
 
     def photos(self, split: PlacesSplit) -> list[RoomPhoto]:
-        """The photographs of rooms. Raises InputError if one lacks its annotation."""
+        """The photographs of rooms. Raises InputError if one lacks its annotation, or two have one name."""
         folder = self._images / split
         photos = [photo for place in _folders_of_rooms(folder) for photo in self._of_room(place)]
-        return sorted(photos, key=lambda photo: photo.name)
+        photos = sorted(photos, key=lambda photo: photo.name)
+        for one, other in pairwise(photos):
+            if one.name == other.name:
+                raise InputError(f"{one.path} and {other.path} have one name; {AGAIN}, into an empty folder")
+        return photos
 
     def labels(self, photo: RoomPhoto) -> set[str]:
         """The labels of all objects of a photograph, by its text file alone. Raises InputError for wrong lines."""

@@ -22,7 +22,7 @@ def most_frequent(release: Release, photos: Sequence[RoomPhoto]) -> list[str]:
 
     Photographs are looked at once: the cache has the labels afterwards. Raises InputError for a broken annotation.
     """
-    known = hashlib.sha256(f"{VERSION} {OBJECTS} {release.root.resolve()}".encode())
+    known = hashlib.sha256(f"{VERSION} {OBJECTS} {release.root.resolve()}".encode(errors="surrogateescape"))
     for photo in photos:
         known.update(photo.described())
     item = CacheItem("places-objects", known.hexdigest()[:24], ".json")

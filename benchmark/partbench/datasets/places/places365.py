@@ -37,7 +37,7 @@ class Places365:
         """The photographs of rooms that are there. Raises InputError with file and line for a list that is wrong."""
         if split == "training":
             places = [self._training / room[0] / room for room in ROOMS] if self._training else []
-            return self._in_folders([*places, *(self.root / "train" / room for room in ROOMS)])
+            return self._in_folders(places) or self._in_folders([self.root / "train" / room for room in ROOMS])
         found = self._in_folders([self.root / "val" / room for room in ROOMS])
         return found or self._listed()
 
@@ -60,12 +60,16 @@ class Places365:
             return []
         path, found = self.root / VALIDATION_FILE, []
         sizes, rooms = sizes_in(folder, self.root, ".jpg"), {number: room for room, number in ROOMS.items()}
+        listed: set[str] = set()
         for i, line in enumerate(text_of(path).split("\n"), 1):
             match = re.fullmatch(r"(Places365_val_\d{8})\.jpg (\d{1,3})", line.strip(), re.ASCII)
             if not match or int(match[2]) >= CATEGORIES:
                 expected = "a photograph and its category, such as Places365_val_00000001.jpg 165"
                 raise InputError(f"{path} line {i}: {line[:60]!r}, expected {expected}; {AGAIN}")
             file, room = f"{match[1]}.jpg", rooms.get(int(match[2]))
+            if file in listed:
+                raise InputError(f"{path} line {i}: {file} a second time; {AGAIN}")
+            listed.add(file)
             if room and file in sizes:
                 found.append(RoomPhoto(f"{folder.name}/{match[1]}", room, folder / file, (), (sizes[file],)))
         return found

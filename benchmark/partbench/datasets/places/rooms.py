@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from partbench import InputError
+
 PlacesSplit = Literal["training", "validation"]
 
 ROOMS = {  # and their numbers in Places365
@@ -16,13 +18,20 @@ ROOMS = {  # and their numbers in Places365
 
 @dataclass(frozen=True)
 class RoomPhoto:
-    """A photograph of a room, with the files that say what it shows, if any; `sizes` are bytes of all of them."""
+    """A photograph of a room, with the files that say what it shows, if any; `sizes` are bytes of all of them.
+
+    Raises InputError for a name that cannot be printed, as of bytes that are no UTF-8.
+    """
 
     name: str
     room: str
     path: Path
     annotation: tuple[Path, ...]
     sizes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.name.isprintable():
+            raise InputError(f"{str(self.path)!r} is no name that can be printed; rename the file")
 
     def described(self) -> bytes:
         """What tells it from other photographs, for fingerprints."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from torch import Tensor
 from partbench.errors import InputError
 from partbench.whole_files import write_whole
 
-FILE = "checkpoint.safetensors"
+FILE, DIGEST = "checkpoint.safetensors", "sha256"
 State = dict[str, Tensor]
 
 
@@ -34,7 +35,7 @@ class Checkpoint:
         parts = {"weights": self.weights, "best": self.best, "optimiser": self.optimiser}
         tensors = {f"{part}/{name}": value for part, state in parts.items() for name, value in state.items()}
         metadata = {"identity": json.dumps(identity), "curve": json.dumps(self.curve)}
-        write_whole(path, save(tensors, metadata))
+        write_whole(path, save(tensors, {**metadata, DIGEST: _digest(tensors, metadata)}))
 
     @staticmethod
     def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
@@ -47,8 +48,10 @@ class Checkpoint:
         try:
             with safe_open(path, "pt") as file:
                 metadata = dict(file.metadata())
+            tensors, written = load_file(path), metadata.pop(DIGEST)
+            if written != _digest(tensors, metadata):
+                raise ValueError("its bytes are not those that were written")
             found, curve = json.loads(metadata["identity"]), json.loads(metadata["curve"])
-            tensors = load_file(path)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise InputError(f"{path} cannot be read ({error}); remove {path.parent} to begin again") from error
         _expect_same(path.parent, found, json.loads(json.dumps(identity)))
@@ -57,6 +60,15 @@ class Checkpoint:
             part, _, rest = name.partition("/")
             parts[part][rest] = value
         return Checkpoint(**parts, curve=curve)
+
+
+def _digest(tensors: State, metadata: Mapping[str, str]) -> str:
+    """The SHA-256 of tensors and texts: safetensors would take a flipped bit for another weight."""
+    known = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        known.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        known.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return known.hexdigest()
 
 
 def _expect_same(folder: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from partbench.errors import InputError
 
+MOST = {"epochs": 100_000, "batch-size": 1_000_000, "lr": 1000}  # far beyond what anything is trained with
 SCHEDULES = ("cosine", "constant", "published")
 EPOCH = "epoch: "  # how reports of progress begin that say what an epoch came to
 
@@ -38,9 +38,10 @@ class TrainingRequest:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for option, value in (("epochs", self.epochs), ("batch-size", self.batch_size), ("lr", self.lr)):
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise InputError(f"--{option} is {value:g}, expected a number above 0")
+        for (option, most), value in zip(MOST.items(), (self.epochs, self.batch_size, self.lr), strict=True):
+            if value is not None and not 0 < value <= most:
+                shown = f"{value:g}" if abs(value) < most else f"{value!s:.40}"  # whole numbers may have any length
+                raise InputError(f"--{option} is {shown}, expected a number above 0 and at most {most:,}")
         if self.schedule not in SCHEDULES:
             raise InputError(f"--schedule is '{self.schedule}', expected one of {', '.join(SCHEDULES)}")
 

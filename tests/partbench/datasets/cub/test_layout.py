@@ -117,6 +117,12 @@ def test_a_wrong_line_is_named(root: Path, name: str, line: int, pattern: str, r
     assert expected in refused(root)
 
 
+def test_a_folder_of_a_species_that_is_not_listed_is_named(root: Path) -> None:
+    lines = (root / "classes.txt").read_text().splitlines()
+    (root / "classes.txt").write_text("\n".join([lines[0], lines[2]]))
+    assert "classes.txt has no line for 005.Crested_Auklet, a folder of images/; copy it again" in refused(root)
+
+
 def test_a_missing_line_is_named_by_what_it_should_say(root: Path) -> None:
     path = root / "parts/part_locs.txt"
     lines = path.read_text().splitlines()
@@ -152,6 +158,8 @@ def test_the_folder_of_photographs_may_be_a_link(root: Path) -> None:
 
 @pytest.mark.parametrize(("name", "line", "pattern", "replacement", "expected"), [
     ("bounding_boxes.txt", 1, "11.0", "61.0", "box 61 5 30 20 lies outside 002.Laysan_Albatross/Laysan_Albatross_0003"),
+    ("bounding_boxes.txt", 1, "11.0", "1e308", "box 1e+308 5 30 20 lies outside 002.Laysan_Albatross/Laysan_Albatr"),
+    ("bounding_boxes.txt", 1, "30.0", "1e9", "box 11 5 1e+09 20 lies mostly outside 002.Laysan_Albatross/Laysan_Alb"),
     ("parts/part_locs.txt", 2, "14.0", "62.5", "beak at 62.5 10 lies outside 002.Laysan_Albatross/Laysan_Albatross_00"),
 ])  # fmt: skip
 def test_what_lies_outside_its_photograph_is_named_when_it_is_read(

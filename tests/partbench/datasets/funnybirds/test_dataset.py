@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny_funnybirds
 import torch
@@ -111,7 +112,27 @@ def test_part_effects_are_the_falls_of_the_logit_on_the_published_images(root: P
 
 def test_a_part_map_of_another_size_is_named(root: Path) -> None:
     tiny_funnybirds.save(root / "train_part_map/0/000000.png", tiny_funnybirds.drawn()[:20])
-    with pytest.raises(InputError, match=r"000000.png is 32 x 20 px, expected 32 x 32 as its image"):
+    with pytest.raises(InputError, match=r"000000.png is 32 x 32 px, expected 32 x 20 as its part map"):
+        FunnyBirds(root, 16).train.batch([0])
+
+
+def test_an_image_without_a_part_has_the_size_of_the_whole_image(root: Path) -> None:
+    path = next((root / "test_interventions/0/000000").iterdir())
+    tiny_funnybirds.save(path, tiny_funnybirds.drawn()[:20])
+    part = next(part for part in PARTS if part not in path.name)
+    with pytest.raises(InputError, match=rf"{path.name} is 32 x 20 px, expected 32 x 32 as its part map"):
+        FunnyBirds(root, 16).test.batch_without([0], part)
+
+
+def test_a_part_map_of_other_colours_is_named(root: Path) -> None:
+    path = root / "train_part_map/0/000000.png"
+    tiny_funnybirds.save(path, tiny_funnybirds.drawn()[..., ::-1])
+    with pytest.raises(InputError, match=rf"{path} has areas of the colour \(.*\), which stands for no part; copy it"):
+        FunnyBirds(root, 16).train.batch([0])
+    tiny_funnybirds.save(path, np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+    with pytest.raises(
+        InputError, match=rf"{path} has 10\d\d of 1024 pixels in colours of no part, expected them at e"
+    ):
         FunnyBirds(root, 16).train.batch([0])
 
 

@@ -106,6 +106,13 @@ def test_a_link_out_of_its_folder_or_to_nothing_is_refused(root: Path) -> None:
         assert f"{path} is a link to" in refused(root)
 
 
+def test_a_link_out_of_the_images_without_a_part_is_refused(root: Path) -> None:
+    folder = root / "test_interventions" / "7"
+    folder.rename(root / "elsewhere")
+    folder.symlink_to(root / "elsewhere")
+    assert re.search(rf"{folder}/\S+ is a link to {root}/elsewhere/", refused(root))
+
+
 @pytest.mark.parametrize("folder", ["train", "train_part_map"])
 def test_an_image_that_is_cut_off_is_named_when_it_is_read(root: Path, folder: str) -> None:
     path = root / folder / "0" / "000000.png"

@@ -75,6 +75,10 @@ def test_files_are_read_once_and_then_found_in_the_cache(tmp_path: Path, monkeyp
         ({"objects": np.ones((1, 2))}, r"has an array of 1 x 2 \(f\) as anno\.objects, expected a struct"),
         ({"class": "unicorn"}, r"has the class 'unicorn' as anno\.objects\(1\)\.class, expected one of VOC's twenty"),
         ({"mask": "text"}, r"has an array of 1 \(U\) as anno\.objects\(1\)\.mask, expected numbers of two axes"),
+        (
+            {"mask": np.full((80, 90), np.nan)},
+            r"has numbers that are not finite as anno\.objects\(1\)\.mask, expected 0 and",
+        ),
         ({"mask": np.ones((40, 90), np.uint8)}, r"has a mask of 80 x 90 for head of .*, expected 40 x 90 as the obj"),
     ],
 )
@@ -88,6 +92,20 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, process: MatlabPr
     with pytest.raises(InputError, match=rf"{NAME}\.mat {expected}") as error:
         animals(path, process)
     assert "\n" not in str(error.value)
+
+
+def test_parts_there_twice_or_outside_their_animal_are_told_and_not_used(
+    tmp_path: Path, process: MatlabProcess
+) -> None:
+    masks = [("torso", (80, 60, 90, 80)), ("head", (10, 5, 30, 25)), ("head", (40, 5, 60, 25)), ("neck", (0, 0, 0, 0))]
+    parts = tiny.struct_array([{"part_name": part, "mask": tiny.mask(edges)} for part, edges in masks])
+    thing = {"class": "cat", "class_ind": 8.0, "mask": tiny.mask(BODY), "parts": parts}
+    path, strange = tmp_path / f"{NAME}.mat", Counter[str]()
+    savemat(path, {"anno": {"imname": NAME, "objects": tiny.struct_array([thing])}})
+    (animal,) = animals(path, process, strange)
+    whose = f"of a cat ({path}, anno.objects(1))"
+    assert dict(strange) == {f"'torso' outside {whose}": 1, f"an earlier 'head' {whose}": 1}
+    np.testing.assert_array_equal(animal.landmarks, [[50, 15], [np.nan, np.nan], [np.nan, np.nan]])
 
 
 DAMAGE = st.sampled_from(("cut", "flip", "blank", "text"))

@@ -119,3 +119,11 @@ def test_a_link_out_of_the_dataset_is_refused(tmp_path: Path) -> None:
     shutil.move(folder / "ADE_train_00000001.jpg", moved)
     (folder / "ADE_train_00000001.jpg").symlink_to(moved)
     assert "is a link to" in refused(release)
+
+
+def test_a_photograph_in_two_folders_is_refused(tmp_path: Path) -> None:
+    release, folder = released(tmp_path, 2021)
+    shutil.copytree(folder, folder.parent / "again" / folder.name)
+    assert re.search(
+        r"again/.*/ADE_train_00000001.jpg and .*/ADE_train_00000001.jpg have one name; copy", refused(release)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,27 @@ def test_a_wrong_line_of_the_list_is_named(line: str, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match=r"places365_val.txt is missing"):
         places.photos("validation")
+
+
+def test_a_photograph_that_is_listed_twice_is_named(tmp_path: Path) -> None:
+    path = tiny_places.standard(tmp_path) / "places365_val.txt"
+    path.write_text("Places365_val_00000007.jpg 52\nPlaces365_val_00000007.jpg 45\n")
+    with pytest.raises(
+        InputError, match=r"places365_val.txt line 2: Places365_val_00000007.jpg a second time; copy it"
+    ):
+        Places365(tmp_path).photos("validation")
+
+
+def test_of_two_layouts_in_one_folder_the_small_photographs_are_used_alone(tmp_path: Path) -> None:
+    alone = Places365(tiny_places.standard(tmp_path)).photos("training")
+    tiny_places.easy(tmp_path)
+    shutil.copytree(tmp_path / "places365_standard", tmp_path, dirs_exist_ok=True)
+    assert Places365(tmp_path).photos("training") == alone
+
+
+def test_a_name_that_cannot_be_printed_is_refused(tmp_path: Path) -> None:
+    root = tiny_places.easy(tmp_path)
+    photo = next((root / "train" / "bedroom").iterdir())
+    photo.rename(photo.with_name("\udcff.jpg"))
+    with pytest.raises(InputError, match=r"udcff.jpg' is no name that can be printed; rename the file"):
+        Places365(root).photos("training")

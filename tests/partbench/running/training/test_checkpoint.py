@@ -26,9 +26,13 @@ def test_an_unfinished_training_with_other_arguments_is_named_with_what_differs(
 
 def test_a_damaged_checkpoint_is_answered_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    Checkpoint({"w": torch.ones(200)}, {}, {}).write(path, {})
+    states = {"w": torch.ones(200), "n": torch.tensor(3), "h": torch.ones(2, dtype=torch.bfloat16)}
+    Checkpoint(states, {}, {}, [{"epoch": 1}]).write(path, {})
+    assert Checkpoint.read(path, {}) is not None
     whole = path.read_bytes()
-    for damaged in (b"", whole[:100], whole[:-9], b"\x80\x04pickle" * 9):
+    flipped = whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]  # another weight
+    other_curve = whole.replace(b"epoch", b"epocs")
+    for damaged in (b"", whole[:100], whole[:-9], b"\x80\x04pickle" * 9, flipped, other_curve):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"cannot be read \(.*\); remove .* to begin again"):
             Checkpoint.read(path, {})

@@ -9,8 +9,17 @@ from partbench import InputError
 from partbench.running.training.request import TrainingRequest
 
 
-def test_numbers_that_are_not_above_0_are_refused_in_one_line(asked: Callable[..., TrainingRequest]) -> None:
-    for option, value in (("lr", 0.0), ("lr", float("nan")), ("epochs", 0), ("batch_size", -1)):
+def test_numbers_that_are_not_above_0_or_far_too_large_are_refused_in_one_line(
+    asked: Callable[..., TrainingRequest],
+) -> None:
+    for option, value in (
+        ("lr", 0.0),
+        ("lr", float("nan")),
+        ("epochs", 0),
+        ("batch_size", -1),
+        ("lr", 1e300),
+        ("epochs", 10**400),
+    ):
         with pytest.raises(InputError, match=f"--{option.replace('_', '-')} is .*, expected a number above 0"):
             asked(**{option: value})
     with pytest.raises(InputError, match="--schedule is 'cosin', expected one of cosine, constant, published"):
