@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from partbench.leaderboard.score import Score
 
-WIDTH, WIDE, HEIGHT = 60, 180, 7  # as in site.css: in boards, in rankings
+WIDTH, WIDE, HEIGHT = 60, 180, 8  # as in site.css: in boards, in rankings
 
 
 def bar(score: Score, width: int = WIDTH) -> Markup:
@@ -15,10 +15,10 @@ def bar(score: Score, width: int = WIDTH) -> Markup:
         return Markup("")
     low, most = score.axis
 
-    def at(value: float) -> str:
+    def at(value: float) -> int:
         share = (value - low) / (most - low) if most > low else 0.5
-        return f"{1.5 + share * (width - 3):.1f}".removesuffix(".0")
+        return round(1.5 + share * (width - 3))
 
-    line = "" if score.low is None or score.high is None else f"M{at(score.low)} 3.5H{at(score.high)}"
+    line = "" if score.low is None or score.high is None else f"M{at(score.low)} 4H{at(score.high)}"
     path = f'<path d="{line}M{at(score.value)} 0V{HEIGHT}"/>'
-    return Markup(f"<svg class=bar aria-hidden=true>{path}</svg>")
+    return Markup(f"<svg class=bar>{path}</svg>")

@@ -53,6 +53,11 @@ class SiteData:
         return _grouped(self.scores, "metric")
 
     @cached_property
+    def ranked_metrics(self) -> list[str]:
+        """Names of the metrics that have a page: those by which some explainer is ranked, sorted."""
+        return sorted({score.metric for score in self.scores if score.main and score.value is not None})
+
+    @cached_property
     def by_explainer(self) -> Mapping[str, list[Score]]:
         """The scores of each explainer, all its variants."""
         return _grouped(self.scores, "explainer")

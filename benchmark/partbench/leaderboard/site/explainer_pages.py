@@ -47,17 +47,18 @@ def explainer_pages(
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
-            labels=_labels(scores), rivals=_rivals(data, name), pictures=pictures.get(name, ()),
+            labels=_labels(data, scores), rivals=_rivals(data, name), pictures=pictures.get(name, ()),
             runs=_runs(data, name), submitted=data.submitted.of(explainer=name),
             distribution=distribution, first_party=distribution == FIRST_PARTY,
         )  # fmt: skip
 
 
-def _labels(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """The boards of each variant that has a value: scores that are ranked, and the others."""
+def _labels(data: SiteData, scores: Sequence[Score]) -> list[dict[str, Any]]:
+    """The boards of each variant that has a value: scores that are ranked, and what is on the page of no metric."""
     found: dict[str, dict[str, list[Score]]] = {}
+    told = {*data.ranked_metrics}
     for score in sorted(scores, key=lambda score: (score.variant != "", score.variant, score.board, score.metric)):
-        if score.value is not None:
+        if score.value is not None and (score.main or score.metric.partition("@")[0] not in told):
             found.setdefault(score.label, {}).setdefault(score.board, []).append(score)
     return [
         {"label": label, "boards": [_on_board(board, of_board) for board, of_board in boards.items()]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.current import FLOOR
@@ -51,8 +51,9 @@ def metric_pages(
     data: SiteData, facts: Facts, cards: Mapping[str, CardTables], claims: bool
 ) -> Iterator[tuple[str, str]]:
     """The list of metrics and a page for each ranked one, with its variants."""
-    names = sorted({score.metric for score in data.scores if score.main and score.value is not None})
-    about_each = [(name, data.by_metric[name][-1].higher_is_better, facts.of("metrics", name)) for name in names]
+    about_each = [
+        (name, data.by_metric[name][-1].higher_is_better, facts.of("metrics", name)) for name in data.ranked_metrics
+    ]
     yield "metrics.html", render("metrics.html", here="metrics", metrics=about_each, cards=cards, claims=claims)
     for name, higher, fact in about_each:
         yield page_of("metrics", name), render(
@@ -63,10 +64,13 @@ def metric_pages(
 
 
 def _boards(data: SiteData, name: str) -> list[dict[str, Any]]:
-    return [
-        {"name": board, "about": about(board), "scores": rankings(scores), "floor": _best_floor(scores)}
-        for board, scores in _by_board(data, name)
-    ]
+    """The ranking on each board, with the best of the floors: each floor has a page of its own."""
+    found = []
+    for board, scores in _by_board(data, name):
+        best = _best_floor(scores)
+        shown = [score for score in rankings(scores) if score.control != FLOOR or score is best]
+        found.append({"name": board, "about": about(board), "scores": shown, "floor": best})
+    return found
 
 
 def _by_board(data: SiteData, name: str) -> Iterator[tuple[str, list[Score]]]:
@@ -82,11 +86,35 @@ def _best_floor(scores: Sequence[Score]) -> Score | None:
     return floors[0] if floors else None
 
 
-def _variants(data: SiteData, name: str) -> list[tuple[str, list[tuple[str, list[Score]]]]]:
-    """The values of `name@...` on each board, by the variant of the metric."""
-    variants = sorted(metric for metric in data.by_metric if metric.startswith(f"{name}@"))
-    found = [(metric, [(b, rankings(scores)) for b, scores in _by_board(data, metric)]) for metric in variants]
-    return [(metric, boards) for metric, boards in found if boards]
+class OnBoard(NamedTuple):
+    """Variants on a board: what differs between them, and of each explainer the score for each, None for none."""
+
+    board: str
+    values: list[str]
+    rows: list[tuple[str, list[Score | None]]]
+
+
+def _variants(data: SiteData, name: str) -> list[tuple[str, list[OnBoard]]]:
+    """The values of `name@...` by board; those of `name@part=...` stand together, with a column for each part."""
+    families: dict[str, list[str]] = {}
+    for metric in sorted(metric for metric in data.by_metric if metric.startswith(f"{name}@")):
+        families.setdefault(metric[: metric.rfind("=") + 1] or metric, []).append(metric)
+    found = [(family.removesuffix("="), _by_family(data, family, metrics)) for family, metrics in families.items()]
+    return [(family, boards) for family, boards in found if boards]
+
+
+def _by_family(data: SiteData, family: str, metrics: Sequence[str]) -> list[OnBoard]:
+    found: dict[str, dict[str, dict[str, Score]]] = {}
+    for metric in metrics:
+        for board, scores in _by_board(data, metric):
+            for score in rankings(scores):
+                found.setdefault(board, {}).setdefault(score.label, {})[metric] = score
+    boards = []
+    for board, lines in found.items():
+        there = [metric for metric in metrics if any(metric in line for line in lines.values())]
+        rows = [(label, [line.get(metric) for metric in there]) for label, line in lines.items()]
+        boards.append(OnBoard(board, [metric.removeprefix(family) or "value" for metric in there], rows))
+    return boards
 
 
 def _bounds(data: SiteData, name: str) -> tuple[float | None, float | None]:

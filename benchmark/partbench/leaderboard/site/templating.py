@@ -17,6 +17,7 @@ from partbench.leaderboard.site.links import address, anchor_of, page_of
 
 _ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 STATIC = ("site.css", "site.js")
+SHORT = 14  # characters of a name that fits any column
 
 
 def render(template: str, root: str = "", **values: Any) -> str:
@@ -37,9 +38,9 @@ def script_json(value: Any) -> Markup:
 
 
 def breakable(name: str) -> Markup:
-    """A name that a browser may break after `_`, `@`, `=`, `,` and `/`."""
+    """A long name, which a browser may break after `_`, `@`, `=`, `,` and `/`; a short one as it is."""
     text = str(Markup.escape(name))
-    for character in "_@=,/":
+    for character in "_@=,/" if len(name) > SHORT else "":
         text = text.replace(character, f"{character}<wbr>")
     return Markup(text)
 

@@ -117,6 +117,11 @@
     }
   }
 
+  // What a browser without JavaScript could not use stands here, not in each page.
+  function furnish(tools) {
+    tools.insertAdjacentHTML("afterbegin", '<label>Find <input type="search" data-find placeholder="name"></label> ');
+    tools.insertAdjacentHTML("beforeend", ' <span class="copies">Copy as <button type="button" data-copy="csv">CSV</button> <button type="button" data-copy="latex">LaTeX</button></span>');
+  }
   function filters(tools) {
     const table = tables.get(tools.dataset.for);
     if (!table) return;
@@ -378,6 +383,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     themes();
     all("table[data-table]").forEach((table) => tables.set(table.id, new Table(table)));
+    all("div.tools[data-for]").forEach(furnish);
     all(".tools[data-for]").forEach(filters);
     all("[data-copy]").forEach(copies);
     const data = one("#data") && JSON.parse(one("#data").textContent);
