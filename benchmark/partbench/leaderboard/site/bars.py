@@ -19,6 +19,5 @@ def bar(score: Score, width: int = WIDTH) -> Markup:
         share = (value - low) / (most - low) if most > low else 0.5
         return round(1.5 + share * (width - 3))
 
-    line = "" if score.low is None or score.high is None else f"M{at(score.low)} 4H{at(score.high)}"
-    path = f'<path d="{line}M{at(score.value)} 0V{HEIGHT}"/>'
-    return Markup(f"<svg class=bar>{path}</svg>")
+    line = "" if score.low is None or score.high is None else f"M{at(score.low)},4H{at(score.high)}"
+    return Markup(f"<svg><path d={line}M{at(score.value)},0V{HEIGHT} /></svg>")

@@ -25,7 +25,9 @@ def interactive_pages(data: SiteData, boards: list[BoardTable], claims: bool) ->
     everything = _Numbered(data, boards, scores)
     yield (
         "scatter.html",
-        render("scatter.html", here="scatter", data=everything.data | {"costs": everything.costs()}, claims=claims),
+        render(
+            "scatter.html", here="scatter", data=everything.unranked() | {"costs": everything.costs()}, claims=claims
+        ),
     )
 
 
@@ -51,6 +53,10 @@ class _Numbered:
     def _score(self, score: Score) -> list[Any]:
         place = [self._boards[score.board], self._metrics[score.metric], self._labels[score.label]]
         return [*place, *map(_short, (score.value, score.low, score.high)), *(score.ranks or ()), score.of][:9]
+
+    def unranked(self) -> dict[str, Any]:
+        """The data without ranks."""
+        return self.data | {"scores": [score[:6] for score in self.data["scores"]]}
 
     def costs(self) -> list[list[Any]]:
         """Board, label, then seconds to fit, seconds per image and most memory."""

@@ -95,7 +95,7 @@ class OnBoard(NamedTuple):
 
 
 def _variants(data: SiteData, name: str) -> list[tuple[str, list[OnBoard]]]:
-    """The values of `name@...` by board; those of `name@part=...` stand together, with a column for each part."""
+    """The values of `name@...` of methods by board; those of `name@part=...` together, with a column for each part."""
     families: dict[str, list[str]] = {}
     for metric in sorted(metric for metric in data.by_metric if metric.startswith(f"{name}@")):
         families.setdefault(metric[: metric.rfind("=") + 1] or metric, []).append(metric)
@@ -107,7 +107,7 @@ def _by_family(data: SiteData, family: str, metrics: Sequence[str]) -> list[OnBo
     found: dict[str, dict[str, dict[str, Score]]] = {}
     for metric in metrics:
         for board, scores in _by_board(data, metric):
-            for score in rankings(scores):
+            for score in filter(lambda score: score.control != FLOOR, rankings(scores)):
                 found.setdefault(board, {}).setdefault(score.label, {})[metric] = score
     boards = []
     for board, lines in found.items():

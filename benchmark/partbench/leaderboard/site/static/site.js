@@ -77,6 +77,8 @@
           const cell = row.cells[column];
           const given = cell.dataset.v;
           const text = cell.textContent.trim();
+          const range = given === undefined && text.match(/^(\d+)(?:[–/](\d+))?(?: of \d+)?$/); // ranks; tasks of those there are
+          if (range) return [row, Number(range[1]) + Number(range[2] ?? range[1]) / 1000];
           if (given === undefined && (text === "" || isNaN(text))) return [row, text === "—" ? null : text.toLowerCase()];
           return [row, given === "" ? null : Number(given ?? text)];
         })));
