@@ -251,3 +251,12 @@ def test_the_navigation_of_the_site_names_every_page_once() -> None:
     """Without mkdocs, whose strict build says the same."""
     listed = re.findall(r"^ +- .*: (\w+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.M)
     assert sorted(listed) == sorted(page.name for page in DOCS.glob("*.md"))
+
+
+def test_the_committed_site_stays_small() -> None:
+    files = [file for file in (REPOSITORY / "leaderboards" / "site").rglob("*") if file.is_file()]
+    pictures = [file for file in files if "pictures" in file.parts]
+    total, of_pictures = (sum(file.stat().st_size for file in some) for some in (files, pictures))
+    assert pictures
+    assert total - of_pictures < 2_000_000
+    assert total < 8_000_000

@@ -17,7 +17,7 @@ from partbench.results.schema import Cell
 from partbench.results.store import load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MOST = 4 * 2**20
+MOST = 5 * 2**20
 
 
 @pytest.fixture

@@ -77,6 +77,8 @@
           const cell = row.cells[column];
           const given = cell.dataset.v;
           const text = cell.textContent.trim();
+          const range = given === undefined && text.match(/^(\d+)(?:[–/](\d+))?(?: of \d+)?$/); // ranks; tasks of those there are
+          if (range) return [row, Number(range[1]) + Number(range[2] ?? range[1]) / 1000];
           if (given === undefined && (text === "" || isNaN(text))) return [row, text === "—" ? null : text.toLowerCase()];
           return [row, given === "" ? null : Number(given ?? text)];
         })));
@@ -117,6 +119,11 @@
     }
   }
 
+  // What a browser without JavaScript could not use stands here, not in each page.
+  function furnish(tools) {
+    tools.insertAdjacentHTML("afterbegin", '<label>Find <input type="search" data-find placeholder="name"></label> ');
+    tools.insertAdjacentHTML("beforeend", ' <span class="copies">Copy as <button type="button" data-copy="csv">CSV</button> <button type="button" data-copy="latex">LaTeX</button></span>');
+  }
   function filters(tools) {
     const table = tables.get(tools.dataset.for);
     if (!table) return;
@@ -378,6 +385,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     themes();
     all("table[data-table]").forEach((table) => tables.set(table.id, new Table(table)));
+    all("div.tools[data-for]").forEach(furnish);
     all(".tools[data-for]").forEach(filters);
     all("[data-copy]").forEach(copies);
     const data = one("#data") && JSON.parse(one("#data").textContent);

@@ -22,7 +22,8 @@ def interactive_pages(data: SiteData, boards: list[BoardTable], claims: bool) ->
         "compare.html",
         render("compare.html", here="compare", data=known.data | {"pairs": known.pairs()}, claims=claims),
     )
-    everything = _Numbered(data, boards, scores)
+    whole = [score for score in scores if "=" not in score.metric]  # not by part, nor by setting of a metric
+    everything = _Numbered(data, boards, whole)
     yield (
         "scatter.html",
         render(
