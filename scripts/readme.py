@@ -63,6 +63,7 @@ FINDINGS = (
     ("icnn-instability",), ("icnn-interpretability",), ("autoencoder-instability",), ("additive-entropy",),
     ("srae-nn-orthogonality", "srae-nn-regression"),
 )  # fmt: skip
+AGAINST = ("does not", "setting not reproduced")
 PAPERS = {
     "interpretable-cnn": "interpretable CNNs", "explainer-autoencoder": "explainer auto-encoders",
     "additive-explainer": "additive explainer", "srae": "SRAE",
@@ -133,7 +134,7 @@ def findings(claims: pd.DataFrame) -> str:
     told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.items())
     against = [
         f"- {escape(row['claimed'])} ({escape(PAPERS[row['paper']])}): {_measured(row)}"
-        for verdict in ("does not", "setting not reproduced")
+        for verdict in AGAINST
         for row in lines[lines["verdict"] == verdict].to_dict("records")
     ]
     total = f"Of {len(lines)} lines of the ledger that have a number: {told}. Those that fail or are not reproduced:"
@@ -166,17 +167,21 @@ def _measured(row: Mapping[Hashable, Any]) -> str:
 
 
 def _tried(claims: pd.DataFrame) -> str:
-    """By claim that is not reproduced somewhere: how many other options were tried, and with how many it holds."""
+    """By claim that fails or is not reproduced: how many other options were tried, and with how many it holds."""
     lines = claims[(claims["role"] == "claim") & (claims["measured"] != "")]
-    open_claims = lines.loc[lines["verdict"] == "setting not reproduced", "claim"].unique()
+    open_claims = lines.loc[lines["verdict"].isin(AGAINST), "claim"].unique()
     tried = claims[claims["claim"].isin(open_claims) & claims["role"].isin(["option", "ablation"])]
     told = [
-        f"{escape(claimed)}: {len(of)} other options on {' and '.join(f'`{board}`' for board in of['board'].unique())},"
-        f" with {(of['verdict'] == 'holds').sum()} of them it holds."
+        f"- {escape(claimed)}: {(of['verdict'] == 'holds').sum()} of {len(of)} on {_boards(of)}."
         for claimed, of in tried.groupby("claimed", sort=False)
     ]
-    where = "[Which settings carry the effect](leaderboards/claims.md#which-settings-carry-the-effect)"
-    return " ".join(["Tried for what was not reproduced:", *told, f"{where} has the numbers."]) if told else ""
+    where = "[claims.md](leaderboards/claims.md), under *Which settings carry the effect*"
+    head = f"Other options of the methods were tried for these, and it holds with so many of them ({where}):"
+    return "\n".join([head, "", *told]) if told else ""
+
+
+def _boards(lines: pd.DataFrame) -> str:
+    return " and ".join(f"`{board}`" for board in lines["board"].unique())
 
 
 def excerpt(page: str) -> str:

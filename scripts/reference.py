@@ -109,6 +109,7 @@ def _variants() -> Iterator[Part]:
     """Variants that the published claims need, in order of importance: the last are dropped first."""
     one = Part(("interp_cnn",), ("fauna/bird",), (0,), variant=True)
     yield Part(ADDITIVE, ("fauna/*",), (0,), ("bias=zero",), variant=True)
+    yield Part(("srae",), ("animal_part/multi:*", "fauna_species/multi:*"), THREE, ("profile=released",), variant=True)
     for options in (MASKED, MASK_ALONE):
         yield replace(one, tasks=("animal_part/*",), options=options)
     every = ("animal_part/*", "animal_part/multi", "fauna/multi")
