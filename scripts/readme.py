@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -138,19 +139,17 @@ def findings(claims: pd.DataFrame) -> str:
         for row in lines[lines["verdict"] == verdict].to_dict("records")
     ]
     total = f"Of {len(lines)} lines of the ledger that have a number: {told}. Those that fail or are not reproduced:"
-    return "\n\n".join([*quoted, total, "\n".join(against), _tried(claims)])
+    return "\n\n".join([*quoted, total, "\n".join(against), _tried(claims, lines)])
 
 
 def _finding(place: int, lines: pd.DataFrame) -> str:
     """Claims of one paper, each with its boards below it."""
-    of_claims = [
-        [f"*{escape(claimed)}* ({escape(PAPERS[of.iloc[0]['paper']])}, {escape(of.iloc[0]['source'])})."]
-        + [f"   - {_measured(row)}" for row in of.sort_values("board").to_dict("records")]
-        for claimed, of in lines.groupby("claimed", sort=False)
-    ]
-    return "\n".join([f"{place}. {of_claims[0][0]}", *of_claims[0][1:]] + [
-        line for head, *rest in of_claims[1:] for line in ("", f"   {head}", *rest)
-    ])  # fmt: skip
+    blocks = []
+    for claimed, of in lines.groupby("claimed", sort=False):
+        rows = of.sort_values("board").to_dict("records")
+        head = f"*{escape(claimed)}* ({escape(PAPERS[rows[0]['paper']])}, {escape(rows[0]['source'])})."
+        blocks.append("\n".join([head, *(f"- {_measured(row)}" for row in rows)]))
+    return f"{place}. " + textwrap.indent("\n\n".join(blocks), "   ").lstrip()
 
 
 def _measured(row: Mapping[Hashable, Any]) -> str:
@@ -166,9 +165,8 @@ def _measured(row: Mapping[Hashable, Any]) -> str:
     )
 
 
-def _tried(claims: pd.DataFrame) -> str:
-    """By claim that fails or is not reproduced: how many other options were tried, and with how many it holds."""
-    lines = claims[(claims["role"] == "claim") & (claims["measured"] != "")]
+def _tried(claims: pd.DataFrame, lines: pd.DataFrame) -> str:
+    """By claim that fails or is not reproduced in `lines`: how many other options were tried, and where it holds."""
     open_claims = lines.loc[lines["verdict"].isin(AGAINST), "claim"].unique()
     tried = claims[claims["claim"].isin(open_claims) & claims["role"].isin(["option", "ablation"])]
     told = [

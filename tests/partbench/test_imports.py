@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "nn": {"errors"},
     "attribution": {"errors", "nn"},
     "functional": {"nn", "types"},
-    "results": {"errors", "whole_files"},
+    "results": {"errors", "names", "whole_files"},
     "leaderboard": {"errors", "names", "results", "functional.statistics", "task_globs", "whole_files"},
 }
 for _place, _floor in enumerate(FLOORS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, ClassVar
@@ -13,6 +14,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from partbench import InputError, Performer, PerformerPlugin
+from partbench.performers.cached_head import untrained
 
 if TYPE_CHECKING:
     from partbench import Dataset
@@ -30,8 +32,7 @@ def trained(
     weights: Mapping[str, Tensor], outputs: int, network: Callable[[int], nn.Sequential]
 ) -> dict[str, nn.Module]:
     """The stages of a network with these weights; torch's random generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        stages = network(outputs)
+    stages = untrained(partial(network, outputs))
     stages.load_state_dict(weights)
     return dict(stages.named_children())
 

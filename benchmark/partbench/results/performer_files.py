@@ -10,14 +10,17 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from partbench.errors import InputError
+from partbench.names import performer_bases
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_WEIGHTS = 20_000_000  # bytes of a trained performer's weights: bundles are committed
 MOST_ROLES = 100_000  # bytes of a file of roles
-DESCRIPTION, WEIGHTS = "performer.toml", "weights.safetensors"  # of a trained performer, beside its plugin file
+DESCRIPTION, WEIGHTS, CODE = "performer.toml", "weights.safetensors", "performer.py"  # of a trained performer
 _RELATIVE = re.compile(r"(?!\.)[\w@+.=-]+(/(?!\.)[\w@+.=-]+)*\.toml", re.ASCII)
 
 
@@ -73,10 +76,9 @@ class PerformerFiles:
             self._note_weights(weights, name)
 
     def _expect_known(self, name: str) -> None:
-        base = name.partition(",")[0]
-        bases = {base, f"{base.partition(':')[0]}:NAME"}
+        base, *others = performer_bases(name)
         named = any(base in _text(file) for source in self.sources for file in (source, source.with_name(DESCRIPTION)))
-        if self.installed is not None and not named and not bases & set(self.installed()):
+        if self.installed is not None and not named and not {base, *others} & set(self.installed()):
             raise InputError(
                 f"its performer {base} is not installed, and no plugin file given names it; add --plugin-file FILE.py,"
                 f" which is performers/{base}/performer.py for one that `bench performer train` made"

@@ -24,12 +24,8 @@ def interactive_pages(data: SiteData, boards: list[BoardTable], claims: bool) ->
     )
     whole = [score for score in scores if "=" not in score.metric]  # not by part, nor by setting of a metric
     everything = _Numbered(data, boards, whole)
-    yield (
-        "scatter.html",
-        render(
-            "scatter.html", here="scatter", data=everything.unranked() | {"costs": everything.costs()}, claims=claims
-        ),
-    )
+    points = everything.unranked() | {"costs": everything.costs()}
+    yield "scatter.html", render("scatter.html", here="scatter", data=points, claims=claims)
 
 
 class _Numbered:

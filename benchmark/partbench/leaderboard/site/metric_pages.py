@@ -67,8 +67,9 @@ def _boards(data: SiteData, name: str) -> list[dict[str, Any]]:
     """The ranking on each board, with the best of the floors: each floor has a page of its own."""
     found = []
     for board, scores in _by_board(data, name):
-        best = _best_floor(scores)
-        shown = [score for score in rankings(scores) if score.control != FLOOR or score is best]
+        ranked = rankings(scores)
+        best = next((score for score in ranked if score.control == FLOOR), None)
+        shown = [score for score in ranked if score.control != FLOOR or score is best]
         found.append({"name": board, "about": about(board), "scores": shown, "floor": best})
     return found
 
@@ -78,12 +79,6 @@ def _by_board(data: SiteData, name: str) -> Iterator[tuple[str, list[Score]]]:
         scores = [score for score in data.by_metric[name] if score.board == board]
         if any(score.value is not None for score in scores):
             yield board, scores
-
-
-def _best_floor(scores: Sequence[Score]) -> Score | None:
-    """The floor with the best value."""
-    floors = [score for score in rankings(scores) if score.control == FLOOR]
-    return floors[0] if floors else None
 
 
 class OnBoard(NamedTuple):
@@ -107,8 +102,9 @@ def _by_family(data: SiteData, family: str, metrics: Sequence[str]) -> list[OnBo
     found: dict[str, dict[str, dict[str, Score]]] = {}
     for metric in metrics:
         for board, scores in _by_board(data, metric):
-            for score in filter(lambda score: score.control != FLOOR, rankings(scores)):
-                found.setdefault(board, {}).setdefault(score.label, {})[metric] = score
+            for score in rankings(scores):
+                if score.control != FLOOR:
+                    found.setdefault(board, {}).setdefault(score.label, {})[metric] = score
     boards = []
     for board, lines in found.items():
         there = [metric for metric in metrics if any(metric in line for line in lines.values())]

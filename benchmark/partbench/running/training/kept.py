@@ -11,6 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from partbench.errors import InputError
+from partbench.results.performer_files import CODE, DESCRIPTION, WEIGHTS
 from partbench.running.training.checkpoint import FILE, State
 from partbench.running.training.space import LOCK
 from partbench.whole_files import write_whole
@@ -34,8 +35,8 @@ def keep(folder: Path, unfinished: Path, description: Mapping[str, Any], weights
     Raises InputError where the name was taken in the meantime, and OSError.
     """
     plugin = PLUGIN.format(**description)
-    texts = {"performer.toml": toml(description), "card.md": card, "performer.py": plugin}
-    write_whole(unfinished / "weights.safetensors", save(weights))
+    texts = {DESCRIPTION: toml(description), "card.md": card, CODE: plugin}
+    write_whole(unfinished / WEIGHTS, save(weights))
     for name, text in texts.items():
         write_whole(unfinished / name, text.encode())
     for name in (FILE, LOCK):
