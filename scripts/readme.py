@@ -159,7 +159,8 @@ def _measured(row: Mapping[Hashable, Any]) -> str:
     published = f", published {number(float(row['published']))}" if row["published"] else ""
     size = f", {row['size']}" if row["size"] else ""
     why = f": {row['lacks']}" if row["lacks"] else ""
-    board = f"`{row['board']}`"
+    tasks = len(row["tasks"].split())
+    board = f"`{row['board']}` ({tasks} {'task' if tasks == 1 else 'tasks'})"
     return (
         f"{board}: {row['unit']} {value} [{low}, {high}]{seeds}{published}; **{row['verdict']}**{escape(size + why)}."
     )
