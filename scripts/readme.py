@@ -16,14 +16,21 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from partbench.cli.closing import closing, print_closing
+from partbench.leaderboard.claims_on_boards import CLAIM, OPTION
+from partbench.leaderboard.claims_stated import PublishedClaim
+from partbench.leaderboard.current import ABLATION
+from partbench.leaderboard.ledger_line import FAILS, HOLDS, NOT_REPRODUCED, LedgerLine
 from partbench.leaderboard.markdown import escape, grid, number
+from partbench.leaderboard.sources import Sources
 from partbench.results.store import load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -64,7 +71,7 @@ FINDINGS = (
     ("icnn-instability",), ("icnn-interpretability",), ("autoencoder-instability",), ("additive-entropy",),
     ("srae-nn-orthogonality", "srae-nn-regression"),
 )  # fmt: skip
-AGAINST = ("does not", "setting not reproduced")
+AGAINST = (FAILS, NOT_REPRODUCED)
 PAPERS = {
     "interpretable-cnn": "interpretable CNNs", "explainer-autoencoder": "explainer auto-encoders",
     "additive-explainer": "additive explainer", "srae": "SRAE",
@@ -87,11 +94,7 @@ def main() -> None:
         draw(picture, rows)
         text = place(text, name, f"![{picture.caption}]({picture.shown})\n\n*{picture.caption}*")
     text = place(text, "run", f"```text\n{ended(rows).rstrip()}\n```")
-    text = place(
-        text,
-        "findings",
-        findings(pd.read_csv(REPOSITORY / "leaderboards" / "claims.csv", dtype=str, keep_default_na=False)),
-    )
+    text = place(text, "findings", findings(Sources.of(REPOSITORY / "results").ledger))
     text = place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text()))
     readme.write_text(place(text, "reproduction", reproduced((REPOSITORY / "docs" / "reproduction.md").read_text())))
 
@@ -127,60 +130,69 @@ def draw(picture: Picture, rows: pd.DataFrame) -> None:
         shutil.copyfile(f"{folder}/cell{picture.suffix}.png", REPOSITORY / picture.shown)
 
 
-def findings(claims: pd.DataFrame) -> str:
+def findings(ledger: Sequence[LedgerLine]) -> str:
     """Five findings to quote; then the claims that fail or whose setting is not reproduced, and how many are open."""
-    lines = claims[(claims["role"] == "claim") & (claims["measured"] != "")]
-    quoted = [_finding(place, lines[lines["claim"].isin(names)]) for place, names in enumerate(FINDINGS, 1)]
-    count = lines["verdict"].value_counts()
-    told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.items())
+    lines = [line for line in ledger if line.role == CLAIM and line.measured]
+    quoted = [
+        _finding(place, [line for line in lines if line.claim.id in ids]) for place, ids in enumerate(FINDINGS, 1)
+    ]
+    count = Counter(line.verdict for line in lines)
+    told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.most_common())
     against = [
-        f"- {escape(row['claimed'])} ({escape(PAPERS[row['paper']])}): {_measured(row)}"
+        f"- {escape(line.claim.says)} ({escape(PAPERS[line.claim.paper])}): {_measured(line)}"
         for verdict in AGAINST
-        for row in lines[lines["verdict"] == verdict].to_dict("records")
+        for line in lines
+        if line.verdict == verdict
     ]
     total = f"Of {len(lines)} lines of the ledger that have a number: {told}. Those that fail or are not reproduced:"
-    return "\n\n".join([*quoted, total, "\n".join(against), _tried(claims, lines)])
+    return "\n\n".join([*quoted, total, "\n".join(against), _tried(ledger, lines)])
 
 
-def _finding(place: int, lines: pd.DataFrame) -> str:
+def _finding(place: int, lines: Sequence[LedgerLine]) -> str:
     """Claims of one paper, each with its boards below it."""
     blocks = []
-    for claimed, of in lines.groupby("claimed", sort=False):
-        rows = of.sort_values("board").to_dict("records")
-        head = f"*{escape(claimed)}* ({escape(PAPERS[rows[0]['paper']])}, {escape(rows[0]['source'])})."
-        blocks.append("\n".join([head, *(f"- {_measured(row)}" for row in rows)]))
+    for claim, of in _by_claim(lines).items():
+        head = f"*{escape(claim.says)}* ({escape(PAPERS[claim.paper])}, {escape(claim.source)})."
+        blocks.append("\n".join([head, *(f"- {_measured(line)}" for line in sorted(of, key=attrgetter("board")))]))
     return f"{place}. " + textwrap.indent("\n\n".join(blocks), "   ").lstrip()
 
 
-def _measured(row: Mapping[Hashable, Any]) -> str:
+def _by_claim(lines: Sequence[LedgerLine]) -> dict[PublishedClaim, list[LedgerLine]]:
+    found: dict[PublishedClaim, list[LedgerLine]] = {}
+    for line in lines:
+        found.setdefault(line.claim, []).append(line)
+    return found
+
+
+def _measured(line: LedgerLine) -> str:
     """A line of the ledger: the board, the number with its interval, what is published, the verdict and its reason."""
-    value, low, high = (number(float(row[name])) for name in ("measured", "low", "high"))
-    seeds = " °" if row["one_seed"] == "True" else ""
-    published = f", published {number(float(row['published']))}" if row["published"] else ""
-    size = f", {row['size']}" if row["size"] else ""
-    why = f": {row['lacks']}" if row["lacks"] else ""
-    tasks = len(row["tasks"].split())
-    board = f"`{row['board']}` ({tasks} {'task' if tasks == 1 else 'tasks'})"
-    return (
-        f"{board}: {row['unit']} {value} [{low}, {high}]{seeds}{published}; **{row['verdict']}**{escape(size + why)}."
-    )
+    found = line.measured
+    assert found is not None
+    value, low, high = map(number, (found.value, found.low, found.high))
+    seeds = " °" if found.one_seed else ""
+    published = f", published {number(line.published.value)}" if line.published else ""
+    size = f", {line.size}" if line.size else ""
+    why = f": {line.lacks}" if line.lacks else ""
+    tasks = len(line.tasks)
+    board = f"`{line.board}` ({tasks} {'task' if tasks == 1 else 'tasks'})"
+    return f"{board}: {line.unit} {value} [{low}, {high}]{seeds}{published}; **{line.verdict}**{escape(size + why)}."
 
 
-def _tried(claims: pd.DataFrame, lines: pd.DataFrame) -> str:
+def _tried(ledger: Sequence[LedgerLine], lines: Sequence[LedgerLine]) -> str:
     """By claim that fails or is not reproduced in `lines`: how many other options were tried, and where it holds."""
-    open_claims = lines.loc[lines["verdict"].isin(AGAINST), "claim"].unique()
-    tried = claims[claims["claim"].isin(open_claims) & claims["role"].isin(["option", "ablation"])]
+    open_claims = {line.claim for line in lines if line.verdict in AGAINST}
+    tried = [line for line in ledger if line.claim in open_claims and line.role in (OPTION, ABLATION)]
     told = [
-        f"- {escape(claimed)}: {(of['verdict'] == 'holds').sum()} of {len(of)} on {_boards(of)}."
-        for claimed, of in tried.groupby("claimed", sort=False)
+        f"- {escape(claim.says)}: {sum(line.verdict == HOLDS for line in of)} of {len(of)} on {_boards(of)}."
+        for claim, of in _by_claim(tried).items()
     ]
     where = "[claims.md](leaderboards/claims.md), under *Which settings carry the effect*"
     head = f"Other options of the methods were tried for these, and it holds with so many of them ({where}):"
     return "\n".join([head, "", *told]) if told else ""
 
 
-def _boards(lines: pd.DataFrame) -> str:
-    return " and ".join(f"`{board}`" for board in lines["board"].unique())
+def _boards(lines: Sequence[LedgerLine]) -> str:
+    return " and ".join(dict.fromkeys(f"`{line.board}`" for line in lines))
 
 
 def excerpt(page: str) -> str:

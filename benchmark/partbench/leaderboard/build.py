@@ -60,7 +60,7 @@ def pages(sources: Sources, verdicts: Uses, datasets: Iterable[str] | None = Non
             made[f"{name}.csv"] = as_csv(standings.loc[standings["dataset"] == dataset, _TIDY])
             made |= {board.path: board_page(board, sources.judged) for board in boards}
     claims = sources.ledger
-    if claims["measured"].notna().any():
+    if any(line.measured for line in claims):
         made |= {"claims.md": f"{HEADER}\n\n{claims_page(claims)}", "claims.csv": claims_csv(claims)}
     return made
 

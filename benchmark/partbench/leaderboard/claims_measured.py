@@ -60,7 +60,7 @@ def measured(
     return _as_claimed(claim, found, _shown(claim, found, sides, pairing, _bounds(board, other)))
 
 
-def reported(claim: PublishedClaim, row: pd.Series) -> MeasuredClaim | None:
+def reported(claim: PublishedClaim, row: pd.Series, tasks: tuple[str, ...]) -> MeasuredClaim | None:
     """A claim on a number that the explainer reports of itself: its mean over seeds and tasks, from a row of `means`.
 
     None without a value, or without two seeds of a task.
@@ -72,7 +72,7 @@ def reported(claim: PublishedClaim, row: pd.Series) -> MeasuredClaim | None:
     away = replace(estimate, difference=estimate.difference - claim.bound)
     direction = int(np.sign(away.difference)) * claim.sign
     shown = (estimate.difference, float(low), float(high))
-    return MeasuredClaim(claim.unit, *shown, away.p, direction, True, False, (), int(row["images"]))
+    return MeasuredClaim(claim.unit, *shown, away.p, direction, True, False, tasks, int(row["images"]))
 
 
 def _nothing(side: Evidence) -> Evidence:

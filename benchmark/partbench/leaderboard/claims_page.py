@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
-import pandas as pd
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from partbench.leaderboard.boards import kind_of
-from partbench.leaderboard.claims import COLUMNS, VERDICTS
-from partbench.leaderboard.claims_lines import CLAIM, READING, command
+from partbench.leaderboard.claims_on_boards import CLAIM, READING, command, dataset_of
 from partbench.leaderboard.claims_stated import stated
 from partbench.leaderboard.current import ABLATION
 from partbench.leaderboard.generated import as_csv
+from partbench.leaderboard.ledger_line import FAILS, HOLDS, VERDICTS, LedgerLine, ledger_table
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.results.schema import slug
 
-Row = Mapping[Hashable, Any]
 TITLE = "# What the papers claim, and what was measured here"
 _READING = """\
 A line is a claim on a board: what a paper publishes, and what the committed results say of it in the setting of that
@@ -42,129 +41,128 @@ has no gradient, features are not rebuilt, or a single feature is alive. A bias 
 _UNIT = {"ratio": "ratio ", "difference": "difference ", "value": ""}
 
 
-def claims_page(ledger: pd.DataFrame) -> str:
+def claims_page(ledger: Sequence[LedgerLine]) -> str:
     """The page, from `claims.ledger`."""
-    lines = ledger[ledger["role"] == CLAIM]
+    lines = [line for line in ledger if line.role == CLAIM]
     parts = [TITLE, _READING, _counts(lines), "## Settings", _settings(lines)]
     for name, paper in stated().papers.items():
-        of_paper = ledger[ledger["paper"] == name]
-        parts += [f"## {escape(paper.title)}", paper.differs]
-        parts += _measured(of_paper[(of_paper["role"] == CLAIM) & of_paper["measured"].notna()])
-        parts += _checks(of_paper[(of_paper["role"] == CLAIM) & of_paper["measured"].notna()])
-        parts += _varied(of_paper[of_paper["role"] != CLAIM])
-        parts += _absent(of_paper[(of_paper["role"] == CLAIM) & of_paper["measured"].isna()])
+        of_paper = [line for line in lines if line.claim.paper == name]
+        found = [line for line in of_paper if line.measured]
+        parts += [f"## {escape(paper.title)}", paper.differs, *_measured(found), *_checks(found)]
+        parts += _varied([line for line in ledger if line.claim.paper == name and line.role != CLAIM])
+        parts += _absent([line for line in of_paper if not line.measured])
     return "\n\n".join(parts) + "\n"
 
 
-def claims_csv(ledger: pd.DataFrame) -> str:
+def claims_csv(ledger: Iterable[LedgerLine]) -> str:
     """All lines and columns; the files of a line are separated by spaces."""
-    return as_csv(ledger.assign(cells=[" ".join(files) for files in ledger["cells"]])[COLUMNS])
+    return as_csv(ledger_table(ledger))
 
 
-def _counts(lines: pd.DataFrame) -> str:
+def _counts(lines: Sequence[LedgerLine]) -> str:
     """How many claims of each paper were measured anywhere, and the verdicts of the lines that were."""
-    known, rows = lines[lines["measured"].notna()], []
+    rows = []
     for name, paper in stated().papers.items():
-        claims, mine = lines[lines["paper"] == name]["claim"].nunique(), known[known["paper"] == name]
-        counts = [int((mine["verdict"] == verdict).sum()) for verdict in VERDICTS]
-        rows.append([escape(paper.title), f"{mine['claim'].nunique()} of {claims}", str(len(mine)), *map(str, counts)])
+        of_paper = [line for line in lines if line.claim.paper == name]
+        found = [line for line in of_paper if line.measured]
+        claims, known = ({line.claim.id for line in some} for some in (of_paper, found))
+        verdicts = Counter(line.verdict for line in found)
+        counts = [len(found), *(verdicts[verdict] for verdict in VERDICTS)]
+        rows.append([escape(paper.title), f"{len(known)} of {len(claims)}", *map(str, counts)])
     return grid(["paper", "claims measured", "lines", *VERDICTS], rows)
 
 
-def _settings(lines: pd.DataFrame) -> str:
+def _settings(lines: Sequence[LedgerLine]) -> str:
     """The datasets and kinds of boards that the lines are about."""
     said = stated()
-    kinds = set(map(kind_of, lines["board"]))
+    kinds = {kind_of(line.board) for line in lines}
     about = [f"- `{name}`: {escape(data.about)}." for name, data in said.datasets.items()]
     return "\n".join([*about, *(f"- `{kind}`: {escape(text)}." for kind, text in said.kinds.items() if kind in kinds)])
 
 
-def _measured(rows: pd.DataFrame) -> list[str]:
-    if rows.empty:
+def _measured(lines: Sequence[LedgerLine]) -> list[str]:
+    if not lines:
         return []
     columns = ["claim", "published", "board", "measured", "verdict", "size", "p", "seeds", "images", "runs", "remarks"]
     cells, before = [], ""
-    for row in rows.to_dict("records"):
-        claim = f"{escape(row['claimed'])} ({escape(row['source'])})" if row["claim"] != before else ""
-        before = row["claim"]
-        about = [row["seeds"], str(row["images"]) if row["images"] else ABSENT, _runs(row)]
-        floors = f"†: {row['floors']}" if row["floors"] else ""
-        remarks = escape("; ".join(filter(None, [row["lacks"], floors]))) or ABSENT
-        shown = [_number(row), _verdict(row), row["size"] or ABSENT, _p(row["p_adjusted"]), *about, remarks]
-        cells.append([claim, _published(row), f"{escape(row['board'])}: {row['setting']}", *shown])
+    for line in lines:
+        said = line.claim
+        claim = f"{escape(said.says)} ({escape(said.source)})" if said.id != before else ""
+        before = said.id
+        about = [line.seeds, str(line.images) if line.images else ABSENT, _runs(line)]
+        floors = f"†: {line.floors}" if line.floors else ""
+        remarks = escape("; ".join(filter(None, [line.lacks, floors]))) or ABSENT
+        shown = [_number(line), _verdict(line), line.size or ABSENT, _p(line.p_adjusted), *about, remarks]
+        cells.append([claim, _published(line), f"{escape(line.board)}: {line.setting}", *shown])
     return [grid(columns, cells)]
 
 
-def _checks(rows: pd.DataFrame) -> list[str]:
+def _checks(lines: Sequence[LedgerLine]) -> list[str]:
     """What has to be so for a line to speak of the method: each board and explainer once."""
-    found = {(row["board"], one) for row in rows.to_dict("records") for one in row["checks"].split("; ") if one}
+    found = {(line.board, one) for line in lines for one in line.checks.split("; ") if one}
     if not found:
         return []
     cells = [[escape(board), *map(escape, one.rsplit(": ", 1))] for board, one in sorted(found)]
     return ["### Do networks and losses work here", _CHECKED, grid(["board", "explainer", "measured"], cells)]
 
 
-def _varied(rows: pd.DataFrame) -> list[str]:
-    if rows.empty:
+def _varied(lines: Sequence[LedgerLine]) -> list[str]:
+    if not lines:
         return []
     columns = ["metric", "board", "explainer", "against", "measured", "defaults", "verdict", "p", "tasks", "seeds"]
     cells = []
-    for row in rows.to_dict("records"):
-        name = f"{escape(row['explainer'])}{' (ablation)' if row['role'] == ABLATION else ''}"
-        default = ABSENT if row["role"] == READING else number(row["defaults"])
-        names = [escape(row["metric"]), escape(row["board"]), name, escape(row["other"])]
-        about = [_verdict(row), _p(row["p_adjusted"]), _tasks(row), row["seeds"]]
-        cells.append([*names, _number(row), default, *about])
+    for line in lines:
+        name = f"{escape(line.explainer)}{' (ablation)' if line.role == ABLATION else ''}"
+        default = ABSENT if line.role == READING else number(line.defaults)
+        names = [escape(line.claim.metric), escape(line.board), name, escape(line.other)]
+        tasks = escape(line.tasks[0]) if len(line.tasks) == 1 else str(len(line.tasks))
+        cells.append([*names, _number(line), default, _verdict(line), _p(line.p_adjusted), tasks, line.seeds])
     return ["### Which settings carry the effect", _OPTIONS, grid(columns, cells)]
 
 
-def _absent(rows: pd.DataFrame) -> list[str]:
+def _absent(lines: Sequence[LedgerLine]) -> list[str]:
     """Lines without a number, those of a board together, and the command that would measure them."""
-    if rows.empty:
+    if not lines:
         return []
+    together: dict[tuple[str, str], list[LedgerLine]] = {}
+    for line in lines:
+        together.setdefault((line.board, "" if line.board else line.lacks), []).append(line)
     cells = []
-    for (board, why), group in rows.groupby(["board", rows["lacks"].where(rows["board"] == "", "")], sort=True):
-        lacks = escape(why or "; ".join(sorted(set(group["lacks"]))))
-        run = f"`{_of_all(group, board)}`" if board else ABSENT
-        cells.append([escape(", ".join(sorted(set(group["claim"])))), escape(board) or ABSENT, lacks, run])
+    for (board, _), some in sorted(together.items(), key=itemgetter(0)):
+        claims, lacks = (sorted(texts) for texts in ({line.claim.id for line in some}, {line.lacks for line in some}))
+        names = dict.fromkeys(name for line in some for name in (line.explainer, line.other) if name)
+        run = f"`{command(names, board)}`" if board else ABSENT
+        cells.append([escape(", ".join(claims)), escape(board) or ABSENT, escape("; ".join(lacks)), run])
     return ["### Not measured", grid(["claims", "board", "what lacks", "to measure"], cells)]
 
 
-def _of_all(rows: pd.DataFrame, board: str) -> str:
-    names = [name for pair in zip(rows["explainer"], rows["other"], strict=True) for name in pair if name]
-    return command(dict.fromkeys(names), board)
-
-
-def _published(row: Row) -> str:
-    if pd.isna(row["published"]):
+def _published(line: LedgerLine) -> str:
+    found = line.published
+    if found is None:
         return ABSENT
-    low, high = number(row["published_low"]), number(row["published_high"])
+    low, high = number(found.low), number(found.high)
     spread = "" if low == high else f" ({low} to {high})"
-    return f"{_UNIT[row['unit']]}{number(row['published'])}{spread}; {escape(row['on'])}"
+    return f"{_UNIT[line.unit]}{number(found.value)}{spread}; {escape(line.on)}"
 
 
-def _number(row: Row) -> str:
-    mark = " °" if row["one_seed"] else ""
-    return f"{_UNIT[row['unit']]}{number(row['measured'])} ({number(row['low'])} to {number(row['high'])}){mark}"
+def _number(line: LedgerLine) -> str:
+    found = line.measured
+    if found is None:
+        return ABSENT
+    mark = " °" if found.one_seed else ""
+    return f"{_UNIT[found.unit]}{number(found.value)} ({number(found.low)} to {number(found.high)}){mark}"
 
 
-def _verdict(row: Row) -> str:
-    return f"**{row['verdict']}**" if row["verdict"] in VERDICTS[:2] else str(row["verdict"])
+def _verdict(line: LedgerLine) -> str:
+    return f"**{line.verdict}**" if line.verdict in (HOLDS, FAILS) else line.verdict
 
 
 def _p(value: float) -> str:
-    if pd.isna(value):
+    if math.isnan(value):
         return ABSENT
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
-def _tasks(row: Row) -> str:
-    """How many tasks; a single one is named."""
-    names = str(row["tasks"]).split()
-    return escape(names[0]) if len(names) == 1 else str(len(names))
-
-
-def _runs(row: Row) -> str:
+def _runs(line: LedgerLine) -> str:
     """The number of files that a line is made from, with a link to their folder."""
-    folder = slug(str(row["board"]).partition("/")[0])
-    return f"[{len(row['cells'])}](../results/{folder})"
+    return f"[{len(line.cells)}](../results/{slug(dataset_of(line.board))})"

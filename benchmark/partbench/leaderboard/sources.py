@@ -14,6 +14,7 @@ import pandas as pd
 from partbench.leaderboard.claims import ledger_of
 from partbench.leaderboard.current import FLOOR, UNRANKED, current
 from partbench.leaderboard.judged import Images, Judged, judged
+from partbench.leaderboard.ledger_line import LedgerLine
 from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.score import Score, scores_of
 from partbench.leaderboard.standings import standings_of
@@ -78,7 +79,7 @@ class Sources:
         return scores_of(self.standings)
 
     @cached_property
-    def ledger(self) -> pd.DataFrame:
+    def ledger(self) -> list[LedgerLine]:
         """See `claims.ledger`."""
         return ledger_of(self.judged, self.rows, self.standings)
 

@@ -8,9 +8,11 @@ import pytest
 from planted_results import INSTABILITY, ORDINARY, Values, cells, evidence, frame, planted
 
 from partbench.functional.statistics import holm
-from partbench.leaderboard.claims import COLUMNS, VERDICTS, ledger
-from partbench.leaderboard.claims_lines import command
-from partbench.leaderboard.claims_stated import stated
+from partbench.leaderboard.claims import ledger
+from partbench.leaderboard.claims_measured import MeasuredClaim
+from partbench.leaderboard.claims_on_boards import command
+from partbench.leaderboard.claims_stated import Printed, stated
+from partbench.leaderboard.ledger_line import VERDICTS, LedgerLine, ledger_table
 
 Rows = list[dict[str, Any]]
 WELL = {"balanced_accuracy": 0.9}
@@ -27,72 +29,76 @@ def filters(interpretable: float, ordinary: float = 0.15, metric: str = INSTABIL
     return cells("interp_cnn", about(interpretable), **changes) + cells(ORDINARY, about(ordinary), **changes)
 
 
-def line(rows: Rows, claim: str = "icnn-instability", board: str = "fauna/*", role: str = "claim") -> pd.Series:
-    return row_of(ledger(*planted(rows)), claim, board, role)
+def line(rows: Rows, claim: str = "icnn-instability", board: str = "fauna/*", role: str = "claim") -> LedgerLine:
+    return line_of(ledger(*planted(rows)), claim, board, role)
 
 
-def row_of(table: pd.DataFrame, claim: str, board: str, role: str = "claim") -> pd.Series:
-    found = table[(table["claim"] == claim) & (table["board"] == board) & (table["role"] == role)]
-    assert len(found) == 1
-    return found.iloc[0]
+def line_of(lines: list[LedgerLine], claim: str, board: str, role: str = "claim") -> LedgerLine:
+    [found] = [line for line in lines if (line.claim.id, line.board, line.role) == (claim, board, role)]
+    return found
+
+
+def number(line: LedgerLine) -> MeasuredClaim:
+    assert line.measured is not None
+    return line.measured
+
+
+def published(line: LedgerLine) -> Printed:
+    assert line.published is not None
+    return line.published
 
 
 def test_a_planted_effect_in_the_claimed_direction_holds() -> None:
     found = line(filters(0.10))
-    assert (found["verdict"], found["unit"], found["seeds"], found["tasks"]) == (
-        "holds",
-        "ratio",
-        "0 1 2",
-        "t0 t1 t2 t3",
-    )
-    assert found["measured"] == pytest.approx(0.101 / 0.151)
-    assert found["low"] < found["measured"] < found["high"]
-    assert found["published_low"] < found["measured"] < found["published_high"]
-    assert (found["seeds"], found["tasks"], found["images"]) == ("0 1 2", "t0 t1 t2 t3", 200)
+    assert (found.verdict, found.unit) == ("holds", "ratio")
+    assert number(found).value == pytest.approx(0.101 / 0.151)
+    assert number(found).low < number(found).value < number(found).high
+    assert published(found).low < number(found).value < published(found).high
+    assert (found.seeds, found.tasks, found.images) == ("0 1 2", ("t0", "t1", "t2", "t3"), 200)
 
 
 @pytest.mark.parametrize(("value", "size"), [(0.14, "weaker than published"), (0.03, "stronger than published")])
 def test_the_size_of_an_effect_is_told_apart_from_its_direction(value: float, size: str) -> None:
     found = line(filters(value))
-    assert (found["verdict"], found["size"]) == ("holds", size)
+    assert (found.verdict, found.size) == ("holds", size)
 
 
 def test_a_planted_effect_in_the_opposite_direction_does_not_hold() -> None:
     found = line(filters(0.20))
-    assert (found["verdict"], found["size"]) == ("does not", "")
-    assert found["measured"] == pytest.approx(0.201 / 0.151)
+    assert (found.verdict, found.size) == ("does not", "")
+    assert number(found).value == pytest.approx(0.201 / 0.151)
 
 
 def test_a_single_training_in_the_opposite_direction_says_nothing_against_a_claim() -> None:
     found = line(filters(0.20, seeds=1))
-    assert found["verdict"] == "setting not reproduced"
-    assert found["lacks"] == "surely in the opposite direction, but in one training"
+    assert found.verdict == "setting not reproduced"
+    assert found.lacks == "surely in the opposite direction, but in one training"
 
 
 def test_the_claimed_direction_may_be_the_worse_one() -> None:
     less = filters(0.90, 0.95, metric="accuracy")
-    assert line(less, "icnn-accuracy")["verdict"] == "holds"
-    assert line(less, "icnn-accuracy")["measured"] == pytest.approx(-0.05)
-    assert line(filters(0.95, 0.90, metric="accuracy"), "icnn-accuracy")["verdict"] == "does not"
+    assert line(less, "icnn-accuracy").verdict == "holds"
+    assert number(line(less, "icnn-accuracy")).value == pytest.approx(-0.05)
+    assert line(filters(0.95, 0.90, metric="accuracy"), "icnn-accuracy").verdict == "does not"
 
 
 def test_without_an_effect_nothing_is_said() -> None:
     found = line(filters(0.15))
-    assert (found["verdict"], found["p_adjusted"]) == ("not separated", pytest.approx(1))
+    assert (found.verdict, found.p_adjusted) == ("not separated", pytest.approx(1))
 
 
 def test_a_claim_without_results_tells_the_command_that_makes_them() -> None:
     found = line([])
-    assert (found["verdict"], found["lacks"]) == ("setting not reproduced", f"not run: interp_cnn, {ORDINARY}")
-    assert found["command"] == (
+    assert (found.verdict, found.lacks) == ("setting not reproduced", f"not run: interp_cnn, {ORDINARY}")
+    assert found.command == (
         "bench run --plugin interp_cnn --plugin top_conv -o top_conv.network=ordinary --task 'fauna/*'"
         " --seed 0 --seed 1 --seed 2"
     )
-    assert pd.isna(found["measured"])
-    assert found["cells"] == ()
-    assert line([], board="animal_part/*")["command"].endswith("--data-root FOLDER")
+    assert found.measured is None
+    assert found.cells == ()
+    assert line([], board="animal_part/*").command.endswith("--data-root FOLDER")
     half = line(cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1}, binary=True))
-    assert half["lacks"] == f"not run: {ORDINARY}"
+    assert half.lacks == f"not run: {ORDINARY}"
 
 
 def test_a_command_on_a_board_of_one_task_asks_for_five_seeds() -> None:
@@ -101,9 +107,9 @@ def test_a_command_on_a_board_of_one_task_asks_for_five_seeds() -> None:
 
 def test_the_data_of_the_paper_are_asked_for_though_nobody_ran_them() -> None:
     table = ledger(*planted([]))
-    found = row_of(table, "icnn-interpretability", "pascal_part/*")
-    assert found["lacks"] == f"not run: interp_cnn, {ORDINARY}"
-    assert found["command"].endswith("--task 'pascal_part/*' --seed 0 --seed 1 --seed 2 --data-root FOLDER")
+    found = line_of(table, "icnn-interpretability", "pascal_part/*")
+    assert found.lacks == f"not run: interp_cnn, {ORDINARY}"
+    assert found.command.endswith("--task 'pascal_part/*' --seed 0 --seed 1 --seed 2 --data-root FOLDER")
 
 
 def test_a_metric_that_was_skipped_tells_why() -> None:
@@ -112,16 +118,15 @@ def test_a_metric_that_was_skipped_tells_why() -> None:
         if row["metric"] == INSTABILITY and row["explainer"] == "top_conv":
             row |= {"value": np.nan, "low": np.nan, "high": np.nan, "status": "skipped", "reason": "no landmarks"}
     found = line(rows)
-    assert (found["verdict"], found["lacks"]) == (
+    assert (found.verdict, found.lacks) == (
         "setting not reproduced", f"{ORDINARY} has no {INSTABILITY}: no landmarks",
     )  # fmt: skip
 
 
 def test_every_claim_has_a_line_and_no_two_lines_share_an_id() -> None:
     for rows in ([], [*filters(0.1), *filters(0.1, dataset="animal_part"), *with_options(0.2, 0.1)]):
-        table = ledger(*planted(rows))
+        table = ledger_table(ledger(*planted(rows)))
         assert set(table["claim"]) == {claim.id for claim in stated().claims}
-        assert list(table.columns) == COLUMNS
         assert table["id"].is_unique
         assert set(table["verdict"]) <= set(VERDICTS)
 
@@ -129,33 +134,34 @@ def test_every_claim_has_a_line_and_no_two_lines_share_an_id() -> None:
 def test_the_setting_tells_how_near_it_is() -> None:
     rows = filters(0.1) + filters(0.1, dataset="animal_part") + filters(0.1, dataset="cub", performer="vgg_16")
     table = ledger(*planted(rows))
-    found = {board: row_of(table, "icnn-instability", board) for board in ("fauna/*", "animal_part/*", "cub/*")}
-    assert {board: row["setting"] for board, row in found.items()} == {
+    found = {board: line_of(table, "icnn-instability", board) for board in ("fauna/*", "animal_part/*", "cub/*")}
+    assert {board: line.setting for board, line in found.items()} == {
         "fauna/*": "same kind of task, other data",
         "animal_part/*": "same data, other network",
         "cub/*": "same data and network",
     }
-    assert found["animal_part/*"]["published_low"] == pytest.approx(0.085 / 0.144, abs=0.001)
-    assert found["cub/*"]["on"] == "cub (alexnet, vgg_16, vgg_m, vgg_s)"
+    assert published(found["animal_part/*"]).low == pytest.approx(0.085 / 0.144, abs=0.001)
+    assert found["cub/*"].on == "cub (alexnet, vgg_16, vgg_m, vgg_s)"
 
 
 def test_p_is_adjusted_over_all_claims_that_can_be_tested() -> None:
     rows = filters(0.1499, 0.15) + filters(0.10, dataset="animal_part") + filters(0.3, 0.2, "part_interpretability")
     table = ledger(*planted(rows))
-    known = table[table["p"].notna()]
+    known = [line for line in table if line.measured]
     assert len(known) == 3
-    assert known["p_adjusted"].to_numpy() == pytest.approx(holm(known["p"].to_numpy()))
+    adjusted = holm(np.array([number(line).p for line in known]))
+    assert [line.p_adjusted for line in known] == pytest.approx(adjusted.tolist())
     alone = line(filters(0.1499, 0.15))
-    assert row_of(table, "icnn-instability", "fauna/*")["p_adjusted"] >= alone["p_adjusted"] == alone["p"]
+    assert line_of(table, "icnn-instability", "fauna/*").p_adjusted >= alone.p_adjusted == number(alone).p
 
 
 def test_claims_of_one_seed_are_marked_and_adjusted_apart() -> None:
     alone = line(filters(0.10, seeds=1))
-    assert alone["one_seed"]
-    assert alone["verdict"] == "holds"
+    assert alone.one_seed
+    assert alone.verdict == "holds"
     table = ledger(*planted(filters(0.10, seeds=1) + filters(0.12, dataset="animal_part")))
-    assert row_of(table, "icnn-instability", "fauna/*")["p_adjusted"] == alone["p"]
-    assert not row_of(table, "icnn-instability", "animal_part/*")["one_seed"]
+    assert line_of(table, "icnn-instability", "fauna/*").p_adjusted == number(alone).p
+    assert not line_of(table, "icnn-instability", "animal_part/*").one_seed
 
 
 @pytest.mark.parametrize("value", [0.10, 0.20])
@@ -165,20 +171,20 @@ def test_a_network_at_chance_speaks_neither_for_a_claim_nor_against_it(value: fl
         if row["metric"] == "balanced_accuracy" and row["explainer"] == "interp_cnn":
             row["value"] = 0.51
     found = line(rows)
-    assert found["verdict"] == "setting not reproduced"
-    assert found["lacks"] == "interp_cnn is not above chance (.5): balanced_accuracy 0.510"
-    assert pd.isna(found["p_adjusted"])
-    assert found["measured"] == pytest.approx((value + 0.001) / 0.151)
-    assert "interp_cnn: balanced_accuracy 0.510" in found["checks"]
+    assert found.verdict == "setting not reproduced"
+    assert found.lacks == "interp_cnn is not above chance (.5): balanced_accuracy 0.510"
+    assert pd.isna(found.p_adjusted)
+    assert number(found).value == pytest.approx((value + 0.001) / 0.151)
+    assert "interp_cnn: balanced_accuracy 0.510" in found.checks
 
 
 def test_below_nine_tenths_of_the_images_explainers_are_not_comparable() -> None:
     table = frame(filters(0.10))
     images = evidence(table)
     images = images.assign(value=images["value"].where((images["explainer"] != "interp_cnn") | even(images["unit"])))
-    found = row_of(ledger(table, images), "icnn-instability", "fauna/*")
-    assert (found["verdict"], found["images"]) == ("not comparable", 100)
-    assert pd.isna(found["p_adjusted"])
+    found = line_of(ledger(table, images), "icnn-instability", "fauna/*")
+    assert (found.verdict, found.images) == ("not comparable", 100)
+    assert pd.isna(found.p_adjusted)
 
 
 def even(units: pd.Series) -> pd.Series:
@@ -194,33 +200,33 @@ def with_options(default: float, varied: float, **changes: Any) -> Rows:
 
 def test_other_options_stand_beside_the_defaults_on_the_same_tasks() -> None:
     found = line(with_options(0.12, 0.10), role="option")
-    assert (found["explainer"], found["other"], found["tasks"]) == (OPTIONS, ORDINARY, "t0")
-    assert found["measured"] == pytest.approx(0.101 / 0.151)
-    assert found["defaults"] == pytest.approx(0.121 / 0.151)
-    assert line(with_options(0.12, 0.10, control="ablation"), role="ablation")["explainer"] == OPTIONS
+    assert (found.explainer, found.other, found.tasks) == (OPTIONS, ORDINARY, ("t0",))
+    assert number(found).value == pytest.approx(0.101 / 0.151)
+    assert found.defaults == pytest.approx(0.121 / 0.151)
+    assert line(with_options(0.12, 0.10, control="ablation"), role="ablation").explainer == OPTIONS
 
 
 def test_a_claim_that_holds_with_other_options_is_not_said_to_fail() -> None:
     found = line(with_options(0.20, 0.10))
-    assert found["verdict"] == "setting not reproduced"
-    assert found["lacks"] == f"it depends on options, and holds with {OPTIONS}"
-    assert line(with_options(0.20, 0.19))["verdict"] == "does not"
-    assert line(with_options(0.20, 0.10, control="ablation"))["verdict"] == "does not"
+    assert found.verdict == "setting not reproduced"
+    assert found.lacks == f"it depends on options, and holds with {OPTIONS}"
+    assert line(with_options(0.20, 0.19)).verdict == "does not"
+    assert line(with_options(0.20, 0.10, control="ablation")).verdict == "does not"
 
 
 def test_options_are_compared_with_what_the_explainer_names_where_that_was_run() -> None:
     partner = "top_conv (after_pool=true,network=ordinary)"
     rows = with_options(0.12, 0.10, compared_with=partner)
-    assert line(rows, role="option")["other"] == ORDINARY
+    assert line(rows, role="option").other == ORDINARY
     rows += cells(partner, lambda t, s: {INSTABILITY: 0.2, **WELL}, tasks=1, binary=True)
-    assert line(rows, role="option")["other"] == partner
+    assert line(rows, role="option").other == partner
 
 
 def test_other_readings_of_the_metric_are_measured_too() -> None:
     rows = filters(0.10) + filters(0.12, metric=f"{INSTABILITY}@unmasked")
     found = line(rows, role="reading")
-    assert (found["metric"], found["verdict"]) == (f"{INSTABILITY}@unmasked", "holds")
-    assert found["measured"] == pytest.approx(0.121 / 0.151)
+    assert (found.claim.metric, found.verdict) == (f"{INSTABILITY}@unmasked", "holds")
+    assert number(found).value == pytest.approx(0.121 / 0.151)
 
 
 def additive(difference: float) -> Rows:
@@ -232,7 +238,7 @@ def additive(difference: float) -> Rows:
 @pytest.mark.parametrize(("difference", "verdict"), [(-0.005, "holds"), (0.05, "holds"), (-0.05, "does not")])
 def test_a_claim_of_no_loss_has_a_margin(difference: float, verdict: str) -> None:
     found = line(additive(difference), "additive-accuracy")
-    assert (found["verdict"], found["measured"]) == (verdict, pytest.approx(difference))
+    assert (found.verdict, number(found).value) == (verdict, pytest.approx(difference))
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.8, "holds"), (0.2, "does not")])
@@ -241,37 +247,33 @@ def test_what_explainers_report_of_themselves_is_tested_over_seeds(share: float,
     for row in rows:
         row |= {"higher_is_better": None, "low": np.nan, "high": np.nan}
     found = line(rows, "autoencoder-share")
-    assert (found["verdict"], found["unit"], found["seeds"], found["tasks"]) == (
-        verdict,
-        "value",
-        "0 1 2",
-        "t0 t1 t2 t3",
-    )
-    assert found["measured"] == pytest.approx(share + 0.001)
-    assert found["low"] < found["measured"] < found["high"]
+    assert (found.verdict, found.unit) == (verdict, "value")
+    assert (found.seeds, found.tasks) == ("0 1 2", ("t0", "t1", "t2", "t3"))
+    assert number(found).value == pytest.approx(share + 0.001)
+    assert number(found).low < number(found).value < number(found).high
 
 
 def test_a_value_is_compared_with_the_bound_of_its_claim() -> None:
     rows = cells("autoencoder", lambda t, s: {"classification_error@difference": 0.02}, binary=True)
     found = line(rows, "autoencoder-error")
-    assert (found["verdict"], found["other"], found["measured"]) == ("holds", "", pytest.approx(0.02))
+    assert (found.verdict, found.other, number(found).value) == ("holds", "", pytest.approx(0.02))
 
 
 def test_a_line_names_the_cells_that_it_is_made_from() -> None:
     rows = filters(0.10, tasks=2, seeds=2) + cells("srae", lambda t, s: {INSTABILITY: 0.1}, binary=True)
     names = [f"{label}-fauna-t{t}-{s}" for label in ("interp_cnn", ORDINARY) for t in range(2) for s in range(2)]
-    assert line(rows)["cells"] == tuple(sorted(names))
+    assert line(rows).cells == tuple(sorted(names))
     table, images = planted(rows)
     placed = ledger(table.assign(file=table["cell"] + ".parquet", asked_at=table["created_at"]), images)
-    assert row_of(placed, "icnn-instability", "fauna/*")["cells"][0] == "interp_cnn-fauna-t0-0.parquet"
+    assert line_of(placed, "icnn-instability", "fauna/*").cells[0] == "interp_cnn-fauna-t0-0.parquet"
 
 
 def test_explainers_that_beat_no_floor_are_named() -> None:
     floor = cells("centre_map", lambda t, s: {INSTABILITY: 0.12}, binary=True, control="floor")
-    assert line(filters(0.10) + floor)["floors"] == ORDINARY
+    assert line(filters(0.10) + floor).floors == ORDINARY
 
 
 def test_the_ledger_depends_on_the_rows_and_not_on_their_order() -> None:
     table, images = planted(with_options(0.12, 0.10))
     shuffled = ledger(table.sample(frac=1, random_state=0), images.sample(frac=1, random_state=1))
-    pd.testing.assert_frame_equal(ledger(table, images), shuffled)
+    pd.testing.assert_frame_equal(ledger_table(ledger(table, images)), ledger_table(shuffled))

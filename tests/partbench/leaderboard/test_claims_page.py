@@ -11,9 +11,10 @@ import pytest
 from planted_results import INSTABILITY, ORDINARY, cells, flat, planted
 
 from partbench.leaderboard.build import HEADER, pages
-from partbench.leaderboard.claims import COLUMNS, ledger
+from partbench.leaderboard.claims import ledger
 from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.claims_stated import stated
+from partbench.leaderboard.ledger_line import LedgerLine
 from partbench.leaderboard.sources import Sources
 
 HOSTILE = "a=|<script>alert(1)</script>\n[x](http://evil)"
@@ -26,12 +27,12 @@ def results(**changes: Any) -> list[dict[str, Any]]:
     return rows + cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1}, tasks=1, seeds=1, binary=True, **varied)
 
 
-def table(**changes: Any) -> pd.DataFrame:
+def lines(**changes: Any) -> list[LedgerLine]:
     return ledger(*planted(results(**changes)))
 
 
 def test_the_page_says_claim_published_and_measured_value_setting_and_verdict() -> None:
-    page = flat(claims_page(table()))
+    page = flat(claims_page(lines()))
     [line] = [line for line in page.splitlines() if "less unstable" in line and "fauna/" in line]
     assert re.search(r"ratio 0\.582 \(0\.439 to 0\.691\); animal_part, cub, pascal_part", line)
     assert re.search(r"fauna/\\\*: same kind of task, other data \| ratio 0\.673 \(0\.6\d\d to 0\.6\d\d\) \|", line)
@@ -40,7 +41,7 @@ def test_the_page_says_claim_published_and_measured_value_setting_and_verdict() 
 
 
 def test_the_page_counts_verdicts_and_names_every_claim_that_was_not_measured() -> None:
-    page = flat(claims_page(table()))
+    page = flat(claims_page(lines()))
     title = stated().papers["interpretable-cnn"].title
     assert f"| {title} | 1 of 6 | 1 | 1 | 0 | 0 | 0 | 0 |" in page
     for claim in stated().claims:
@@ -48,7 +49,7 @@ def test_the_page_counts_verdicts_and_names_every_claim_that_was_not_measured() 
 
 
 def test_the_page_tells_one_command_for_all_that_a_board_lacks() -> None:
-    page = flat(claims_page(table()))
+    page = flat(claims_page(lines()))
     [line] = [line for line in page.splitlines() if line.startswith("| srae-") and "| fauna/multi:" in line]
     plugins = re.findall(r"--plugin (\w+)", line)
     assert sorted(plugins) == sorted({"srae", "nn", "sae", "cae", "lasso", "z", "excitation_bp"})
@@ -56,25 +57,24 @@ def test_the_page_tells_one_command_for_all_that_a_board_lacks() -> None:
 
 
 def test_hostile_texts_stay_text() -> None:
-    page = claims_page(table())
+    page = claims_page(lines())
     assert "<script>" not in page
     assert "http:" not in page
     assert not re.search(r"(?<!\\)\]\((?!\.\./docs/claims\.md|\.\./results/|claims\.csv)", page)
     assert all(line.count("\\|") == 1 for line in page.splitlines() if "&lt;script&gt;" in line)
-    read = list(csv.DictReader(io.StringIO(claims_csv(table()))))
+    read = list(csv.DictReader(io.StringIO(claims_csv(lines()))))
     assert all(not value.startswith(("=", "@", "\t")) and "\n" not in value for row in read for value in row.values())
     assert any("<script>" in row["explainer"] for row in read)
 
 
 def test_the_comma_separated_values_are_the_ledger() -> None:
-    found = table(variant="rho=0.1", cell="varied")
+    found = lines(variant="rho=0.1", cell="varied")
     read = pd.read_csv(io.StringIO(claims_csv(found)), keep_default_na=False)
-    assert list(read.columns) == COLUMNS
-    assert read["verdict"].tolist() == found["verdict"].tolist()
-    assert read["cells"].tolist() == [" ".join(files) for files in found["cells"]]
-    assert read["measured"].replace("", np.nan).astype(float).tolist() == pytest.approx(
-        found["measured"].tolist(), rel=1e-5, nan_ok=True
-    )
+    assert read["id"].tolist() == [line.asked.id for line in found]
+    assert read["verdict"].tolist() == [line.verdict for line in found]
+    assert read["cells"].tolist() == [" ".join(line.cells) for line in found]
+    values = [line.measured.value if line.measured else np.nan for line in found]
+    assert read["measured"].replace("", np.nan).astype(float).tolist() == pytest.approx(values, rel=1e-5, nan_ok=True)
 
 
 def test_leaderboards_hold_the_ledger_where_a_claim_is_measured() -> None:

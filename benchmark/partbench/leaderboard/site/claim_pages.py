@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
-
-from partbench.leaderboard.claims import CLAIM
+from partbench.leaderboard.claims_measured import MeasuredClaim
+from partbench.leaderboard.claims_on_boards import CLAIM
+from partbench.leaderboard.claims_stated import Printed
+from partbench.leaderboard.ledger_line import LedgerLine
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 from partbench.results.plain_text import printable
@@ -56,12 +57,13 @@ class Claim:
         return list(dict.fromkeys(line.verdict for line in self.lines))
 
 
-def claims_of(ledger: pd.DataFrame) -> list[Claim]:
+def claims_of(ledger: Iterable[LedgerLine]) -> list[Claim]:
     """The claims of a ledger, see `leaderboard.claims.ledger`, with default options."""
-    found: dict[str, list[Mapping[Hashable, Any]]] = {}
-    for row in ledger[ledger["role"] == CLAIM].to_dict("records"):
-        found.setdefault(row["claim"], []).append(row)
-    return [_claim(rows) for rows in found.values()]
+    found: dict[str, list[LedgerLine]] = {}
+    for line in ledger:
+        if line.role == CLAIM:
+            found.setdefault(line.claim.id, []).append(line)
+    return [_claim(lines) for lines in found.values()]
 
 
 def claim_pages(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
@@ -73,21 +75,30 @@ def claim_pages(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
         yield page_of("claims", claim.id), render("claim.html", root="../", here="claims", claim=claim, claims=True)
 
 
-def _claim(rows: Sequence[Mapping[Hashable, Any]]) -> Claim:
-    first = rows[0]
-    texts = {name: printable(str(first[name])) for name in ("paper", "source", "claimed", "on", "unit")}
-    return Claim(printable(str(first["claim"])), **texts, lines=[_line(row) for row in rows if row["board"]])
+def _claim(lines: Sequence[LedgerLine]) -> Claim:
+    first = lines[0]
+    said = first.claim
+    return Claim(
+        id=printable(said.id), paper=printable(said.paper), source=printable(said.source),
+        claimed=printable(said.says), on=first.on, unit=first.unit, lines=[_line(line) for line in lines if line.board],
+    )  # fmt: skip
 
 
-def _line(row: Mapping[Hashable, Any]) -> ClaimLine:
-    numbers = {
-        name: None if pd.isna(row[name]) else float(row[name])
-        for name in ("published", "published_low", "published_high", "measured", "low", "high")
-    }
-    texts = {name: printable(str(row[name])) for name in ("board", "setting", "verdict", "size", "seeds")}
-    found = (row["lacks"], row["command"] and f"to measure: {row['command']}", row["checks"])
-    remarks = [printable(str(text)) for text in found if text]
-    about: dict[str, Any] = {**texts, **numbers}
+def _line(line: LedgerLine) -> ClaimLine:
+    published, published_low, published_high = _numbers(line.published)
+    measured, low, high = _numbers(line.measured)
+    found = (line.lacks, line.command and f"to measure: {line.command}", line.checks)
     return ClaimLine(
-        **about, one_seed=bool(row["one_seed"]), images=int(row["images"]), remarks=remarks, cells=list(row["cells"])
-    )
+        board=printable(line.board), setting=line.setting, published=published, published_low=published_low,
+        published_high=published_high, measured=measured, low=low, high=high, verdict=line.verdict, size=line.size,
+        seeds=line.seeds, one_seed=line.one_seed, images=line.images,
+        remarks=[printable(text) for text in found if text], cells=line.cells,
+    )  # fmt: skip
+
+
+def _numbers(found: Printed | MeasuredClaim | None) -> tuple[float | None, float | None, float | None]:
+    """A value and its bounds."""
+    if found is None:
+        return None, None, None
+    value, low, high = (None if math.isnan(one) else one for one in (found.value, found.low, found.high))
+    return value, low, high

@@ -1,24 +1,29 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 
-from partbench.leaderboard.claims import COLUMNS, ledger
+from partbench.leaderboard.claims import ledger
+from partbench.leaderboard.claims_measured import MeasuredClaim
+from partbench.leaderboard.claims_on_boards import ClaimOnBoard
+from partbench.leaderboard.claims_stated import Printed, stated
+from partbench.leaderboard.ledger_line import LedgerLine
 from partbench.leaderboard.site.claim_pages import claim_pages, claims_of
 from partbench.results.index import EVIDENCE_COLUMNS
 from partbench.results.schema import COLUMNS as OF_RESULTS
 
 
-def line(claim: str, board: str, **said: Any) -> dict[str, Any]:
-    usual = dict.fromkeys(COLUMNS, "") | {"published": 0.6, "published_low": 0.5, "published_high": 0.7}
-    usual |= {"measured": 0.7, "low": 0.65, "high": 0.75, "images": 30, "one_seed": False, "cells": ("a.parquet",)}
-    return usual | {"role": "claim", "claim": claim, "board": board, "verdict": "holds", "unit": "ratio", **said}
+def line(claim: str, board: str, verdict: str = "holds", role: str = "claim") -> LedgerLine:
+    said = replace(stated().claims[0], id=claim, unit="ratio")
+    number = MeasuredClaim("ratio", 0.7, 0.65, 0.75, 0.01, 1, True, False, (f"{board}/t0",), 30)
+    printed = Printed(0.6, 0.5, 0.7, ("cub",), ())
+    return LedgerLine(ClaimOnBoard(said, role, board), printed, number, cells=("a.parquet",), verdict=verdict)
 
 
 def test_a_claim_has_one_page_with_a_part_for_each_board() -> None:
     rows = [line("stable", "fauna/*"), line("stable", "animal_part/*", verdict="not separated"), line("other", "")]
-    claims = claims_of(pd.DataFrame(rows))
+    claims = claims_of(rows)
     assert [(claim.id, claim.verdicts) for claim in claims] == [
         ("stable", ["holds", "not separated"]),
         ("other", []),
@@ -31,7 +36,7 @@ def test_a_claim_has_one_page_with_a_part_for_each_board() -> None:
 
 def test_other_options_of_a_method_are_no_lines_of_a_claim() -> None:
     rows = [line("stable", "fauna/*"), line("stable", "fauna/*", role="option", verdict="does not")]
-    assert [one.verdicts for one in claims_of(pd.DataFrame(rows))] == [["holds"]]
+    assert [one.verdicts for one in claims_of(rows)] == [["holds"]]
 
 
 def test_without_results_every_claim_says_how_to_measure_it_or_what_lacks() -> None:

@@ -1,4 +1,4 @@
-"""The lines of the ledger: on which boards, and by which explainers, each claim is to be measured."""
+"""On which boards, and by which explainers, each claim is to be measured: a line of the ledger each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from partbench.leaderboard.claims_evidence import ClaimEvidence
 from partbench.leaderboard.claims_stated import PublishedClaim, kinds, printed, stated
 from partbench.leaderboard.current import ABLATION
 
-CLAIM, READING, OPTION = "claim", "reading", "option"  # roles, beside ABLATION
+CLAIM, READING, OPTION = "claim", "reading", "option"
+ROLES = (CLAIM, READING, OPTION, ABLATION)
 
 
-class LedgerLine(NamedTuple):
-    """A line of the ledger: a claim on a board, by explainers with these labels.
+class ClaimOnBoard(NamedTuple):
+    """A claim on a board, by explainers with these labels; `role` is one of `ROLES`.
 
     Without a board nothing can be measured; `lacks` says why.
     """
@@ -33,10 +34,10 @@ class LedgerLine(NamedTuple):
         return ": ".join(filter(None, [self.claim.id, self.board, *varied]))
 
 
-def lines_of(claim: PublishedClaim, found: ClaimEvidence) -> Iterator[LedgerLine]:
-    """The lines of a claim, the paper's own data first; readings and options come last."""
+def on_boards(claim: PublishedClaim, found: ClaimEvidence) -> Iterator[ClaimOnBoard]:
+    """Where a claim is to be measured, the paper's own data first; readings and options come last."""
     if claim.untested:
-        yield LedgerLine(claim, CLAIM, lacks=claim.untested)
+        yield ClaimOnBoard(claim, CLAIM, lacks=claim.untested)
         return
     numbers = printed(claim)
     of_paper = numbers.datasets if numbers else ()
@@ -44,21 +45,21 @@ def lines_of(claim: PublishedClaim, found: ClaimEvidence) -> Iterator[LedgerLine
     known = stated().datasets
     wanted = [f"{name}/{kind}" for name in (*of_paper, *stated().reference) if kind in known[name].kinds]
     for board in sorted({*boards, *wanted}, key=lambda board: (dataset_of(board) not in of_paper, board)):
-        yield LedgerLine(claim, CLAIM, board, claim.explainer, claim.other)
+        yield ClaimOnBoard(claim, CLAIM, board, claim.explainer, claim.other)
     for board in boards:
         yield from _variations(claim, board, found)
 
 
-def _variations(claim: PublishedClaim, board: str, found: ClaimEvidence) -> Iterator[LedgerLine]:
+def _variations(claim: PublishedClaim, board: str, found: ClaimEvidence) -> Iterator[ClaimOnBoard]:
     """Other readings of the metric, and other options of the explainer beside the partner that is trained alike."""
     for metric in claim.readings:
         if {claim.explainer, claim.other} - {""} <= found.labels(board, metric):
-            yield LedgerLine(replace(claim, metric=metric), READING, board, claim.explainer, claim.other)
+            yield ClaimOnBoard(replace(claim, metric=metric), READING, board, claim.explainer, claim.other)
     for label in found.variants(claim, board):
         other = found.partner(claim, board, label)
         if other or not claim.other:
             role = ABLATION if found.control(board, label) == ABLATION else OPTION
-            yield LedgerLine(claim, role, board, label, other)
+            yield ClaimOnBoard(claim, role, board, label, other)
 
 
 def dataset_of(board: str) -> str:
