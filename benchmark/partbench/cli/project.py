@@ -9,8 +9,8 @@ from typing import Any
 
 from partbench.errors import InputError
 from partbench.hookspecs import GROUP
+from partbench.performer_folder import CODE, DESCRIPTION
 from partbench.plugin_files import absolute, existing
-from partbench.results.performer_files import CODE, DESCRIPTION
 
 TRAINED = (DESCRIPTION, CODE)  # in the folder of a performer that `bench performer train` wrote
 POINT = f"[project.entry-points.{GROUP}]"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from partbench import ChainStage, InputError, unknown
+from partbench.performer_folder import MOST_ROLES
 
 MAPS, VECTORS = ("target", "top_conv"), ("fc1", "fc2")
 ROLES = (*MAPS, *VECTORS)
-LARGEST = 100_000  # bytes of a file of roles
 STEP = 18  # px: the target is the last map of cells no further apart, as are those of 14 x 14 cells at 224 px
 
 
@@ -67,8 +67,8 @@ def roles_in_file(path: str) -> dict[str, str]:
         file = Path(path).expanduser().absolute()
         if not file.exists():
             raise InputError(f"no file {file}; layers= names a TOML file with a table [roles] (docs/networks.md)")
-        if not file.is_file() or file.stat().st_size > LARGEST:  # a pipe would be waited for
-            raise OSError(f"it is no file of at most {LARGEST} bytes")
+        if not file.is_file() or file.stat().st_size > MOST_ROLES:  # a pipe would be waited for
+            raise OSError(f"it is no file of at most {MOST_ROLES} bytes")
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, RuntimeError, ValueError) as error:  # no home folder; no UTF-8, no TOML
         raise InputError(f"the file of roles {path} cannot be read: {error}") from error

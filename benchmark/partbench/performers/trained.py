@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from partbench import Dataset, InputError, Performer, PerformerPlugin
+from partbench.performer_folder import DESCRIPTION, WEIGHTS
 from partbench.performers.weight_digest import weight_digest
 from partbench.performers.weight_files import weights_of_file
 
-DESCRIPTION, WEIGHTS = "performer.toml", "weights.safetensors"
 EXPECTED = {"name": str, "network": str, "class": str, "input_size": int, "task": str, "data": str, "outputs": list}
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from partbench.errors import InputError
+from partbench.performer_folder import WEIGHTS
 from partbench.results.archive import packed, read_archive, unpacked
-from partbench.results.performer_files import WEIGHTS, expect_roles
+from partbench.results.performer_files import expect_roles
 
 MANIFEST, CELLS, PLUGINS, ROLES, LOCK = "manifest.json", "results", "plugins", "roles", "requirements.txt"
 FOLDERS = (f"{CELLS}/", f"{PLUGINS}/", f"{ROLES}/", "distributions/")

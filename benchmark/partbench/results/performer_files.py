@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from partbench.errors import InputError
 from partbench.names import performer_bases
+from partbench.performer_folder import DESCRIPTION, MOST_ROLES, WEIGHTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_WEIGHTS = 20_000_000  # bytes of a trained performer's weights: bundles are committed
-MOST_ROLES = 100_000  # bytes of a file of roles
-DESCRIPTION, WEIGHTS, CODE = "performer.toml", "weights.safetensors", "performer.py"  # of a trained performer
 _RELATIVE = re.compile(r"(?!\.)[\w@+.=-]+(/(?!\.)[\w@+.=-]+)*\.toml", re.ASCII)
 
 

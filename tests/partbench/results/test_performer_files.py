@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from partbench import InputError
-from partbench.performers import layer_roles, trained
 from partbench.results import performer_files
 from partbench.results.bundle import bundled, read_bundle
 from partbench.results.performer_files import PerformerFiles, trained_beside, weights_in_words
@@ -37,11 +36,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine" / "performer.toml").write_text('name = "mine"\n')
     (tmp_path / "mine" / "weights.safetensors").write_bytes(b"w" * 3_000_000)
     return tmp_path
-
-
-def test_names_and_limits_are_those_of_the_performers_themselves() -> None:
-    assert (performer_files.DESCRIPTION, performer_files.WEIGHTS) == (trained.DESCRIPTION, trained.WEIGHTS)
-    assert performer_files.MOST_ROLES == layer_roles.LARGEST
 
 
 def test_installed_performers_need_nothing_and_are_not_asked_for_where_they_are_the_default(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from partbench.errors import InputError
-from partbench.results.performer_files import CODE, DESCRIPTION, WEIGHTS
+from partbench.performer_folder import CODE, DESCRIPTION, WEIGHTS
 from partbench.running.training.checkpoint import FILE, State
 from partbench.running.training.space import LOCK
 from partbench.whole_files import write_whole
