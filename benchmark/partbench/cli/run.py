@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,58 @@ from partbench.cli.parameters import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from partbench.running.cell_job import CellOutcome, Limits
+    from partbench.running.engine import Plan, Request
 
-    from partbench.cli.progress import Display
-    from partbench.running.cell_job import CellOutcome, Setting
-    from partbench.running.engine import Plan
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What was given to `bench run`."""
+
+    plugins: Sequence[str]
+    tasks: Sequence[str]
+    seeds: Sequence[int]
+    option_texts: Sequence[str]
+    metrics: Sequence[str]
+    overwrite: bool
+    pictures: bool
+    time_limit: float
+    memory_limit: float | None
+    dry_run: bool
+    as_json: bool
+    results: Path
+    device: str
+    data_root: Path | None
+    other: Path | None
+    engine: EngineChoice
+
+    @staticmethod
+    def of(given: dict[str, Any]) -> RunOptions:
+        """From the values of the options by name, those of `engine_options` among them."""
+        engine = EngineChoice(**{field.name: given.pop(field.name) for field in fields(EngineChoice)})
+        return RunOptions(**given, engine=engine)
+
+    def request(self) -> Request:
+        """What is to be run, files of plugins by their path. Raises InputError for names that are not there."""
+        from partbench.cli.project import file_or_name
+        from partbench.running.cell_job import Setting
+        from partbench.running.engine import Request
+
+        plugins = [file_or_name(name) for name in self.plugins]
+        files = [name for name in plugins if name.endswith(".py")]
+        expect_metrics(self.metrics, files=bool(files))
+        drawn = str((self.results.parent / "pictures").resolve()) if self.pictures else None
+        setting = Setting.at(
+            self.results, files, self.data_root, self.other, device=self.device, overwrite=self.overwrite,
+            pictures=drawn,
+        )  # fmt: skip
+        return Request(setting, plugins, self.tasks, self.seeds or (0,), list(self.option_texts), self.metrics)
+
+    def limits(self) -> Limits:
+        """Of a cell: seconds, and bytes of memory."""
+        from partbench.running.cell_job import Limits
+
+        return Limits(self.time_limit, None if self.memory_limit is None else int(self.memory_limit * 2**30))
 
 
 @click.command()
@@ -74,12 +121,7 @@ if TYPE_CHECKING:
 @device_option
 @data_root_option
 @other_option
-def run(
-    plugins: tuple[str, ...], tasks: tuple[str, ...], seeds: tuple[int, ...], option_texts: tuple[str, ...],
-    metrics: tuple[str, ...], overwrite: bool, pictures: bool, time_limit: float, memory_limit: float | None,
-    dry_run: bool, as_json: bool, results: Path, device: str, data_root: Path | None, other: Path | None,
-    **engine_choice: Any,
-) -> None:  # fmt: skip
+def run(**given: Any) -> None:
     """Fit explainers, score them, update leaderboards and draw pictures.
 
     Every cell (an explainer, a task, a seed) runs in a worker process. One that fails, hangs or dies loses no other.
@@ -99,147 +141,36 @@ def run(
     """
     from partbench.cache.upkeep import prepare_cache
     from partbench.cli.progress import Display
-    from partbench.cli.project import file_or_name
-    from partbench.running.cell_job import Limits, prepare_results
-    from partbench.running.engine import Request, interruptible
+    from partbench.cli.run_summary import print_dry_run, print_summary
+    from partbench.running.cell_job import prepare_results
+    from partbench.running.engine import interruptible
 
-    named = [file_or_name(name) for name in plugins]
-    expect_metrics(metrics, files=any(name.endswith(".py") for name in named))
-    prepare_results(results)
+    asked = RunOptions.of(given)
+    request, limits = asked.request(), asked.limits()
+    prepare_results(asked.results)
     prepare_cache()
-    setting = _setting(named, results, device, data_root, other, overwrite, pictures)
-    request = Request(setting, named, tasks, seeds or (0,), list(option_texts), metrics)
-    limits = Limits(time_limit, None if memory_limit is None else int(memory_limit * 2**30))
-    choice = EngineChoice(**engine_choice)
     outcomes: list[CellOutcome] = []
-    with interruptible(), Display(quiet=as_json) as display, choice.opened(request, limits, display, dry_run) as engine:
+    with (
+        interruptible(), Display(quiet=asked.as_json) as display,
+        asked.engine.opened(request, limits, display, asked.dry_run) as engine,
+    ):  # fmt: skip
         plan = engine.planned()
-        if dry_run:
-            _print_dry_run(plan, results, choice.jobs or engine.size, as_json)
+        if asked.dry_run:
+            print_dry_run(plan, asked.results, asked.engine.jobs or engine.size, asked.as_json)
             return
         display.total(len(plan.cells) + len(plan.lost), min(engine.size, len(plan.waiting)))
         for outcome in engine.run(plan):
             display.cell(outcome)
             outcomes.append(outcome)
     written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path}
-    pages = write_pages_of(results, written) if written else []
-    _print_summary(display, _in_order(plan, outcomes), plan.metrics, as_json)
+    pages = write_pages_of(asked.results, written) if written else []
+    print_summary(display, _in_order(plan, outcomes), plan.metrics, asked.as_json)
     display.pages(pages)
     if any(outcome.failed for outcome in outcomes):
         sys.exit(1)
-
-
-def _setting(
-    plugins: Sequence[str], results: Path, device: str, data_root: Path | None, other: Path | None, overwrite: bool,
-    pictures: bool,
-) -> Setting:  # fmt: skip
-    from partbench.running.cell_job import Setting
-
-    drawn = str((results.parent / "pictures").resolve()) if pictures else None
-    files = [name for name in plugins if name.endswith(".py")]
-    return Setting.at(results, files, data_root, other, device=device, overwrite=overwrite, pictures=drawn)
 
 
 def _in_order(plan: Plan, outcomes: Sequence[CellOutcome]) -> list[CellOutcome]:
     """Outcomes in the order of the plan, whatever the order in which the cells ended."""
     place = {planned.path: number for number, planned in enumerate(plan.cells)}
     return sorted(outcomes, key=lambda outcome: place.get(str(outcome.path), len(place)))
-
-
-def _print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: Sequence[str], as_json: bool) -> None:
-    """The explainers beside floors and published ones, or where that is not possible their scores; or JSON.
-
-    Scores are means over tasks and seeds. They are printed too if metrics were asked for, or more explainers are run
-    than have tables beside others. Tables leave out further readings (`metric@reading`) unless metrics were asked for.
-    JSON holds every aggregate row.
-    """
-    import pandas as pd
-
-    from partbench.cli.scores import counted, print_scores, reasons, remarks, score_rows
-    from partbench.results.store import read_cell
-
-    frames = [read_cell(Path(outcome.path)) for outcome in outcomes if outcome.path]
-    if not frames:
-        if as_json:
-            print("[]")
-        for line in _lost(outcomes):
-            display.line(line)
-        return
-    frame = pd.concat(frames, ignore_index=True)
-    names, has_value = frame["metric"].astype(str), frame["status"] == "ok"
-    if metrics:
-        frame = frame[names.isin(metrics) | names.str.partition("@")[0].isin(metrics)]
-    if as_json:
-        print(frame.drop(columns=["run_id"]).to_json(orient="records", date_format="iso", indent=1))
-        return
-    shown = frame if metrics else frame[~names.str.contains("@")]
-    over = f"{counted(frame['task'], 'task')}, {counted(frame['seed'], 'seed')}"
-    if not _print_closing(display, shown, outcomes) or metrics:
-        print_scores(f"scores over {over}", score_rows(shown))
-    for line in reasons(shown, "skipped"):
-        display.line(line, style="dim")
-    for line in (*reasons(shown, "failed"), *_lost(outcomes), *remarks(frame)):
-        display.line(line)
-    found = set(names.str.partition("@")[0])
-    for absent in (name for name in metrics if name.partition("@")[0] not in found):
-        display.line(f"{absent}: cells that were finished before lack it; `bench score --metric {absent}` adds it")
-    if stored := names[has_value].nunique():
-        printed = frame.loc[frame["status"] == "ok", "metric"].nunique()
-        told = f"printed: {printed} of {stored} values; all are stored"
-        display.line(told if metrics else f"all {stored} values: on the leaderboard, or --metric NAME", style="dim")
-
-
-def _print_closing(display: Display, frame: pd.DataFrame, outcomes: Sequence[CellOutcome]) -> bool:
-    """Whether tables were printed that compare the explainers; what goes wrong is told in a line and loses nothing."""
-    try:
-        from partbench.cli.closing import closing, print_closing
-        from partbench.cli.tables import table_width
-
-        paths = [Path(outcome.path) for outcome in outcomes if outcome.path]
-        return print_closing(closing(frame[frame["status"] == "ok"], paths), table_width())
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        display.line(f"warning: not compared with published results: {type(error).__name__}: {reason:.200}")
-        return False
-
-
-def _lost(outcomes: Sequence[CellOutcome]) -> list[str]:
-    """Cells that could not be written, by the reason."""
-    lost: dict[str, list[str]] = {}
-    for outcome in outcomes:
-        if outcome.path is None:
-            lost.setdefault(outcome.reason, []).append(outcome.job.label)
-    return [
-        f"failed: {cells[0]}{f' and {len(cells) - 1} more' if len(cells) > 1 else ''}, not written ({reason})"
-        for reason, cells in lost.items()
-    ]
-
-
-def _print_dry_run(plan: Plan, results: Path, workers: int, as_json: bool) -> None:
-    """The cells of a plan by explainer and dataset, and what they will take; or every cell as JSON."""
-    from partbench.cli.progress import duration
-    from partbench.cli.tables import print_table
-    from partbench.running.expectation import disk_lines, expected, wall_seconds
-
-    if as_json:
-        cells = [{**planned.cell.columns, "path": planned.path, "finished": planned.finished} for planned in plan.cells]
-        print(json.dumps(cells, indent=1))
-        return
-    found = expected(plan, results)
-    rows = [
-        {
-            "explainer": one.explainer, "dataset": one.dataset, "cells": one.cells, "to do": one.waiting,
-            "of one": "unknown" if one.seconds is None else duration(one.seconds),
-            "disk": "unknown" if one.size is None else f"{one.size * one.waiting / 2**20:.2f} MB",
-        }
-        for one in found
-    ]  # fmt: skip
-    seconds = wall_seconds(found, workers)
-    known = "unknown until each explainer has a cell" if seconds is None else f"about {duration(seconds)}"
-    waiting = sum(one.waiting for one in found)
-    click.echo(f"cells: {len(plan.cells)}, to do: {waiting}, workers: {workers}, time: {known}")
-    print_table("", rows)
-    for line in disk_lines(plan):
-        click.echo(line)
-    for line in _lost(plan.lost):
-        click.echo(line, err=True)

@@ -11,7 +11,7 @@ import pytest
 
 from partbench.cli.closing import Closing, _notes, number, print_closing
 from partbench.cli.progress import Display
-from partbench.cli.run import _print_closing
+from partbench.cli.run_summary import print_closing_tables
 from partbench.leaderboard.summary import Against, RunLine
 from partbench.leaderboard.with_published import JoinedResults
 
@@ -63,7 +63,7 @@ def test_zero_has_no_sign() -> None:
 
 def test_a_failure_of_the_comparison_is_one_line_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     rows = pd.DataFrame({"explainer": ["mine"], "variant": "", "control": "", "status": "ok"})
-    assert not _print_closing(Display(quiet=False), rows, [])
+    assert not print_closing_tables(Display(quiet=False), rows, [])
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert printed.err.startswith("warning: not compared with published results: ")
