@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ class MeasuredClaim:
     value, low, high: the number in this unit with its 95 % interval. p: two-sided, of a difference (or value) equal to
     the claim's bound. direction: 1 if the difference is on the claimed side of the bound, -1 on the other, 0 at it.
     comparable: whether both have a value on at least 90 % of the images. one_seed: it holds for these trainings alone.
+    images: how many different images have a value of both; one that several tasks show counts once.
     """
 
     unit: str
@@ -57,7 +59,7 @@ def measured(
     except ValueError:  # no task has two images on which both have a value
         return None
     sides = {task: sides[0][task] for task in found.tasks}, {task: sides[1][task] for task in found.tasks}
-    return _as_claimed(claim, found, _shown(claim, found, sides, pairing, _bounds(board, other)))
+    return _as_claimed(claim, found, _shown(claim, found, sides, pairing, _bounds(board, other)), _images(sides))
 
 
 def reported(claim: PublishedClaim, row: pd.Series, tasks: tuple[str, ...]) -> MeasuredClaim | None:
@@ -108,7 +110,16 @@ def _shown(
     return unit, found.these.difference, float(low), float(high)
 
 
-def _as_claimed(claim: PublishedClaim, found: Comparison, shown: Shown) -> MeasuredClaim:
+def _images(sides: Sides) -> int:
+    """How many different images have a value of both in all seeds."""
+    found: set[str | int] = set()
+    for task, mine in sides[0].items():
+        values = np.vstack([mine.values, sides[1][task].at(mine.images)])
+        found.update(itertools.compress(mine.images, ~np.isnan(values).any(0)))
+    return len(found)
+
+
+def _as_claimed(claim: PublishedClaim, found: Comparison, shown: Shown, images: int) -> MeasuredClaim:
     away = replace(found.these, difference=found.these.difference - claim.bound)
     direction = int(np.sign(away.difference)) * claim.sign
-    return MeasuredClaim(*shown, away.p, direction, found.comparable, found.one_seed, found.tasks, found.images)
+    return MeasuredClaim(*shown, away.p, direction, found.comparable, found.one_seed, found.tasks, images)

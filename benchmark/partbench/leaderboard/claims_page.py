@@ -28,6 +28,7 @@ board, which is never quite the paper's. The rules are in [docs/claims.md](../do
   seeds, for these categories and networks, not adjusted. °: one seed; it holds for this training alone.
 - Published: mean over the paper's networks, with their range; where the paper did not use our data, over all of its
   own. Size: whether the interval of an effect that holds meets the published range.
+- Images: different ones on which both explainers have a value. An image that several tasks show counts once.
 - †: these explainers are not surely better than every floor in the metric of the line.
 
 [claims.csv](claims.csv) has all lines, and names the files of results that each is made from."""

@@ -102,7 +102,7 @@ class LedgerLine:
 
     @property
     def images(self) -> int:
-        """The number of images measured."""
+        """How many different images were measured."""
         return self.measured.images if self.measured else 0
 
 

@@ -45,6 +45,15 @@ def test_only_tasks_of_both_are_measured() -> None:
     assert measured(CLAIM, stack, "interp_cnn", ORDINARY, ("fauna/t3",)) is None
 
 
+def test_an_image_that_several_tasks_show_counts_once() -> None:
+    rows = cells("interp_cnn", lambda t, s: {INSTABILITY: 0.1}) + cells(ORDINARY, lambda t, s: {INSTABILITY: 0.15})
+    table, images = planted(rows)
+    [stack] = judged(table, images.assign(unit=images["unit"].str.extract(r"(\d+)$")[0])).boards
+    found = measured(CLAIM, stack, "interp_cnn", ORDINARY)
+    assert found is not None
+    assert (len(found.tasks), found.images) == (4, 50)
+
+
 @pytest.mark.parametrize("ordinary", [-0.004, -0.1])
 def test_there_is_no_ratio_to_what_is_not_above_0(ordinary: float) -> None:
     found = measured(CLAIM, board(0.10, ordinary), "interp_cnn", ORDINARY)
