@@ -36,7 +36,7 @@ GROUPS = {
     "baseline": "Ordinary networks",
     "floor": "Floors",
 }  # by `Explainer.control()`
-OF_ALL_PLUGINS = ("builtins", "partbench.plugin")  # modules whose classes every plugin of a kind derives from
+OF_ALL_PLUGINS = ("builtins", "partbench.plugin.")  # where the classes are that every plugin of a kind derives from
 LISTED, FEW = 30, 6  # names that are listed in full; of more, how many
 WIDTH = 100  # characters of a help text
 
@@ -257,7 +257,9 @@ def described_in_markdown(cls: type) -> list[str]:
 
 def _bases_of(cls: type) -> list[type]:
     """The classes that several plugins derive from and that are no plugins themselves, nearest first."""
-    return [base for base in cls.__mro__[1:] if not hasattr(base, "name") and base.__module__ not in OF_ALL_PLUGINS]
+    return [
+        base for base in cls.__mro__[1:] if not hasattr(base, "name") and not base.__module__.startswith(OF_ALL_PLUGINS)
+    ]
 
 
 def _based_on(cls: type) -> list[str]:

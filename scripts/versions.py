@@ -13,7 +13,8 @@ from pathlib import Path
 from partbench.leaderboard.boards import board_of
 from partbench.names import FIRST_PARTY
 from partbench.registry import Registry, load
-from partbench.task import SINGLE_VERSION, TaskName
+from partbench.task import SINGLE_VERSION
+from partbench.task_name import TaskName
 
 PATH = Path(__file__).resolve().parents[1] / "benchmark" / "partbench" / "leaderboard" / "versions.csv"
 

@@ -20,7 +20,7 @@ from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
 from partbench.half_stored import HalfStored, rounded, stored_precision
 from partbench.performer import ROLES, Performer
-from partbench.plugin import Dataset, ImageSet, Progress, silent
+from partbench.plugin.dataset import Dataset, ImageSet, Progress, silent
 from partbench.reading import read_batches, read_pixels
 from partbench.types import Batch, Images, Split, opaque_id
 

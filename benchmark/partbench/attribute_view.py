@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench.plugin import Dataset, DatasetView, ImageSet
+from partbench.plugin.dataset import Dataset, DatasetView, ImageSet
 from partbench.types import Batch
 
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench.plugin import OTHER, Dataset, DatasetView, ImageSet, Negatives
+from partbench.plugin.dataset import OTHER, Dataset, DatasetView, ImageSet, Negatives
 from partbench.types import Batch
 
 RandomImages = tuple[ImageSet, ImageSet]  # for training, for testing

@@ -11,7 +11,10 @@ from typing import Any
 from partbench import advice
 from partbench.advice import Advice
 from partbench.names import in_ascii
-from partbench.plugin import Dataset, Explainer, Metric, PerformerPlugin
+from partbench.plugin.dataset import Dataset
+from partbench.plugin.explainer import Explainer
+from partbench.plugin.metric import Metric
+from partbench.plugin.performer import PerformerPlugin
 
 LONGEST_NAME = 100
 SEPARATORS = r"\s/\\@:*?\[\]=,"

@@ -20,10 +20,11 @@ from partbench.errors import InputError, in_one_line, unknown
 from partbench.names import before_performer
 from partbench.nn.torch_setup import choose_device
 from partbench.performer import Performer
-from partbench.plugin import OTHER, Dataset, Negatives, Progress, silent
+from partbench.plugin.dataset import OTHER, Dataset, Negatives, Progress, silent
 from partbench.registry import Registry, load
-from partbench.task import MULTI, SINGLE_VERSION, Task, TaskName
+from partbench.task import SINGLE_VERSION, Task
 from partbench.task_globs import matches
+from partbench.task_name import MULTI, TaskName
 from partbench.types import NotApplicable
 
 OTHERS = ":others"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from partbench.errors import InputError
-from partbench.plugin import ImageSet
+from partbench.plugin.dataset import ImageSet
 from partbench.types import Batch
 
 VARIABLE = "PARTBENCH_READING_THREADS"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from partbench.cache.item import CacheItem, DamagedItem, check
 from partbench.cache.lock import Progress
-from partbench.task import TrainingTask
+from partbench.training_task import TrainingTask
 
 Weights = dict[str, Tensor]
 SUFFIX = ".safetensors"

@@ -16,7 +16,8 @@ from partbench.attribute_view import AttributeSplit, through_attribute
 from partbench.opening import Workbench
 from partbench.registry import Entry, Registry, load
 from partbench.running.cell import outputs_of
-from partbench.task import Task, TaskName
+from partbench.task import Task
+from partbench.task_name import TaskName
 from partbench_plugins.autoencoder.training import known_labels
 
 NAMES = ("hat", "wild", "young")

@@ -16,7 +16,7 @@ from torch import Tensor
 from partbench import Explainer, Explanation, Images, Task, TrainingTask
 from partbench.leaderboard.standings import standings
 from partbench.opening import Workbench
-from partbench.plugin import Metric
+from partbench.plugin.metric import Metric
 from partbench.registry import Registry, load
 from partbench.running.cell import run_cell
 from partbench.testing import ContractError, check_explainer

@@ -17,10 +17,11 @@ ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY 
 
 BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
-    "functional", "task_globs", "imported", "advice", "whole_files", "performer_folder",
+    "functional", "task_globs", "imported", "advice", "whole_files", "performer_folder", "task_name",
 }  # fmt: skip
 NOUNS = {
     "task",
+    "training_task",
     "performer",
     "activations",
     "weight_cache",
@@ -41,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "imported": set(),
     "performer_folder": set(),
     "task_globs": {"names"},
+    "task_name": {"errors", "names"},
     "cache": {"errors"},
     "whole_files": {"errors"},
     "data_folders": {"errors", "whole_files"},

@@ -15,7 +15,7 @@ import torch
 from partbench import Dataset, InputError, Performer, PerformerPlugin, open_task
 from partbench.opening import Workbench
 from partbench.registry import Entry, Registry, load
-from partbench.task import TaskName
+from partbench.task_name import TaskName
 
 CATEGORIES = ("bird", "cat", "cow", "dog", "horse", "sheep")
 ATTRIBUTES = ["fauna/attribute-wild", "fauna/attribute-tame", "fauna/attribute-ornate", "fauna/attribute-young"]

@@ -104,7 +104,7 @@ def add(name: str, folder: Path, files: tuple[Path, ...]) -> None:
     """
     from partbench.cli.data_check import examined
     from partbench.data_folders import expanded, note_folder
-    from partbench.plugin import silent
+    from partbench.plugin.dataset import silent
     from partbench.registry import load
 
     registry = load(files)

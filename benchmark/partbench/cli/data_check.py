@@ -8,7 +8,7 @@ from pathlib import Path
 
 from partbench.errors import InputError, in_one_line, reason_of
 from partbench.opening import Workbench
-from partbench.plugin import Dataset, DatasetCard, ImageSet, Progress
+from partbench.plugin.dataset import Dataset, DatasetCard, ImageSet, Progress
 from partbench.registry import Registry
 
 SIDE = 64  # px of the images that are read to see whether they can be read

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from partbench.pictures.filters import INCH, FilterSheet, draw_top_images, explain_filters
 from partbench.pictures.sheet import save
 from partbench.pictures.view import SHOWN, View
-from partbench.plugin import Explainer
-from partbench.task import Task, TrainingTask
+from partbench.plugin.explainer import Explainer
+from partbench.task import Task
+from partbench.training_task import TrainingTask
 from partbench.types import Explanation, Images, NotApplicable
 
 

@@ -19,7 +19,7 @@ from partbench.pictures.legend import draw_legend, legend_height, shown_parts
 from partbench.pictures.sheet import draw_parts, save
 from partbench.pictures.tiles import FONT, tiles
 from partbench.pictures.view import SHOWN, View
-from partbench.plugin import Explainer
+from partbench.plugin.explainer import Explainer
 from partbench.task import Task
 from partbench.types import Batch, Explanation, NotApplicable
 

@@ -14,7 +14,7 @@ from partbench.pictures.filters import draw_filters
 from partbench.pictures.layers import draw_layers
 from partbench.pictures.sheet import draw
 from partbench.pictures.view import View, view
-from partbench.plugin import Explainer
+from partbench.plugin.explainer import Explainer
 from partbench.task import Task
 from partbench.types import NotApplicable
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from partbench.pictures.sheet import save
 from partbench.pictures.view import View
-from partbench.plugin import Remarked
+from partbench.plugin.explainer import Remarked
 from partbench.types import NotApplicable
 
 WHOLE = "whole network"  # the bar of a share that belongs to no single layer

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from partbench.functional.maps import centres, strength
-from partbench.plugin import Explainer
+from partbench.plugin.explainer import Explainer
 from partbench.task import Task
 from partbench.types import Explanation, NotApplicable
 

@@ -13,7 +13,8 @@ from jaxtyping import Float
 from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.pictures.top_images import TopImages, top_images
-from partbench.plugin import Dataset, Explainer
+from partbench.plugin.dataset import Dataset
+from partbench.plugin.explainer import Explainer
 from partbench.task import Task
 from partbench.types import Batch, Explanation
 

@@ -24,7 +24,9 @@ from partbench import advice, options
 from partbench.advice import advised
 from partbench.nn.torch_setup import return_freed_memory
 from partbench.performer import ROLES
-from partbench.plugin import Dataset, Explainer, Metric, Remarked
+from partbench.plugin.dataset import Dataset
+from partbench.plugin.explainer import Explainer, Remarked
+from partbench.plugin.metric import Metric
 from partbench.running.fields import field_of
 from partbench.running.global_state import GlobalState, StateChanged
 from partbench.running.integrity import unchanged

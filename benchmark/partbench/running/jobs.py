@@ -15,7 +15,8 @@ import torch
 from partbench import __version__, options
 from partbench.errors import InputError, in_one_line, unknown
 from partbench.opening import Workbench
-from partbench.plugin import Control, Explainer, Metric
+from partbench.plugin.explainer import Control, Explainer
+from partbench.plugin.metric import Metric
 from partbench.registry import Entry, Registry
 from partbench.results.claims import claim
 from partbench.results.provenance import digest, host, source_commit

@@ -11,7 +11,7 @@ from partbench import options
 from partbench.imported import imported_to_stay
 from partbench.nn.torch_setup import choose_device, keep_freed_memory
 from partbench.opening import VIEWS, Workbench
-from partbench.plugin import Progress
+from partbench.plugin.dataset import Progress
 from partbench.registry import load
 from partbench.running.cell_job import CellJob, Setting, plain
 from partbench.running.jobs import plan

@@ -19,7 +19,7 @@ from partbench.declaration import fault
 from partbench.errors import InputError
 from partbench.opening import Workbench
 from partbench.options import as_texts
-from partbench.plugin import Explainer
+from partbench.plugin.explainer import Explainer
 from partbench.registry import Entry, Registry, load
 from partbench.results.schema import AGGREGATE, COLUMNS
 from partbench.results.store import read_cell

@@ -13,7 +13,7 @@ from partbench import advice
 from partbench.advice import Advice, advice_of, advised
 from partbench.errors import in_one_line
 from partbench.functional.statistics import bootstrap
-from partbench.plugin import Metric
+from partbench.plugin.metric import Metric
 from partbench.types import (
     FIELDS,
     LAZY,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from partbench.errors import in_one_line
 from partbench.opening import Workbench
-from partbench.plugin import Explainer, Progress
+from partbench.plugin.dataset import Progress
+from partbench.plugin.explainer import Explainer
 from partbench.results.claims import claim
 from partbench.results.schema import Cell, picture_path
 from partbench.results.store import ask_again, done, write_cell

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from partbench.opening import Workbench
-from partbench.plugin import Metric, Progress
+from partbench.plugin.dataset import Progress
+from partbench.plugin.metric import Metric
 from partbench.results.amendment import amend
 from partbench.results.claims import claim
 from partbench.results.store import read_cell, with_metric

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from partbench.errors import InputError
-from partbench.plugin import Control, Explainer
+from partbench.plugin.explainer import Control, Explainer
 from partbench.short_forms.arguments import expect, expect_declared, expect_text
 from partbench.short_forms.network import Network, expect_layer, expect_map
 from partbench.short_forms.options_of_function import expect_function, option_class, option_values, positional
-from partbench.task import TrainingTask
+from partbench.training_task import TrainingTask
 from partbench.types import Explanation, Images, NotApplicable
 
 Attribution = Callable[..., Tensor | Explanation]

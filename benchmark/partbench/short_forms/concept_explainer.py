@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partbench.options import LeftOut
-from partbench.plugin import Explainer
+from partbench.plugin.explainer import Explainer
 from partbench.short_forms.arguments import expect, expect_parameters
 from partbench.short_forms.network import Network, expect_layer, expect_map
-from partbench.task import TrainingTask
+from partbench.training_task import TrainingTask
 from partbench.types import Explanation, Images
 
 BATCH = 64  # images whose activations are read at once

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from partbench.datasets.photograph import CropMemory, as_pixels, crop, decode
 from partbench.errors import InputError
-from partbench.plugin import OTHER, Dataset, ImageSet
+from partbench.plugin.dataset import OTHER, Dataset, ImageSet
 from partbench.short_forms.arguments import expect, expect_declared
 from partbench.short_forms.callers import calling_module
 from partbench.short_forms.folder_layout import ImageFolder, Picture, classes_in, read_folder

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from partbench.errors import InputError, unknown
-from partbench.plugin import ImageMetric
+from partbench.plugin.metric import ImageMetric
 from partbench.short_forms.arguments import expect_declared, expect_text
 from partbench.short_forms.options_of_function import expect_function, option_class, option_values, positional
 from partbench.types import Batch, Explanation, NotApplicable, PerformerOutputs

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from partbench.nn.receptive_field import ReceptiveField
 from partbench.performer import Performer
-from partbench.task import TrainingTask
+from partbench.training_task import TrainingTask
 from partbench.types import NotApplicable
 
 

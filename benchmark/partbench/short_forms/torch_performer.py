@@ -14,7 +14,8 @@ from partbench.errors import InputError, unknown
 from partbench.performer import ROLES, Performer
 from partbench.performers.normalise import Normalise
 from partbench.performers.weight_digest import weight_digest
-from partbench.plugin import Dataset, PerformerPlugin
+from partbench.plugin.dataset import Dataset
+from partbench.plugin.performer import PerformerPlugin
 from partbench.short_forms.arguments import expect, expect_declared, expect_parameters, expect_text
 from partbench.short_forms.callers import calling_module
 from partbench.short_forms.stages import LOGITS, expect_layers, stages_of

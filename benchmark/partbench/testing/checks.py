@@ -20,7 +20,8 @@ from torch import Tensor
 
 from partbench import advice, options
 from partbench.advice import Advice, advised
-from partbench.plugin import Control, Explainer, ImageMetric, Metric
+from partbench.plugin.explainer import Control, Explainer
+from partbench.plugin.metric import ImageMetric, Metric
 from partbench.running.cell import fit, report_rows
 from partbench.running.integrity import PerformerChanged, unchanged
 from partbench.running.scoring import MetricState

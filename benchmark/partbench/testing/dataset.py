@@ -11,7 +11,7 @@ from torch import Tensor
 
 from partbench import advice
 from partbench.advice import Advice
-from partbench.plugin import Dataset, ImageSet
+from partbench.plugin.dataset import Dataset, ImageSet
 from partbench.testing.checks import expect, expect_docstring
 from partbench.types import Batch
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from partbench import advice
 from partbench.advice import Advice
 from partbench.performer import ROLES, Performer
-from partbench.plugin import Dataset
+from partbench.plugin.dataset import Dataset
 from partbench.testing.checks import expect
 
 RANKS = {"target": 4, "top_conv": 4, "fc1": 2, "fc2": 2, "logits": 2}

@@ -17,7 +17,7 @@ from partbench.advice import advised
 from partbench.declaration import BASES
 from partbench.errors import InputError, unknown
 from partbench.opening import Workbench
-from partbench.plugin import Dataset
+from partbench.plugin.dataset import Dataset
 from partbench.registry import Entry, Registry, load, offered
 from partbench.running.cell import outputs_of
 from partbench.running.defaults import defaults

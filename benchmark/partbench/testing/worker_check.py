@@ -16,7 +16,7 @@ from typing import Any
 from partbench import options
 from partbench.advice import advice_of, causes
 from partbench.errors import InputError, unknown
-from partbench.plugin import ImageSet
+from partbench.plugin.dataset import ImageSet
 from partbench.registry import KINDS, Registry
 from partbench.running.cell_job import Setting
 from partbench.testing.checks import ContractError

@@ -10,7 +10,7 @@ import pytest
 
 from partbench import Dataset, DatasetCard, InputError
 from partbench.cli.data_check import count_findings, examined, image_finding, layout_finding
-from partbench.plugin import ImageSet, silent
+from partbench.plugin.dataset import ImageSet, silent
 from partbench.registry import Entry, Registry, load
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from partbench.errors import InputError
 from partbench.opening import Workbench
-from partbench.plugin import silent
+from partbench.plugin.dataset import silent
 from partbench.running.cell_job import CellJob, Setting, plain
 from partbench.running.planner import planned, workbench_of
 

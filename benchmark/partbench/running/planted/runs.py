@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from partbench.opening import Workbench
-from partbench.plugin import Metric
+from partbench.plugin.metric import Metric
 from partbench.results.planted import (
     CHEAT,
     ORACLE,

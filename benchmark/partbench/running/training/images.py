@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from partbench.errors import InputError
-from partbench.plugin import ImageSet
+from partbench.plugin.dataset import ImageSet
 from partbench.reading import read_pixels
 
 SHARE = 10  # one image in so many is held out

@@ -20,7 +20,8 @@ from partbench.names import look
 from partbench.nn.torchvision_ops import torchvision
 from partbench.opening import Workbench, one_line
 from partbench.performer import Performer
-from partbench.plugin import Dataset, PerformerPlugin
+from partbench.plugin.dataset import Dataset
+from partbench.plugin.performer import PerformerPlugin
 from partbench.running.cell_job import Setting
 from partbench.running.training.accuracy import accuracy, balanced_accuracy
 from partbench.running.training.card import Classified, Results, card

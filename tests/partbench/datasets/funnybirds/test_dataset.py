@@ -13,7 +13,7 @@ from tiny_funnybirds import SIDE
 from partbench import InputError, NotApplicable, check_dataset
 from partbench.datasets.funnybirds import FunnyBirds
 from partbench.datasets.funnybirds.part_map import PARTS
-from partbench.plugin import Explainer
+from partbench.plugin.explainer import Explainer
 from partbench.running.cell import part_effects
 from partbench.task import Task
 from partbench.types import Explanation

@@ -16,7 +16,7 @@ from partbench import InputError, check_dataset
 from partbench.cli.data_check import examined
 from partbench.datasets.places import Places
 from partbench.opening import Workbench
-from partbench.plugin import silent
+from partbench.plugin.dataset import silent
 from partbench.registry import load
 
 pytestmark = pytest.mark.filterwarnings("ignore:places:UserWarning")

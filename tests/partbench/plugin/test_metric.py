@@ -1,4 +1,4 @@
-"""The base classes of plugins: what they offer by default, options checked against their types, values of images."""
+"""The base classes of metrics: options checked against their types, values of images gathered."""
 
 from __future__ import annotations
 
@@ -11,21 +11,7 @@ import pytest
 import torch
 from annotated_types import Ge, Gt, MinLen
 
-from partbench import (
-    Batch,
-    Dataset,
-    Explainer,
-    Explanation,
-    ImageMetric,
-    Images,
-    ImageSet,
-    InputError,
-    Metric,
-    NotApplicable,
-    PerformerOutputs,
-    PerformerPlugin,
-    default_from,
-)
+from partbench import Batch, Explanation, ImageMetric, InputError, Metric, PerformerOutputs
 from partbench.testing import ContractError, check_metric
 
 
@@ -163,92 +149,3 @@ def test_the_contract_check_sees_a_value_outside_the_bounds_and_one_that_depends
         check_metric(Bounded(), *batch_of([1.0, 3.0]))
     with pytest.raises(ContractError, match="shares is 1 for the batch, 0 image by image"):
         check_metric(Ranks(), *batch_of([0.5, 1.0, 0.7]))
-
-
-@dataclass
-class Plain(Explainer):
-    """Offers nothing that is optional."""
-
-    name = "plain"
-
-    rate: Annotated[float, Gt(0)] = 0.5
-    double: float = default_from(lambda explainer: 2 * explainer.rate)
-
-
-def test_an_explainer_offers_nothing_that_it_does_not_define() -> None:
-    plain, images = Plain(), Images(("a",), torch.zeros(1, 3, 4, 4))
-    assert plain.report() == {}
-    assert plain.concept_names() == ()
-    assert plain.unmasked(images) is plain.head(images) is plain.without(images, [0]) is None
-    assert plain.baseline() is plain.compared_with() is None
-    assert plain.control() == ""
-
-
-def test_an_explainer_must_learn_and_explain() -> None:
-    with pytest.raises(NotImplementedError):
-        Plain().fit(None)
-    with pytest.raises(NotImplementedError):
-        Plain().explain(Images((), torch.zeros(0, 3, 4, 4)))
-
-
-def test_options_of_an_explainer_are_resolved_when_it_is_made() -> None:
-    made = Plain(rate=3)
-    assert (made.rate, made.double) == (3.0, 6.0)
-    assert isinstance(made.rate, float)
-    assert Plain(double=1).double == 1.0
-    with pytest.raises(InputError, match=r"plain: rate is 0, expected greater than 0"):
-        Plain(rate=0)
-
-
-def test_an_explainer_that_is_no_dataclass_has_no_options_to_resolve() -> None:
-    class Bare(Explainer):
-        """Not a dataclass."""
-
-        name = "bare"
-
-        def __init__(self, value: int) -> None:
-            self.value = value
-            self.__post_init__()
-
-    assert Bare(3).value == 3
-
-
-def test_a_dataset_declares_nothing_that_it_does_not_have() -> None:
-    class Nothing(Dataset):
-        """Empty."""
-
-        name = "nothing"
-
-    opened = Nothing(None, 8)
-    assert (opened.size, opened.version, opened.needs_root) == (8, "1", False)
-    assert opened.classes == opened.categories == opened.landmark_names == opened.part_names == ()
-    assert opened.attribute_names == ()
-    assert dict(opened.attribute_tasks) == {}
-    assert opened.located is opened.attribute_images is None
-
-
-def test_a_split_has_no_attributes_and_no_images_without_a_part_unless_it_says_so() -> None:
-    split = ImageSet()
-    assert split.attributes is None
-    assert not split.has_removals
-    assert split.progress("a step", 1, 2) is None
-    with pytest.raises(NotApplicable, match="cannot be had without a part"):
-        split.batch_without([0], "head")
-    with pytest.raises(NotImplementedError):
-        split.batch([0])
-    with pytest.raises(NotImplementedError):
-        len(split)
-
-
-def test_a_performer_plugin_must_open_one() -> None:
-    with pytest.raises(NotImplementedError):
-        PerformerPlugin.open(Dataset(None, 8), torch.device("cpu"))
-
-
-def test_an_explainer_builds_on_no_other_unless_it_says_so() -> None:
-    assert list(Explainer().builds_on(None)) == []
-
-
-def test_an_explainer_explains_the_performer_and_may_draw_unless_it_says_otherwise() -> None:
-    assert Explainer().explains(None) is None
-    assert Explainer().deterministic() is False
