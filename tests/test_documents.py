@@ -34,7 +34,7 @@ ELSEWHERE = {
     "docs/short_forms.md": "test_short_forms_page.py",
     "docs/bridges.md": "test_bridges_page.py",
 }  # pages whose Python is run by a test of their own
-OTHER_PROGRAMS = {"git", "dask", "pytest"}
+OTHER_PROGRAMS = {"git", "dask", "pytest", "cd", "source"}
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
