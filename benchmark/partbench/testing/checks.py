@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
+import inspect
 import json
 import typing
 import warnings
@@ -147,7 +148,7 @@ def expect_docstring(cls: type) -> None:
 
 
 def check_declaration(cls: type) -> None:
-    """Name, docstring, dataclass, defaults, JSON options."""
+    """Name, docstring, a dataclass if there are options, defaults, JSON options."""
     expect(
         isinstance(getattr(cls, "name", None), str),
         f"{cls.__name__} has no class attribute `name`",
@@ -155,7 +156,7 @@ def check_declaration(cls: type) -> None:
     )
     expect_docstring(cls)
     expect(
-        dataclasses.is_dataclass(cls),
+        dataclasses.is_dataclass(cls) or not _declares_options(cls),
         f"{cls.__name__} is not a dataclass; its fields are its options",
         advice.DATACLASS,
     )
@@ -168,6 +169,12 @@ def check_declaration(cls: type) -> None:
     for name, capability in misspelt(cls):
         what = "method" if callable(getattr(cls, name)) else "class attribute"
         warnings.warn(f"{cls.__name__} has a {what} `{name}`; did you mean `{capability}`?", stacklevel=2)
+
+
+def _declares_options(cls: type) -> bool:
+    """Whether a class has what would be fields of a dataclass, or an `__init__` of its own."""
+    annotations = inspect.get_annotations(cls).values()  # classes, or texts
+    return "__init__" in vars(cls) or any("ClassVar" not in str(annotation) for annotation in annotations)
 
 
 def misspelt(cls: type) -> list[tuple[str, str]]:
