@@ -288,9 +288,9 @@ with the likeness of the filters' maps: it is 0 for filters that mark different 
 filter."""
 OF_OPTIONS = """Options of `interp_cnn` that differ from the defaults, each against the ordinary network of the
 default recipe."""
-OF_AUTOENCODERS = """p is the weight of the interpretable track in the sum of both tracks (published .71 to .96). The errors
-of fc1 and fc2 are shares of the variance of the performer's features. The difference of errors is published as +.1 to +1.0 points (multi)
-and up to +3.7 (single)."""
+OF_AUTOENCODERS = """p is the weight of the interpretable track in the sum of both tracks (published .71 to .96). The
+errors of fc1 and fc2 are shares of the variance of the performer's features. The difference of errors is published as
++.1 to +1.0 points (multi) and up to +3.7 (single)."""
 
 Table = Callable[[Results], Iterator[tuple[str, str]]]
 SECTIONS: Sequence[tuple[str, str, Table]] = (
