@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -61,6 +62,11 @@ class Part:
     seeds: Sequence[int] = THREE
     options: Sequence[str] = ()
     variant: bool = False
+
+    def by_dataset(self) -> Iterator[Part]:
+        """A part for the tasks of each dataset: photographs that are not there leave out no rendered images."""
+        for _, tasks in groupby(self.tasks, key=lambda task: task.partition("/")[0]):
+            yield replace(self, tasks=tuple(tasks))
 
     @property
     def photographs(self) -> set[str]:
@@ -128,7 +134,7 @@ def _variants() -> Iterator[Part]:
     yield Part(ADDITIVE, ("animal_part/*",), (0,), ("bias=zero",), variant=True)
 
 
-PARTS = tuple(_parts())
+PARTS = tuple(part for parts in _parts() for part in parts.by_dataset())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
