@@ -1,9 +1,10 @@
-"""Write pictures, what a run prints, and the excerpt of the board into README.md, from results/ and leaderboards/.
+"""Write what stands between markers in README.md, from results/, leaderboards/ and docs/reproduction.md.
 
     python scripts/readme.py
 
 A picture shows a cell with default options and seed 0, fitted anew. What `bench run` prints at its end is computed from
-a cell of the results. The excerpt is the first table of one board of leaderboards/fauna.md: that of the metrics that
+a cell of the results. Findings are lines of leaderboards/claims.csv. The table of the reproduction has the means of
+interpretable CNNs on each board. The excerpt is the first table of one board of leaderboards/fauna.md: that of the metrics that
 rank. Where none does, it is that of the metrics that screen.
 """
 
