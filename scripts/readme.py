@@ -4,8 +4,8 @@
 
 A picture shows a cell with default options and seed 0, fitted anew. What `bench run` prints at its end is computed from
 a cell of the results. Findings are lines of leaderboards/claims.csv. The table of the reproduction has the means of
-interpretable CNNs on each board. The excerpt is the first table of one board of leaderboards/fauna.md: that of the metrics that
-rank. Where none does, it is that of the metrics that screen.
+interpretable CNNs on each board. The excerpt is the first table of one board of leaderboards/fauna.md: that of the
+metrics that rank. Where none does, it is that of the metrics that screen.
 """
 
 from __future__ import annotations
