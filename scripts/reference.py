@@ -102,12 +102,12 @@ def _parts() -> Iterator[Part]:
         yield Part(("top_conv",), tasks, seeds, ORDINARY)
     yield Part(ADDITIVE, ("animal_part/*",))
     yield Part(("autoencoder",), ("animal_part/*", "animal_part/multi"))
-    for task in ("animal_part/multi:*", "animal_part/multi:*@lite0", "cub/multi:*", "animal_part/multi:*@lite1"):
+    photographs = ("animal_part/multi:*", "animal_part/multi:*@lite0", "cub/multi:*", "animal_part/multi:*@lite1")
+    for task in (*photographs, f"fauna/multi:*@{TRAINED.name}"):
         yield Part((*FLOORS, *ONE_LOGIT), (task,), (0,))
         yield Part(RANDOM, (task,), FURTHER)
     for world in ("fauna_species", "fauna_scenes"):  # the settings of SRAE on CUB and on Places
         yield Part((*FLOORS, *ONE_LOGIT), (f"{world}/multi:*",))
-    yield Part((*FLOORS, *ONE_LOGIT), (f"fauna/multi:*@{TRAINED.name}",), (0,))
     yield from _variants()
 
 
