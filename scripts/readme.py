@@ -1,10 +1,11 @@
-"""Write pictures, what a run prints, and the excerpt of the board into README.md, from results/ and leaderboards/.
+"""Write what stands between markers in README.md, from results/, leaderboards/ and docs/reproduction.md.
 
     python scripts/readme.py
 
 A picture shows a cell with default options and seed 0, fitted anew. What `bench run` prints at its end is computed from
-a cell of the results. The excerpt is the first table of one board of leaderboards/fauna.md: that of the metrics that
-rank. Where none does, it is that of the metrics that screen.
+a cell of the results. Findings are lines of the ledger of claims. The table of the reproduction has the means of
+interpretable CNNs on each board. The excerpt is the first table of one board of leaderboards/fauna.md: that of the
+metrics that rank. Where none does, it is that of the metrics that screen.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def findings(ledger: Sequence[LedgerLine]) -> str:
     count = Counter(line.verdict for line in lines)
     told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.most_common())
     against = [
-        f"- {escape(line.claim.says)} ({escape(PAPERS[line.claim.paper])}): {_measured(line)}"
+        f"- {escape(line.claim.says)} ({escape(PAPERS[line.claim.paper])}; {_compared(line)}): {_measured(line)}"
         for verdict in AGAINST
         for line in lines
         if line.verdict == verdict
@@ -152,8 +153,10 @@ def _finding(place: int, lines: Sequence[LedgerLine]) -> str:
     """Claims of one paper, each with its boards below it."""
     blocks = []
     for claim, of in _by_claim(lines).items():
-        head = f"*{escape(claim.says)}* ({escape(PAPERS[claim.paper])}, {escape(claim.source)})."
-        blocks.append("\n".join([head, *(f"- {_measured(line)}" for line in sorted(of, key=attrgetter("board")))]))
+        source = f"{escape(PAPERS[claim.paper])}, {escape(claim.source)}"
+        by_board = sorted(of, key=attrgetter("board"))
+        head = f"*{escape(claim.says)}* ({source}; {_compared(by_board[0])})."
+        blocks.append("\n".join([head, *(f"- {_measured(line)}" for line in by_board)]))
     return f"{place}. " + textwrap.indent("\n\n".join(blocks), "   ").lstrip()
 
 
@@ -162,6 +165,12 @@ def _by_claim(lines: Sequence[LedgerLine]) -> dict[PublishedClaim, list[LedgerLi
     for line in lines:
         found.setdefault(line.claim, []).append(line)
     return found
+
+
+def _compared(line: LedgerLine) -> str:
+    """What the number of a line is: the metric, and the explainers whose ratio or difference it is."""
+    sides = [f"`{side}`" for side in (line.explainer, line.other) if side]
+    return f"`{line.claim.metric}`, {(' / ' if line.unit == 'ratio' else ' - ').join(sides)}"
 
 
 def _measured(line: LedgerLine) -> str:
@@ -179,15 +188,15 @@ def _measured(line: LedgerLine) -> str:
 
 
 def _tried(ledger: Sequence[LedgerLine], lines: Sequence[LedgerLine]) -> str:
-    """By claim that fails or is not reproduced in `lines`: how many other options were tried, and where it holds."""
+    """By claim that fails or is not reproduced in `lines`: with how many of the other options it holds, and where."""
     open_claims = {line.claim for line in lines if line.verdict in AGAINST}
     tried = [line for line in ledger if line.claim in open_claims and line.role in (OPTION, ABLATION)]
     told = [
         f"- {escape(claim.says)}: {sum(line.verdict == HOLDS for line in of)} of {len(of)} on {_boards(of)}."
         for claim, of in _by_claim(tried).items()
     ]
-    where = "[claims.md](leaderboards/claims.md), under *Which settings carry the effect*"
-    head = f"Other options of the methods were tried for these, and it holds with so many of them ({where}):"
+    where = "[the ledger](leaderboards/claims.md), *Which settings carry the effect*"
+    head = f"Other options of the methods were tried on these claims. Each holds with so many of them ({where}):"
     return "\n".join([head, "", *told]) if told else ""
 
 
