@@ -155,7 +155,7 @@ def _finding(place: int, lines: pd.DataFrame) -> str:
 def _measured(row: Mapping[Hashable, Any]) -> str:
     """A line of the ledger: the board, the number with its interval, what is published, the verdict and its reason."""
     value, low, high = (number(float(row[name])) for name in ("measured", "low", "high"))
-    seeds = " °" if row["one_seed"] == "True" else ""
+    seeds = f"{' °' if row['one_seed'] == 'True' else ''}{' †' if row['floors'] else ''}"
     published = f", published {number(float(row['published']))}" if row["published"] else ""
     size = f", {row['size']}" if row["size"] else ""
     why = f": {row['lacks']}" if row["lacks"] else ""

@@ -15,7 +15,7 @@ from partbench.functional.statistics import holm
 from partbench.leaderboard.claims_evidence import ClaimEvidence
 from partbench.leaderboard.claims_lines import CLAIM, OPTION, READING, LedgerLine, command, dataset_of, lines_of
 from partbench.leaderboard.claims_measured import MeasuredClaim, measured, reported
-from partbench.leaderboard.claims_stated import Printed, printed, stated
+from partbench.leaderboard.claims_stated import Printed, lacking_parts, printed, stated
 from partbench.leaderboard.current import current
 from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.standings import standings_of
@@ -64,6 +64,7 @@ def _row(line: LedgerLine, found: ClaimEvidence) -> dict[str, Any]:
     numbers = printed(claim, dataset_of(line.board)) or printed(claim)
     checks, failed = found.checks(line.board, labels)
     run = "" if number or line.lacks else command(filter(None, labels), line.board)
+    failed = lacking_parts(claim, dataset_of(line.board)) or failed
     lacks = line.lacks or (failed if number else _lacks(line, found))
     floors = found.floors(line.board, labels, claim.metric) if number else ""
     row = {
