@@ -178,13 +178,13 @@ def _measured(line: LedgerLine) -> str:
     found = line.measured
     assert found is not None
     value, low, high = map(number, (found.value, found.low, found.high))
-    seeds = " °" if found.one_seed else ""
+    marks = f"{' °' if found.one_seed else ''}{' †' if line.floors else ''}"
     published = f", published {number(line.published.value)}" if line.published else ""
     size = f", {line.size}" if line.size else ""
     why = f": {line.lacks}" if line.lacks else ""
     tasks = len(line.tasks)
     board = f"`{line.board}` ({tasks} {'task' if tasks == 1 else 'tasks'})"
-    return f"{board}: {line.unit} {value} [{low}, {high}]{seeds}{published}; **{line.verdict}**{escape(size + why)}."
+    return f"{board}: {line.unit} {value} [{low}, {high}]{marks}{published}; **{line.verdict}**{escape(size + why)}."
 
 
 def _tried(ledger: Sequence[LedgerLine], lines: Sequence[LedgerLine]) -> str:

@@ -15,7 +15,7 @@ from partbench.leaderboard.claims_evidence import ClaimEvidence
 from partbench.leaderboard.claims_judged import with_verdicts
 from partbench.leaderboard.claims_measured import MeasuredClaim, measured, reported
 from partbench.leaderboard.claims_on_boards import CLAIM, READING, ClaimOnBoard, command, dataset_of, on_boards
-from partbench.leaderboard.claims_stated import Printed, printed, stated
+from partbench.leaderboard.claims_stated import Printed, lacking_parts, printed, stated
 from partbench.leaderboard.current import current
 from partbench.leaderboard.judged import Judged, judged
 from partbench.leaderboard.ledger_line import LedgerLine
@@ -51,7 +51,9 @@ def _line(asked: ClaimOnBoard, found: ClaimEvidence) -> LedgerLine:
         run = "" if asked.lacks else command(filter(None, labels), board)
         return replace(line, lacks=asked.lacks or _lacks(asked, found), command=run)
     return replace(
-        line, lacks=failed, floors=found.floors(board, labels, claim.metric),
+        line,
+        lacks=asked.lacks or lacking_parts(claim, dataset_of(board)) or failed,
+        floors=found.floors(board, labels, claim.metric),
         defaults=_defaults(asked, found, number.tasks),
         seeds=found.seeds((board, asked.label, claim.metric), number.tasks),
         cells=found.files(board, labels, claim.metric, number.tasks),

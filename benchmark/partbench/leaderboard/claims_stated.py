@@ -36,6 +36,7 @@ class PublishedClaim:
     also: tuple[str, ...] = ()
     readings: tuple[str, ...] = ()
     untested: str = ""
+    least_parts: int = 0
 
     @property
     def sign(self) -> int:
@@ -63,12 +64,13 @@ class Requirement(NamedTuple):
 class ClaimedData(NamedTuple):
     """kinds: of the boards that partbench makes of the data.
 
-    given: whether its folder has to be named.
+    given: whether its folder has to be named. parts: the least number of parts of a category; None for hundreds.
     """
 
     kinds: tuple[str, ...]
     given: bool
     about: str
+    parts: int | None = None
 
 
 class ClaimedPaper(NamedTuple):
@@ -137,6 +139,14 @@ def kinds(claim: PublishedClaim) -> tuple[str, ...]:
     """The kinds of boards that a claim is about, such as `*` and `multi`; the paper's own first."""
     own = {number.board for number in _means() if number.paper == claim.paper and number.setting in claim.settings}
     return (*sorted(own), *claim.also)
+
+
+def lacking_parts(claim: PublishedClaim, dataset: str) -> str:
+    """Why data with few parts say nothing of a claim, "" if they do."""
+    data = stated().datasets.get(dataset)
+    if data is None or data.parts is None or data.parts >= claim.least_parts:
+        return ""
+    return f"{dataset} tells {data.parts} parts apart, of which {claim.metric} says little"
 
 
 def base(label: str) -> str:

@@ -75,6 +75,16 @@ def test_a_single_training_in_the_opposite_direction_says_nothing_against_a_clai
     assert found.lacks == "surely in the opposite direction, but in one training"
 
 
+@pytest.mark.parametrize(("dataset", "verdict"), [("cub", "does not"), ("animal_part", "setting not reproduced")])
+def test_over_how_many_parts_maps_spread_is_not_told_by_data_with_two(dataset: str, verdict: str) -> None:
+    rows = [row for name, spread in (("srae", 1.2), ("excitation_bp", 1.0)) for row in
+            cells(name, lambda t, s, spread=spread: {"locality": spread + 0.001 * s, "alive": 4.0, **WELL},
+                  dataset=dataset)]  # fmt: skip
+    found = line(rows, "srae-excitation-locality", f"{dataset}/multi:*")
+    assert found["verdict"] == verdict
+    assert ("2 parts" in found["lacks"]) == (dataset == "animal_part")
+
+
 def test_the_claimed_direction_may_be_the_worse_one() -> None:
     less = filters(0.90, 0.95, metric="accuracy")
     assert line(less, "icnn-accuracy").verdict == "holds"

@@ -228,13 +228,18 @@ def _of_seeds(
 
 
 def _pooled(means: Float[np.ndarray, "p s t"], seeds: Int[np.ndarray, "p t"]) -> tuple[Float[np.ndarray, "p"], ...]:
-    """Variance over seeds, pooled within tasks; degrees; and what gives the variance of the mean over seeds, tasks."""
+    """Variance over seeds, pooled within tasks; degrees; and what gives the variance of the mean over seeds, tasks.
+
+    Seeds that agree but for rounding have no variance: as a number it would tell a prior that variances vary by powers.
+    """
     present = np.arange(means.shape[1])[None, :, None] < seeds[:, None, :]
     values = np.where(present, means, 0)
     each = np.maximum(seeds, 1)
     centred = np.where(present, values - (values.sum(1) / each)[:, None], 0)
     degrees = (seeds - 1).sum(1).astype(float)
-    return np.square(centred).sum((1, 2)) / np.maximum(degrees, 1), degrees, (1 / each).mean(1) / seeds.shape[1]
+    squares, size = (np.square(some).sum((1, 2)) for some in (centred, values))
+    squares = np.where(squares <= ROUNDING**2 * size, 0, squares)
+    return squares / np.maximum(degrees, 1), degrees, (1 / each).mean(1) / seeds.shape[1]
 
 
 def _summed(

@@ -103,3 +103,13 @@ def test_over_seeds_is_the_variance_pooled_within_tasks_without_a_prior() -> Non
     means = [stack.values[1, :s, stack.task == t].mean(0) for t, s in enumerate(stack.seeds[1])]
     assert degrees[0] == sum(len(of_task) - 1 for of_task in means)
     assert variance[0] == pytest.approx(sum(np.square(m - m.mean()).sum() for m in means) / degrees[0])
+
+
+def test_seeds_that_agree_but_for_rounding_have_no_variance_that_could_enter_a_prior() -> None:
+    """Three times .1 has the mean .1 + 2e-17."""
+    values = np.stack([np.full((3, 10), 0.1), np.outer([0.1, 0.2, 0.3], np.ones(10))])
+    stack = Stack(values, np.ones((2, 10), bool), np.full((2, 1), 3), np.zeros(10, int), np.arange(10))
+    pairings = Pairings(np.zeros(2, bool), np.zeros(2, int))
+    variance, degrees = compare_all(stack, np.array([[0, 1], [1, 0]]), pairings).over_seeds
+    assert variance.tolist() == [0, pytest.approx(0.01)]
+    assert degrees.tolist() == [2, 2]
