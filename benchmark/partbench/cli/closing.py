@@ -46,8 +46,7 @@ def closing(rows: pd.DataFrame, paths: Sequence[Path]) -> Closing:
         return Closing([], [], own)
     reference = Reference.load()
     found = with_published(rows, _evidence(paths), reference)
-    uses = reference.verdicts.set_index(["metric", "dataset"])["verdict"].to_dict()
-    return Closing(summary(found, own, uses), _notes(found, rows, set(reference.rows["task"])), own)
+    return Closing(summary(found, own, reference.uses), _notes(found, rows, set(reference.rows["task"])), own)
 
 
 def _evidence(paths: Sequence[Path]) -> pd.DataFrame:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import completion_of, expect_results, json_option, results_option
+from partbench.cli.parameters import completion_of, json_option, results_option, results_there
 from partbench.errors import InputError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEAST_P = 1e-4  # smaller p values are printed as "< .0001"
+ROUNDING = 1e-12  # a smaller difference comes from the rounding of sums, and is printed as 0
 
 
 @click.command()
@@ -37,11 +38,12 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     among your results is looked for among the published ones that come with partbench: default options, on the same
     tasks, data and kind of device. Self-reported results are compared if no others of that name are there, with a mark.
 
-    "A better" is what the board itself says, where it compares the two on all of its tasks; p is adjusted over all
-    pairs of the board. Elsewhere (variants, floors, some tasks, published results) "A ahead" is said within the lines
-    of the table alone: p is adjusted over these. The interval is that of one row. On an image: the probability that A
-    is better on an image. * marks explainers with one seed: the verdict holds for these trainings alone. Patterns of
-    tasks are those of `bench run --task`.
+    The difference is A - B; an arrow says whether higher or lower is better. "Better" is what the board itself says,
+    where it compares the two on all of its tasks; p is adjusted over all pairs of the board. Elsewhere (variants,
+    floors, some tasks, published results) "ahead" is said within the lines of the table alone: p is adjusted over
+    these. The interval is that of one row. On an image: the probability that A is better on an image. * marks
+    explainers with one seed: the verdict holds for these trainings alone. Metrics in (): their cards say that they do
+    not rank explainers. Patterns of tasks are those of `bench run --task`.
 
     \b
     Examples:
@@ -52,15 +54,16 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     from partbench.leaderboard.compared import Asked, compared
     from partbench.leaderboard.submitted import MARK
     from partbench.leaderboard.with_self_reported import with_self_reported
-    from partbench.results.store import load_with_evidence
+    from partbench.results.reference.cells import Reference
 
-    expect_results(results)
     dataset = (task or "*").partition("/")[0]
     datasets = None if set(dataset) & set("*?[") else [dataset]
-    frame, images = load_with_evidence(results, datasets)
+    frame, images = _own_results(results, datasets)
     rows, reported = with_self_reported(frame, (a, b))
     rows, images, published = _beside_published(rows, images, (a, b))
     found = compared(rows, images, (a, b), Asked(task, metric, scope), whole=not published and not reported)
+    uses = Reference.load().uses
+    found["use"] = [uses.get((row.metric, row.board.partition("/")[0]), "") for row in found.itertuples()]
     if as_json:
         of_others = {
             "published": [name for name in (a, b) if name in published],
@@ -80,15 +83,30 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
         click.echo(f"{MARK}: self-reported, not verified here; no board says any of this")
 
 
+def _own_results(results: Path, datasets: list[str] | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the user and their evidence; without a folder of results none."""
+    import pandas as pd
+
+    from partbench.results.store import load_with_evidence
+
+    if results_there(results):
+        return load_with_evidence(results, datasets)
+    none = pd.DataFrame(columns=["label", "scored"])
+    return none, none
+
+
 def _remarks(found: pd.DataFrame) -> Iterator[str]:
-    """What "ahead" and "~" in the table mean, if they occur."""
+    """What "ahead", "()" and "~" in the table mean, if they occur."""
     from partbench.leaderboard.compared import LINES
+    from partbench.leaderboard.uses import RANKS
 
     count = int((found["family"] == LINES).sum())
     if count:
         where = "this line" if count == 1 else f"these {count} lines"
         which = f"{where} alone" if count == len(found) else f"{where} alone, which no board compares"
         yield f"ahead: within {which} (Holm's method); the leaderboard does not say so"
+    if not found["use"].isin(["", RANKS]).all():
+        yield "metrics in (): their cards say that they do not rank explainers here; see `bench metric-card NAME`"
     if found["far_out"].any():
         yield "~: a few images lie far out; p is of the differences without them (docs/statistics.md)"
 
@@ -123,17 +141,34 @@ def _beside_published(
 
 
 def _shown(row: dict[Any, Any]) -> dict[str, str]:
-    interval = "" if math.isnan(row["low"]) else f"{row['low']:+.3g} to {row['high']:+.3g}"
+    from partbench.cli.scores import arrow
+    from partbench.leaderboard.uses import RANKS
+
+    interval = "" if math.isnan(row["low"]) else f"{_signed(row['low'])} to {_signed(row['high'])}"
     known = not math.isnan(row["difference"])
+    metric = f"{row['metric']}{arrow(row['higher_is_better'])}"
     return {
-        "metric": row["metric"],
-        "difference": f"{row['difference']:+.3g}" if known else "",
+        "metric": metric if row["use"] in ("", RANKS) else f"({metric})",
+        "difference": _signed(row["difference"]) if known else "",
         "95 % interval": interval,
         "adjusted p": _p(row["p_adjusted"]) + (" ~" if row["far_out"] else ""),
         "on an image": f"{row['better']:.2f}" if known else "",
         "images": f"{row['images']}/{row['of_images']}",
-        "verdict": row["verdict"] + (" *" if row["one_seed"] else ""),
+        "verdict": _verdict(row) + (" *" if row["one_seed"] else ""),
     }
+
+
+def _signed(value: float) -> str:
+    return "0" if abs(value) < ROUNDING else f"{value:+.3g}"
+
+
+def _verdict(row: dict[Any, Any]) -> str:
+    """The verdict with the explainer's name in place of "a" or "b": without options, where these are not needed."""
+    names = [row[side].partition(" (")[0] for side in "ab"]
+    side, _, word = row["verdict"].partition(" ")
+    if side not in ("a", "b"):
+        return str(row["verdict"])
+    return f"{row[side] if names[0] == names[1] else names['ab'.index(side)]} {word}"
 
 
 def _p(value: float) -> str:
