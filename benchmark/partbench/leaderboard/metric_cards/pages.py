@@ -19,7 +19,8 @@ FOLDER, INDEX = "metrics", "README.md"
 _RULES = "[how the verdicts are found](../../docs/metrics.md)"
 _PICTURED = "In the picture, bars are 95 % intervals and a dotted line is the best floor."
 TEXTS = {
-    DOSE: "An explanation made from the truth, mixed with noise in these shares (0: the truth, 1: noise), and inverted.",
+    DOSE: "An explanation made from the truth, mixed with noise in these shares (0: the truth, 1: noise),"
+    " and inverted.",
     LIMITS: "A good value is that of the truth. A value that costs nothing is that of the best floor.",
     WEIGHTS: "Explainers of a network whose weights are random from the top down to the layer named; none: trained."
     " Worse: with all weights random, the interval is apart from that of the trained network, on the worse side.",
