@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import pytest
@@ -22,6 +22,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from partbench.cli.main import main
+from partbench.testing.checks import check_declaration
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -175,6 +176,15 @@ def test_every_command_of_the_pages_is_one(parsed) -> None:
                         wrong.append(f"{named(page)}:{block.line}: {' '.join(words)}: {reason}")
     assert wrong == []
     assert count > 40
+
+
+def test_the_explainer_of_the_quick_start_declares_what_bench_check_expects() -> None:
+    [block] = [
+        one for one in python_blocks(REPOSITORY / "docs" / "quick_start.md", soak=False) if "register" in one.text
+    ]
+    names: dict[str, Any] = {}
+    exec(block.text, names)
+    check_declaration(names["MeanMap"])
 
 
 def test_wrong_commands_are_found(parsed) -> None:

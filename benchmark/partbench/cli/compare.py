@@ -17,6 +17,7 @@ from partbench.errors import InputError, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
+WIDE, NARROW = 120, 22  # characters from which every number has a column of its own; of a metric in other tables
 LEAST_P = 1e-4  # smaller p values are printed as "< .0001"
 ROUNDING = 1e-12  # a smaller difference comes from the rounding of sums, and is printed as 0
 
@@ -42,7 +43,8 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     where it compares the two on all of its tasks; p is adjusted over all pairs of the board. Elsewhere (variants,
     floors, some tasks, published results) "ahead" is said within the lines of the table alone: p is adjusted over
     these. The interval is that of one row. On an image: the probability that A is better on an image. * marks
-    explainers with one seed: the verdict holds for these trainings alone. Metrics in (): their cards say that they do
+    explainers with one seed: the verdict holds for these trainings alone. Terminals of less than 120 characters show
+    the difference, the interval, p and the verdict alone. Metrics in (): their cards say that they do
     not rank explainers. Patterns of tasks are those of `bench run --task`.
 
     \b
@@ -71,12 +73,13 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
         }
         click.echo(json.dumps([_in_json(row) | of_others for row in found.to_dict("records")], indent=1))
         return
-    from partbench.cli.tables import print_table
+    from partbench.cli.tables import print_table, table_width
 
+    lines_of = _wide if table_width() >= WIDE else _narrow
     for board, of_board in found.groupby("board", sort=True):
         marks = dict.fromkeys(published, " (published)") | dict.fromkeys(reported, f" {MARK}")
         shown = " - ".join(f"{name}{marks.get(name, '')}" for name in (a, b))
-        print_table(f"{board}: {shown}", [_shown(row) for row in of_board.to_dict("records")])
+        print_table(f"{board}: {shown}", [line for row in of_board.to_dict("records") for line in lines_of(row)])
     for text in _remarks(found):
         click.echo(text)
     if reported:
@@ -140,14 +143,15 @@ def _beside_published(
     return found.rows, found.images, found.published
 
 
-def _shown(row: dict[Any, Any]) -> dict[str, str]:
+def _wide(row: dict[Any, Any]) -> list[dict[str, str]]:
+    """A line of the table."""
     from partbench.cli.scores import arrow
     from partbench.leaderboard.uses import RANKS
 
     interval = "" if math.isnan(row["low"]) else f"{_signed(row['low'])} to {_signed(row['high'])}"
     known = not math.isnan(row["difference"])
     metric = f"{row['metric']}{arrow(row['higher_is_better'])}"
-    return {
+    return [{
         "metric": metric if row["use"] in ("", RANKS) else f"({metric})",
         "difference": _signed(row["difference"]) if known else "",
         "95 % interval": interval,
@@ -155,7 +159,20 @@ def _shown(row: dict[Any, Any]) -> dict[str, str]:
         "on an image": f"{row['better']:.2f}" if known else "",
         "images": f"{row['images']}/{row['of_images']}",
         "verdict": _verdict(row) + (" *" if row["one_seed"] else ""),
-    }
+    }]  # fmt: skip
+
+
+def _narrow(row: dict[Any, Any]) -> list[dict[str, str]]:
+    """Two lines, or three for a long name: the interval and p stand below the difference and the verdict."""
+    from partbench.cli.tables import broken
+
+    [line] = _wide(row)
+    names = broken(line["metric"], NARROW).split("\n")
+    p = f"p {line['adjusted p']}" if line["adjusted p"].startswith("<") else f"p = {line['adjusted p']}"
+    below = {"difference": line["95 % interval"], "verdict": p if line["adjusted p"] else ""}
+    texts = [{"difference": line["difference"], "verdict": line["verdict"]}, below, {}]
+    height = max(2, len(names))
+    return [{"metric": name, **text} for name, text in zip(names + [""] * (height - len(names)), texts, strict=False)]
 
 
 def _signed(value: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
+import inspect
 import json
 import typing
 import warnings
@@ -147,7 +148,7 @@ def expect_docstring(cls: type) -> None:
 
 
 def check_declaration(cls: type) -> None:
-    """Name, docstring, dataclass, defaults, JSON options."""
+    """Name, docstring, dataclass (of a class that declares fields), defaults, JSON options."""
     expect(
         isinstance(getattr(cls, "name", None), str),
         f"{cls.__name__} has no class attribute `name`",
@@ -155,7 +156,7 @@ def check_declaration(cls: type) -> None:
     )
     expect_docstring(cls)
     expect(
-        dataclasses.is_dataclass(cls),
+        dataclasses.is_dataclass(cls) or not _declares_fields(cls),
         f"{cls.__name__} is not a dataclass; its fields are its options",
         advice.DATACLASS,
     )
@@ -168,6 +169,12 @@ def check_declaration(cls: type) -> None:
     for name, capability in misspelt(cls):
         what = "method" if callable(getattr(cls, name)) else "class attribute"
         warnings.warn(f"{cls.__name__} has a {what} `{name}`; did you mean `{capability}`?", stacklevel=2)
+
+
+def _declares_fields(cls: type) -> bool:
+    """Whether a class, or a base of it outside of partbench, annotates what a dataclass takes for an option."""
+    bases = [base for base in cls.__mro__ if base.__module__.partition(".")[0] != "partbench"]
+    return any("ClassVar" not in str(kind) for base in bases for kind in inspect.get_annotations(base).values())
 
 
 def misspelt(cls: type) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from planted_cells import cell, rows
 
-from partbench.cli.compare import _signed
+from partbench.cli.compare import _narrow, _signed
 from partbench.cli.main import main
 from partbench.results.store import write_cell
 
@@ -123,6 +123,23 @@ def test_before_the_first_run_published_explainers_are_compared(
     assert "│ relative_deviation ↓" in found.output
     assert "nn ahead" in found.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.012, "p = 0.012"), (1e-9, "p < .0001")])
+def test_a_narrow_table_has_the_interval_and_p_below_and_fits_80_characters(p: float, text: str) -> None:
+    numbers = {"difference": -0.000741, "low": -0.00193, "high": 0.000451, "p_adjusted": p, "better": 0.5, "images": 9}
+    row = {
+        "metric": "faithfulness_classification",
+        "higher_is_better": True,
+        "use": "",
+        "of_images": 9,
+        "far_out": False,
+    }
+    row |= {"a": "autoencoder_cls", "b": "autoencoder", "verdict": "a better", "one_seed": True, **numbers}
+    first, second = _narrow(row)
+    assert first == {"metric": "faithfulness_", "difference": "-0.000741", "verdict": "autoencoder_cls better *"}
+    assert second == {"metric": "classification ↑", "difference": "-0.00193 to +0.000451", "verdict": text}
+    assert sum(max(len(line[name]) for line in (first, second)) + 3 for name in first) + 1 <= 80
 
 
 def test_a_difference_by_rounding_is_0() -> None:

@@ -238,9 +238,15 @@ def test_an_explainer_that_does_not_apply_passes(task: Task) -> None:
 
 def test_declarations_are_checked() -> None:
     class NoDataclass(Explainer):
-        """Has no options."""
+        """Declares an option, which is none without the decorator."""
 
-        name = "no_dataclass"
+        name: ClassVar[str] = "no_dataclass"
+        concepts: int = 4
+
+    class NoOptions(Explainer):
+        """Declares none."""
+
+        name: ClassVar[str] = "no_options"
 
     @dataclass
     class NotJson(Sums):
@@ -250,6 +256,7 @@ def test_declarations_are_checked() -> None:
 
     with pytest.raises(ContractError, match="is not a dataclass"):
         check_declaration(NoDataclass)
+    check_declaration(NoOptions)
     with pytest.raises(ContractError, match="options must be plain values"):
         check_declaration(NotJson)
     undocumented = type("Undocumented", (Sums,), {"__doc__": None})
