@@ -31,7 +31,7 @@ FEW = 3  # explainers that have a table each; of more there are sentences alone
 
 
 class Closing(NamedTuple):
-    """What is to be printed. notes: why published rows and metrics are left out. own: labels of those that are no floors."""
+    """What is to be printed. notes: what is left out, and why. own: labels of those that are no floors."""
 
     lines: list[RunLine]
     notes: list[str]
