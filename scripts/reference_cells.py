@@ -50,7 +50,7 @@ def main() -> None:
 
 def make(folder: Path, sources: Sources, rows: pd.DataFrame, known: dict[str, str]) -> int:
     """Write the files into a folder, given the fingerprint of each task; their size in bytes."""
-    verdicts = Cards(sources).verdicts[["metric", "dataset", "verdict"]]
+    verdicts = Cards(sources).verdicts
     images = load_evidence(REPOSITORY / "results", columns=OF_BOARDS)
     return write_reference(folder, rows.assign(**{FINGERPRINT: rows["task"].map(known)}), images, verdicts)
 

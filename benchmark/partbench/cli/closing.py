@@ -18,7 +18,7 @@ from partbench.cli.scores import arrow
 from partbench.cli.tables import broken, print_table
 from partbench.leaderboard.current import FLOOR, counted_control
 from partbench.leaderboard.summary import Against, RunLine, sentences, summary
-from partbench.leaderboard.uses import RANKS, SCREENS
+from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS, Uses
 from partbench.leaderboard.with_published import JoinedResults, with_published
 from partbench.results.cell_file import read_table
 from partbench.results.plain_text import printable
@@ -31,7 +31,7 @@ FEW = 3  # explainers that have a table each; of more there are sentences alone
 
 
 class Closing(NamedTuple):
-    """What is to be printed. notes: why published rows are left out. own: labels of explainers that are no floors."""
+    """What is to be printed. notes: what is left out, and why. own: labels of those that are no floors."""
 
     lines: list[RunLine]
     notes: list[str]
@@ -46,8 +46,9 @@ def closing(rows: pd.DataFrame, paths: Sequence[Path]) -> Closing:
         return Closing([], [], own)
     reference = Reference.load()
     found = with_published(rows, _evidence(paths), reference)
-    uses = reference.verdicts.set_index(["metric", "dataset"])["verdict"].to_dict()
-    return Closing(summary(found, own, uses), _notes(found, rows, set(reference.rows["task"])), own)
+    uses = reference.uses
+    notes = [*_notes(found, rows, set(reference.rows["task"])), *_of_no_use(rows, uses)]
+    return Closing(summary(found, own, uses), notes, own)
 
 
 def _evidence(paths: Sequence[Path]) -> pd.DataFrame:
@@ -76,6 +77,14 @@ def _notes(found: JoinedResults, rows: pd.DataFrame, known: Collection[str]) -> 
             return [f"published results of {tasks[0]}{more} lack {', '.join(metrics)}{floors}"]
         return [f"nothing is published of {tasks[0]}{more} to compare with{floors}"]
     return []
+
+
+def _of_no_use(rows: pd.DataFrame, uses: Uses) -> Iterator[str]:
+    """Which metrics of a run stand in no table; one line, or none."""
+    scored = dict.fromkeys(zip(rows["metric"].astype(str), rows["dataset"].astype(str), strict=True))
+    names = sorted({metric for metric, dataset in scored if uses.get((metric, dataset)) == NOT_HERE})
+    if names:
+        yield f"not shown: {', '.join(names)}; do not use {'it' if len(names) == 1 else 'them'} here, say the cards"
 
 
 def print_closing(found: Closing, width: int) -> bool:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import completion_of, expect_results, json_option, results_option
+from partbench.cli.parameters import completion_of, json_option, results_option, results_there
 from partbench.errors import InputError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+WIDE, NARROW = 120, 22  # characters from which every number has a column of its own; of a metric in other tables
 LEAST_P = 1e-4  # smaller p values are printed as "< .0001"
+ROUNDING = 1e-12  # a smaller difference comes from the rounding of sums, and is printed as 0
 
 
 @click.command()
@@ -37,11 +39,13 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     among your results is looked for among the published ones that come with partbench: default options, on the same
     tasks, data and kind of device. Self-reported results are compared if no others of that name are there, with a mark.
 
-    "A better" is what the board itself says, where it compares the two on all of its tasks; p is adjusted over all
-    pairs of the board. Elsewhere (variants, floors, some tasks, published results) "A ahead" is said within the lines
-    of the table alone: p is adjusted over these. The interval is that of one row. On an image: the probability that A
-    is better on an image. * marks explainers with one seed: the verdict holds for these trainings alone. Patterns of
-    tasks are those of `bench run --task`.
+    The difference is A - B; an arrow says whether higher or lower is better. "Better" is what the board itself says,
+    where it compares the two on all of its tasks; p is adjusted over all pairs of the board. Elsewhere (variants,
+    floors, some tasks, published results) "ahead" is said within the lines of the table alone: p is adjusted over
+    these. The interval is that of one row. On an image: the probability that A is better on an image. * marks
+    explainers with one seed: the verdict holds for these trainings alone. Terminals of less than 120 characters show
+    the difference, the interval, p and the verdict alone. Metrics in (): their cards say that they do
+    not rank explainers. Patterns of tasks are those of `bench run --task`.
 
     \b
     Examples:
@@ -52,15 +56,16 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     from partbench.leaderboard.compared import Asked, compared
     from partbench.leaderboard.submitted import MARK
     from partbench.leaderboard.with_self_reported import with_self_reported
-    from partbench.results.store import load_with_evidence
+    from partbench.results.reference.cells import Reference
 
-    expect_results(results)
     dataset = (task or "*").partition("/")[0]
     datasets = None if set(dataset) & set("*?[") else [dataset]
-    frame, images = load_with_evidence(results, datasets)
+    frame, images = _own_results(results, datasets)
     rows, reported = with_self_reported(frame, (a, b))
     rows, images, published = _beside_published(rows, images, (a, b))
     found = compared(rows, images, (a, b), Asked(task, metric, scope), whole=not published and not reported)
+    uses = Reference.load().uses
+    found["use"] = [uses.get((row.metric, row.board.partition("/")[0]), "") for row in found.itertuples()]
     if as_json:
         of_others = {
             "published": [name for name in (a, b) if name in published],
@@ -68,27 +73,43 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
         }
         click.echo(json.dumps([_in_json(row) | of_others for row in found.to_dict("records")], indent=1))
         return
-    from partbench.cli.tables import print_table
+    from partbench.cli.tables import print_table, table_width
 
+    lines_of = _wide if table_width() >= WIDE else _narrow
     for board, of_board in found.groupby("board", sort=True):
         marks = dict.fromkeys(published, " (published)") | dict.fromkeys(reported, f" {MARK}")
         shown = " - ".join(f"{name}{marks.get(name, '')}" for name in (a, b))
-        print_table(f"{board}: {shown}", [_shown(row) for row in of_board.to_dict("records")])
+        print_table(f"{board}: {shown}", [line for row in of_board.to_dict("records") for line in lines_of(row)])
     for text in _remarks(found):
         click.echo(text)
     if reported:
         click.echo(f"{MARK}: self-reported, not verified here; no board says any of this")
 
 
+def _own_results(results: Path, datasets: list[str] | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the user and their evidence; without a folder of results none."""
+    import pandas as pd
+
+    from partbench.results.store import load_with_evidence
+
+    if results_there(results):
+        return load_with_evidence(results, datasets)
+    none = pd.DataFrame(columns=["label", "scored"])
+    return none, none
+
+
 def _remarks(found: pd.DataFrame) -> Iterator[str]:
-    """What "ahead" and "~" in the table mean, if they occur."""
+    """What "ahead", "()" and "~" in the table mean, if they occur."""
     from partbench.leaderboard.compared import LINES
+    from partbench.leaderboard.uses import RANKS
 
     count = int((found["family"] == LINES).sum())
     if count:
         where = "this line" if count == 1 else f"these {count} lines"
         which = f"{where} alone" if count == len(found) else f"{where} alone, which no board compares"
         yield f"ahead: within {which} (Holm's method); the leaderboard does not say so"
+    if not found["use"].isin(["", RANKS]).all():
+        yield "metrics in (): their cards say that they do not rank explainers here; see `bench metric-card NAME`"
     if found["far_out"].any():
         yield "~: a few images lie far out; p is of the differences without them (docs/statistics.md)"
 
@@ -122,18 +143,49 @@ def _beside_published(
     return found.rows, found.images, found.published
 
 
-def _shown(row: dict[Any, Any]) -> dict[str, str]:
-    interval = "" if math.isnan(row["low"]) else f"{row['low']:+.3g} to {row['high']:+.3g}"
+def _wide(row: dict[Any, Any]) -> list[dict[str, str]]:
+    """A line of the table."""
+    from partbench.cli.scores import arrow
+    from partbench.leaderboard.uses import RANKS
+
+    interval = "" if math.isnan(row["low"]) else f"{_signed(row['low'])} to {_signed(row['high'])}"
     known = not math.isnan(row["difference"])
-    return {
-        "metric": row["metric"],
-        "difference": f"{row['difference']:+.3g}" if known else "",
+    metric = f"{row['metric']}{arrow(row['higher_is_better'])}"
+    return [{
+        "metric": metric if row["use"] in ("", RANKS) else f"({metric})",
+        "difference": _signed(row["difference"]) if known else "",
         "95 % interval": interval,
         "adjusted p": _p(row["p_adjusted"]) + (" ~" if row["far_out"] else ""),
         "on an image": f"{row['better']:.2f}" if known else "",
         "images": f"{row['images']}/{row['of_images']}",
-        "verdict": row["verdict"] + (" *" if row["one_seed"] else ""),
-    }
+        "verdict": _verdict(row) + (" *" if row["one_seed"] else ""),
+    }]  # fmt: skip
+
+
+def _narrow(row: dict[Any, Any]) -> list[dict[str, str]]:
+    """Two lines, or three for a long name: the interval and p stand below the difference and the verdict."""
+    from partbench.cli.tables import broken
+
+    [line] = _wide(row)
+    names = broken(line["metric"], NARROW).split("\n")
+    p = f"p {line['adjusted p']}" if line["adjusted p"].startswith("<") else f"p = {line['adjusted p']}"
+    below = {"difference": line["95 % interval"], "verdict": p if line["adjusted p"] else ""}
+    texts = [{"difference": line["difference"], "verdict": line["verdict"]}, below, {}]
+    height = max(2, len(names))
+    return [{"metric": name, **text} for name, text in zip(names + [""] * (height - len(names)), texts, strict=False)]
+
+
+def _signed(value: float) -> str:
+    return "0" if abs(value) < ROUNDING else f"{value:+.3g}"
+
+
+def _verdict(row: dict[Any, Any]) -> str:
+    """The verdict with the explainer's name in place of "a" or "b": without options, where these are not needed."""
+    names = [row[side].partition(" (")[0] for side in "ab"]
+    side, _, word = row["verdict"].partition(" ")
+    if side not in ("a", "b"):
+        return str(row["verdict"])
+    return f"{row[side] if names[0] == names[1] else names['ab'.index(side)]} {word}"
 
 
 def _p(value: float) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.cli.parameters import completion_of, expect_results, json_option, results_option
-from partbench.errors import InputError, unknown
+from partbench.cli.parameters import completion_of, json_option, results_option, results_there
+from partbench.errors import unknown
 
 if TYPE_CHECKING:
     from partbench.leaderboard.metric_cards.card import Card
@@ -26,7 +26,8 @@ Section = tuple[str, str, list[dict[Any, Any]]]  # title, text, rows of a table
 def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> None:
     """What a metric is worth: does it tell the truth from noise, and does it order explainers the same way twice?
 
-    NAME: a metric; without it, the verdicts on all metrics. docs/metrics.md says how they are found.
+    NAME: a metric; without it, the verdicts on all metrics. docs/metrics.md says how they are found. Without planted
+    runs beside the results, the published verdicts are shown, which come with partbench.
 
     \b
     Examples:
@@ -40,10 +41,10 @@ def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> N
     from partbench.leaderboard.metric_cards.card import Cards
     from partbench.leaderboard.sources import Sources
 
-    expect_results(results)
-    sources = Sources.of(results)
-    if sources.planted_runs.empty:
-        raise InputError("no planted runs to judge metrics by; make them with `bench metric-card --run`")
+    sources = Sources.of(results) if results_there(results) else None
+    if sources is None or sources.planted_runs.empty:
+        _print_published(name, as_json)
+        return
     if name is None:
         verdicts = Cards(sources).verdicts.to_dict("records")
         _print_json(verdicts) if as_json else _print_sections([("verdicts", "", verdicts)])
@@ -52,6 +53,21 @@ def metric_card(name: str | None, make: bool, as_json: bool, results: Path) -> N
         raise unknown("metric with results", name, sources.metrics)
     card = Cards(sources).card(name)
     _print_json(card.as_json()) if as_json else _print_sections(_sections(card))
+
+
+def _print_published(name: str | None, as_json: bool) -> None:
+    """The published verdicts on one metric or on all, as the command prints others; with a line on stderr."""
+    from partbench.results.reference.cells import Reference
+
+    found = Reference.load().verdicts
+    if name is not None and name not in set(found["metric"]):
+        raise unknown("metric with a published verdict", name, sorted(set(found["metric"])))
+    shown = (found if name is None else found[found["metric"] == name]).to_dict("records")
+    click.echo("published verdicts; `bench metric-card --run` makes planted runs, to judge by your results", err=True)
+    if as_json:
+        _print_json(shown if name is None else {"metric": name, "verdicts": shown, "tables": {}})
+    else:
+        _print_sections([(name or "verdicts", "", shown)])
 
 
 def _sections(card: Card) -> list[Section]:

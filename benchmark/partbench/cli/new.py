@@ -15,7 +15,7 @@ import click
     help="Folder in which the folder NAME is made.  [default: the current one]",
 )  # fmt: skip
 def new(kind: str, name: str, folder: Path) -> None:
-    """Write a plugin that runs as it stands into the folder NAME, for you to change.
+    """Write a plugin into the folder NAME: it runs as it stands, for you to change.
 
     NAME is what the plugin is called and the name of its module: lower-case letters, digits and underscores. The folder
     holds the plugin, its tests, a README and a package that pip can install.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from partbench.errors import InputError
 
@@ -59,6 +60,18 @@ def expect_results(results: Path) -> None:
     if not results.is_dir():
         raise InputError(f"no folder {results}; run `bench run` first, or name one with --results")
     finish_amendments(results)
+
+
+def results_there(results: Path) -> bool:
+    """Whether there is a folder of results, for a command that shows published ones where there is none.
+
+    Raises InputError for a folder that was named with --results and is not there.
+    """
+    source = click.get_current_context().get_parameter_source("results")
+    if source is ParameterSource.DEFAULT and not results.is_dir():
+        return False
+    expect_results(results)
+    return True
 
 
 def completion_of(*kinds: str) -> Any:

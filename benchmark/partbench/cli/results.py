@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+MOST_ROWS = 1000  # of a query that are printed as a table
+LEAST_WIDTH = 8  # characters that a column of a table has at least, if its cells are so long
+
 
 @click.group()
 def results() -> None:
@@ -37,7 +40,8 @@ def query(statement: str, as_csv: bool, as_json: bool, results: Path) -> None:
     """Print what an SQL query finds in the tables `aggregates` and `evidence` (pip install 'partbench[sql]').
 
     `aggregates` has a row per cell and metric, `evidence` one per cell, metric and image; the columns are those of
-    docs/results.md. A query can read these tables only.
+    docs/results.md. A query can read these tables only. Of a long answer the first 1000 rows are printed; --csv and
+    --json print all.
 
     \b
     Examples:
@@ -60,9 +64,7 @@ def query(statement: str, as_csv: bool, as_json: bool, results: Path) -> None:
         rows = [dict(zip(found.column_names, map(in_json, row), strict=True)) for row in _rows(found)]
         click.echo(json.dumps(rows, indent=1, default=str))
     else:
-        from partbench.cli.tables import print_table
-
-        print_table("", found.to_pylist() or [dict.fromkeys(found.column_names, "")])
+        _print_found(found)
 
 
 @results.command()
@@ -112,6 +114,22 @@ def index(results: Path) -> None:
     expect_results(results)
     for name, rows in rebuild(results).items():
         click.echo(f"{name}: {rows} rows")
+
+
+def _print_found(found: pa.Table) -> None:
+    """The first rows as a table; or one below the other, where there are too many columns for the width."""
+    from partbench.cli.tables import print_table, table_width
+
+    rows = [{name: "NULL" if value is None else str(value) for name, value in row.items()}
+            for row in found.slice(0, MOST_ROWS).to_pylist()]  # fmt: skip
+    lengths = [max(len(name), *(len(row[name]) for row in rows)) if rows else len(name) for name in found.column_names]
+    if 1 + sum(3 + min(length, LEAST_WIDTH) for length in lengths) <= table_width() or not rows:
+        print_table("", rows or [dict.fromkeys(found.column_names, "")])
+    else:
+        for number, row in enumerate(rows, 1):
+            print_table(f"row {number}", [{"column": name, "value": value} for name, value in row.items()])
+    if (more := found.num_rows - len(rows)) > 0:
+        click.echo(f"{more} more rows; --csv and --json print all", err=True)
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:

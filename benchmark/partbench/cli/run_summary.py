@@ -56,8 +56,9 @@ def print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: Se
         display.line(f"{absent}: cells that were finished before lack it; `bench score --metric {absent}` adds it")
     if stored := names[has_value].nunique():
         printed = frame.loc[frame["status"] == "ok", "metric"].nunique()
-        told = f"printed: {printed} of {stored} values; all are stored"
-        display.line(told if metrics else f"all {stored} values: on the leaderboard, or --metric NAME", style="dim")
+        told = f"printed: {printed} of {stored} metrics and their readings; all are stored"
+        everywhere = f"all {stored} metrics and their readings: on the leaderboard, or --metric NAME"
+        display.line(told if metrics else everywhere, style="dim")
 
 
 def print_closing_tables(display: Display, frame: pd.DataFrame, outcomes: Sequence[CellOutcome]) -> bool:

@@ -6,7 +6,7 @@ from partbench.names import before_performer
 
 _ABOUT = {
     "multi": "all categories explained at once",
-    "*": "one category at a time, each by a binary network that tells it from random photographs",
+    "*": "one category at a time, each by a binary network that tells it from random images",
     "*:others": "one category at a time, each by a binary network that tells it from the others too",
     "multi:*": "one category at a time, the logit of a network that tells all categories apart",
     "attribute-*": "one attribute at a time",

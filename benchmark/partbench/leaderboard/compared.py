@@ -19,7 +19,7 @@ from partbench.task_globs import matches
 THESE, NEW = "these", "new"
 BOARD, LINES = "board", "lines"
 COLUMNS = ["board", "metric", "a", "b", "scope", "difference", "low", "high", "p", "p_adjusted", "better", "images"]
-COLUMNS += ["of_images", "tasks", "verdict", "one_seed", "far_out", "family"]
+COLUMNS += ["of_images", "tasks", "verdict", "one_seed", "far_out", "higher_is_better", "family"]
 
 
 class Asked(NamedTuple):
@@ -107,6 +107,7 @@ def _lines(board: Board, labels: tuple[str, str], scope: str, whole: bool) -> It
         "difference": estimate.difference[0], "low": low, "high": high, "better": found.better[0],
         "images": int(found.images[0]), "of_images": int(found.of_images[0]), "tasks": int(found.tasks.sum()),
         "one_seed": bool(board.rows["one_seed"][places].any()),
+        "higher_is_better": board.sign > 0 if board.directed else None,
         **(said or _of_line(board, places, estimate if scope == NEW else None)),
     }  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from partbench.cli.closing import Closing, _notes, number, print_closing
+from partbench.cli.closing import Closing, _notes, _of_no_use, number, print_closing
 from partbench.cli.progress import Display
 from partbench.cli.run_summary import print_closing_tables
 from partbench.leaderboard.summary import Against, RunLine
@@ -55,6 +55,13 @@ def test_of_many_explainers_there_are_sentences_alone(monkeypatch: pytest.Monkey
     text = printed(monkeypatch, 80, Closing(lines, [], list("abcd")))
     assert [line[:2] for line in text.splitlines() if line[1:2] == ":"] == ["a:", "b:", "c:", "d:"]
     assert "best floor" not in text
+
+
+def test_metrics_of_no_use_on_the_dataset_are_named() -> None:
+    rows = pd.DataFrame({"metric": ["locality", "accuracy", "locality"], "dataset": ["fauna", "fauna", "mine"]})
+    uses = {("locality", "fauna"): "do not use here", ("accuracy", "fauna"): "ranks"}
+    assert list(_of_no_use(rows, uses)) == ["not shown: locality; do not use it here, say the cards"]
+    assert list(_of_no_use(rows[rows["metric"] == "accuracy"], uses)) == []
 
 
 def test_zero_has_no_sign() -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from planted_cells import cell, rows
 
+from partbench.cli.compare import _narrow, _signed
 from partbench.cli.main import main
 from partbench.results.store import write_cell
 
@@ -36,8 +37,9 @@ def test_the_table_says_who_is_better_by_how_much(results: Path) -> None:
     found = bench(results, "srae", "nn")
     assert found.exit_code == 0, found.output
     assert "fauna/multi:*: srae - nn" in found.output
-    assert "a better" in found.output
+    assert "srae better" in found.output
     assert "20/20" in found.output
+    assert "srae better" in bench(results, "nn", "srae").output
 
 
 def test_no_p_is_zero(results: Path) -> None:
@@ -55,9 +57,9 @@ def test_no_p_is_zero(results: Path) -> None:
 def test_what_no_board_says_is_said_in_other_words(results: Path) -> None:
     write_cell(results, varied(-3.0), cell(explainer="nn", seed=0, options={"k": 2}))
     found = bench(results, "srae", "nn (k=2)").output
-    assert "b ahead" in found
+    assert "nn ahead" in found
     assert "ahead: within this line alone" in found
-    assert "b better" not in found
+    assert "nn better" not in found
 
 
 def varied(shift: float) -> list[dict[str, Any]]:
@@ -91,6 +93,8 @@ def test_explainers_without_own_results_are_looked_for_among_the_published(resul
     found = bench(results, *words)
     assert found.exit_code == 0, found.output
     assert "lasso (published) - excitation_bp (published)" in found.output
+    assert "(part_following ↑)" in found.output  # it ranks nobody, as its card says
+    assert "bench metric-card" in found.output
     [row] = json.loads(bench(results, *words, "--json").output)
     assert row["published"] == ["lasso", "excitation_bp"]
 
@@ -108,7 +112,41 @@ def test_published_results_of_other_data_are_refused_with_the_reason(results: Pa
     assert found.output.startswith("bench: published results of lasso do not fit yours: fauna/multi:cat: ")
 
 
-def test_without_a_folder_of_results_the_error_says_what_to_do(tmp_path: Path) -> None:
+def test_before_the_first_run_published_explainers_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["compare", "lasso", "nn", "--task", "fauna/multi:bird", "--metric", "relative_deviation"]
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == 0, found.output
+    assert "lasso (published) - nn (published)" in found.output
+    assert "│ relative_deviation ↓" in found.output
+    assert "nn ahead" in found.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.012, "p = 0.012"), (1e-9, "p < .0001")])
+def test_a_narrow_table_has_the_interval_and_p_below_and_fits_80_characters(p: float, text: str) -> None:
+    numbers = {"difference": -0.000741, "low": -0.00193, "high": 0.000451, "p_adjusted": p, "better": 0.5, "images": 9}
+    row = {
+        "metric": "faithfulness_classification",
+        "higher_is_better": True,
+        "use": "",
+        "of_images": 9,
+        "far_out": False,
+    }
+    row |= {"a": "autoencoder_cls", "b": "autoencoder", "verdict": "a better", "one_seed": True, **numbers}
+    first, second = _narrow(row)
+    assert first == {"metric": "faithfulness_", "difference": "-0.000741", "verdict": "autoencoder_cls better *"}
+    assert second == {"metric": "classification ↑", "difference": "-0.00193 to +0.000451", "verdict": text}
+    assert sum(max(len(line[name]) for line in (first, second)) + 3 for name in first) + 1 <= 80
+
+
+def test_a_difference_by_rounding_is_0() -> None:
+    assert (_signed(-9e-20), _signed(2.5e-9), _signed(-1.5)) == ("0", "+2.5e-09", "-1.5")
+
+
+def test_without_the_folder_of_results_that_was_named_the_error_says_what_to_do(tmp_path: Path) -> None:
     assert "run `bench run` first" in bench(tmp_path / "none", "srae", "nn").output
 
 

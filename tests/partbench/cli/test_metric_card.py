@@ -62,12 +62,15 @@ def test_a_misspelt_metric_gets_a_hint(results: Path) -> None:
     assert len(found.stderr.splitlines()) == 1
 
 
-def test_without_planted_runs_or_results_the_next_step_is_told(tmp_path: Path) -> None:
+def test_without_planted_runs_the_published_verdicts_are_printed(tmp_path: Path) -> None:
     absent = bench(tmp_path / "results", "metric-card")
     assert (absent.exit_code, "run `bench run` first" in absent.stderr) == (2, True)
     write_cell(tmp_path / "results", rows([1.0]), cell())
-    found = bench(tmp_path / "results", "metric-card")
-    assert (found.exit_code, "bench metric-card --run" in found.stderr) == (2, True)
+    found = bench(tmp_path / "results", "metric-card", "locality")
+    assert (found.exit_code, "bench metric-card --run" in found.stderr) == (0, True)
+    assert "do not use here" in found.stdout
+    nowhere = bench(tmp_path / "results", "metric-card", "localty")
+    assert (nowhere.exit_code, "did you mean 'locality'?" in nowhere.stderr) == (2, True)
 
 
 def test_the_leaderboard_writes_and_checks_cards(results: Path) -> None:

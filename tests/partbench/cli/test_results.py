@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,22 @@ def test_a_query_prints_a_table_comma_separated_values_or_json(results: Path) ->
     assert found == [["name", "value", "none"], ["'=1+1", "1.5", "nan"], ["'=1+1", "3.0", "nan"]]
     read = json.loads(bench(results, "query", statement, "--json").output)
     assert read == [{"name": "=1+1", "value": value, "none": None} for value in (1.5, 3.0)]
+
+
+def test_rows_of_many_columns_are_printed_one_below_the_other(results: Path) -> None:
+    pytest.importorskip("duckdb")
+    lines = bench(results, "query", "select *, null as nothing from aggregates order by value limit 2").stdout
+    assert [line.strip() for line in lines.splitlines() if line.startswith("row ")] == ["row 1", "row 2"]
+    assert re.search("│ explainer +│ srae +│", lines)
+    assert re.search("│ nothing +│ NULL +│", lines)
+
+
+def test_of_a_long_answer_a_table_shows_the_first_rows(results: Path) -> None:
+    pytest.importorskip("duckdb")
+    found = bench(results, "query", "select * from range(1003)")
+    assert ("│ 999 " in found.stdout, "│ 1000 " in found.stdout) == (True, False)
+    assert "3 more rows" in found.stderr
+    assert len(bench(results, "query", "select * from range(1003)", "--csv").stdout.splitlines()) == 1004
 
 
 def test_a_query_that_fails_costs_one_line(results: Path) -> None:

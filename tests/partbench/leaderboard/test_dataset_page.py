@@ -113,7 +113,7 @@ def test_the_heading_of_a_board_says_what_is_explained_of_which_network() -> Non
     assert list(found) == [r"\*", r"\*:others", r"attribute-\*", "multi", r"multi:\*"]
     assert found["multi"] == "all categories explained at once"
     assert "tells all categories apart: cat" in found[r"multi:\*"]
-    assert "random photographs: cat" in found[r"\*"]
+    assert "random images: cat" in found[r"\*"]
 
 
 @pytest.mark.parametrize("name", ["metrics", "site", "claims"])

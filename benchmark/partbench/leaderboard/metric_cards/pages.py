@@ -17,9 +17,10 @@ from partbench.whole_files import writing
 
 FOLDER, INDEX = "metrics", "README.md"
 _RULES = "[how the verdicts are found](../../docs/metrics.md)"
+_PICTURED = "In the picture, bars are 95 % intervals and a dotted line is the best floor."
 TEXTS = {
-    DOSE: "An explanation made from the truth, mixed with noise in these shares (0: the truth, 1: noise), and inverted."
-    " In the picture, bars are 95 % intervals and a dotted line is the best floor.",
+    DOSE: "An explanation made from the truth, mixed with noise in these shares (0: the truth, 1: noise),"
+    " and inverted.",
     LIMITS: "A good value is that of the truth. A value that costs nothing is that of the best floor.",
     WEIGHTS: "Explainers of a network whose weights are random from the top down to the layer named; none: trained."
     " Worse: with all weights random, the interval is apart from that of the trained network, on the worse side.",
@@ -72,7 +73,7 @@ def card_page(card: Card, pictured: bool) -> str:
         parts[2:] = ["\n".join(parts[2:])]
     parts.append(f"Planted runs are of `fauna`; {_RULES}. [All metrics]({INDEX}).")
     for title, table in card.tables.items():
-        parts += [f"## {title}", TEXTS[title]]
+        parts += [f"## {title}", f"{TEXTS[title]} {_PICTURED}" if title == DOSE and pictured else TEXTS[title]]
         if title == DOSE and pictured:
             parts.append(f"![dose and response]({safe_name(card.metric)}.svg)")
         parts.append(grid([escape(name) for name in table.columns], _cells(table)))

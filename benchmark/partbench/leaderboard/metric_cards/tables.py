@@ -17,6 +17,7 @@ from partbench.leaderboard.sources import Sources
 REPEATS, OPPOSES = 0.9, -0.5  # tau from which a metric repeats another, and below which it opposes it
 DOSE, LIMITS, WEIGHTS, ORDERS = "Dose and response", "Floors and ceiling", "Random weights", "Order of explainers"
 CHEATS, OWN, IMAGES, OTHERS = "Cheats", "Its own settings", "Images", "Other metrics"
+REMARK = "remark"  # column of `others_table`
 # Variants of a metric that measure the same with another setting.
 SETTINGS = {
     "accuracy": ("@fitted_threshold",),
@@ -73,15 +74,19 @@ def settings_table(taus: Taus, metric: str, datasets: Sequence[str]) -> pd.DataF
 
 
 def others_table(taus: Taus, metric: str, sources: Sources) -> pd.DataFrame:
-    """A row per other metric: tau between the two, on each dataset, and whether it repeats or opposes this one."""
+    """A row per other metric: tau between the two, on each dataset, and whether it repeats or opposes this one.
+
+    The column that says so is left out where none does.
+    """
     rows = []
     for other in sources.metrics:
         found = {name: _tau(taus[name], metric, other) for name in sources.datasets}
         known = [tau for tau in found.values() if not math.isnan(tau)]
         if other != metric and known:
             word = "repeats it" if min(known) >= REPEATS else "opposes it" if max(known) <= OPPOSES else ""
-            rows.append({"metric": other, **{f"tau on {name}": tau for name, tau in found.items()}, "": word})
-    return pd.DataFrame(sorted(rows, key=lambda row: -np.nanmean([v for v in row.values() if _known(v)])))
+            rows.append({"metric": other, **{f"tau on {name}": tau for name, tau in found.items()}, REMARK: word})
+    table = pd.DataFrame(sorted(rows, key=lambda row: -np.nanmean([v for v in row.values() if _known(v)])))
+    return table if any(row[REMARK] for row in rows) else table.drop(columns=REMARK, errors="ignore")
 
 
 def images_table(found: Mapping[str, Findings]) -> pd.DataFrame:

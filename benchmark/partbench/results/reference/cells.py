@@ -35,7 +35,7 @@ _PACKED = pa.schema([("cell", pa.string()), ("metric", pa.string()), ("list", pa
 class Reference:
     """Published cells: `rows` in the columns of `schema.SCHEMA` but for `_DROPPED`, with `data_fingerprint`.
 
-    verdicts: metric, dataset, verdict, such as "ranks".
+    verdicts: metric, dataset, verdict, such as "ranks", and reason.
     """
 
     rows: pd.DataFrame
@@ -47,6 +47,11 @@ class Reference:
         """From the package. Raises OSError or ValueError for files that are absent or cannot be read."""
         rows, verdicts = (pq.read_table(folder / name).to_pandas() for name in (FILES[0], FILES[3]))
         return Reference(rows, verdicts, folder)
+
+    @property
+    def uses(self) -> dict[tuple[str, str], str]:
+        """The verdicts by metric and dataset."""
+        return dict(self.verdicts.set_index(["metric", "dataset"])["verdict"])
 
     def evidence(self, cells: Collection[str]) -> pd.DataFrame:
         """The values of images of some cells: cell, metric, unit, which is the image, and value (float32)."""

@@ -105,7 +105,7 @@ def test_a_card_as_data_has_the_tables_of_the_page_and_no_nan() -> None:
     ]
     other = [row | {"metric": "accuracy", "value": row["value"] / 2} for row in results()]
     both = Cards(sources([*results(), *other])).card(METRIC).as_json()
-    assert both["tables"][OTHERS] == [{"metric": "accuracy", "tau on fauna": 1.0, "": "repeats it"}]
+    assert both["tables"][OTHERS] == [{"metric": "accuracy", "tau on fauna": 1.0, "remark": "repeats it"}]
 
 
 def test_a_cell_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
