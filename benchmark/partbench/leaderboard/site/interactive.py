@@ -8,7 +8,6 @@ from typing import Any
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.boards import BoardTable
 from partbench.leaderboard.site.data import SiteData
-from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 from partbench.leaderboard.verdicts import A_BETTER, B_BETTER, NOT_COMPARABLE, UNDECIDED
 
@@ -37,12 +36,10 @@ class _Numbered:
         self._labels = {name: at for at, name in enumerate(sorted({score.label for score in scores}))}
         self._metrics = {name: at for at, name in enumerate(sorted({score.metric for score in scores}))}
         directions = {score.metric: score.higher_is_better for score in scores}
-        explainers = {score.label: (score.explainer, score.control) for score in scores}
+        controls = {score.label: score.control for score in scores}
         self.data: dict[str, Any] = {
             "boards": list(self._boards),
-            "labels": [
-                [name, page_of("explainers", explainers[name][0]), explainers[name][1]] for name in self._labels
-            ],
+            "labels": [[name, controls[name]] for name in self._labels],
             "metrics": [[name, directions[name]] for name in self._metrics],
             "scores": [self._score(score) for score in scores],
         }

@@ -14,9 +14,9 @@
   const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
   function themes() {
+    one(".top").insertAdjacentHTML("beforeend", '<button class="theme" type="button"></button>');
     const button = one(".theme");
     const say = () => { button.textContent = isDark() ? "Light" : "Dark"; };
-    button.hidden = false;
     button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; stored.set(root.dataset.theme); say(); });
     say();
   }
@@ -40,6 +40,18 @@
     history.replaceState(null, "", `#${parts.join("&")}`);
   }
 
+  // What a cell is sorted by: the value it carries, ranks (1–4, 2 of 5), tasks of those there are (5/5), else a number with
+  // its marks or interval, else its text. Nothing comes last.
+  const NUMBER = /^(-?[\d.]+(?:e[+-]?\d+)?)[†‡¹ °]*(?: to .*)?$/;
+  function keyOf(cell) {
+    if (cell.dataset.v !== undefined) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
+    const text = cell.firstChild?.textContent.trim();
+    const range = text?.match(/^(\d+)[–/](\d+)$/);
+    if (range) return Number(range[1]) + Number(range[2]) / 1000;
+    const number = text?.match(NUMBER);
+    return number ? Number(number[1]) : !text || text === "—" ? null : text.toLowerCase();
+  }
+
   // Tables: sorted by a click on a heading, filtered by the tools above them; long ones show their first rows.
   const tables = new Map();
   class Table {
@@ -50,8 +62,8 @@
       this.shown = [...this.rows];
       this.everything = this.rows.length <= WINDOW * 1.5;
       this.matches = () => true;
-      this.heads = all("thead th", element);
-      this.heads.forEach((head, column) => { if (head.hasAttribute("data-sort")) this.button(head, column); });
+      this.heads = [...element.tHead.rows[0].cells];
+      this.heads.forEach((head, column) => { if (head.textContent) this.button(head, column); });
       this.keys = new Map();
       if (!this.everything) this.more();
       this.show();
@@ -66,23 +78,13 @@
       head.append(button);
       button.addEventListener("click", () => {
         const state = head.getAttribute("aria-sort");
-        const first = head.dataset.first === "desc" ? "descending" : "ascending";
+        const first = head.dataset.first || (head.textContent.includes("↑") ? "descending" : "ascending");
         this.sort(column, state ? (state === "ascending" ? "descending" : "ascending") : first);
         if (this.element.id) writeState({ [`${this.element.id}.sort`]: `${column}.${head.getAttribute("aria-sort")}` });
       });
     }
     keysOf(column) {
-      if (!this.keys.has(column)) {
-        this.keys.set(column, new Map(this.rows.map((row) => {
-          const cell = row.cells[column];
-          const given = cell.dataset.v;
-          const text = cell.textContent.trim();
-          const range = given === undefined && text.match(/^(\d+)(?:[–/](\d+))?(?: of \d+)?$/); // ranks; tasks of those there are
-          if (range) return [row, Number(range[1]) + Number(range[2] ?? range[1]) / 1000];
-          if (given === undefined && (text === "" || isNaN(text))) return [row, text === "—" ? null : text.toLowerCase()];
-          return [row, given === "" ? null : Number(given ?? text)];
-        })));
-      }
+      if (!this.keys.has(column)) this.keys.set(column, new Map(this.rows.map((row) => [row, keyOf(row.cells[column])])));
       return this.keys.get(column);
     }
     sort(column, direction) {
@@ -120,9 +122,19 @@
   }
 
   // What a browser without JavaScript could not use stands here, not in each page.
-  function furnish(tools) {
-    tools.insertAdjacentHTML("afterbegin", '<label>Find <input type="search" data-find placeholder="name"></label> ');
-    tools.insertAdjacentHTML("beforeend", ' <span class="copies">Copy as <button type="button" data-copy="csv">CSV</button> <button type="button" data-copy="latex">LaTeX</button></span>');
+  const COPIES = 'Copy as <button type="button" data-copy="csv">CSV</button> <button type="button" data-copy="latex">LaTeX</button>';
+  function furnish(table) {
+    const methods = one("tr.control", table) ? '<label><input type="checkbox" data-methods> methods only</label>' : "";
+    const tools = document.createElement("div");
+    tools.className = "tools";
+    tools.dataset.for = table.id;
+    tools.innerHTML = `<label>Find <input type="search" data-find placeholder="name"></label> ${methods} <span class="copies"></span>`;
+    table.parentElement.before(tools);
+  }
+  function scrollable(frame) {
+    frame.tabIndex = 0;
+    frame.setAttribute("role", "region");
+    frame.setAttribute("aria-label", one("caption", frame).textContent);
   }
   function filters(tools) {
     const table = tables.get(tools.dataset.for);
@@ -155,7 +167,7 @@
       const words = value.toLowerCase().split(/\s+/).filter(Boolean);
       return words.map((word) => (row) => (row.text ??= row.cells[0].textContent.toLowerCase() + (one("th", row)?.textContent.toLowerCase() ?? "")).includes(word));
     }
-    if ("methods" in dataset) return checked ? [(row) => !row.hasAttribute("data-control")] : [];
+    if ("methods" in dataset) return checked ? [(row) => !row.classList.contains("control")] : [];
     if ("has" in dataset) return checked ? [(row) => row.dataset.has.split(" ").includes(dataset.has)] : [];
     if (!value) return [];
     if ("good" in dataset) return [(row) => row.dataset.good.split(" ").includes(value)];
@@ -164,25 +176,27 @@
 
   // Copies.
   const FORMULA = /^\s*[=+\-@]/;
+  const MARKED = /^(-?[\d.]+(?:e[+-]?\d+)?)[†‡¹ °]+$/;
   const shownInCopies = (node) => !["SMALL", "svg"].includes(node.nodeName) && !(node.nodeName === "BUTTON" && node.getAttribute("aria-label"));
   function contents(table) {
-    const used = [...table.tHead.rows[0].cells].map((cell) => !cell.hasAttribute("data-skip"));
+    const used = [...table.tHead.rows[0].cells].map((cell) => cell.textContent !== "");
     const text = (cell) => [...cell.childNodes].filter(shownInCopies).map((node) => node.textContent).join("").trim().replace(/\s+/g, " ");
-    return [...table.tHead.rows, ...table.tBodies[0].rows].map((row) => [...row.cells].filter((_, at) => used[at]).map((cell) => ({ text: text(cell), value: cell.dataset.v })));
+    return [...table.tHead.rows, ...table.tBodies[0].rows].map((row) => [...row.cells].filter((_, at) => used[at]).map(text));
   }
   function asCsv(table) {
     const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const inert = (text) => (FORMULA.test(text) && !/^-?[\d.]+(e-?\d+)?$/.test(text) ? `'${text}` : text);
-    const cell = ({ text, value }) => quoted(inert(value && /^-?[\d.]/.test(text) && !/[–a-z]/.test(text) ? value : text === "—" ? "" : text));
+    const cell = (text) => quoted(inert(text === "—" ? "" : text.replace(MARKED, "$1")));
     return contents(table).map((row) => row.map(cell).join(",")).join("\n") + "\n";
   }
   function asLatex(table) {
     const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "†": "$\\dagger$", "‡": "$\\ddagger$", "×": "$\\times$", "–": "--", "—": "---", "−": "$-$", "¹": "$^1$" };
     const escaped = (text) => text.replace(/[\\~^↑↓†‡×–—−¹{}$&#%_]/g, (c) => special[c] || `\\${c}`);
-    const [head, ...rows] = contents(table).map((row) => row.map(({ text }) => escaped(text)).join(" & ") + " \\\\");
-    const columns = [...table.tHead.rows[0].cells].filter((cell) => !cell.hasAttribute("data-skip")).map((_, at) => (at ? "r" : "l")).join("");
+    const [head, ...rows] = contents(table).map((row) => row.map(escaped).join(" & ") + " \\\\");
+    const columns = [...table.tHead.rows[0].cells].filter((cell) => cell.textContent).map((_, at) => (at ? "r" : "l")).join("");
     return [`\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n");
   }
+  const SAID = document.createElement("p");
   async function copy(text, what) {
     let done = true;
     try { await navigator.clipboard.writeText(text); } catch {
@@ -193,12 +207,10 @@
       done = document.execCommand("copy");
       area.remove();
     }
-    const said = one(".said");
-    said.textContent = done ? `Copied as ${what}` : "The browser did not let the page copy";
-    setTimeout(() => { said.textContent = ""; }, 2000);
+    SAID.textContent = done ? `Copied as ${what}` : "The browser did not let the page copy";
+    setTimeout(() => { SAID.textContent = ""; }, 2000);
   }
   function copies(button) {
-    button.hidden = false;
     button.addEventListener("click", () => {
       if (button.dataset.copy === "text") return copy(one("pre", button.parentElement).textContent, "BibTeX");
       const table = document.getElementById(button.closest("[data-for]").dataset.for);
@@ -237,7 +249,7 @@
     form.hidden = false;
     const names = data.labels.map(([name]) => name);
     const [a, b, board] = ["a", "b", "board"].map((name) => form.elements[name]);
-    const methods = names.map((_, at) => at).filter((at) => data.labels[at][2] === "");
+    const methods = names.map((_, at) => at).filter((at) => data.labels[at][1] === "");
     options(a, names, methods[0]);
     options(b, names, methods[1] ?? 0);
     options(board, data.boards);
@@ -322,7 +334,7 @@
     return score ? score.slice(3, 6) : null;
   }
   function scatter(data, names, board, x, y, controls) {
-    const points = data.labels.map(([name, , control], label) => ({ name, control, across: valueOf(data, board, label, x), up: valueOf(data, board, label, y) }))
+    const points = data.labels.map(([name, control], label) => ({ name, control, across: valueOf(data, board, label, x), up: valueOf(data, board, label, y) }))
       .filter((point) => point.across && point.up && (controls || !["floor", "ablation"].includes(point.control)));
     const table = one("#points");
     table.hidden = !points.length;
@@ -384,8 +396,14 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     themes();
+    SAID.className = "said";
+    SAID.setAttribute("role", "status");
+    one("footer").append(SAID);
     all("table[data-table]").forEach((table) => tables.set(table.id, new Table(table)));
-    all("div.tools[data-for]").forEach(furnish);
+    all("[data-table=tools]").forEach(furnish);
+    all(".wide").forEach(scrollable);
+    all(".copies").forEach((place) => { place.innerHTML = COPIES; });
+    all(".bibtex").forEach((figure) => figure.insertAdjacentHTML("beforeend", '<button type="button" data-copy="text">Copy BibTeX</button>'));
     all(".tools[data-for]").forEach(filters);
     all("[data-copy]").forEach(copies);
     const data = one("#data") && JSON.parse(one("#data").textContent);
