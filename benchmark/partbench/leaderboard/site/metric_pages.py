@@ -65,11 +65,10 @@ def metric_pages(
 class Ranking(NamedTuple):
     """A metric on a board: names of its variants there, and the scores with those of the variants, None for none.
 
-    Of floors there is the best one: each has a page of its own.
+    Of floors the best one is there: each has a page of its own.
     """
 
     name: str
-    floor: Score | None
     variants: list[str]
     lines: list[tuple[Score, list[Score | None]]]
 
@@ -92,7 +91,7 @@ def _ranking(board: str, name: str, scores: Mapping[str, Sequence[Score]]) -> Ra
     shown = [score for score in rankings(scores[name]) if score.control != FLOOR or score is floor]
     shown += [score for score in scores[name] if score.value is None and score.label in told and score.control != FLOOR]
     lines = [(score, [values[metric].get(score.label) for metric in variants]) for score in shown]
-    return Ranking(board, floor, [metric.removeprefix(name) for metric in variants], lines)
+    return Ranking(board, [metric.removeprefix(name) for metric in variants], lines)
 
 
 def _bounds(data: SiteData, name: str) -> tuple[float | None, float | None]:

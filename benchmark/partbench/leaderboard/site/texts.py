@@ -13,11 +13,6 @@ def ranks(score: Score) -> str:
     return score.rank if score.of > 1 else "alone"
 
 
-def ranks_of(score: Score) -> str:
-    """`2–4 of 9`; as `ranks` where there are no others."""
-    return f"{score.rank} of {score.of}" if score.ranks is not None and score.of > 1 else ranks(score)
-
-
 def seconds(value: float | None) -> str:
     """`0.4 ms`, `12 ms`, `1.3 s`, `2.5 min`, `3.1 h`."""
     if value is None:

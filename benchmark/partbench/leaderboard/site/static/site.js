@@ -63,7 +63,7 @@
       this.everything = this.rows.length <= WINDOW * 1.5;
       this.matches = () => true;
       this.heads = [...element.tHead.rows[0].cells];
-      this.heads.forEach((head, column) => { if (head.textContent) this.button(head, column); });
+      this.heads.forEach((head, column) => this.button(head, column));
       this.keys = new Map();
       if (!this.everything) this.more();
       this.show();
@@ -179,9 +179,8 @@
   const MARKED = /^(-?[\d.]+(?:e[+-]?\d+)?)[†‡¹ °]+$/;
   const shownInCopies = (node) => !["SMALL", "svg"].includes(node.nodeName) && !(node.nodeName === "BUTTON" && node.getAttribute("aria-label"));
   function contents(table) {
-    const used = [...table.tHead.rows[0].cells].map((cell) => cell.textContent !== "");
     const text = (cell) => [...cell.childNodes].filter(shownInCopies).map((node) => node.textContent).join("").trim().replace(/\s+/g, " ");
-    return [...table.tHead.rows, ...table.tBodies[0].rows].map((row) => [...row.cells].filter((_, at) => used[at]).map(text));
+    return [...table.tHead.rows, ...table.tBodies[0].rows].map((row) => [...row.cells].map(text));
   }
   function asCsv(table) {
     const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -193,7 +192,7 @@
     const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "†": "$\\dagger$", "‡": "$\\ddagger$", "×": "$\\times$", "–": "--", "—": "---", "−": "$-$", "¹": "$^1$" };
     const escaped = (text) => text.replace(/[\\~^↑↓†‡×–—−¹{}$&#%_]/g, (c) => special[c] || `\\${c}`);
     const [head, ...rows] = contents(table).map((row) => row.map(escaped).join(" & ") + " \\\\");
-    const columns = [...table.tHead.rows[0].cells].filter((cell) => cell.textContent).map((_, at) => (at ? "r" : "l")).join("");
+    const columns = [...table.tHead.rows[0].cells].map((_, at) => (at ? "r" : "l")).join("");
     return [`\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n");
   }
   const SAID = document.createElement("p");
@@ -245,6 +244,15 @@
   const text = (value) => ({ text: value });
   const numeric = (value) => ({ text: value, n: true });
 
+  // Of rows of a board and a metric, each followed by the numbers of labels, those of each label.
+  function byLabel(rows, width) {
+    const found = new Map();
+    for (const [board, metric, ...flat] of rows) {
+      for (let at = 0; at < flat.length; at += width) found.set([board, metric, flat[at]].join(), flat.slice(at + 1, at + width));
+    }
+    return found;
+  }
+
   function comparing(form, data) {
     form.hidden = false;
     const names = data.labels.map(([name]) => name);
@@ -258,8 +266,8 @@
       const at = list.indexOf(values.get(select.name));
       if (at >= 0) select.value = String(at);
     }
-    const scores = new Map(data.scores.map((score) => [score.slice(0, 3).join(), score]));
-    const pairs = new Map(data.pairs.map((pair) => [pair.slice(0, 4).join(), pair]));
+    const scores = byLabel(data.scores, 2);
+    const pairs = new Map(data.pairs.flatMap(([board, metric, ...all]) => all.map(([one, other, ...pair]) => [[board, metric, one, other].join(), pair])));
     const show = () => comparison(data, names, scores, pairs, Number(a.value), Number(b.value), board.value);
     form.addEventListener("input", () => {
       writeState({ a: names[a.value], b: names[b.value], board: board.value && data.boards[board.value] });
@@ -277,17 +285,17 @@
     const rows = [];
     const wins = [0, 0];
     data.boards.forEach((board, at) => data.metrics.forEach(([metric, higher], of) => {
-      const [mine, theirs] = [a, b].map((label) => scores.get([at, of, label].join()));
-      if (!mine || !theirs || (wanted !== "" && Number(wanted) !== at)) return;
+      const [mine, theirs] = [a, b].map((label) => scores.get([at, of, label].join())?.[0]);
+      if (mine === undefined || theirs === undefined || (wanted !== "" && Number(wanted) !== at)) return;
       const forward = pairs.get([at, of, a, b].join());
       const pair = forward || pairs.get([at, of, b, a].join());
-      let [difference, low, high, p, better, verdict] = pair ? pair.slice(4, 10) : [mine[3] - theirs[3], null, null, null, null, NOT_COMPARED];
+      let [difference, low, high, p, better, verdict] = pair || [mine - theirs, null, null, null, null, NOT_COMPARED];
       if (pair && !forward) {
         [difference, low, high, better] = [-difference, high === null ? null : -high, low === null ? null : -low, 1 - better];
         if (verdict < 2) verdict = 1 - verdict;
       }
       if (verdict < 2) wins[verdict] += 1;
-      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "—" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[10] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
+      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine)), numeric(number(theirs)), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "—" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[6] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
     }));
     const table = one("#compared");
     table.hidden = !rows.length;
@@ -303,6 +311,7 @@
   const COSTS = ["fit, seconds", "explain, seconds per image", "peak memory, MB"];
   function scattering(form, data) {
     form.hidden = false;
+    data.scores = byLabel(data.scores, 4);
     const names = [...COSTS, ...data.metrics.map(([name]) => name)];
     const { board, x, y, controls } = form.elements;
     options(board, data.boards, 0);
@@ -330,8 +339,7 @@
       const value = cost ? cost[2 + at] : null;
       return value === null ? null : [value, null, null];
     }
-    const score = data.scores.find((row) => row[0] === board && row[1] === at - COSTS.length && row[2] === label);
-    return score ? score.slice(3, 6) : null;
+    return data.scores.get([board, at - COSTS.length, label].join());
   }
   function scatter(data, names, board, x, y, controls) {
     const points = data.labels.map(([name, control], label) => ({ name, control, across: valueOf(data, board, label, x), up: valueOf(data, board, label, y) }))
