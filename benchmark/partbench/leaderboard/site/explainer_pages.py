@@ -53,7 +53,7 @@ def explainer_pages(
 
 
 class BoardRow(NamedTuple):
-    """An explainer with some options on a board: a score for each metric, None for none, numbers in detail, and costs."""
+    """An explainer with some options on a board: a score for each metric, None for none; numbers in detail; costs."""
 
     board: str
     variant: str

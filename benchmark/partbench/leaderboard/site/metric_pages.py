@@ -74,22 +74,27 @@ class Ranking(NamedTuple):
 
 
 def _rankings(data: SiteData, name: str) -> list[Ranking]:
-    family = [metric for metric in sorted(data.by_metric) if metric.partition("@")[0] == name]
+    """Of each board on which an explainer has a value."""
     of_boards: dict[str, dict[str, list[Score]]] = {}
-    for metric in family:
-        for score in data.by_metric[metric]:
+    for metric in sorted(data.by_metric):
+        for score in data.by_metric[metric] if metric.partition("@")[0] == name else ():
             of_boards.setdefault(score.board, {}).setdefault(metric, []).append(score)
-    found = ((board, of_boards[board]) for board in data.boards if name in of_boards.get(board, {}))
-    return [_ranking(board, name, scores) for board, scores in found if any(s.value is not None for s in scores[name])]
+    found = [_ranking(board, name, of_boards[board]) for board in data.boards if name in of_boards.get(board, {})]
+    return [ranking for ranking in found if any(score.value is not None for score, _ in ranking.lines)]
 
 
 def _ranking(board: str, name: str, scores: Mapping[str, Sequence[Score]]) -> Ranking:
-    values = {metric: {s.label: s for s in some if s.value is not None} for metric, some in scores.items()}
-    variants = [metric for metric in values if metric != name and any(s.control != FLOOR for s in values[metric].values())]
-    told = {label for metric in variants for label in values[metric]}
-    floor = next((score for score in rankings(scores[name]) if score.control == FLOOR), None)
-    shown = [score for score in rankings(scores[name]) if score.control != FLOOR or score is floor]
-    shown += [score for score in scores[name] if score.value is None and score.label in told and score.control != FLOOR]
+    values = {
+        metric: {score.label: score for score in some if score.value is not None and score.control != FLOOR}
+        for metric, some in scores.items()
+        if metric != name
+    }
+    variants = [metric for metric, found in values.items() if found]
+    ranked = rankings(scores[name])
+    best = next((score for score in ranked if score.control == FLOOR), None)
+    shown = [score for score in ranked if score.control != FLOOR or score is best]
+    told = {label for found in values.values() for label in found}
+    shown += [score for score in scores[name] if score.value is None and score.label in told]
     lines = [(score, [values[metric].get(score.label) for metric in variants]) for score in shown]
     return Ranking(board, [metric.removeprefix(name) for metric in variants], lines)
 

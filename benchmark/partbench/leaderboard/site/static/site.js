@@ -40,16 +40,17 @@
     history.replaceState(null, "", `#${parts.join("&")}`);
   }
 
-  // What a cell is sorted by: the value it carries, ranks (1–4, 2 of 5), tasks of those there are (5/5), else a number with
-  // its marks or interval, else its text. Nothing comes last.
-  const NUMBER = /^(-?[\d.]+(?:e[+-]?\d+)?)[†‡¹ °]*(?: to .*)?$/;
+  // What a cell is sorted by: the number it carries, else its first words, read as ranks (1–4), tasks of those there are (5/5),
+  // a number with marks, an interval or a unit, or text. What is empty comes last.
+  const NUMBER = /^(-?[\d.]+(?:e[+-]?\d+)?)(?:[†‡¹ °]*(?: to .*)?| (ms|s|min|h|MB|GB))$/;
+  const UNITS = { ms: 0.001, s: 1, min: 60, h: 3600, MB: 1, GB: 1000 };
   function keyOf(cell) {
-    if (cell.dataset.v !== undefined) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
+    if (cell.dataset.v) return Number(cell.dataset.v);
     const text = cell.firstChild?.textContent.trim();
     const range = text?.match(/^(\d+)[–/](\d+)$/);
     if (range) return Number(range[1]) + Number(range[2]) / 1000;
     const number = text?.match(NUMBER);
-    return number ? Number(number[1]) : !text || text === "—" ? null : text.toLowerCase();
+    return number ? Number(number[1]) * (UNITS[number[2]] ?? 1) : !text || text === "—" ? null : text.toLowerCase();
   }
 
   // Tables: sorted by a click on a heading, filtered by the tools above them; long ones show their first rows.
