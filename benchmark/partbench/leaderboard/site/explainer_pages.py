@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from partbench.leaderboard.boards import about
 from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
@@ -47,28 +46,43 @@ def explainer_pages(
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
-            labels=_labels(data, scores), rivals=_rivals(data, name), pictures=pictures.get(name, ()),
-            runs=_runs(data, name), submitted=data.submitted.of(explainer=name),
+            metrics=_metrics(scores).items(), rows=_rows(data, scores), rivals=_rivals(data, name),
+            pictures=pictures.get(name, ()), submitted=data.submitted.of(explainer=name),
             distribution=distribution, first_party=distribution == FIRST_PARTY,
         )  # fmt: skip
 
 
-def _labels(data: SiteData, scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """The boards of each variant that has a value: scores that are ranked, and what is on the page of no metric."""
-    found: dict[str, dict[str, list[Score]]] = {}
-    told = {*data.ranked_metrics}
+class BoardRow(NamedTuple):
+    """An explainer with some options on a board: a score for each metric, None for none; numbers in detail; costs."""
+
+    board: str
+    variant: str
+    scores: list[Score | None]
+    others: list[Score]
+    cost: Cost
+
+
+def _metrics(scores: Sequence[Score]) -> dict[str, bool | None]:
+    """The metrics by which the explainer is scored, sorted, with their directions."""
+    main = {score.metric: score.higher_is_better for score in scores if score.main and score.value is not None}
+    return dict(sorted(main.items()))
+
+
+def _rows(data: SiteData, scores: Sequence[Score]) -> list[BoardRow]:
+    """A row for each board and variant; default options first."""
+    found: dict[tuple[str, str], list[Score]] = {}
     for score in sorted(scores, key=lambda score: (score.variant != "", score.variant, score.board, score.metric)):
-        if score.value is not None and (score.main or score.metric.partition("@")[0] not in told):
-            found.setdefault(score.label, {}).setdefault(score.board, []).append(score)
-    return [
-        {"label": label, "boards": [_on_board(board, of_board) for board, of_board in boards.items()]}
-        for label, boards in found.items()
-    ]
+        found.setdefault((score.variant, score.board), []).append(score)
+    return [_row(data, _metrics(scores), of_board) for of_board in found.values()]
 
 
-def _on_board(board: str, scores: Sequence[Score]) -> dict[str, Any]:
-    main = [score for score in scores if score.main]
-    return {"name": board, "about": about(board), "main": main, "others": [s for s in scores if not s.main]}
+def _row(data: SiteData, metrics: Iterable[str], scores: Sequence[Score]) -> BoardRow:
+    """The numbers in detail are those that stand on the page of no metric."""
+    one = scores[0]
+    known = {score.metric: score for score in scores if score.value is not None}
+    others = [score for name, score in known.items() if name.partition("@")[0] not in data.ranked_metrics]
+    cost = data.costs.get(one.label, {}).get(one.board, Cost(None, None, None))
+    return BoardRow(one.board, one.variant, [known.get(name) for name in metrics], others, cost)
 
 
 def _rivals(data: SiteData, name: str) -> list[tuple[str, str, dict[str, int]]]:
@@ -82,9 +96,3 @@ def _rivals(data: SiteData, name: str) -> list[tuple[str, str, dict[str, int]]]:
                 counts = found.setdefault((mine, other), {})
                 counts[kind] = counts.get(kind, 0) + times
     return [(mine, other, counts) for (mine, other), counts in sorted(found.items())]
-
-
-def _runs(data: SiteData, name: str) -> list[tuple[str, str, Cost]]:
-    """Costs by board and label."""
-    labels = sorted({score.label for score in data.by_explainer[name]})
-    return [(board, label, cost) for label in labels for board, cost in data.costs.get(label, {}).items()]

@@ -13,14 +13,14 @@ def home(data: SiteData, boards: list[BoardTable], verdicts: Uses, claims: bool)
     """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
     found = profiles(data, verdicts)
     methods = [profile for profile in found if profile.method]
-    wins = sorted({metric for profile in methods for metric, _ in (*profile.first_in, *profile.passes)})
+    first_in = sorted({metric for profile in methods for metric, _ in (*profile.first_in, *profile.passes)})
     counts = {
         "explainers": len(methods), "controls": len(found) - len(methods), "boards": len(boards),
         "metrics": len({metric for board in boards for metric, _ in board.metrics}),
         "cells": data.rows["cell"].nunique(),
     }  # fmt: skip
     text = render(
-        "home.html", here="home", profiles=methods, meanings=MEANINGS, wins=wins, boards=boards, counts=counts,
+        "home.html", here="home", profiles=methods, meanings=MEANINGS, metrics=first_in, boards=boards, counts=counts,
         verdicts=verdicts, submitted=data.submitted, claims=claims,
         given={name for profile in methods for name in profile.has},
     )  # fmt: skip

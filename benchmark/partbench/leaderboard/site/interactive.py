@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.boards import BoardTable
 from partbench.leaderboard.site.data import SiteData
-from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 from partbench.leaderboard.verdicts import A_BETTER, B_BETTER, NOT_COMPARABLE, UNDECIDED
 
@@ -18,13 +17,11 @@ def interactive_pages(data: SiteData, boards: list[BoardTable], claims: bool) ->
     scores = [score for score in data.scores if score.value is not None]
     main = [score for score in scores if score.main]
     known = _Numbered(data, boards, main)
-    yield (
-        "compare.html",
-        render("compare.html", here="compare", data=known.data | {"pairs": known.pairs()}, claims=claims),
-    )
+    compared = known.names() | {"scores": known.values(), "pairs": known.pairs()}
+    yield "compare.html", render("compare.html", here="compare", data=compared, claims=claims)
     whole = [score for score in scores if "=" not in score.metric]  # not by part, nor by setting of a metric
     everything = _Numbered(data, boards, whole)
-    points = everything.unranked() | {"costs": everything.costs()}
+    points = everything.names() | {"scores": everything.intervals(), "costs": everything.costs()}
     yield "scatter.html", render("scatter.html", here="scatter", data=points, claims=claims)
 
 
@@ -36,24 +33,30 @@ class _Numbered:
         self._boards = {board.name: at for at, board in enumerate(boards)}
         self._labels = {name: at for at, name in enumerate(sorted({score.label for score in scores}))}
         self._metrics = {name: at for at, name in enumerate(sorted({score.metric for score in scores}))}
-        directions = {score.metric: score.higher_is_better for score in scores}
-        explainers = {score.label: (score.explainer, score.control) for score in scores}
-        self.data: dict[str, Any] = {
+        self._scores = scores
+
+    def names(self) -> dict[str, Any]:
+        """Names of boards, labels with what each controls, and metrics with their directions."""
+        controls = {score.label: score.control for score in self._scores}
+        directions = {score.metric: score.higher_is_better for score in self._scores}
+        return {
             "boards": list(self._boards),
-            "labels": [
-                [name, page_of("explainers", explainers[name][0]), explainers[name][1]] for name in self._labels
-            ],
+            "labels": [[name, controls[name]] for name in self._labels],
             "metrics": [[name, directions[name]] for name in self._metrics],
-            "scores": [self._score(score) for score in scores],
         }
 
-    def _score(self, score: Score) -> list[Any]:
-        place = [self._boards[score.board], self._metrics[score.metric], self._labels[score.label]]
-        return [*place, *map(_short, (score.value, score.low, score.high)), *(score.ranks or ()), score.of][:9]
+    def values(self) -> list[list[Any]]:
+        """Board and metric, then label and value, label and value, and so on."""
+        return _by_metric([*self._place(score), _shown(score.value)] for score in self._scores)
 
-    def unranked(self) -> dict[str, Any]:
-        """The data without ranks."""
-        return self.data | {"scores": [score[:6] for score in self.data["scores"]]}
+    def intervals(self) -> list[list[Any]]:
+        """As values, each followed by its interval."""
+        return _by_metric(
+            [*self._place(score), *map(_short, (score.value, score.low, score.high))] for score in self._scores
+        )
+
+    def _place(self, score: Score) -> list[int]:
+        return [self._boards[score.board], self._metrics[score.metric], self._labels[score.label]]
 
     def costs(self) -> list[list[Any]]:
         """Board, label, then seconds to fit, seconds per image and most memory."""
@@ -64,20 +67,37 @@ class _Numbered:
         ]
 
     def pairs(self) -> list[list[Any]]:
-        """Board, metric, a, b; difference, low, high, adjusted p, probability that a is better; verdict, one seed."""
+        """Board and metric, then of each pair: a, b, difference, low, high, adjusted p, how often a is better, verdict.
+
+        The verdict is followed by 1 if it rests on one seed.
+        """
         columns = (self._site.pairs[name].tolist() for name in _PAIR)
-        return [
-            [self._boards[board], self._metrics[metric], self._labels[a], self._labels[b], *map(_short, numbers),
-             _VERDICTS.index(verdict), int(one_seed)]
-            for board, metric, a, b, *numbers, verdict, one_seed in zip(*columns, strict=True)
+        return _by_metric(
+            [self._boards[board], self._metrics[metric],
+             [self._labels[a], self._labels[b], *map(_shown, (difference, low, high)), _short(p), _shown(better),
+              _VERDICTS.index(verdict), *([1] if one_seed else [])]]
+            for board, metric, a, b, difference, low, high, p, better, verdict, one_seed in zip(*columns, strict=True)
             if a in self._labels and b in self._labels and metric in self._metrics
-        ]  # fmt: skip
+        )  # fmt: skip
 
 
 _PAIR = ("board", "metric", "a", "b", "difference", "low", "high", "p_adjusted", "better", "verdict", "one_seed")
 _VERDICTS = (A_BETTER, B_BETTER, UNDECIDED, NOT_COMPARABLE)  # the order that site.js reads
 
 
+def _by_metric(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Rows that begin with a board and a metric, joined to one for each board and metric."""
+    found: dict[tuple[int, int], list[Any]] = {}
+    for board, metric, *rest in rows:
+        found.setdefault((board, metric), [board, metric]).extend(rest)
+    return list(found.values())
+
+
 def _short(value: Any) -> float | None:
     """Four significant digits."""
     return None if value is None or value != value else float(f"{value:.4g}")
+
+
+def _shown(value: Any) -> float | None:
+    """The digits that pages show: three decimals, or four digits of what is large."""
+    return None if value is None or value != value else round(value, 3) if abs(value) < 10 else _short(value)

@@ -14,8 +14,11 @@ def page_of(kind: str, name: str) -> str:
 
 
 def address(path: str, anchor: str = "", root: str = "") -> str:
-    """A relative link to a file of the site; `root` leads from the page that links to the folder of the site."""
-    return f"{root}{quote(path)}{'#' + quote(anchor) if anchor else ''}"
+    """A relative link to a file of the site; `root` leads from the page that links to the folder of the site.
+
+    Nothing in it ends an attribute without quotes.
+    """
+    return f"{root}{quote(path)}{'#' + quote(anchor, '/:*@+') if anchor else ''}"
 
 
 def anchor_of(name: str) -> str:

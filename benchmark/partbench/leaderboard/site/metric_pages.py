@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from partbench.leaderboard.boards import about
 from partbench.leaderboard.current import FLOOR
 from partbench.leaderboard.metric_cards.card import Card
 from partbench.leaderboard.score import Score
@@ -56,61 +55,48 @@ def metric_pages(
     ]
     yield "metrics.html", render("metrics.html", here="metrics", metrics=about_each, cards=cards, claims=claims)
     for name, higher, fact in about_each:
+        boards = _rankings(data, name)
         yield page_of("metrics", name), render(
             "metric.html", root="../", here="metrics", name=name, higher=higher, fact=fact, card=cards.get(name),
-            boards=_boards(data, name), variants=_variants(data, name), bounds=_bounds(data, name),
-            claims=claims,
+            boards=boards, variants=any(board.variants for board in boards), bounds=_bounds(data, name), claims=claims,
         )  # fmt: skip
 
 
-def _boards(data: SiteData, name: str) -> list[dict[str, Any]]:
-    """The ranking on each board, with the best of the floors: each floor has a page of its own."""
-    found = []
-    for board, scores in _by_board(data, name):
-        ranked = rankings(scores)
-        best = next((score for score in ranked if score.control == FLOOR), None)
-        shown = [score for score in ranked if score.control != FLOOR or score is best]
-        found.append({"name": board, "about": about(board), "scores": shown, "floor": best})
-    return found
+class Ranking(NamedTuple):
+    """A metric on a board: names of its variants there, and the scores with those of the variants, None for none.
+
+    Of floors the best one is there: each has a page of its own.
+    """
+
+    name: str
+    variants: list[str]
+    lines: list[tuple[Score, list[Score | None]]]
 
 
-def _by_board(data: SiteData, name: str) -> Iterator[tuple[str, list[Score]]]:
-    for board in data.boards:
-        scores = [score for score in data.by_metric[name] if score.board == board]
-        if any(score.value is not None for score in scores):
-            yield board, scores
+def _rankings(data: SiteData, name: str) -> list[Ranking]:
+    """Of each board on which an explainer has a value."""
+    of_boards: dict[str, dict[str, list[Score]]] = {}
+    for metric in sorted(data.by_metric):
+        for score in data.by_metric[metric] if metric.partition("@")[0] == name else ():
+            of_boards.setdefault(score.board, {}).setdefault(metric, []).append(score)
+    found = [_ranking(board, name, of_boards[board]) for board in data.boards if name in of_boards.get(board, {})]
+    return [ranking for ranking in found if any(score.value is not None for score, _ in ranking.lines)]
 
 
-class OnBoard(NamedTuple):
-    """Variants on a board: what differs between them, and of each explainer the score for each, None for none."""
-
-    board: str
-    values: list[str]
-    rows: list[tuple[str, list[Score | None]]]
-
-
-def _variants(data: SiteData, name: str) -> list[tuple[str, list[OnBoard]]]:
-    """The values of `name@...` of methods by board; those of `name@part=...` together, with a column for each part."""
-    families: dict[str, list[str]] = {}
-    for metric in sorted(metric for metric in data.by_metric if metric.startswith(f"{name}@")):
-        families.setdefault(metric[: metric.rfind("=") + 1] or metric, []).append(metric)
-    found = [(family.removesuffix("="), _by_family(data, family, metrics)) for family, metrics in families.items()]
-    return [(family, boards) for family, boards in found if boards]
-
-
-def _by_family(data: SiteData, family: str, metrics: Sequence[str]) -> list[OnBoard]:
-    found: dict[str, dict[str, dict[str, Score]]] = {}
-    for metric in metrics:
-        for board, scores in _by_board(data, metric):
-            for score in rankings(scores):
-                if score.control != FLOOR:
-                    found.setdefault(board, {}).setdefault(score.label, {})[metric] = score
-    boards = []
-    for board, lines in found.items():
-        there = [metric for metric in metrics if any(metric in line for line in lines.values())]
-        rows = [(label, [line.get(metric) for metric in there]) for label, line in lines.items()]
-        boards.append(OnBoard(board, [metric.removeprefix(family) or "value" for metric in there], rows))
-    return boards
+def _ranking(board: str, name: str, scores: Mapping[str, Sequence[Score]]) -> Ranking:
+    values = {
+        metric: {score.label: score for score in some if score.value is not None and score.control != FLOOR}
+        for metric, some in scores.items()
+        if metric != name
+    }
+    variants = [metric for metric, found in values.items() if found]
+    ranked = rankings(scores[name])
+    best = next((score for score in ranked if score.control == FLOOR), None)
+    shown = [score for score in ranked if score.control != FLOOR or score is best]
+    told = {label for found in values.values() for label in found}
+    shown += [score for score in scores[name] if score.value is None and score.label in told]
+    lines = [(score, [values[metric].get(score.label) for metric in variants]) for score in shown]
+    return Ranking(board, [metric.removeprefix(name) for metric in variants], lines)
 
 
 def _bounds(data: SiteData, name: str) -> tuple[float | None, float | None]:

@@ -72,11 +72,50 @@ def test_all_numbers_can_be_read_without_javascript(site: Path, visit: Visit) ->
 def test_a_column_sorts_its_best_first_and_the_address_remembers_it(site: Path, visit: Visit) -> None:
     page = visit(site / "index.html")
     page.click("#board-1 thead th:nth-child(2) button")
-    values = [float(cell.get_attribute("data-v")) for cell in page.locator("#board-1 tbody td:nth-child(2)").all()]
+    values = [float(text[:5]) for text in page.locator("#board-1 tbody td:nth-child(2)").all_inner_texts()]
     assert values == sorted(values)
     assert len(set(values)) > 3
     again = visit(site / "index.html", page.evaluate("location.hash"))
     assert names(again, "board-1") == names(page, "board-1") != names(visit(site / "index.html"), "board-1")
+
+
+def test_cells_are_sorted_by_what_their_text_means(
+    evidence: SiteData, material: SiteMaterial, visit: Visit, tmp_path: Path
+) -> None:
+    seconds = {"srae": 90.0, "nn": 0.004, "=1+1": 20.0}
+    rows = evidence.rows.assign(fit_seconds=evidence.rows["explainer"].map(seconds))
+    write_site(tmp_path, dataclasses.replace(evidence, rows=rows), material)
+    page = visit(tmp_path / "index.html", "#chooser.sort=2.ascending")
+    shown = page.locator("#chooser tbody td:nth-child(3)").all_inner_texts()
+    assert shown == ["4.0 ms", "20 s", "1.5 min", "—"]
+    page = visit(tmp_path / "metrics" / "locality.html", "#ranking-1.sort=2.descending")
+    assert [text[:5] for text in page.locator("#ranking-1 td:nth-child(3)").all_inner_texts()] == [
+        "0.900", "0.400", "0.300", "0.250", "0.200",
+    ]  # fmt: skip
+
+
+def test_a_further_board_of_fifteen_explainers_costs_little(evidence: SiteData) -> None:
+    """A board as `cub/multi:*`: fifteen metrics, ten explainers that are ranked and compared, five floors."""
+    names = [f"explainer_{at:02}" for at in range(15)]
+    one = dataclasses.replace(evidence.scores[0], ranks=(2, 4), of=10, low=0.187, high=0.213, one_seed=True)
+
+    def like(table: pd.DataFrame, changes: list[dict[str, str]]) -> pd.DataFrame:
+        return pd.DataFrame([table.iloc[0].to_dict() | one for one in changes])
+
+    def bytes_of(boards: list[str]) -> int:
+        places = [*itertools.product(boards, [f"name_of_metric_{at:02}" for at in range(15)])]
+        scores = [
+            dataclasses.replace(one, board=board, metric=metric, explainer=name)
+            for (board, metric), name in itertools.product(places, names)
+        ]
+        rows = like(evidence.rows, [{"board": b, "explainer": n, "label": n} for b in boards for n in names])
+        compared = itertools.product(places, itertools.combinations(names[:10], 2))
+        pairs = like(evidence.pairs, [{"board": x, "metric": y, "a": a, "b": b} for (x, y), (a, b) in compared])
+        return sum(len(text.encode()) for text in site_pages(SiteData(rows, scores, pairs), SiteMaterial()).values())
+
+    boards = ["animals/multi:*", "animals/multi:*@lite0"]
+    further = bytes_of(boards) - bytes_of(boards[:1])
+    assert 0 < further < 120_000
 
 
 def test_filters_leave_what_matches_and_the_address_remembers_them(site: Path, visit: Visit) -> None:
@@ -99,7 +138,7 @@ def test_a_table_is_copied_as_csv_without_formulas_and_as_latex(site: Path, visi
     page.locator(".said", has_text="Copied as CSV").wait_for(state="attached")
     copied = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert copied[0] == "Explainer,locality ↓,location_instability ↓"
-    assert "'=1+1,0.4,0.4" in copied
+    assert "'=1+1,0.400,0.400" in copied
     page.click(".tools[data-for=board-1] [data-copy=latex]")
     page.locator(".said", has_text="Copied as LaTeX").wait_for(state="attached")
     assert r"location\_instability $\downarrow$ \\" in page.evaluate("navigator.clipboard.readText()")

@@ -30,7 +30,7 @@ def test_a_claim_has_one_page_with_a_part_for_each_board() -> None:
     ]
     pages = dict(claim_pages(claims))
     assert pages.keys() == {"claims.html", "claims/stable.html", "claims/other.html"}
-    assert pages["claims/stable.html"].count("1 files of results") == 2
+    assert pages["claims/stable.html"].count("<dd>1 file<") == 2
     assert "Not measured." in pages["claims/other.html"]
 
 

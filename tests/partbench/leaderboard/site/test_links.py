@@ -11,7 +11,12 @@ def test_pages_of_different_names_are_different_files_inside_the_site() -> None:
 
 
 def test_links_quote_what_a_browser_would_read_otherwise() -> None:
-    assert address("metrics/a#b?.html", "fauna/multi:*", "../") == "../metrics/a%23b%3F.html#fauna/multi%3A%2A"
+    assert address("metrics/a#b?.html", "fauna/multi:*", "../") == "../metrics/a%23b%3F.html#fauna/multi:*"
+
+
+def test_links_need_no_quotes_whatever_they_lead_to() -> None:
+    link = address(page_of("explainers", "a b\"c'd<e>f`g=h&i"), "a b\"c'd<e>f`g=h&i")
+    assert not set(" \"'<>`=&") & set(link)
 
 
 def test_anchors_have_no_white_space_or_quotes() -> None:

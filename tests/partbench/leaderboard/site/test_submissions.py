@@ -42,7 +42,7 @@ def test_self_reported_rows_are_in_a_section_of_their_own_and_change_nothing_els
     before = pages(results)
     add(results, "srae", SELF_REPORTED, owner="their.py")
     after = pages(results)
-    home, section = after["index.html"].split('<section id="self-reported">')
+    home, section = after["index.html"].split("<section id=self-reported>")
     assert "srae [their.py]" not in re.sub("<wbr>", "", home)
     assert "srae [their.py]</a> ◇" in re.sub("<wbr>", "", section)
     assert "0.500" in section
@@ -58,10 +58,10 @@ def test_the_history_of_withdrawn_and_verified_cells_is_on_the_page_of_the_expla
     gone, good = add(results, "gone", VERIFIED, WITHDRAWN), add(results, "good", SELF_REPORTED, VERIFIED)
     made = pages(results)
     for name, key, last in (("gone", gone, "withdrawn"), ("good", good, "verified")):
-        history = made[f"explainers/{name}.html"].partition('<h2 id="history">')[2]
+        history = made[f"explainers/{name}.html"].partition("<h2 id=history>")[2]
         lines = [line for line in history.splitlines() if key in line]
-        assert [f"<td>{last}</td>" in line for line in lines] == [False, True]
+        assert [f"<td>{last}<td>" in line for line in lines] == [False, True]
         assert "&lt;b&gt;why" in lines[0]
-    assert 'id="scores"' in made["explainers/good.html"]
-    assert 'id="scores"' not in made["explainers/gone.html"]
+    assert "id=scores" in made["explainers/good.html"]
+    assert "id=scores" not in made["explainers/gone.html"]
     assert "gone" not in made["index.html"]

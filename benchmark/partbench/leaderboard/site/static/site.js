@@ -14,9 +14,9 @@
   const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
   function themes() {
+    one(".top").insertAdjacentHTML("beforeend", '<button class="theme" type="button"></button>');
     const button = one(".theme");
     const say = () => { button.textContent = isDark() ? "Light" : "Dark"; };
-    button.hidden = false;
     button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; stored.set(root.dataset.theme); say(); });
     say();
   }
@@ -40,6 +40,19 @@
     history.replaceState(null, "", `#${parts.join("&")}`);
   }
 
+  // What a cell is sorted by: the number it carries, else its first words, read as ranks (1–4), tasks of those there are (5/5),
+  // a number with marks, an interval or a unit, or text. What is empty comes last.
+  const NUMBER = /^(-?[\d.]+(?:e[+-]?\d+)?)(?:[†‡¹ °]*(?: to .*)?| (ms|s|min|h|MB|GB))$/;
+  const UNITS = { ms: 0.001, s: 1, min: 60, h: 3600, MB: 1, GB: 1000 };
+  function keyOf(cell) {
+    if (cell.dataset.v) return Number(cell.dataset.v);
+    const text = cell.firstChild?.textContent.trim();
+    const range = text?.match(/^(\d+)[–/](\d+)$/);
+    if (range) return Number(range[1]) + Number(range[2]) / 1000;
+    const number = text?.match(NUMBER);
+    return number ? Number(number[1]) * (UNITS[number[2]] ?? 1) : !text || text === "—" ? null : text.toLowerCase();
+  }
+
   // Tables: sorted by a click on a heading, filtered by the tools above them; long ones show their first rows.
   const tables = new Map();
   class Table {
@@ -50,8 +63,8 @@
       this.shown = [...this.rows];
       this.everything = this.rows.length <= WINDOW * 1.5;
       this.matches = () => true;
-      this.heads = all("thead th", element);
-      this.heads.forEach((head, column) => { if (head.hasAttribute("data-sort")) this.button(head, column); });
+      this.heads = [...element.tHead.rows[0].cells];
+      this.heads.forEach((head, column) => this.button(head, column));
       this.keys = new Map();
       if (!this.everything) this.more();
       this.show();
@@ -66,23 +79,13 @@
       head.append(button);
       button.addEventListener("click", () => {
         const state = head.getAttribute("aria-sort");
-        const first = head.dataset.first === "desc" ? "descending" : "ascending";
+        const first = head.dataset.first || (head.textContent.includes("↑") ? "descending" : "ascending");
         this.sort(column, state ? (state === "ascending" ? "descending" : "ascending") : first);
         if (this.element.id) writeState({ [`${this.element.id}.sort`]: `${column}.${head.getAttribute("aria-sort")}` });
       });
     }
     keysOf(column) {
-      if (!this.keys.has(column)) {
-        this.keys.set(column, new Map(this.rows.map((row) => {
-          const cell = row.cells[column];
-          const given = cell.dataset.v;
-          const text = cell.textContent.trim();
-          const range = given === undefined && text.match(/^(\d+)(?:[–/](\d+))?(?: of \d+)?$/); // ranks; tasks of those there are
-          if (range) return [row, Number(range[1]) + Number(range[2] ?? range[1]) / 1000];
-          if (given === undefined && (text === "" || isNaN(text))) return [row, text === "—" ? null : text.toLowerCase()];
-          return [row, given === "" ? null : Number(given ?? text)];
-        })));
-      }
+      if (!this.keys.has(column)) this.keys.set(column, new Map(this.rows.map((row) => [row, keyOf(row.cells[column])])));
       return this.keys.get(column);
     }
     sort(column, direction) {
@@ -120,9 +123,19 @@
   }
 
   // What a browser without JavaScript could not use stands here, not in each page.
-  function furnish(tools) {
-    tools.insertAdjacentHTML("afterbegin", '<label>Find <input type="search" data-find placeholder="name"></label> ');
-    tools.insertAdjacentHTML("beforeend", ' <span class="copies">Copy as <button type="button" data-copy="csv">CSV</button> <button type="button" data-copy="latex">LaTeX</button></span>');
+  const COPIES = 'Copy as <button type="button" data-copy="csv">CSV</button> <button type="button" data-copy="latex">LaTeX</button>';
+  function furnish(table) {
+    const methods = one("tr.control", table) ? '<label><input type="checkbox" data-methods> methods only</label>' : "";
+    const tools = document.createElement("div");
+    tools.className = "tools";
+    tools.dataset.for = table.id;
+    tools.innerHTML = `<label>Find <input type="search" data-find placeholder="name"></label> ${methods} <span class="copies"></span>`;
+    table.parentElement.before(tools);
+  }
+  function scrollable(frame) {
+    frame.tabIndex = 0;
+    frame.setAttribute("role", "region");
+    frame.setAttribute("aria-label", one("caption", frame).textContent);
   }
   function filters(tools) {
     const table = tables.get(tools.dataset.for);
@@ -155,7 +168,7 @@
       const words = value.toLowerCase().split(/\s+/).filter(Boolean);
       return words.map((word) => (row) => (row.text ??= row.cells[0].textContent.toLowerCase() + (one("th", row)?.textContent.toLowerCase() ?? "")).includes(word));
     }
-    if ("methods" in dataset) return checked ? [(row) => !row.hasAttribute("data-control")] : [];
+    if ("methods" in dataset) return checked ? [(row) => !row.classList.contains("control")] : [];
     if ("has" in dataset) return checked ? [(row) => row.dataset.has.split(" ").includes(dataset.has)] : [];
     if (!value) return [];
     if ("good" in dataset) return [(row) => row.dataset.good.split(" ").includes(value)];
@@ -164,25 +177,26 @@
 
   // Copies.
   const FORMULA = /^\s*[=+\-@]/;
+  const MARKED = /^(-?[\d.]+(?:e[+-]?\d+)?)[†‡¹ °]+$/;
   const shownInCopies = (node) => !["SMALL", "svg"].includes(node.nodeName) && !(node.nodeName === "BUTTON" && node.getAttribute("aria-label"));
   function contents(table) {
-    const used = [...table.tHead.rows[0].cells].map((cell) => !cell.hasAttribute("data-skip"));
     const text = (cell) => [...cell.childNodes].filter(shownInCopies).map((node) => node.textContent).join("").trim().replace(/\s+/g, " ");
-    return [...table.tHead.rows, ...table.tBodies[0].rows].map((row) => [...row.cells].filter((_, at) => used[at]).map((cell) => ({ text: text(cell), value: cell.dataset.v })));
+    return [...table.tHead.rows, ...table.tBodies[0].rows].map((row) => [...row.cells].map(text));
   }
   function asCsv(table) {
     const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const inert = (text) => (FORMULA.test(text) && !/^-?[\d.]+(e-?\d+)?$/.test(text) ? `'${text}` : text);
-    const cell = ({ text, value }) => quoted(inert(value && /^-?[\d.]/.test(text) && !/[–a-z]/.test(text) ? value : text === "—" ? "" : text));
+    const cell = (text) => quoted(inert(text === "—" ? "" : text.replace(MARKED, "$1")));
     return contents(table).map((row) => row.map(cell).join(",")).join("\n") + "\n";
   }
   function asLatex(table) {
     const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "↑": "$\\uparrow$", "↓": "$\\downarrow$", "†": "$\\dagger$", "‡": "$\\ddagger$", "×": "$\\times$", "–": "--", "—": "---", "−": "$-$", "¹": "$^1$" };
     const escaped = (text) => text.replace(/[\\~^↑↓†‡×–—−¹{}$&#%_]/g, (c) => special[c] || `\\${c}`);
-    const [head, ...rows] = contents(table).map((row) => row.map(({ text }) => escaped(text)).join(" & ") + " \\\\");
-    const columns = [...table.tHead.rows[0].cells].filter((cell) => !cell.hasAttribute("data-skip")).map((_, at) => (at ? "r" : "l")).join("");
+    const [head, ...rows] = contents(table).map((row) => row.map(escaped).join(" & ") + " \\\\");
+    const columns = [...table.tHead.rows[0].cells].map((_, at) => (at ? "r" : "l")).join("");
     return [`\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...rows, "\\bottomrule", "\\end{tabular}", ""].join("\n");
   }
+  const SAID = document.createElement("p");
   async function copy(text, what) {
     let done = true;
     try { await navigator.clipboard.writeText(text); } catch {
@@ -193,12 +207,10 @@
       done = document.execCommand("copy");
       area.remove();
     }
-    const said = one(".said");
-    said.textContent = done ? `Copied as ${what}` : "The browser did not let the page copy";
-    setTimeout(() => { said.textContent = ""; }, 2000);
+    SAID.textContent = done ? `Copied as ${what}` : "The browser did not let the page copy";
+    setTimeout(() => { SAID.textContent = ""; }, 2000);
   }
   function copies(button) {
-    button.hidden = false;
     button.addEventListener("click", () => {
       if (button.dataset.copy === "text") return copy(one("pre", button.parentElement).textContent, "BibTeX");
       const table = document.getElementById(button.closest("[data-for]").dataset.for);
@@ -233,11 +245,20 @@
   const text = (value) => ({ text: value });
   const numeric = (value) => ({ text: value, n: true });
 
+  // Of rows of a board and a metric, each followed by the numbers of labels, those of each label.
+  function byLabel(rows, width) {
+    const found = new Map();
+    for (const [board, metric, ...flat] of rows) {
+      for (let at = 0; at < flat.length; at += width) found.set([board, metric, flat[at]].join(), flat.slice(at + 1, at + width));
+    }
+    return found;
+  }
+
   function comparing(form, data) {
     form.hidden = false;
     const names = data.labels.map(([name]) => name);
     const [a, b, board] = ["a", "b", "board"].map((name) => form.elements[name]);
-    const methods = names.map((_, at) => at).filter((at) => data.labels[at][2] === "");
+    const methods = names.map((_, at) => at).filter((at) => data.labels[at][1] === "");
     options(a, names, methods[0]);
     options(b, names, methods[1] ?? 0);
     options(board, data.boards);
@@ -246,8 +267,8 @@
       const at = list.indexOf(values.get(select.name));
       if (at >= 0) select.value = String(at);
     }
-    const scores = new Map(data.scores.map((score) => [score.slice(0, 3).join(), score]));
-    const pairs = new Map(data.pairs.map((pair) => [pair.slice(0, 4).join(), pair]));
+    const scores = byLabel(data.scores, 2);
+    const pairs = new Map(data.pairs.flatMap(([board, metric, ...all]) => all.map(([one, other, ...pair]) => [[board, metric, one, other].join(), pair])));
     const show = () => comparison(data, names, scores, pairs, Number(a.value), Number(b.value), board.value);
     form.addEventListener("input", () => {
       writeState({ a: names[a.value], b: names[b.value], board: board.value && data.boards[board.value] });
@@ -265,17 +286,17 @@
     const rows = [];
     const wins = [0, 0];
     data.boards.forEach((board, at) => data.metrics.forEach(([metric, higher], of) => {
-      const [mine, theirs] = [a, b].map((label) => scores.get([at, of, label].join()));
-      if (!mine || !theirs || (wanted !== "" && Number(wanted) !== at)) return;
+      const [mine, theirs] = [a, b].map((label) => scores.get([at, of, label].join())?.[0]);
+      if (mine === undefined || theirs === undefined || (wanted !== "" && Number(wanted) !== at)) return;
       const forward = pairs.get([at, of, a, b].join());
       const pair = forward || pairs.get([at, of, b, a].join());
-      let [difference, low, high, p, better, verdict] = pair ? pair.slice(4, 10) : [mine[3] - theirs[3], null, null, null, null, NOT_COMPARED];
+      let [difference, low, high, p, better, verdict] = pair || [mine - theirs, null, null, null, null, NOT_COMPARED];
       if (pair && !forward) {
         [difference, low, high, better] = [-difference, high === null ? null : -high, low === null ? null : -low, 1 - better];
         if (verdict < 2) verdict = 1 - verdict;
       }
       if (verdict < 2) wins[verdict] += 1;
-      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine[3])), numeric(number(theirs[3])), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "—" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[10] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
+      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine)), numeric(number(theirs)), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "—" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[6] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
     }));
     const table = one("#compared");
     table.hidden = !rows.length;
@@ -291,6 +312,7 @@
   const COSTS = ["fit, seconds", "explain, seconds per image", "peak memory, MB"];
   function scattering(form, data) {
     form.hidden = false;
+    data.scores = byLabel(data.scores, 4);
     const names = [...COSTS, ...data.metrics.map(([name]) => name)];
     const { board, x, y, controls } = form.elements;
     options(board, data.boards, 0);
@@ -318,11 +340,10 @@
       const value = cost ? cost[2 + at] : null;
       return value === null ? null : [value, null, null];
     }
-    const score = data.scores.find((row) => row[0] === board && row[1] === at - COSTS.length && row[2] === label);
-    return score ? score.slice(3, 6) : null;
+    return data.scores.get([board, at - COSTS.length, label].join());
   }
   function scatter(data, names, board, x, y, controls) {
-    const points = data.labels.map(([name, , control], label) => ({ name, control, across: valueOf(data, board, label, x), up: valueOf(data, board, label, y) }))
+    const points = data.labels.map(([name, control], label) => ({ name, control, across: valueOf(data, board, label, x), up: valueOf(data, board, label, y) }))
       .filter((point) => point.across && point.up && (controls || !["floor", "ablation"].includes(point.control)));
     const table = one("#points");
     table.hidden = !points.length;
@@ -384,8 +405,14 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     themes();
+    SAID.className = "said";
+    SAID.setAttribute("role", "status");
+    one("footer").append(SAID);
     all("table[data-table]").forEach((table) => tables.set(table.id, new Table(table)));
-    all("div.tools[data-for]").forEach(furnish);
+    all("[data-table=tools]").forEach(furnish);
+    all(".wide").forEach(scrollable);
+    all(".copies").forEach((place) => { place.innerHTML = COPIES; });
+    all(".bibtex").forEach((figure) => figure.insertAdjacentHTML("beforeend", '<button type="button" data-copy="text">Copy BibTeX</button>'));
     all(".tools[data-for]").forEach(filters);
     all("[data-copy]").forEach(copies);
     const data = one("#data") && JSON.parse(one("#data").textContent);
