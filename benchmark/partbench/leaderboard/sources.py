@@ -18,12 +18,18 @@ from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.score import Score, scores_of
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.submitted import Submitted, submitted
+from partbench.results.index import ASKED_AT
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.store import evidence_beside, load_results
 from partbench.results.submission_history import SubmissionEvent, submission_events
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
+# What pages are made of: half of the memory of all columns.
+_OF_PAGES = ["cell", "explainer", "variant", "distribution", "task", "task_version", "dataset", "category", "performer"]
+_OF_PAGES += ["seed", "metric", "metric_version", "unit", "value", "low", "high", "higher_is_better", "status", "reason"]
+_OF_PAGES += ["images", "fit_seconds", "explain_seconds", "peak_memory_mb", "control", "compared_with", "low_bound"]
+_OF_PAGES += ["high_bound", "network", "deterministic", ASKED_AT, "file"]
 LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one case of six
 
 
@@ -45,7 +51,7 @@ class Sources:
 
         A cell that cannot be read is told once, in a warning.
         """
-        rows, planted = load_results(results), load_planted(planted_folder(results))
+        rows, planted = load_results(results, columns=_OF_PAGES), load_planted(planted_folder(results))
 
         def evidence(of: pd.DataFrame) -> pd.DataFrame:
             return evidence_beside(results, of["file"].unique())
@@ -100,6 +106,14 @@ class Sources:
         return rows[(rows["variant"] == "") & ~rows["control"].isin(UNRANKED) & is_own(rows)]
 
     @cached_property
+    def _honest_by_metric(self) -> dict[str, pd.DataFrame]:
+        return dict(iter(self.honest.groupby("metric", sort=False)))
+
+    def honest_of(self, metric: str) -> pd.DataFrame:
+        """The rows of `honest` of one metric."""
+        return self._honest_by_metric.get(metric, self.honest.iloc[:0])
+
+    @cached_property
     def floors(self) -> pd.DataFrame:
         """Rows of floors."""
         return self.scored[self.scored["control"] == FLOOR]
@@ -146,13 +160,14 @@ class Sources:
         """Datasets that have results."""
         return sorted(set(self.scored["dataset"]))
 
+    @cached_property
+    def _directions(self) -> dict[str, bool]:
+        last = (dict(zip(rows["metric"], rows["higher_is_better"], strict=True)) for rows in (self.planted, self.scored))
+        return {metric: bool(higher) for of_rows in last for metric, higher in of_rows.items()}
+
     def higher_is_better(self, metric: str) -> bool:
         """The direction of a metric."""
-        for rows in (self.scored, self.planted):
-            found = rows.loc[rows["metric"] == metric, "higher_is_better"]
-            if len(found):
-                return bool(found.iloc[-1])
-        raise KeyError(metric)
+        return self._directions[metric]
 
 
 class Best(NamedTuple):
