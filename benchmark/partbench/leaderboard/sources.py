@@ -26,10 +26,10 @@ from partbench.results.submission_history import SubmissionEvent, submission_eve
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
 # What pages are made of: half of the memory of all columns.
-_OF_PAGES = ["cell", "explainer", "variant", "distribution", "task", "task_version", "dataset", "category", "performer"]
-_OF_PAGES += ["seed", "metric", "metric_version", "unit", "value", "low", "high", "higher_is_better", "status", "reason"]
-_OF_PAGES += ["images", "fit_seconds", "explain_seconds", "peak_memory_mb", "control", "compared_with", "low_bound"]
-_OF_PAGES += ["high_bound", "network", "deterministic", ASKED_AT, "file"]
+_OF_PAGES = ["cell", "explainer", "variant", "distribution", "task", "task_version", "dataset", "category"]
+_OF_PAGES += ["performer", "seed", "metric", "metric_version", "unit", "value", "low", "high", "higher_is_better"]
+_OF_PAGES += ["status", "reason", "images", "fit_seconds", "explain_seconds", "peak_memory_mb", "control", ASKED_AT]
+_OF_PAGES += ["compared_with", "low_bound", "high_bound", "network", "deterministic", "file"]
 LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one case of six
 
 
@@ -162,8 +162,9 @@ class Sources:
 
     @cached_property
     def _directions(self) -> dict[str, bool]:
-        last = (dict(zip(rows["metric"], rows["higher_is_better"], strict=True)) for rows in (self.planted, self.scored))
-        return {metric: bool(higher) for of_rows in last for metric, higher in of_rows.items()}
+        rows = pd.concat([of[["metric", "higher_is_better"]] for of in (self.planted, self.scored)])
+        last = rows.drop_duplicates("metric", keep="last")
+        return dict(zip(last["metric"], last["higher_is_better"].astype(bool), strict=True))
 
     def higher_is_better(self, metric: str) -> bool:
         """The direction of a metric."""

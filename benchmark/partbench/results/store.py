@@ -191,9 +191,9 @@ def load_results(
     Three more columns are `asked_at`, the time when the cell was last asked for, `file`, its place in the folder, and
     `submission_status`: "reference", "verified", "self-reported" or "withdrawn", see `results.submission_history`. With
     `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
-    `unit_kind`), without these three columns. With `datasets` only the folders of these are read; with `columns`, of aggregates only
-    these are ("cell" is always one), and `submission_status`. Text columns are
-    categoricals with sorted categories. Files of earlier versions are read as if written now, but for `schema_version`.
+    `unit_kind`), without these three columns. With `datasets` only the folders of these are read; with `columns`, which
+    hold "cell", only these of aggregates, and `submission_status`. Text columns are categoricals with sorted
+    categories. Files of earlier versions are read as if written now, but for `schema_version`.
     A file that is damaged, foreign or of a newer version is named in a warning and left out; without files the frame is
     empty. Aggregates are read from the index of the folder, which is brought up to date. Raises InputError if there is
     no such folder.
@@ -264,8 +264,8 @@ def _in_one_frame(tables: Iterable[pa.Table], columns: Sequence[str]) -> pd.Data
     for table in chain([EVIDENCE.schema.empty_table().select(columns)], tables):
         for name in columns:
             sides[name].append(_Texts.of(table[name]) if name in TEXTS else table[name].to_numpy())
-    found = {name: _one_categorical(some) if name in TEXTS else np.concatenate(some) for name, some in sides.items()}
-    return pd.DataFrame(found, copy=False)
+    joined = {True: _one_categorical, False: np.concatenate}
+    return pd.DataFrame({name: joined[name in TEXTS](sides.pop(name)) for name in columns}, copy=False)
 
 
 class _Texts(NamedTuple):

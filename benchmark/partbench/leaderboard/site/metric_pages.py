@@ -58,7 +58,7 @@ def metric_pages(
     for name, higher, fact in about_each:
         yield page_of("metrics", name), render(
             "metric.html", root="../", here="metrics", name=name, higher=higher, fact=fact, card=cards.get(name),
-            boards=_boards(data, name), variants=_variants(data, name), bounds=_bounds(data, name),
+            boards=_boards(data, name), variants=_variants(data, name), bounds=data.bounds[name],
             claims=claims,
         )  # fmt: skip
 
@@ -111,9 +111,3 @@ def _by_family(data: SiteData, family: str, metrics: Sequence[str]) -> list[OnBo
         rows = [(label, [line.get(metric) for metric in there]) for label, line in lines.items()]
         boards.append(OnBoard(board, [metric.removeprefix(family) or "value" for metric in there], rows))
     return boards
-
-
-def _bounds(data: SiteData, name: str) -> tuple[float | None, float | None]:
-    rows = data.rows[data.rows["metric"] == name]
-    low, high = rows["low_bound"].dropna(), rows["high_bound"].dropna()
-    return (float(low.iloc[-1]) if len(low) else None), (float(high.iloc[-1]) if len(high) else None)
