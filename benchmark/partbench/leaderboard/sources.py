@@ -25,7 +25,7 @@ from partbench.results.submission_history import SubmissionEvent, submission_eve
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
-# What pages are made of: half of the memory of all columns.
+# What pages are made of, without what tells of runs and machines.
 _OF_PAGES = ["cell", "explainer", "variant", "distribution", "task", "task_version", "dataset", "category"]
 _OF_PAGES += ["performer", "seed", "metric", "metric_version", "unit", "value", "low", "high", "higher_is_better"]
 _OF_PAGES += ["status", "reason", "images", "fit_seconds", "explain_seconds", "peak_memory_mb", "control", ASKED_AT]

@@ -264,8 +264,11 @@ def _in_one_frame(tables: Iterable[pa.Table], columns: Sequence[str]) -> pd.Data
     for table in chain([EVIDENCE.schema.empty_table().select(columns)], tables):
         for name in columns:
             sides[name].append(_Texts.of(table[name]) if name in TEXTS else table[name].to_numpy())
-    joined = {True: _one_categorical, False: np.concatenate}
-    return pd.DataFrame({name: joined[name in TEXTS](sides.pop(name)) for name in columns}, copy=False)
+    found: dict[str, pd.Categorical | np.ndarray] = {}
+    for name in columns:
+        some = sides.pop(name)  # released column by column
+        found[name] = _one_categorical(some) if name in TEXTS else np.concatenate(some)
+    return pd.DataFrame(found, copy=False)
 
 
 class _Texts(NamedTuple):
@@ -284,7 +287,7 @@ class _Texts(NamedTuple):
 
 def _one_categorical(sides: Sequence[_Texts]) -> pd.Categorical:
     """Columns, one below the other, as a categorical with sorted categories."""
-    names = sorted(set().union(*(side.names for side in sides)))
+    names = sorted({name for side in sides for name in side.names})
     place = {name: code for code, name in enumerate(names)}
     small = np.min_scalar_type(-len(names) - 1)
     codes = [np.array([*map(place.__getitem__, side.names), -1], small)[side.places] for side in sides]
