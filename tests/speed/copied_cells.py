@@ -30,7 +30,7 @@ def write_copies(results: Path, folder: Path, count: int) -> None:
     """Write so many cells into a folder: those of `results` and copies of them, none synced to the disk."""
     paths = cell_paths(results)
     for place, path in enumerate(paths[:count]):
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=TEXTS) as file:
             groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
         copies = itertools.starmap(Copy, itertools.product(*map(range, (DATASETS, EXPLAINERS, SEEDS))))
         for copy in itertools.islice(copies, count // len(paths) + (place < count % len(paths))):

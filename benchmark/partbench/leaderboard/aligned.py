@@ -88,15 +88,17 @@ def _stacked(label: _Names, task: _Names, run: Int[np.ndarray, "n"], runs: _Runs
     length = runs.stops[run] - runs.starts[run]
     row = np.arange(length.sum()) + np.repeat(runs.starts[run] - np.cumsum(length) + length, length)
     value, image = runs.value[row], runs.unit[row] + np.repeat(task.at * runs.images, length)  # numbered within tasks
-    known = ~np.isnan(value)
     used = np.zeros(t * runs.images, bool)
-    used[image[known]] = True
-    at, who = (np.cumsum(used) - 1)[image], np.repeat(label.at, length)
-    columns = np.flatnonzero(used)
+    used[image[~np.isnan(value)]] = True
+    columns, at = np.flatnonzero(used), (np.cumsum(used) - 1)[image]
     values = np.full((k, int(seeds.max()), len(columns)), np.nan, value.dtype)
     listed = np.zeros((k, len(columns)), bool)
-    values[who[known], np.repeat(seed, length)[known], at[known]] = value[known]
-    listed[who[used[image]], at[used[image]]] = True
+    first_of_cell = (label.at * values.shape[1] + seed) * len(columns)  # places in the array when it is flat
+    in_values, in_listed = (np.repeat(of, length) + at for of in (first_of_cell, label.at * len(columns)))
+    if not (shown := used[image]).all():
+        in_values, in_listed, value = in_values[shown], in_listed[shown], value[shown]
+    values.ravel()[in_values] = value
+    listed.ravel()[in_listed] = True
     return Stack(values, listed, seeds, *np.divmod(columns, runs.images))
 
 

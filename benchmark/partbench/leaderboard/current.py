@@ -106,7 +106,7 @@ def numbered(codes: Sequence[Int[np.ndarray, "n"]]) -> Int[np.ndarray, "n"]:
     """One number for each combination of codes (from -1, which is none), in their order."""
     numbers = codes[0].astype(np.int64)
     for more in codes[1:]:
-        numbers = np.unique(numbers * (int(more.max(initial=-1)) + 2) + more + 1, return_inverse=True)[1]
+        numbers = pd.factorize(numbers * (int(more.max(initial=-1)) + 2) + more + 1, sort=True)[0]
     return numbers
 
 

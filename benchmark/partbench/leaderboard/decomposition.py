@@ -79,9 +79,9 @@ def _of_board(rows: pd.DataFrame, metrics: Mapping[str, Board]) -> Iterator[dict
 
 def _partners(rows: pd.DataFrame) -> list[tuple[str, str, str, str]]:
     """Explainer, its label, the label it is to be compared with, and its kind of control; ablations last."""
-    named = rows[rows["compared_with"] != ""].drop_duplicates("label", keep="last")
-    columns = ("explainer", "label", "compared_with", "control")
-    found = list(zip(*(named[name] for name in columns), strict=True))
+    columns = ["explainer", "label", "compared_with", "control"]
+    last = rows.loc[rows["compared_with"] != "", columns].drop_duplicates("label", keep="last")
+    found = list(last.itertuples(index=False, name=None))
     return sorted(found, key=lambda row: (row[3] in UNRANKED, row[1]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -48,7 +49,7 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def number(value: float | None) -> str:
     """Three decimals, or four digits of what is large; a number that rounds to 0 has no sign."""
-    if value is None or pd.isna(value):
+    if value is None or math.isnan(value):
         return ABSENT
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 100 else f"{value:.4g}"
     return text.removeprefix("-") if not text.strip("-0.") else text

@@ -29,20 +29,22 @@ def pairs(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 def pairs_of(found: Judged) -> pd.DataFrame:
     """`pairs`, from what the evidence says."""
-    tables = [_pair_rows(board) for board in found.boards if (board.rows["family"] != "").sum() > 1]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+    boards = [_pair_columns(board) for board in found.boards if (board.rows["family"] != "").sum() > 1]
+    columns = {name: np.concatenate([board[name] for board in boards]) for name in COLUMNS if boards}
+    return pd.DataFrame(columns, columns=COLUMNS)
 
 
-def _pair_rows(board: Board) -> pd.DataFrame:
+def _pair_columns(board: Board) -> dict[str, np.ndarray]:
     found, compared = board.verdicts, board.verdicts.compared
     a, b = np.array(board.aligned.labels, object)[found.pairs].T
     span = board.bounds[1] - board.bounds[0]
     low, high = np.clip(compared.these.interval(), -span, span).T
     verdict = np.where(compared.comparable, _VERDICTS[found.better], NOT_COMPARABLE)
-    return pd.DataFrame({
-        "board": board.aligned.board, "metric": board.aligned.metric, "a": a, "b": b,
+    name, metric = (np.full(len(a), text, object) for text in (board.aligned.board, board.aligned.metric))
+    return {
+        "board": name, "metric": metric, "a": a, "b": b,
         "difference": compared.these.difference, "low": low, "high": high, "p": found.tested.p,
         "p_adjusted": found.adjusted, "better": compared.better, "images": compared.images,
         "of_images": compared.of_images, "verdict": verdict, "one_seed": found.one_seed,
         "far_out": found.tested.far_out,
-    })  # fmt: skip
+    }  # fmt: skip

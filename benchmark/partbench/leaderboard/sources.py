@@ -19,12 +19,18 @@ from partbench.leaderboard.origins import is_own
 from partbench.leaderboard.score import Score, scores_of
 from partbench.leaderboard.standings import standings_of
 from partbench.leaderboard.submitted import Submitted, submitted
+from partbench.results.index import ASKED_AT
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.store import evidence_beside, load_results
 from partbench.results.submission_history import SubmissionEvent, submission_events
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
+# What pages are made of, without what tells of runs and machines.
+_OF_PAGES = ["cell", "explainer", "variant", "distribution", "task", "task_version", "dataset", "category"]
+_OF_PAGES += ["performer", "seed", "metric", "metric_version", "unit", "value", "low", "high", "higher_is_better"]
+_OF_PAGES += ["status", "reason", "images", "fit_seconds", "explain_seconds", "peak_memory_mb", "control", ASKED_AT]
+_OF_PAGES += ["compared_with", "low_bound", "high_bound", "network", "deterministic", "file"]
 LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one case of six
 
 
@@ -46,7 +52,7 @@ class Sources:
 
         A cell that cannot be read is told once, in a warning.
         """
-        rows, planted = load_results(results), load_planted(planted_folder(results))
+        rows, planted = load_results(results, columns=_OF_PAGES), load_planted(planted_folder(results))
 
         def evidence(of: pd.DataFrame) -> pd.DataFrame:
             return evidence_beside(results, of["file"].unique())
@@ -101,6 +107,14 @@ class Sources:
         return rows[(rows["variant"] == "") & ~rows["control"].isin(UNRANKED) & is_own(rows)]
 
     @cached_property
+    def _honest_by_metric(self) -> dict[str, pd.DataFrame]:
+        return dict(iter(self.honest.groupby("metric", sort=False)))
+
+    def honest_of(self, metric: str) -> pd.DataFrame:
+        """The rows of `honest` of one metric."""
+        return self._honest_by_metric.get(metric, self.honest.iloc[:0])
+
+    @cached_property
     def floors(self) -> pd.DataFrame:
         """Rows of floors."""
         return self.scored[self.scored["control"] == FLOOR]
@@ -147,13 +161,15 @@ class Sources:
         """Datasets that have results."""
         return sorted(set(self.scored["dataset"]))
 
+    @cached_property
+    def _directions(self) -> dict[str, bool]:
+        rows = pd.concat([of[["metric", "higher_is_better"]] for of in (self.planted, self.scored)])
+        last = rows.drop_duplicates("metric", keep="last")
+        return dict(zip(last["metric"], last["higher_is_better"].astype(bool), strict=True))
+
     def higher_is_better(self, metric: str) -> bool:
         """The direction of a metric."""
-        for rows in (self.scored, self.planted):
-            found = rows.loc[rows["metric"] == metric, "higher_is_better"]
-            if len(found):
-                return bool(found.iloc[-1])
-        raise KeyError(metric)
+        return self._directions[metric]
 
 
 class Best(NamedTuple):

@@ -11,13 +11,15 @@ import uuid
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from jaxtyping import Int
 
 from partbench.errors import InputError
 from partbench.results import schema
@@ -180,22 +182,26 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
 
 
 def load_results(
-    folder: Path | str = "results", aggregates_only: bool = True, datasets: Iterable[str] | None = None
+    folder: Path | str = "results",
+    aggregates_only: bool = True,
+    datasets: Iterable[str] | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """All cells under a folder, a row per cell and metric, in order of file names; `schema.COLUMNS` says what is in it.
 
     Three more columns are `asked_at`, the time when the cell was last asked for, `file`, its place in the folder, and
     `submission_status`: "reference", "verified", "self-reported" or "withdrawn", see `results.submission_history`. With
     `aggregates_only=False` also the values that aggregates are made of (per image, concept or part: `unit` and
-    `unit_kind`), without these three columns. With `datasets` only the folders of these are read. Text columns are
-    categoricals with sorted categories. Files of earlier versions are read as if written now, but for `schema_version`.
+    `unit_kind`), without these three columns. With `datasets` only the folders of these are read; with `columns`, which
+    hold "cell", only these of aggregates, and `submission_status`. Text columns are categoricals with sorted
+    categories. Files of earlier versions are read as if written now, but for `schema_version`.
     A file that is damaged, foreign or of a newer version is named in a warning and left out; without files the frame is
     empty. Aggregates are read from the index of the folder, which is brought up to date. Raises InputError if there is
     no such folder.
     """
     folder = _folder(folder)
     if aggregates_only:
-        return _with_status(folder, _frame(indexed(folder, AGGREGATES, datasets)))
+        return _with_status(folder, _frame(indexed(folder, AGGREGATES, datasets, columns)))
     places = [folder] if datasets is None else [folder / slug(name) for name in datasets]
     found = (_read_or_warn(path) for place in places for path in cell_paths(place))
     tables = [table for table in found if table is not None]
@@ -248,22 +254,44 @@ def _folder(folder: Path | str) -> Path:
 def _frame(table: pa.Table) -> pd.DataFrame:
     texts = [name for name in TEXTS if name in table.column_names]
     frame = table.drop_columns(texts).to_pandas()
-    of_texts = {name: pd.Series(_sorted_categories(table[name]), frame.index) for name in texts}
-    return frame.assign(**of_texts)[table.column_names]
+    columns = {name: _one_categorical([_Texts.of(table[name])]) if name in texts else frame.pop(name)
+               for name in table.column_names}  # fmt: skip
+    return pd.DataFrame(columns, copy=False)
 
 
 def _in_one_frame(tables: Iterable[pa.Table], columns: Sequence[str]) -> pd.DataFrame:
     """The rows of tables of evidence, each of which is released before the next one is read."""
-    frames = [_frame(table) for table in tables] or [_frame(EVIDENCE.schema.empty_table().select(columns))]
-    return pd.DataFrame({name: _concatenated([frame[name] for frame in frames]) for name in columns})
+    sides: dict[str, list[Any]] = {name: [] for name in columns}
+    for table in chain([EVIDENCE.schema.empty_table().select(columns)], tables):
+        for name in columns:
+            sides[name].append(_Texts.of(table[name]) if name in TEXTS else table[name].to_numpy())
+    found: dict[str, pd.Categorical | np.ndarray] = {}
+    for name in columns:
+        some = sides.pop(name)  # released column by column
+        found[name] = _one_categorical(some) if name in TEXTS else np.concatenate(some)
+    return pd.DataFrame(found, copy=False)
 
 
-def _concatenated(sides: list[pd.Series]) -> pd.Categorical | np.ndarray:
-    if sides[0].name not in TEXTS:
-        return np.concatenate([side.to_numpy() for side in sides])
-    names = pd.Index(sorted({name for side in sides for name in side.cat.categories}))
+class _Texts(NamedTuple):
+    """A column of texts: the different ones, and the place of each row's text among them, -1 for a missing one."""
+
+    names: list[str]
+    places: Int[np.ndarray, "n"]
+
+    @staticmethod
+    def of(column: pa.ChunkedArray) -> _Texts:
+        """Of a column whose parts share a dictionary."""
+        whole = column.combine_chunks()
+        small = np.min_scalar_type(-len(whole.dictionary) - 1)
+        return _Texts(whole.dictionary.to_pylist(), whole.indices.fill_null(-1).to_numpy().astype(small))
+
+
+def _one_categorical(sides: Sequence[_Texts]) -> pd.Categorical:
+    """Columns, one below the other, as a categorical with sorted categories."""
+    names = sorted({name for side in sides for name in side.names})
+    place = {name: code for code, name in enumerate(names)}
     small = np.min_scalar_type(-len(names) - 1)
-    codes = [names.get_indexer(side.cat.categories).astype(small)[side.cat.codes] for side in sides]
+    codes = [np.array([*map(place.__getitem__, side.names), -1], small)[side.places] for side in sides]
     return pd.Categorical.from_codes(np.concatenate(codes), names, validate=False)
 
 
@@ -302,13 +330,3 @@ def _table(frame: pd.DataFrame, cell: Cell) -> pa.Table:
     frame["unit_kind"] = frame["unit_kind"].where(units, AGGREGATE)
     table = pa.Table.from_pandas(frame, schema=schema.FILE_SCHEMA, preserve_index=False)
     return table.replace_schema_metadata(None)
-
-
-def _sorted_categories(column: pa.ChunkedArray) -> pd.Categorical:
-    """A column of texts that share one dictionary, each once, as a categorical."""
-    whole = column.combine_chunks()
-    names = whole.dictionary.to_pandas()
-    order = np.argsort(names.to_numpy(object))
-    place = np.append(np.argsort(order), -1).astype(np.min_scalar_type(-len(names) - 1))  # the last is a missing text
-    codes = whole.indices.fill_null(len(names)).to_numpy()
-    return pd.Categorical.from_codes(place[codes], pd.Index(names.iloc[order]), validate=False)

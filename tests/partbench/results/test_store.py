@@ -240,6 +240,14 @@ def test_only_aggregates_are_read_when_only_they_are_asked_for(tmp_path: Path) -
     assert sorted(frame["value"]) == [1.5] * 3 + [4.0] * 3
 
 
+def test_some_columns_are_those_of_all_in_the_order_asked_for(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_cell(tmp_path, rows([1.0, 2.0]), cell(seed=seed))
+    columns = ["value", "cell", "asked_at", "metric"]
+    found = load_results(tmp_path, columns=columns)
+    pd.testing.assert_frame_equal(found, load_results(tmp_path)[[*columns, "submission_status"]])
+
+
 def test_only_the_folders_of_named_datasets_are_read(tmp_path: Path) -> None:
     write_cell(tmp_path, rows([1.0]), cell())
     write_cell(tmp_path, rows([2.0]), cell(task="animal part/multi:cat", dataset="animal part"))

@@ -175,9 +175,10 @@ def _of_images(
     order = np.argsort(stack.image[columns], kind="stable")
     clusters = _starts(stack.image[columns][order])[0]
     count, tasks = len(clusters), len(starts)
+    means = _of_columns(stack.means, columns)
     found: dict[str, list[Float[np.ndarray, "q"]]] = {"difference": [], "image": [], "better": [], "new": []}
     for some in blocks(pairs, len(columns)):
-        delta = _differences(stack.means[some[:, :1], columns], stack.means[some[:, 1:], columns])
+        delta = _differences(means[some[:, 0]], means[some[:, 1]])
         of_task = np.add.reduceat(delta, starts, axis=1) / sizes
         sign = np.sign(delta) * (1 if pairings.higher_is_better else -1)
         share = (delta - np.repeat(of_task, sizes, axis=1)) / np.repeat(tasks * sizes, sizes)
@@ -200,6 +201,11 @@ def blocks(pairs: Int[np.ndarray, "p 2"], columns: int) -> Iterator[Int[np.ndarr
         yield pairs[start : start + size]
 
 
+def _of_columns(array: Float[np.ndarray, "*d n"], columns: Int[np.ndarray, "m"]) -> Float[np.ndarray, "*d m"]:
+    """Some columns; the array itself if these are all, which is usual and saves a copy."""
+    return array if len(columns) == array.shape[-1] else array[..., columns]
+
+
 def _differences(a: Float[np.ndarray, "q m"], b: Float[np.ndarray, "q m"]) -> Float[np.ndarray, "q m"]:
     delta = a - b
     delta[np.abs(delta) <= ROUNDING * np.abs(b)] = 0
@@ -214,7 +220,7 @@ def _of_seeds(
     tasks = stack.task[columns][starts]
     who, place = np.unique(pairs, return_inverse=True)
     a, b = place.reshape(pairs.shape).T
-    values = stack.values[who][:, :, columns].astype(float)
+    values = _of_columns(stack.values if len(who) == len(stack.values) else stack.values[who], columns).astype(float)
     means, seeds = np.add.reduceat(values, starts, axis=2) / sizes, stack.seeds[who][:, tasks]
     network = pairings.network[who]
     paired = (network[a] > 0) & (network[a] == network[b]) & (seeds[a] == seeds[b]).all(1)

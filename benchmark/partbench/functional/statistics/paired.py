@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 from jaxtyping import Float
@@ -138,7 +139,7 @@ def _comparison(found: Compared, these: Estimate, tasks: tuple[str, ...], one_se
 def _stacked(tasks: Sequence[tuple[Evidence, Evidence]]) -> Stack:
     """The evidence of two explainers, task by task, in columns of the images that either has."""
     every = [a.images if a.images == b.images else tuple(dict.fromkeys([*a.images, *b.images])) for a, b in tasks]
-    number = {name: place for place, name in enumerate(dict.fromkeys(name for images in every for name in images))}
+    number = dict(zip(dict.fromkeys(chain.from_iterable(every)), count()))
     seeds = np.array([[len(side.values) for side in sides] for sides in tasks], int).reshape(-1, 2).T
     task = np.repeat(np.arange(len(tasks)), [len(images) for images in every])
     values = np.full((2, int(seeds.max(initial=0)), len(task)), np.nan)
@@ -147,5 +148,5 @@ def _stacked(tasks: Sequence[tuple[Evidence, Evidence]]) -> Stack:
         for k, side in enumerate(sides):
             values[k][: len(side.values), task == t] = side.at(images)
             listed[k, task == t] = np.isin(images, side.images) if len(images) > len(side.images) else True
-    image = np.array([number[name] for images in every for name in images], int)
+    image = np.fromiter(map(number.__getitem__, chain.from_iterable(every)), int, len(task))
     return Stack(values, listed, seeds, task, image)

@@ -38,19 +38,15 @@ class Stack:
         return Stack(values, listed, seeds, self.task, self.image)
 
     @cached_property
-    def _present(self) -> Bool[np.ndarray, "k s t"]:
-        return np.arange(self.values.shape[1])[None, :, None] < self.seeds[:, None, :]
-
-    @cached_property
     def known(self) -> Bool[np.ndarray, "k n"]:
         """Whether an explainer has a value of the image with all of its seeds."""
-        absent = ~self._present[:, :, self.task]
-        return (~np.isnan(self.values) | absent).all(1) & (self.seeds > 0)[:, self.task]
+        count = (~np.isnan(self.values)).sum(1, dtype=np.int32)
+        return (count == self.seeds.astype(np.int32)[:, self.task]) & (count > 0)
 
     @cached_property
     def means(self) -> Float[np.ndarray, "k n"]:
         """The mean over seeds, per image; 0 where it is not known."""
-        total = np.where(self._present[:, :, self.task], self.values, 0).sum(1, dtype=float)
+        total = np.where(np.isnan(self.values), 0, self.values).sum(1, dtype=float)
         return np.where(self.known, total / np.maximum(self.seeds, 1)[:, self.task], 0)
 
     @cached_property

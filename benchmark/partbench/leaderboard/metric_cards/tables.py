@@ -55,7 +55,7 @@ def limits_table(sources: Sources, metric: str, doses: Sequence[Dose]) -> pd.Dat
 def orders_table(sources: Sources, metric: str, found: Mapping[str, Findings]) -> pd.DataFrame:
     """A row per dataset and kind of places: how far explainers are in the same order in two of them."""
     rows: list[dict[str, Any]] = []
-    honest = sources.honest[sources.honest["metric"] == metric]
+    honest = sources.honest_of(metric)
     for dataset, of in found.items():
         networks = between_networks(honest[honest["dataset"] == dataset])
         places = {"categories": of.categories, "seeds": of.seeds, "networks and kinds of task": networks}

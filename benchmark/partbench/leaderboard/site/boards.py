@@ -58,11 +58,9 @@ def _board(name: str, data: SiteData) -> BoardTable:
     lines: dict[str, dict[str, Score]] = {}
     for score in shown:
         lines.setdefault(score.label, {})[score.metric] = score
-    rows = data.rows
-    performers = sorted(set(rows.loc[rows["board"] == name, "performer"]))
     made = [_line(found, list(metrics)) for found in lines.values()]
     made.sort(key=lambda line: (not line.method, line.label))
-    return BoardTable(name, scores[0].dataset, ", ".join(performers), about(name), list(metrics.items()), made)
+    return BoardTable(name, scores[0].dataset, data.performers[name], about(name), list(metrics.items()), made)
 
 
 def _line(found: dict[str, Score], metrics: Sequence[str]) -> Line:

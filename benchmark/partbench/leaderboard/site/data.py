@@ -82,6 +82,19 @@ class SiteData:
         return dict(zip(last["explainer"], last["distribution"], strict=True))
 
     @cached_property
+    def performers(self) -> Mapping[str, str]:
+        """The networks that each board explains."""
+        found = self.rows[["board", "performer"]].drop_duplicates().sort_values("performer")
+        return {str(board): ", ".join(names) for board, names in found.groupby("board")["performer"]}
+
+    @cached_property
+    def bounds(self) -> Mapping[str, tuple[float | None, float | None]]:
+        """The bounds of each metric, as the last rows that have any say."""
+        last = self.rows.groupby("metric", sort=False)[["low_bound", "high_bound"]].last()
+        ends = ([None if np.isnan(end) else end for end in last[name].tolist()] for name in last)
+        return dict(zip(last.index, zip(*ends, strict=True), strict=True))
+
+    @cached_property
     def unchanged(self) -> frozenset[str]:
         """Explainers that, with default options, explain the performer itself and no network trained in its place."""
         if "network" not in self.rows:

@@ -29,7 +29,8 @@ def dataset_pages(data: SiteData, boards: list[BoardTable], facts: Facts, claims
 
 def _tasks(data: SiteData, dataset: str) -> list[dict[str, Any]]:
     """Tasks with network, images, number of explainers and of cells, and how often the network is right."""
-    rows = data.rows[data.rows["dataset"] == dataset]
+    columns = ["task", "board", "category", "performer", "images", "label", "cell", "metric", "scored", "value"]
+    rows = data.rows.loc[data.rows["dataset"] == dataset, columns]
     right = rows[(rows["metric"] == PERFORMER_ACCURACY) & rows["scored"]].groupby("task")["value"].mean()
     found = rows.groupby("task", sort=True).agg(
         board=("board", "first"), category=("category", "first"), performer=("performer", "first"),

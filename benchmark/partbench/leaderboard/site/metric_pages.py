@@ -58,7 +58,7 @@ def metric_pages(
         boards = _rankings(data, name)
         yield page_of("metrics", name), render(
             "metric.html", root="../", here="metrics", name=name, higher=higher, fact=fact, card=cards.get(name),
-            boards=boards, variants=any(board.variants for board in boards), bounds=_bounds(data, name), claims=claims,
+            boards=boards, variants=any(board.variants for board in boards), bounds=data.bounds[name], claims=claims,
         )  # fmt: skip
 
 
@@ -97,9 +97,3 @@ def _ranking(board: str, name: str, scores: Mapping[str, Sequence[Score]]) -> Ra
     shown += [score for score in scores[name] if score.value is None and score.label in told]
     lines = [(score, [values[metric].get(score.label) for metric in variants]) for score in shown]
     return Ranking(board, [metric.removeprefix(name) for metric in variants], lines)
-
-
-def _bounds(data: SiteData, name: str) -> tuple[float | None, float | None]:
-    rows = data.rows[data.rows["metric"] == name]
-    low, high = rows["low_bound"].dropna(), rows["high_bound"].dropna()
-    return (float(low.iloc[-1]) if len(low) else None), (float(high.iloc[-1]) if len(high) else None)
