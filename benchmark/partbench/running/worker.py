@@ -160,12 +160,17 @@ def die_with_parent() -> None:
 
 
 def one_thread() -> None:
-    """Torch and OpenCV on one thread each; the libraries below them read the environment, see WorkerProcess."""
+    """Torch and OpenCV on one thread each; the libraries below them read the environment, see WorkerProcess.
+
+    A first bar of tqdm, which `torch.fx` makes too, starts a thread that stays; threads that a cell leaves end a worker.
+    """
     import cv2
     import torch
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    if bars := sys.modules.get("tqdm"):  # torch imports it where it is installed
+        bars.tqdm.monitor_interval = 0
 
 
 def _plan(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
