@@ -113,6 +113,7 @@ def run(
     choice = EngineChoice(**engine_choice)
     outcomes: list[CellOutcome] = []
     with interruptible(), Display(quiet=as_json) as display, choice.opened(request, limits, display, dry_run) as engine:
+        _import_ahead()
         plan = engine.planned()
         if dry_run:
             _print_dry_run(plan, results, choice.jobs or engine.size, as_json)
@@ -127,6 +128,12 @@ def run(
     display.pages(pages)
     if any(outcome.failed for outcome in outcomes):
         sys.exit(1)
+
+
+def _import_ahead() -> None:
+    """Import what the end of a run needs, while workers come up and this process would only wait for them."""
+    import partbench.cli.closing
+    import partbench.leaderboard.build  # noqa: F401
 
 
 def _setting(

@@ -192,7 +192,7 @@ def _activations(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any
     from partbench.running.prepare import prepare_activations
 
     job = CellJob.of(request["job"])
-    prepare_activations(worker.workbench(job.setting), job.task)
+    prepare_activations(worker.workbench(job.setting), job.task, request["split"])
     return None, True
 
 
