@@ -137,3 +137,8 @@ def test_the_parent_of_workers_imports_no_torch() -> None:
     modules = ("running.engine", "running.expectation", "cli.main", "cli.progress", "cli.scores")
     code = f"import sys, {', '.join(f'partbench.{name}' for name in modules)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_workers_are_started_before_pandas_is_imported() -> None:
+    code = "import sys, partbench.cli.progress, partbench.running.engine; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
