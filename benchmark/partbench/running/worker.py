@@ -162,7 +162,7 @@ def die_with_parent() -> None:
 def one_thread() -> None:
     """Torch and OpenCV on one thread each; the libraries below them read the environment, see WorkerProcess.
 
-    A first bar of tqdm, which `torch.fx` makes too, starts a thread that stays; threads that a cell leaves end a worker.
+    The first bar of tqdm, which `torch.fx` makes too, would start a thread that stays, and such threads end a worker.
     """
     import cv2
     import torch
