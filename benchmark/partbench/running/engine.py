@@ -200,16 +200,16 @@ def steps_of(cells: Sequence[PlannedCell]) -> tuple[list[Step], dict[str, CellJo
                 steps[before] = Step(before, request, f"preparing {before}", planned.group, after)
                 first.setdefault(f"{planned.cell.dataset} {split}", before)
     for planned in cells:
-        name, before = f"cell {planned.cell.key}", frozenset(_activations(planned.group).values())
+        name, activations = f"cell {planned.cell.key}", frozenset(_activations(planned.group).values())
         needed = set()
         for key, network in planned.builds_on:
             step = f"cell {key}" if f"cell {key}" in jobs else f"network {key}"
             if step not in steps and step not in jobs:
                 label, request = f"preparing {network.label}{_with(network)}", {"do": "fit", "job": plain(network)}
-                steps[step] = Step(step, request, label, planned.group, before)
+                steps[step] = Step(step, request, label, planned.group, activations)
             needed.add(step)
         request = {"do": "cell", "job": plain(planned.job)}
-        steps[name] = Step(name, request, planned.job.label, planned.group, before | needed - {name})
+        steps[name] = Step(name, request, planned.job.label, planned.group, activations | needed - {name})
     return _networks_first(list(steps.values())), jobs
 
 
