@@ -80,11 +80,12 @@ class EngineChoice:
         `limits` without memory stand for four fifths of the memory of the machine that runs a cell.
         """
         from partbench.running.cell_job import Limits
-        from partbench.running.dask_engine import DaskEngine
         from partbench.running.engine import Engine
 
         connect = self.connection()
         if connect is not None and not plan_only:
+            from partbench.running.dask_engine import DaskEngine
+
             return DaskEngine(request, connect, self.jobs, limits, listener)
         if limits.memory is None:
             limits = replace(limits, memory=Limits.usual().memory)

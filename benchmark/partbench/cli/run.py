@@ -154,6 +154,7 @@ def run(**given: Any) -> None:
         interruptible(), Display(quiet=asked.as_json) as display,
         asked.engine.opened(request, limits, display, asked.dry_run) as engine,
     ):  # fmt: skip
+        _import_ahead()
         plan = engine.planned()
         if asked.dry_run:
             print_dry_run(plan, asked.results, asked.engine.jobs or engine.size, asked.as_json)
@@ -168,6 +169,12 @@ def run(**given: Any) -> None:
     display.pages(pages)
     if any(outcome.failed for outcome in outcomes):
         sys.exit(1)
+
+
+def _import_ahead() -> None:
+    """Import what the end of a run needs, while workers come up and this process would only wait for them."""
+    import partbench.cli.closing
+    import partbench.leaderboard.build  # noqa: F401
 
 
 def _in_order(plan: Plan, outcomes: Sequence[CellOutcome]) -> list[CellOutcome]:

@@ -17,12 +17,11 @@ from typing import Any
 
 from partbench.errors import InputError
 from partbench.results.schema import Cell
-from partbench.results.store import ask_again
 from partbench.running.cell_job import CellJob, CellOutcome, Limits, Setting, plain
 from partbench.running.crew import Answer, Crew, Listener, Step, last_words
-from partbench.running.failure import write_failed
 
 _Name = tuple[str, str, str, int]
+AHEAD = 2  # workers that come up while plugins are loaded and names are checked
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,8 @@ class Plan:
 
         The latter are noted as asked for, see `ask_again`.
         """
+        from partbench.results.store import ask_again  # pandas is imported while the workers come up
+
         yield from self.lost
         for planned in self.cells:
             if planned.finished:
@@ -86,6 +87,7 @@ class Plan:
 class Engine:
     """Plans a request and runs its cells on `jobs` workers. A context: on leaving it, all workers have ended.
 
+    The first workers are started on entering it: one plans, and the other will help to prepare what cells share.
     A plugin that ends or stops a worker while it is imported is broken, and the others are loaded without it.
     """
 
@@ -98,6 +100,7 @@ class Engine:
         self._crew = Crew(self.jobs, self.limits, self.listener)
 
     def __enter__(self) -> Engine:
+        self._crew.start(AHEAD)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -183,31 +186,36 @@ class Engine:
 def steps_of(cells: Sequence[PlannedCell]) -> tuple[list[Step], dict[str, CellJob]]:
     """The steps of cells and of what they share, in order; and by the names of their steps the jobs of cells.
 
-    Activations of a dataset are computed for one performer first, which renders or reads its images. A network that
-    several build on is fitted by its own cell where that is among the cells.
+    Activations of a split of a dataset are computed for one performer first, which renders or reads its images. A
+    network that several build on is fitted by its own cell where that is among the cells.
     """
     steps: dict[str, Step] = {}
     jobs = {f"cell {planned.cell.key}": planned.job for planned in cells}
     first: dict[str, str] = {}
     for planned in cells:
-        before = f"activations {planned.group}"
-        if before not in steps:
-            request = {"do": "activations", "job": plain(planned.job)}
-            after = frozenset(filter(None, [first.get(planned.cell.dataset)]))
-            steps[before] = Step(before, request, f"preparing activations of {planned.group}", planned.group, after)
-            first.setdefault(planned.cell.dataset, before)
+        for split, before in _activations(planned.group).items():
+            if before not in steps:
+                request = {"do": "activations", "job": plain(planned.job), "split": split}
+                after = frozenset(filter(None, [first.get(f"{planned.cell.dataset} {split}")]))
+                steps[before] = Step(before, request, f"preparing {before}", planned.group, after)
+                first.setdefault(f"{planned.cell.dataset} {split}", before)
     for planned in cells:
-        name, before = f"cell {planned.cell.key}", f"activations {planned.group}"
+        name, activations = f"cell {planned.cell.key}", frozenset(_activations(planned.group).values())
         needed = set()
         for key, network in planned.builds_on:
             step = f"cell {key}" if f"cell {key}" in jobs else f"network {key}"
             if step not in steps and step not in jobs:
                 label, request = f"preparing {network.label}{_with(network)}", {"do": "fit", "job": plain(network)}
-                steps[step] = Step(step, request, label, planned.group, frozenset({before}))
+                steps[step] = Step(step, request, label, planned.group, activations)
             needed.add(step)
         request = {"do": "cell", "job": plain(planned.job)}
-        steps[name] = Step(name, request, planned.job.label, planned.group, frozenset({before, *needed} - {name}))
+        steps[name] = Step(name, request, planned.job.label, planned.group, activations | needed - {name})
     return _networks_first(list(steps.values())), jobs
+
+
+def _activations(group: str) -> dict[str, str]:
+    """The steps that compute the activations of a group, by split: two workers share them."""
+    return {split: f"activations of {group} ({split})" for split in ("train", "test")}
 
 
 def waiting_for(step: Step) -> Step:
@@ -233,6 +241,8 @@ def outcome_of(job: CellJob, answer: Answer) -> CellOutcome:
         return replace(found, notes=(*found.notes, f"no pictures, {answer.text}"))
     if answer.started is None:
         return CellOutcome(job, "failed", reason=f"before it was fitted: {answer.text}")
+    from partbench.running.failure import write_failed
+
     return write_failed(job, Cell(**answer.started["cell"]), answer.started["rows"], answer.text, answer.log)
 
 

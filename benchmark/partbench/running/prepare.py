@@ -20,7 +20,7 @@ from partbench.running.global_state import GlobalState
 from partbench.running.integrity import unchanged
 from partbench.running.jobs import Job
 from partbench.task import Task
-from partbench.types import NotApplicable
+from partbench.types import NotApplicable, Split
 
 
 def opened(workbench: Workbench, jobs: Sequence[CellJob]) -> list[dict[str, Any]]:
@@ -79,12 +79,11 @@ def _needed(workbench: Workbench, job: CellJob, planned: Job, task: Task) -> Ite
         print_traceback(error)
 
 
-def prepare_activations(workbench: Workbench, task: str) -> None:
-    """Render or read the images of a task, and compute the activations that nearly all cells need, see `shared`."""
+def prepare_activations(workbench: Workbench, task: str, split: Split) -> None:
+    """Render or read a split of a task, and compute the activations of it that nearly all cells need, see `shared`."""
     cache = workbench.task(task).activation_cache
-    for split in ("train", "test"):
-        for layer in cache.shared():
-            cache.of_split(split, layer)
+    for layer in cache.shared():
+        cache.of_split(split, layer)
 
 
 def prepare_network(workbench: Workbench, job: CellJob) -> bool:

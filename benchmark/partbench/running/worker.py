@@ -160,12 +160,17 @@ def die_with_parent() -> None:
 
 
 def one_thread() -> None:
-    """Torch and OpenCV on one thread each; the libraries below them read the environment, see WorkerProcess."""
+    """Torch and OpenCV on one thread each; the libraries below them read the environment, see WorkerProcess.
+
+    The first bar of tqdm, which `torch.fx` makes too, would start a thread that stays, and such threads end a worker.
+    """
     import cv2
     import torch
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    if bars := sys.modules.get("tqdm"):  # torch imports it where it is installed
+        bars.tqdm.monitor_interval = 0
 
 
 def _plan(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -187,7 +192,7 @@ def _activations(worker: RequestServer, request: Mapping[str, Any]) -> tuple[Any
     from partbench.running.prepare import prepare_activations
 
     job = CellJob.of(request["job"])
-    prepare_activations(worker.workbench(job.setting), job.task)
+    prepare_activations(worker.workbench(job.setting), job.task, request["split"])
     return None, True
 
 

@@ -232,6 +232,14 @@ def test_a_network_is_fitted_by_its_own_cell_where_that_is_in_the_run() -> None:
     assert [step.name for step in steps].count(f"network {key}") == 1
 
 
+def test_workers_share_the_preparation_of_a_group_by_splits_and_cells_wait_for_both() -> None:
+    job = CellJob("base", {}, TASK, 0, Setting("/none"))
+    steps, jobs = steps_of([planned("a", job), planned("b", job)])
+    shared = {step.name: step.request["split"] for step in steps if step.request["do"] == "activations"}
+    assert sorted(shared.values()) == ["test", "train"]
+    assert all(step.after == shared.keys() for step in steps if step.name in jobs)
+
+
 def test_a_finished_cell_is_not_done_again(tmp_path: Path) -> None:
     asked = request(Setting(str(tmp_path), (str(PLUGIN),)), plugins=["hostile"])
     assert [outcome.status for outcome in planned_and_run(asked, 1)] == ["done", "done"]

@@ -121,6 +121,13 @@ def alive(pid: int) -> bool:
     return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+def test_a_worker_that_has_traced_a_network_goes_on(worker: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    pytest.importorskip("tqdm", reason="torch.fx makes a bar of it, which starts a thread")
+    asked = {"do": "call", "function": "partbench.running.layers:layers", "name": "small_vgg", "task": "fauna/multi"}
+    send(worker, {**asked, "setting": plain(Setting("", device="cpu")), "log": str(tmp_path / "log")})
+    assert events_until(worker, "done", "mistake", "failed")[-1]["clean"]
+
+
 def test_a_worker_has_one_thread_for_each_library() -> None:
     found = _environment(None)
     assert {found[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")} == {"1"}
@@ -129,4 +136,9 @@ def test_a_worker_has_one_thread_for_each_library() -> None:
 def test_the_parent_of_workers_imports_no_torch() -> None:
     modules = ("running.engine", "running.expectation", "cli.main", "cli.progress", "cli.scores")
     code = f"import sys, {', '.join(f'partbench.{name}' for name in modules)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_workers_are_started_before_pandas_is_imported() -> None:
+    code = "import sys, partbench.cli.progress, partbench.running.engine; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

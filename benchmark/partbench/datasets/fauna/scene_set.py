@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import platform
 import zipfile
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from jaxtyping import Int
 from torch import Tensor
 
-from partbench import Batch, CacheItem, ImageSet, Progress, silent
+from partbench import Batch, CacheItem, ImageSet, Progress, cache_folder, silent
 from partbench.datasets.fauna.render import FAUNA_VERSION, render_many, rendered, stack
 from partbench.datasets.fauna.vocabulary import FAUNA, Vocabulary
 
 MANY = 64  # images from which on the whole split is rendered and kept
 KEPT_SIDE = 128  # px up to which a split is kept on disk
+TURN = 60.0  # seconds that a split waits for another one to be rendered
 
 
 @dataclass
@@ -100,7 +103,8 @@ class FaunaSet(ImageSet):
     def _render_all(self, item: CacheItem) -> Path:
         samples = []
         options = {"without": self.without, **self.scenes}
-        with closing(rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options)) as drawn:
+        drawn = rendered(self.seed, range(self.count), self.size, os.cpu_count(), **options)
+        with _in_turn(), closing(drawn):
             for sample in drawn:
                 samples.append(sample)
                 self.progress(f"rendering {self.kind}, seed {self.seed}", len(samples), self.count)
@@ -117,6 +121,21 @@ class OtherScenes(FaunaSet):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.labels = torch.full((self.count,), len(self.vocabulary.categories))
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Wait, a minute at most, for other processes of this machine that render a split: each does so on all cores.
+
+    Side by side all splits would be ready late; in turn, a network works on the first while the second is rendered.
+    """
+    lock = FileLock(cache_folder() / ".locks" / f"rendering-{platform.node()}.lock")
+    with suppress(Timeout, OSError, NotImplementedError):  # of file systems without locks
+        lock.acquire(timeout=TURN)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from partbench.datasets.fauna import scene_set
 from partbench.datasets.fauna.scene_set import MANY, FaunaSet, OtherScenes
 from partbench.datasets.fauna.vocabulary import CATEGORIES, FINE_PARTS, PART_NAMES, merged_part
 
@@ -52,6 +54,21 @@ def test_progress_is_told_to_the_end(folder: Path) -> None:
     seen = []
     scenes(progress=lambda what, done, total: seen.append((done, total))).batch(range(MANY))
     assert seen[-1] == (MANY + 2, MANY + 2)
+
+
+@pytest.mark.parametrize("turn", [0.1, 60.0])
+def test_splits_are_rendered_in_turn_but_none_waits_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, turn: float
+) -> None:
+    monkeypatch.setattr(scene_set, "TURN", turn)
+    (folder / ".locks").mkdir()
+    rendering = Thread(target=lambda: scenes().batch(range(MANY)), daemon=True)
+    with scene_set._in_turn():
+        rendering.start()
+        rendering.join(60 if turn < 1 else 1)
+        assert bool(list(folder.rglob("*.npz"))) == (turn < 1)
+    rendering.join(60)
+    assert list(folder.rglob("*.npz"))
 
 
 def test_fingerprints_tell_sizes_seeds_and_parts_left_out_apart() -> None:
