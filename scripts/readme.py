@@ -1,10 +1,11 @@
-"""Write pictures, what a run prints, and the excerpt of the board into README.md, from results/ and leaderboards/.
+"""Write what stands between markers in README.md, from results/, leaderboards/ and docs/reproduction.md.
 
     python scripts/readme.py
 
 A picture shows a cell with default options and seed 0, fitted anew. What `bench run` prints at its end is computed from
-a cell of the results. The excerpt is the first table of one board of leaderboards/fauna.md: that of the metrics that
-rank. Where none does, it is that of the metrics that screen.
+a cell of the results. Findings are lines of leaderboards/claims.csv. The table of the reproduction has the means of
+interpretable CNNs on each board. The excerpt is the first table of one board of leaderboards/fauna.md: that of the
+metrics that rank. Where none does, it is that of the metrics that screen.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def findings(claims: pd.DataFrame) -> str:
     count = lines["verdict"].value_counts()
     told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.items())
     against = [
-        f"- {escape(row['claimed'])} ({escape(PAPERS[row['paper']])}): {_measured(row)}"
+        f"- {escape(row['claimed'])} ({escape(PAPERS[row['paper']])}; {_compared(row)}): {_measured(row)}"
         for verdict in AGAINST
         for row in lines[lines["verdict"] == verdict].to_dict("records")
     ]
@@ -147,9 +148,16 @@ def _finding(place: int, lines: pd.DataFrame) -> str:
     blocks = []
     for claimed, of in lines.groupby("claimed", sort=False):
         rows = of.sort_values("board").to_dict("records")
-        head = f"*{escape(claimed)}* ({escape(PAPERS[rows[0]['paper']])}, {escape(rows[0]['source'])})."
+        source = f"{escape(PAPERS[rows[0]['paper']])}, {escape(rows[0]['source'])}"
+        head = f"*{escape(claimed)}* ({source}; {_compared(rows[0])})."
         blocks.append("\n".join([head, *(f"- {_measured(row)}" for row in rows)]))
     return f"{place}. " + textwrap.indent("\n\n".join(blocks), "   ").lstrip()
+
+
+def _compared(row: Mapping[Hashable, Any]) -> str:
+    """What the number of a line is: the metric, and the explainers whose ratio or difference it is."""
+    sides = [f"`{row[side]}`" for side in ("explainer", "other") if row[side]]
+    return f"`{row['metric']}`, {(' / ' if row['unit'] == 'ratio' else ' - ').join(sides)}"
 
 
 def _measured(row: Mapping[Hashable, Any]) -> str:
@@ -167,15 +175,15 @@ def _measured(row: Mapping[Hashable, Any]) -> str:
 
 
 def _tried(claims: pd.DataFrame, lines: pd.DataFrame) -> str:
-    """By claim that fails or is not reproduced in `lines`: how many other options were tried, and where it holds."""
+    """By claim that fails or is not reproduced in `lines`: with how many of the other options it holds, and where."""
     open_claims = lines.loc[lines["verdict"].isin(AGAINST), "claim"].unique()
     tried = claims[claims["claim"].isin(open_claims) & claims["role"].isin(["option", "ablation"])]
     told = [
         f"- {escape(claimed)}: {(of['verdict'] == 'holds').sum()} of {len(of)} on {_boards(of)}."
         for claimed, of in tried.groupby("claimed", sort=False)
     ]
-    where = "[claims.md](leaderboards/claims.md), under *Which settings carry the effect*"
-    head = f"Other options of the methods were tried for these, and it holds with so many of them ({where}):"
+    where = "[the ledger](leaderboards/claims.md), *Which settings carry the effect*"
+    head = f"Other options of the methods were tried on these claims. Each holds with so many of them ({where}):"
     return "\n".join([head, "", *told]) if told else ""
 
 

@@ -283,13 +283,14 @@ for these categories and this performer; where there is one seed, for this train
 training images or on `fauna`, never on the test images of photographs."""
 OF_FILTERS = """D is the location instability (lower is better), P the part interpretability with disks of the measured
 receptive field. The share of the gain is the part of the fall of D that comes from filters which move with the parts;
-the rest comes from positions that move less. Near 0, filters settled on a place of the image. O1 grows with the
-likeness of the filters' maps: it is 0 for filters that mark different places, and largest for copies of one filter."""
+the rest comes from positions that move less. A share near 0 says that filters settled on a place of the image. O1 grows
+with the likeness of the filters' maps: it is 0 for filters that mark different places, and largest for copies of one
+filter."""
 OF_OPTIONS = """Options of `interp_cnn` that differ from the defaults, each against the ordinary network of the
 default recipe."""
-OF_AUTOENCODERS = """p is the share of the interpretable track (published .71 to .96). The errors of fc1 and fc2 are
-shares of the variance of the performer's features. The difference of errors is published as +.1 to +1.0 points (multi)
-and up to +3.7 (single)."""
+OF_AUTOENCODERS = """p is the weight of the interpretable track in the sum of both tracks (published .71 to .96). The
+errors of fc1 and fc2 are shares of the variance of the performer's features. The difference of errors is published as
++.1 to +1.0 points (multi) and up to +3.7 (single)."""
 
 Table = Callable[[Results], Iterator[tuple[str, str]]]
 SECTIONS: Sequence[tuple[str, str, Table]] = (

@@ -22,6 +22,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from partbench.cli.main import main
+from partbench.testing.checks import check_declaration
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -34,7 +35,7 @@ ELSEWHERE = {
     "docs/short_forms.md": "test_short_forms_page.py",
     "docs/bridges.md": "test_bridges_page.py",
 }  # pages whose Python is run by a test of their own
-OTHER_PROGRAMS = {"git", "dask", "pytest"}
+OTHER_PROGRAMS = {"git", "dask", "pytest", "cd", "source"}
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
@@ -119,6 +120,12 @@ def run_page(name: str, soak: bool) -> None:
 def test_the_python_of_a_page_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(name, soak=False)
+
+
+def test_the_explainer_of_the_quick_start_declares_all_that_bench_check_asks_for() -> None:
+    names: dict[str, object] = {}
+    exec(python_blocks(DOCS / "quick_start.md", soak=False)[0].text, names)
+    check_declaration(names["MeanMap"])  # type: ignore[arg-type]
 
 
 @pytest.mark.soak

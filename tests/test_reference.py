@@ -53,6 +53,13 @@ def test_no_two_parts_hold_the_same_cells(reference: types.ModuleType) -> None:
     assert len(cells) == len(set(cells))
 
 
+def test_a_part_of_photographs_holds_no_rendered_images(reference: types.ModuleType) -> None:
+    tasks = ("animal_part/*", "animal_part/multi", "fauna/multi")
+    of_each = [part.tasks for part in reference.Part(("srae",), tasks).by_dataset()]
+    assert of_each == [tasks[:2], tasks[2:]]
+    assert [part for part in reference.PARTS if len({task.partition("/")[0] for task in part.tasks}) > 1] == []
+
+
 def test_parts_are_left_out_whose_photographs_or_performers_are_not_there(
     reference: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

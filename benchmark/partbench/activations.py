@@ -18,6 +18,7 @@ from torch import Tensor
 
 from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
+from partbench.errors import InputError
 from partbench.half_stored import HalfStored, rounded, stored_precision
 from partbench.performer import ROLES, Performer
 from partbench.plugin import Dataset, ImageSet, Progress, silent
@@ -168,7 +169,8 @@ class Activations:
                 done += len(block)
                 self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
         self._check_performer()
-        assert done, f"{self.dataset.name} has no {split} images"
+        if not done:
+            raise InputError(f"{self.dataset.name} has no {split} images, expected at least one")
 
     def _check_performer(self) -> None:
         if self.performer.state_checksum() != self._untouched:

@@ -58,18 +58,18 @@ def expanded(path: Path, source: str) -> Path:
 def note_folder(dataset: str, folder: Path) -> Path:
     """Write the folder of a dataset to the config file, and return that file; the rest of it stays as it is.
 
-    Of several processes that do so one waits for the other. Raises InputError for a file that is broken or cannot be
+    Processes that write at the same time wait for each other. Raises InputError for a file that is broken or cannot be
     written.
     """
     file = config_file()
-    with _alone(file):
+    with _locked(file):
         _note(file, dataset, folder)
     return file
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Hold the lock of the config file, whose file is removed again; where there can be none, nobody is waited for."""
+def _locked(file: Path) -> Iterator[None]:
+    """Hold the lock of the config file. In a folder that allows no locks, such as a read-only one, go on without."""
     from filelock import FileLock
 
     lock = FileLock(file.parent / f".{file.name}.lock")
@@ -78,7 +78,7 @@ def _alone(file: Path) -> Iterator[None]:
             file.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
             held.callback(lock.release)
-            held.callback(Path(lock.lock_file).unlink, missing_ok=True)  # while it is held
+            held.callback(Path(lock.lock_file).unlink, missing_ok=True)  # before its release: no other lock is removed
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
@@ -139,10 +140,8 @@ class Performer:
         so. Raises LayerUnsuited, a ValueError, for a layer that gives no square map.
         """
         below = self.segment("images", layer)
-        try:
+        with suppress(ValueError):
             return receptive_field(below, self.input_size)
-        except ValueError:
-            pass
         try:
             return measured_geometry(below, self.input_size)
         except NoReceptiveField as error:

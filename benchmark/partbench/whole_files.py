@@ -28,7 +28,7 @@ def write_whole(path: Path, data: bytes, check: Callable[[Path], object] = lambd
     """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError.
 
     What is no regular file, such as a device or a pipe, is not replaced. `check` is given the file under its other
-    name, and refuses it by raising.
+    name, and may change its permissions, or refuse it by raising.
     """
     if path.exists() and not path.is_file():
         raise FileExistsError(errno.EEXIST, f"{path.name} is there and is no regular file")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from partbench import Activations, Batch, Dataset, Images, ImageSet, Performer
+from partbench import Activations, Batch, Dataset, Images, ImageSet, InputError, Performer
 
 LAYERS = ("conv1", "conv2", "conv3", "fc1", "logits")
 
@@ -57,6 +57,13 @@ def test_the_cache_holds_what_the_performer_computes(layer: str, split: str, tmp
     cached = Activations(dataset, tiny, tmp_path).of_split(split, layer)
     direct = tiny.activations(getattr(dataset, split).images, [layer])[layer]
     assert torch.allclose(cached, direct, atol=1e-6)
+
+
+def test_a_split_without_images_is_named(tmp_path: Path) -> None:
+    dataset = NoiseDataset()
+    dataset.train = Noise(0, "none")
+    with pytest.raises(InputError, match="noise has no train images, expected at least one"):
+        Activations(dataset, performer(), tmp_path).of_split("train", "target")
 
 
 def test_layers_above_the_explained_map_are_computed_without_reading_images_again(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_line_ends_a_link_and_permissions_of_the_config_file_stay(config: Path) 
     assert sorted(path.name for path in config.parent.iterdir()) == [config.name, real.name]
 
 
-def test_nobody_loses_what_another_process_notes(config: Path) -> None:
+def test_folders_noted_at_the_same_time_are_all_noted(config: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: note_folder(name, Path("/x")), map(str, range(40))))
     assert len(tomllib.loads(config.read_text())["data"]) == 40

@@ -56,7 +56,7 @@ for _place, _floor in enumerate(FLOORS):
     _below = BOTTOM.union(*FLOORS[_place + 1 :])
     ALLOWED |= {room: _below | (NOUNS if room in NOUNS else set()) for room in _floor}
 ALLOWED["types"] = {"advice", "errors", "nn"}
-ALLOWED["running"] |= {"results"}
+ALLOWED["running"] |= {"results", "performers.weight_digest"}  # checkpoints are hashed as weights are
 ALLOWED["opening"] |= {"datasets.random_photographs"}  # no plugin: the user's own folder, read as datasets read theirs
 # Short forms are written on the base classes; they read and normalise images and hash weights as plugins here do.
 ALLOWED["short_forms"] = BOTTOM | NOUNS | {"declaration", "plugin", "types", "datasets.photograph"}

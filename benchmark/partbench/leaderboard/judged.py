@@ -20,7 +20,7 @@ from partbench.leaderboard.means import DIFFERENT, means, on_shared_tasks
 from partbench.leaderboard.verdicts import Board
 from partbench.names import FIRST_PARTY
 
-# Evidence of all rows, or what reads it for the rows of a board, so that that of one board at a time is in memory.
+# Evidence of all rows, or a function that reads it for the rows of one board: then memory holds one board at a time.
 Images: TypeAlias = pd.DataFrame | Callable[[pd.DataFrame], pd.DataFrame]
 Priors = Mapping[tuple[str, str], Prior | None]  # by dataset and metric
 
@@ -39,11 +39,11 @@ class Judged(NamedTuple):
 def judged(
     rows: pd.DataFrame, images: Images, metrics: Collection[str] | None = None, priors: Priors | None = None
 ) -> Judged:
-    """What standings and pairs are made of; `rows` are those of `load_results`, `images` those of `load_evidence`, or
-    a function that gives them for some rows, which is asked board by board.
+    """What standings and pairs are made of.
 
-    Without `metrics` there are boards of all. On boards of one task, variances over seeds are shrunk towards those of
-    all boards of the dataset (`prior_of`), or towards `priors` where they are given.
+    `rows` are those of `load_results`; `images` those of `load_evidence`, or a function that gives them for some rows,
+    which is asked board by board. Without `metrics` there are boards of all. On boards of one task, variances over
+    seeds are shrunk towards those of all boards of the dataset (`prior_of`), or towards `priors` where they are given.
     """
     rows = on_shared_tasks(current(rows))
     table = with_families(means(rows))

@@ -15,11 +15,10 @@ from partbench.leaderboard.markdown import escape
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.submission_sections import submission_sections
-from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS, Uses
+from partbench.leaderboard.uses import Uses
 from partbench.results.schema import slug
 
 NO_VERDICT = ""
-ORDER = (RANKS, NO_VERDICT, SCREENS, NOT_HERE)
 MARKS = {"°": "one_seed", "†": "beaten_by_control", "‡": "unsupported"}
 
 

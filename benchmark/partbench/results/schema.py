@@ -52,7 +52,6 @@ SCHEMA = pa.schema(
 COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
 TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == TEXT]
-FLOATS = [name for name in COLUMNS if SCHEMA.field(name).type == pa.float64()]
 # Earlier versions: 3 lacked the last columns, and the seed of 2 had 32 bits.
 SCHEMA_3 = pa.schema([SCHEMA.field(name) for name in COLUMNS[: COLUMNS.index("network")]])
 SCHEMA_2 = SCHEMA_3.set(SCHEMA_3.get_field_index("seed"), pa.field("seed", pa.int32()))

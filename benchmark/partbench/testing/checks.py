@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
+import inspect
 import json
 import typing
 import warnings
@@ -147,7 +148,7 @@ def expect_docstring(cls: type) -> None:
 
 
 def check_declaration(cls: type) -> None:
-    """Name, docstring, dataclass, defaults, JSON options."""
+    """Name, docstring, a dataclass if there are options, defaults, JSON options."""
     expect(
         isinstance(getattr(cls, "name", None), str),
         f"{cls.__name__} has no class attribute `name`",
@@ -155,7 +156,7 @@ def check_declaration(cls: type) -> None:
     )
     expect_docstring(cls)
     expect(
-        dataclasses.is_dataclass(cls),
+        dataclasses.is_dataclass(cls) or not _declares_options(cls),
         f"{cls.__name__} is not a dataclass; its fields are its options",
         advice.DATACLASS,
     )
@@ -168,6 +169,12 @@ def check_declaration(cls: type) -> None:
     for name, capability in misspelt(cls):
         what = "method" if callable(getattr(cls, name)) else "class attribute"
         warnings.warn(f"{cls.__name__} has a {what} `{name}`; did you mean `{capability}`?", stacklevel=2)
+
+
+def _declares_options(cls: type) -> bool:
+    """Whether a class has what would be fields of a dataclass, or an `__init__` of its own."""
+    annotations = inspect.get_annotations(cls).values()  # classes, or texts
+    return "__init__" in vars(cls) or any("ClassVar" not in str(annotation) for annotation in annotations)
 
 
 def misspelt(cls: type) -> list[tuple[str, str]]:
@@ -208,26 +215,7 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
     Its rows must be such as a run accepts: the mean of the evidence of images is the aggregate. The explanation and
     batch must hold what the metric needs.
     """
-    cls = type(metric)
-    expect(
-        isinstance(metric, Metric),
-        f"{cls.__name__} is no partbench.Metric; derive it from that class",
-        advice.METRIC_BASE,
-    )
-    for name in ("name", "higher_is_better"):
-        expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`", advice.ABSENT)
-    expect(
-        metric.of in VALUE_OF,
-        f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}",
-        advice.METRIC_OF,
-    )
-    expect(
-        metric.images in FED,
-        f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}",
-        advice.METRIC_IMAGES,
-    )
-    expect_docstring(cls)
-    check_needs(metric)
+    _check_metric_declaration(metric)
     if isinstance(metric, ImageMetric):
         check_readings(copy.deepcopy(metric), batch, explanation, outputs)
     whole, single = copy.deepcopy(metric), copy.deepcopy(metric)
@@ -250,15 +238,42 @@ def check_metric(metric: Metric, batch: Batch, explanation: Explanation, outputs
             f"{name} is {value:.6g} for the batch, {other:.6g} image by image",
             advice.IMAGE_BY_IMAGE,
         )
-        low, high = metric.bounds
-        if "@" not in name and not np.isnan(value):
-            expect(
-                low - 1e-6 <= value <= high + 1e-6,
-                f"{name} is {value:.6g}, outside its bounds {metric.bounds}",
-                advice.BOUNDS,
-            )
-        if np.isnan(value) and "@" not in name:
-            warnings.warn(f"{name} has no value on the images tried: all are NaN", stacklevel=2)
+        if "@" not in name:
+            _check_bounds(name, value, metric.bounds)
+
+
+def _check_metric_declaration(metric: Metric) -> None:
+    """What a metric says of itself: its class attributes, its docstring, its needs."""
+    cls = type(metric)
+    expect(
+        isinstance(metric, Metric),
+        f"{cls.__name__} is no partbench.Metric; derive it from that class",
+        advice.METRIC_BASE,
+    )
+    for name in ("name", "higher_is_better"):
+        expect(hasattr(cls, name), f"metric {cls.__name__} has no class attribute `{name}`", advice.ABSENT)
+    expect(
+        metric.of in VALUE_OF,
+        f"{cls.__name__}.of is '{metric.of}', expected one of {', '.join(VALUE_OF)}",
+        advice.METRIC_OF,
+    )
+    expect(
+        metric.images in FED,
+        f"{cls.__name__}.images is '{metric.images}', expected one of {', '.join(FED)}",
+        advice.METRIC_IMAGES,
+    )
+    expect_docstring(cls)
+    check_needs(metric)
+
+
+def _check_bounds(name: str, value: float, bounds: tuple[float, float]) -> None:
+    """A value within bounds; a warning where there is none."""
+    if np.isnan(value):
+        warnings.warn(f"{name} has no value on the images tried: all are NaN", stacklevel=3)
+        return
+    low, high = bounds
+    inside = low - 1e-6 <= value <= high + 1e-6
+    expect(inside, f"{name} is {value:.6g}, outside its bounds {bounds}", advice.BOUNDS)
 
 
 def check_readings(metric: ImageMetric, batch: Batch, explanation: Explanation, outputs: PerformerOutputs) -> None:

@@ -30,9 +30,7 @@ def test_chosen_images_show_the_category_and_are_spread_over_the_split(tmp_path:
     assert choose_images(task, 1000) == positive
 
 
-def test_a_category_without_test_images_is_refused_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_category_without_test_images_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = toy_task(tmp_path)
     labels = task.labels("test")
     monkeypatch.setattr(task.dataset.test, "labels", labels[~task.positive(labels)][:1].expand(len(labels)))

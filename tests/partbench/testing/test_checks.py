@@ -237,10 +237,21 @@ def test_an_explainer_that_does_not_apply_passes(task: Task) -> None:
 
 
 def test_declarations_are_checked() -> None:
-    class NoDataclass(Explainer):
-        """Has no options."""
+    class NoOptions(Explainer):
+        """Has none, and so need not be a dataclass."""
 
-        name = "no_dataclass"
+        name: ClassVar[str] = "no_options"
+
+    class NoDataclass(NoOptions):
+        """Has an annotation, which is no option."""
+
+        side: int = 8
+
+    class OwnArguments(NoOptions):
+        """Takes arguments, which are no options."""
+
+        def __init__(self, side: int = 8) -> None:
+            self.side = side
 
     @dataclass
     class NotJson(Sums):
@@ -248,8 +259,10 @@ def test_declarations_are_checked() -> None:
 
         option: Any = field(default_factory=object)
 
-    with pytest.raises(ContractError, match="is not a dataclass"):
-        check_declaration(NoDataclass)
+    check_declaration(NoOptions)
+    for cls in (NoDataclass, OwnArguments):
+        with pytest.raises(ContractError, match="is not a dataclass"):
+            check_declaration(cls)
     with pytest.raises(ContractError, match="options must be plain values"):
         check_declaration(NotJson)
     undocumented = type("Undocumented", (Sums,), {"__doc__": None})

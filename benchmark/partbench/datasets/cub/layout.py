@@ -92,10 +92,10 @@ class CubFolder:
             expected = f"{number:03d}.{SPECIES[number - 1]}" if 1 <= number <= len(SPECIES) else "1 to 200"
             if name != expected:
                 raise InputError(f"{path} line {line}: class {number} is {name!r}, expected {expected}; {AGAIN}")
-        there = [n + 1 for n in range(len(SPECIES)) if (self.root / PHOTOS / folder_of(n + 1)).is_dir()]
-        for number in (number for number in there if number not in numbers):
-            raise InputError(f"{path} has no line for {folder_of(number)}, a folder of {PHOTOS}/; {AGAIN}")
-        found = there
+        found = [n for n in range(1, len(SPECIES) + 1) if (self.root / PHOTOS / folder_of(n)).is_dir()]
+        if unlisted := set(found).difference(numbers.tolist()):
+            folder = folder_of(min(unlisted))
+            raise InputError(f"{path} has no line for {folder}, a folder of {PHOTOS}/; {AGAIN}")
         if not found:
             raise InputError(f"{self.root / PHOTOS} has no folder of a species, such as {names[0]}/; copy it again")
         return found

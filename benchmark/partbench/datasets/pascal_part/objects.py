@@ -71,7 +71,7 @@ def read_animals(files: Mapping[str, Path]) -> Animals:
     """The animals of .mat files by the name of their photograph.
 
     They are read once: the cache holds what was found in files of this content. Raises InputError naming the file that
-    is broken; warns of parts that the animal should not have.
+    is broken; warns of parts that are not used: that the animal should not have, has twice, or has outside of it.
     """
     contents = {name: path.read_bytes() for name, path in files.items()}
     known = hashlib.sha256(f"pascal_part {READING} {LEAST_AREA}".encode())
@@ -90,7 +90,7 @@ def read_animals(files: Mapping[str, Path]) -> Animals:
 
 
 def _read(files: Mapping[str, Path], contents: Mapping[str, bytes]) -> tuple[list[Animal], str]:
-    """The animals of all files, and what in them has no place in the merges."""
+    """The animals of all files, and what in them is not used."""
     strange: Counter[str] = Counter()
     with MatlabProcess() as process:
         found = [
@@ -98,8 +98,8 @@ def _read(files: Mapping[str, Path], contents: Mapping[str, bytes]) -> tuple[lis
             for name, path in files.items()
             for animal in _animals_of(name, MatFile(path, contents[name], process), strange)
         ]
-    remark = f"{strange.total()} parts that such an animal should not have, first {next(iter(strange), '')}"
-    return found, remark if strange else ""
+    remark = f"{strange.total()} parts that the animal should not have, has twice, or has outside of it, first "
+    return found, f"{remark}{next(iter(strange))}" if strange else ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Animal:
 
 
 def _animals_of(name: str, file: MatFile, strange: Counter[str]) -> list[Animal]:
-    """The animals of a file that are large enough; `strange` counts parts that have no place in the merges."""
+    """The animals of a file that are large enough; `strange` counts parts that are not used."""
     of = file.texts(ANNO, "imname")
     if of != [name]:
         raise InputError(f"{file.path} is of {' '.join(of)[:60] or 'no image'}, expected {name}; copy it again")

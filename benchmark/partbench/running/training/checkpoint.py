@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from partbench.errors import InputError
+from partbench.performers.weight_digest import weight_digest
 from partbench.whole_files import write_whole
 
 FILE, DIGEST = "checkpoint.safetensors", "sha256"
@@ -64,11 +64,7 @@ class Checkpoint:
 
 def _digest(tensors: State, metadata: Mapping[str, str]) -> str:
     """The SHA-256 of tensors and texts: safetensors would take a flipped bit for another weight."""
-    known = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name, value in sorted(tensors.items()):
-        known.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-        known.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return known.hexdigest()
+    return weight_digest(dict(sorted(tensors.items())), json.dumps(metadata, sort_keys=True))
 
 
 def _expect_same(folder: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
