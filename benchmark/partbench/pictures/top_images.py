@@ -56,8 +56,13 @@ def has_filters(explanation: Explanation) -> bool:
 
 
 def top_images(task: Task, explainer: Explainer, count: int) -> TopImages:
-    """Of each filter the test images of the explained category that activate it most, found in one pass."""
+    """Of each filter the test images of the explained category that activate it most, found in one pass.
+
+    Raises NotApplicable where there are no such images or no filters.
+    """
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten()
+    if not len(rows):
+        raise NotApplicable(f"{task.name} has no test image of its category")
     kept: TopImages | None = None
     for some, batch in zip(rows.split(BATCH), task.batches("test", BATCH, rows.tolist()), strict=True):
         explanation = task.explain(explainer, batch)

@@ -79,7 +79,8 @@ class View:
 def view(workbench: Workbench, task: Task, explainer: Explainer, indices: Sequence[int] | None = None) -> View:
     """A view of a fitted explainer on these test images, by default four.
 
-    Images that the dataset does not give at the size to draw at are drawn at their own.
+    Images that the dataset does not give at the size to draw at are drawn at their own. Raises InputError where none
+    are named and there are none of the explained category.
     """
     try:
         display = workbench.resized(task, max(task.dataset.size, DISPLAY))
@@ -89,8 +90,13 @@ def view(workbench: Workbench, task: Task, explainer: Explainer, indices: Sequen
 
 
 def choose_images(task: Task, count: int) -> list[int]:
-    """Test images of the explained category, evenly spaced over the split; those whose parts are known come first."""
+    """Test images of the explained category, evenly spaced over the split; those whose parts are known come first.
+
+    Raises InputError if there are none.
+    """
     rows = torch.nonzero(task.positive(task.labels("test"))).flatten().tolist()
+    if not rows:
+        raise InputError(f"{task.name} has no test image of its category; `bench show --image INDEX` draws others")
     candidates = spaced(rows, 4 * count)
     batch = task.dataset.test.batch(candidates)
     known = [row for row, parts in zip(candidates, has_parts(batch), strict=True) if parts]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from partbench.errors import in_one_line
+from partbench.errors import InputError, in_one_line
 from partbench.opening import Workbench
 from partbench.plugin.dataset import Progress
 from partbench.plugin.explainer import Explainer
@@ -117,6 +117,8 @@ def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, expla
     try:
         with unchanged(task.performer):
             drawn = draw_pictures(workbench, task, explainer, path)
+    except InputError as error:  # such as for lack of test images
+        notes.append(f"no pictures: {error}")
     except BaseException as error:  # such as of a head() that raises, or exits
         print_traceback(error)
         notes.append(f"no pictures, {in_one_line(error)}")

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from toys import toy_task
 
-from partbench import Explanation
+from partbench import Explanation, InputError, NotApplicable
 from partbench.pictures.sheet import Sheet, caption, draw_parts, draw_sheet, explain_sheet, order_concepts, save
 from partbench.pictures.tiles import Tile
+from partbench.pictures.top_images import top_images
 from partbench.pictures.view import View, choose_images
 from partbench.registry import load
 from partbench.running.cell import fit
@@ -27,6 +28,16 @@ def test_chosen_images_show_the_category_and_are_spread_over_the_split(tmp_path:
     assert set(chosen) <= set(positive)
     assert (chosen[0], chosen[-1]) == (positive[0], positive[-1])
     assert choose_images(task, 1000) == positive
+
+
+def test_a_category_without_test_images_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = toy_task(tmp_path)
+    labels = task.labels("test")
+    monkeypatch.setattr(task.dataset.test, "labels", labels[~task.positive(labels)][:1].expand(len(labels)))
+    with pytest.raises(InputError, match=f"{task.name} has no test image of its category; `bench show --image INDEX`"):
+        choose_images(task, 4)
+    with pytest.raises(NotApplicable, match="no test image of its category"):
+        top_images(task, None, 4)
 
 
 def test_images_whose_parts_are_known_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

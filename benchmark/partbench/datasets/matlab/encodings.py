@@ -143,8 +143,11 @@ class Version5:
         if not found:
             raise Refused(f"has no {path[0]}")
         for depth, step in enumerate(path[1:], 1):
-            records = [record for node in found for record in _records(node, path[:depth])]
-            found = records[step : step + 1] if isinstance(step, int) else [_field(r, step, path) for r in records]
+            arrays = [_records(node, path[:depth]) for node in found]
+            if isinstance(step, int):
+                found = _element(arrays, step)
+            else:
+                found = [_field(record, step, path) for array in arrays for record in array]
         return [np.asarray(node) for node in found]
 
     def column(self, variable: str, field: str) -> list[Any]:
@@ -205,13 +208,22 @@ class Hdf5:
         return [self._h5.h5r.dereference(reference, self._file) for reference in self._h5.Dataset(node)[()].ravel()]
 
 
-def _records(node: ndarray, path: Steps) -> list[Any]:
+def _records(node: ndarray, path: Steps) -> ndarray:
     """The elements of a struct array; none of an empty array of any type, which is what MATLAB writes for none."""
     node = np.asarray(node)
     _check_size(node.shape)
     if node.size and not node.dtype.names:
         raise Refused(f"has {_shown(node)} as {_dotted(path)}, expected a struct")
-    return list(node.ravel()) if node.size else []
+    return node.ravel()
+
+
+def _element(arrays: Sequence[ndarray], number: int) -> list[Any]:
+    """The element of that number, counted from 0 over all arrays; none where they have fewer."""
+    for array in arrays:
+        if number < len(array):
+            return [array[number]]
+        number -= len(array)
+    return []
 
 
 def _field(record: Any, name: str, path: Steps) -> ndarray:

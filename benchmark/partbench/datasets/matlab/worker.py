@@ -4,7 +4,7 @@ It reads requests from stdin, one line of JSON each. {"bytes": n} is followed by
 place of the one before; [method, *arguments] calls a method of `MatContent`. Each call is answered on stdout by a line
 of JSON: {"bytes": n} and n bytes of an npz file, the arrays' `shapes` (a, 2) and their `numbers` one after another;
 {"texts": [...]}; {"refused": why} for content that is not as expected; {"broken": why} for what the libraries raise of
-damaged bytes. The process ends when stdin does, or by the system when it has used `MOST_SECONDS` of CPU time.
+damaged bytes. The process ends when stdin does, or by the system when one file has taken `MOST_SECONDS` of CPU time.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     for line in requests:
         request = json.loads(line)
         if isinstance(request, dict):
+            limit_time()
             file = MatContent(requests.read(request["bytes"]))
             continue
         head, data = answer(file, *request)
@@ -68,12 +69,20 @@ def packed(arrays: Sequence[Shaped[ndarray, "r c"]]) -> bytes:
     return file.getvalue()
 
 
-def limit_itself() -> None:
-    """Limit memory and CPU time, where the system can."""
+def limit_time() -> None:
+    """Limit the CPU time from now on, where the system can: thousands of files together may take any."""
+    with suppress(ImportError, OSError, ValueError):  # Windows; a lower limit of whoever started the process
+        import resource
+
+        used, (_, most) = resource.getrusage(resource.RUSAGE_SELF), resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + MOST_SECONDS, most))
+
+
+def limit_memory() -> None:
+    """Limit the memory, where the system can, and write no core files."""
     with suppress(ImportError, OSError, ValueError):  # Windows; macOS, which has no limit of memory
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + MOST_MEMORY
@@ -86,7 +95,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not mix with the answers
-    limit_itself()
+    limit_memory()
     with suppress(BrokenPipeError):
         serve(sys.stdin.buffer, answers)
     os._exit(0)  # no destructors over what a damaged file may have left in memory

@@ -58,7 +58,7 @@ class PascalPartFolder:
         if not known:
             raise InputError(f"{self.annotations} has no annotations, such as 2008_000008.mat; copy it again")
         if len(known) < len(files):
-            first = next(path.name for path in files if path not in known.values())
+            first = next(path.name for path in files if known.get(path.stem) != path)
             text = f"{len(files) - len(known)} files that are no annotations, first {first}; they are not used"
             warnings.warn(f"pascal_part: {self.annotations} has {text}", stacklevel=2)
         if len(known) < ANNOTATED:

@@ -53,6 +53,8 @@ class PlacesSet(ImageSet):
     Masks are of the objects `parts`, by label; None where the photographs are those of Places365, which has none.
     """
 
+    thread_safe: bool = True
+
     def __init__(self, found: Found, labels: Sequence[int], parts: dict[str, int], size: int) -> None:
         self.photos, self.size, self.parts = found.photos, size, parts
         self.release: Release | None = None if isinstance(found.source, Places365) else found.source

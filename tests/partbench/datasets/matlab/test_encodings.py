@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 
 import h5py
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy.io import savemat
 from tiny_folder import bndbox, write_v5, write_v73
 
-from partbench.datasets.matlab.encodings import MOST, MatContent, Refused
+from partbench.datasets.matlab.encodings import MOST, MatContent, Refused, Version5
 
 
 def test_of_several_objects_in_one_row_the_first_gives_the_box(tmp_path: Path):
@@ -76,6 +77,16 @@ def test_texts_and_planes_are_those_of_all_elements_or_of_the_numbered_one(tmp_p
     planes = content.planes(["anno", "objects", "mask"])
     assert [plane.tolist() for plane in planes] == [[[1, 0], [0, 1]], [], [[1, 1, 1]]]
     assert {plane.dtype for plane in planes} == {np.dtype(np.uint8)}
+
+
+def test_a_numbered_element_is_found_without_a_look_at_the_others(tmp_path: Path):
+    savemat(tmp_path / "anno.mat", {"anno": NESTED})
+    version5 = Version5((tmp_path / "anno.mat").read_bytes())
+    version5.variables["anno"] = objects = np.empty((1, 200_000), [("class", object)])
+    objects["class"] = np.array("cat")
+    start = process_time()
+    assert [version5.nodes(["anno", number, "class"]) for number in range(100_000, 100_300)] == [["cat"]] * 300
+    assert process_time() - start < 0.5  # looks at all take seconds
 
 
 @pytest.mark.parametrize(

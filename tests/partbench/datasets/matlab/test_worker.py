@@ -7,12 +7,13 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny_folder import WRITERS, column
 
 from partbench.datasets.matlab.encodings import MatContent
-from partbench.datasets.matlab.worker import answer, serve
+from partbench.datasets.matlab.worker import MOST_SECONDS, answer, serve
 
 SCRIPT = """
 import sys
@@ -22,7 +23,7 @@ from partbench.datasets.matlab.encodings import MatContent
 content = Path(sys.argv[1]).read_bytes()
 import scipy.io
 worker.MOST_MEMORY = int(sys.argv[2])
-worker.limit_itself()
+worker.limit_memory()
 print(worker.answer(MatContent(content), "values", "truth", "centre")[0])
 """
 
@@ -62,3 +63,14 @@ def test_each_call_is_answered_for_the_file_before_it(tmp_path: Path) -> None:
         answers.read(found[-1].get("bytes", 0))
     assert found[1] == {"refused": "has no truth(i).b"}
     assert found[0] == found[2]
+
+
+def test_a_file_may_take_as_long_after_ten_thousand_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_utime=5000.0, ru_stime=20.0))
+    try:
+        serve(io.BytesIO(b'{"bytes": 0}\n'), io.BytesIO())
+        assert resource.getrlimit(resource.RLIMIT_CPU) == (5020 + MOST_SECONDS, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, before)

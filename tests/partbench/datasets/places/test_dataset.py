@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -47,6 +48,20 @@ def test_every_form_of_ade20k_gives_the_same_images_and_masks(form: str, tmp_pat
     codes = scene.codes()[np.ix_(rows.astype(int), columns.astype(int))]
     for name, code in {"wall": 1, "floor": 4, "bed": 8, "table": 15}.items():
         assert np.array_equal(batch.masks[0, PARTS.index(name)].numpy(), codes == code), name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_threads_read_the_same_images_and_masks(form: str, tmp_path: Path) -> None:
+    FORMS[form](tmp_path)
+    alone, shared = (Places(tmp_path, 24).train for _ in range(2))
+    shared._memory.limit = 3000  # of some images: the others are read again
+    rows = [[i % 9, (i + 4) % 9, i % 9] for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(shared.batch, rows))
+    for some, batch in zip(rows, found, strict=True):
+        expected = alone.batch(some)
+        assert torch.equal(batch.pixels, expected.pixels)
+        assert torch.equal(batch.masks, expected.masks)
 
 
 def test_masks_lie_on_the_pixels_of_their_objects(tmp_path: Path) -> None:
