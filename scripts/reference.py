@@ -47,6 +47,7 @@ ORDINARY = ("network=ordinary",)
 MASKED = ("gradient=exact", "mask=true", "mask_after_pool=true", "rho=1")
 TRAINED = REPOSITORY / "performers" / "resnet18_fauna"
 TRAINING = ("fauna/multi", "--network", "torchvision:resnet18,size=64", "--weights", "random")
+PAGES = "pages of them: `bench leaderboard --site`, scripts/reference_cells.py, reproduction.py, readme.py"
 MASK_ALONE = ("loss=false", "mask=true", "mask_after_pool=true")
 
 
@@ -256,12 +257,13 @@ def run_parts(parts: Sequence[Part], given: argparse.Namespace) -> int:
         failed = failed or code
         if given.commit:
             _commit(given.results, part.title)
+    print(f"results are in {given.results}; {PAGES}")
     return failed
 
 
 def command(part: Part, given: argparse.Namespace) -> list[str]:
     """The `bench run` of a part."""
-    words = [sys.executable, "-m", "partbench", "run", "--no-pictures", "--results", str(given.results)]
+    words = [sys.executable, "-m", "partbench", "run", "--no-pictures", "--no-pages", "--results", str(given.results)]
     words += ["--jobs", str(given.jobs), "--device", given.device]
     words += ["--data-root", str(given.data_root)] if given.data_root else []
     words += ["--plugin", str(TRAINED)] if part.trained else []

@@ -90,6 +90,7 @@ def test_a_part_is_planned_run_and_then_done(
     assert " 1.0 min  mean_logit on fauna/multi:bird\n1 parts, about 1.0 min" in printed
     assert reference.main(given) == 0
     assert load_results(tmp_path / "results")["explainer"].unique().tolist() == ["mean_logit"]
+    assert not (tmp_path / "leaderboards").exists()
     capfd.readouterr()
     assert reference.main([*given, "--plan"]) == 0
     assert "done  mean_logit on fauna/multi:bird" in capfd.readouterr().out

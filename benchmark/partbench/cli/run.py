@@ -39,6 +39,7 @@ class RunOptions:
     metrics: Sequence[str]
     overwrite: bool
     pictures: bool
+    pages: bool
     time_limit: float
     memory_limit: float | None
     dry_run: bool
@@ -109,6 +110,11 @@ class RunOptions:
 )
 @click.option("--overwrite", is_flag=True, help="Run finished cells again.")
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="Draw the explanations of new cells.")
+@click.option(
+    "--pages/--no-pages", default=True, show_default=True,
+    help="Write the pages of the leaderboards at the end. Before many runs of one folder: `bench leaderboard` after"
+    " the last takes less time.",
+)  # fmt: skip
 @engine_options
 @time_limit_option("A cell that takes longer fails.")
 @click.option(
@@ -163,7 +169,7 @@ def run(**given: Any) -> None:
         for outcome in engine.run(plan):
             display.cell(outcome)
             outcomes.append(outcome)
-    written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path}
+    written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path and asked.pages}
     pages = write_pages_of(asked.results, written) if written else []
     print_summary(display, _in_order(plan, outcomes), plan.metrics, asked.as_json)
     display.pages(pages)

@@ -81,8 +81,8 @@ def test_over_how_many_parts_maps_spread_is_not_told_by_data_with_two(dataset: s
             cells(name, lambda t, s, spread=spread: {"locality": spread + 0.001 * s, "alive": 4.0, **WELL},
                   dataset=dataset)]  # fmt: skip
     found = line(rows, "srae-excitation-locality", f"{dataset}/multi:*")
-    assert found["verdict"] == verdict
-    assert ("2 parts" in found["lacks"]) == (dataset == "animal_part")
+    assert found.verdict == verdict
+    assert ("2 parts" in found.lacks) == (dataset == "animal_part")
 
 
 def test_the_claimed_direction_may_be_the_worse_one() -> None:
