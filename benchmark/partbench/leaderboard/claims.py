@@ -18,7 +18,7 @@ from partbench.leaderboard.claims_on_boards import CLAIM, READING, ClaimOnBoard,
 from partbench.leaderboard.claims_stated import Printed, lacking_parts, printed, stated
 from partbench.leaderboard.current import current
 from partbench.leaderboard.judged import Judged, judged
-from partbench.leaderboard.ledger_line import LedgerLine
+from partbench.leaderboard.ledger_line import NOT_RUN, LedgerLine
 from partbench.leaderboard.standings import standings_of
 
 
@@ -47,9 +47,13 @@ def _line(asked: ClaimOnBoard, found: ClaimEvidence) -> LedgerLine:
     numbers = printed(claim, dataset_of(board)) or printed(claim)
     checks, failed = found.checks(board, labels)
     line = LedgerLine(asked, numbers, number, setting=_near(asked, numbers, found), checks=checks)
+    if number is None and asked.lacks:
+        return replace(line, lacks=asked.lacks)
     if number is None:
-        run = "" if asked.lacks else command(filter(None, labels), board)
-        return replace(line, lacks=asked.lacks or _lacks(asked, found), command=run)
+        absent = [name for name in labels if name and (board, name) not in found.ran]
+        lacks = f"not run: {', '.join(absent)}" if absent else _lacks(asked, found)
+        verdict = NOT_RUN if absent else line.verdict
+        return replace(line, lacks=lacks, command=command(filter(None, labels), board), verdict=verdict)
     return replace(
         line,
         lacks=asked.lacks or lacking_parts(claim, dataset_of(board)) or failed,
@@ -91,8 +95,6 @@ def _near(asked: ClaimOnBoard, numbers: Printed | None, found: ClaimEvidence) ->
 
 
 def _lacks(asked: ClaimOnBoard, found: ClaimEvidence) -> str:
-    """Why nothing was measured."""
+    """Why there is no number although all explainers were run."""
     names = [name for name in (asked.label, asked.other) if name]
-    if absent := [name for name in names if (asked.board, name) not in found.ran]:
-        return f"not run: {', '.join(absent)}"
     return found.why(asked.board, names, asked.claim.metric) or "no images on which both have a value"

@@ -16,6 +16,7 @@ from partbench.leaderboard.verdicts import NOT_COMPARABLE, UNDECIDED
 
 HOLDS, FAILS, NOT_REPRODUCED = "holds", "does not", "setting not reproduced"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, NOT_COMPARABLE, NOT_REPRODUCED)
+NOT_RUN = "not run"  # of lines without a number
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class LedgerLine:
     the board is to the paper. lacks: why nothing is concluded. command: how to measure what was not run. checks:
     whether networks and losses work here. floors: which explainers are not surely better than every floor. defaults:
     what default options give on the same tasks, NaN for lines of default options. seeds: separated by spaces. cells:
-    the files of results. verdict: one of `VERDICTS`. p_adjusted: by Holm's method over the claims that can be tested,
-    or over the lines of other roles, lines of one seed apart; NaN where nothing is tested. size: how the interval of an
-    effect that holds compares with the published range.
+    the files of results. verdict: one of `VERDICTS`, or `NOT_RUN`. p_adjusted: by Holm's method over the claims that
+    can be tested, or over the lines of other roles, lines of one seed apart; NaN where nothing is tested. size: how the
+    interval of an effect that holds compares with the published range.
     """
 
     asked: ClaimOnBoard

@@ -12,7 +12,7 @@ from partbench.leaderboard.claims import ledger
 from partbench.leaderboard.claims_measured import MeasuredClaim
 from partbench.leaderboard.claims_on_boards import command
 from partbench.leaderboard.claims_stated import Printed, stated
-from partbench.leaderboard.ledger_line import VERDICTS, LedgerLine, ledger_table
+from partbench.leaderboard.ledger_line import NOT_RUN, VERDICTS, LedgerLine, ledger_table
 
 Rows = list[dict[str, Any]]
 WELL = {"balanced_accuracy": 0.9}
@@ -99,7 +99,7 @@ def test_without_an_effect_nothing_is_said() -> None:
 
 def test_a_claim_without_results_tells_the_command_that_makes_them() -> None:
     found = line([])
-    assert (found.verdict, found.lacks) == ("setting not reproduced", f"not run: interp_cnn, {ORDINARY}")
+    assert (found.verdict, found.lacks) == ("not run", f"not run: interp_cnn, {ORDINARY}")
     assert found.command == (
         "bench run --plugin interp_cnn --plugin top_conv -o top_conv.network=ordinary --task 'fauna/*'"
         " --seed 0 --seed 1 --seed 2"
@@ -138,7 +138,7 @@ def test_every_claim_has_a_line_and_no_two_lines_share_an_id() -> None:
         table = ledger_table(ledger(*planted(rows)))
         assert set(table["claim"]) == {claim.id for claim in stated().claims}
         assert table["id"].is_unique
-        assert set(table["verdict"]) <= set(VERDICTS)
+        assert set(table["verdict"]) <= {*VERDICTS, NOT_RUN}
 
 
 def test_the_setting_tells_how_near_it_is() -> None:
