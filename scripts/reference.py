@@ -118,7 +118,8 @@ def _variants() -> Iterator[Part]:
     yield Part(ADDITIVE, ("fauna/*",), (0,), ("bias=zero",), variant=True)
     yield Part(("srae",), ("animal_part/multi:*", "fauna_species/multi:*"), THREE, ("profile=released",), variant=True)
     weaker = ("beta=0.3", "eta=0.1")  # the paper tunes both weights of eq. 5
-    yield Part(("srae",), ("cub/multi:*", "fauna_species/multi:*"), THREE, weaker, variant=True)
+    tried = ("cub/multi:*", "fauna_species/multi:*", "animal_part/multi:*", f"fauna/multi:*@{TRAINED.name}")
+    yield Part(("srae",), tried, THREE, weaker, variant=True)
     for options in (MASKED, MASK_ALONE):
         yield replace(one, tasks=("animal_part/*",), options=options)
     every = ("animal_part/*", "animal_part/multi", "fauna/multi")

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from partbench.leaderboard.sources import Sources
 from partbench.results.cell_file import read_table
 from partbench.results.reference.cells import FILES, FINGERPRINT, FOLDER, KEPT, Reference
 from partbench.results.schema import Cell
@@ -29,8 +28,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 
 def test_the_files_hold_what_the_script_makes_of_the_results(script: types.ModuleType) -> None:
     """All aggregates, and the evidence of two cells of each dataset."""
-    results, reference, none = load_results(REPOSITORY / "results"), Reference.load(), pd.DataFrame()
-    rows = script.chosen(Sources(results, none, none))
+    results, reference = load_results(REPOSITORY / "results"), Reference.load()
+    rows = script.chosen(results)
     key = ["cell", "metric"]
     expected, found = (table.sort_values(key).reset_index(drop=True) for table in (rows, reference.rows))
     pd.testing.assert_frame_equal(found[list(KEPT)], expected, check_dtype=False, check_categorical=False)

@@ -43,10 +43,10 @@ from partbench.results.sealed import Damaged, sealed, write_sealed
 from partbench.results.submission_history import COLUMN, REFERENCE, statuses
 from partbench.whole_files import writing
 
-# An eighth smaller than with `unit` in codes and the bytes of numbers split: ids of images repeat in the same order,
-# metric after metric. Statistics cost more than they save.
+# A fifth smaller than zstd with `unit` in codes and the bytes of numbers split: ids of images repeat in the same order,
+# metric after metric. It takes a sixth of a second a cell, and is read as quickly. Statistics cost more than they save.
 COMPACT: dict[str, Any] = {
-    "compression": "zstd", "compression_level": 19, "use_dictionary": [name for name in TEXTS if name != "unit"],
+    "compression": "brotli", "compression_level": 11, "use_dictionary": [name for name in TEXTS if name != "unit"],
     "write_statistics": False,
 }  # fmt: skip
 
