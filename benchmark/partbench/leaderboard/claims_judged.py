@@ -19,7 +19,7 @@ def with_verdicts(lines: Sequence[LedgerLine]) -> list[LedgerLine]:
     Claims are adjusted together, and so are lines of other roles; in both, lines of one seed apart.
     """
     told = [_tested(line, p) for line, p in zip(lines, _adjusted(lines), strict=True)]
-    told = [_unless_one_training(line) for line in _unless_options_hold(told)]
+    told = [_unless_one_training(line) for line in _unless_options_differ(told)]
     return [replace(line, size=_size(line)) for line in told]
 
 
@@ -46,16 +46,17 @@ def _tested(line: LedgerLine, p: float) -> LedgerLine:
     return replace(line, p_adjusted=p, verdict={1: HOLDS, -1: FAILS}.get(sure, UNDECIDED))
 
 
-def _unless_options_hold(lines: Sequence[LedgerLine]) -> list[LedgerLine]:
-    """A claim that holds with other options of the method depends on the setting: nothing is said against it."""
-    held: dict[tuple[str, str], list[str]] = {}
+def _unless_options_differ(lines: Sequence[LedgerLine]) -> list[LedgerLine]:
+    """A claim that other options of the method bring to its side depends on the setting: nothing is said against it."""
+    differing: dict[tuple[str, str], list[str]] = {}
     for line in lines:
-        if line.role == OPTION and line.verdict == HOLDS:
-            held.setdefault((line.claim.id, line.board), []).append(line.explainer)
+        if line.role == OPTION and line.measured and not line.lacks and line.measured.direction > 0:
+            sure = "surely" if line.verdict == HOLDS else "not surely"
+            differing.setdefault((line.claim.id, line.board), []).append(f"{line.explainer}, {sure}")
 
     def told(line: LedgerLine) -> LedgerLine:
-        names = held.get((line.claim.id, line.board), []) if _fails(line) else []
-        lacks = f"it depends on options, and holds with {', '.join(names)}"
+        names = differing.get((line.claim.id, line.board), []) if _fails(line) else []
+        lacks = f"it depends on options; on the claimed side: {'; '.join(names)}"
         return replace(line, verdict=NOT_REPRODUCED, lacks=lacks) if names else line
 
     return [told(line) for line in lines]
