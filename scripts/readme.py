@@ -27,9 +27,8 @@ import pandas as pd
 
 from partbench.cli.closing import closing, print_closing
 from partbench.leaderboard.claims_on_boards import CLAIM, OPTION
-from partbench.leaderboard.claims_stated import PublishedClaim
 from partbench.leaderboard.current import ABLATION
-from partbench.leaderboard.ledger_line import FAILS, HOLDS, NOT_REPRODUCED, LedgerLine
+from partbench.leaderboard.ledger_line import FAILS, HOLDS, NOT_REPRODUCED, LedgerLine, by_claim
 from partbench.leaderboard.markdown import escape, grid, number
 from partbench.leaderboard.sources import Sources
 from partbench.results.store import load_results
@@ -152,19 +151,13 @@ def findings(ledger: Sequence[LedgerLine]) -> str:
 def _finding(place: int, lines: Sequence[LedgerLine]) -> str:
     """Claims of one paper, each with its boards below it."""
     blocks = []
-    for claim, of in _by_claim(lines).items():
+    for of in by_claim(lines):
+        claim = of[0].claim
         source = f"{escape(PAPERS[claim.paper])}, {escape(claim.source)}"
         by_board = sorted(of, key=attrgetter("board"))
         head = f"*{escape(claim.says)}* ({source}; {_compared(by_board[0])})."
         blocks.append("\n".join([head, *(f"- {_measured(line)}" for line in by_board)]))
     return f"{place}. " + textwrap.indent("\n\n".join(blocks), "   ").lstrip()
-
-
-def _by_claim(lines: Sequence[LedgerLine]) -> dict[PublishedClaim, list[LedgerLine]]:
-    found: dict[PublishedClaim, list[LedgerLine]] = {}
-    for line in lines:
-        found.setdefault(line.claim, []).append(line)
-    return found
 
 
 def _compared(line: LedgerLine) -> str:
@@ -192,8 +185,8 @@ def _tried(ledger: Sequence[LedgerLine], lines: Sequence[LedgerLine]) -> str:
     open_claims = {line.claim for line in lines if line.verdict in AGAINST}
     tried = [line for line in ledger if line.claim in open_claims and line.role in (OPTION, ABLATION)]
     told = [
-        f"- {escape(claim.says)}: {sum(line.verdict == HOLDS for line in of)} of {len(of)} on {_boards(of)}."
-        for claim, of in _by_claim(tried).items()
+        f"- {escape(of[0].claim.says)}: {sum(line.verdict == HOLDS for line in of)} of {len(of)} on {_boards(of)}."
+        for of in by_claim(tried)
     ]
     where = "[the ledger](leaderboards/claims.md), *Which settings carry the effect*"
     head = f"Other options of the methods were tried on these claims. Each holds with so many of them ({where}):"

@@ -169,8 +169,8 @@ def run(**given: Any) -> None:
         for outcome in engine.run(plan):
             display.cell(outcome)
             outcomes.append(outcome)
-    written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path and asked.pages}
-    pages = write_pages_of(asked.results, written) if written else []
+    written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path}
+    pages = write_pages_of(asked.results, written) if written and asked.pages else []
     print_summary(display, _in_order(plan, outcomes), plan.metrics, asked.as_json)
     display.pages(pages)
     if any(outcome.failed for outcome in outcomes):

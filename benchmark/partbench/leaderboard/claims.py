@@ -47,13 +47,8 @@ def _line(asked: ClaimOnBoard, found: ClaimEvidence) -> LedgerLine:
     numbers = printed(claim, dataset_of(board)) or printed(claim)
     checks, failed = found.checks(board, labels)
     line = LedgerLine(asked, numbers, number, setting=_near(asked, numbers, found), checks=checks)
-    if number is None and asked.lacks:
-        return replace(line, lacks=asked.lacks)
     if number is None:
-        absent = [name for name in labels if name and (board, name) not in found.ran]
-        lacks = f"not run: {', '.join(absent)}" if absent else _lacks(asked, found)
-        verdict = NOT_RUN if absent else line.verdict
-        return replace(line, lacks=lacks, command=command(filter(None, labels), board), verdict=verdict)
+        return _without_number(line, found)
     return replace(
         line,
         lacks=asked.lacks or lacking_parts(claim, dataset_of(board)) or failed,
@@ -61,7 +56,7 @@ def _line(asked: ClaimOnBoard, found: ClaimEvidence) -> LedgerLine:
         defaults=_defaults(asked, found, number.tasks),
         seeds=found.seeds((board, asked.label, claim.metric), number.tasks),
         cells=found.files(board, labels, claim.metric, number.tasks),
-    )  # fmt: skip
+    )
 
 
 def _measure(asked: ClaimOnBoard, found: ClaimEvidence) -> MeasuredClaim | None:
@@ -94,7 +89,14 @@ def _near(asked: ClaimOnBoard, numbers: Printed | None, found: ClaimEvidence) ->
     return "same data and network" if same else "same data, other network"
 
 
-def _lacks(asked: ClaimOnBoard, found: ClaimEvidence) -> str:
-    """Why there is no number although all explainers were run."""
+def _without_number(line: LedgerLine, found: ClaimEvidence) -> LedgerLine:
+    """A line that was not measured: why, and the command that would do it."""
+    asked = line.asked
+    if asked.lacks:
+        return replace(line, lacks=asked.lacks)
     names = [name for name in (asked.label, asked.other) if name]
-    return found.why(asked.board, names, asked.claim.metric) or "no images on which both have a value"
+    run = command(names, asked.board)
+    if absent := [name for name in names if (asked.board, name) not in found.ran]:
+        return replace(line, lacks=f"not run: {', '.join(absent)}", command=run, verdict=NOT_RUN)
+    why = found.why(asked.board, names, asked.claim.metric) or "no images on which both have a value"
+    return replace(line, lacks=why, command=run)

@@ -107,6 +107,14 @@ class LedgerLine:
         return self.measured.images if self.measured else 0
 
 
+def by_claim(lines: Iterable[LedgerLine]) -> list[list[LedgerLine]]:
+    """The lines of each claim, in order."""
+    found: dict[str, list[LedgerLine]] = {}
+    for line in lines:
+        found.setdefault(line.claim.id, []).append(line)
+    return list(found.values())
+
+
 def ledger_table(lines: Iterable[LedgerLine]) -> pd.DataFrame:
     """The ledger as claims.csv has it, a row per line; numbers are NaN where there is none."""
     return pd.DataFrame([_row(line) for line in lines])

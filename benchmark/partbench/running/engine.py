@@ -191,14 +191,13 @@ def steps_of(cells: Sequence[PlannedCell]) -> tuple[list[Step], dict[str, CellJo
     """
     steps: dict[str, Step] = {}
     jobs = {f"cell {planned.cell.key}": planned.job for planned in cells}
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     for planned in cells:
         for split, before in _activations(planned.group).items():
             if before not in steps:
                 request = {"do": "activations", "job": plain(planned.job), "split": split}
-                after = frozenset(filter(None, [first.get(f"{planned.cell.dataset} {split}")]))
+                after = frozenset({first.setdefault((planned.cell.dataset, split), before)} - {before})
                 steps[before] = Step(before, request, f"preparing {before}", planned.group, after)
-                first.setdefault(f"{planned.cell.dataset} {split}", before)
     for planned in cells:
         name, activations = f"cell {planned.cell.key}", frozenset(_activations(planned.group).values())
         needed = set()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from partbench.leaderboard.claims_measured import MeasuredClaim
 from partbench.leaderboard.claims_on_boards import CLAIM
 from partbench.leaderboard.claims_stated import Printed
-from partbench.leaderboard.ledger_line import LedgerLine
+from partbench.leaderboard.ledger_line import LedgerLine, by_claim
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
 from partbench.results.plain_text import printable
@@ -59,11 +59,7 @@ class Claim:
 
 def claims_of(ledger: Iterable[LedgerLine]) -> list[Claim]:
     """The claims of a ledger, see `leaderboard.claims.ledger`, with default options."""
-    found: dict[str, list[LedgerLine]] = {}
-    for line in ledger:
-        if line.role == CLAIM:
-            found.setdefault(line.claim.id, []).append(line)
-    return [_claim(lines) for lines in found.values()]
+    return [_claim(lines) for lines in by_claim(line for line in ledger if line.role == CLAIM)]
 
 
 def claim_pages(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
