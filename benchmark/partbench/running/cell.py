@@ -190,6 +190,7 @@ def _explain_all(work: Work, scores: Sequence[MetricState]) -> None:
         chunks = [rows[start : start + size] for start in range(0, len(rows) if active else 0, size)]
         for some, batch in zip(chunks, work.task.activation_cache.batches("test", chunks), strict=True):
             _explain_batch(work, some, batch, active)
+            return_freed_memory()  # between large tensors lie small ones: what they free adds up, batch by batch
             done += len(some)
             if work.progress:
                 work.progress("explaining and scoring", done, total)
