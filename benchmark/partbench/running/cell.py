@@ -43,6 +43,7 @@ from partbench.weight_cache import training_allowed
 
 POSITIVE_BATCH = 32
 MIXED_BATCH = 64
+LARGE = 1 << 23  # bytes of the pixels of a batch
 Progress = Callable[[str, int, int], None]
 PartEffects = Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]]
 
@@ -190,7 +191,6 @@ def _explain_all(work: Work, scores: Sequence[MetricState]) -> None:
         chunks = [rows[start : start + size] for start in range(0, len(rows) if active else 0, size)]
         for some, batch in zip(chunks, work.task.activation_cache.batches("test", chunks), strict=True):
             _explain_batch(work, some, batch, active)
-            return_freed_memory()  # between large tensors lie small ones: what they free adds up, batch by batch
             done += len(some)
             if work.progress:
                 work.progress("explaining and scoring", done, total)
@@ -236,6 +236,8 @@ def score_batch(
     outputs = replace(outputs_of(task, batch), part_effects=effects, measured_field=field)
     for score in scores:
         score.update(batch, explanation, outputs)
+        if batch.pixels.nbytes > LARGE:
+            return_freed_memory()  # small tensors lie between those that are freed: holes add up
 
 
 def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
