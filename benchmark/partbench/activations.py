@@ -20,7 +20,7 @@ from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
 from partbench.errors import InputError
 from partbench.half_stored import HalfStored, rounded, stored_precision
-from partbench.nn.torch_setup import return_mapped_memory
+from partbench.nn.torch_setup import return_freed_memory, return_mapped_memory
 from partbench.performer import ROLES, Performer
 from partbench.plugin.dataset import Dataset, ImageSet, Progress, silent
 from partbench.reading import read_batches, read_pixels
@@ -171,6 +171,7 @@ class Activations:
                     np.lib.format.write_array_header_1_0(file, _header(total, block))
                 file.write(block.tobytes())
                 done += len(block)
+                return_freed_memory()
                 self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
         self._check_performer()
         if not done:
