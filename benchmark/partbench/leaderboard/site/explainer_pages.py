@@ -46,7 +46,7 @@ def explainer_pages(
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
-            metrics=_metrics(scores).items(), rows=_rows(data, scores), rivals=_rivals(data, name),
+            metrics=_metrics(scores).items(), ranking=data.ranks, rows=_rows(data, scores), rivals=_rivals(data, name),
             pictures=pictures.get(name, ()), submitted=data.submitted.of(explainer=name),
             distribution=distribution, first_party=distribution == FIRST_PARTY,
         )  # fmt: skip
