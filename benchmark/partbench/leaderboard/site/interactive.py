@@ -58,7 +58,10 @@ class _Numbered:
         }
 
     def _uses(self) -> list[list[int]]:
-        told = {(*self._place(one)[:2], self._site.use(one.metric, one.dataset)) for one in self._scores}
+        told = {
+            (self._boards[one.board], self._metrics[one.metric], self._site.use(one.metric, one.dataset))
+            for one in self._scores
+        }
         return [[board, metric, _USES.index(use)] for board, metric, use in sorted(told) if use in _USES]
 
     def most_compared(self) -> list[int]:

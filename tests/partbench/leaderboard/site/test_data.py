@@ -28,9 +28,8 @@ def test_costs_are_means_over_cells_and_the_most_memory() -> None:
 
 
 def test_verdicts_are_counted_in_metrics_that_rank(evidence: SiteData) -> None:
-    every, pair = evidence.verdicts, ("srae", "nn", "A better")
-    uses = {("locality", "fauna"): "screens only"}
-    assert (every[pair], replace(evidence, uses=uses).verdicts[pair]) == (2, 1)
+    some = replace(evidence, uses={("locality", "fauna"): "screens only"}).verdicts
+    assert evidence.verdicts.total() == 2 * some.total() > 0
 
 
 def test_control_and_bidirectional_characters_are_replaced_or_escaped_before_anything_is_shown() -> None:
