@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from partbench.leaderboard.claims_measured import MeasuredClaim
 from partbench.leaderboard.claims_on_boards import CLAIM
-from partbench.leaderboard.claims_stated import Printed, stated
+from partbench.leaderboard.claims_stated import RATIO, Printed, stated
 from partbench.leaderboard.ledger_line import LedgerLine, by_claim
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
@@ -49,7 +49,7 @@ class ClaimLine:
 class Claim:
     """A claim of a paper and where it stands; `unit` is what its numbers are: a ratio, a difference or a value.
 
-    `title` is that of the paper.
+    `title` is that of the paper, `compared` whose numbers are compared, in words. Boards that were measured come first.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Claim:
     lines: Sequence[ClaimLine]
     metric: str = ""
     title: str = ""
+    compared: str = ""
 
     @property
     def verdicts(self) -> list[str]:
@@ -85,10 +86,13 @@ def claim_pages(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
 def _claim(lines: Sequence[LedgerLine]) -> Claim:
     first = lines[0]
     said = first.claim
+    by_board = sorted((line for line in lines if line.board), key=lambda line: line.measured is None)
+    between = " over " if first.unit == RATIO else " minus "
     return Claim(
         id=printable(said.id), paper=printable(said.paper), source=printable(said.source),
-        claimed=printable(said.says), on=first.on, unit=first.unit, lines=[_line(line) for line in lines if line.board],
+        claimed=printable(said.says), on=first.on, unit=first.unit, lines=[_line(line) for line in by_board],
         metric=printable(said.metric), title=printable(stated().papers[said.paper].title),
+        compared=printable(between.join(filter(None, (said.explainer, said.other)))),
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class _Numbered:
     def names(self) -> dict[str, Any]:
         """Names of boards, labels with what each controls, metrics with their directions, and what these are good for.
 
-        The last as rows of a board, a metric, and a place in the uses that site.js has; without those without a card.
+        The last as rows of a board, a metric, and a place in the uses that site.js has; none of metrics without a card.
         """
         controls = {score.label: score.control for score in self._scores}
         directions = {score.metric: score.higher_is_better for score in self._scores}
@@ -65,8 +65,8 @@ class _Numbered:
         return [[board, metric, _USES.index(use)] for board, metric, use in sorted(told) if use in _USES]
 
     def most_compared(self) -> list[int]:
-        """Two labels with verdicts in metrics that rank: of those of which each is surely better most often somewhere,
-        the two with the most verdicts. None without any."""
+        """Two labels with verdicts in metrics that rank: those of which the one that is surely better less often is so
+        most often; of several, those with the most verdicts. None without any."""
         wins: dict[tuple[str, str], dict[str, int]] = {}
         for (a, b, verdict), times in self._site.verdicts.items():
             if verdict in (A_BETTER, B_BETTER) and {a, b} <= self._labels.keys():
