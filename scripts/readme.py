@@ -3,7 +3,8 @@
     python scripts/readme.py
 
 A picture shows a cell with default options and seed 0, fitted anew. What `bench run` prints at its end is computed from
-a cell of the results. Findings are lines of the ledger of claims. The table of the reproduction has the means of
+a cell of the results. Findings are lines of the ledger of claims, without those in metrics that their cards say not to
+use. The table of the reproduction has the means of
 interpretable CNNs on each board. The excerpt is the first table of one board of leaderboards/fauna.md: that of the
 metrics that rank. Where none does, it is that of the metrics that screen.
 """
@@ -28,8 +29,9 @@ import pandas as pd
 from partbench.cli.closing import closing, print_closing
 from partbench.leaderboard.claims_on_boards import CLAIM, OPTION
 from partbench.leaderboard.current import ABLATION
-from partbench.leaderboard.ledger_line import FAILS, HOLDS, NOT_REPRODUCED, LedgerLine, by_claim
+from partbench.leaderboard.ledger_line import FAILS, HOLDS, NOT_REPRODUCED, LedgerLine, by_claim, with_cards
 from partbench.leaderboard.markdown import escape, grid, number
+from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.sources import Sources
 from partbench.results.store import load_results
 
@@ -68,7 +70,7 @@ IN_RUN = (
     "relative_deviation",
 )  # fmt: skip
 FINDINGS = (
-    ("icnn-instability",), ("icnn-interpretability",), ("autoencoder-instability",), ("additive-entropy",),
+    ("icnn-instability",), ("icnn-interpretability",), ("autoencoder-instability",), ("additive-error",),
     ("srae-nn-orthogonality", "srae-nn-regression"),
 )  # fmt: skip
 AGAINST = (FAILS, NOT_REPRODUCED)
@@ -94,7 +96,8 @@ def main() -> None:
         draw(picture, rows)
         text = place(text, name, f"![{picture.caption}]({picture.shown})\n\n*{picture.caption}*")
     text = place(text, "run", f"```text\n{ended(rows).rstrip()}\n```")
-    text = place(text, "findings", findings(Sources.of(REPOSITORY / "results").ledger))
+    sources = Sources.of(REPOSITORY / "results")
+    text = place(text, "findings", findings(with_cards(sources.ledger, Cards(sources).uses)))
     text = place(text, "leaderboard", excerpt((REPOSITORY / "leaderboards" / "fauna.md").read_text()))
     readme.write_text(place(text, "reproduction", reproduced((REPOSITORY / "docs" / "reproduction.md").read_text())))
 
@@ -131,21 +134,44 @@ def draw(picture: Picture, rows: pd.DataFrame) -> None:
 
 
 def findings(ledger: Sequence[LedgerLine]) -> str:
-    """Five findings to quote; then the claims that fail or whose setting is not reproduced, and how many are open."""
-    lines = [line for line in ledger if line.role == CLAIM and line.measured]
+    """Five findings to quote; then the claims that fail or whose setting is not reproduced, and how many are open.
+
+    Lines in metrics that their cards say not to use are counted only.
+    """
+    every = [line for line in ledger if line.role == CLAIM and line.measured]
+    lines = [line for line in every if not line.in_unfit_metric]
     quoted = [
         _finding(place, [line for line in lines if line.claim.id in ids]) for place, ids in enumerate(FINDINGS, 1)
     ]
-    count = Counter(line.verdict for line in lines)
+    count = Counter(line.told for line in lines)
     told = ", ".join(f"{number} *{verdict}*" for verdict, number in count.most_common())
-    against = [
-        f"- {escape(line.claim.says)} ({escape(PAPERS[line.claim.paper])}; {_compared(line)}): {_measured(line)}"
-        for verdict in AGAINST
-        for line in lines
-        if line.verdict == verdict
-    ]
-    total = f"Of {len(lines)} lines of the ledger that have a number: {told}. Those that fail or are not reproduced:"
-    return "\n\n".join([*quoted, total, "\n".join(against), _tried(ledger, lines)])
+    open_lines = [line for line in lines if line.verdict in AGAINST or line.turned_by]
+    against = [of for verdict in (*AGAINST, HOLDS) for of in by_claim(_of(verdict, open_lines))]
+    total = f"{_unfit(every)} The other {len(lines)}: {told}. Those that fail, are not reproduced or depend on options:"
+    return "\n\n".join([*quoted, total, "\n".join(map(_listed, against)), _tried(ledger, open_lines)])
+
+
+def _of(verdict: str, lines: Sequence[LedgerLine]) -> list[LedgerLine]:
+    return [line for line in lines if line.verdict == verdict]
+
+
+def _unfit(lines: Sequence[LedgerLine]) -> str:
+    """How many of the lines are in metrics that their cards say not to use, by metric."""
+    names = Counter(line.claim.metric.partition("@")[0] for line in lines if line.in_unfit_metric)
+    told = ", ".join(f"{number} in `{name}`" for name, number in sorted(names.items()))
+    return (
+        f"Of {len(lines)} lines of the ledger that have a number, {names.total()} are in metrics of which the"
+        f" [card](leaderboards/metrics/README.md) says *do not use here* ({told}): the ledger marks them §, and nothing"
+        " is concluded from them."
+    )
+
+
+def _listed(lines: Sequence[LedgerLine]) -> str:
+    """The lines of a claim that have one verdict: the claim, then each board."""
+    first = lines[0]
+    head = f"- {escape(first.claim.says)} ({escape(PAPERS[first.claim.paper])}; {_compared(first)}):"
+    boards = [_measured(line) for line in lines]
+    return f"{head} {boards[0]}" if len(boards) == 1 else "\n".join([head, *(f"  - {board}" for board in boards)])
 
 
 def _finding(place: int, lines: Sequence[LedgerLine]) -> str:
@@ -174,15 +200,16 @@ def _measured(line: LedgerLine) -> str:
     marks = f"{' °' if found.one_seed else ''}{' †' if line.floors else ''}"
     published = f", published {number(line.published.value)}" if line.published else ""
     size = f", {line.size}" if line.size else ""
-    why = f": {line.lacks}" if line.lacks else ""
+    turned = f"surely on the other side with {line.turned_by}" if line.turned_by else ""
+    why = f": {line.lacks or turned}" if line.lacks or turned else ""
     tasks = len(line.tasks)
     board = f"`{line.board}` ({tasks} {'task' if tasks == 1 else 'tasks'})"
-    return f"{board}: {line.unit} {value} [{low}, {high}]{marks}{published}; **{line.verdict}**{escape(size + why)}."
+    return f"{board}: {line.unit} {value} [{low}, {high}]{marks}{published}; **{line.told}**{escape(size + why)}."
 
 
 def _tried(ledger: Sequence[LedgerLine], lines: Sequence[LedgerLine]) -> str:
-    """By claim that fails or is not reproduced in `lines`: with how many of the other options it holds, and where."""
-    open_claims = {line.claim for line in lines if line.verdict in AGAINST}
+    """By claim of `lines`: with how many of the other options it holds, and where."""
+    open_claims = {line.claim for line in lines}
     tried = [line for line in ledger if line.claim in open_claims and line.role in (OPTION, ABLATION)]
     told = [
         f"- {escape(of[0].claim.says)}: {sum(line.verdict == HOLDS for line in of)} of {len(of)} on {_boards(of)}."
@@ -194,7 +221,7 @@ def _tried(ledger: Sequence[LedgerLine], lines: Sequence[LedgerLine]) -> str:
 
 
 def _boards(lines: Sequence[LedgerLine]) -> str:
-    return " and ".join(dict.fromkeys(f"`{line.board}`" for line in lines))
+    return ", ".join(dict.fromkeys(f"`{line.board}`" for line in lines))
 
 
 def excerpt(page: str) -> str:

@@ -257,21 +257,23 @@
   function comparing(form, data) {
     form.hidden = false;
     const names = data.labels.map(([name]) => name);
-    const [a, b, board] = ["a", "b", "board"].map((name) => form.elements[name]);
+    const [a, b, board, every] = ["a", "b", "board", "every"].map((name) => form.elements[name]);
     const methods = names.map((_, at) => at).filter((at) => data.labels[at][1] === "");
-    options(a, names, methods[0]);
-    options(b, names, methods[1] ?? 0);
+    options(a, names, data.open[0] ?? methods[0]);
+    options(b, names, data.open[1] ?? methods[1] ?? 0);
     options(board, data.boards);
     const { values } = readState();
     for (const [select, list] of [[a, names], [b, names], [board, data.boards]]) {
       const at = list.indexOf(values.get(select.name));
       if (at >= 0) select.value = String(at);
     }
+    every.checked = values.get("every") === "1";
     const scores = byLabel(data.scores, 2);
+    data.uses = usesOf(data);
     const pairs = new Map(data.pairs.flatMap(([board, metric, ...all]) => all.map(([one, other, ...pair]) => [[board, metric, one, other].join(), pair])));
-    const show = () => comparison(data, names, scores, pairs, Number(a.value), Number(b.value), board.value);
+    const show = () => comparison(data, names, scores, pairs, Number(a.value), Number(b.value), { board: board.value, every: every.checked });
     form.addEventListener("input", () => {
-      writeState({ a: names[a.value], b: names[b.value], board: board.value && data.boards[board.value] });
+      writeState({ a: names[a.value], b: names[b.value], board: board.value && data.boards[board.value], every: every.checked ? "1" : "" });
       show();
     });
     one("#swap").addEventListener("click", () => {
@@ -280,14 +282,21 @@
     });
     show();
   }
+  // What a metric is good for on a board, as its card says.
+  const RANKS = "ranks";
+  const USES = [RANKS, "screens only", "do not use here"];
+  const usesOf = (data) => new Map(data.uses.map(([board, metric, use]) => [[board, metric].join(), USES[use]]));
   const VERDICTS = ["A better", "B better", "not separated", "not comparable", "not compared"];
   const NOT_COMPARED = 4;
   function comparison(data, names, scores, pairs, a, b, wanted) {
     const rows = [];
     const wins = [0, 0];
+    let [ranking, left] = [0, 0];
     data.boards.forEach((board, at) => data.metrics.forEach(([metric, higher], of) => {
+      const use = data.uses.get([at, of].join());
+      const ranks = (use ?? RANKS) === RANKS;
       const [mine, theirs] = [a, b].map((label) => scores.get([at, of, label].join())?.[0]);
-      if (mine === undefined || theirs === undefined || (wanted !== "" && Number(wanted) !== at)) return;
+      if (mine === undefined || theirs === undefined || (wanted.board !== "" && Number(wanted.board) !== at)) return;
       const forward = pairs.get([at, of, a, b].join());
       const pair = forward || pairs.get([at, of, b, a].join());
       let [difference, low, high, p, better, verdict] = pair || [mine - theirs, null, null, null, null, NOT_COMPARED];
@@ -295,18 +304,21 @@
         [difference, low, high, better] = [-difference, high === null ? null : -high, low === null ? null : -low, 1 - better];
         if (verdict < 2) verdict = 1 - verdict;
       }
-      if (verdict < 2) wins[verdict] += 1;
-      rows.push(rowOf([text(board), text(metric + arrow(higher)), numeric(number(mine)), numeric(number(theirs)), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "—" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[6] ? " (one seed)" : ""), step: verdict < 2 ? "s4" : "" }]));
+      if (ranks) ranking += 1;
+      else if (!wanted.every) return void (left += 1);
+      if (ranks && verdict < 2) wins[verdict] += 1;
+      rows.push(rowOf([text(board), text(metric + arrow(higher)), text(use ?? "—"), numeric(number(mine)), numeric(number(theirs)), numeric(number(difference)), numeric(interval(low, high)), numeric(p !== null && p < 0.001 ? "< 0.001" : number(p)), numeric(better === null ? "—" : `${Math.round(better * 100)} %`), { text: VERDICTS[verdict] + (pair?.[6] ? " (one seed)" : ""), step: verdict < 2 && ranks ? "s4" : "" }]));
     }));
     const table = one("#compared");
     table.hidden = !rows.length;
-    const [, , headA, headB] = table.tHead.rows[0].cells;
+    const [, , , headA, headB] = table.tHead.rows[0].cells;
     headA.textContent = names[a];
     headB.textContent = names[b];
     table.tBodies[0].replaceChildren(...rows);
-    one("#summary").textContent = rows.length
-      ? `Of ${rows.length} comparisons, A (${names[a]}) is surely better in ${wins[0]}, B (${names[b]}) in ${wins[1]}.`
-      : "The two have no metric in common on a board.";
+    const others = left ? ` Not shown: ${left} in metrics that do not rank.` : "";
+    one("#summary").textContent = ranking
+      ? `Of ${ranking} comparisons in metrics that rank, A (${names[a]}) is surely better in ${wins[0]}, B (${names[b]}) in ${wins[1]}.${others}`
+      : `The two have no metric ${left || rows.length ? "that ranks " : ""}in common on a board.${others}`;
   }
 
   const COSTS = ["fit, seconds", "explain, seconds per image", "peak memory, MB"];
@@ -316,17 +328,17 @@
     const names = [...COSTS, ...data.metrics.map(([name]) => name)];
     const { board, x, y, controls } = form.elements;
     options(board, data.boards, 0);
-    const main = data.metrics.map(([name, higher], at) => [name, higher, at]).filter(([name, higher]) => higher !== null && !name.includes("@"));
+    data.uses = usesOf(data);
+    const [onBoard, across, up] = data.open.length ? data.open : [0, 0, 1];
     const { values } = readState();
     const pick = (select, list, otherwise) => {
       const at = list.indexOf(values.get(select.name));
       select.value = String(at >= 0 ? at : otherwise);
     };
-    pick(board, data.boards, 0);
+    pick(board, data.boards, onBoard);
     [x, y].forEach((select) => options(select, names));
-    const usual = (name, place) => (names.indexOf(name) >= 0 ? names.indexOf(name) : COSTS.length + (main[place]?.[2] ?? 0));
-    pick(x, names, usual("location_instability", 0));
-    pick(y, names, usual("masked_accuracy", 1));
+    pick(x, names, COSTS.length + across);
+    pick(y, names, COSTS.length + Math.min(up, data.metrics.length - 1));
     const show = () => scatter(data, names, Number(board.value), Number(x.value), Number(y.value), controls.checked);
     form.addEventListener("input", () => {
       writeState({ board: data.boards[board.value], x: names[x.value], y: names[y.value] });
@@ -350,7 +362,10 @@
     const heads = table.tHead.rows[0].cells;
     const title = (at) => names[at] + (at < COSTS.length ? "" : arrow(data.metrics[at - COSTS.length][1]));
     [heads[1].textContent, heads[2].textContent] = [title(x), title(y)];
+    const use = (at) => data.uses.get([board, data.metrics.findIndex(([name]) => name === names[at].split("@")[0])].join());
+    one("#worth").textContent = [...new Set([x, y])].filter((at) => (use(at) ?? RANKS) !== RANKS).map((at) => `The card of ${names[at]} says: ${use(at)}.`).join(" ");
     table.tBodies[0].replaceChildren(...points.map((point) => rowOf([text(point.name), numeric(number(point.across[0])), numeric(number(point.up[0]))])));
+    one("#hidden").textContent = "";
     one("#plot").replaceChildren(points.length ? drawing(points, title(x), title(y)) : document.createTextNode("No explainer has both on this board."));
   }
   function svg(name, attributes, content) {
@@ -373,29 +388,57 @@
     const [ax, ay] = [ends("across"), ends("up")];
     const px = (value) => L + ((value - ax.low) / (ax.high - ax.low)) * (W - L - R);
     const py = (value) => H - B - ((value - ay.low) / (ay.high - ay.low)) * (H - T - B);
-    const made = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${titleY} against ${titleX}; the table below has the numbers` });
+    const made = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "group", "aria-label": `${titleY} against ${titleX}; the table below has the numbers` });
     const short = (value) => String(Number(value.toPrecision(3)));
     for (const tick of ax.ticks) made.append(svg("line", { x1: px(tick), x2: px(tick), y1: T, y2: H - B }), svg("text", { x: px(tick), y: H - B + 16, "text-anchor": "middle" }, short(tick)));
     for (const tick of ay.ticks) made.append(svg("line", { x1: L, x2: W - R, y1: py(tick), y2: py(tick) }), svg("text", { x: L - 8, y: py(tick) + 4, "text-anchor": "end" }, short(tick)));
     made.append(svg("text", { x: W - R, y: H - 8, "text-anchor": "end", class: "name" }, titleX), svg("text", { x: 0, y: 12, class: "name" }, titleY));
-    const taken = [];
-    for (const { name, control, across: [x, xl, xh], up: [y, yl, yh] } of points) {
+    const dots = points.map(({ name, control, across: [x], up: [y] }) => ({ name, control, x: px(x), y: py(y), said: `${name}: ${number(x)}, ${number(y)}` }));
+    for (const { across: [x, xl, xh], up: [y, yl, yh] } of points) {
       if (xl !== null) made.append(svg("line", { class: "spread", x1: px(xl), x2: px(xh), y1: py(y), y2: py(y) }));
       if (yl !== null) made.append(svg("line", { class: "spread", x1: px(x), x2: px(x), y1: py(yl), y2: py(yh) }));
-      const dot = ["floor", "ablation"].includes(control) ? svg("rect", { class: "floor", x: px(x) - 4, y: py(y) - 4, width: 8, height: 8 }) : svg("circle", { cx: px(x), cy: py(y), r: 5 });
-      dot.append(svg("title", {}, name));
+    }
+    const named = svg("text", { class: "name pointed", "aria-hidden": "true" });
+    const taken = dots.map(({ x, y }) => ({ left: x - 6, right: x + 6, top: y - 6, bottom: y + 6 }));
+    const texts = [];
+    // Methods take their places first, with default options before others.
+    const late = ({ control, name }) => (control ? 2 : name.includes("(") ? 1 : 0);
+    for (const { name, control, x, y, said } of [...dots].sort((a, b) => late(a) - late(b))) {
+      const dot = ["floor", "ablation"].includes(control) ? svg("rect", { class: "floor", x: x - 4, y: y - 4, width: 8, height: 8 }) : svg("circle", { cx: x, cy: y, r: 5 });
+      for (const [key, value] of Object.entries({ tabindex: "0", role: "img", "aria-label": said })) dot.setAttribute(key, value);
+      const point = () => {
+        named.textContent = said;
+        for (const [key, value] of Object.entries({ x: x + (x < W / 2 ? 9 : -9), y: y - 9, "text-anchor": x < W / 2 ? "start" : "end" })) named.setAttribute(key, value);
+      };
+      ["pointerenter", "focus"].forEach((event) => dot.addEventListener(event, point));
+      ["pointerleave", "blur"].forEach((event) => dot.addEventListener(event, () => { named.textContent = ""; }));
       made.append(dot);
       const shown = name.length > 26 ? `${name.slice(0, 25)}…` : name;
-      const place = free(taken, px(x), py(y), shown.length * 6.6);
-      if (place) made.append(svg("text", { x: place.x, y: place.y, class: "name" }, shown));
+      const others = dots.filter((other) => Math.hypot(other.x - x, other.y - y) > NEAR);
+      const place = free({ taken, others }, x, y, widthOf(shown), { right: W, top: 16, bottom: H - B + 4 });
+      if (place) texts.push(svg("text", { x: place.left, y: place.bottom - 3, class: "name", "aria-hidden": "true" }, shown));
     }
+    made.append(...texts, named);
+    const hidden = dots.length - texts.length;
+    one("#hidden").textContent = hidden ? `Names without room: ${hidden} of ${dots.length}. Point at a mark, or move to it with the Tab key, to read its name.` : "";
     return made;
   }
-  // A place for a name beside its point that no other name takes; none if all are taken.
-  function free(taken, x, y, width) {
-    for (const [dx, dy] of [[9, 4], [9, -8], [9, 16], [-9 - width, 4], [-9 - width, -8], [-9 - width, 16], [9, 28], [9, -20]]) {
-      const box = { x: x + dx, y: y + dy, right: x + dx + width };
-      if (box.x > 0 && !taken.some((other) => box.x < other.right && other.x < box.right && Math.abs(box.y - other.y) < 12)) {
+  const canvas = document.createElement("canvas").getContext("2d");
+  function widthOf(name) {
+    canvas.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    return canvas.measureText(name).width;
+  }
+  // A place for a name beside its mark, within the drawing, that covers no mark and no other name, and is not as near to
+  // another mark; none if there is none.
+  const NEAR = 14;
+  function free({ taken, others }, x, y, width, bounds) {
+    const beside = [x + 9, x - 9 - width, x - width / 2];
+    for (const [left, middle] of [[beside[0], y], [beside[0], y - 12], [beside[0], y + 12], [beside[1], y], [beside[1], y - 12], [beside[1], y + 12], [beside[2], y - 14], [beside[2], y + 14]]) {
+      const box = { left, right: left + width, top: middle - 7, bottom: middle + 7 };
+      const within = box.left >= 0 && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom;
+      const covers = (other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom;
+      const from = (mark) => Math.hypot(Math.max(box.left - mark.x, 0, mark.x - box.right), Math.max(box.top - mark.y, 0, mark.y - box.bottom));
+      if (within && !taken.some(covers) && others.every((other) => from(other) > NEAR)) {
         taken.push(box);
         return box;
       }

@@ -37,3 +37,8 @@ def kind_of(board: str) -> str:
 def about(board: str) -> str:
     """What the tasks of a board explain, in words."""
     return _ABOUT.get(kind_of(board), "one task at a time")
+
+
+def dataset_of(board: str) -> str:
+    """The dataset of a board: `fauna` of `fauna/multi:*`."""
+    return board.partition("/")[0]

@@ -16,6 +16,7 @@ from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.dataset_page import dataset_page
 from partbench.leaderboard.decomposition import gain_decomposition
 from partbench.leaderboard.generated import as_csv, differing, is_generated, write_files
+from partbench.leaderboard.ledger_line import with_cards
 from partbench.leaderboard.markdown import HEADER
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import FOLDER as CARDS
@@ -59,7 +60,7 @@ def pages(sources: Sources, verdicts: Uses, datasets: Iterable[str] | None = Non
             made[f"{name}.md"] = dataset_page(dataset, boards)
             made[f"{name}.csv"] = as_csv(standings.loc[standings["dataset"] == dataset, _TIDY])
             made |= {board.path: board_page(board, sources.judged) for board in boards}
-    claims = sources.ledger
+    claims = with_cards(sources.ledger, verdicts)
     if any(line.measured for line in claims):
         made |= {"claims.md": f"{HEADER}\n\n{claims_page(claims)}", "claims.csv": claims_csv(claims)}
     return made

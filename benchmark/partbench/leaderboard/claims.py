@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
+from partbench.leaderboard.boards import dataset_of
 from partbench.leaderboard.claims_evidence import ClaimEvidence
 from partbench.leaderboard.claims_judged import with_verdicts
 from partbench.leaderboard.claims_measured import MeasuredClaim, measured, reported
-from partbench.leaderboard.claims_on_boards import CLAIM, READING, ClaimOnBoard, command, dataset_of, on_boards
+from partbench.leaderboard.claims_on_boards import CLAIM, READING, ClaimOnBoard, command, on_boards
 from partbench.leaderboard.claims_stated import Printed, lacking_parts, printed, stated
 from partbench.leaderboard.current import current
 from partbench.leaderboard.judged import Judged, judged
@@ -69,14 +69,13 @@ def _measure(asked: ClaimOnBoard, found: ClaimEvidence) -> MeasuredClaim | None:
     return None if row is None or asked.other else reported(claim, row, found.tasks(key))
 
 
-def _defaults(asked: ClaimOnBoard, found: ClaimEvidence, tasks: tuple[str, ...]) -> float:
-    """What the default options give on the tasks of other options, in the same unit."""
+def _defaults(asked: ClaimOnBoard, found: ClaimEvidence, tasks: tuple[str, ...]) -> MeasuredClaim | None:
+    """What the default options give on the tasks of other options."""
     claim, board = asked.claim, found.stacks.get((asked.board, asked.claim.metric))
     names = {claim.explainer, claim.other} - {""}
     if asked.role in (CLAIM, READING) or board is None or not names <= set(board.aligned.labels):
-        return np.nan
-    number = measured(claim, board, claim.explainer, claim.other, tasks)
-    return number.value if number else np.nan
+        return None
+    return measured(claim, board, claim.explainer, claim.other, tasks)
 
 
 def _near(asked: ClaimOnBoard, numbers: Printed | None, found: ClaimEvidence) -> str:

@@ -19,7 +19,7 @@ def with_verdicts(lines: Sequence[LedgerLine]) -> list[LedgerLine]:
     Claims are adjusted together, and so are lines of other roles; in both, lines of one seed apart.
     """
     told = [_tested(line, p) for line, p in zip(lines, _adjusted(lines), strict=True)]
-    told = [_unless_one_training(line) for line in _unless_options_differ(told)]
+    told = [_unless_one_training(line) for line in _beside_other_options(told)]
     return [replace(line, size=_size(line)) for line in told]
 
 
@@ -46,20 +46,32 @@ def _tested(line: LedgerLine, p: float) -> LedgerLine:
     return replace(line, p_adjusted=p, verdict={1: HOLDS, -1: FAILS}.get(sure, UNDECIDED))
 
 
-def _unless_options_differ(lines: Sequence[LedgerLine]) -> list[LedgerLine]:
-    """A claim that other options of the method bring to its side depends on the setting: nothing is said against it."""
-    differing: dict[tuple[str, str], list[str]] = {}
+def _beside_other_options(lines: Sequence[LedgerLine]) -> list[LedgerLine]:
+    """Lines of default options beside those of other options that turn them, on the same board."""
+    turning: dict[tuple[str, str], list[LedgerLine]] = {}
     for line in lines:
-        if line.role == OPTION and line.measured and not line.lacks and line.measured.direction > 0:
-            sure = "surely" if line.verdict == HOLDS else "not surely"
-            differing.setdefault((line.claim.id, line.board), []).append(f"{line.explainer}, {sure}")
+        if line.role == OPTION and not line.lacks and _turns(line):
+            turning.setdefault((line.claim.id, line.board), []).append(line)
+    return [_beside(line, turning.get((line.claim.id, line.board), ())) for line in lines]
 
-    def told(line: LedgerLine) -> LedgerLine:
-        names = differing.get((line.claim.id, line.board), []) if _fails(line) else []
+
+def _turns(line: LedgerLine) -> bool:
+    """Whether options bring the number to the other side of the bound than the default options on the same tasks."""
+    number, defaults = line.measured, line.defaults
+    return number is not None and defaults is not None and (number.direction > 0) != (defaults.direction > 0)
+
+
+def _beside(line: LedgerLine, turning: Sequence[LedgerLine]) -> LedgerLine:
+    """A claim that options bring to its side is not said to fail; one that holds names options that surely do not."""
+    if _fails(line):
+        claimed = [one for one in turning if one.measured and one.measured.direction > 0]
+        names = [f"{one.explainer}, {'surely' if one.verdict == HOLDS else 'not surely'}" for one in claimed]
         lacks = f"it depends on options; on the claimed side: {'; '.join(names)}"
         return replace(line, verdict=NOT_REPRODUCED, lacks=lacks) if names else line
-
-    return [told(line) for line in lines]
+    if line.role == CLAIM and line.verdict == HOLDS:
+        failing = [one.explainer for one in turning if one.verdict == FAILS and not one.one_seed]
+        return replace(line, turned_by="; ".join(failing))
+    return line
 
 
 def _unless_one_training(line: LedgerLine) -> LedgerLine:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from partbench.leaderboard.boards import dataset_of
 from partbench.leaderboard.claims_evidence import ClaimEvidence
 from partbench.leaderboard.claims_stated import PublishedClaim, kinds, printed, stated
 from partbench.leaderboard.current import ABLATION
@@ -60,11 +61,6 @@ def _variations(claim: PublishedClaim, board: str, found: ClaimEvidence) -> Iter
         if other or not claim.other:
             role = ABLATION if found.control(board, label) == ABLATION else OPTION
             yield ClaimOnBoard(claim, role, board, label, other)
-
-
-def dataset_of(board: str) -> str:
-    """The dataset of a board: `fauna` of `fauna/multi:*`."""
-    return board.partition("/")[0]
 
 
 def command(labels: Iterable[str], board: str) -> str:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from partbench.leaderboard.boards import kind_of
-from partbench.leaderboard.claims_on_boards import CLAIM, READING, command, dataset_of
+from partbench.leaderboard.boards import dataset_of, kind_of
+from partbench.leaderboard.claims_on_boards import CLAIM, command
 from partbench.leaderboard.claims_stated import stated
 from partbench.leaderboard.current import ABLATION
 from partbench.leaderboard.generated import as_csv
@@ -30,6 +30,10 @@ board, which is never quite the paper's. The rules are in [docs/claims.md](../do
   own. Size: whether the interval of an effect that holds meets the published range.
 - Images: different ones on which both explainers have a value. An image that several tasks show counts once.
 - †: these explainers are not surely better than every floor in the metric of the line.
+- §: the card of the metric says *do not use here* ([what metrics are worth](../docs/metrics.md)). The verdict tells
+  whether the direction that the paper prints is found again. It is no evidence for or against an explanation.
+- *holds, but depends on options*: with the options in the remarks the number is surely on the other side. Where no
+  other options were tried, this is not known.
 
 [claims.csv](claims.csv) has all lines, and names the files of results that each is made from."""
 _OPTIONS = """\
@@ -39,6 +43,7 @@ apart."""
 _CHECKED = """\
 Means over tasks and seeds. Nothing is concluded where a network is at chance, most filters are dead, the filter loss
 has no gradient, features are not rebuilt, or a single feature is alive. A bias is in units of the logit."""
+UNFIT = "§"  # marks lines in metrics that their cards say not to use
 _UNIT = {"ratio": "ratio ", "difference": "difference ", "value": ""}
 
 
@@ -68,9 +73,10 @@ def _counts(lines: Sequence[LedgerLine]) -> str:
         found = [line for line in of_paper if line.measured]
         claims, known = ({line.claim.id for line in some} for some in (of_paper, found))
         verdicts = Counter(line.verdict for line in found)
-        counts = [len(found), *(verdicts[verdict] for verdict in VERDICTS)]
+        unfit = sum(line.in_unfit_metric for line in found)
+        counts = [len(found), *(verdicts[verdict] for verdict in VERDICTS), unfit]
         rows.append([escape(paper.title), f"{len(known)} of {len(claims)}", *map(str, counts)])
-    return grid(["paper", "claims measured", "lines", *VERDICTS], rows)
+    return grid(["paper", "claims measured", "lines", *VERDICTS, UNFIT], rows)
 
 
 def _settings(lines: Sequence[LedgerLine]) -> str:
@@ -91,8 +97,9 @@ def _measured(lines: Sequence[LedgerLine]) -> list[str]:
         claim = f"{escape(said.says)} ({escape(said.source)})" if said.id != before else ""
         before = said.id
         about = [line.seeds, str(line.images) if line.images else ABSENT, _runs(line)]
+        turned = f"surely on the other side with {line.turned_by}" if line.turned_by else ""
         floors = f"†: {line.floors}" if line.floors else ""
-        remarks = escape("; ".join(filter(None, [line.lacks, floors]))) or ABSENT
+        remarks = escape("; ".join(filter(None, [line.lacks, turned, floors]))) or ABSENT
         shown = [_number(line), _verdict(line), line.size or ABSENT, _p(line.p_adjusted), *about, remarks]
         cells.append([claim, _published(line), f"{escape(line.board)}: {line.setting}", *shown])
     return [grid(columns, cells)]
@@ -114,7 +121,7 @@ def _varied(lines: Sequence[LedgerLine]) -> list[str]:
     cells = []
     for line in lines:
         name = f"{escape(line.explainer)}{' (ablation)' if line.role == ABLATION else ''}"
-        default = ABSENT if line.role == READING else number(line.defaults)
+        default = number(line.defaults.value) if line.defaults else ABSENT
         names = [escape(line.claim.metric), escape(line.board), name, escape(line.other)]
         tasks = escape(line.tasks[0]) if len(line.tasks) == 1 else str(len(line.tasks))
         cells.append([*names, _number(line), default, _verdict(line), _p(line.p_adjusted), tasks, line.seeds])
@@ -134,7 +141,7 @@ def _absent(lines: Sequence[LedgerLine]) -> list[str]:
         names = dict.fromkeys(name for line in some for name in (line.explainer, line.other) if name)
         run = f"`{command(names, board)}`" if board else ABSENT
         cells.append([escape(", ".join(claims)), escape(board) or ABSENT, escape("; ".join(lacks)), run])
-    return ["### Not measured", grid(["claims", "board", "what lacks", "to measure"], cells)]
+    return ["### Not measured", grid(["claims", "board", "what lacks", "command"], cells)]
 
 
 def _published(line: LedgerLine) -> str:
@@ -155,7 +162,10 @@ def _number(line: LedgerLine) -> str:
 
 
 def _verdict(line: LedgerLine) -> str:
-    return f"**{line.verdict}**" if line.verdict in (HOLDS, FAILS) else line.verdict
+    """What is concluded; bold where it is something, in a metric that is worth it."""
+    if line.in_unfit_metric:
+        return f"{line.told} {UNFIT}"
+    return line.told.replace(line.verdict, f"**{line.verdict}**") if line.verdict in (HOLDS, FAILS) else line.told
 
 
 def _p(value: float) -> str:

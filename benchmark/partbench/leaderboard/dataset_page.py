@@ -56,8 +56,13 @@ def dataset_page(dataset: str, boards: Sequence[ShownBoard]) -> str:
 
 
 def _board(board: ShownBoard) -> list[str]:
-    """A heading, what is explained, and a table of each kind of metrics; costs stand in the first table."""
-    tables = {verdict: metrics for verdict in _HEADINGS if (metrics := board.metrics_of(verdict))}
+    """A heading, what is explained, and a table of each kind of metrics; costs stand in the first table.
+
+    Metrics that floors alone have are left out.
+    """
+    told = {score.metric for score in board.main if score.method and score.tasks}
+    by_verdict = {verdict: [name for name in board.metrics_of(verdict) if name in told] for verdict in _HEADINGS}
+    tables = {verdict: metrics for verdict, metrics in by_verdict.items() if metrics}
     if RANKS not in tables and NO_VERDICT not in tables:
         tables = {RANKS: [], **tables}
     parts = [f"## {escape(board.name)}", " ".join([board.about, *_left_out(board), f"[Details]({board.path})."])]
@@ -77,7 +82,9 @@ def _table(board: ShownBoard, metrics: Sequence[str], verdict: str, costs: bool)
     lines = []
     for name, text in _explainers(board):
         values = [cells.get((name, metric), ABSENT) for metric in metrics]
-        lines.append([name, *values, *(_cost(board.costs.get(text, _NO_COST)) if costs else [])])
+        spent = _cost(board.costs.get(text, _NO_COST)) if costs else []
+        if set(values + spent) != {ABSENT}:
+            lines.append([name, *values, *spent])
     empty = [""] * (len(_COSTS) if costs else 0)
     for name, limits in (("*best floor*", _floors(board, metrics)), (_truth_name(board), _truth(board, metrics))):
         if set(limits) - {ABSENT}:

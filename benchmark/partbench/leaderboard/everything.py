@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from partbench.leaderboard.build import stale_pages, write_pages
+from partbench.leaderboard.ledger_line import with_cards
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import stale_cards, write_cards
 from partbench.leaderboard.site.build import SiteMaterial, stale_site, write_site
@@ -44,7 +45,7 @@ def write_everything(results: Path, site: SiteWanted | None = None) -> list[Path
         written = write_pages(folder, sources, cards.uses) + write_cards(folder, cards)
         if site:
             material, pictures = _material(cards, site.facts), results.parent / "pictures"
-            write_site(folder / SITE, site_data(sources), material, pictures, site.photographs)
+            write_site(folder / SITE, site_data(sources, cards.uses), material, pictures, site.photographs)
             written.append(folder / SITE / "index.html")
     return written
 
@@ -56,9 +57,9 @@ def stale_files(results: Path, facts: Asked) -> Stale:
     pages = stale_pages(folder, sources, cards.uses) + stale_cards(folder, cards)
     if not (folder / SITE / "index.html").is_file():
         return Stale(pages, [])
-    return Stale(pages, stale_site(folder / SITE, site_data(sources), _material(cards, facts)))
+    return Stale(pages, stale_site(folder / SITE, site_data(sources, cards.uses), _material(cards, facts)))
 
 
 def _material(cards: Cards, facts: Asked) -> SiteMaterial:
     """What is known of plugins, the cards of metrics where there are planted runs, and the claims of the papers."""
-    return SiteMaterial(facts(), card_tables(cards.all), claims_of(cards.sources.ledger))
+    return SiteMaterial(facts(), card_tables(cards.all), claims_of(with_cards(cards.sources.ledger, cards.uses)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from partbench.leaderboard.boards import dataset_of
 from partbench.leaderboard.claims_measured import MeasuredClaim
 from partbench.leaderboard.claims_on_boards import ClaimOnBoard
 from partbench.leaderboard.claims_stated import Printed, PublishedClaim
+from partbench.leaderboard.uses import NOT_HERE, Uses
 from partbench.leaderboard.verdicts import NOT_COMPARABLE, UNDECIDED
 
 HOLDS, FAILS, NOT_REPRODUCED = "holds", "does not", "setting not reproduced"
@@ -27,10 +29,12 @@ class LedgerLine:
     else on all of its own; None for what a figure shows. measured: None where results are missing. setting: how near
     the board is to the paper. lacks: why nothing is concluded. command: how to measure what was not run. checks:
     whether networks and losses work here. floors: which explainers are not surely better than every floor. defaults:
-    what default options give on the same tasks, NaN for lines of default options. seeds: separated by spaces. cells:
+    what default options give on the same tasks, None for lines of default options. seeds: separated by spaces. cells:
     the files of results. verdict: one of `VERDICTS`, or `NOT_RUN`. p_adjusted: by Holm's method over the claims that
     can be tested, or over the lines of other roles, lines of one seed apart; NaN where nothing is tested. size: how the
-    interval of an effect that holds compares with the published range.
+    interval of an effect that holds compares with the published range. turned_by: the other options of the method with
+    which an effect that holds is surely on the other side. card: what the card of the metric says of it on the data of
+    the board, "" without a card.
     """
 
     asked: ClaimOnBoard
@@ -41,12 +45,24 @@ class LedgerLine:
     command: str = ""
     checks: str = ""
     floors: str = ""
-    defaults: float = np.nan
+    defaults: MeasuredClaim | None = None
     seeds: str = ""
     cells: tuple[str, ...] = ()
     verdict: str = NOT_REPRODUCED
     p_adjusted: float = np.nan
     size: str = ""
+    turned_by: str = ""
+    card: str = ""
+
+    @property
+    def told(self) -> str:
+        """The verdict, and whether it depends on options."""
+        return f"{self.verdict}, but depends on options" if self.turned_by else self.verdict
+
+    @property
+    def in_unfit_metric(self) -> bool:
+        """Whether the card of the metric says not to use it on these data: the line says nothing of explanations."""
+        return self.card == NOT_HERE
 
     @property
     def claim(self) -> PublishedClaim:
@@ -115,6 +131,14 @@ def by_claim(lines: Iterable[LedgerLine]) -> list[list[LedgerLine]]:
     return list(found.values())
 
 
+def with_cards(lines: Iterable[LedgerLine], uses: Uses) -> list[LedgerLine]:
+    """The lines with what cards say of their metrics; variants have the card of their metric."""
+    return [
+        replace(line, card=uses.get((line.claim.metric.partition("@")[0], dataset_of(line.board)), ""))
+        for line in lines
+    ]
+
+
 def ledger_table(lines: Iterable[LedgerLine]) -> pd.DataFrame:
     """The ledger as claims.csv has it, a row per line; numbers are NaN where there is none."""
     return pd.DataFrame([_row(line) for line in lines])
@@ -131,8 +155,10 @@ def _row(line: LedgerLine) -> dict[str, Any]:
         "board": line.board, "explainer": line.explainer, "other": line.other, "metric": claim.metric,
         "unit": line.unit, "measured": measured.value if measured else np.nan,
         "low": measured.low if measured else np.nan, "high": measured.high if measured else np.nan,
-        "defaults": line.defaults, "p": measured.p if measured else np.nan, "p_adjusted": line.p_adjusted,
-        "verdict": line.verdict, "size": line.size, "setting": line.setting, "lacks": line.lacks,
+        "defaults": line.defaults.value if line.defaults else np.nan,
+        "p": measured.p if measured else np.nan, "p_adjusted": line.p_adjusted,
+        "verdict": line.verdict, "size": line.size, "turned_by": line.turned_by, "card": line.card,
+        "setting": line.setting, "lacks": line.lacks,
         "command": line.command, "checks": line.checks, "floors": line.floors, "seeds": line.seeds,
         "one_seed": line.one_seed, "tasks": " ".join(line.tasks), "images": line.images,
         "cells": " ".join(line.cells),

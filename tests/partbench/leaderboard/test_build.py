@@ -49,7 +49,7 @@ def test_pages_are_stale_when_results_or_pages_change(tmp_path: Path) -> None:
     assert stale_pages(tmp_path, made, {}) == every
     assert sorted(str(path.relative_to(tmp_path)) for path in write_pages(tmp_path, made, {})) == every
     assert stale_pages(tmp_path, made, {}) == []
-    assert stale_pages(tmp_path, made, VERDICTS) == ["fauna.md", "fauna/multi.each.md"]
+    assert stale_pages(tmp_path, made, VERDICTS) == ["claims.csv", "fauna.md", "fauna/multi.each.md"]
     assert stale_pages(tmp_path, sources([*many(), *on_all_tasks("sae", 0.3)]), {}) == every
     wider = made.evidence.assign(value=made.evidence["value"] + np.resize([-1.0, 1.0], len(made.evidence)))
     assert stale_pages(tmp_path, Sources(made.results, wider), {}) == [name for name in every if name != "fauna.md"]

@@ -12,7 +12,7 @@ from partbench.leaderboard.claims import ledger
 from partbench.leaderboard.claims_measured import MeasuredClaim
 from partbench.leaderboard.claims_on_boards import command
 from partbench.leaderboard.claims_stated import Printed, stated
-from partbench.leaderboard.ledger_line import NOT_RUN, VERDICTS, LedgerLine, ledger_table
+from partbench.leaderboard.ledger_line import NOT_RUN, VERDICTS, LedgerLine, ledger_table, with_cards
 
 Rows = list[dict[str, Any]]
 WELL = {"balanced_accuracy": 0.9}
@@ -212,7 +212,8 @@ def test_other_options_stand_beside_the_defaults_on_the_same_tasks() -> None:
     found = line(with_options(0.12, 0.10), role="option")
     assert (found.explainer, found.other, found.tasks) == (OPTIONS, ORDINARY, ("t0",))
     assert number(found).value == pytest.approx(0.101 / 0.151)
-    assert found.defaults == pytest.approx(0.121 / 0.151)
+    assert found.defaults is not None
+    assert found.defaults.value == pytest.approx(0.121 / 0.151)
     assert line(with_options(0.12, 0.10, control="ablation"), role="ablation").explainer == OPTIONS
 
 
@@ -226,6 +227,44 @@ def test_a_claim_that_other_options_bring_to_its_side_is_not_said_to_fail(varied
 def test_options_that_stay_on_the_other_side_and_ablations_excuse_nothing() -> None:
     assert line(with_options(0.20, 0.19)).verdict == "does not"
     assert line(with_options(0.20, 0.10, control="ablation")).verdict == "does not"
+
+
+def test_a_claim_that_holds_names_options_with_which_it_surely_does_not() -> None:
+    found = line(with_options(0.12, 0.20))
+    assert (found.verdict, found.turned_by) == ("holds", OPTIONS)
+    assert found.told == "holds, but depends on options"
+    assert line(with_options(0.12, 0.10)).told == "holds"
+
+
+def test_options_that_do_not_surely_turn_a_claim_are_not_named() -> None:
+    assert line(with_options(0.12, 0.1512)).told == "holds"
+    assert line(with_options(0.12, 0.20, seeds=1)).told == "holds"
+    assert line(with_options(0.12, 0.20, control="ablation")).told == "holds"
+
+
+@pytest.mark.parametrize(("most", "one", "verdict"), [(0.10, 0.20, "holds"), (0.20, 0.10, "does not")])
+def test_options_that_do_as_the_defaults_on_the_same_tasks_turn_nothing(most: float, one: float, verdict: str) -> None:
+    """Where the default options are on that side, too, it is the tasks that make the difference."""
+    rows = cells(
+        "interp_cnn", lambda t, s: {INSTABILITY: (most if t else one) + 0.001 * s, **WELL}, tasks=12, binary=True
+    )
+    rows += cells(ORDINARY, lambda t, s: {INSTABILITY: 0.15 + 0.001 * s, **WELL}, tasks=12, binary=True)
+    rows += cells(OPTIONS, lambda t, s: {INSTABILITY: one + 0.001 * s, **WELL}, tasks=1, binary=True)
+    table = ledger(*planted(rows))
+    option = line_of(table, "icnn-instability", "fauna/*", "option")
+    assert option.verdict == ("does not" if verdict == "holds" else "holds")
+    assert line_of(table, "icnn-instability", "fauna/*").told == verdict
+
+
+def test_a_line_has_what_the_card_of_its_metric_says_on_its_data() -> None:
+    rows = filters(0.10) + filters(0.10, dataset="animal_part") + filters(0.12, metric=f"{INSTABILITY}@unmasked")
+    uses = {(INSTABILITY, "fauna"): "do not use here", (INSTABILITY, "animal_part"): "screens only"}
+    table = with_cards(ledger(*planted(rows)), uses)
+    assert line_of(table, "icnn-instability", "animal_part/*").card == "screens only"
+    for role in ("claim", "reading"):
+        found = line_of(table, "icnn-instability", "fauna/*", role)
+        assert (found.verdict, found.in_unfit_metric) == ("holds", True)
+    assert line_of(table, "icnn-interpretability", "fauna/*").card == ""
 
 
 def test_options_are_compared_with_what_the_explainer_names_where_that_was_run() -> None:

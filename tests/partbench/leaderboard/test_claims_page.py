@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from partbench.leaderboard.build import HEADER, pages
 from partbench.leaderboard.claims import ledger
 from partbench.leaderboard.claims_page import claims_csv, claims_page
 from partbench.leaderboard.claims_stated import stated
-from partbench.leaderboard.ledger_line import LedgerLine
+from partbench.leaderboard.ledger_line import LedgerLine, with_cards
 from partbench.leaderboard.sources import Sources
 
 HOSTILE = "a=|<script>alert(1)</script>\n[x](http://evil)"
@@ -43,7 +44,7 @@ def test_the_page_says_claim_published_and_measured_value_setting_and_verdict() 
 def test_the_page_counts_verdicts_and_names_every_claim_that_was_not_measured() -> None:
     page = flat(claims_page(lines()))
     title = stated().papers["interpretable-cnn"].title
-    assert f"| {title} | 1 of 6 | 1 | 1 | 0 | 0 | 0 | 0 |" in page
+    assert f"| {title} | 1 of 6 | 1 | 1 | 0 | 0 | 0 | 0 | 0 |" in page
     for claim in stated().claims:
         assert claim.id == "icnn-instability" or claim.id in page
 
@@ -56,11 +57,34 @@ def test_the_page_tells_one_command_for_all_that_a_board_lacks() -> None:
     assert line.endswith("--task 'fauna/multi:*' --seed 0 --seed 1 --seed 2` |")
 
 
+def test_lines_in_metrics_not_to_be_used_are_marked_and_counted() -> None:
+    uses = {(INSTABILITY, "fauna"): "do not use here"}
+    marked = with_cards(lines(), uses)
+    page = flat(claims_page(marked))
+    assert "| holds § | as published |" in page
+    assert "**holds**" not in page
+    assert f"| {stated().papers['interpretable-cnn'].title} | 1 of 6 | 1 | 1 | 0 | 0 | 0 | 0 | 1 |" in page
+    read = pd.read_csv(io.StringIO(claims_csv(marked)), keep_default_na=False)
+    assert read.loc[read["verdict"] == "holds", "card"].unique() == ["do not use here"]
+    assert flat(pages(Sources(*planted(results())), uses)["claims.md"]).endswith(page)
+
+
+def test_a_line_that_depends_on_options_names_them() -> None:
+    found = [
+        replace(line, turned_by=HOSTILE) if line.verdict == "holds" and line.role == "claim" else line
+        for line in lines()
+    ]
+    page = claims_page(found)
+    [line] = [line for line in page.splitlines() if "surely on the other side with a=" in line]
+    assert "| **holds**, but depends on options |" in flat(line)
+    assert "<script>" not in line
+
+
 def test_hostile_texts_stay_text() -> None:
     page = claims_page(lines())
     assert "<script>" not in page
     assert "http:" not in page
-    assert not re.search(r"(?<!\\)\]\((?!\.\./docs/claims\.md|\.\./results/|claims\.csv)", page)
+    assert not re.search(r"(?<!\\)\]\((?!\.\./docs/(?:claims|metrics)\.md|\.\./results/|claims\.csv)", page)
     assert all(line.count("\\|") == 1 for line in page.splitlines() if "&lt;script&gt;" in line)
     read = list(csv.DictReader(io.StringIO(claims_csv(lines()))))
     assert all(not value.startswith(("=", "@", "\t")) and "\n" not in value for row in read for value in row.values())

@@ -78,6 +78,16 @@ def test_a_board_where_nothing_ranks_says_so_and_shows_costs() -> None:
     assert "| srae | 12 | 0.0022 | 812 |" in table
 
 
+def test_what_floors_alone_have_and_rows_of_nothing_are_left_out() -> None:
+    rows = [*scored(), *on_all_tasks("maps", 0.2, **DOWN)]
+    rows += on_all_tasks("mean_logit", 0.1, metric="contribution_error", control="floor")
+    page = page_of(rows, VERDICTS)
+    assert "without a verdict" not in page
+    assert "contribution" not in page
+    assert "| maps | — | — | — | — |" not in section(page, "Metrics that rank")
+    assert "| maps | 0.200 † |" in section(page, "Metrics that screen")
+
+
 def test_the_truth_stands_beside_the_best_floor_where_it_was_planted() -> None:
     runs = oracle(metric="accuracy", task="fauna/multi:bird") + oracle(metric="accuracy", task="fauna/multi:cat")
     page = flat(page_of(scored(), VERDICTS, runs))

@@ -28,7 +28,10 @@ class Line:
 
 @dataclass(frozen=True)
 class BoardTable:
-    """A board: its metrics with their directions, and a line for each explainer that has a value, methods first."""
+    """A board: its metrics with their directions, and a line for each explainer that has a value, methods first.
+
+    Metrics that floors and ablations alone have are left out, unless there are no others.
+    """
 
     name: str
     dataset: str
@@ -54,6 +57,8 @@ def rankings(scores: Sequence[Score]) -> list[Score]:
 def _board(name: str, data: SiteData) -> BoardTable:
     scores = data.by_board[name]
     shown = [score for score in scores if score.main and score.value is not None]
+    told = {score.metric for score in shown if score.method}
+    shown = [score for score in shown if not told or score.metric in told]
     metrics = {score.metric: score.higher_is_better for score in sorted(shown, key=lambda score: score.metric)}
     lines: dict[str, dict[str, Score]] = {}
     for score in shown:

@@ -15,7 +15,7 @@ from partbench.leaderboard.site.explainer_pages import explainer_pages
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.home import home
 from partbench.leaderboard.site.interactive import interactive_pages
-from partbench.leaderboard.site.metric_pages import CardTables, metric_pages, verdicts_of
+from partbench.leaderboard.site.metric_pages import CardTables, metric_pages
 from partbench.leaderboard.site.pictures import FOLDER, RENDERED, SUFFIX, Chosen, chosen_pictures, pictures_from
 from partbench.leaderboard.site.submissions import submission_pages
 from partbench.leaderboard.site.templating import STATIC, static
@@ -39,7 +39,7 @@ def site_pages(
     """Name below the site's folder and text of every page, stylesheet and script."""
     facts, claims, shown = material.facts, bool(material.claims), boards(data)
     return {
-        **home(data, shown, verdicts_of(material.cards), claims),
+        **home(data, shown, claims),
         **dict(explainer_pages(data, facts, pictures or {}, claims)),
         **dict(submission_pages(data, claims)),
         **dict(metric_pages(data, facts, material.cards, claims)),

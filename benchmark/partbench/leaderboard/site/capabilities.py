@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.current import UNRANKED
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
-from partbench.leaderboard.uses import RANKS, SCREENS, Uses
+from partbench.leaderboard.uses import RANKS, SCREENS
 
 _OF_LOGITS = {"accuracy", "average_precision", "balanced_accuracy"}
 _OF_CONTRIBUTIONS = {"contribution_entropy", "contribution_error"}
@@ -45,22 +44,22 @@ class Profile:
         return self.control not in UNRANKED
 
 
-def profiles(data: SiteData, verdicts: Uses = MappingProxyType({})) -> list[Profile]:
+def profiles(data: SiteData) -> list[Profile]:
     """A profile of each explainer with its default options (any, where it has no others), by name.
 
-    `verdicts` are those of cards, by metric and dataset; a metric without a card ranks.
+    A metric without a card is taken to rank.
     """
-    return [_profile(name, scores, data, verdicts) for name, scores in sorted(data.by_explainer.items())]
+    return [_profile(name, scores, data) for name, scores in sorted(data.by_explainer.items())]
 
 
-def _profile(name: str, scores: list[Score], data: SiteData, verdicts: Uses) -> Profile:
+def _profile(name: str, scores: list[Score], data: SiteData) -> Profile:
     default = [score for score in scores if not score.variant] or scores
     scored = [score for score in default if score.value is not None]
     labels = {score.label for score in default}
     costs = [cost for label in sorted(labels) for cost in data.costs.get(label, {}).values()]
     first: dict[str, dict[str, int]] = {RANKS: {}, SCREENS: {}}
     for score in scored:
-        of_verdict = first.get(verdicts.get((score.metric, score.dataset), RANKS))
+        of_verdict = first.get(data.use(score.metric, score.dataset) or RANKS)
         if of_verdict is not None and score.main and score.method and score.first and score.proven:
             of_verdict[score.metric] = of_verdict.get(score.metric, 0) + 1
     return Profile(

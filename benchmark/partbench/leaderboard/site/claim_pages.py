@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from partbench.leaderboard.claims_measured import MeasuredClaim
 from partbench.leaderboard.claims_on_boards import CLAIM
-from partbench.leaderboard.claims_stated import Printed
+from partbench.leaderboard.claims_stated import RATIO, Printed, stated
 from partbench.leaderboard.ledger_line import LedgerLine, by_claim
 from partbench.leaderboard.site.links import page_of
 from partbench.leaderboard.site.templating import render
@@ -19,7 +19,9 @@ from partbench.results.plain_text import printable
 class ClaimLine:
     """A claim on a board: numbers in the unit of the claim, None where there is none; the verdict; what it rests on.
 
-    `remarks` say why nothing is concluded, what was not run, and what else to know.
+    `remarks` say why nothing is concluded, what was not run, and what else to know; `command` makes what was not run.
+    `checks`: whether networks and losses work here. `floors`: which explainers are not surely better than every floor.
+    `unfit`: the card of the metric says not to use it.
     """
 
     board: str
@@ -37,11 +39,18 @@ class ClaimLine:
     images: int
     remarks: Sequence[str]
     cells: Sequence[str]
+    command: str = ""
+    checks: str = ""
+    floors: str = ""
+    unfit: bool = False
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of a paper and where it stands; `unit` is what its numbers are: a ratio, a difference or a value."""
+    """A claim of a paper and where it stands; `unit` is what its numbers are: a ratio, a difference or a value.
+
+    `title` is that of the paper, `compared` whose numbers are compared, in words. Boards that were measured come first.
+    """
 
     id: str
     paper: str
@@ -50,6 +59,9 @@ class Claim:
     on: str
     unit: str
     lines: Sequence[ClaimLine]
+    metric: str = ""
+    title: str = ""
+    compared: str = ""
 
     @property
     def verdicts(self) -> list[str]:
@@ -74,21 +86,27 @@ def claim_pages(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
 def _claim(lines: Sequence[LedgerLine]) -> Claim:
     first = lines[0]
     said = first.claim
+    by_board = sorted((line for line in lines if line.board), key=lambda line: line.measured is None)
+    between = " over " if first.unit == RATIO else " minus "
     return Claim(
         id=printable(said.id), paper=printable(said.paper), source=printable(said.source),
-        claimed=printable(said.says), on=first.on, unit=first.unit, lines=[_line(line) for line in lines if line.board],
+        claimed=printable(said.says), on=first.on, unit=first.unit, lines=[_line(line) for line in by_board],
+        metric=printable(said.metric), title=printable(stated().papers[said.paper].title),
+        compared=printable(between.join(filter(None, (said.explainer, said.other)))),
     )  # fmt: skip
 
 
 def _line(line: LedgerLine) -> ClaimLine:
     published, published_low, published_high = _numbers(line.published)
     measured, low, high = _numbers(line.measured)
-    found = (line.lacks, line.command and f"to measure: {line.command}", line.checks)
+    turned = line.turned_by and f"surely on the other side with other options: {line.turned_by}"
     return ClaimLine(
         board=printable(line.board), setting=line.setting, published=published, published_low=published_low,
-        published_high=published_high, measured=measured, low=low, high=high, verdict=line.verdict, size=line.size,
+        published_high=published_high, measured=measured, low=low, high=high, verdict=line.told, size=line.size,
         seeds=line.seeds, one_seed=line.one_seed, images=line.images,
-        remarks=[printable(text) for text in found if text], cells=line.cells,
+        remarks=[printable(text) for text in (line.lacks, turned) if text], cells=line.cells,
+        command=printable(line.command), checks=printable(line.checks),
+        floors=printable(line.floors), unfit=line.in_unfit_metric,
     )  # fmt: skip
 
 

@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from partbench.leaderboard.boards import dataset_of
 from partbench.leaderboard.costs import Cost, costs
 from partbench.leaderboard.pairs import pairs_of
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.submitted import Submitted
+from partbench.leaderboard.uses import RANKS, Uses
 from partbench.results.plain_text import printable
 
 
@@ -23,13 +26,15 @@ from partbench.results.plain_text import printable
 class SiteData:
     """All that the pages are made of. `rows` are those of `standings.current`; `pairs` those of paired verdicts.
 
-    `submitted`: what others reported, which no score depends on, and the history of it.
+    `submitted`: what others reported, which no score depends on, and the history of it. `uses`: what metrics are good
+    for, as their cards say, by metric and dataset.
     """
 
     rows: pd.DataFrame
     scores: Sequence[Score]
     pairs: pd.DataFrame
     submitted: Submitted = field(default_factory=Submitted)
+    uses: Uses = field(default_factory=dict)
 
     @cached_property
     def boards(self) -> list[str]:
@@ -57,6 +62,14 @@ class SiteData:
         """Names of the metrics that have a page: those by which some explainer is ranked, sorted."""
         return sorted({score.metric for score in self.scores if score.main and score.value is not None})
 
+    def use(self, metric: str, dataset: str) -> str:
+        """What a metric, or the one that it is a variant of, is good for on a dataset; "" without a card."""
+        return self.uses.get((metric.partition("@")[0], dataset), "")
+
+    def ranks(self, metric: str, board: str) -> bool:
+        """Whether an order in this metric is evidence on a board; a metric without a card is taken to rank."""
+        return self.use(metric, dataset_of(board)) in (RANKS, "")
+
     @cached_property
     def by_explainer(self) -> Mapping[str, list[Score]]:
         """The scores of each explainer, all its variants."""
@@ -72,8 +85,11 @@ class SiteData:
 
     @cached_property
     def verdicts(self) -> Counter[tuple[str, str, str]]:
-        """How often two labels have a verdict, over all boards and metrics."""
-        return Counter(zip(*(self.pairs[name].tolist() for name in ("a", "b", "verdict")), strict=True))
+        """How often two labels have a verdict, over all boards and the metrics that rank there."""
+        columns = (self.pairs[name].tolist() for name in ("board", "metric", "a", "b", "verdict"))
+        return Counter(
+            (a, b, verdict) for board, metric, a, b, verdict in zip(*columns, strict=True) if self.ranks(metric, board)
+        )
 
     @cached_property
     def distributions(self) -> Mapping[str, str]:
@@ -104,10 +120,10 @@ class SiteData:
         return frozenset(always[always].index)
 
 
-def site_data(sources: Sources) -> SiteData:
+def site_data(sources: Sources, uses: Uses = MappingProxyType({})) -> SiteData:
     """What results and the evidence of images say; texts become printable: no control or bidirectional characters."""
     scores = [_printable_score(score) for score in sources.scores if score.tasks]
-    return SiteData(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)), sources.submitted)
+    return SiteData(_printable(sources.rows), scores, _printable(pairs_of(sources.judged)), sources.submitted, uses)
 
 
 _TEXTS = ["explainer", "variant", "task", "dataset", "category", "performer", "network", "metric", "reason"]

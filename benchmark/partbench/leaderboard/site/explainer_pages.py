@@ -11,12 +11,13 @@ from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.facts import Facts, papers_of
 from partbench.leaderboard.site.links import page_of
-from partbench.leaderboard.site.pictures import Chosen
+from partbench.leaderboard.site.pictures import RENDERED, Chosen
 from partbench.leaderboard.site.submissions import unranked_explainers
 from partbench.leaderboard.site.templating import render
 from partbench.leaderboard.verdicts import A_BETTER, B_BETTER
 from partbench.names import FIRST_PARTY
 
+USUAL = "fauna/multi:*"
 CONTROLS = {
     "": "A method.",
     "floor": "A floor: it sees nothing of what the network makes of an image. A score counts only if it is better.",
@@ -46,10 +47,16 @@ def explainer_pages(
         yield page_of("explainers", name), render(
             "explainer.html", root="../", here="explainers", profile=known[name], meanings=MEANINGS, claims=claims,
             fact=facts.of("explainers", name), papers=papers_of(name), control=CONTROLS.get(known[name].control, ""),
-            metrics=_metrics(scores).items(), rows=_rows(data, scores), rivals=_rivals(data, name),
+            metrics=_metrics(scores).items(), ranking=data.ranks, rows=_rows(data, scores), rivals=_rivals(data, name),
             pictures=pictures.get(name, ()), submitted=data.submitted.of(explainer=name),
-            distribution=distribution, first_party=distribution == FIRST_PARTY,
+            task=_task(scores), distribution=distribution, first_party=distribution == FIRST_PARTY,
         )  # fmt: skip
+
+
+def _task(scores: Sequence[Score]) -> str:
+    """The tasks of a board on which the explainer has scores: one that needs no data, if there is one."""
+    boards = {(score.dataset not in RENDERED, score.board != USUAL, score.board) for score in scores}
+    return min(boards)[-1]
 
 
 class BoardRow(NamedTuple):

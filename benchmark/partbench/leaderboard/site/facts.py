@@ -43,6 +43,7 @@ def _fact(row: Mapping[str, Any]) -> Fact:
         {
             **{key: printable(str(text)) for key, text in option.items()},
             "type": values_of(printable(str(option["type"]))),
+            "default": _PLAIN.get(str(option["default"]), printable(str(option["default"]))),
         }
         for option in row.get("options", ())
     ]
@@ -61,6 +62,7 @@ def values_of(annotation: str) -> str:
 
 
 _SIGNS = {"Ge": "≥", "Gt": ">", "Le": "≤", "Lt": "<"}
+_PLAIN = {"None": "none", "True": "true", "False": "false"}
 _WORDS = {"float": "number", "int": "whole number", "bool": "true or false", "str": "text", "None": "none"}
 
 

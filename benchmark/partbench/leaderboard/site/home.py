@@ -6,12 +6,11 @@ from partbench.leaderboard.site.boards import BoardTable
 from partbench.leaderboard.site.capabilities import MEANINGS, profiles
 from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.templating import render
-from partbench.leaderboard.uses import Uses
 
 
-def home(data: SiteData, boards: list[BoardTable], verdicts: Uses, claims: bool) -> dict[str, str]:
-    """The home page, by name; `verdicts` are those of cards, by metric and dataset."""
-    found = profiles(data, verdicts)
+def home(data: SiteData, boards: list[BoardTable], claims: bool) -> dict[str, str]:
+    """The home page, by name."""
+    found = profiles(data)
     methods = [profile for profile in found if profile.method]
     first_in = sorted({metric for profile in methods for metric, _ in (*profile.first_in, *profile.passes)})
     counts = {
@@ -21,7 +20,7 @@ def home(data: SiteData, boards: list[BoardTable], verdicts: Uses, claims: bool)
     }  # fmt: skip
     text = render(
         "home.html", here="home", profiles=methods, meanings=MEANINGS, metrics=first_in, boards=boards, counts=counts,
-        verdicts=verdicts, submitted=data.submitted, claims=claims,
+        verdicts=data.uses, ranking=data.ranks, submitted=data.submitted, claims=claims,
         given={name for profile in methods for name in profile.has},
     )  # fmt: skip
     return {"index.html": text}

@@ -1,14 +1,21 @@
-"""Pages that need a choice of the reader: A against B, and one metric against another. Their data lie inside."""
+"""Pages that need a choice of the reader: A against B, and one metric against another. Their data lie inside.
+
+Both open on what can be concluded from: on metrics that rank explainers by their cards, where there are such.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import pandas as pd
 
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.site.boards import BoardTable
 from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.site.templating import render
+from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS
 from partbench.leaderboard.verdicts import A_BETTER, B_BETTER, NOT_COMPARABLE, UNDECIDED
 
 
@@ -17,11 +24,12 @@ def interactive_pages(data: SiteData, boards: list[BoardTable], claims: bool) ->
     scores = [score for score in data.scores if score.value is not None]
     main = [score for score in scores if score.main]
     known = _Numbered(data, boards, main)
-    compared = known.names() | {"scores": known.values(), "pairs": known.pairs()}
+    compared = known.names() | {"open": known.most_compared(), "scores": known.values(), "pairs": known.pairs()}
     yield "compare.html", render("compare.html", here="compare", data=compared, claims=claims)
     whole = [score for score in scores if "=" not in score.metric]  # not by part, nor by setting of a metric
     everything = _Numbered(data, boards, whole)
-    points = everything.names() | {"scores": everything.intervals(), "costs": everything.costs()}
+    points = everything.names() | {"open": everything.least_alike(), "scores": everything.intervals()}
+    points["costs"] = everything.costs()
     yield "scatter.html", render("scatter.html", here="scatter", data=points, claims=claims)
 
 
@@ -36,14 +44,50 @@ class _Numbered:
         self._scores = scores
 
     def names(self) -> dict[str, Any]:
-        """Names of boards, labels with what each controls, and metrics with their directions."""
+        """Names of boards, labels with what each controls, metrics with their directions, and what these are good for.
+
+        The last as rows of a board, a metric, and a place in the uses that site.js has; none of metrics without a card.
+        """
         controls = {score.label: score.control for score in self._scores}
         directions = {score.metric: score.higher_is_better for score in self._scores}
         return {
             "boards": list(self._boards),
             "labels": [[name, controls[name]] for name in self._labels],
             "metrics": [[name, directions[name]] for name in self._metrics],
+            "uses": self._uses(),
         }
+
+    def _uses(self) -> list[list[int]]:
+        told = {
+            (self._boards[one.board], self._metrics[one.metric], self._site.use(one.metric, one.dataset))
+            for one in self._scores
+        }
+        return [[board, metric, _USES.index(use)] for board, metric, use in sorted(told) if use in _USES]
+
+    def most_compared(self) -> list[int]:
+        """Two labels with verdicts in metrics that rank: those of which the one that is surely better less often is so
+        most often; of several, those with the most verdicts. None without any."""
+        wins: dict[tuple[str, str], dict[str, int]] = {}
+        for (a, b, verdict), times in self._site.verdicts.items():
+            if verdict in (A_BETTER, B_BETTER) and {a, b} <= self._labels.keys():
+                wins.setdefault((a, b), {A_BETTER: 0, B_BETTER: 0})[verdict] += times
+        most = min(wins, key=lambda pair: (-min(wins[pair].values()), -sum(wins[pair].values()), pair), default=())
+        return [self._labels[label] for label in most]
+
+    def least_alike(self) -> list[int]:
+        """A board and two metrics that rank there, each by its place: of those that most methods have, the two with
+        the least rank correlation. None without any."""
+        found = []
+        for board, scores in self._site.by_board.items():
+            values: dict[str, dict[str, float]] = {}
+            for one in scores:
+                by_default = one.main and one.method and not one.variant
+                if by_default and one.value is not None and self._site.ranks(one.metric, board):
+                    values.setdefault(one.metric, {})[one.label] = one.value
+            for across, up in itertools.combinations(sorted(values), 2):
+                place = [self._boards[board], self._metrics[across], self._metrics[up]]
+                found.append((*_likeness(values[across], values[up]), place))
+        return min(found)[-1] if found else []
 
     def values(self) -> list[list[Any]]:
         """Board and metric, then label and value, label and value, and so on."""
@@ -82,7 +126,16 @@ class _Numbered:
 
 
 _PAIR = ("board", "metric", "a", "b", "difference", "low", "high", "p_adjusted", "better", "verdict", "one_seed")
+_USES = (RANKS, SCREENS, NOT_HERE)  # the order that site.js reads
 _VERDICTS = (A_BETTER, B_BETTER, UNDECIDED, NOT_COMPARABLE)  # the order that site.js reads
+
+
+def _likeness(across: Mapping[str, float], up: Mapping[str, float]) -> tuple[int, float]:
+    """The negative of how many explainers have both, and how alike their orders are: 0 to 1."""
+    both = sorted(across.keys() & up.keys())
+    ranks = [pd.Series([of[name] for name in both], dtype=float).rank() for of in (across, up)]
+    told = all(side.nunique() > 1 for side in ranks)
+    return -len(both), abs(ranks[0].corr(ranks[1])) if told else 1.0
 
 
 def _by_metric(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -41,11 +41,6 @@ def card_tables(cards: Iterable[Card]) -> dict[str, CardTables]:
     return {one["metric"]: CardTables(one["verdicts"], one["tables"]) for one in made}
 
 
-def verdicts_of(cards: Mapping[str, CardTables]) -> dict[tuple[str, str], str]:
-    """The verdict of each metric and dataset."""
-    return {(name, row["dataset"]): row["verdict"] for name, card in cards.items() for row in card.verdicts}
-
-
 def metric_pages(
     data: SiteData, facts: Facts, cards: Mapping[str, CardTables], claims: bool
 ) -> Iterator[tuple[str, str]]:

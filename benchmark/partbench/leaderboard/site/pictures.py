@@ -10,6 +10,7 @@ import pandas as pd
 
 from partbench.leaderboard.site.data import SiteData
 from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
+from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS
 from partbench.results.schema import picture_path
 
 FOLDER, SUFFIX = "pictures", ".webp"
@@ -17,11 +18,16 @@ WIDTH, QUALITY = 1400, 80  # a sheet of some 900 kB takes about 100
 RENDERED = ("fauna", "fauna_species", "fauna_scenes")  # photographs belong to their owners
 MOST_BYTES = 6_000_000
 _READ = ["explainer", "variant", "dataset", "task", "seed", "cell", "metric", "value", "higher_is_better"]
+_ORDER = (RANKS, SCREENS, "", NOT_HERE)
+_COMPARABLE = "relative_deviation"  # in one unit on all tasks and networks, and hardly ever tied
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A picture of a cell: where it lies in the site, the cell, task, seed, and the value that decided."""
+    """A picture of a cell: where it lies in the site, the cell, task, seed, and the value that decided.
+
+    use: what the metric is good for there, as its card says.
+    """
 
     path: str
     cell: str
@@ -29,6 +35,7 @@ class Chosen:
     seed: int
     metric: str
     value: float
+    use: str
 
 
 def chosen_pictures(
@@ -37,26 +44,35 @@ def chosen_pictures(
     """By explainer, the pictures of its best and of its worst cell, of those in `folder`.
 
     The folder is that of a site or, with `suffix` ".png", one as `bench run` writes it. Only cells with default options
-    and a picture count; of several seeds of a task, the lowest. The metric that decides is the first by name that reads
-    maps and that at least two such cells have, else that one has. `datasets`: those whose pictures may be shown; None:
-    all.
+    and a picture count; of several seeds of a task, the lowest. The metric that decides is one that at least two such
+    cells have, else one has. By its card it ranks there, else it reads maps and screens, else it reads maps. If several
+    do, it is `relative_deviation`, else the first by name. `datasets`: those whose pictures may be shown; None: all.
     """
-    rows = _rows_of_maps(data, datasets)
+    rows = _rows_that_decide(data, datasets)
     cells = rows.drop_duplicates("cell").to_dict("records") if folder.is_dir() else []
     there = {row["cell"] for row in cells if picture_path(folder, row).with_suffix(suffix).is_file()}
     return _extremes(rows[rows["cell"].isin(there)])
 
 
 def pictures_to_draw(data: SiteData) -> dict[str, list[Chosen]]:
-    """By explainer, the pictures that the site would show if all cells of rendered images had one."""
-    return _extremes(_rows_of_maps(data, RENDERED))
+    """By explainer, the pictures that the site would show if all cells of rendered images had one.
+
+    Without those of performers that a task has to name, which need not be at hand.
+    """
+    rows = _rows_that_decide(data, RENDERED)
+    return _extremes(rows[~rows["task"].str.contains("@")])
 
 
-def _rows_of_maps(data: SiteData, datasets: tuple[str, ...] | None) -> pd.DataFrame:
+def _rows_that_decide(data: SiteData, datasets: tuple[str, ...] | None) -> pd.DataFrame:
+    """Rows of cells with default options that have maps, in metrics that rank there or read maps, with their `use`."""
     rows = data.rows
     rows = rows[rows["scored"] & (rows["variant"] == "") & ~rows["metric"].str.contains("@")]
-    rows = rows[~rows["metric"].isin(METRICS_WITHOUT_MAPS) & rows["higher_is_better"].notna()]
-    return (rows if datasets is None else rows[rows["dataset"].isin(datasets)])[_READ]
+    rows = rows[rows["higher_is_better"].notna()]
+    rows = (rows if datasets is None else rows[rows["dataset"].isin(datasets)])[_READ]
+    of_maps = ~rows["metric"].isin(METRICS_WITHOUT_MAPS)
+    rows = rows.assign(use=[data.use(*one) for one in zip(rows["metric"], rows["dataset"], strict=True)])
+    has_maps = rows["cell"].isin(rows.loc[of_maps, "cell"])
+    return rows[has_maps & (of_maps | (rows["use"] == RANKS))]
 
 
 def _extremes(rows: pd.DataFrame) -> dict[str, list[Chosen]]:
@@ -66,9 +82,13 @@ def _extremes(rows: pd.DataFrame) -> dict[str, list[Chosen]]:
 
 
 def _best_and_worst(rows: pd.DataFrame) -> list[Chosen]:
-    counts = rows["metric"].value_counts()
-    metric = min(name for name in counts.index if counts[name] >= min(2, counts.max()))
-    rows = rows[rows["metric"] == metric]
+    def late(decides: tuple[str, str]) -> tuple[bool, int, bool, str]:
+        use, metric = decides
+        return len(kinds[decides]) < 2, _ORDER.index(use), metric != _COMPARABLE, metric
+
+    kinds = {(str(use), str(metric)): of for (use, metric), of in rows.groupby(["use", "metric"])}
+    use, metric = min(kinds, key=late)
+    rows = kinds[use, metric]
     rows = rows.sort_values(["value", "task"], ascending=[not rows["higher_is_better"].iloc[0], True])
     ends = rows.iloc[[0, -1]] if len(rows) > 1 else rows
     return [
@@ -79,6 +99,7 @@ def _best_and_worst(rows: pd.DataFrame) -> list[Chosen]:
             int(row["seed"]),
             metric,
             row["value"],
+            use,
         )
         for row in ends.to_dict("records")
     ]

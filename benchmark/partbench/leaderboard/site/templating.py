@@ -51,7 +51,7 @@ def _environment() -> Environment:
         loader=PackageLoader("partbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    for function in (number, arrow, texts.ranks, texts.seconds, texts.memory, texts.marks):
+    for function in (number, arrow, texts.ranks, texts.seconds, texts.memory, texts.marks, texts.counted, texts.span):
         made.filters[function.__name__] = function
     made.filters |= {"interval": bounds, "breakable": breakable, "script_json": script_json}
     made.globals |= {"address": address, "anchor_of": anchor_of, "page_of": page_of, "bar": bars.bar}

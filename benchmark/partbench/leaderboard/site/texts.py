@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from partbench.leaderboard.markdown import ABSENT
 from partbench.leaderboard.score import Score
 
@@ -22,6 +24,19 @@ def seconds(value: float | None) -> str:
     if value < 60:
         return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
     return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 board`, `2 boards`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def span(bounds: tuple[float | None, float | None]) -> str:
+    """`0 to 1`; `at least 0`, `at most 1` where one bound is missing or infinite, `unbounded` where both are."""
+    low, high = (None if end is None or math.isinf(end) else f"{end:.4g}" for end in bounds)
+    if low is None or high is None:
+        return f"at least {low}" if low is not None else f"at most {high}" if high is not None else "unbounded"
+    return f"{low} to {high}"
 
 
 def memory(megabytes: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from planted_results import frame
+from planted_results import cell, frame, planted
 
 from partbench.errors import InputError
 from partbench.leaderboard.site.boards import boards
@@ -173,7 +173,8 @@ def test_a_against_b_is_b_against_a_turned_round(site: Path, visit: Visit) -> No
     for address in ("#a=srae&b=nn", "#a=nn&b=srae"):
         page = visit(site / "compare.html", address)
         shown.append(page.locator("#compared tbody tr").first.locator("th, td").all_inner_texts())
-    (_, _, mine, theirs, difference, between, *_, verdict), (_, _, b, a, other, _, *_, turned) = shown
+    (_, _, card, mine, theirs, difference, between, *_, verdict), (_, _, _, b, a, other, _, *_, turned) = shown
+    assert card == "—"
     assert (mine, theirs) == (a, b) == ("0.200", "0.300")
     assert float(difference) == -float(other) == -0.1
     assert float(between.split(" to ")[0]) < -0.1 < float(between.split(" to ")[1]) < 0
@@ -187,6 +188,88 @@ def test_the_scatter_has_a_point_for_each_explainer_of_the_board(site: Path, vis
     page.uncheck("[name=controls]")
     assert page.locator("#plot rect").count() == 0
     assert page.locator("#points tbody tr").count() == 4
+
+
+@pytest.fixture(scope="module")
+def told_apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A crowded board on which two metrics rank, and the first explainer has neither of them."""
+    means = {"accuracy": 0.1, "average_precision": 0.2, "locality": 0.3, "masked_accuracy": 0.4}
+    rows = []
+    for at, name in enumerate([f"explainer_{number:02}" for number in range(20)]):
+        values = {metric: mean + 0.02 * at for metric, mean in means.items()}
+        values["average_precision"] = 0.2 + 0.02 * (at * 7 % 20)
+        values = {"locality": 0.3} if not at else values
+        for task, seed in itertools.product(range(3), range(2)):
+            rows += cell(name, task, seed, values, higher_is_better=True)
+    uses = {(metric, "fauna"): "ranks" for metric in ("accuracy", "average_precision")}
+    uses |= {("locality", "fauna"): "do not use here", ("masked_accuracy", "fauna"): "screens only"}
+    folder = tmp_path_factory.mktemp("told")
+    write_site(folder, site_data(Sources(*planted(rows)), uses), SiteMaterial())
+    return folder
+
+
+def test_boards_and_pages_of_explainers_have_ranks_only_in_metrics_that_rank(told_apart: Path) -> None:
+    for name, row in (("index.html", "explainers/explainer_05.html"), ("explainers/explainer_05.html", "index.html#")):
+        [line] = [line for line in (told_apart / name).read_text().splitlines() if f"{row}" in line and "<td" in line]
+        accuracy, precision, locality, masked = re.findall(r"<td[^>]*>[\d.]+[†‡¹]*(?:<small>[^<]*)?", line)[:4]
+        assert all(
+            "class=s" in text and "<small>" in text and "<small></" not in text for text in (accuracy, precision)
+        )
+        assert not any("class=s" in text or re.search(r"<small>\d", text) for text in (locality, masked))
+
+
+def test_the_comparison_opens_on_verdicts_in_metrics_that_rank(told_apart: Path, visit: Visit) -> None:
+    page = visit(told_apart / "compare.html")
+    lines = [row.locator("th, td").all_inner_texts() for row in page.locator("#compared tbody tr").all()]
+    assert [line[2] for line in lines] == ["ranks"] * 2
+    assert {line[-1] for line in lines} == {"A better", "B better"}
+    assert "Not shown: 2 in metrics that do not rank." in page.inner_text("#summary")
+    page.check("[name=every]")
+    cards = page.locator("#compared tbody td:nth-child(3)").all_inner_texts()
+    assert sorted(cards) == ["do not use here", "ranks", "ranks", "screens only"]
+    again = visit(told_apart / "compare.html", page.evaluate("location.hash"))
+    assert again.locator("#compared tbody tr").count() == 4
+
+
+def test_the_scatter_opens_on_metrics_that_rank_and_says_of_others_what_they_are(
+    told_apart: Path, visit: Visit
+) -> None:
+    page = visit(told_apart / "scatter.html")
+    shown = [page.eval_on_selector(f"[name={name}]", "one => one.selectedOptions[0].text") for name in ("x", "y")]
+    assert shown == ["accuracy", "average_precision"]
+    assert page.inner_text("#worth") == ""
+    page.select_option("[name=y]", label="locality")
+    assert page.inner_text("#worth") == "The card of locality says: do not use here."
+
+
+OVERLAPS = """() => {
+  const boxes = [...document.querySelectorAll('#plot text.name:not(.pointed)')].slice(2).map((one) => one.getBBox());
+  const marks = [...document.querySelectorAll('#plot circle')].map((one) => one.getBBox());
+  const meet = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width
+    && a.y + 2 < b.y + b.height - 2 && b.y + 2 < a.y + a.height - 2;
+  return [boxes.length, boxes.some((a, at) => boxes.some((b, of) => at < of && meet(a, b))),
+    boxes.some((a) => marks.some((b) => meet(a, b)))];
+}"""
+
+
+def test_names_in_the_scatter_cover_neither_each_other_nor_marks(told_apart: Path, visit: Visit) -> None:
+    for anchor in ("", "#x=accuracy&y=masked_accuracy"):
+        page = visit(told_apart / "scatter.html", anchor)
+        names, *covers = page.evaluate(OVERLAPS)
+        assert 0 < names <= 20
+        assert covers == [False, False]
+        hidden = page.inner_text("#hidden")
+        assert (f"{page.locator('#plot circle').count() - names} of " in hidden) == (hidden != "")
+
+
+def test_a_mark_of_the_scatter_tells_its_name_and_numbers_when_it_is_focused(told_apart: Path, visit: Visit) -> None:
+    page = visit(told_apart / "scatter.html")
+    page.locator("#plot circle").nth(3).focus()
+    assert page.locator("#plot .pointed").text_content() == page.locator("#plot circle").nth(3).get_attribute(
+        "aria-label"
+    )
+    page.locator("#plot circle").nth(3).blur()
+    assert page.locator("#plot .pointed").text_content() == ""
 
 
 def test_the_theme_that_was_chosen_wins_over_the_systems(site: Path, visit: Visit) -> None:
@@ -208,7 +291,7 @@ def large(evidence: SiteData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     long = [dataclasses.replace(one, explainer=f"e{at:04}", metric="locality", value=at / 5000) for at in range(5000)]
     many, ranked = (SiteData(evidence.rows, scores, evidence.pairs) for scores in (wide, long))
-    files = home(many, boards(many), {}, False) | {name: static(name) for name in STATIC}
+    files = home(many, boards(many), False) | {name: static(name) for name in STATIC}
     files |= dict(metric_pages(ranked, SiteMaterial().facts, {}, False))
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planted_results import cell, planted
 
 from partbench.leaderboard.site.capabilities import profiles
@@ -25,7 +27,8 @@ def test_only_scores_that_beat_every_floor_count_as_first(evidence: SiteData) ->
 
 def test_metrics_that_only_screen_stand_apart_and_others_are_left_out(evidence: SiteData) -> None:
     verdicts = {("locality", "fauna"): "screens only", ("location_instability", "fauna"): "do not use here"}
-    (found,) = [profile for profile in profiles(evidence, verdicts) if profile.explainer == "srae"]
+    (found,) = [profile for profile in profiles(replace(evidence, uses=verdicts)) if profile.explainer == "srae"]
     assert (found.first_in, found.passes) == ((), (("locality", 1),))
-    (found,) = [profile for profile in profiles(evidence, {("locality", "x"): "screens only"}) if profile.first_in]
+    of_another = replace(evidence, uses={("locality", "x"): "screens only"})
+    (found,) = [profile for profile in profiles(of_another) if profile.first_in]
     assert found.passes == ()

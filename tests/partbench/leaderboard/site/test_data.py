@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 from planted_results import cell, planted
 
@@ -23,6 +25,11 @@ def test_costs_are_means_over_cells_and_the_most_memory() -> None:
     table = table.assign(fit_seconds=[1.0, 3.0], explain_seconds=[0.5, 1.5], peak_memory_mb=[100.0, 300.0])
     (cost,) = site_data(Sources(table, images)).costs["srae"].values()
     assert (cost.fit_seconds, cost.image_seconds, cost.peak_mb) == (2.0, 0.02, 300.0)
+
+
+def test_verdicts_are_counted_in_metrics_that_rank(evidence: SiteData) -> None:
+    some = replace(evidence, uses={("locality", "fauna"): "screens only"}).verdicts
+    assert evidence.verdicts.total() == 2 * some.total() > 0
 
 
 def test_control_and_bidirectional_characters_are_replaced_or_escaped_before_anything_is_shown() -> None:

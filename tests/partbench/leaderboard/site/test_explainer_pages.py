@@ -21,6 +21,7 @@ def test_an_explainer_has_a_row_for_each_board_and_variant_with_scores_and_costs
     table, images = planted(rows)
     data = site_data(Sources(table.assign(fit_seconds=2.5), images))
     page = dict(explainer_pages(data, Facts(), {}, False))["explainers/srae.html"]
+    assert "bench run --plugin srae --task 'fauna/multi:*'</code>" in page
     body = page.split("scores-by-board")[1].split("</table>")[0]
     heads, *lines = [
         [re.sub("<[^>]*>", " ", text).split() for text in re.split(r"<t[hd][^>]*>", row)[1:]]
@@ -33,3 +34,9 @@ def test_an_explainer_has_a_row_for_each_board_and_variant_with_scores_and_costs
     ]  # fmt: skip
     assert lines[1][1][1:] == ["0.899", "to", "0.901"]
     assert "<dt>own_number<dd>0.250" in page.split("Numbers in detail")[1]
+
+
+def test_the_command_of_a_page_has_tasks_that_the_explainer_runs_on() -> None:
+    rows = cell("icnn", 0, 0, {"locality": 0.2}, binary=True) + cell("icnn", 0, 0, {"locality": 0.2}, dataset="cub")
+    page = dict(explainer_pages(site_data(Sources(*planted(rows))), Facts(), {}, False))["explainers/icnn.html"]
+    assert "bench run --plugin icnn --task 'fauna/*'</code>" in page

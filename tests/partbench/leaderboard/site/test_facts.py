@@ -11,6 +11,12 @@ def test_what_is_not_installed_has_empty_facts() -> None:
     assert facts.of("explainers", "other") == facts.of("metrics", "srae") == Fact()
 
 
+def test_defaults_of_options_are_written_as_the_command_line_takes_them() -> None:
+    options = [{"name": name, "type": "bool", "default": name} for name in ("None", "False", "True", "2.5")]
+    facts = facts_of({"explainers": [{"name": "srae", "options": options}]})
+    assert [one["default"] for one in facts.of("explainers", "srae").options] == ["none", "false", "true", "2.5"]
+
+
 def test_the_paper_that_proposes_an_explainer_comes_before_those_that_measure_it() -> None:
     (paper, own), *others = papers_of("srae")
     assert own

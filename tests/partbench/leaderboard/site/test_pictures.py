@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from planted_results import cell, planted
 
 from partbench.leaderboard.site.build import SiteMaterial, stale_site, write_site
 from partbench.leaderboard.site.data import SiteData, site_data
-from partbench.leaderboard.site.pictures import chosen_pictures, pictures_from
+from partbench.leaderboard.site.pictures import chosen_pictures, pictures_from, pictures_to_draw
 from partbench.leaderboard.sources import Sources
+from partbench.leaderboard.uses import Uses
 from partbench.results.schema import picture_path
 
 
@@ -34,6 +36,45 @@ def test_the_best_and_the_worst_task_are_chosen_of_the_lowest_seed(pictured: tup
     (best, worst) = chosen_pictures(*pictured, suffix=".png")["srae"]
     assert (best.task, best.seed, best.metric, best.value) == ("fauna/multi:t1", 0, "locality", 0.2)
     assert (worst.task, worst.seed, worst.metric, worst.value) == ("fauna/multi:t2", 0, "locality", 0.9)
+
+
+USES = {("part_following", "fauna"): "screens only", ("locality", "fauna"): "do not use here"}
+
+
+def test_a_metric_that_is_good_for_more_decides_before_others(pictured: tuple[SiteData, Path]) -> None:
+    evidence, folder = pictured
+
+    def decides(uses: Uses) -> tuple[str, str]:
+        first = chosen_pictures(dataclasses.replace(evidence, uses=uses), folder, suffix=".png")["srae"][0]
+        return first.metric, first.use
+
+    assert decides(USES) == ("part_following", "screens only")
+    assert decides(USES | {("locality", "fauna"): "ranks"}) == ("locality", "ranks")
+    assert decides(dict.fromkeys(USES, "do not use here")) == ("locality", "do not use here")
+    assert decides({}) == ("locality", "")
+
+
+def test_a_metric_without_maps_decides_only_where_it_ranks_and_for_explainers_with_maps(tmp_path: Path) -> None:
+    rows = []
+    for name, metrics in {"srae": ["accuracy", "relative_deviation", "locality"], "logits": ["accuracy"]}.items():
+        for task in range(2):
+            rows += cell(name, task, 0, dict.fromkeys(metrics, task + 0.5))
+    rows += cell("srae", "multi:t3@mine", 0, {"relative_deviation": 9.0, "locality": 9.0})
+    evidence = site_data(Sources(*planted(rows)))
+    for use, metric in (("ranks", "relative_deviation"), ("screens only", "locality")):
+        uses = {(name, "fauna"): use for name in ("accuracy", "relative_deviation", "locality")}
+        found = pictures_to_draw(dataclasses.replace(evidence, uses=uses))
+        assert set(found) == {"srae"}
+        assert {picture.metric for picture in found["srae"]} == {metric}
+        assert not any("@mine" in picture.task for picture in found["srae"])
+
+
+def test_the_page_says_which_metric_chose_the_pictures(pictured: tuple[SiteData, Path], tmp_path: Path) -> None:
+    evidence, pictures = pictured
+    write_site(tmp_path / "site", dataclasses.replace(evidence, uses=USES), SiteMaterial(), pictures)
+    page = (tmp_path / "site" / "explainers" / "srae.html").read_text()
+    assert "the best and the worst in <a href=../metrics/part_following.html>part_following</a>" in page
+    assert "a metric that screens" in page
 
 
 def test_photographs_are_shown_only_if_asked_for(pictured: tuple[SiteData, Path], tmp_path: Path) -> None:

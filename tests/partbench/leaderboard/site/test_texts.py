@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
 from partbench.leaderboard.site.data import SiteData
-from partbench.leaderboard.site.texts import marks, memory, ranks, seconds
+from partbench.leaderboard.site.texts import counted, marks, memory, ranks, seconds, span
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,19 @@ def test_seconds_are_told_in_the_unit_that_fits(value: float | None, text: str) 
 
 def test_memory_is_told_in_megabytes_or_gigabytes() -> None:
     assert [memory(950.4), memory(1900), memory(None)] == ["950 MB", "1.9 GB", "—"]
+
+
+def test_what_is_counted_is_one_or_several() -> None:
+    assert [counted(count, "method") for count in range(3)] == ["0 methods", "1 method", "2 methods"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [((0.0, 1.0), "0 to 1"), ((0.0, math.inf), "at least 0"), ((0.0, None), "at least 0"), ((None, 1.5), "at most 1.5"),
+     ((-math.inf, math.inf), "unbounded"), ((None, None), "unbounded")],
+)  # fmt: skip
+def test_a_range_names_the_bounds_that_there_are(bounds: tuple[float | None, float | None], text: str) -> None:
+    assert span(bounds) == text
 
 
 def test_ranks_are_intervals_and_floors_say_what_they_are(evidence: SiteData) -> None:
