@@ -111,8 +111,8 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     from partbench.running.cell_job import prepare_results
     from partbench.running.engine import interruptible
 
-    prepare_results(results)
     read = read_bundle(bundle)
+    prepare_results(results)
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
         folder = Path(temporary)
         if verify:
@@ -169,15 +169,16 @@ def _installed_performers() -> set[str]:
 
 
 def _coverage(rows: pd.DataFrame) -> Iterator[str]:
-    """On which boards the rows will and will not be; boards have the tasks of the published reference cells."""
+    """On which boards the rows will and will not be; boards have the tasks of all published results."""
     from partbench.leaderboard.coverage import coverage_lines, tasks_by_board
     from partbench.results.reference.cells import Reference
 
     try:
-        known = Reference.load().rows["task"].unique()
+        reference = Reference.load()
+        published, carried = reference.published_tasks, set(reference.rows["task"])
     except (OSError, ValueError):
-        known = []
-    return coverage_lines(rows, tasks_by_board(known))
+        published, carried = [], set()
+    return coverage_lines(rows, tasks_by_board(published), tasks_by_board(carried))
 
 
 def _as_compared(one: Verification) -> bytes:

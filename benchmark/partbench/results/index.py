@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from partbench.errors import InputError
 from partbench.results.asked import last_requests
-from partbench.results.cell_file import read_evidence, read_table
+from partbench.results.cell_file import MENDED, read_evidence, read_table
 from partbench.results.folders import CELL, Folder, folders_of
 from partbench.results.schema import SCHEMA, TEXT, slug
 from partbench.results.sealed import Damaged, read_bytes, write_sealed
@@ -173,8 +173,10 @@ def _of_files(table: pa.Table, files: list[str], kind: Kind) -> pa.Table:
 def _read(kind: Kind, path: Path) -> tuple[pa.Table | None, str]:
     try:
         return kind.rows(path), ""
-    except (InputError, Damaged) as error:
+    except InputError as error:
         return None, str(error)
+    except Damaged as error:
+        return None, f"{error}; {MENDED}"
 
 
 def _in_columns(rows: pa.Table | None, file: str, kind: Kind) -> pa.Table:

@@ -76,6 +76,15 @@ def test_a_finished_cell_is_not_done_again(ran) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_a_run_without_pages_names_the_command_that_writes_them(ran) -> None:
+    folder, _ = ran
+    pages = {path: path.stat().st_mtime_ns for path in (folder / "leaderboards").rglob("*.md")}
+    result = bench("run", *FAST, "--no-pages", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "`bench leaderboard` writes them to pages, or --metric NAME" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in (folder / "leaderboards").rglob("*.md")} == pages
+
+
 def test_a_run_leaves_results_and_pages_of_other_data_alone(ran, tmp_path: Path) -> None:
     folder, _ = ran
     shutil.copytree(folder / "results", tmp_path / "results")

@@ -247,3 +247,21 @@ def test_what_is_no_bundle_ends_in_one_line(place: Path) -> None:
             found = bench(*command, "--results", place / "results")
             assert found.exit_code == 2, (path, found.output)
             assert len(found.output.splitlines()) == 1, (path, found.output)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["accept", "none.zip", "--trust"], "cannot read 'none.zip': No such file or directory"),
+        (["withdraw", "3fa9", "--reason", "x"], "no folder results; run `bench run` first, or name one with --results"),
+        (["show", "3fa9"], "no cell '3fa9' and no folder results; run `bench run` first, or name one with --results"),
+        (["submit"], "no folder results; run `bench run` first, or name one with --results"),
+    ],
+)
+def test_what_is_not_there_is_answered_in_one_line_and_no_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = bench(*words)
+    assert (found.exit_code, found.output) == (2, f"bench: {line}\n")
+    assert not list(tmp_path.iterdir())

@@ -105,7 +105,7 @@ def test_no_text_is_cut_off_at_the_edge_of_the_picture(concepts: int) -> None:
     FigureCanvasAgg(figure).draw()
     extents = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text()]
     assert len(extents) > 5
-    assert all(0 <= extent.x0 and extent.x1 <= figure.bbox.width for extent in extents)
+    assert all(extent.x0 >= 0 and extent.x1 <= figure.bbox.width for extent in extents)
 
 
 def sheet_of(explanation: Explanation, tops: tuple[float, ...] = (0.0, 0.0)) -> Figure:
