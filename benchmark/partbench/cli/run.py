@@ -153,7 +153,8 @@ def run(**given: Any) -> None:
 
     asked = RunOptions.of(given)
     request, limits = asked.request(), asked.limits()
-    prepare_results(asked.results)
+    if not asked.dry_run:
+        prepare_results(asked.results)
     prepare_cache()
     outcomes: list[CellOutcome] = []
     with (

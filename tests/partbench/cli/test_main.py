@@ -236,6 +236,9 @@ def test_a_dry_run_lists_cells_and_what_they_will_take_and_runs_nothing(ran, tmp
         ("centre_map", 0, True), ("centre_map", 1, False), ("random_maps", 0, False), ("random_maps", 1, False),
     ]  # fmt: skip
     assert len(list((tmp_path / "results" / "fauna").rglob("*.parquet"))) == 1
+    elsewhere = bench(*words, "--results", "new/results", cwd=tmp_path)
+    assert "cells: 4, to do: 4" in elsewhere.stdout
+    assert not (tmp_path / "new").exists()
 
 
 DEADLY = """
