@@ -103,7 +103,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
       bench accept submissions/mine.zip --trust
       bench accept submissions/mine.zip --self-reported --reason 'needs 400 GPU hours'
     """
-    from partbench.results.acceptance import accept, contents
+    from partbench.results.acceptance import accept, contents, expect_new
     from partbench.results.bundle import read_bundle
     from partbench.results.provenance import who
     from partbench.results.sealed import Damaged
@@ -113,6 +113,8 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
 
     read = read_bundle(bundle)
     prepare_results(results)
+    status = VERIFIED if verify else SELF_REPORTED
+    expect_new(results, read.places, status, read.sha256)  # before a verification that may take hours
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
         folder = Path(temporary)
         if verify:
@@ -133,11 +135,11 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
             files = {place: read.files[name] for place, name in zip(read.places, read.cells, strict=True)}
-        status = VERIFIED if verify else SELF_REPORTED
         accepted = accept(results, files, status, by or who(), read.sha256, reason)
     for event in accepted:
         click.echo(f"{event.file}: {event.status}")
-    click.echo(f"{len(accepted)} cells accepted; `bench leaderboard` shows them")
+    count = len(accepted)
+    click.echo(f"{count} cell{'s' * (count != 1)} accepted; `bench leaderboard` shows {'them' if count != 1 else 'it'}")
 
 
 @click.command()

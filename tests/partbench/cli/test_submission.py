@@ -203,7 +203,9 @@ def test_nothing_of_a_bundle_is_accepted_if_one_cell_does_not_agree(
     assert not submission_events(board)
 
 
-def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(place: Path) -> None:
+def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle, board = submitted(place), place / "board" / "results"
     found = bench("accept", bundle, "--self-reported", "--by", "Ann", "--results", board)
     assert found.exit_code == 0, found.output
@@ -215,7 +217,12 @@ def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(place:
     found = bench("accept", bundle, "--trust", "--jobs", 1, "--by", "Bob", "--reason", "request 7", "--results", board)
     assert found.exit_code == 0, found.output
     assert set(statuses(board).values()) == {VERIFIED}
+    assert "2 cells accepted; `bench leaderboard` shows them" in found.output
     assert current(load_results(board))["cell"].nunique() == 2
+    monkeypatch.setattr(submission, "verified_bundle", lambda *_: pytest.fail("verified in vain"))
+    again = bench("accept", bundle, "--trust", "--results", board)
+    assert again.exit_code == 2
+    assert "among the results already, as verified; nothing was accepted" in again.output
     key = cell_paths(board)[0].stem.rpartition("-")[2]
     assert bench("withdraw", key, "--reason", " ", "--results", board).exit_code == 2
     assert bench("withdraw", key, "--reason", "saw test images", "--by", "Bob", "--results", board).exit_code == 0
