@@ -69,9 +69,11 @@ def _expected(kind: click.ParamType) -> str:
     """What values a type takes, in words; "" if nothing is known of it."""
     if isinstance(kind, click.Choice):
         return f"one of {', '.join(map(str, kind.choices))}"
-    number = {click.IntRange: "a whole number", click.FloatRange: "a number"}.get(type(kind))
-    if number is None:
-        return {"integer": "a whole number", "float": "a number"}.get(kind.name, "")
-    low = "" if kind.min is None else f" above {kind.min}" if kind.min_open else f" from {kind.min}"
-    high = "" if kind.max is None else f" to {kind.max}"
-    return number + (low if high or kind.min_open else low.replace("from", "of at least")) + high
+    if isinstance(kind, click.IntRange | click.FloatRange):
+        number = "a whole number" if isinstance(kind, click.IntRange) else "a number"
+        if kind.min is None:
+            return number if kind.max is None else f"{number} of at most {kind.max}"
+        if kind.max is None:
+            return f"{number} {'above' if kind.min_open else 'of at least'} {kind.min}"
+        return f"{number} {'above' if kind.min_open else 'from'} {kind.min} to {kind.max}"
+    return {"integer": "a whole number", "float": "a number"}.get(kind.name, "")
