@@ -6,7 +6,8 @@ To be run when results/ are made anew. `bench run` and `bench compare` compare a
 are the cells that pages show of explainers with default options and of floors, in all metrics with a direction and
 without '@', but for those of SAMPLED and LEFT_OUT and further seeds of ONE_SEED. A cell's key holds a hash of its data
 and performer; their fingerprint is stored, so that it can be told whether another cell is of the same data. Tasks whose
-fingerprint is not known yet are opened, those of photographs under FOLDER.
+fingerprint is not known yet are opened, those of photographs under FOLDER. A list of all published tasks stands beside
+them, for what `bench submit` says of boards.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ import pandas as pd
 from partbench.leaderboard.current import current
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.sources import Sources
-from partbench.results.reference.cells import FINGERPRINT, FOLDER, KEPT, Reference, of_data, write_reference
+from partbench.results.reference.cells import (
+    FINGERPRINT,
+    FOLDER,
+    KEPT,
+    TASKS_FILE,
+    Reference,
+    of_data,
+    write_reference,
+)
 from partbench.results.schema import TEXTS
 from partbench.results.store import OF_BOARDS, load_evidence, load_results
 
@@ -37,8 +46,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data-root", type=Path, help="the folder of photographs, for tasks that are not known yet")
     root = parser.parse_args().data_root
-    sources = Sources.of(REPOSITORY / "results")
-    rows = chosen(load_results(REPOSITORY / "results"))
+    sources, results = Sources.of(REPOSITORY / "results"), load_results(REPOSITORY / "results")
+    (FOLDER / TASKS_FILE).write_text(published_tasks(results))
+    rows = chosen(results)
     known = known_fingerprints()
     known |= {task: opened(task, root) for task in sorted(set(rows["task"])) if not fits(rows, task, known.get(task))}
     if wrong := [task for task in sorted(set(rows["task"])) if not fits(rows, task, known[task])]:
@@ -64,6 +74,11 @@ def chosen(results: pd.DataFrame) -> pd.DataFrame:
     rows = rows[~rows["performer"].isin(LEFT_OUT)]
     rows = rows[(rows["seed"] == 0) | ~rows["dataset"].isin(ONE_SEED)]
     return rows[list(KEPT)].astype({name: object for name in TEXTS if name in KEPT}).reindex(columns=list(KEPT))
+
+
+def published_tasks(results: pd.DataFrame) -> str:
+    """All tasks of which pages show results, a line each, those too whose cells do not come with the package."""
+    return "".join(f"{task}\n" for task in sorted(set(current(results)["task"])))
 
 
 def fits(rows: pd.DataFrame, task: str, fingerprint: str | None) -> bool:

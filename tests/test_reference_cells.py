@@ -11,7 +11,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from partbench.results.cell_file import read_table
-from partbench.results.reference.cells import FILES, FINGERPRINT, FOLDER, KEPT, Reference
+from partbench.results.reference.cells import FILES, FINGERPRINT, FOLDER, KEPT, TASKS_FILE, Reference
 from partbench.results.schema import Cell
 from partbench.results.store import load_results
 
@@ -33,6 +33,8 @@ def test_the_files_hold_what_the_script_makes_of_the_results(script: types.Modul
     key = ["cell", "metric"]
     expected, found = (table.sort_values(key).reset_index(drop=True) for table in (rows, reference.rows))
     pd.testing.assert_frame_equal(found[list(KEPT)], expected, check_dtype=False, check_categorical=False)
+    assert "".join(f"{task}\n" for task in reference.published_tasks) == script.published_tasks(results)
+    assert set(reference.rows["task"]) < set(reference.published_tasks)
     assert all(script.fits(rows, task, of.iloc[0]) for task, of in found.groupby("task")[FINGERPRINT])
 
     files = results.drop_duplicates("cell").set_index("cell")["file"]
@@ -51,7 +53,7 @@ def test_the_files_hold_what_the_script_makes_of_the_results(script: types.Modul
 def test_the_wheel_holds_the_files_and_they_are_small(script: types.ModuleType) -> None:
     included = {file.relative_path for file in WheelBuilder(str(REPOSITORY)).recurse_included_files()}
     folder = FOLDER.relative_to(REPOSITORY / "benchmark")
-    assert {f"benchmark/{folder / name}" for name in FILES} <= included
+    assert {f"benchmark/{folder / name}" for name in (*FILES, TASKS_FILE)} <= included
     assert sum((FOLDER / name).stat().st_size for name in FILES) <= script.MOST
 
 

@@ -37,7 +37,8 @@ def check_cache_writable() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"partbench")  # some bytes: a full disk still makes empty files
     except OSError as error:
-        raise InputError(f"cannot write to the cache folder {folder}: {error.strerror}; {ADVICE}") from error
+        advice = ADVICE if "PARTBENCH_CACHE" in os.environ else ADVICE.removesuffix(", or unset it")
+        raise InputError(f"cannot write to the cache folder {folder}: {error.strerror}; {advice}") from error
     finally:
         _discard(probe)
     return folder

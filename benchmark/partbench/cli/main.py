@@ -25,12 +25,13 @@ from partbench.cli.run import run
 from partbench.cli.score import score
 from partbench.cli.show import show
 from partbench.cli.submission import accept, submit, withdraw
+from partbench.cli.usage import Commands, wrong_usage
 from partbench.cli.verify import verify
-from partbench.errors import InputError, unknown
+from partbench.errors import InputError
 from partbench.results.plain_text import printable
 
 
-class Program(click.Group):
+class Program(Commands):
     """A group whose commands end a user's mistake in one line with exit code 2, and Ctrl-C with 130."""
 
     def invoke(self, context: click.Context) -> Any:
@@ -53,12 +54,15 @@ class Program(click.Group):
         except KeyboardInterrupt:
             click.echo("bench: interrupted; finished cells are kept, the same command goes on from there", err=True)
             context.exit(130)
+        except click.UsageError as error:
+            raise wrong_usage(error) from error
 
-    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
-        """Find a command, with a hint for a misspelt one."""
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            raise click.UsageError(printable(str(unknown("command", args[0], self.commands))))
-        return super().resolve_command(context, args)
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the options before the command."""
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            raise wrong_usage(error) from error
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

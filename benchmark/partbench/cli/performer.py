@@ -16,6 +16,7 @@ from partbench.cli.parameters import (
     other_option,
     path_option,
 )
+from partbench.cli.usage import Commands
 from partbench.errors import InputError
 from partbench.running.training.request import SCHEDULES, TrainingRequest
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 FUNCTION = "partbench.running.training.worker_training:trained"
 
 
-@click.group()
+@click.group(cls=Commands)
 def performer() -> None:
     """Performers: train a network on a task, to explain it."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from partbench.cli.parameters import expect_results, json_option, results_option
+from partbench.cli.usage import Commands
 from partbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ MOST_ROWS = 1000  # of a query that are printed as a table
 LEAST_WIDTH = 8  # characters that a column of a table has at least, if its cells are so long
 
 
-@click.group()
+@click.group(cls=Commands)
 def results() -> None:
     """Ask, tidy and index the folder of results.
 

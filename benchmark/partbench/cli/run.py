@@ -153,7 +153,8 @@ def run(**given: Any) -> None:
 
     asked = RunOptions.of(given)
     request, limits = asked.request(), asked.limits()
-    prepare_results(asked.results)
+    if not asked.dry_run:
+        prepare_results(asked.results)
     prepare_cache()
     outcomes: list[CellOutcome] = []
     with (
@@ -171,7 +172,7 @@ def run(**given: Any) -> None:
             outcomes.append(outcome)
     written = {str(outcome.columns["dataset"]) for outcome in outcomes if outcome.path}
     pages = write_pages_of(asked.results, written) if written and asked.pages else []
-    print_summary(display, _in_order(plan, outcomes), plan.metrics, asked.as_json)
+    print_summary(display, _in_order(plan, outcomes), plan.metrics, asked.as_json, asked.pages)
     display.pages(pages)
     if any(outcome.failed for outcome in outcomes):
         sys.exit(1)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from partbench.running.engine import Plan
 
 
-def print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: Sequence[str], as_json: bool) -> None:
+def print_summary(
+    display: Display, outcomes: Sequence[CellOutcome], metrics: Sequence[str], as_json: bool, pages: bool = True
+) -> None:
     """The explainers beside floors and published ones, or where that is not possible their scores; or JSON.
 
     Scores are means over tasks and seeds. They are printed too if metrics were asked for, or more explainers are run
     than have tables beside others. Tables leave out further readings (`metric@reading`) unless metrics were asked for.
-    JSON holds every aggregate row.
+    JSON holds every aggregate row. `pages` says whether the pages of the leaderboards are written now.
     """
     import pandas as pd
 
@@ -57,7 +59,8 @@ def print_summary(display: Display, outcomes: Sequence[CellOutcome], metrics: Se
     if stored := names[has_value].nunique():
         printed = frame.loc[frame["status"] == "ok", "metric"].nunique()
         told = f"printed: {printed} of {stored} metrics and their readings; all are stored"
-        everywhere = f"all {stored} metrics and their readings: on the leaderboard, or --metric NAME"
+        where = "on the leaderboard" if pages else "`bench leaderboard` writes them to pages"
+        everywhere = f"all {stored} metrics and their readings: {where}, or --metric NAME"
         display.line(told if metrics else everywhere, style="dim")
 
 

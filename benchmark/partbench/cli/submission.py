@@ -103,7 +103,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
       bench accept submissions/mine.zip --trust
       bench accept submissions/mine.zip --self-reported --reason 'needs 400 GPU hours'
     """
-    from partbench.results.acceptance import accept, contents
+    from partbench.results.acceptance import accept, contents, expect_new
     from partbench.results.bundle import read_bundle
     from partbench.results.provenance import who
     from partbench.results.sealed import Damaged
@@ -111,8 +111,10 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     from partbench.running.cell_job import prepare_results
     from partbench.running.engine import interruptible
 
-    prepare_results(results)
     read = read_bundle(bundle)
+    prepare_results(results)
+    status = VERIFIED if verify else SELF_REPORTED
+    expect_new(results, read.places, status, read.sha256)  # before a verification that may take hours
     with tempfile.TemporaryDirectory(prefix="partbench-") as temporary, interruptible():
         folder = Path(temporary)
         if verify:
@@ -133,11 +135,11 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
             files = {place: read.files[name] for place, name in zip(read.places, read.cells, strict=True)}
-        status = VERIFIED if verify else SELF_REPORTED
         accepted = accept(results, files, status, by or who(), read.sha256, reason)
     for event in accepted:
         click.echo(f"{event.file}: {event.status}")
-    click.echo(f"{len(accepted)} cells accepted; `bench leaderboard` shows them")
+    count = len(accepted)
+    click.echo(f"{count} cell{'s' * (count != 1)} accepted; `bench leaderboard` shows {'them' if count != 1 else 'it'}")
 
 
 @click.command()
@@ -169,15 +171,16 @@ def _installed_performers() -> set[str]:
 
 
 def _coverage(rows: pd.DataFrame) -> Iterator[str]:
-    """On which boards the rows will and will not be; boards have the tasks of the published reference cells."""
+    """On which boards the rows will and will not be; boards have the tasks of all published results."""
     from partbench.leaderboard.coverage import coverage_lines, tasks_by_board
     from partbench.results.reference.cells import Reference
 
     try:
-        known = Reference.load().rows["task"].unique()
+        reference = Reference.load()
+        published, carried = reference.published_tasks, set(reference.rows["task"])
     except (OSError, ValueError):
-        known = []
-    return coverage_lines(rows, tasks_by_board(known))
+        published, carried = [], set()
+    return coverage_lines(rows, tasks_by_board(published), tasks_by_board(carried))
 
 
 def _as_compared(one: Verification) -> bytes:

@@ -12,5 +12,5 @@ def given_root(dataset: str, root: Path | None, wanted: str) -> Path:
     if root is None:
         raise InputError(f"{dataset} needs --data-root DIR or `bench data add {dataset} DIR`, {wanted}")
     if not root.is_dir():
-        raise InputError(f"no folder {root}; --data-root must name {wanted}")
+        raise InputError(f"no folder {root}; name {wanted}")
     return root

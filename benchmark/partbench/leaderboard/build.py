@@ -25,7 +25,7 @@ from partbench.leaderboard.shown_board import folder_of, shown_boards
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.standings import standings
 from partbench.leaderboard.uses import Uses
-from partbench.results.claims import locked
+from partbench.results.cell_lock import locked
 from partbench.results.folders import folders_of
 from partbench.whole_files import writing
 

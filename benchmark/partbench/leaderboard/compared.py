@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from partbench.leaderboard.verdicts import A_BETTER, ALPHA, B_BETTER, NOT_COMPAR
 from partbench.task_globs import matches
 
 THESE, NEW = "these", "new"
+MISSPELT = 0.85  # how alike two patterns of tasks are of which one is taken for a slip, from 0 to 1
 BOARD, LINES = "board", "lines"
 COLUMNS = ["board", "metric", "a", "b", "scope", "difference", "low", "high", "p", "p_adjusted", "better", "images"]
 COLUMNS += ["of_images", "tasks", "verdict", "one_seed", "far_out", "higher_is_better", "family"]
@@ -88,8 +90,15 @@ def _wanted(rows: pd.DataFrame, labels: tuple[str, str], asked: Asked) -> tuple[
         raise unknown("metric with results", asked.metric, sorted(metrics))
     wanted = tasks if asked.task is None else {name for name in tasks if matches(name, asked.task)}
     if not wanted:
-        raise InputError(f"no results of task '{asked.task}'; there are those of {', '.join(sorted(tasks))}")
+        raise _without_results(str(asked.task), set(rows["board"]), tasks)
     return wanted, {asked.metric} if asked.metric else {name for name in metrics if "@" not in name}
+
+
+def _without_results(task: str, boards: set[str], tasks: set[str]) -> InputError:
+    """A misspelt pattern is answered with the nearest; one of other data with the boards that there are."""
+    near = difflib.get_close_matches(task, sorted(boards | tasks), n=1, cutoff=MISSPELT)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are those of {', '.join(sorted(boards))}"
+    return InputError(f"no results of task '{task}'; {hint}")
 
 
 def _lines(board: Board, labels: tuple[str, str], scope: str, whole: bool) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from partbench.leaderboard.boards import board_of
 from partbench.names import FIRST_PARTY
 from partbench.results.schema import label
 
+ELSEWHERE = "if its images and network are those of the published results"
 SHOWN = 4  # tasks that a line names
 
 
@@ -21,12 +22,13 @@ def tasks_by_board(tasks: Iterable[str]) -> dict[str, set[str]]:
     return found
 
 
-def coverage_lines(rows: pd.DataFrame, needed: Mapping[str, set[str]]) -> Iterator[str]:
+def coverage_lines(rows: pd.DataFrame, needed: Mapping[str, set[str]], carried: Container[str]) -> Iterator[str]:
     """A line for each explainer: boards on which it gets a rank, and others with what it lacks there.
 
     `rows` has a row of each cell. `needed` are the tasks of boards, each of which an explainer needs for a value there.
     Explainers of others need two seeds on every task for a rank. A board that is not among `needed` has no other
-    results: nothing can be said of it.
+    results: nothing can be said of it. Of boards that are not `carried` the published cells do not come with partbench:
+    they may be of a sample of a dataset, or of a network that is nowhere else.
     """
     rows = rows.assign(label=[label(*who) for who in zip(rows["explainer"], rows["variant"], strict=True)])
     for name, own in rows.groupby("label", sort=True, observed=True):
@@ -42,7 +44,7 @@ def coverage_lines(rows: pd.DataFrame, needed: Mapping[str, set[str]]) -> Iterat
             elif stranger and seeds.min() < 2:
                 lacks.append(f"{board} (values without a rank: one seed; run a second one)")
             else:
-                ranks.append(board)
+                ranks.append(board if board in carried else f"{board} ({ELSEWHERE})")
         yield f"{name}: ranked on {', '.join(ranks) or 'no board'}, once verified" + (
             f"; not on {', '.join(lacks)}" if lacks else ""
         )

@@ -16,7 +16,7 @@ from partbench.leaderboard.site.data import site_data
 from partbench.leaderboard.site.facts import Facts
 from partbench.leaderboard.site.metric_pages import card_tables
 from partbench.leaderboard.sources import Sources
-from partbench.results.claims import locked
+from partbench.results.cell_lock import locked
 
 FOLDER, SITE = "leaderboards", "site"
 Asked = Callable[[], Facts]  # what plugins say of themselves, which only a site shows

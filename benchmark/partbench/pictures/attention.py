@@ -89,7 +89,7 @@ def of_performer(task: Task, batch: Batch, own: Int[Tensor, "n"], size: int) -> 
     ordinary = OrdinaryFilters(task)
     head = task.performer.segment(ordinary.role, "logits")
     targets = torch.tensor(task.targets)[own]
-    title = f"the performer, filters of {ordinary.layer}"
+    title = f"the performer,\nfilters of {ordinary.layer}"
     return attention(title, head, task.explain(ordinary, batch), targets, size, batch)
 
 
@@ -109,8 +109,8 @@ def draw_attention_sheet(sheet: AttentionSheet, title: str) -> Figure:
     """One row per image: the image with its parts, Grad-CAM of each network, a pie of the parts and its numbers."""
     rows, maps = len(sheet.display), 1 + len(sheet.attentions)
     right = 0.0 if sheet.shares is None else (PIE + NUMBERS) * INCH
-    figure = Figure(figsize=(maps * INCH + right, rows * INCH * 1.12 + 0.7), dpi=110)
-    panel = tiles(figure, title, rows, maps, captions=0.5, right=right)
+    figure = Figure(figsize=(maps * INCH + right, rows * INCH * 1.12 + 0.78), dpi=110)
+    panel = tiles(figure, title, rows, maps, captions=0.58, right=right)
     for row, category in enumerate(sheet.categories):
         image = sheet.display.pixels[row].permute(1, 2, 0).cpu().numpy()
         draw_parts(panel[row][0], image, sheet.display, row)

@@ -115,7 +115,7 @@ def draw_largest(axis: Axes, sheet: ContributionSheet, row: int) -> None:
     axis.axvline(0, color="black", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
     logit = "" if explanation.logits is None else f"; predicted logit {float(explanation.logits[row]):.2f}"
-    axis.set_title(f"largest contributions{logit}", fontsize=FONT)
+    axis.set_title(f"largest contributions{logit}", fontsize=FONT, loc="right")
 
 
 def draw_shares(axis: Axes, shares: Mapping[str, Float[np.ndarray, "k"]]) -> None:

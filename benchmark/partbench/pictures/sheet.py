@@ -26,7 +26,7 @@ INCH = 1.6
 COMPRESSION = 2  # of 9: three times as fast as the usual 6, a tenth larger
 NUMBERS = 2.2  # width of the numbers of an explanation without maps, in that of an image
 LARGEST = 8  # of these numbers
-WIDEST_LINE = 5.1  # inches, of the legend
+WIDEST_LINE = 5.4  # inches, of the legend
 
 
 @dataclass(frozen=True)

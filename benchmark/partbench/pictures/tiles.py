@@ -40,9 +40,10 @@ class Tile:
         return np.asarray(points) * (self.side / pixels) + (self.left, self.top)
 
     def caption(self, text: str) -> None:
-        """Text above, its end alone where it is wider than the square: ids and captions of concepts end in numbers."""
+        """Text above; of a line wider than the square its end alone: ids and captions of concepts end in numbers."""
         middle, room = self.left + self.side / 2, int(self.side / LETTER)
-        shown = text if len(text) <= room else f"…{text[len(text) - room + 1 :]}"
+        lines = text.split("\n")
+        shown = "\n".join(line if len(line) <= room else f"…{line[len(line) - room + 1 :]}" for line in lines)
         self.axis.text(middle, self.top - 0.03, shown, fontsize=FONT, ha="center", va="bottom")
 
     def label(self, text: str) -> None:

@@ -34,17 +34,10 @@ def accept(
     written.
     """
     finish_amendments(results)
-    there = {_key(path.name): path.relative_to(results).as_posix() for path in cell_paths(results)}
-    history = submission_events(results)
-    last, held = {event.cell: event for event in history}, statuses_of(results, history)
-    events = [
+    new = _new(results, [
         SubmissionEvent(_key(place), place, hashlib.sha256(data).hexdigest(), status, by, now(), bundle, reason)
         for place, data in sorted(files.items())
-    ]
-    new = [event for event in events if _to_be_written(event, events, there, last.get(event.cell), held)]
-    if not new:
-        before = held[events[0].cell]
-        raise InputError(f"{events[0].file} is among the results already, as {before}; nothing was accepted")
+    ])  # fmt: skip
     record(results, new)  # first: a cell without a line counts as a reference
     for event in new:
         with writing(results):
@@ -53,10 +46,27 @@ def accept(
     return new
 
 
+def expect_new(results: Path, places: Sequence[str], status: str, bundle: str) -> None:
+    """Raise InputError where `accept` of cells at these places would, whatever their bytes are."""
+    _new(results, [SubmissionEvent(_key(place), place, "", status, "", "", bundle, "") for place in sorted(places)])
+
+
 def contents(results: Path) -> dict[str, str]:
     """The SHA-256 of each cell and of the history, by place in the folder."""
     paths = [*cell_paths(results), *(path for path in [results / FILE] if path.is_file())]
     return {path.relative_to(results).as_posix(): sha256(path) for path in paths}
+
+
+def _new(results: Path, events: Sequence[SubmissionEvent]) -> list[SubmissionEvent]:
+    """The events whose cells are new here. Raises InputError if none is, or if one is there otherwise."""
+    there = {_key(path.name): path.relative_to(results).as_posix() for path in cell_paths(results)}
+    history = submission_events(results)
+    last, held = {event.cell: event for event in history}, statuses_of(results, history)
+    new = [event for event in events if _to_be_written(event, events, there, last.get(event.cell), held)]
+    if not new:
+        before = held[events[0].cell]
+        raise InputError(f"{events[0].file} is among the results already, as {before}; nothing was accepted")
+    return new
 
 
 def _to_be_written(

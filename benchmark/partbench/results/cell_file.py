@@ -19,6 +19,7 @@ from partbench.results.sealed import Damaged, read_bytes
 
 COMPLETE = (*(name for name in TEXTS if name != "network"), "created_at", "seed", "images", "schema_version", "threads")
 KEY = re.compile("[0-9a-f]{16}")
+MENDED = "run its cell again, which makes the file anew, or remove it"
 MOST_ROWS = 4_000_000  # of a cell that comes from elsewhere
 MOST_UNPACKED = 256 << 20  # bytes of such a cell
 

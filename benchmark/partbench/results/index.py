@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,10 +27,11 @@ import pyarrow.parquet as pq
 
 from partbench.errors import InputError
 from partbench.results.asked import last_requests
-from partbench.results.cell_file import read_evidence, read_table
+from partbench.results.cell_file import MENDED, read_evidence, read_table
 from partbench.results.folders import CELL, Folder, folders_of
 from partbench.results.schema import SCHEMA, TEXT, slug
 from partbench.results.sealed import Damaged, read_bytes, write_sealed
+from partbench.whole_files import writing
 
 NAME = ".index"
 RECIPE = 1  # raised when the rows made from a cell change
@@ -91,7 +93,12 @@ def parts_beside(
 
 
 def rebuild(results: Path) -> dict[str, int]:
-    """Make both datasets anew; the number of rows of each."""
+    """Make both datasets anew; the number of rows of each. Raises InputError if nothing can be written there."""
+    probe = results / NAME / f".{uuid.uuid4().hex}"
+    with writing(probe.parent):
+        probe.parent.mkdir(exist_ok=True)
+        probe.touch()
+        probe.unlink()
     for kind in (AGGREGATES, EVIDENCE):
         _remove_others(results / NAME / kind.name, set())
     return {kind.name: len(indexed(results, kind)) for kind in (AGGREGATES, EVIDENCE)}
@@ -173,8 +180,10 @@ def _of_files(table: pa.Table, files: list[str], kind: Kind) -> pa.Table:
 def _read(kind: Kind, path: Path) -> tuple[pa.Table | None, str]:
     try:
         return kind.rows(path), ""
-    except (InputError, Damaged) as error:
+    except InputError as error:
         return None, str(error)
+    except Damaged as error:
+        return None, f"{error}; {MENDED}"
 
 
 def _in_columns(rows: pa.Table | None, file: str, kind: Kind) -> pa.Table:

@@ -24,7 +24,7 @@ from jaxtyping import Int
 from partbench.errors import InputError
 from partbench.results import schema
 from partbench.results.asked import record
-from partbench.results.cell_file import aggregates_of, parsed, read_table
+from partbench.results.cell_file import MENDED, aggregates_of, parsed, read_table
 from partbench.results.folders import CELL, cell_paths
 from partbench.results.index import AGGREGATES, ASKED_AT, EVIDENCE, EVIDENCE_COLUMNS, indexed, parts, parts_beside
 from partbench.results.schema import (
@@ -165,7 +165,11 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
     paths = cell_paths(Path(folder))
     matching = [path for path in paths if path.stem.rpartition("-")[2].startswith(text)]
     if text.endswith(".parquet"):
+        if not os.path.lexists(text):
+            raise InputError(f"no file '{text}'; name the file of a cell, or its key, the last part of such a name")
         matching = [Path(text)]
+    if not matching and not Path(folder).is_dir():
+        raise InputError(f"no cell '{text}' and no folder {folder}; run `bench run` first, or name one with --results")
     if not matching:
         raise InputError(f"no cell '{text}' in {folder} ({len(paths)} cells); keys are the last part of file names")
     if len(matching) > 1:
@@ -174,7 +178,7 @@ def find_cell(folder: Path, text: str) -> dict[str, Any]:
     try:
         found = read_cell(matching[0])
     except Damaged as error:
-        raise InputError(f"cannot read '{matching[0]}': {error}") from error
+        raise InputError(f"cannot read '{matching[0]}': {error}; {MENDED}") from error
     if found.empty:
         raise InputError(f"'{matching[0]}' holds no aggregate; run its cell again")
     row: dict[str, Any] = found.iloc[0].to_dict()
@@ -306,7 +310,8 @@ def _read_or_warn(path: Path) -> pa.Table | None:
     try:
         return read_table(path, aggregates_only=False)
     except (InputError, Damaged) as error:
-        warnings.warn(f"ignored '{path}': {error}", stacklevel=4)
+        mended = f"; {MENDED}" if isinstance(error, Damaged) else ""
+        warnings.warn(f"ignored '{path}': {error}{mended}", stacklevel=4)
         return None
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from partbench.errors import InputError
-from partbench.results.claims import locked
+from partbench.results.cell_lock import locked
 from partbench.results.plain_text import inert, printable
 from partbench.results.provenance import TIME, now, sha256
 from partbench.whole_files import write_whole, writing

@@ -17,7 +17,7 @@ from partbench.results.amendment import finish_amendments
 from partbench.results.schema import AGGREGATE
 from partbench.whole_files import sweep_unfinished
 
-Status = Literal["finished before", "done", "skipped", "failed", "claimed"]
+Status = Literal["finished before", "done", "skipped", "failed", "locked"]
 
 
 def new_run_id() -> str:
@@ -105,7 +105,7 @@ class Limits:
 class CellOutcome:
     """What came of a cell: its file (None where it could not be written), and how it ended, in words.
 
-    A "claimed" one is being done by another run, and is asked for again.
+    A "locked" one is being done by another run, and is asked for again.
 
     `failed_metrics` maps the metrics that failed in a cell that did not to their reasons. `notes` are remarks, such as
     on pictures that could not be drawn. `columns` are the identity columns of its rows.

@@ -141,15 +141,15 @@ class Engine:
         """
         yield from plan.known()
         steps, cells = steps_of(plan.waiting)
-        claimed = []
+        locked = []
         for answer in self._crew.run(steps):
             if answer.step.name in cells:
                 outcome = outcome_of(cells[answer.step.name], answer)
-                if outcome.status == "claimed":
-                    claimed.append(waiting_for(answer.step))
+                if outcome.status == "locked":
+                    locked.append(waiting_for(answer.step))
                 else:
                     yield outcome
-        for answer in self._crew.run(claimed):
+        for answer in self._crew.run(locked):
             yield outcome_of(cells[answer.step.name], answer)
 
     def versions(self, setting: Setting) -> dict[str, str]:

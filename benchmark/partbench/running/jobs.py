@@ -18,7 +18,7 @@ from partbench.opening import Workbench
 from partbench.plugin.explainer import Control, Explainer
 from partbench.plugin.metric import Metric
 from partbench.registry import Entry, Registry
-from partbench.results.claims import claim
+from partbench.results.cell_lock import cell_lock
 from partbench.results.provenance import digest, host, source_commit
 from partbench.results.schema import Cell, check_seed, label, variant
 from partbench.results.store import ask_again, done, write_cell
@@ -154,7 +154,7 @@ class Campaign:
         """A job's outcome; None if another run is doing its cell."""
         task = self.workbench.task(job.task).with_seed(job.seed)
         cell = job.cell(task)
-        with claim(self.results, cell, wait) as mine:
+        with cell_lock(self.results, cell, wait) as mine:
             if not mine:
                 return None
             path = done(self.results, cell)

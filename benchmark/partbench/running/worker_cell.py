@@ -13,7 +13,7 @@ from partbench.errors import InputError, in_one_line
 from partbench.opening import Workbench
 from partbench.plugin.dataset import Progress
 from partbench.plugin.explainer import Explainer
-from partbench.results.claims import claim
+from partbench.results.cell_lock import cell_lock
 from partbench.results.schema import Cell, picture_path
 from partbench.results.store import ask_again, done, write_cell
 from partbench.running.cell import CellRun
@@ -39,15 +39,15 @@ class Told:
 def run_job(job: CellJob, workbench: Workbench, told: Told, wait: bool = False) -> tuple[CellOutcome, bool]:
     """Run a cell and write it; whether other cells may run in this process afterwards is the second value.
 
-    A cell that another run is doing has the status "claimed", or is waited for. Before anything of the explainer runs,
+    A cell that another run is doing has the status "locked", or is waited for. Before anything of the explainer runs,
     `say` is told "started" with all that is needed to write the cell as failed; when the cell is written, "written".
     """
     planned = Job.of(job, workbench.registry)
     task = workbench.task(job.task).with_seed(job.seed)
     cell, results = planned.cell(task), Path(job.setting.results)
-    with claim(results, cell, wait) as mine:
+    with cell_lock(results, cell, wait) as mine:
         if not mine:
-            return CellOutcome(job, "claimed", columns=cell.columns), True
+            return CellOutcome(job, "locked", columns=cell.columns), True
         path = done(results, cell)
         if path and not job.setting.overwrite:
             ask_again(results, cell)

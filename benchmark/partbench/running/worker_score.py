@@ -10,7 +10,7 @@ from partbench.opening import Workbench
 from partbench.plugin.dataset import Progress
 from partbench.plugin.metric import Metric
 from partbench.results.amendment import amend
-from partbench.results.claims import claim
+from partbench.results.cell_lock import cell_lock
 from partbench.results.store import read_cell, with_metric
 from partbench.running.cell import CellRun, run_cell
 from partbench.running.cell_job import CellJob, CellOutcome
@@ -55,7 +55,7 @@ def score_job(
     if cell.key != wanted.cell:
         why = "its code, options, data or network are not those of the cell; run it again"
         return CellOutcome(job, "failed", str(path), why, columns=cell.columns), True
-    with claim(Path(job.setting.results), cell, wait=True):
+    with cell_lock(Path(job.setting.results), cell, wait=True):
         known = read_cell(path)
         if _has(known, metric):
             return CellOutcome(job, "finished before", str(path), columns=cell.columns), True

@@ -46,6 +46,17 @@ def test_a_folder_without_permission_is_the_users_mistake(monkeypatch: pytest.Mo
         check_cache_writable()
 
 
+def test_the_variable_is_to_be_unset_only_where_it_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("PARTBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"set PARTBENCH_CACHE to the absolute path of a folder, or unset it$"):
+        check_cache_writable()
+    monkeypatch.delenv("PARTBENCH_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "file" / name))
+    with pytest.raises(InputError, match=r"set PARTBENCH_CACHE to the absolute path of a folder$"):
+        check_cache_writable()
+
+
 def test_opening_a_task_tests_the_folder_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     monkeypatch.setenv("PARTBENCH_CACHE", str(tmp_path / "file"))

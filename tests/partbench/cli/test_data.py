@@ -72,7 +72,7 @@ def test_tasks_against_the_other_categories_are_a_pattern_of_their_own_which_mea
 def test_a_folder_is_noted_once_it_is_right_and_then_found_without_naming_it(tmp_path: Path) -> None:
     wrong = bench("add", "cub", str(tmp_path))
     assert wrong.exit_code == 2
-    assert "has no images.txt; --data-root must name the folder CUB_200_2011/" in wrong.stderr
+    assert "has no images.txt; name the folder CUB_200_2011/" in wrong.stderr
     assert bench("check", "cub").exit_code == 2
     place = tiny_cub.write(tmp_path / "birds")
     added = bench("add", "cub", str(place))

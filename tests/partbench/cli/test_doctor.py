@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from partbench.cli.main import main
@@ -35,6 +36,16 @@ def test_a_dataset_that_cannot_be_opened_is_shown_as_such(tmp_path: Path) -> Non
         assert found["sick"]["status"] == "broken"
         assert reason in found["sick"]["found"]
         assert found["fauna"]["status"] == "ok"
+
+
+def test_a_cache_that_cannot_be_written_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PARTBENCH_CACHE", str(tmp_path / "file"))
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+    assert result.exit_code == 1
+    assert result.stdout.count("cannot write to the cache folder") == 1
+    [row] = json.loads(result.stdout)["data"]
+    assert row == {"name": "datasets", "status": "absent", "found": "not looked at: they need the cache"}
 
 
 def test_list_and_doctor_show_what_is_broken(monkeypatch) -> None:  # type: ignore[no-untyped-def]

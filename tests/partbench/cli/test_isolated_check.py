@@ -58,3 +58,30 @@ def test_a_file_that_ends_the_process_when_it_is_imported_is_found_out(tmp_path:
     [(finding, _)] = IsolatedCheck(str(path), Setting("", (str(path),)), None, (), seconds=60).findings()
     assert (finding.kind, finding.name) == ("file", "mine.py")
     assert "exit code 3" in finding.problem
+
+
+TAKES_A_PLACE = """
+from partbench import Explainer, Explanation, hookimpl
+
+class Mine(Explainer):
+    "One map: the mean over the channels of the explained layer."
+    name = "centre_map"
+    def fit(self, task): ...
+    def explain(self, images):
+        print("explaining")
+        return Explanation(images.activations("target").mean(1, keepdim=True))
+
+@hookimpl
+def register_explainers(register):
+    register(Mine)
+"""
+
+
+def test_a_warning_is_told_once_and_is_not_what_the_plugin_printed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(TAKES_A_PLACE)
+    with pytest.warns(UserWarning, match="takes the place of 'centre_map'") as caught:
+        [(finding, printed)] = IsolatedCheck(str(path), Setting("", (str(path),)), None, (), seconds=300).findings()
+    assert len(caught) == 1
+    assert not finding.problem
+    assert set(printed.splitlines()) == {"explaining"}

@@ -76,6 +76,15 @@ def test_a_finished_cell_is_not_done_again(ran) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_a_run_without_pages_names_the_command_that_writes_them(ran) -> None:
+    folder, _ = ran
+    pages = {path: path.stat().st_mtime_ns for path in (folder / "leaderboards").rglob("*.md")}
+    result = bench("run", *FAST, "--no-pages", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "`bench leaderboard` writes them to pages, or --metric NAME" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in (folder / "leaderboards").rglob("*.md")} == pages
+
+
 def test_a_run_leaves_results_and_pages_of_other_data_alone(ran, tmp_path: Path) -> None:
     folder, _ = ran
     shutil.copytree(folder / "results", tmp_path / "results")
@@ -227,6 +236,9 @@ def test_a_dry_run_lists_cells_and_what_they_will_take_and_runs_nothing(ran, tmp
         ("centre_map", 0, True), ("centre_map", 1, False), ("random_maps", 0, False), ("random_maps", 1, False),
     ]  # fmt: skip
     assert len(list((tmp_path / "results" / "fauna").rglob("*.parquet"))) == 1
+    elsewhere = bench(*words, "--results", "new/results", cwd=tmp_path)
+    assert "cells: 4, to do: 4" in elsewhere.stdout
+    assert not (tmp_path / "new").exists()
 
 
 DEADLY = """
@@ -279,9 +291,8 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
-    result = CliRunner().invoke(main, ["rnu"])
-    assert result.exit_code == 2
-    assert "did you mean 'run'" in result.stderr
+    assert mistake("rnu") == "bench: no command named 'rnu'; did you mean 'run'?"
+    assert mistake("data", "chekc") == "bench: no command named 'chekc'; did you mean 'check'?"
 
 
 def test_a_wrong_option_type_quotes_the_value() -> None:

@@ -71,6 +71,7 @@ def test_a_damaged_cell_is_left_out_with_a_warning_of_one_line(tmp_path: Path) -
     assert found.exit_code == 0
     [line] = found.stderr.splitlines()
     assert line.startswith(f"bench: warning: ignored '{path}': its bytes are not those that were written")
+    assert line.endswith("; run its cell again, which makes the file anew, or remove it")
     page = (tmp_path / "leaderboards" / "fauna.md").read_text()
     assert "whole" in page
     assert "srae" not in page
@@ -84,6 +85,7 @@ def test_showing_a_damaged_cell_costs_one_line(tmp_path: Path, content: bytes) -
     assert found.exit_code == 2
     assert len(found.stderr.splitlines()) == 1
     assert found.stderr.startswith(f"bench: cannot read '{path}'")
+    assert "run its cell again, which makes the file anew" in found.stderr
 
 
 @pytest.fixture

@@ -203,7 +203,9 @@ def test_nothing_of_a_bundle_is_accepted_if_one_cell_does_not_agree(
     assert not submission_events(board)
 
 
-def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(place: Path) -> None:
+def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle, board = submitted(place), place / "board" / "results"
     found = bench("accept", bundle, "--self-reported", "--by", "Ann", "--results", board)
     assert found.exit_code == 0, found.output
@@ -215,7 +217,12 @@ def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(place:
     found = bench("accept", bundle, "--trust", "--jobs", 1, "--by", "Bob", "--reason", "request 7", "--results", board)
     assert found.exit_code == 0, found.output
     assert set(statuses(board).values()) == {VERIFIED}
+    assert "2 cells accepted; `bench leaderboard` shows them" in found.output
     assert current(load_results(board))["cell"].nunique() == 2
+    monkeypatch.setattr(submission, "verified_bundle", lambda *_: pytest.fail("verified in vain"))
+    again = bench("accept", bundle, "--trust", "--results", board)
+    assert again.exit_code == 2
+    assert "among the results already, as verified; nothing was accepted" in again.output
     key = cell_paths(board)[0].stem.rpartition("-")[2]
     assert bench("withdraw", key, "--reason", " ", "--results", board).exit_code == 2
     assert bench("withdraw", key, "--reason", "saw test images", "--by", "Bob", "--results", board).exit_code == 0
@@ -247,3 +254,21 @@ def test_what_is_no_bundle_ends_in_one_line(place: Path) -> None:
             found = bench(*command, "--results", place / "results")
             assert found.exit_code == 2, (path, found.output)
             assert len(found.output.splitlines()) == 1, (path, found.output)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["accept", "none.zip", "--trust"], "cannot read 'none.zip': No such file or directory"),
+        (["withdraw", "3fa9", "--reason", "x"], "no folder results; run `bench run` first, or name one with --results"),
+        (["show", "3fa9"], "no cell '3fa9' and no folder results; run `bench run` first, or name one with --results"),
+        (["submit"], "no folder results; run `bench run` first, or name one with --results"),
+    ],
+)
+def test_what_is_not_there_is_answered_in_one_line_and_no_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = bench(*words)
+    assert (found.exit_code, found.output) == (2, f"bench: {line}\n")
+    assert not list(tmp_path.iterdir())

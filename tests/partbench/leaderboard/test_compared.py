@@ -86,7 +86,9 @@ PAIR = (("srae", 0.2), ("nn", 0.5))
         ({"labels": ("srae", "nobody")}, "no explainer with results named 'nobody'"),
         ({"labels": ("srae", "srae")}, "compared with itself"),
         ({"metric": "acuracy"}, "did you mean 'accuracy'"),
-        ({"task": "cub/*"}, "no results of task 'cub/\\*'; there are those of fauna/multi, fauna/multi:bird"),
+        ({"task": "cub/*"}, "no results of task 'cub/\\*'; there are those of fauna/multi, fauna/multi:\\*$"),
+        ({"task": "fauna/mutli:*"}, "no results of task 'fauna/mutli:\\*'; did you mean 'fauna/multi:\\*'"),
+        ({"task": "fauna/multi:brid"}, "no results of task 'fauna/multi:brid'; did you mean 'fauna/multi:bird'"),
         ({"labels": ("srae", "cae"), "metric": "accuracy"}, "no board has results of 'srae' and 'cae'"),
     ],
 )

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from partbench import Batch, Explainer, Explanation, NotApplicable
 from partbench.pictures.contributions import (
@@ -66,7 +68,7 @@ def test_largest_contributions_stand_on_top_in_colours_of_their_sign_and_absent_
     assert labels[-2:] == ["c3", "not c7"]
     assert [bar.get_width() for bar in axis.patches][-2:] == [2.0, -5.0]
     assert axis.patches[-1].get_facecolor() != axis.patches[-2].get_facecolor()
-    assert "predicted logit 1.00" in axis.get_title()
+    assert "predicted logit 1.00" in axis.get_title("right")
 
 
 def test_sheet_has_an_image_and_bars_for_each_image_and_a_line_for_each_explainer(tmp_path):
@@ -111,3 +113,15 @@ def test_explainer_of_few_contributions_gets_no_such_picture(contributions, tmp_
     with pytest.raises(NotApplicable, match="contributions"):
         draw_contributions(View(Plain(), Few(), [0, 1], None), tmp_path / "picture.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_no_text_is_cut_off_beside_long_names_and_large_logits() -> None:
+    names = [f"#{k} left front leg" for k in range(CONCEPTS)]
+    values, logits = torch.ones(COUNT, CONCEPTS), torch.full((COUNT,), -123.45)
+    explanation = Explanation(contributions=values, scores=-values, logits=logits)
+    figure = draw_contribution_sheet(sheet(names=names, explanation=explanation), "srae on toy/both")
+    FigureCanvasAgg(figure).draw()
+    words = [text for text in figure.findobj(Text) if any(map(str.isalpha, text.get_text()))]  # ticks lie anywhere
+    texts = [(text.get_text(), text.get_window_extent()) for text in words]
+    assert len(texts) > 5
+    assert not {text for text, extent in texts if extent.x0 < 0 or extent.x1 > figure.bbox.width}

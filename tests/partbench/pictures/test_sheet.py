@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from toys import toy_task
 
@@ -94,6 +96,16 @@ def test_a_concept_is_called_by_its_name_where_it_has_one() -> None:
     explanation = Explanation(contributions=torch.tensor([[0.5, 1.25]]))
     assert caption(explanation, 0, 1) == "#1: 1.25"
     assert caption(explanation, 0, 1, ("horns", "hat")) == "hat: 1.25"
+
+
+@pytest.mark.parametrize("concepts", [1, 2, 6])
+def test_no_text_is_cut_off_at_the_edge_of_the_picture(concepts: int) -> None:
+    numbers = torch.ones(2, concepts)
+    figure = sheet_of(Explanation(torch.ones(2, concepts, 2, 2), scores=numbers, contributions=numbers))
+    FigureCanvasAgg(figure).draw()
+    extents = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text()]
+    assert len(extents) > 5
+    assert all(extent.x0 >= 0 and extent.x1 <= figure.bbox.width for extent in extents)
 
 
 def sheet_of(explanation: Explanation, tops: tuple[float, ...] = (0.0, 0.0)) -> Figure:

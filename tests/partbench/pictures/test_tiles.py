@@ -39,6 +39,13 @@ def test_a_caption_wider_than_its_square_shows_its_end() -> None:
     assert short == "fauna-1/3"
 
 
+def test_lines_of_a_caption_are_cut_one_by_one() -> None:
+    tile = tiles(Figure(figsize=(3, 2)), "", 1, 2)[0][0]
+    tile.caption("Grad-CAM,\nthe performer,\nfilters of conv5\nlogit 9.92")
+    (text,) = tile.axis.texts
+    assert text.get_text() == "Grad-CAM,\nthe performer,\nfilters of conv5\nlogit 9.92"
+
+
 def test_an_image_and_its_marks_are_drawn_where_the_square_is() -> None:
     figure = Figure(figsize=(4, 2), dpi=50)
     left, right = tiles(figure, "", 1, 2)[0]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from planted_cells import as_version_2, cell, rows
 
+from partbench.errors import InputError
 from partbench.results import cell_file, index
 from partbench.results.index import AGGREGATES, EVIDENCE, NAME, indexed, parts_beside, rebuild
 from partbench.results.store import load_evidence, load_results, write_cell
@@ -139,6 +140,13 @@ def test_an_index_that_cannot_be_written_is_kept_in_memory(tmp_path: Path) -> No
     assert len(load_results(tmp_path)) == 6
     assert len(load_evidence(tmp_path)) == 12
     assert (tmp_path / NAME).read_text() == "a file where the folder should be"
+
+
+def test_an_index_that_cannot_be_made_anew_is_the_users_mistake(tmp_path: Path) -> None:
+    two_tasks(tmp_path)
+    (tmp_path / NAME).write_text("a file where the folder should be")
+    with pytest.raises(InputError, match=f"cannot write to '{tmp_path / NAME}'"):
+        rebuild(tmp_path)
 
 
 def test_a_damaged_cell_is_named_each_time_and_read_once(tmp_path: Path, reads: list[Path]) -> None:

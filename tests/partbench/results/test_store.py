@@ -379,5 +379,5 @@ def test_a_damaged_cell_named_to_show_ends_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"cannot read '.*'") as caught:
             find_cell(tmp_path, cell().key)
         assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match=r"no file '.*'; name the file of a cell, or its key"):
         find_cell(tmp_path, "nowhere.parquet")

@@ -27,7 +27,7 @@ from partbench import (
 )
 from partbench.errors import InputError
 from partbench.registry import Entry, load
-from partbench.results.claims import claim
+from partbench.results.cell_lock import cell_lock
 from partbench.results.store import read_cell, write_cell
 from partbench.running.jobs import Campaign, Job, Outcome, job_of
 
@@ -115,17 +115,17 @@ def test_a_skipped_cell_is_finished(campaign: Campaign) -> None:
 def test_a_cell_that_another_run_is_doing_is_waited_for_and_not_done_twice(campaign: Campaign) -> None:
     [job] = campaign.jobs
     made = job.cell(campaign.workbench.task(job.task))
-    claimed = threading.Event()
+    held = threading.Event()
 
     def other_run() -> None:
-        with claim(campaign.results, made):
-            claimed.set()
+        with cell_lock(campaign.results, made):
+            held.set()
             time.sleep(0.3)
             write_cell(campaign.results, rows([1.0]), made)
 
     other = threading.Thread(target=other_run)
     other.start()
-    assert claimed.wait(10)
+    assert held.wait(10)
     assert once(campaign).run is None
     other.join()
     assert Moody.fitted == 0

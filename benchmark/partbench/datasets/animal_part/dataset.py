@@ -193,7 +193,7 @@ def _present(root: Path) -> tuple[str, ...]:
     found = tuple(name for name, wnid in WNIDS.items() if (root / f"{wnid}_obj").is_dir())
     if not found:
         example = f"such as {WNIDS['cat']}_obj/ (cat)"
-        raise InputError(f"{root} has no folder of a category, {example}; --data-root must name {WANTED}")
+        raise InputError(f"{root} has no folder of a category, {example}; name {WANTED}")
     return found
 
 

@@ -72,7 +72,7 @@ class AnimalPartFolder:
         found = files_in(place, self.root, (suffix,)) if place.is_dir() else ()
         files = sorted(Path(entry.path) for entry in found if entry.name[0] in digits)
         if not files:
-            raise InputError(f"no photos {self.root / folder}/*{suffix}; --data-root must hold {folder}/ as published")
+            raise InputError(f"no photos {self.root / folder}/*{suffix}; its folder must hold {folder}/ as published")
         for file in files:
             self._note(f"{folder}/{file.name}", file.stat().st_size)
         return files

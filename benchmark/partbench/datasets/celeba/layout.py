@@ -68,7 +68,7 @@ class CelebaFolder:
             folder = cls(place)
             if any(folder.path_of(name).is_file() for name in (ATTRIBUTES_FILE, LANDMARKS_FILE, PARTITION_FILE)):
                 return folder
-        raise InputError(f"{root} holds no text file of CelebA; --data-root must name {WANTED}")
+        raise InputError(f"{root} holds no text file of CelebA; name {WANTED}")
 
     def path_of(self, name: str) -> Path:
         """Where a text file lies: as on the site, without folders (torchvision), or as CSV (Kaggle).

@@ -79,7 +79,7 @@ class CubFolder:
         place = root if (root / IMAGES_FILE).is_file() else root / NESTED
         for name in (IMAGES_FILE, CLASSES_FILE):
             if not (place / name).is_file():
-                raise InputError(f"{root} has no {name}; --data-root must name {WANTED}")
+                raise InputError(f"{root} has no {name}; name {WANTED}")
         if not (place / PHOTOS).is_dir():
             raise InputError(f"no folder {place / PHOTOS}; copy the whole dataset")
         return cls(place)

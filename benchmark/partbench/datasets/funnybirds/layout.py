@@ -59,7 +59,7 @@ class FunnyBirdsFolder:
         root = given_root("funnybirds", root, WANTED)
         place = root if (root / CLASSES_FILE).is_file() else root / NESTED
         if not (place / CLASSES_FILE).is_file():
-            raise InputError(f"{root} has no {CLASSES_FILE}; --data-root must name {WANTED}")
+            raise InputError(f"{root} has no {CLASSES_FILE}; name {WANTED}")
         return cls(place)
 
     def classes(self) -> list[int]:

@@ -47,7 +47,7 @@ class PascalPartFolder:
             there = [root / place for place in places if (root / place / what).is_dir()]
             if not there:
                 tried = ", ".join(str(Path(place, what)) for place in places)
-                raise InputError(f"{root} has no folder {what}/ (looked for {tried}); --data-root must name {WANTED}")
+                raise InputError(f"{root} has no folder {what}/ (looked for {tried}); name {WANTED}")
             found.append(there[0])
         return cls(found[0] / ANNOTATIONS, found[1])
 

@@ -180,7 +180,7 @@ class Places(Dataset):
 def _splits(sources: Sequence[Source], root: Path | None) -> tuple[Found, Found]:
     """Photographs for training and for testing: of the first source that has any, by the order for each."""
     if not sources:
-        raise InputError(f"{root} holds neither ADE20K nor Places365; --data-root must name {WANTED}")
+        raise InputError(f"{root} holds neither ADE20K nor Places365; name {WANTED}")
     orders: dict[PlacesSplit, Sequence[Source]] = {"training": sources[::-1], "validation": sources}
     splits = []
     for split, order in orders.items():

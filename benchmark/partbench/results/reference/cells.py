@@ -1,8 +1,8 @@
 """The reference cells: default variants and floors of the committed results, without readings of metrics ('@').
 
 Four Parquet files: aggregate rows, with the fingerprint of the data and the performer; evidence, a row per cell and
-metric; the lists of images that the evidence is of; and what each metric is good for (`bench metric-card`).
-scripts/reference_cells.py makes them.
+metric; the lists of images that the evidence is of; and what each metric is good for (`bench metric-card`). Beside them
+lies the list of all published tasks. scripts/reference_cells.py makes them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from partbench.results.schema import COLUMNS, SCHEMA, TEXTS, Cell
 
 FOLDER = Path(__file__).parent
 FILES = ("rows.parquet", "evidence.parquet", "images.parquet", "verdicts.parquet")
+TASKS_FILE = "tasks.txt"  # all published tasks, those too whose cells are not among these
 FINGERPRINT = "data_fingerprint"
 # Of a machine or a command, not of a result.
 _DROPPED = ("run_id", "host", "fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb", "threads")
@@ -47,6 +48,11 @@ class Reference:
         """From the package. Raises OSError or ValueError for files that are absent or cannot be read."""
         rows, verdicts = (pq.read_table(folder / name).to_pandas() for name in (FILES[0], FILES[3]))
         return Reference(rows, verdicts, folder)
+
+    @property
+    def published_tasks(self) -> list[str]:
+        """All tasks that have published results, whether or not their cells are among these."""
+        return (self.folder / TASKS_FILE).read_text().split()
 
     @property
     def uses(self) -> dict[tuple[str, str], str]:

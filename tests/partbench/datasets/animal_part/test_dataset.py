@@ -283,7 +283,7 @@ def test_no_root_and_a_wrong_root_say_what_to_give(tmp_path: Path):
         match="animal_part needs --data-root DIR or `bench data add animal_part DIR`, the folder",
     ):
         AnimalPart(None, 224)
-    with pytest.raises(InputError, match=r"no folder .*nowhere; --data-root must name"):
+    with pytest.raises(InputError, match=r"no folder .*nowhere; name"):
         AnimalPart(tmp_path / "nowhere", 224)
     with pytest.raises(InputError, match=r"has no folder of a category, such as n02121808_obj/ \(cat\); --data-root"):
         AnimalPart(tmp_path, 224)
@@ -361,7 +361,7 @@ def test_a_half_copied_folder_is_refused_naming_what_is_missing(tiny: TinyFolder
         tiny.open()
     tiny.truth(CAT, 2, [()] * 4)
     shutil.rmtree(tiny.root / f"{CAT}_obj/img/img")
-    with pytest.raises(InputError, match=rf"no photos .*{CAT}_obj/img/img/\*.jpg; --data-root must hold"):
+    with pytest.raises(InputError, match=rf"no photos .*{CAT}_obj/img/img/\*.jpg; its folder must hold"):
         tiny.open()
 
 

@@ -44,7 +44,7 @@ def test_the_folders_may_lie_as_their_archives_unpack(root: Path) -> None:
     (root / "VOCdevkit/VOC2010").rename(root / "VOC2010")
     assert PascalPart(root, 16).train.fingerprint == before
     refused(root / "VOC2010", r"VOC2010 has no folder Annotations_Part/ \(looked for Annotations_Part, trainval/Annot")
-    refused(root / "trainval", r"has no folder JPEGImages/ .*; --data-root must name the folder that holds Annotations")
+    refused(root / "trainval", r"has no folder JPEGImages/ .*; name the folder that holds Annotations")
 
 
 def test_photographs_and_annotations_that_are_missing_are_named(root: Path) -> None:

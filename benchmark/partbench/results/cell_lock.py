@@ -1,4 +1,4 @@
-"""Claims: what one of several runs does alone. A claim is a lock of the operating system; a killed process frees it."""
+"""Locks of cells and of files: for what one of several runs does alone. A killed process frees its locks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FOLDER = ".locks"
 
 
 @contextmanager
-def claim(results: Path, cell: Cell, wait: bool = False) -> Iterator[bool]:
+def cell_lock(results: Path, cell: Cell, wait: bool = False) -> Iterator[bool]:
     """Whether this process may do a cell now; it alone may, until the block ends.
 
-    False if another run, of this or another process, is doing the cell; with `wait`, the claim is made once it ends.
+    False if another run, of this or another process, is doing the cell; with `wait`, its end is waited for.
     Ask `store.finished` inside the block: the other run may have just finished. Temporary files left by killed runs of
     the cell are removed. Raises InputError if the folder of results cannot be written.
     """

@@ -11,7 +11,7 @@ import pytest
 from planted_cells import cell
 
 from partbench.errors import InputError
-from partbench.results.claims import claim, locked
+from partbench.results.cell_lock import cell_lock, locked
 from partbench.results.store import finished, load_results
 
 HERE = str(Path(__file__).parent)
@@ -20,8 +20,8 @@ import sys, time
 sys.path.insert(0, {HERE!r})
 from pathlib import Path
 from planted_cells import cell
-from partbench.results.claims import claim
-with claim(Path(sys.argv[1]), cell()) as mine:
+from partbench.results.cell_lock import cell_lock
+with cell_lock(Path(sys.argv[1]), cell()) as mine:
     print(mine, flush=True)
     time.sleep(60)
 """
@@ -29,7 +29,7 @@ with claim(Path(sys.argv[1]), cell()) as mine:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the claim on a cell."""
+    """Another process that holds the lock of a cell."""
     process = subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "True\n"
@@ -38,36 +38,40 @@ def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def test_a_cell_is_claimed_once_at_a_time(tmp_path: Path) -> None:
-    with claim(tmp_path, cell()) as one, claim(tmp_path, cell()) as two, claim(tmp_path, cell(seed=1)) as three:
+def test_a_cell_is_locked_once_at_a_time(tmp_path: Path) -> None:
+    with (
+        cell_lock(tmp_path, cell()) as one,
+        cell_lock(tmp_path, cell()) as two,
+        cell_lock(tmp_path, cell(seed=1)) as three,
+    ):
         assert (one, two, three) == (True, False, True)
-    with claim(tmp_path, cell()) as again:
+    with cell_lock(tmp_path, cell()) as again:
         assert again
 
 
-def test_a_claim_ends_with_an_error_inside_of_it(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), claim(tmp_path, cell()):
+def test_a_lock_is_freed_by_an_error_inside_of_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), cell_lock(tmp_path, cell()):
         raise KeyError
-    with claim(tmp_path, cell()) as mine:
+    with cell_lock(tmp_path, cell()) as mine:
         assert mine
 
 
-def test_a_killed_process_frees_its_claim(tmp_path: Path, other: subprocess.Popen[str]) -> None:
-    with claim(tmp_path, cell()) as mine:
+def test_a_killed_process_frees_its_lock(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    with cell_lock(tmp_path, cell()) as mine:
         assert not mine
     other.kill()
     other.wait()
-    with claim(tmp_path, cell()) as mine:
+    with cell_lock(tmp_path, cell()) as mine:
         assert mine
 
 
-def test_a_claim_waits_for_the_other_run_if_asked(tmp_path: Path) -> None:
+def test_a_lock_waits_for_the_other_run_if_asked(tmp_path: Path) -> None:
     code = HOLDS.replace("time.sleep(60)", "time.sleep(0.5)")
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "True\n"
     started = time.monotonic()
-    with claim(tmp_path, cell(), wait=True) as mine:
+    with cell_lock(tmp_path, cell(), wait=True) as mine:
         assert mine
     assert time.monotonic() - started > 0.2
     assert process.wait() == 0
@@ -78,7 +82,7 @@ def test_temporary_files_of_killed_runs_of_the_cell_are_removed(tmp_path: Path) 
     path.parent.mkdir(parents=True)
     for name in (path.name, other.name):
         (path.parent / f".{name}.{'0' * 32}.tmp").write_text("half of a ce")
-    with claim(tmp_path, cell()):
+    with cell_lock(tmp_path, cell()):
         assert [left.name for left in path.parent.iterdir()] == [f".{other.name}.{'0' * 32}.tmp"]
 
 
@@ -93,12 +97,12 @@ import sys, time
 sys.path.insert(0, {HERE!r})
 from pathlib import Path
 from planted_cells import cell, rows
-from partbench.results.claims import claim
+from partbench.results.cell_lock import cell_lock
 from partbench.results.store import finished, write_cell
 folder, cells = Path(sys.argv[1]), [cell(seed=seed) for seed in range(int(sys.argv[2]))]
 for wait in (False, True):
     for one in cells:
-        with claim(folder, one, wait) as mine:
+        with cell_lock(folder, one, wait) as mine:
             if mine and not finished(folder, one):
                 print(one.seed, flush=True)
                 time.sleep(0.01)
