@@ -29,7 +29,9 @@ from partbench_plugins.bridges.library import (
     Library,
     NetworkCopy,
     Sign,
+    at_once,
     expect_parameters,
+    few_by_few,
     image_by_image,
     one_map,
     pixels_of,
@@ -41,7 +43,6 @@ BUILT_FROM = {"forward_func", "model", "layer"}  # what partbench can build a me
 SET_HERE = ("inputs", "target", "additional_forward_args", "return_convergence_delta", "feature_mask",
             "sliding_window_shapes", "strides", "attribute_to_layer_input")  # fmt: skip
 BASELINES = 16  # training images
-MOST_PIXELS = 8 * 224**2  # attributed at once: a step of integrated gradients on VGG-16 takes 0.1 GB an image of 224 px
 MOST_SQUARES = 7  # with 5,040 orders
 AMONG_IMAGES = ("FeaturePermutation", "LayerFeaturePermutation")  # swap features between the images of a batch
 
@@ -140,8 +141,7 @@ class _Attribution:
         """The attribution (n, c, h, w) of a batch, a few images at a time; one where random numbers are drawn."""
         if self._alone:
             return image_by_image(images, self.task, self.options.name, self._attributed)
-        few = _at_once(images)
-        return torch.cat([self._attributed(images[i : i + few]) for i in range(0, len(images), few)])
+        return few_by_few(images, self._attributed)
 
     def _attributed(self, images: Images) -> Tensor:
         given = {**self._chosen(images), **self.options.parameters}
@@ -161,15 +161,9 @@ class _Attribution:
         window = (3, min(side, height), min(side, width))
         chosen = {
             "baselines": self._baselines, "sliding_window_shapes": window, "strides": window,
-            "feature_mask": _squares(height, width, side).to(self.task.device), "internal_batch_size": _at_once(images),
+            "feature_mask": _squares(height, width, side).to(self.task.device), "internal_batch_size": at_once(images),
         }  # fmt: skip
         return {name: value for name, value in chosen.items() if name in self._asked and value is not None}
-
-
-def _at_once(images: Images) -> int:
-    """How many images of this size are attributed at once, and how many steps from a baseline to an image."""
-    height, width = images.size
-    return max(1, MOST_PIXELS // (height * width))
 
 
 def _squares(height: int, width: int, side: int) -> Int[Tensor, "1 3 H W"]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from partbench import InputError, NotApplicable, Task, check_explainer, torchvision
-from partbench_plugins.bridges import captum
+from partbench_plugins.bridges import library
 from partbench_plugins.bridges.captum import CAPTUM, Captum, method_of
 
 from ..toys import SIDE, toy_task
@@ -70,7 +70,7 @@ def test_few_images_are_attributed_at_once_with_the_same_result(method: str, tas
     explainer = Captum(method=method, layer="top_conv")
     explainer.fit(task.training)
     whole = explainer.explain(images).maps
-    monkeypatch.setattr(captum, "MOST_PIXELS", 2 * SIDE**2)
+    monkeypatch.setattr(library, "MOST_PIXELS", 2 * SIDE**2)
     seen: list[int] = []
     first = explainer._fitted._network[0]
     first.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
