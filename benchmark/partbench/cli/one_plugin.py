@@ -17,6 +17,7 @@ from partbench.results.plain_text import printable
 if TYPE_CHECKING:
     from partbench.catalogue import Catalogue
 
+MOST_NAMED, FIRST_NAMED = 250, 10  # logits that are named, of networks with more the first ones
 LIMIT = 600.0  # seconds that opening a performer may take: some are trained first
 
 
@@ -71,7 +72,7 @@ def print_described(row: dict[str, Any]) -> None:
 
     facts = dict(row["facts"])
     if "layers" in row:
-        facts |= {"opened for": row["task"], "logits": ", ".join(row["outputs"])}
+        facts |= {"opened for": row["task"], "logits": in_short(row["outputs"])}
         facts |= {"lacks": row["lacks"]} if row.get("lacks") else {}
     wide = max(map(len, facts), default=0) + 2
     for key, text in {"": row["name"], **facts}.items():
@@ -84,6 +85,13 @@ def print_described(row: dict[str, Any]) -> None:
         print_table("layers; sees, step and first centre in px of the image", row["layers"])
     if "tasks" in row:
         print_table("tasks", row["tasks"])
+
+
+def in_short(names: Sequence[str]) -> str:
+    """Names as a list; of very many only the first ones and the last."""
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:FIRST_NAMED])}, ..., {names[-1]} ({len(names):,})"
 
 
 def _option(option: dict[str, str]) -> dict[str, str]:

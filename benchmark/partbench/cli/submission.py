@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
     from partbench.results.bundle import read_bundle
     from partbench.results.provenance import who
     from partbench.results.sealed import Damaged
+    from partbench.results.submission import digests_of
     from partbench.results.submission_history import SELF_REPORTED, VERIFIED
     from partbench.running.cell_job import prepare_results
     from partbench.running.engine import interruptible
@@ -131,7 +132,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
             files = {one.place: _as_compared(one) for one in verifications}
         else:
             try:
-                _expect_finished(read.cells_written(folder), read.places)
+                _expect_finished(read.cells_written(folder), read.places, digests_of(read.sources_written(folder)))
             except Damaged as error:
                 raise InputError(f"'{bundle}' is refused: {error}") from error
             files = {place: read.files[name] for place, name in zip(read.places, read.cells, strict=True)}
@@ -191,15 +192,19 @@ def _as_compared(one: Verification) -> bytes:
     return data
 
 
-def _expect_finished(results: Path, places: Sequence[str]) -> None:
+def _expect_finished(results: Path, places: Sequence[str], code: Collection[tuple[str, str]]) -> None:
+    """Raise Damaged for a cell that is not finished, or of a plugin file whose name and digest are not in `code`."""
     from partbench.results.cell_file import read_finished
     from partbench.results.sealed import Damaged
 
     for place in places:
         try:
-            read_finished(results / place, place)
+            row = read_finished(results / place, place).iloc[0]
         except Damaged as error:
             raise Damaged(f"{place}: {error}") from error
+        made_by = str(row["distribution"]), str(row["plugin_digest"])
+        if made_by[0].endswith(".py") and made_by not in code:
+            raise Damaged(f"{place}: the bundle lacks the code of its explainer, {' with digest '.join(made_by)}")
 
 
 def _places(results: Path, cells: Sequence[str], plugins: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,18 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from partbench import InputError
+from partbench.datasets.links import check_link
 
 AGAIN = "copy it again"
 
 
-def text_of(path: Path, encoding: str = "utf-8") -> str:
+def text_of(path: Path, encoding: str = "utf-8", base: Path | None = None) -> str:
     """The text of a file, with line ends written as LF, no byte order mark, and no line end after the last line.
 
-    Raises InputError for a file that is missing, empty, an HTML page, or not in this encoding.
+    Raises InputError for a file that is missing, empty, an HTML page, not in this encoding, or a link out of `base`.
     """
+    if base is not None and path.is_symlink():
+        check_link(path, base)
     if not path.is_file():
         raise InputError(f"{path} is missing; copy the whole dataset")
     return decoded(path, path.read_bytes(), encoding)
@@ -41,7 +45,7 @@ def decoded(path: Path, content: bytes, encoding: str = "utf-8") -> str:
         ) from error
     if not text.strip():
         raise InputError(f"{path} is empty; {AGAIN}")
-    return text.replace("\r\n", "\n").rstrip()
+    return re.sub("\r+\n|\r", "\n", text).rstrip()
 
 
 def json_of(path: Path, encoding: str = "utf-8") -> Any:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from partbench import InputError, Performer, PerformerPlugin, hookimpl
 from partbench.performers.batch_norm import fold
+from partbench.performers.layer_roles import ONE_VECTOR
 from partbench.performers.normalise import Normalise
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ class EfficientNetLite:
             targets={name: CLASSES[name] for name in dataset.categories},
             fingerprint=self.fingerprint(),
             device=device,
+            lacking={"fc2": ONE_VECTOR},
         )
 
 

@@ -13,6 +13,8 @@ from partbench.performer_folder import MOST_ROLES
 MAPS, VECTORS = ("target", "top_conv"), ("fc1", "fc2")
 ROLES = (*MAPS, *VECTORS)
 STEP = 18  # px: the target is the last map of cells no further apart, as are those of 14 x 14 cells at 224 px
+BETWEEN = "of vectors >= 0 stands between its maps and its logits"
+ONE_VECTOR = f"one layer only {BETWEEN}"
 
 
 class LayerRoles(NamedTuple):
@@ -45,8 +47,7 @@ def roles_of(stages: Sequence[ChainStage], size: int) -> LayerRoles:
         if place < len(vectors):
             found[role] = vectors[place]
         else:
-            count = "no layer" if not vectors else "one layer only"
-            lacking[role] = f"{count} of vectors >= 0 stands between its maps and its logits"
+            lacking[role] = ONE_VECTOR if vectors else f"no layer {BETWEEN}"
     return LayerRoles(found, lacking)
 
 

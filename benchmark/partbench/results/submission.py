@@ -47,7 +47,7 @@ def submission(
     out. Raises InputError if none is left, for a file that is no Python, for weights that are not beside their plugin
     file, and for a bundle that would be too large. Equal arguments give equal bytes.
     """
-    digests, needed = _digests(files), PerformerFiles(files, installed)
+    digests, needed = digests_of(files), PerformerFiles(files, installed)
     cells, frames, refused = {}, [], {}
     for place in sorted(set(places)):
         try:
@@ -76,7 +76,8 @@ def submission(
     return Submission(data, kept, refused, rows, [*needed.notes, *said])
 
 
-def _digests(files: Sequence[Path]) -> dict[tuple[str, str], Path]:
+def digests_of(files: Sequence[Path]) -> dict[tuple[str, str], Path]:
+    """Plugin files by name and digest. Raises InputError for one that is no Python."""
     found = {}
     for file in files:
         try:

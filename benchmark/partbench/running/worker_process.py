@@ -22,7 +22,7 @@ from partbench.running.cell_job import Limits
 ROOT = Path(__file__).resolve().parents[2]  # the folder that holds partbench
 MODULE = "partbench.running.worker"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-STARTING = 180.0  # seconds after which a worker that has not come up is given up
+STARTING = 180.0  # seconds of CPU time, or without any, after which a worker that has not come up is given up
 PATIENCE = 3.0  # seconds between asking a process to end and killing it
 LARGEST_LOG = 64 << 20  # bytes printed by one request before the log is emptied
 MOST_AT_ONCE = 16 << 20  # bytes read before the other workers are heard
@@ -75,6 +75,7 @@ class WorkerProcess:
         self._watched = psutil.Process(self._process.pid)
         self._others: list[psutil.Process] = []  # those that it started
         self._looked = 0.0
+        self._used, self._stirred = 0.0, self.began  # seconds of CPU time, and when they last grew
         self._gone: float | None = None
 
     @property
@@ -128,8 +129,8 @@ class WorkerProcess:
             self._gone = now  # its last events are still to be read
         if self._gone is not None and now - self._gone > PATIENCE:
             return self._reason_of_end()  # a process that it forked holds the channel open
-        if not self.ready and now - self.began > STARTING:
-            return f"no sign of life {STARTING:.0f} s after the worker was started"
+        if not self.ready and self._is_lifeless(now):
+            return f"the worker has not come up within {now - self.began:.0f} s"
         if self.request is None or not self.ready:
             return ""
         plugin, since = self.loading
@@ -145,6 +146,14 @@ class WorkerProcess:
         if self.limits.memory is not None and used > self.limits.memory:
             return f"more than {self.limits.memory / 2**30:.1f} GB"
         return ""
+
+    def _is_lifeless(self, now: float) -> bool:
+        """Whether a worker will not come up: on a busy machine it gets little CPU time, but some."""
+        with contextlib.suppress(psutil.Error):
+            times = self._watched.cpu_times()
+            if times.user + times.system > self._used:
+                self._used, self._stirred = times.user + times.system, now
+        return max(self._used, now - self._stirred) > STARTING
 
     def memory(self) -> int:
         """Resident bytes of the worker and of the processes that it started, without pages of files."""

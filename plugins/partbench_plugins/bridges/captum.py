@@ -29,7 +29,9 @@ from partbench_plugins.bridges.library import (
     Library,
     NetworkCopy,
     Sign,
+    at_once,
     expect_parameters,
+    few_by_few,
     image_by_image,
     one_map,
     pixels_of,
@@ -136,10 +138,10 @@ class _Attribution:
         self._baselines = _baselines(task, options.name) if _needs_baselines(options.method) else None
 
     def of(self, images: Images) -> Tensor:
-        """The attribution (n, c, h, w) of a batch; image by image where random numbers are drawn."""
-        if not self._alone:
-            return self._attributed(images)
-        return image_by_image(images, self.task, self.options.name, self._attributed)
+        """The attribution (n, c, h, w) of a batch, a few images at a time; one where random numbers are drawn."""
+        if self._alone:
+            return image_by_image(images, self.task, self.options.name, self._attributed)
+        return few_by_few(images, self._attributed)
 
     def _attributed(self, images: Images) -> Tensor:
         given = {**self._chosen(images), **self.options.parameters}
@@ -159,7 +161,7 @@ class _Attribution:
         window = (3, min(side, height), min(side, width))
         chosen = {
             "baselines": self._baselines, "sliding_window_shapes": window, "strides": window,
-            "feature_mask": _squares(height, width, side).to(self.task.device),
+            "feature_mask": _squares(height, width, side).to(self.task.device), "internal_batch_size": at_once(images),
         }  # fmt: skip
         return {name: value for name, value in chosen.items() if name in self._asked and value is not None}
 

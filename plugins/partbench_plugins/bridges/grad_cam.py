@@ -15,7 +15,14 @@ from torch import Tensor
 
 from partbench import Explainer, Explanation, Images, InputError, TrainingTask, default_from, hookimpl, unknown
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.bridges.library import Library, NetworkCopy, expect_parameters, image_by_image, pixels_of
+from partbench_plugins.bridges.library import (
+    Library,
+    NetworkCopy,
+    expect_parameters,
+    few_by_few,
+    image_by_image,
+    pixels_of,
+)
 
 GRAD_CAM = Library("pytorch-grad-cam", "grad-cam", "grad-cam")
 DEFAULT = "GradCAM"
@@ -86,7 +93,7 @@ class _ActivationMap:
     def of(self, images: Images) -> Float[Tensor, "n 1 h w"]:
         """Maps in [0, 1] of a batch; image by image where random numbers are drawn."""
         if self.options.deterministic():
-            return self._mapped(images)
+            return few_by_few(images, self._mapped)
         return image_by_image(images, self.task, self.options.name, self._mapped)
 
     def _mapped(self, images: Images) -> Float[Tensor, "n 1 h w"]:

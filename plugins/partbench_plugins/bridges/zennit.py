@@ -22,7 +22,7 @@ from partbench import (
     unknown,
 )
 from partbench_plugins.applicability import fitted, require_layers, require_one_logit
-from partbench_plugins.bridges.library import Library, NetworkCopy, Sign, expect_parameters, one_map
+from partbench_plugins.bridges.library import Library, NetworkCopy, Sign, expect_parameters, few_by_few, one_map
 
 ZENNIT = Library("zennit", "zennit", "zennit")
 DEFAULT = "EpsilonPlus"
@@ -81,7 +81,7 @@ class Zennit(Explainer):
     def explain(self, images: Images) -> Explanation:
         """The logit and its map."""
         relevance = fitted(self._fitted)
-        maps = one_map(relevance.of(images), self.sign)
+        maps = one_map(few_by_few(images, relevance.of), self.sign)
         logit = relevance.task.explained(images)
         grid = None if self.layer == "images" else relevance.task.performer.receptive_field(self.layer)
         return Explanation(maps, grid=grid, scores=logit[:, None])

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from partbench.cli.main import main
-from partbench.cli.one_plugin import readable
+from partbench.cli.one_plugin import in_short, readable
 
 
 def listed(*words: str) -> str:
@@ -40,6 +40,11 @@ def test_a_performer_has_its_layers() -> None:
     text = listed("performers", "small_vgg")
     (row,) = [line for line in text.splitlines() if "top_conv" in line]
     assert [word for word in row.split() if word.isdigit()] == ["48", "16", "16", "36", "4", "2"]
+
+
+def test_of_a_thousand_logits_the_first_and_the_last_are_named() -> None:
+    assert in_short([str(i) for i in range(1000)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 999 (1,000)"
+    assert in_short(["bird", "cat"]) == "bird, cat"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

@@ -240,6 +240,21 @@ def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(
     assert "saw test images" in history[-1]
 
 
+@pytest.mark.parametrize("code", [None, "import os\n" + PLUGIN])
+def test_self_reported_cells_whose_code_is_not_in_the_bundle_are_refused(code: str | None, place: Path) -> None:
+    bundle = submitted(place)
+    found = read_bundle(bundle)
+    files = {name: data for name, data in found.files.items() if code is not None or not name.startswith("plugins/")}
+    if code is not None:
+        files["plugins/0/colour.py"] = code.replace("return True", "return False").encode()
+    bundle.write_bytes(bundled({k: v for k, v in files.items() if k != MANIFEST}, found.plugins if code else [], {}))
+    answer = bench("accept", bundle, "--self-reported", "--results", place / "board")
+    assert answer.exit_code == 2
+    assert len(answer.output.splitlines()) == 1
+    assert "lacks the code of its explainer, colour.py with digest " in answer.output
+    assert not cell_paths(place / "board")
+
+
 def test_what_is_no_bundle_ends_in_one_line(place: Path) -> None:
     bundle = submitted(place)
     files = unpacked(bundle)

@@ -83,3 +83,10 @@ def test_a_mark_of_byte_order_and_ends_of_lines_of_other_systems_are_read_over(t
     (tmp_path / "file").write_bytes(b"\n \n")
     with pytest.raises(InputError, match="file is empty"):
         text_of(tmp_path / "file")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_all_line_ends_are_read_as_one(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(end.join(["a", "b", "", "c", ""]).encode())
+    assert text_of(path) == "a\nb\n\nc"

@@ -86,6 +86,7 @@ def test_roles_are_maps_and_vectors_after_a_relu(performer: Performer, images: t
     assert found["logits"].shape == (2, 1000)
     assert all(found[role].min() >= 0 and 0 < found[role].max() <= 6 for role in ("target", "top_conv", "fc1"))
     assert not performer.has("fc2")
+    assert performer.why_lacking("fc2") == ": one layer only of vectors >= 0 stands between its maps and its logits"
 
 
 def test_running_on_from_any_layer_gives_the_same_logits(performer: Performer, images: torch.Tensor) -> None:

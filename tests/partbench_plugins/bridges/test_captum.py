@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from partbench import InputError, NotApplicable, Task, check_explainer, torchvision
+from partbench_plugins.bridges import library
 from partbench_plugins.bridges.captum import CAPTUM, Captum, method_of
 
 from ..toys import SIDE, toy_task
@@ -60,6 +61,21 @@ def test_integrated_gradients_of_a_linear_network_are_weights_times_pixels(task:
     weights = linear[1].weight[task.target].reshape(3, SIDE, SIDE)
     found = explainer._fitted.of(images)
     torch.testing.assert_close(found.float(), images.pixels * weights)
+
+
+@pytest.mark.parametrize("method", ["IntegratedGradients", "LayerIntegratedGradients", "LayerConductance", "DeepLift"])
+@pytest.mark.filterwarnings("ignore")
+def test_few_images_are_attributed_at_once_with_the_same_result(method: str, task: Task, monkeypatch) -> None:
+    images = task.batch("test", range(7)).images
+    explainer = Captum(method=method, layer="top_conv")
+    explainer.fit(task.training)
+    whole = explainer.explain(images).maps
+    monkeypatch.setattr(library, "MOST_PIXELS", 2 * SIDE**2)
+    seen: list[int] = []
+    first = explainer._fitted._network[0]
+    first.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+    torch.testing.assert_close(explainer.explain(images).maps, whole)
+    assert max(seen) <= 4  # two images, beside their baselines or their next step
 
 
 def test_smoothing_draws_for_each_image_anew(task: Task) -> None:

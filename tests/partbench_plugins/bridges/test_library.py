@@ -12,8 +12,10 @@ from torch import nn
 from partbench import InputError, NotApplicable, Task
 from partbench.performers.normalise import Normalise
 from partbench.registry import load
-from partbench_plugins.bridges import captum, grad_cam, zennit
+from partbench_plugins.bridges import captum, grad_cam, library, zennit
 from partbench_plugins.bridges.library import Library, NetworkCopy, drawn_alike, expect_parameters, one_map
+
+from ..toys import SIDE
 
 ABSENT = Library("Nothing", "no-such-distribution", "nothing")
 BRIDGES = {"captum": captum.CAPTUM, "grad_cam": grad_cam.GRAD_CAM, "zennit": zennit.ZENNIT}
@@ -99,6 +101,19 @@ def test_one_map_sums_channels_and_has_no_negative_value() -> None:
     assert one_map(attribution, "positive").item() == 0.0
     with pytest.raises(NotApplicable, match="is the layer a map"):
         one_map(torch.zeros(2, 3), "absolute")
+
+
+@pytest.mark.parametrize(("name", "layer"), [("captum", "target"), ("grad_cam", "target"), ("zennit", "images")])
+def test_few_images_are_attributed_at_once(name: str, layer: str, task: Task, monkeypatch) -> None:
+    images = task.batch("test", range(7)).images
+    explainer = load().explainers[name].cls(layer=layer)
+    explainer.fit(task.training)
+    whole, sizes = explainer.explain(images).maps, []
+    monkeypatch.setattr(library, "MOST_PIXELS", 2 * SIDE**2)
+    forward = nn.Conv2d.forward
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda self, x: sizes.append(len(x)) or forward(self, x))
+    torch.testing.assert_close(explainer.explain(images).maps, whole)
+    assert max(sizes) == 2
 
 
 def test_random_numbers_are_those_of_the_image_and_leave_the_generator_alone() -> None:

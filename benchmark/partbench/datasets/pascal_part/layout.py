@@ -72,6 +72,7 @@ class PascalPartFolder:
 
     def sizes(self, names: Sequence[str]) -> list[int]:
         """Bytes of photographs. Raises InputError for one that is missing, and for a link out of the folder."""
+        check_link(self.voc / PHOTOS, self.voc)
         missing = [name for name in names if not self.photograph(name).is_file()]
         for name in names:
             if self.photograph(name).is_symlink():
@@ -97,7 +98,7 @@ class PascalPartFolder:
             text = f"every second photograph of a category is for testing, as {self.voc / LISTS} has no train.txt"
             warnings.warn(f"pascal_part: {text}", stacklevel=2)
             return alternating(animals.photographs, animals.kinds)
-        train, val = (_names(path) for path in lists)
+        train, val = (_names(path, self.voc) for path in lists)
         for name in animals.photographs:
             if (name in train) == (name in val):
                 where = "both lists" if name in train else "neither list"
@@ -118,9 +119,9 @@ def alternating(photographs: Sequence[str], kinds: Int[ndarray, "n"]) -> Bool[nd
     return np.array([name in train for name in photographs], bool)
 
 
-def _names(path: Path) -> set[str]:
-    """The names of a list. Raises InputError, with the line, for what is none."""
-    names = [line.strip() for line in text_of(path).split("\n")]
+def _names(path: Path, base: Path) -> set[str]:
+    """The names of a list. Raises InputError, with the line, for what is none, and for a link out of `base`."""
+    names = [line.strip() for line in text_of(path, base=base).split("\n")]
     for line, name in enumerate(names, 1):
         if not re.fullmatch(NAME, name, re.ASCII):
             raise InputError(f"{path} line {line}: {name[:60]!r}, expected a name such as 2008_000008; {AGAIN}")

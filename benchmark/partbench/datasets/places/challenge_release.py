@@ -68,7 +68,7 @@ class ChallengeRelease:
     def _classes(self) -> dict[int, str]:
         """The label of each grey level, by objectInfo150.txt."""
         path, labels = self.root / OBJECTS_FILE, dict[int, str]()
-        for i, line in enumerate(text_of(path).split("\n")[1:], 2):
+        for i, line in enumerate(text_of(path, base=self.root).split("\n")[1:], 2):
             cells = [cell.strip() for cell in line.split("\t")]
             if len(cells) != 5 or cells[0] != str(len(labels) + 1) or not cells[-1]:
                 expected = f"{len(labels) + 1}, three numbers and a name, with tabs between"
@@ -82,7 +82,7 @@ class ChallengeRelease:
     def _rooms(self) -> dict[str, str]:
         """The room of each photograph of one, by sceneCategories.txt."""
         path, rooms = self.root / SCENES_FILE, dict[str, str]()
-        for i, line in enumerate(text_of(path).split("\n"), 1):
+        for i, line in enumerate(text_of(path, base=self.root).split("\n"), 1):
             name, _, scene = line.strip().partition(" ")
             if not re.fullmatch(r"ADE_(train|val)_\d{8}", name, re.ASCII) or not re.fullmatch(r"\S+", scene):
                 expected = "a photograph and its scene, such as ADE_train_00000001 bedroom"

@@ -15,10 +15,12 @@ from numpy import ndarray
 
 from partbench import InputError
 from partbench.datasets.folder_files import and_others, sizes_in
+from partbench.datasets.links import check_link
 from partbench.datasets.places.annotation import Regions, decode_codes, labels_of_json, labels_of_text
 from partbench.datasets.places.rooms import ROOMS, PlacesSplit, RoomPhoto
 from partbench.datasets.text_table import AGAIN
 
+NESTED = "ADE"  # the folder in images/ that the release of 2021 has
 LEAST_SHARE = 0.5  # of what is labelled that must fit what the text file says, see `FullRelease.regions`
 
 CODES = 26 * 256  # more than the code of any class
@@ -38,7 +40,7 @@ class FullRelease:
     def photos(self, split: PlacesSplit) -> list[RoomPhoto]:
         """The photographs of rooms. Raises InputError if one lacks its annotation, or two have one name."""
         folder = self._images / split
-        photos = [photo for place in _folders_of_rooms(folder) for photo in self._of_room(place)]
+        photos = [photo for place in self._folders_of_rooms(folder) for photo in self._of_room(place)]
         photos = sorted(photos, key=lambda photo: photo.name)
         for one, other in pairwise(photos):
             if one.name == other.name:
@@ -89,15 +91,26 @@ class FullRelease:
 
     @property
     def _images(self) -> Path:
-        nested = self.root / "images" / "ADE"
+        nested = self.root / "images" / NESTED
         return nested if nested.is_dir() else self.root / "images"
 
+    def _folders_of_rooms(self, folder: Path) -> list[Path]:
+        """The folders below this one that have the name of a room, however deep."""
+        found = []
+        for place, folders, _ in os.walk(folder):
+            found += [Path(place) / name for name in folders if name in ROOMS]
+            folders[:] = [name for name in folders if name not in ROOMS and not name.startswith("ADE_")]
+            for link in (path for path in map(Path(place).joinpath, folders) if path.is_symlink()):
+                check_link(link, self.root)
+        return sorted(found)
+
     def _of_room(self, folder: Path) -> list[RoomPhoto]:
-        sizes = sizes_in(folder, self._images, "")
+        sizes = sizes_in(folder, self.root, "")
+        ending = ".json" if self._images.name == NESTED else "_atr.txt"
         stems = [name.removesuffix(".jpg") for name in sizes if name.endswith(".jpg")]
         photos, lacking = [], []
         for stem in stems:
-            text = f"{stem}.json" if f"{stem}.json" in sizes else f"{stem}_atr.txt"
+            text = next((f"{stem}{end}" for end in (".json", "_atr.txt") if f"{stem}{end}" in sizes), f"{stem}{ending}")
             files = (f"{stem}.jpg", f"{stem}_seg.png", text)
             lacking += [name for name in files if name not in sizes]
             paths = tuple(folder / name for name in files[1:])
@@ -112,15 +125,6 @@ class FullRelease:
             text = f"{len(alone)} annotations without a photograph, first {alone[0]}"
             warnings.warn(f"places: {folder} has {text}; they are not used", stacklevel=2)
         return photos
-
-
-def _folders_of_rooms(folder: Path) -> list[Path]:
-    """The folders below this one that have the name of a room, however deep."""
-    found = []
-    for place, folders, _ in os.walk(folder):
-        found += [Path(place) / name for name in folders if name in ROOMS]
-        folders[:] = [name for name in folders if name not in ROOMS and not name.startswith("ADE_")]
-    return sorted(found)
 
 
 def _of_instances(blue: Int[ndarray, "H W"], labels: Mapping[int, str]) -> dict[int, str]:

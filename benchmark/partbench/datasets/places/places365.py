@@ -61,7 +61,7 @@ class Places365:
         path, found = self.root / VALIDATION_FILE, []
         sizes, rooms = sizes_in(folder, self.root, ".jpg"), {number: room for room, number in ROOMS.items()}
         listed: set[str] = set()
-        for i, line in enumerate(text_of(path).split("\n"), 1):
+        for i, line in enumerate(text_of(path, base=self.root).split("\n"), 1):
             match = re.fullmatch(r"(Places365_val_\d{8})\.jpg (\d{1,3})", line.strip(), re.ASCII)
             if not match or int(match[2]) >= CATEGORIES:
                 expected = "a photograph and its category, such as Places365_val_00000001.jpg 165"

@@ -81,6 +81,13 @@ def test_links_out_of_the_folders_and_to_nothing_are_refused(root: Path, tmp_pat
         (tmp_path / "elsewhere").rename(path)
 
 
+@pytest.mark.parametrize("linked", [JPEGS, f"{LISTS}/val.txt"])
+def test_folders_and_lists_that_are_links_out_of_voc_are_refused(linked: str, root: Path, tmp_path: Path) -> None:
+    (root / linked).rename(tmp_path / "elsewhere")
+    (root / linked).symlink_to(tmp_path / "elsewhere")
+    refused(root, rf"{linked} is a link to .*elsewhere, expected a file in .*VOC2010; copy the file itself")
+
+
 def test_other_files_among_the_annotations_are_named_and_not_used(root: Path) -> None:
     (root / "Annotations_Part/._2008_000001.mat").write_bytes(b"of a Mac")
     with pytest.warns(UserWarning, match=r"has 1 files that are no annotations, first ._2008_000001.mat; they are not"):

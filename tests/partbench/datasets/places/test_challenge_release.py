@@ -40,6 +40,14 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
     return damage
 
 
+def moved(name: str) -> Callable[[Path], None]:
+    def damage(root: Path) -> None:
+        (root / name).rename(root.parent / "elsewhere")
+        (root / name).symlink_to(root.parent / "elsewhere")
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -51,6 +59,9 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
         (replaced("objectInfo150.txt", "\n8\t0.1\t10\t1\tbed", "\nbed"), "objectInfo150.txt line 9: 'bed', expected 8"),
         (replaced("objectInfo150.txt", "\n150\t0.1\t10\t1\tthing 150", ""), "has 149 classes, expected 150"),
         (lambda root: (root / "objectInfo150.txt").unlink(), "objectInfo150.txt is missing"),
+        (moved("objectInfo150.txt"), "objectInfo150.txt is a link to .*, expected a file in .*; copy the file itself"),
+        (moved("sceneCategories.txt"), "sceneCategories.txt is a link to"),
+        (moved("images"), "images/training is a link to"),
         (lambda root: (root / "annotations/training/ADE_train_00000001.png").unlink(), "00000001.png missing, for 3"),
         (lambda root: (root / "annotations/training").rename(root / "elsewhere"), "no folder .*annotations/training"),
         (

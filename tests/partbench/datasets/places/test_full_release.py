@@ -55,8 +55,7 @@ def test_a_missing_annotation_is_named(year: int, suffix: str, tmp_path: Path) -
     release, folder = released(tmp_path, year)
     path = folder / f"ADE_train_00000002{suffix}"
     path.unlink()
-    wanted = folder / "ADE_train_00000002_atr.txt" if year == 2021 else path
-    assert refused(release) == f"{wanted} missing, for 2 photographs; copy it again"
+    assert refused(release) == f"{path} missing, for 2 photographs; copy it again"
 
 
 def test_annotations_without_a_photograph_are_left_out_with_a_warning(tmp_path: Path) -> None:
@@ -119,6 +118,15 @@ def test_a_link_out_of_the_dataset_is_refused(tmp_path: Path) -> None:
     shutil.move(folder / "ADE_train_00000001.jpg", moved)
     (folder / "ADE_train_00000001.jpg").symlink_to(moved)
     assert "is a link to" in refused(release)
+
+
+@pytest.mark.parametrize(("year", "above"), [(2016, 1), (2016, 2), (2021, 1), (2021, 2), (2021, 3)])
+def test_a_folder_that_is_a_link_out_of_the_dataset_is_refused(year: int, above: int, tmp_path: Path) -> None:
+    release, folder = released(tmp_path, year)
+    link = [folder, *folder.parents][above]
+    link.rename(tmp_path / "elsewhere")
+    link.symlink_to(tmp_path / "elsewhere")
+    assert re.search(r"is a link to .*/elsewhere.*, expected a file in .*; copy the file itself", refused(release))
 
 
 def test_a_photograph_in_two_folders_is_refused(tmp_path: Path) -> None:

@@ -51,6 +51,14 @@ def test_a_photograph_that_is_listed_twice_is_named(tmp_path: Path) -> None:
         Places365(tmp_path).photos("validation")
 
 
+def test_a_list_that_is_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    path = tiny_places.standard(tmp_path / "data") / "places365_val.txt"
+    path.rename(tmp_path / "list.txt")
+    path.symlink_to(tmp_path / "list.txt")
+    with pytest.raises(InputError, match=r"places365_val.txt is a link to .*list.txt, expected a file in .*data; copy"):
+        Places365(tmp_path / "data").photos("validation")
+
+
 def test_of_two_layouts_in_one_folder_the_small_photographs_are_used_alone(tmp_path: Path) -> None:
     alone = Places365(tiny_places.standard(tmp_path)).photos("training")
     tiny_places.easy(tmp_path)
