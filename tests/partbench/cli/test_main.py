@@ -31,8 +31,8 @@ def bench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def mistake(*words: str) -> str:
-    """Run in process; check that the mistake costs exit code 2 and one line after the progress; that line."""
-    result = CliRunner().invoke(main, list(words))
+    """Of `bench run`, in this process: check that it costs exit code 2 and one line after the progress; that line."""
+    result = CliRunner().invoke(main, ["run", *words, "--jobs", "1"])
     assert result.exit_code == 2, result.output
     assert "Traceback" not in result.output
     lines = [line for line in result.stderr.splitlines() if line and not line.startswith("preparing")]
@@ -280,7 +280,7 @@ def test_a_terminal_without_arrows_gets_other_signs(ran, encoding: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    assert "did you mean 'srae'" in mistake("run", "--plugin", "srea")
+    assert "did you mean 'srae'" in mistake("--plugin", "srea")
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
@@ -290,18 +290,18 @@ def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
 
 
 def test_a_wrong_option_type_quotes_the_value() -> None:
-    assert "-o epochs=many: expected int" in mistake("run", "--plugin", "srae", "-o", "epochs=many")
+    assert "-o epochs=many: expected int" in mistake("--plugin", "srae", "-o", "epochs=many")
 
 
 def test_real_data_without_a_folder_says_how_to_name_it(tmp_path: Path) -> None:
-    words = ["run", "--plugin", "centre_map", "--task", "animal_part/multi:cat", "--results", str(tmp_path / "r")]
+    words = ["--plugin", "centre_map", "--task", "animal_part/multi:cat", "--results", str(tmp_path / "r")]
     assert "--data-root" in mistake(*words)
     assert str(tmp_path / "none") in mistake(*words, "--data-root", str(tmp_path / "none"))
 
 
 def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "choose another" in mistake("run", *FAST, "--results", str(tmp_path / "file" / "results"))
+    assert "choose another" in mistake(*FAST, "--results", str(tmp_path / "file" / "results"))
 
 
 def test_a_corrupt_result_is_named_and_ignored(ran, tmp_path: Path) -> None:
