@@ -248,6 +248,15 @@ def test_a_finished_cell_is_not_done_again(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("hostile_squares/*/*.parquet")} == before
 
 
+def test_a_plan_alone_has_no_second_worker_come_up(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[int] = []
+    monkeypatch.setattr(Crew, "start", lambda crew, count: ahead.append(count))
+    for plan_only in (True, False):
+        with Engine(request(setting), 4, plan_only=plan_only):
+            pass
+    assert ahead == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
