@@ -185,13 +185,13 @@ def test_a_picture_that_cannot_be_drawn_costs_no_score(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_finished_cells_ends_the_workers_and_says_so(tmp_path: Path, number: signal.Signals) -> None:
-    waits = "open('waiting', 'w').close(); import time; time.sleep(120)"
+    waits = "open('waiting', 'w').close(); import time; time.sleep(300)"
     (tmp_path / "waits.py").write_text(RAISES.format(body=waits))
     words = ["run", *FAST, "--plugin", str(tmp_path / "waits.py"), "--no-pictures"]
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in a background job
     code += "from partbench.cli.main import main; main(prog_name='bench')"
     process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (tmp_path / "waiting").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     workers = psutil.Process(process.pid).children(recursive=True)
