@@ -19,14 +19,20 @@ from partbench.leaderboard.aligned import aligned
 from partbench.leaderboard.current import current
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.leaderboard.published import published_ratio
-from partbench.results.store import load_evidence, load_results
+from partbench.results.store import OF_BOARDS, load_evidence, load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTABILITY, FOLLOWING = "location_instability", "part_following"
 INTERPRETABILITY, BALANCED = "part_interpretability", "balanced_accuracy"
 ORTHOGONALITY = "orthogonality_frobenius"
 ENTROPY = "contribution_entropy"
+NATS, ERROR = f"{ENTROPY}@nats", "contribution_error"
+COMPARED = (  # over images
+    INSTABILITY, FOLLOWING, f"{INSTABILITY}@unmasked", f"{FOLLOWING}@unmasked", BALANCED, NATS, ERROR,
+)  # fmt: skip
 BOARDS = ("fauna/*", "fauna/*:others", "fauna/multi", "animal_part/*", "animal_part/*:others", "animal_part/multi")
+ATTRIBUTES = "fauna/attribute-*"
+DATASETS = ("fauna", "animal_part")
 ORDINARY = "top_conv (network=ordinary)"
 
 
@@ -57,13 +63,16 @@ ABLATIONS = tuple(
 
 
 class Results:
-    """The results of a folder: the aggregates that boards are made of as `rows`, the evidence of images as `stacks`."""
+    """The results of a folder: the aggregates that BOARDS are made of as `rows`, the evidence of images as `stacks`."""
 
     def __init__(self, folder: Path) -> None:
-        self.rows = current(load_results(folder))
-        scored = self.rows[self.rows["scored"]]
-        self._cells = dict(iter(scored.groupby(["board", "label", "metric"], observed=True)))
-        self.stacks = {(one.board, one.metric): one for one in aligned(scored, load_evidence(folder))}
+        rows = current(load_results(folder, datasets=DATASETS))
+        scored = rows[rows["scored"] & rows["board"].isin((*BOARDS, ATTRIBUTES))]
+        self.rows = scored[["board", "label", "metric", "task", "seed", "value"]]
+        self._cells = dict(iter(self.rows.groupby(["board", "label", "metric"], observed=True)))
+        compared = scored[scored["metric"].isin(COMPARED)]
+        evidence = load_evidence(folder, DATASETS, OF_BOARDS)
+        self.stacks = {(one.board, one.metric): one for one in aligned(compared, evidence)}
         self._evidence: dict[tuple[str, str, str], Mapping[str, Evidence]] = {}
 
     def cells(self, board: str, label: str, metric: str) -> pd.DataFrame:
@@ -134,7 +143,7 @@ def autoencoders(results: Results) -> Iterator[tuple[str, str]]:
 
 def additive(results: Results) -> Iterator[tuple[str, str]]:
     """By board and kind of bias: category by category."""
-    for board in (*BOARDS, "fauna/attribute-*"):
+    for board in (*BOARDS, ATTRIBUTES):
         for suffix in ("", " (bias=zero)"):
             pair = Pair(f"additive{suffix}", f"additive_no_prior{suffix}")
             if rows := _rows(_additive, results, board, pair, ENTROPY):
@@ -206,12 +215,12 @@ def _autoencoder(results: Results, board: str, pair: Pair, tasks: Tasks) -> list
 
 
 def _additive(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
-    nats, error, deviation = f"{ENTROPY}@nats", "contribution_error", "relative_deviation"
-    mine, theirs = ({name: results.mean(board, label, name, tasks) for name in (nats, error, deviation, "bias")}
+    deviation = "relative_deviation"
+    mine, theirs = ({name: results.mean(board, label, name, tasks) for name in (NATS, ERROR, deviation, "bias")}
                     for label in (pair.explainer, pair.other))  # fmt: skip
     return [
-        _category(tasks), f"{mine[nats]:.2f}", _difference(results, board, pair, nats, tasks), number(mine[error]),
-        _difference(results, board, pair, error, tasks), f"{mine[deviation]:.4f}", f"{theirs[deviation]:.4f}",
+        _category(tasks), f"{mine[NATS]:.2f}", _difference(results, board, pair, NATS, tasks), number(mine[ERROR]),
+        _difference(results, board, pair, ERROR, tasks), f"{mine[deviation]:.4f}", f"{theirs[deviation]:.4f}",
         f"{mine['bias']:.2f}", _seeds(results, board, pair, tasks, ENTROPY),
     ]  # fmt: skip
 

@@ -77,7 +77,7 @@ def test_the_examples_run_together_by_file_though_one_is_named_three_times(folde
 
 def test_files_without_explainers_run_with_the_floors_and_srae_on_the_tasks_of_their_dataset(folder: Path) -> None:
     files = [word for name in ("pointing_game", "birds", "my_net") for word in ("--plugin", f"./{name}.py")]
-    cells = json.loads(bench(folder, "run", *files, "--dry-run", "--json", "--results", "none"))
+    cells = json.loads(bench(folder, "run", *files, "--dry-run", "--json", "--results", "none", "--jobs", "1"))
     assert {cell["explainer"] for cell in cells} == set(defaults().companions)
     assert {cell["task"] for cell in cells} == {"birds/multi", "birds/multi:crow", "birds/multi:robin"}
     assert {cell["performer"] for cell in cells} == {"my_net"}

@@ -23,12 +23,23 @@ from partbench.testing import ContractError, check_explainer
 
 REGISTRY: Registry = load()
 FLOORS = ("random_maps", "centre_map", "corner_map", "uniform", "edges", "colour", "mean_logit")
+COPIED = ("faithfulness_regression", "relative_deviation", "part_following", "location_instability", "locality")
 CELLS = 16
 
 
 @pytest.fixture(scope="module")
 def task() -> Task:
     return Workbench(REGISTRY).task("fauna/multi:bird")
+
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def floors(task: Task) -> dict[str, Rows]:
+    """The rows of each floor, of all metrics that cheats are compared with it in."""
+    metrics = (*COPIED, "contribution_entropy")
+    return {name: rows_of(REGISTRY.explainers[name].cls(), task, metrics) for name in FLOORS}
 
 
 @dataclass
@@ -145,19 +156,29 @@ def metric(name: str) -> Metric:
     return made
 
 
-def scored(explainer: Explainer, task: Task, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The aggregate row of each metric and variant."""
-    rows = run_cell(explainer, task, [metric(name) for name in names]).rows
+def rows_of(explainer: Explainer, task: Task, names: Sequence[str]) -> Rows:
+    return list(run_cell(explainer, task, [metric(name) for name in names]).rows)
+
+
+def aggregates(rows: Rows) -> dict[str, dict[str, Any]]:
     return {found["metric"]: found for found in rows if found["unit"] == "all"}
 
 
-def board(explainers: Sequence[Explainer], task: Task, names: Sequence[str]) -> pd.DataFrame:
-    """What the leaderboard makes of these explainers, by explainer and metric."""
+def scored(explainer: Explainer, task: Task, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The aggregate row of each metric and variant."""
+    return aggregates(rows_of(explainer, task, names))
+
+
+def board(cheats: Sequence[Cheat], task: Task, names: Sequence[str], floors: dict[str, Rows]) -> pd.DataFrame:
+    """What the leaderboard makes of these cheats and of the floors, by explainer and metric."""
     columns = ("metric", "value", "low", "high", "higher_is_better", "status", "images", "unit")
     rows, images = [], []
-    for explainer in explainers:
-        for found in run_cell(explainer, task, [metric(name) for name in names]).rows:
-            if found["unit"] == "all" or found.get("unit_kind") == "image":
+    measured = [(cheat, rows_of(cheat, task, names)) for cheat in cheats]
+    measured += [(REGISTRY.explainers[name].cls(), found) for name, found in floors.items()]
+    for explainer, of_explainer in measured:
+        for found in of_explainer:
+            known = found["metric"].partition("@")[0] in names
+            if known and (found["unit"] == "all" or found.get("unit_kind") == "image"):
                 about = {name: found[name] for name in columns} | {"control": explainer.control()}
                 about["distribution"] = "cheat.py" if isinstance(explainer, Cheat) else "partbench"
                 made = row(explainer.name, "bird", **about)
@@ -166,22 +187,18 @@ def board(explainers: Sequence[Explainer], task: Task, names: Sequence[str]) -> 
     return table[~table["metric"].str.contains("@")].set_index(["explainer", "metric"])
 
 
-def floors() -> list[Explainer]:
-    return [REGISTRY.explainers[name].cls() for name in FLOORS]
-
-
-def best_floor(task: Task, name: str) -> float:
+def best_floor(floors: dict[str, Rows], name: str) -> float:
     """The best value that a floor has of a metric."""
-    of_floors = [scored(floor, task, [name])[name] for floor in floors()]
-    values = [found["value"] for found in of_floors if found["status"] == "ok"]
+    found = [aggregates(rows)[name] for rows in floors.values()]
+    values = [one["value"] for one in found if one["status"] == "ok"]
     return max(values) if metric(name).higher_is_better else min(values)
 
 
 @pytest.mark.parametrize("maps", ["", "uniform", "centre_map", "random_maps", "edges"])
-def test_a_copy_of_the_logit_is_marked_on_the_board_that_it_leads(maps: str, task: Task) -> None:
-    names = ("faithfulness_regression", "relative_deviation", "part_following", "location_instability", "locality")
-    cheat = CopiedLogit(maps=maps)
-    table = board([cheat, *floors()], task, names).loc["cheat"]
+def test_a_copy_of_the_logit_is_marked_on_the_board_that_it_leads(
+    maps: str, task: Task, floors: dict[str, Rows]
+) -> None:
+    table = board([CopiedLogit(maps=maps)], task, COPIED, floors).loc["cheat"]
     for name in ("faithfulness_regression", "relative_deviation"):
         assert table.loc[name, "value"] < 1e-5
         assert table.loc[name, "unsupported"], name
@@ -189,9 +206,11 @@ def test_a_copy_of_the_logit_is_marked_on_the_board_that_it_leads(maps: str, tas
     assert (measured["unsupported"] | measured["beaten_by_control"]).all()
 
 
-def test_a_cheat_that_declares_itself_a_floor_is_a_marked_explainer_of_one_seed(task: Task) -> None:
+def test_a_cheat_that_declares_itself_a_floor_is_a_marked_explainer_of_one_seed(
+    task: Task, floors: dict[str, Rows]
+) -> None:
     names = ("faithfulness_regression", "part_following")
-    without, beside = (board([*floors(), *cheats], task, names) for cheats in ([], [PretendedFloor()]))
+    without, beside = (board(cheats, task, names, floors) for cheats in ([], [PretendedFloor()]))
     cheat = beside.loc["cheat"]
     assert set(cheat["control"]) == {""}
     assert cheat["one_seed"].all()
@@ -200,12 +219,12 @@ def test_a_cheat_that_declares_itself_a_floor_is_a_marked_explainer_of_one_seed(
     assert beside.loc[without.index, "floors"].equals(without["floors"])
 
 
-def test_no_number_of_equal_contributions_beats_the_uniform_floor(task: Task) -> None:
+def test_no_number_of_equal_contributions_beats_the_uniform_floor(task: Task, floors: dict[str, Rows]) -> None:
     name = "contribution_entropy"
-    value, best = scored(ManyShares(), task, [name])[name]["value"], best_floor(task, name)
+    value, best = scored(ManyShares(), task, [name])[name]["value"], best_floor(floors, name)
     assert value == pytest.approx(1)
     assert value <= best + 1e-6
-    marks = board([ManyShares(), *floors()], task, [name]).loc["cheat", "beaten_by_control"]
+    marks = board([ManyShares()], task, [name], floors).loc["cheat", "beaten_by_control"]
     assert marks.all()
 
 

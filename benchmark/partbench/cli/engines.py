@@ -90,7 +90,7 @@ class EngineChoice:
         if limits.memory is None:
             limits = replace(limits, memory=Limits.usual().memory)
         jobs = self.jobs or cores()
-        return Engine(request, jobs if connect is None else min(jobs, cores()), limits, listener)
+        return Engine(request, jobs if connect is None else min(jobs, cores()), limits, listener, plan_only)
 
 
 def cores() -> int:

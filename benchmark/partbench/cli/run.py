@@ -161,7 +161,8 @@ def run(**given: Any) -> None:
         interruptible(), Display(quiet=asked.as_json) as display,
         asked.engine.opened(request, limits, display, asked.dry_run) as engine,
     ):  # fmt: skip
-        _import_ahead()
+        if not asked.dry_run:
+            _import_ahead()
         plan = engine.planned()
         if asked.dry_run:
             print_dry_run(plan, asked.results, asked.engine.jobs or engine.size, asked.as_json)

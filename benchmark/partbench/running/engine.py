@@ -88,19 +88,21 @@ class Engine:
     """Plans a request and runs its cells on `jobs` workers. A context: on leaving it, all workers have ended.
 
     The first workers are started on entering it: one plans, and the other will help to prepare what cells share.
-    A plugin that ends or stops a worker while it is imported is broken, and the others are loaded without it.
+    With `plan_only` there are only as many as the plan needs. A plugin that ends or stops a worker while it is imported
+    is broken, and the others are loaded without it.
     """
 
     request: Request
     jobs: int
     limits: Limits = field(default_factory=Limits)
     listener: Listener | None = None
+    plan_only: bool = False
 
     def __post_init__(self) -> None:
         self._crew = Crew(self.jobs, self.limits, self.listener)
 
     def __enter__(self) -> Engine:
-        self._crew.start(AHEAD)
+        self._crew.start(1 if self.plan_only else AHEAD)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,7 +116,8 @@ class Engine:
     def planned(self) -> Plan:
         """The plan, once every dataset and performer is there. Raises InputError for a mistake of the user."""
         found = self._planned_names()
-        self._crew.start(sum(len(group["jobs"]) for group in found["groups"]))  # while the first one opens the tasks
+        if not self.plan_only:
+            self._crew.start(sum(len(group["jobs"]) for group in found["groups"]))  # while the first one opens tasks
         cells, lost = [], []
         by_name = {group["name"]: group for group in found["groups"]}
         for answer in self._crew.run(map(_opening, by_name.values())):

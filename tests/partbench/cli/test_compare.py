@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,17 +17,24 @@ from partbench.cli.main import main
 from partbench.results.store import write_cell
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """srae is nn minus 1, in a metric of which less is better; two seeds each."""
+    folder = tmp_path_factory.mktemp("made") / "results"
     noise = np.random.default_rng(0).normal(size=(2, 20))
     for name, shift in (("srae", -1.0), ("nn", 0.0)):
         for seed in (0, 1):
             made = rows(list(noise[seed] * 0.1 + shift))
             for one in made[1:]:
                 one["unit_kind"] = "image"
-            write_cell(tmp_path / "results", made, cell(explainer=name, seed=seed, options={}))
-    return tmp_path / "results"
+            write_cell(folder, made, cell(explainer=name, seed=seed, options={}))
+    return folder
+
+
+@pytest.fixture
+def results(made: Path, tmp_path: Path) -> Path:
+    """A copy, to add to."""
+    return shutil.copytree(made, tmp_path / "results")
 
 
 def bench(results: Path, *words: str) -> Result:

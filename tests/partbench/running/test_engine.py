@@ -206,7 +206,7 @@ def test_a_network_that_several_build_on_is_trained_once_before_them(tmp_path: P
     asked = request(setting, plugins=["builds"], options=[f"log={log}"], seeds=[0])
     found = planned_and_run(replace(asked, options=[f"log={log}"]), 2)
     more = request(setting, plugins=["builds"], options=[f"log={log}", "scale=2"], seeds=[0])
-    found += planned_and_run(more, 2)
+    found += planned_and_run(more, 1)
     assert [outcome.status for outcome in found] == ["done", "done"]
     assert log.read_text().splitlines() == [f"{TASK} 0"]
 
@@ -246,6 +246,15 @@ def test_a_finished_cell_is_not_done_again(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("hostile_squares/*/*.parquet")}
     assert [outcome.status for outcome in planned_and_run(asked, 1)] == ["finished before"] * 2
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("hostile_squares/*/*.parquet")} == before
+
+
+def test_a_plan_alone_has_no_second_worker_come_up(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[int] = []
+    monkeypatch.setattr(Crew, "start", lambda crew, count: ahead.append(count))
+    for plan_only in (True, False):
+        with Engine(request(setting), 4, plan_only=plan_only):
+            pass
+    assert ahead == [1, 2]
 
 
 @pytest.mark.parametrize(

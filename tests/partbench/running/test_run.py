@@ -178,11 +178,12 @@ def test_values_are_the_same_whether_they_are_written_or_not(tmp_path: Path) -> 
     pd.testing.assert_frame_equal(left.fillna("-").reset_index(drop=True), right.fillna("-").reset_index(drop=True))
 
 
-def test_an_explainer_in_a_file_is_run_by_its_path() -> None:
+def test_an_explainer_in_a_file_is_run_by_its_path_and_a_text_is_the_same_path(tmp_path: Path) -> None:
     for path in (EXAMPLE, str(EXAMPLE)):
-        frame = partbench.run(path, TASK)
+        frame = partbench.run(path, TASK, results=tmp_path)
         assert set(frame["explainer"]) == {"saliency"}
         assert "failed" not in set(frame["status"])
+    assert len(cell_paths(tmp_path)) == 1
 
 
 def test_a_class_takes_the_place_of_a_registered_explainer_of_its_name() -> None:

@@ -23,7 +23,7 @@ from partbench.running.cell_job import CellOutcome, Setting
 from partbench.running.recorded import recorded_job
 from partbench.running.worker_score import MetricRequest, score_job
 
-PLUGIN = Path(__file__).with_name("drawn_plugin.py").read_text()
+PLUGIN = Path(__file__).with_name("drawn_plugin.py").read_text().replace('= "drawn"', '= "drawn_to_score"')
 METRIC = """
 from dataclasses import dataclass
 
@@ -95,7 +95,7 @@ def rows_of(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def weights(cache: Path) -> list[Path]:
-    return list((cache / "drawn").glob("*.safetensors"))
+    return list((cache / "drawn_to_score").glob("*.safetensors"))
 
 
 def test_rows_are_added_from_cached_weights_and_all_others_stay(place: Path, made: Path) -> None:

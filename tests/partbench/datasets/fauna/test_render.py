@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from partbench.datasets.fauna.dataset import SPLITS
 from partbench.datasets.fauna.render import (
     ALL_LANDMARKS,
     CATEGORIES,
@@ -30,7 +31,11 @@ MANY = 900
 
 @pytest.fixture(scope="module")
 def many() -> dict[str, np.ndarray]:
-    return render_many(0, range(MANY), 64)
+    """Images for training, which other tests of a run need too: rendered once, and in the cache."""
+    batch = SPLITS.at(64)[0].batch(range(MANY))
+    image = (255 * batch.pixels).round().byte().permute(0, 2, 3, 1)
+    truth = {"label": batch.labels, "box": batch.boxes, "landmarks": batch.landmarks, "masks": batch.masks}
+    return {name: values.numpy() for name, values in {"image": image, **truth}.items()}
 
 
 def _same(a: Sample, b: Sample) -> bool:

@@ -16,20 +16,20 @@ from partbench.leaderboard.uses import Uses
 from partbench.results.schema import picture_path
 
 
-@pytest.fixture
-def pictured(tmp_path: Path) -> tuple[SiteData, Path]:
+@pytest.fixture(scope="module")
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> tuple[SiteData, Path]:
     """Cells of three tasks with two seeds, of rendered animals and of photographs, each with a picture."""
-    rows = []
+    pictures, rows = tmp_path_factory.mktemp("pictures"), []
     for dataset in ("fauna", "animal_part"):
         for task, value in enumerate((0.5, 0.2, 0.9)):
             for seed in range(2):
                 rows += cell("srae", task, seed, {"locality": value + seed, "part_following": value}, dataset=dataset)
     evidence = site_data(Sources(*planted(rows)))
     for number, row in enumerate(evidence.rows.drop_duplicates("cell").to_dict("records")):
-        path = picture_path(tmp_path / "pictures", row)
+        path = picture_path(pictures, row)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (3000, 1500), (number, 0, 0)).save(path)
-    return evidence, tmp_path / "pictures"
+    return evidence, pictures
 
 
 def test_the_best_and_the_worst_task_are_chosen_of_the_lowest_seed(pictured: tuple[SiteData, Path]) -> None:
