@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from partbench.freed_memory import return_freed_memory
 from partbench.leaderboard.build import stale_pages, write_pages
 from partbench.leaderboard.metric_cards.card import Cards
 from partbench.leaderboard.metric_cards.pages import stale_cards, write_cards
@@ -43,6 +44,7 @@ def write_everything(results: Path, site: SiteWanted | None = None) -> list[Path
         cards = Cards(sources)
         written = write_pages(folder, sources, cards.uses) + write_cards(folder, cards)
         if site:
+            return_freed_memory()
             material, pictures = _material(cards, site.facts), results.parent / "pictures"
             write_site(folder / SITE, site_data(sources), material, pictures, site.photographs)
             written.append(folder / SITE / "index.html")

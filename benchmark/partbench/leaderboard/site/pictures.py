@@ -41,8 +41,10 @@ def chosen_pictures(
     maps and that at least two such cells have, else that one has. `datasets`: those whose pictures may be shown; None:
     all.
     """
+    if not folder.is_dir():
+        return {}
     rows = _rows_of_maps(data, datasets)
-    cells = rows.drop_duplicates("cell").to_dict("records") if folder.is_dir() else []
+    cells = rows.drop_duplicates("cell").to_dict("records")
     there = {row["cell"] for row in cells if picture_path(folder, row).with_suffix(suffix).is_file()}
     return _extremes(rows[rows["cell"].isin(there)])
 
@@ -53,10 +55,11 @@ def pictures_to_draw(data: SiteData) -> dict[str, list[Chosen]]:
 
 
 def _rows_of_maps(data: SiteData, datasets: tuple[str, ...] | None) -> pd.DataFrame:
-    rows = data.rows
-    rows = rows[rows["scored"] & (rows["variant"] == "") & ~rows["metric"].str.contains("@")]
-    rows = rows[~rows["metric"].isin(METRICS_WITHOUT_MAPS) & rows["higher_is_better"].notna()]
-    return (rows if datasets is None else rows[rows["dataset"].isin(datasets)])[_READ]
+    rows = data.rows[[*_READ, "scored"]]
+    rows = rows if datasets is None else rows[rows["dataset"].isin(datasets)]
+    of_maps = [name for name in rows["metric"].unique() if "@" not in name and name not in METRICS_WITHOUT_MAPS]
+    rows = rows[rows["metric"].isin(of_maps)]
+    return rows.loc[rows["scored"] & (rows["variant"] == "") & rows["higher_is_better"].notna(), _READ]
 
 
 def _extremes(rows: pd.DataFrame) -> dict[str, list[Chosen]]:
