@@ -145,7 +145,8 @@ def _updated(
     now, prefix = time.time_ns(), "".join(f"{part}/" for part in folder.place)
     names = list(folder.cells)
     kept = set(names) - set(stale)
-    entries, made = {name: known[name] for name in kept}, {}
+    entries = {name: known[name] for name in kept}
+    made: dict[str, pa.Table | None] = {}
     for name in stale:
         made[f"{prefix}{name}"], reason = _read(kind, results / f"{prefix}{name}")
         size, mtime = folder.cells[name]

@@ -275,7 +275,7 @@ def _in_one_frame(tables: Iterable[pa.Table], columns: Sequence[str]) -> pd.Data
     return pd.DataFrame(found, copy=False)
 
 
-def _joined(length: int, arrays: Iterable[np.ndarray], kind: np.dtype) -> np.ndarray:
+def _joined(length: int, arrays: Iterable[np.ndarray], kind: np.dtype[Any]) -> np.ndarray:
     """Arrays of a length together, one after the other; each can be freed before the next one is made."""
     whole, start = np.empty(length, kind), 0
     for array in arrays:
