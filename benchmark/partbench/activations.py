@@ -19,8 +19,9 @@ from torch import Tensor
 from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
 from partbench.errors import InputError
+from partbench.freed_memory import return_freed_memory
 from partbench.half_stored import HalfStored, rounded, stored_precision
-from partbench.nn.torch_setup import return_freed_memory, return_mapped_memory
+from partbench.nn.torch_setup import return_mapped_memory
 from partbench.performer import ROLES, Performer
 from partbench.plugin.dataset import Dataset, ImageSet, Progress, silent
 from partbench.reading import read_batches, read_pixels

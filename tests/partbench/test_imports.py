@@ -17,7 +17,7 @@ ROOTS = {"partbench": REPOSITORY / "benchmark", "partbench_plugins": REPOSITORY 
 
 BOTTOM = {
     "cache", "data_folders", "errors", "names", "options", "option_types", "option_docs", "nn", "attribution",
-    "functional", "task_globs", "imported", "advice", "whole_files", "performer_folder", "task_name",
+    "functional", "task_globs", "imported", "advice", "whole_files", "freed_memory", "performer_folder", "task_name",
 }  # fmt: skip
 NOUNS = {
     "task",
@@ -38,6 +38,7 @@ FLOORS: list[set[str]] = [
 ALLOWED: dict[str, set[str]] = {
     "advice": set(),
     "errors": set(),
+    "freed_memory": set(),
     "names": set(),
     "imported": set(),
     "performer_folder": set(),
@@ -53,7 +54,15 @@ ALLOWED: dict[str, set[str]] = {
     "attribution": {"errors", "nn"},
     "functional": {"nn", "types"},
     "results": {"errors", "names", "performer_folder", "whole_files"},
-    "leaderboard": {"errors", "names", "results", "functional.statistics", "task_globs", "whole_files"},
+    "leaderboard": {
+        "errors",
+        "freed_memory",
+        "names",
+        "results",
+        "functional.statistics",
+        "task_globs",
+        "whole_files",
+    },
 }
 for _place, _floor in enumerate(FLOORS):
     _below = BOTTOM.union(*FLOORS[_place + 1 :])

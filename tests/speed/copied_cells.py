@@ -30,14 +30,15 @@ def write_copies(results: Path, folder: Path, count: int) -> None:
     """Write so many cells into a folder: those of `results` and copies of them, none synced to the disk."""
     paths = cell_paths(results)
     for place, path in enumerate(paths[:count]):
-        with pq.ParquetFile(path, read_dictionary=TEXTS) as file:
+        texts = [name for name in pq.read_schema(path).names if name in TEXTS]  # older cells have fewer
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
         copies = itertools.starmap(Copy, itertools.product(*map(range, (DATASETS, EXPLAINERS, SEEDS))))
         for copy in itertools.islice(copies, count // len(paths) + (place < count % len(paths))):
             copied = [_copied(group, copy) for group in groups]
             to = cell_path(folder, copied[0].slice(0, 1).to_pylist()[0])
             to.parent.mkdir(parents=True, exist_ok=True)
-            to.write_bytes(sealed(copied, {}, compression="lz4", use_dictionary=TEXTS, write_statistics=False))
+            to.write_bytes(sealed(copied, {}, compression="lz4", use_dictionary=texts, write_statistics=False))
 
 
 def _copied(table: pa.Table, copy: Copy) -> pa.Table:

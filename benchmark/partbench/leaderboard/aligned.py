@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,30 @@ from partbench.leaderboard.current import numbered
 IMAGE = "image"  # the unit kind of rows of images
 
 
-class Aligned(NamedTuple):
-    """The stack of one metric on one board; `labels` and `tasks` name its explainers and tasks."""
+@dataclass
+class Aligned:
+    """The stack of one metric on one board; `labels` and `tasks` name its explainers and tasks.
+
+    make: makes the stack when it is asked for, and again if it is asked for after its `release`.
+    """
 
     board: str
     metric: str
     labels: tuple[str, ...]
     tasks: tuple[str, ...]
-    stack: Stack
+    make: Callable[[], Stack]
+    held: Stack | None = None
+
+    @property
+    def stack(self) -> Stack:
+        """The evidence."""
+        if self.held is None:
+            self.held = self.make()
+        return self.held
+
+    def release(self) -> None:
+        """Free the memory of the stack."""
+        self.held = None
 
     def evidence(self, label: str) -> dict[str, Evidence]:
         """The evidence of one explainer, by task, for `functional.statistics.compare`."""
@@ -62,7 +79,7 @@ def aligned(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[Aligned]:
     for some in np.split(order, np.flatnonzero(np.diff(group)) + 1) if len(order) else []:
         label, task = (_Names.of(code[name][some], texts[name][some]) for name in ("label", "task"))
         board, metric = (str(texts[name][some[0]]) for name in ("board", "metric"))
-        yield Aligned(board, metric, label.names, task.names, _stacked(label, task, run[some], runs))
+        yield Aligned(board, metric, label.names, task.names, partial(_stacked, label, task, run[some], runs))
 
 
 class _Names(NamedTuple):
@@ -132,7 +149,7 @@ class _Runs:
             starts = _starts(cell, metric)
             keys = _keys(cell[starts], metric[starts], metrics)
         stops = np.append(starts[1:], len(values))[: len(starts)]
-        finite = np.add.reduceat(np.isinf(values), starts) == 0 if len(starts) else np.zeros(0, bool)
+        finite = ~np.logical_or.reduceat(np.isinf(values), starts) if len(starts) else np.zeros(0, bool)
         at = np.flatnonzero(finite)[np.argsort(keys[finite])]
         return _Runs(unit, values, cells, metrics, keys[at], starts[at], stops[at], len(units))
 

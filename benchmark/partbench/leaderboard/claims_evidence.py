@@ -52,8 +52,8 @@ class ClaimEvidence:
     def of(judged: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> ClaimEvidence:
         """From rows of `current`, what the evidence says of them, and the standings that these make."""
         last = rows.drop_duplicates(["board", "label"], keep="last")
-        rows = rows[rows["metric"].isin(_metrics())]
-        table = judged.table[judged.table["metric"].isin(_metrics()) & judged.table["reported_variance"].notna()]
+        rows = rows[rows["metric"].isin(claimed_metrics())]
+        table = judged.table[judged.table["metric"].isin(claimed_metrics()) & judged.table["reported_variance"].notna()]
         marked = standings[standings["beaten_by_control"].astype(bool)]
         labels = map(label_of, marked["explainer"], marked["variant"])
         of_task = rows[rows["scored"]].groupby([*_KEY, "task"], sort=True)["value"].mean()
@@ -147,7 +147,8 @@ def _cells(rows: pd.DataFrame) -> dict[Key, list[CellRow]]:
     return found
 
 
-def _metrics() -> set[str]:
+def claimed_metrics() -> set[str]:
+    """The metrics that claims, and what they require, are about."""
     said = stated()
     asked = {asked.metric for some in said.requirements.values() for asked in some}
     return asked.union(*({claim.metric, *claim.readings} for claim in said.claims))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from partbench.freed_memory import return_freed_memory
 from partbench.leaderboard.build import stale_pages, write_pages
 from partbench.leaderboard.ledger_line import with_cards
 from partbench.leaderboard.metric_cards.card import Cards
@@ -44,6 +45,7 @@ def write_everything(results: Path, site: SiteWanted | None = None) -> list[Path
         cards = Cards(sources)
         written = write_pages(folder, sources, cards.uses) + write_cards(folder, cards)
         if site:
+            return_freed_memory()
             material, pictures = _material(cards, site.facts), results.parent / "pictures"
             write_site(folder / SITE, site_data(sources, cards.uses), material, pictures, site.photographs)
             written.append(folder / SITE / "index.html")

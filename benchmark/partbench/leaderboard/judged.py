@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from partbench.functional.statistics import Compared, Pairings, Prior, compare_all, prior_of
+from partbench.freed_memory import return_freed_memory
+from partbench.functional.statistics import Compared, Pairings, Prior, Stack, compare_all, prior_of
 from partbench.leaderboard.aligned import Aligned, aligned
 from partbench.leaderboard.current import current
 from partbench.leaderboard.families import with_families
@@ -37,13 +39,19 @@ class Judged(NamedTuple):
 
 
 def judged(
-    rows: pd.DataFrame, images: Images, metrics: Collection[str] | None = None, priors: Priors | None = None
+    rows: pd.DataFrame,
+    images: Images,
+    metrics: Collection[str] | None = None,
+    priors: Priors | None = None,
+    held: Collection[str] | None = None,
 ) -> Judged:
     """What standings and pairs are made of.
 
     `rows` are those of `load_results`; `images` those of `load_evidence`, or a function that gives them for some rows,
     which is asked board by board. Without `metrics` there are boards of all. On boards of one task, variances over
     seeds are shrunk towards those of all boards of the dataset (`prior_of`), or towards `priors` where they are given.
+    With `held`, evidence that a function gives stays in memory of these metrics; that of others is read again when it
+    is asked for.
     """
     rows = on_shared_tasks(current(rows))
     table = with_families(means(rows))
@@ -53,19 +61,39 @@ def judged(
     places = {name: dict(zip(columns["label"][at], at, strict=True)) for name, at in
               table.groupby(["board", "metric"], sort=False).indices.items()}  # fmt: skip
     wanted = rows if metrics is None else rows[rows["metric"].isin(set(metrics))]
-    found = [_board(one, columns, places[one.board, one.metric]) for one in _aligned(wanted, images)]
+    found = []
+    for one in _aligned(wanted, images):
+        found.append(_board(one, columns, places[one.board, one.metric]))
+        if held is not None and one.metric not in held and len(one.tasks) > 1:
+            one.release()
     priors = _priors(found) if priors is None else priors
-    return Judged(table, list(_moderated(found, priors)), priors)
+    boards = list(_moderated(found, priors))
+    for board in boards:
+        if held is not None and board.aligned.metric not in held:
+            board.aligned.release()
+    return Judged(table, boards, priors)
 
 
 def _aligned(rows: pd.DataFrame, images: Images) -> Iterator[Aligned]:
     if isinstance(images, pd.DataFrame):
         yield from aligned(rows, images)
         return
+    rows = rows[[name for name in _OF_EVIDENCE if name in rows]]
     for _, of_board in rows.groupby("board", sort=True):
-        yield from aligned(of_board, images(of_board))
+        return_freed_memory()
+        for one in aligned(of_board, images(of_board)):
+            one.held, one.make = one.stack, partial(_read, rows, images, one.board, one.metric)
+            yield one
 
 
+def _read(rows: pd.DataFrame, images: Callable[[pd.DataFrame], pd.DataFrame], board: str, metric: str) -> Stack:
+    """The evidence of one metric on one board."""
+    some = rows[(rows["board"] == board) & (rows["metric"] == metric)]
+    return next(aligned(some, images(some))).stack
+
+
+# Columns of rows that tell whose evidence it is.
+_OF_EVIDENCE = ["board", "metric", "label", "task", "seed", "scored", "cell", "file"]
 # Columns of `means` that a board reads.
 _READ = ["label", "dataset", "distribution", "control", "network", "value", "low_bound", "high_bound"]
 _READ += ["higher_is_better", "deterministic", "one_seed", "family", "ranked", "owner", "share"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from partbench.leaderboard.claims import ledger_of
+from partbench.leaderboard.claims_evidence import claimed_metrics
 from partbench.leaderboard.current import FLOOR, UNRANKED, current
+from partbench.leaderboard.decomposition import NULL
 from partbench.leaderboard.judged import Images, Judged, judged
 from partbench.leaderboard.ledger_line import LedgerLine
 from partbench.leaderboard.origins import is_own
@@ -22,7 +24,7 @@ from partbench.leaderboard.submitted import Submitted, submitted
 from partbench.results.index import ASKED_AT
 from partbench.results.planted import load_planted, no_planted_runs, planted_folder
 from partbench.results.store import evidence_beside, load_results
-from partbench.results.submission_history import SubmissionEvent, submission_events
+from partbench.results.submission_history import submission_events
 
 _READ = ["cell", "board", "dataset", "task", "explainer", "variant", "label", "seed", "control", "distribution"]
 _READ += ["metric", "metric_version", "higher_is_better", "value", "low", "high"]
@@ -36,7 +38,7 @@ LEAST_EXPLAINERS = 4  # an order of three agrees with another by chance in one c
 
 @dataclass(frozen=True)
 class Sources:
-    """Results as `load_results` gives them, evidence as `judged` takes it, planted runs, and what was submitted.
+    """Results as `load_results` or `current` gives them, evidence as `judged` takes it, planted runs, what others sent.
 
     What several pages are made of is found once.
     """
@@ -44,7 +46,7 @@ class Sources:
     results: pd.DataFrame
     evidence: Images
     planted_runs: pd.DataFrame = field(default_factory=no_planted_runs)
-    history: Sequence[SubmissionEvent] = ()
+    submitted: Submitted = field(default_factory=Submitted)
 
     @staticmethod
     def of(results: Path) -> Sources:
@@ -52,12 +54,12 @@ class Sources:
 
         A cell that cannot be read is told once, in a warning.
         """
-        rows, planted = load_results(results, columns=_OF_PAGES), load_planted(planted_folder(results))
+        frame, planted = load_results(results, columns=_OF_PAGES), load_planted(planted_folder(results))
 
         def evidence(of: pd.DataFrame) -> pd.DataFrame:
             return evidence_beside(results, of["file"].unique())
 
-        return Sources(rows, evidence, planted, submission_events(results))
+        return Sources(current(frame), evidence, planted, submitted(frame, submission_events(results)))
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -65,14 +67,10 @@ class Sources:
         return current(self.results)
 
     @cached_property
-    def submitted(self) -> Submitted:
-        """What others submitted."""
-        return submitted(self.results, self.history)
-
-    @cached_property
     def judged(self) -> Judged:
         """What the evidence says."""
-        return judged(self.rows, self.evidence)
+        held = {metric for metric in self.rows["metric"].unique() if "@" not in metric}
+        return judged(self.rows, self.evidence, held=held | claimed_metrics() | {NULL})
 
     @cached_property
     def standings(self) -> pd.DataFrame:

@@ -49,7 +49,8 @@ def standings_of(found: Judged) -> pd.DataFrame:
     marked = (floors > 0) & (table["control"] != FLOOR).to_numpy(bool) & table["value"].notna().to_numpy(bool)
     for board in found.boards:
         low[board.at], high[board.at] = board.interval.T
-        ranks[board.at] = board.verdicts.ranks(board.rows["ranked"].astype(bool))
+        if board.rows["ranked"].any():
+            ranks[board.at] = board.verdicts.ranks(board.rows["ranked"].astype(bool))
         if floors[board.at[0]] > 0:
             marked[board.at] = beaten(board, floors[board.at[0]])
     table = table.assign(low=low, high=high, rank_low=ranks[:, 0], rank_high=ranks[:, 1], best=ranks[:, 0] == 1)

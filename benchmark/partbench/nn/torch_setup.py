@@ -27,18 +27,12 @@ def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next step; else the system maps and clears each tensor anew.
 
     Half of the time of a network on photographs goes there, and a tenth of training small ones. Up to 1 GB stays with
-    the process, see `return_freed_memory`. Does nothing where the C library is not glibc.
+    the process, see `freed_memory`. Does nothing where the C library is not glibc.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):  # TypeError: there is no library of the process
         library = ctypes.CDLL(None)
         for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 64 << 20)):
             library.mallopt(parameter, value)
-
-
-def return_freed_memory() -> None:
-    """Give memory that is freed but kept back to the system, wherever it lies. Does nothing without glibc."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def return_mapped_memory(mapped: Tensor) -> None:

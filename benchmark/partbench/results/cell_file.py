@@ -44,7 +44,8 @@ def read_evidence(path: Path, columns: Sequence[str]) -> pa.Table:
     table, version = parsed(path, aggregates_only=False, columns=[*columns, "unit_kind"])
     if version == schema_1.VERSION:
         return SCHEMA.empty_table().select(columns)
-    return table.filter(pc.equal(table["unit_kind"], "image")).select(columns)
+    rows, right = _rows_of(table, "unit_kind", "image").select(columns), [SCHEMA.field(name) for name in columns]
+    return rows.cast(pa.schema(right))
 
 
 def _with_all_columns(table: pa.Table) -> pa.Table:
@@ -57,21 +58,25 @@ def _with_all_columns(table: pa.Table) -> pa.Table:
 def parsed(path: Path, aggregates_only: bool, columns: list[str] | None = None) -> tuple[pa.Table, int]:
     """Rows as they are in the file, and the version of its schema; only files of version 1 mix aggregates and others.
 
-    With `columns` only these of a file that has them. Raises Damaged or InputError (a newer version).
+    With `columns` only these of a file that has them, without the row group of aggregates if there are others. Raises
+    Damaged or InputError (a newer version).
     """
     data, sealed = read_bytes(path)
     try:
-        texts = [name for name in pq.read_schema(pa.BufferReader(data)).names if name in TEXTS]
         buffer = pa.BufferReader(data)
-        with pq.ParquetFile(buffer, read_dictionary=texts, page_checksum_verification=True) as file:
+        about = pq.read_metadata(buffer)
+        reading = {"read_dictionary": [name for name in about.schema.names if name in TEXTS], "metadata": about}
+        with pq.ParquetFile(buffer, page_checksum_verification=True, **reading) as file:
             version = _version(file)
             if version > VERSION:
                 raise InputError(f"'{path}' has schema {version}, newer than {VERSION}; upgrade partbench")
             _check_columns(file, version)
             if version >= SEALED and not sealed:
                 raise Damaged("it has no digest of its bytes")
-            only_first = aggregates_only and version > schema_1.VERSION and file.num_row_groups > 0
-            table = file.read_row_group(0, columns, False) if only_first else file.read(columns, use_threads=False)
+            groups = range(file.num_row_groups)
+            if version > schema_1.VERSION and (aggregates_only or columns):
+                groups = groups[:1] if aggregates_only else groups[1:] or groups
+            table = file.read_row_groups(groups, columns, use_threads=False)
             table.validate(full=True)
             _check_values(table)
     except (InputError, Damaged):
@@ -95,6 +100,8 @@ def _version(file: pq.ParquetFile) -> int:
 
 def _check_columns(file: pq.ParquetFile, version: int) -> None:
     found, right = file.schema_arrow, {VERSION: SCHEMA, 3: schema.SCHEMA_3}.get(version, schema.SCHEMA_2)
+    if version > schema_1.VERSION and found.equals(right):
+        return
     expected = list(schema_1.COLUMNS) if version == schema_1.VERSION else right.names
     if found.names != expected:
         raise Damaged(f"columns differ: {', '.join(sorted(set(found.names) ^ set(expected))) or 'another order'}")
@@ -112,7 +119,13 @@ def _check_values(table: pa.Table) -> None:
 
 def aggregates_of(table: pa.Table) -> pa.Table:
     """The rows of aggregates."""
-    return table.filter(pc.equal(table["unit"], AGGREGATE))
+    return _rows_of(table, "unit", AGGREGATE)
+
+
+def _rows_of(table: pa.Table, column: str, text: str) -> pa.Table:
+    """The rows with a text in a column; the table itself if these are all."""
+    wanted = pc.equal(table[column], text)
+    return table if pc.all(wanted, skip_nulls=False).as_py() else table.filter(wanted)
 
 
 def read_finished(path: Path, place: str) -> pd.DataFrame:

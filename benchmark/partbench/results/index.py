@@ -152,13 +152,13 @@ def _updated(
     now, prefix = time.time_ns(), "".join(f"{part}/" for part in folder.place)
     names = list(folder.cells)
     kept = set(names) - set(stale)
-    tables = [_of_files(table, [prefix + name for name in kept], kind)]
     entries = {name: known[name] for name in kept}
+    made: dict[str, pa.Table | None] = {}
     for name in stale:
-        rows, reason = _read(kind, results / f"{prefix}{name}")
-        tables.append(_in_columns(rows, f"{prefix}{name}", kind))
+        made[f"{prefix}{name}"], reason = _read(kind, results / f"{prefix}{name}")
         size, mtime = folder.cells[name]
         entries[name] = [size, mtime if mtime < now - _SETTLED_NS else -1, reason]
+    tables = [_of_files(table, [prefix + name for name in kept], kind), _in_columns(made, kind)]
     merged = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
     if kept:  # else rows are in the order of their files
         merged = merged.take(_order(merged["file"], {prefix + name: place for place, name in enumerate(names)}))
@@ -186,14 +186,17 @@ def _read(kind: Kind, path: Path) -> tuple[pa.Table | None, str]:
         return None, f"{error}; {MENDED}"
 
 
-def _in_columns(rows: pa.Table | None, file: str, kind: Kind) -> pa.Table:
-    """Rows of a cell in the columns of a dataset."""
-    if rows is None:
+def _in_columns(made: Mapping[str, pa.Table | None], kind: Kind) -> pa.Table:
+    """The rows of cells, by file, in the columns of a dataset."""
+    tables = {file: rows for file, rows in made.items() if rows is not None}
+    if not tables:
         return kind.schema.empty_table()
-    columns = {name: rows[name] for name in rows.schema.names}
-    columns["file"] = pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), pa.array([file], pa.string()))
+    whole = pa.concat_tables(tables.values())
+    columns = {name: whole[name] for name in whole.schema.names}
+    places = np.repeat(np.arange(len(tables), dtype=np.int32), [len(rows) for rows in tables.values()])
+    columns["file"] = pa.DictionaryArray.from_arrays(places, pa.array(list(tables), pa.string()))
     if kind is AGGREGATES:
-        columns[ASKED_AT] = rows["created_at"]
+        columns[ASKED_AT] = whole["created_at"]
     return pa.table({name: columns[name] for name in kind.schema.names}).cast(kind.schema)
 
 

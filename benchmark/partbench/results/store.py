@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -272,8 +272,27 @@ def _in_one_frame(tables: Iterable[pa.Table], columns: Sequence[str]) -> pd.Data
     found: dict[str, pd.Categorical | np.ndarray] = {}
     for name in columns:
         some = sides.pop(name)  # released column by column
-        found[name] = _one_categorical(some) if name in TEXTS else np.concatenate(some)
+        if name in TEXTS:
+            found[name] = _one_categorical(some)
+        else:
+            found[name] = _joined(sum(map(len, some)), _taken(some), some[0].dtype)
     return pd.DataFrame(found, copy=False)
+
+
+def _joined(length: int, arrays: Iterable[np.ndarray], kind: np.dtype[Any]) -> np.ndarray:
+    """Arrays of a length together, one after the other; each can be freed before the next one is made."""
+    whole, start = np.empty(length, kind), 0
+    for array in arrays:
+        whole[start : start + len(array)] = array
+        start += len(array)
+    return whole
+
+
+def _taken(some: list[Any]) -> Iterator[Any]:
+    """What is in a list, which holds each no longer than until it is taken."""
+    some.reverse()
+    while some:
+        yield some.pop()
 
 
 class _Texts(NamedTuple):
@@ -290,13 +309,14 @@ class _Texts(NamedTuple):
         return _Texts(whole.dictionary.to_pylist(), whole.indices.fill_null(-1).to_numpy().astype(small))
 
 
-def _one_categorical(sides: Sequence[_Texts]) -> pd.Categorical:
-    """Columns, one below the other, as a categorical with sorted categories."""
+def _one_categorical(sides: list[_Texts]) -> pd.Categorical:
+    """Columns, one below the other, as a categorical with sorted categories; the list is emptied."""
     names = sorted({name for side in sides for name in side.names})
     place = {name: code for code, name in enumerate(names)}
     small = np.min_scalar_type(-len(names) - 1)
-    codes = [np.array([*map(place.__getitem__, side.names), -1], small)[side.places] for side in sides]
-    return pd.Categorical.from_codes(np.concatenate(codes), names, validate=False)
+    length = sum(len(side.places) for side in sides)
+    codes = (np.array([*map(place.__getitem__, side.names), -1], small)[side.places] for side in _taken(sides))
+    return pd.Categorical.from_codes(_joined(length, codes, small), names, validate=False)
 
 
 def _with_status(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from partbench import advice, options
 from partbench.advice import advised
-from partbench.nn.torch_setup import return_freed_memory
+from partbench.freed_memory import return_freed_memory
 from partbench.performer import ROLES
 from partbench.plugin.dataset import Dataset
 from partbench.plugin.explainer import Explainer, Remarked

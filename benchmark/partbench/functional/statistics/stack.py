@@ -29,13 +29,19 @@ class Stack:
     image: Int[np.ndarray, "n"]
 
     def with_zero(self) -> Stack:
-        """The same with one more explainer, whose value is 0 on every image: differences to it are values."""
+        """The same with one more explainer, whose value is 0 on every image: differences to it are values.
+
+        What is known of the others is not found again.
+        """
         _, s, n = self.values.shape
         zero = np.full((1, s, n), np.nan, self.values.dtype)
         zero[:, 0] = 0
         seeds = np.concatenate([self.seeds, np.ones_like(self.seeds[:1])])
         values, listed = np.concatenate([self.values, zero]), np.concatenate([self.listed, np.zeros((1, n), bool)])
-        return Stack(values, listed, seeds, self.task, self.image)
+        found = Stack(values, listed, seeds, self.task, self.image)
+        known, means = np.ones((1, n), bool), np.zeros((1, n))
+        found.__dict__.update(known=np.concatenate([self.known, known]), means=np.concatenate([self.means, means]))
+        return found
 
     @cached_property
     def known(self) -> Bool[np.ndarray, "k n"]:

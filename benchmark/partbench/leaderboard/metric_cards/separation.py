@@ -46,10 +46,11 @@ def separations(sources: Sources) -> dict[tuple[str, str], Separation]:
     honest = set(zip(sources.honest["board"], sources.honest["label"], strict=True))
     found: dict[tuple[str, str], list[Separation]] = defaultdict(list)
     for board in sources.judged.boards:
-        aligned, stack = board.aligned, board.aligned.stack
+        aligned = board.aligned
         ranked = "@" not in aligned.metric and board.directed
         compared = [place for place, label in enumerate(aligned.labels) if (aligned.board, label) in honest]
         if ranked and compared:
+            stack = aligned.stack
             values, used = np.where(stack.known, stack.means, np.nan)[compared], stack.known[compared].any(0)
             tasks = [values[:, used & (stack.task == task)] for task in range(len(aligned.tasks))]
             found[aligned.metric, str(board.rows["dataset"][0])].append(separation(tasks))

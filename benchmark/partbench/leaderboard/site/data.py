@@ -146,7 +146,8 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
     for name in (name for name in _TEXTS if name in rows):
         codes, texts = pd.factorize(rows[name])
         known = np.array([*(printable(str(text)) for text in texts), None], object)
-        changed[name] = pd.Series(known[codes], rows.index, dtype=object)
+        if rows[name].dtype != object or (codes < 0).any() or list(texts) != list(known[:-1]):
+            changed[name] = pd.Series(known[codes], rows.index, dtype=object)
     return rows.assign(**changed)
 
 
