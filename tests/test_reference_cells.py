@@ -34,7 +34,7 @@ def test_the_files_hold_what_the_script_makes_of_the_results(script: types.Modul
     expected, found = (table.sort_values(key).reset_index(drop=True) for table in (rows, reference.rows))
     known = found[list(KEPT)]
     older = {"performer_digest": ""}  # missing in cells of earlier versions
-    known, expected = (table.astype({name: object for name in older}).fillna(older) for table in (known, expected))
+    known, expected = (table.astype(dict.fromkeys(older, object)).fillna(older) for table in (known, expected))
     pd.testing.assert_frame_equal(known, expected, check_dtype=False, check_categorical=False)
     assert all(script.fits(rows, task, of.iloc[0]) for task, of in found.groupby("task")[FINGERPRINT])
 

@@ -68,23 +68,21 @@ def _counted(verifications: Sequence[Verification]) -> str:
 
 
 def _summary(one: Verification) -> str:
-    outside, equal, every = (
-        sum(not line.within for line in one.lines), sum(line.equal for line in one.lines), len(one.lines)
-    )  # fmt: skip
-    share = f"{share_within(one.lines):.0%} of the values of metrics and ends of intervals agree"
     if one.fault:
         return f"not verified, {one.fault}"
     if one.state == "other weights":
         return f"not compared, {one.performer} was trained on another machine: its weights differ"
+    every, equal = len(one.lines), sum(line.equal for line in one.lines)
+    outside = sum(not line.within for line in one.lines)
+    share = f"{share_within(one.lines):.1%} of the values of metrics and ends of intervals agree"
     if one.state == "trained anew":
-        return f"trained anew{_where(one)}, as far off as another seed: {share}"
-    if outside and one.trained and one.machine != "same":
-        return f"{outside} of {every} values do not agree{_where(one)}: {share}, of another seed {SEED_SHARE:.0%} would"
-    if outside:
-        return f"{outside} of {every} values do not agree{_where(one)}"
+        return f"trained anew, as far off as another seed: {share}{_where(one)}"
     if equal == every:
         return f"all {equal} values are equal to the bit"
-    return f"all {every} values agree, {equal} to the bit{_where(one)}"
+    if not outside:
+        return f"all {every} values agree, {equal} to the bit{_where(one)}"
+    expected = f"; {share}, expected at least {SEED_SHARE:.0%}" if one.trained and one.machine != "same" else ""
+    return f"{outside} of {every} values do not agree{_where(one)}{expected}"
 
 
 def _where(one: Verification) -> str:
@@ -92,9 +90,9 @@ def _where(one: Verification) -> str:
     if one.machine == "same":
         return ", though processor, device, threads and torch are the same"
     if one.machine == "another":
-        return " on another type of machine"
+        return ", on another type of machine"
     unknown = "processor" if one.weights != "unknown" else f"processor and weights of {one.performer}"
-    return f" (the cell does not say {unknown})"
+    return f", on an unknown machine (the cell does not say {unknown})"
 
 
 def _shown(one: Verification, line: ComparedValue) -> dict[str, Any]:

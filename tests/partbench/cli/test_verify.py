@@ -66,12 +66,13 @@ def off(count: int, **about: Any) -> Verification:
     ("one", "says", "counted", "code"),
     [
         (off(0), "all 10 values are equal to the bit", "1 of 1 cells agree with what was reported", 0),
-        (off(2), "trained anew on another type of machine, as far off as another seed: 80% of the values of metrics"
-         " and ends of intervals agree", "trained anew, as far off as another seed: 1", 0),
-        (off(2, machine="unknown"), "trained anew (the cell does not say processor and weights of net)",
+        (off(2), "trained anew, as far off as another seed: 80.0% of the values of metrics and ends of intervals agree,"
+         " on another type of machine", "trained anew, as far off as another seed: 1", 0),
+        (off(2, machine="unknown"), "trained anew, as far off as another seed: 80.0% of the values of metrics and ends"
+         " of intervals agree, on an unknown machine (the cell does not say processor and weights of net)",
          "trained anew, as far off as another seed: 1", 0),
-        (off(6), "6 of 10 values do not agree on another type of machine: 40%", "does not agree: 1", 1),
-        (off(2, trained=False), "2 of 10 values do not agree on another type of machine\n", "does not agree: 1", 1),
+        (off(6), "6 of 10 values do not agree, on another type of machine; 40.0%", "does not agree: 1", 1),
+        (off(2, trained=False), "2 of 10 values do not agree, on another type of machine\n", "does not agree: 1", 1),
         (off(1, machine="same"), "1 of 10 values do not agree, though processor, device, threads and torch are",
          "does not agree: 1", 1),
         (off(9, weights="another"), "not compared, net was trained on another machine: its weights differ",
