@@ -20,6 +20,7 @@ from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
 from partbench.errors import InputError
 from partbench.half_stored import HalfStored, rounded, stored_precision
+from partbench.nn.torch_setup import return_freed_memory, return_mapped_memory
 from partbench.performer import ROLES, Performer
 from partbench.plugin.dataset import Dataset, ImageSet, Progress, silent
 from partbench.reading import read_batches, read_pixels
@@ -154,7 +155,10 @@ class Activations:
         if places is None:
             return self.performer.activations(images.pixels, [layer])[layer]
         rows = torch.tensor([place.row for place in places], dtype=torch.long)
-        return self.of_split(places[0].split, layer)[rows].to(self.performer.device)
+        stored = self.of_split(places[0].split, layer)
+        found = stored[rows].to(self.performer.device)
+        return_mapped_memory(stored)
+        return found
 
     def _fill(self, file: BinaryIO, split: Split, layer: str) -> None:
         """Write an array in .npy format, block by block: writing through a mapping, a full disk kills the process."""
@@ -167,6 +171,7 @@ class Activations:
                     np.lib.format.write_array_header_1_0(file, _header(total, block))
                 file.write(block.tobytes())
                 done += len(block)
+                return_freed_memory()
                 self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
         self._check_performer()
         if not done:
@@ -183,6 +188,7 @@ class Activations:
             below = self.of_split(split, base)
             for rows in chunks:
                 yield self._upwards(base, below[rows.start : rows.stop], layer)
+                return_mapped_memory(below)
             return
         for pixels in read_pixels(self.split(split), chunks, self.performer.device):
             yield self._upwards("images", pixels, layer)

@@ -55,3 +55,46 @@ def test_of_many_layers_a_message_names_the_first_ones() -> None:
     stages = {**performer.stages, **{f"block{i}": nn.Identity() for i in range(20)}}
     many = replace(performer, stages=stages).layers_in_words()
     assert many.endswith("block11 and 8 more, see bench list performers two")
+
+
+class Seen(nn.Module):
+    """Notes how many images it is given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        self.sizes.append(len(value))
+        return value
+
+
+@pytest.mark.parametrize(("images", "expected"), [(5, [5]), (31, [31]), (32, [16, 16]), (70, [18, 18, 17, 17])])
+def test_large_images_pass_in_chunks_of_which_none_is_small(images: int, expected: list[int]) -> None:
+    seen = Seen()
+    stages = {"seen": seen, "logits": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))}
+    performer = Performer("wide", "1", 200, stages, {"logits": "logits"}, ("a", "b"), {"a": 0, "b": 1})
+    performer.logits(torch.rand(images, 3, 200, 200))
+    assert seen.sizes == expected
+
+
+def test_chunks_of_images_give_the_bits_of_the_whole_batch() -> None:
+    torch.manual_seed(0)
+    trunk = nn.Sequential(nn.Conv2d(3, 32, 3, 2), nn.ReLU(), nn.Conv2d(32, 16, 1), nn.Conv2d(16, 64, 1), nn.ReLU6())
+    stages = {"conv": trunk, "logits": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 5))}
+    performer = Performer("wide", "1", 224, stages, {"logits": "logits"}, tuple("abcde"), {"a": 0})
+    images = torch.rand(37, 3, 224, 224)
+    with torch.no_grad():
+        maps = trunk(images)
+        logits = stages["logits"](maps)
+    found = performer.activations(images, ["conv", "logits"])
+    assert torch.equal(found["conv"], maps)
+    assert torch.equal(found["logits"], logits)
+    assert torch.equal(performer.logits(images), logits)
+
+
+def test_a_batch_that_is_not_divided_is_not_copied() -> None:
+    images = torch.rand(5, 3, 4, 4)
+    assert two().forward_from("images", images, "conv").shape == (5, 2, 2, 2)
+    value = two().forward_from("conv", images, "conv")
+    assert value.data_ptr() == images.data_ptr()

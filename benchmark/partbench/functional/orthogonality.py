@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,12 +14,13 @@ FLAT = 1e-12
 
 
 def covariances(
-    maps: Float[Tensor, "n k h w"], rows: Float[Tensor, "H h"], columns: Float[Tensor, "W w"]
-) -> tuple[Float[Tensor, "n k k"], Float[Tensor, "n k"]]:
+    maps: Float[Tensor, "n k h w"], rows: Float[Tensor, "H h"], columns: Float[Tensor, "W w"], size: int
+) -> tuple[Iterator[tuple[int, Float[Tensor, "n b k"]]], Float[Tensor, "n k"]]:
     """Covariance over pixels of the heatmaps `rows @ map @ columns.T`, each scaled to mean 1, and that mean (1 or 0).
 
-    A map without mass stays 0. The heatmaps are never made: an inner product of two of them is one of their maps under
-    the Gram matrices of `rows` and `columns`; a constant off a map is off its heatmap too, as their rows sum to 1.
+    The (k, k) matrices come in blocks of `size` rows, each with the index of its first row. A map without mass stays 0.
+    The heatmaps are never made: an inner product of two of them is one of their maps under the Gram matrices of `rows`
+    and `columns`; a constant off a map is off its heatmap too, as their rows sum to 1.
     """
     maps, rows, columns = maps.double(), rows.double(), columns.double()
     pixels = len(rows) * len(columns)
@@ -25,8 +28,9 @@ def covariances(
     mass = (means > 0).double()
     scale = torch.where(means > 0, means, 1.0)
     centred = (maps - means[..., None, None]) / scale[..., None, None] * mass[..., None, None]
-    projected = (rows.T @ rows) @ centred @ (columns.T @ columns)
-    return projected.flatten(2) @ centred.flatten(2).mT / pixels, mass
+    projected = ((rows.T @ rows) @ centred @ (columns.T @ columns)).flatten(2)
+    starts = range(0, maps.shape[1], size)
+    return ((i, projected[:, i : i + size] @ centred.flatten(2).mT / pixels) for i in starts), mass
 
 
 def correlation(covariance: Float[Tensor, "*d k k"]) -> Float[Tensor, "*d k k"]:

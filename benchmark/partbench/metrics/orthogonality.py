@@ -17,7 +17,7 @@ from partbench.functional import FLAT, correlation, covariances, excess_norm, me
 from partbench.functional.statistics import pseudovalues
 
 IN_MEMORY = 2**26  # bytes of covariances of single images that are held in memory; more go to a temporary file
-AT_ONCE = 2**22  # elements of the covariances without one image that are measured at once
+AT_ONCE = 2**22  # elements of covariances that are computed, and of those without one image measured, at once
 
 
 @dataclass
@@ -54,15 +54,21 @@ class Orthogonality(Metric):
         k = explanation.maps.shape[1]
         if k < 2:
             raise NotApplicable("one map only: nothing to be orthogonal to")
-        second, first = (moment.cpu() for moment in covariances(explanation.maps, *explanation.upsampling(*batch.size)))
-        if self.pooled:
-            second = second + first[:, :, None] * first[:, None, :]
         if self._each is None:
             self._each = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (it lives as long as the metric)
             self._second = torch.zeros(k, k, dtype=torch.float64)
-        rows, columns = torch.triu_indices(k, k)
-        self._each.write(second[:, rows, columns].float().numpy().tobytes())
-        self._second += second.sum(0)
+        size = max(1, AT_ONCE // (k * len(batch)))
+        blocks, mass = covariances(explanation.maps, *explanation.upsampling(*batch.size), size)
+        first, upper, done = mass.cpu(), torch.empty(len(batch), k * (k + 1) // 2), 0
+        for start, covariance in blocks:
+            second = covariance.cpu()
+            if self.pooled:
+                second = second + first[:, start : start + size, None] * first[:, None, :]
+            self._second[start : start + size] += second.sum(0)
+            rows, columns = torch.triu_indices(second.shape[1], k, start)
+            upper[:, done : done + len(rows)] = second[:, rows, columns]
+            done += len(rows)
+        self._each.write(upper.numpy().tobytes())
         self._first += list(first)
         self._ids += batch.ids
 

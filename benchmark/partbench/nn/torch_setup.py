@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import mmap
 
 import torch
+from torch import Tensor
 
 from partbench.errors import InputError
 
@@ -37,3 +39,16 @@ def return_freed_memory() -> None:
     """Give memory that is freed but kept back to the system, wherever it lies. Does nothing without glibc."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def return_mapped_memory(mapped: Tensor) -> None:
+    """Give the pages of a tensor that is a mapping of a file back to the system; they are read again when asked for.
+
+    Pages that were read stay with the process otherwise, and count as its memory. What was written into a private
+    mapping is lost. Does nothing where the system has no such call.
+    """
+    start = -(-mapped.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+    length = (mapped.data_ptr() + mapped.nbytes - start) // mmap.PAGESIZE * mmap.PAGESIZE
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        if length > 0:
+            ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)

@@ -43,15 +43,13 @@ class ContributionSheet:
 def draw_contributions(view: View, path: Path) -> Path:
     """Draw the largest contributions to the images of a view, and all mean ones; returns where the PNG went.
 
-    Beside the explainer stands its `baseline()`, if it has one. Raises NotApplicable where there are no contributions,
-    or too few for the picture of concepts to leave any out.
+    Beside the explainer stands its `baseline()`, see `View.compared`. Raises NotApplicable where there are no
+    contributions, or too few for the picture of concepts to leave any out.
     """
     task, explainer, explanation = view.task, view.explainer, view.explanation
     if explanation.contributions is None or explanation.contributions.shape[1] <= SHOWN:
         raise NotApplicable(f"{explainer.name} has no contributions, or few")
-    baseline = explainer.baseline()
-    compared = [explainer, *([baseline] if baseline else [])]
-    shares = {each.name: mean_shares(task, each) for each in compared}
+    shares = {each.name: mean_shares(task, each) for each in view.compared}
     parts = shown_parts(view.shown, task.dataset.part_names, task.dataset.landmark_names)
     sheet = ContributionSheet(view.shown, explanation, concept_names(task, explainer, explanation), shares, parts)
     return save(draw_contribution_sheet(sheet, view.title), path)

@@ -17,13 +17,11 @@ WIDE = 2.8  # inches to a panel
 
 
 def draw_curves(view: View, path: Path) -> Path:
-    """Draw the values along the training of a fitted explainer, and of its `baseline()`, if it has one.
+    """Draw the values along the training of a fitted explainer, and of its `baseline()`, see `View.compared`.
 
     Returns where the PNG went. Raises NotApplicable where it watched nothing.
     """
-    baseline = view.explainer.baseline()
-    compared = [view.explainer, *([baseline] if baseline else [])]
-    curves = {each.name: each.curves() for each in compared}
+    curves = {each.name: each.curves() for each in view.compared}
     if not curves[view.explainer.name]:
         raise NotApplicable(f"{view.explainer.name} has no values along its training")
     return save(draw_curve_sheet(curves, view.title), path)

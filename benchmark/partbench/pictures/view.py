@@ -17,6 +17,7 @@ from partbench.plugin.dataset import Dataset
 from partbench.plugin.explainer import Explainer
 from partbench.task import Task
 from partbench.types import Batch, Explanation
+from partbench.weight_cache import WeightsAbsent
 
 DISPLAY = 192  # px at least
 SHOWN = 6  # concepts, filters, and images of each
@@ -37,6 +38,18 @@ class View:
     def title(self) -> str:
         """The title of the pictures: explainer and task."""
         return f"{self.explainer.name} on {self.task.name}"
+
+    @cached_property
+    def compared(self) -> list[Explainer]:
+        """The explainer and its `baseline()`, if it has one; where training is forbidden, if it is trained already.
+
+        A run forbids it (`weight_cache.training_allowed`), since a baseline can take longer than the cell.
+        """
+        try:
+            baseline = self.explainer.baseline()
+        except WeightsAbsent:
+            baseline = None
+        return [self.explainer, *([baseline] if baseline else [])]
 
     @property
     def part_names(self) -> tuple[str, ...]:

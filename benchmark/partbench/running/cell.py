@@ -43,6 +43,7 @@ from partbench.weight_cache import training_allowed
 
 POSITIVE_BATCH = 32
 MIXED_BATCH = 64
+LARGE = 1 << 23  # bytes of the pixels of a batch
 Progress = Callable[[str, int, int], None]
 PartEffects = Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]]
 
@@ -235,6 +236,8 @@ def score_batch(
     outputs = replace(outputs_of(task, batch), part_effects=effects, measured_field=field)
     for score in scores:
         score.update(batch, explanation, outputs)
+        if batch.pixels.nbytes > LARGE:
+            return_freed_memory()  # small tensors lie between those that are freed: holes add up
 
 
 def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:

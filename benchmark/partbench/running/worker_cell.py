@@ -24,7 +24,7 @@ from partbench.running.integrity import unchanged
 from partbench.running.jobs import Job
 from partbench.running.scoring import Row
 from partbench.task import Task
-from partbench.weight_cache import weights_in
+from partbench.weight_cache import training_allowed, weights_in
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, expla
     path = picture_path(Path(str(outcome.job.setting.pictures)), outcome.columns)
     before, notes, drawn = GlobalState.now(), [], []
     try:
-        with unchanged(task.performer):
+        with unchanged(task.performer), training_allowed(False):
             drawn = draw_pictures(workbench, task, explainer, path)
     except InputError as error:  # such as for lack of test images
         notes.append(f"no pictures: {error}")

@@ -26,12 +26,16 @@ def test_identity_correlation_gives_zero_without_any_trace_of_the_ridge():
     assert torch.equal(matrix, torch.eye(3).double())
 
 
+@pytest.mark.parametrize("size", [1, 3, 4, 9])
 @pytest.mark.parametrize("grid", [None, ReceptiveField(offset=1.5, stride=3, size=7)])
-def test_covariances_are_those_of_the_upsampled_maps_scaled_to_mean_1(grid):
+def test_covariances_are_those_of_the_upsampled_maps_scaled_to_mean_1(grid, size):
     maps = random(3, 4, 5, 4)
     maps[1, 2] = 0
     explanation = Explanation(maps, grid=grid)
-    found, mass = covariances(maps, *explanation.upsampling(12, 16))
+    blocks, mass = covariances(maps, *explanation.upsampling(12, 16), size)
+    starts, parts = zip(*blocks, strict=True)
+    found = torch.cat(parts, 1)
+    assert starts == tuple(range(0, 4, size))
     heat = explanation.heatmaps(12, 16).flatten(2)
     scaled = heat / heat.mean(2, keepdim=True).where(heat.mean(2, keepdim=True) > 0, torch.tensor(1.0))
     expected = np.stack([np.cov(image, ddof=0) for image in scaled.numpy()])

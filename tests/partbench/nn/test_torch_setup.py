@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 TENSORS_OF_A_STEP = """
@@ -55,3 +57,29 @@ print((kept - psutil.Process().memory_info().rss) >> 20)
 def test_what_earlier_cells_freed_is_returned_even_where_something_lies_behind_it() -> None:
     result = subprocess.run([sys.executable, "-c", BETWEEN_WHAT_STAYS], check=True, capture_output=True, text=True)
     assert int(result.stdout) >= 19 * 16
+
+
+MAPPED = """
+import sys
+from pathlib import Path
+import numpy as np, torch
+from partbench.nn.torch_setup import return_mapped_memory
+
+def resident():
+    return int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0]) >> 10
+
+mapped = torch.from_numpy(np.load(sys.argv[1], mmap_mode="c"))
+total = mapped.sum().item()
+read = resident()
+return_mapped_memory(mapped)
+print(read - resident(), total == mapped.sum().item())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux how much of a file is in memory")
+def test_pages_of_a_mapped_file_are_returned_and_read_again(tmp_path: Path) -> None:
+    np.save(tmp_path / "values.npy", np.ones(8 << 20, np.float32))  # 32 MB
+    words = [sys.executable, "-c", MAPPED, str(tmp_path / "values.npy")]
+    returned, equal = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    assert int(returned) >= 31
+    assert equal == "True"

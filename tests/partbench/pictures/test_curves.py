@@ -10,6 +10,7 @@ import pytest
 from partbench import Explainer, NotApplicable
 from partbench.pictures.curves import draw_curve_sheet, draw_curves
 from partbench.pictures.view import View
+from partbench.weight_cache import cached_weights, training_allowed
 
 TASK = SimpleNamespace(name="toy/both")
 
@@ -41,3 +42,15 @@ def test_picture_is_written_where_values_were_watched_and_refused_elsewhere(tmp_
     with pytest.raises(NotApplicable, match="none has no values along its training"):
         draw_curves(View(TASK, Curved("none", {}, watched), [0], None), tmp_path / "other.png")
     assert not (tmp_path / "other.png").exists()
+
+
+class Untrained(Curved):
+    def baseline(self):
+        cached_weights("none", "untrained", lambda: pytest.fail("a baseline was trained for its picture"))
+
+
+def test_no_baseline_is_trained_where_training_is_forbidden(tmp_path: Path) -> None:
+    view = View(TASK, Untrained("some", {"loss": [2.0, 1.0]}), [0], None)
+    with training_allowed(False):
+        assert draw_curves(view, tmp_path / "curves.png").is_file()
+        assert view.compared == [view.explainer]
