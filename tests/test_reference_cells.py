@@ -32,7 +32,10 @@ def test_the_files_hold_what_the_script_makes_of_the_results(script: types.Modul
     rows = script.chosen(results)
     key = ["cell", "metric"]
     expected, found = (table.sort_values(key).reset_index(drop=True) for table in (rows, reference.rows))
-    pd.testing.assert_frame_equal(found[list(KEPT)], expected, check_dtype=False, check_categorical=False)
+    known = found[list(KEPT)]
+    older = {"performer_digest": ""}  # missing in cells of earlier versions
+    known, expected = (table.astype(dict.fromkeys(older, object)).fillna(older) for table in (known, expected))
+    pd.testing.assert_frame_equal(known, expected, check_dtype=False, check_categorical=False)
     assert "".join(f"{task}\n" for task in reference.published_tasks) == script.published_tasks(results)
     assert set(reference.rows["task"]) < set(reference.published_tasks)
     assert all(script.fits(rows, task, of.iloc[0]) for task, of in found.groupby("task")[FINGERPRINT])

@@ -47,7 +47,8 @@ def closing(rows: pd.DataFrame, paths: Sequence[Path]) -> Closing:
     reference = Reference.load()
     found = with_published(rows, _evidence(paths), reference)
     uses = reference.uses
-    notes = [*_notes(found, rows, set(reference.rows["task"])), *_of_no_use(rows, uses)]
+    weights = [found.weights] if found.weights else []
+    notes = [*weights, *_notes(found, rows, set(reference.rows["task"])), *_of_no_use(rows, uses)]
     return Closing(summary(found, own, uses), notes, own)
 
 

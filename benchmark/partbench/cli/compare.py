@@ -55,6 +55,7 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     """
     from partbench.leaderboard.compared import Asked, compared
     from partbench.leaderboard.submitted import MARK
+    from partbench.leaderboard.with_published import differing_weights
     from partbench.leaderboard.with_self_reported import with_self_reported
     from partbench.results.reference.cells import Reference
 
@@ -63,6 +64,7 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     frame, images = _own_results(results, datasets)
     rows, reported = with_self_reported(frame, (a, b))
     rows, images, published = _beside_published(rows, images, (a, b))
+    weights = differing_weights(_of_pair(rows, (a, b), task))
     found = compared(rows, images, (a, b), Asked(task, metric, scope), whole=not published and not reported)
     uses = Reference.load().uses
     found["use"] = [uses.get((row.metric, row.board.partition("/")[0]), "") for row in found.itertuples()]
@@ -80,7 +82,7 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
         marks = dict.fromkeys(published, " (published)") | dict.fromkeys(reported, f" {MARK}")
         shown = " - ".join(f"{name}{marks.get(name, '')}" for name in (a, b))
         print_table(f"{board}: {shown}", [line for row in of_board.to_dict("records") for line in lines_of(row)])
-    for text in _remarks(found):
+    for text in (*_remarks(found), *filter(None, [weights])):
         click.echo(text)
     if reported:
         click.echo(f"{MARK}: self-reported, not verified here; no board says any of this")
@@ -96,6 +98,16 @@ def _own_results(results: Path, datasets: list[str] | None) -> tuple[pd.DataFram
         return load_with_evidence(results, datasets)
     none = pd.DataFrame(columns=["label", "scored"])
     return none, none
+
+
+def _of_pair(rows: pd.DataFrame, names: tuple[str, str], task: str | None) -> pd.DataFrame:
+    """The rows of two explainers on the tasks asked for."""
+    from partbench.leaderboard.current import current
+    from partbench.task_globs import matches
+
+    rows = current(rows)
+    rows = rows[rows["label"].isin(names)]
+    return rows if task is None else rows[[matches(name, task) for name in rows["task"]]]
 
 
 def _remarks(found: pd.DataFrame) -> Iterator[str]:

@@ -122,7 +122,7 @@ def accept(bundle: Path, verify: bool, reason: str, by: str | None, trust: bool,
             before = contents(results)
             verifications = verified_bundle(bundle, read, folder, trust, options)
             print_verifications(verifications)
-            if not all(one.within for one in verifications):
+            if any(one.refuted for one in verifications):
                 click.echo("nothing was accepted")
                 sys.exit(1)
             if changed := sorted(name for name, _ in before.items() ^ contents(results).items()):

@@ -21,13 +21,14 @@ class JoinedResults:
     """Own and published results in one table.
 
     rows: as `load_results` gives them; images: their evidence, in the columns of `EVIDENCE`. published: labels of the
-    published rows. left_out: why others were left out, a line for each reason.
+    published rows. left_out: why others were left out, a line for each reason. weights: see `differing_weights`.
     """
 
     rows: pd.DataFrame
     images: pd.DataFrame
     published: frozenset[str]
     left_out: tuple[str, ...]
+    weights: str = ""
 
 
 def with_published(
@@ -55,7 +56,22 @@ def with_published(
     left_out += [f"{', '.join(stale)}: published values are of another version of the metric"] * bool(stale)
     joined = pd.concat([_own(rows), fit.drop(columns=[FINGERPRINT, "label"])], ignore_index=True)
     evidence = reference.evidence(set(fit["cell"]))
-    return JoinedResults(joined, _joined(images, evidence), frozenset(fit["label"]), tuple(left_out))
+    joined_images = _joined(images, evidence)
+    return JoinedResults(joined, joined_images, frozenset(fit["label"]), tuple(left_out), differing_weights(joined))
+
+
+def differing_weights(rows: pd.DataFrame) -> str:
+    """A line that names the performers whose weights differ between cells of one task; "" if none do that are known.
+
+    A performer that is trained on first use has other weights on another type of processor, and the same fingerprint.
+    """
+    known = rows.reindex(columns=["performer", "task", "task_version", "performer_digest"]).astype(object)
+    known = known[known["performer_digest"].fillna("").ne("")]
+    count = known.groupby(["performer", "task", "task_version"])["performer_digest"].nunique()
+    names = sorted({str(name) for name, *_ in count[count > 1].index})
+    if not names:
+        return ""
+    return f"the weights of {', '.join(names)} differ between the results compared, which are of several machines"
 
 
 def published_alone(reference: Reference, wanted: Collection[str]) -> JoinedResults:

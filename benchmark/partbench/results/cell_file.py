@@ -17,7 +17,8 @@ from partbench.results.plain_text import printable
 from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, SEALED, TEXTS, VERSION, cell_path
 from partbench.results.sealed import Damaged, read_bytes
 
-COMPLETE = (*(name for name in TEXTS if name != "network"), "created_at", "seed", "images", "schema_version", "threads")
+LATER = ("network", "processor", "performer_digest")  # texts that earlier versions lacked
+COMPLETE = (*(name for name in TEXTS if name not in LATER), "created_at", "seed", "images", "schema_version", "threads")
 KEY = re.compile("[0-9a-f]{16}")
 MENDED = "run its cell again, which makes the file anew, or remove it"
 MOST_ROWS = 4_000_000  # of a cell that comes from elsewhere
@@ -99,7 +100,8 @@ def _version(file: pq.ParquetFile) -> int:
 
 
 def _check_columns(file: pq.ParquetFile, version: int) -> None:
-    found, right = file.schema_arrow, {VERSION: SCHEMA, 3: schema.SCHEMA_3}.get(version, schema.SCHEMA_2)
+    later = {VERSION: SCHEMA, 4: schema.SCHEMA_4, 3: schema.SCHEMA_3}
+    found, right = file.schema_arrow, later.get(version, schema.SCHEMA_2)
     if version > schema_1.VERSION and found.equals(right):
         return
     expected = list(schema_1.COLUMNS) if version == schema_1.VERSION else right.names

@@ -16,7 +16,7 @@ import pyarrow as pa
 from partbench.errors import InputError
 
 AGGREGATE = "all"
-VERSION = 4
+VERSION = 5
 SEALED = 3  # the first version whose files hold a digest
 OLDEST_FINISHED = 2  # a cell of an earlier version is done again
 
@@ -47,12 +47,15 @@ SCHEMA = pa.schema(
         # since version 4
         ("network", TEXT),
         ("deterministic", pa.bool_()),
+        # since version 5
+        *((name, TEXT) for name in ("processor", "performer_digest")),
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
 TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == TEXT]
-# Earlier versions: 3 lacked the last columns, and the seed of 2 had 32 bits.
+# Earlier versions lacked the last columns, and the seed of 2 had 32 bits.
+SCHEMA_4 = pa.schema([SCHEMA.field(name) for name in COLUMNS[: COLUMNS.index("processor")]])
 SCHEMA_3 = pa.schema([SCHEMA.field(name) for name in COLUMNS[: COLUMNS.index("network")]])
 SCHEMA_2 = SCHEMA_3.set(SCHEMA_3.get_field_index("seed"), pa.field("seed", pa.int32()))
 # In the files, text columns are plain strings; they are read back as the dictionaries of SCHEMA.

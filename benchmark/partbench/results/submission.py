@@ -17,7 +17,7 @@ from partbench.results.performer_files import PerformerFiles, trained_beside, we
 from partbench.results.provenance import file_digest, sources
 from partbench.results.sealed import Damaged
 
-MACHINE = ("host", "device", "threads", "torch_version", "partbench_version", "source_commit")
+MACHINE = ("host", "processor", "device", "threads", "torch_version", "partbench_version", "source_commit")
 
 
 @dataclass(frozen=True)
@@ -133,4 +133,4 @@ def _distributions(rows: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, 
 
 def _machines(rows: pd.DataFrame) -> dict[str, list[str]]:
     """What the rows say of where they were made."""
-    return {name: sorted({str(value) for value in rows[name]}) for name in MACHINE}
+    return {name: sorted({str(value) for value in rows[name].dropna()}) for name in MACHINE}

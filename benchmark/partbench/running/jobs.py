@@ -24,6 +24,7 @@ from partbench.results.schema import Cell, check_seed, label, variant
 from partbench.results.store import ask_again, done, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
 from partbench.running.cell_job import CellJob, new_run_id
+from partbench.running.machine_type import performer_digest, processor_type
 from partbench.running.recorded import no_such_explainer
 from partbench.running.scoring import MetricState, Row
 from partbench.task import Task
@@ -62,13 +63,13 @@ class Job:
         Exceptions that are `passing` pass through, see `run_cell`.
         """
         explainer, registry = self.explainer(), workbench.registry
-        stamp = self.stamp(registry, explainer, run_id)
+        stamp = self.stamp(registry, explainer, task, run_id)
         run = run_cell(explainer, task, _metrics(registry), progress, passing)
         stamp["network"] = labelled(registry, run.network)
         run.rows = [row | stamp for row in run.rows]
         return run
 
-    def stamp(self, registry: Registry, explainer: Explainer, run_id: str) -> Row:
+    def stamp(self, registry: Registry, explainer: Explainer, task: Task, run_id: str) -> Row:
         """The columns of all rows that tell of the run and of what the explainer is compared with."""
         return {
             "run_id": run_id, "created_at": datetime.datetime.now(datetime.UTC), "partbench_version": __version__,
@@ -76,12 +77,13 @@ class Job:
             "compared_with": labelled(registry, explainer.compared_with()),
             "deterministic": explainer.deterministic(), "network": "",
             "source_commit": source_commit(), "host": host(), "threads": torch.get_num_threads(),
-            "torch_version": torch.__version__,
+            "torch_version": torch.__version__, "processor": processor_type(task.device),
+            "performer_digest": performer_digest(task.performer),
         }  # fmt: skip
 
-    def failed_rows(self, registry: Registry, device: torch.device, run_id: str) -> list[Row]:
+    def failed_rows(self, registry: Registry, task: Task, run_id: str) -> list[Row]:
         """The rows of this cell if it fails before it has any, without the reason; for whoever watches it."""
-        stamp = self.stamp(registry, self.explainer(), run_id) | {"device": device.type}
+        stamp = self.stamp(registry, self.explainer(), task, run_id) | {"device": task.device.type}
         return [row | stamp for metric in _metrics(registry) for row in MetricState(metric, status="failed").rows()]
 
     def cell(self, task: Task) -> Cell:

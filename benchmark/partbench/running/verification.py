@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from partbench.errors import InputError
-from partbench.results.agreement import ComparedValue, agreements
+from partbench.results.agreement import ComparedValue, agreements, as_another_seed
 from partbench.results.cell_file import read_finished, read_table
 from partbench.results.plain_text import printable
 from partbench.results.provenance import sha256
@@ -26,7 +26,12 @@ from partbench.running.crew import Answer, Crew, Step
 from partbench.running.engine import outcome_of
 from partbench.running.recorded import recorded_job
 
+Same = Literal["same", "another", "unknown"]
+# trained anew: values are as far off as those of another seed, on another type of processor. other weights: those of
+# the performer are not those of the reported cell, so that the values tell nothing.
+State = Literal["agrees", "trained anew", "other weights", "does not agree", "not verified"]
 OTHER = "code, data or network are not those that made them"
+MACHINE = ("processor", "device", "threads", "torch_version")
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,10 @@ class Verification:
     """A cell that was run again, beside what was reported of it.
 
     place: of the reported file below its folder of results. lines: the values compared. fault: why they could not be,
-    "" if they were. found: the file of the new cell. machine: whether host, device, threads and version of torch are
-    those reported, so that equal values are expected. sha256: of that file as it was compared, since code that runs
-    later could change it.
+    "" if they were. found: the file of the new cell. machine: whether processor, device, threads and version of torch
+    are those reported, so that equal values are expected; "unknown" where the reported rows do not say the processor.
+    trained: whether the explainer draws random numbers. performer: its name. weights: whether its weights are those
+    of the reported cell. sha256: of the new file as it was compared, since code that runs later could change it.
     """
 
     place: str
@@ -44,13 +50,36 @@ class Verification:
     lines: Sequence[ComparedValue] = ()
     fault: str = ""
     found: Path | None = None
-    machine: bool = False
+    machine: Same = "unknown"
+    trained: bool = False
+    performer: str = ""
+    weights: Same = "unknown"
     sha256: str = ""
 
     @property
     def within(self) -> bool:
         """Whether all that was reported agrees with what was found."""
         return not self.fault and all(line.within for line in self.lines)
+
+    @property
+    def state(self) -> State:
+        """What came of it; in all states but the last two, rows say the same of themselves."""
+        if self.fault:
+            return "not verified"
+        if not all(line.within for line in self.lines if line.of == "row"):
+            return "does not agree"
+        if self.weights == "another":
+            return "other weights"
+        if self.within:
+            return "agrees"
+        if self.trained and self.machine != "same" and as_another_seed(self.lines):
+            return "trained anew"
+        return "does not agree"
+
+    @property
+    def refuted(self) -> bool:
+        """Whether what was reported could not be confirmed, though the performer's weights are the same."""
+        return self.state in ("not verified", "does not agree")
 
 
 Reported = Mapping[str, pd.DataFrame | str]
@@ -147,10 +176,24 @@ def _verification(place: str, reported: pd.DataFrame, outcome: CellOutcome) -> V
     digest = sha256(path)  # before it is read: what is accepted has this digest
     found = read_table(path, aggregates_only=False).to_pandas()
     other = found[found["unit"] == AGGREGATE].iloc[0]
-    machine = all(one[column] == other[column] for column in ("host", "device", "threads", "torch_version"))
     if fault := _other_cell(one, other):
-        return Verification(place, name, fault=fault, found=path, machine=machine)
-    return Verification(place, name, agreements(reported, found), found=path, machine=machine, sha256=digest)
+        return Verification(place, name, fault=fault, found=path)
+    machine, weights = (_same(reported, found, columns) for columns in (MACHINE, ("performer_digest",)))
+    return Verification(
+        place, name, agreements(reported, found, anew=machine != "same"), found=path, machine=machine,
+        trained=not other["deterministic"], performer=str(other["performer"]), weights=weights, sha256=digest,
+    )  # fmt: skip
+
+
+def _same(reported: pd.DataFrame, found: pd.DataFrame, columns: Sequence[str]) -> Same:
+    """Whether all metrics of two cells were made with the same of these columns; unknown if the first one is absent.
+
+    A metric that `bench score` added may be from another machine than the others.
+    """
+    one, other = (frame.loc[frame["unit"] == AGGREGATE, list(columns)].astype(object) for frame in (reported, found))
+    if one[columns[0]].fillna("").eq("").any():
+        return "unknown"
+    return "same" if set(one.itertuples(index=False)) == set(other.itertuples(index=False)) else "another"
 
 
 def _other_cell(reported: pd.Series, found: pd.Series) -> str:

@@ -57,7 +57,7 @@ def run_job(job: CellJob, workbench: Workbench, told: Told, wait: bool = False) 
 
 def _run(planned: Job, task: Task, workbench: Workbench, job: CellJob, told: Told) -> tuple[CellOutcome, bool]:
     cell, setting = planned.cell(task), job.setting
-    rows = planned.failed_rows(workbench.registry, task.device, setting.run_id)
+    rows = planned.failed_rows(workbench.registry, task, setting.run_id)
     told.say(
         "started", cell=dataclasses.asdict(cell), rows=[{**row, "created_at": str(row["created_at"])} for row in rows]
     )
@@ -76,7 +76,7 @@ def fail_job(job: CellJob, workbench: Workbench, reason: str) -> CellOutcome:
     """Write a cell as failed without running it."""
     planned = Job.of(job, workbench.registry)
     task = workbench.task(job.task).with_seed(job.seed)
-    rows = planned.failed_rows(workbench.registry, task.device, job.setting.run_id)
+    rows = planned.failed_rows(workbench.registry, task, job.setting.run_id)
     return write_failed(job, planned.cell(task), rows, reason)
 
 

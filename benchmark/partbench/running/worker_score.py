@@ -96,4 +96,5 @@ def _rows(run: CellRun, metric: Metric, known: Any, stamp: Row) -> list[Row]:
 
 
 def _stamp(planned: Job, workbench: Workbench, job: CellJob, task: Task) -> Row:
-    return {**planned.stamp(workbench.registry, planned.explainer(), job.setting.run_id), "device": task.device.type}
+    stamp = planned.stamp(workbench.registry, planned.explainer(), task, job.setting.run_id)
+    return {**stamp, "device": task.device.type}

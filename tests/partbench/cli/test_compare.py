@@ -70,6 +70,19 @@ def test_what_no_board_says_is_said_in_other_words(results: Path) -> None:
     assert "nn better" not in found
 
 
+def test_weights_of_a_performer_that_differ_are_told_of_what_is_compared_alone(results: Path) -> None:
+    line = "the weights of small_vgg differ between the results compared"
+    for name, digest in (("srae", "f00"), ("nn", "f00"), ("sae", "beef")):
+        made = [one | {"performer_digest": digest} for one in rows([1.0, 2.0])]
+        made[1:] = [one | {"unit_kind": "image"} for one in made[1:]]
+        write_cell(results, made, cell(explainer=name, options={}, task="fauna/multi:dog"))
+    assert line not in bench(results, "srae", "nn").output
+    assert line in bench(results, "srae", "sae").output
+    found = bench(results, "srae", "sae", "--json")
+    assert found.exit_code == 0
+    json.loads(found.stdout)
+
+
 def varied(shift: float) -> list[dict[str, Any]]:
     made = rows(list(np.random.default_rng(1).normal(size=20) * 0.1 + shift))
     return [one | {"variant": "k=2", "unit_kind": one.get("unit_kind") or "image"} for one in made]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,10 +19,12 @@ import partbench
 from partbench.cli import submission
 from partbench.cli.main import main
 from partbench.leaderboard.current import current
+from partbench.results.agreement import ComparedValue
 from partbench.results.archive import packed, unpacked
 from partbench.results.bundle import MANIFEST, bundled, read_bundle
 from partbench.results.cell_file import aggregates_of
 from partbench.results.folders import cell_paths
+from partbench.results.provenance import sha256
 from partbench.results.sealed import write_sealed
 from partbench.results.store import load_results
 from partbench.results.submission_history import SELF_REPORTED, VERIFIED, WITHDRAWN, statuses, submission_events
@@ -201,6 +204,28 @@ def test_nothing_of_a_bundle_is_accepted_if_one_cell_does_not_agree(
     assert "nothing was accepted" in nothing.output
     assert not cell_paths(board)
     assert not submission_events(board)
+
+
+def test_cells_that_were_trained_anew_or_have_other_weights_are_accepted_as_they_were_found(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, board = submitted(place), place / "board" / "results"
+    off = [ComparedValue("m", 1.0, 1.5, 0.5, 0.1, n > 0, False, "aggregate") for n in range(4)]
+    about: list[dict[str, Any]] = [{"trained": True}, {"weights": "another"}]
+    found = [
+        Verification(
+            path.relative_to(place / "results").as_posix(), "a", off, found=path, sha256=sha256(path),
+            machine="another", **other,
+        )
+        for path, other in zip(cell_paths(place / "results"), about, strict=True)
+    ]  # fmt: skip
+    monkeypatch.setattr(submission, "verified_bundle", lambda *_: found)
+    accepted = bench("accept", bundle, "--trust", "--by", "Ann", "--results", board)
+    assert accepted.exit_code == 0, accepted.output
+    assert "trained anew, as far off as another seed: 1" in accepted.output
+    assert set(statuses(board).values()) == {VERIFIED}
+    mine, theirs = ([path.read_bytes() for path in cell_paths(folder)] for folder in (place / "results", board))
+    assert mine == theirs
 
 
 def test_cells_are_accepted_as_self_reported_then_verified_then_withdrawn(

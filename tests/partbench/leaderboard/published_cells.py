@@ -18,7 +18,7 @@ IMAGES = 40
 
 
 class Planted(NamedTuple):
-    """A cell of an explainer on `fauna/multi:cat`: its mean, and changes of its identity or rows."""
+    """A cell of an explainer on `fauna/multi:cat`: its mean, changes of its identity, the digest of its performer."""
 
     explainer: str
     mean: float
@@ -27,6 +27,7 @@ class Planted(NamedTuple):
     metrics: tuple[str, ...] = ("accuracy",)
     version: str = "1"
     changes: dict[str, Any] = {}
+    digest: str = ""
 
 
 def write(folder: Path, planted: Iterable[Planted]) -> list[Path]:
@@ -46,6 +47,7 @@ def _write(folder: Path, one: Planted) -> Path:
         "run_id": "r", "created_at": pd.Timestamp("2024-05-01", tz="UTC"), "partbench_version": "1", "variant": "",
         "metric_version": one.version, "status": "ok", "higher_is_better": True, "images": IMAGES,
         "control": one.control, "low_bound": 0.0, "high_bound": 1.0, "deterministic": False, "network": "",
+        "performer_digest": one.digest,
     }  # fmt: skip
     rows = []
     for metric in one.metrics:

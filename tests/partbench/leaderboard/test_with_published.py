@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from published_cells import Planted, own, published
 
-from partbench.leaderboard.with_published import with_published
+from partbench.leaderboard.with_published import differing_weights, with_published
+from partbench.results.reference.cells import FILES, Reference
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,28 @@ def test_own_rows_stand_for_published_ones_of_the_same_explainer(tmp_path: Path)
     found = with_published(*own(tmp_path, [Planted("nn", 0.5)]), reference)
     assert found.published == {"random_maps"}
     assert found.rows[found.rows["explainer"] == "nn"]["value"].tolist() == [pytest.approx(0.5)]
+
+
+@pytest.mark.parametrize(("mine", "said"), [("f00", True), ("beef", False), ("", False)])
+def test_a_performer_with_other_weights_than_the_published_ones_is_told_if_both_are_known(
+    mine: str, said: bool, tmp_path: Path
+) -> None:
+    reference = published(tmp_path, [Planted("nn", 0.9, digest="beef")], {})
+    found = with_published(*own(tmp_path, [Planted("mine", 0.8, digest=mine)]), reference)
+    expected = "the weights of small_vgg differ between the results compared, which are of several machines"
+    assert found.weights == expected * said
+    assert found.published == {"nn"}
+
+
+def test_performers_of_different_tasks_and_versions_have_different_weights(tmp_path: Path) -> None:
+    others = {"task": "fauna/multi:dog"}, {"task_version": "2"}
+    planted = [Planted(f"m{n}", 0.8, changes=one, digest=f"f{n}") for n, one in enumerate(({}, *others))]
+    assert differing_weights(own(tmp_path, planted)[0]) == ""
+
+
+def test_files_of_published_cells_that_are_older_than_a_column_lack_its_values(tmp_path: Path) -> None:
+    reference = published(tmp_path, [Planted("nn", 0.9, digest="beef")], {})
+    path = reference.folder / FILES[0]
+    pq.write_table(pq.read_table(path).drop_columns(["performer_digest"]), path)
+    found = with_published(*own(tmp_path, [Planted("mine", 0.8, digest="f00")]), Reference.load(reference.folder))
+    assert (found.weights, found.published) == ("", {"nn"})

@@ -16,6 +16,7 @@ from partbench.results.schema import Cell
 from partbench.results.sealed import sealed
 
 NOON = datetime.datetime(2024, 5, 1, 12, tzinfo=datetime.UTC)
+OF_5 = ["processor", "performer_digest"]  # columns that version 5 added
 RUN = {"run_id": "r1", "created_at": NOON, "partbench_version": "0.1.0", "variant": "", "metric_version": "1"}
 
 
@@ -53,7 +54,7 @@ def changed(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) ->
 
 def as_version_2(path: Path) -> Path:
     """A cell as version 2 wrote it: no digest, a seed of 32 bits, two groups of rows."""
-    table = unsealed(path).drop_columns(["network", "deterministic"])
+    table = unsealed(path).drop_columns(["network", "deterministic", *OF_5])
     table = changed(table, "seed", table["seed"].cast(pa.int32()))
     table = changed(table, "schema_version", pa.array([2] * len(table), pa.int32()))
     every = np.array(table["unit"].to_pylist()) == "all"
@@ -65,9 +66,18 @@ def as_version_2(path: Path) -> Path:
 
 
 def as_version_3(path: Path) -> Path:
-    """A cell as version 3 wrote it: two columns fewer."""
-    table = unsealed(path).drop_columns(["network", "deterministic"])
-    table = changed(table, "schema_version", pa.array([3] * len(table), pa.int32()))
+    """A cell as version 3 wrote it: four columns fewer."""
+    return _without(path, ["network", "deterministic", *OF_5], 3)
+
+
+def as_version_4(path: Path) -> Path:
+    """A cell as version 4 wrote it: two columns fewer."""
+    return _without(path, OF_5, 4)
+
+
+def _without(path: Path, names: list[str], version: int) -> Path:
+    table = unsealed(path).drop_columns(names)
+    table = changed(table, "schema_version", pa.array([version] * len(table), pa.int32()))
     every = pa.array(np.array(table["unit"].to_pylist()) == "all")
     groups = [table.filter(every), table.filter(pc.invert(every))]
     path.write_bytes(sealed(groups, {}))

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from planted_cells import cell, rows
 
-from partbench.results.agreement import ComparedValue, agreements
+from partbench.results.agreement import SEED_SHARE, ComparedValue, agreements, as_another_seed, share_within
 from partbench.results.cell_file import read_table
 from partbench.results.store import write_cell
 
@@ -121,6 +121,38 @@ def test_columns_of_later_versions_are_not_compared_with_nothing(frame: Any) -> 
     old = frame()
     old[["network", "deterministic"]] = None
     assert outside(old, frame()) == []
+
+
+def lines_of(within: int, outside: int, beside: str = "") -> list[ComparedValue]:
+    """Values of metrics of which some agree, one that both sides lack, and one of another kind that does not agree."""
+    counts, gap = {True: within, False: outside}, float("nan")
+    lines = [ComparedValue("m", 1.0, 1.0, within=good, of="aggregate") for good, n in counts.items() for _ in range(n)]
+    lines.append(ComparedValue("m, low", gap, gap, of="aggregate"))
+    return [*lines, *([ComparedValue("x", 1, 2, within=False, of=beside)] if beside else [])]  # type: ignore[arg-type]
+
+
+def test_a_share_is_of_aggregates_that_one_side_has_at_least() -> None:
+    assert share_within(lines_of(3, 1, beside="units")) == 0.75
+    assert np.isnan(share_within(lines_of(0, 0)))
+
+
+def test_a_cell_is_as_far_off_as_another_seed_if_enough_agrees_and_rows_say_the_same_of_themselves() -> None:
+    enough = round(100 * SEED_SHARE)
+    assert as_another_seed(lines_of(enough, 100 - enough, beside="units"))
+    assert not as_another_seed(lines_of(enough - 1, 101 - enough))
+    assert not as_another_seed(lines_of(100, 0, beside="row"))
+    assert not as_another_seed([])
+
+
+@pytest.mark.parametrize(("deterministic", "compared"), [(False, False), (True, True)])
+def test_filters_of_a_network_that_was_trained_on_another_machine_are_not_compared(
+    frame: Any, deterministic: bool, compared: bool
+) -> None:
+    reported, found = (frame(values, deterministic=deterministic) for values in (VALUES[::-1], VALUES))
+    for table in (reported, found):
+        table["unit_kind"] = table["unit_kind"].astype(object).replace("image", "concept")
+    assert "locality, concepts" in [line.what for line in agreements(reported, found)]
+    assert ("locality, concepts" in [line.what for line in agreements(reported, found, anew=True)]) == compared
 
 
 def test_only_the_value_of_a_metric_is_a_main_line() -> None:

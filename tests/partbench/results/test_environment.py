@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from partbench.errors import InputError
-from partbench.results.environment import distribution, lock, machine
+from partbench.results.environment import distribution, lock, machine, processor
 
 
 def test_the_lock_names_each_distribution_once_in_order() -> None:
@@ -19,6 +19,30 @@ def test_the_lock_names_each_distribution_once_in_order() -> None:
     assert names == sorted(names)
     assert len(set(lines)) == len(lines)
     assert set(machine()) == {"python", "system", "processor"}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Xeon\n\nvendor_id: other",
+         "GenuineIntel family 6 model 143"),
+        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU variant\t: 0x1\nCPU part\t: 0xd40\n",
+         "implementer 0x41 part 0xd40 variant 0x1"),
+        ("processor\t: 0\nmodel name\t: POWER9\n", "POWER9"),
+    ],
+)  # fmt: skip
+def test_a_processor_is_told_by_its_numbers_else_by_its_name(tmp_path: Path, told: str, expected: str) -> None:
+    (tmp_path / "cpuinfo").write_text(told)
+    assert processor(tmp_path / "cpuinfo") == expected
+
+
+def test_a_system_that_tells_nothing_of_the_processor_has_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.processor", lambda: "")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert processor(tmp_path / "none") == "arm64"
 
 
 @pytest.fixture

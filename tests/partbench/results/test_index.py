@@ -182,7 +182,7 @@ def test_cells_of_earlier_versions_are_in_the_columns_of_the_present_one(tmp_pat
     paths = two_tasks(tmp_path)
     as_version_2(paths[0])
     found = indexed(tmp_path, AGGREGATES)
-    assert sorted(found["schema_version"].to_pylist()) == [2, 4, 4, 4, 4, 4]
+    assert sorted(found["schema_version"].to_pylist()) == [2, 5, 5, 5, 5, 5]
     assert len(indexed(tmp_path, EVIDENCE)) == 12
 
 

@@ -100,7 +100,7 @@ def test_a_cell_of_the_first_version_is_read_alone_and_done_again_by_a_run(tmp_p
     assert read_cell(path)["metric"].tolist() == ["locality", "location_instability"]
     assert finished(tmp_path, cell()) is None
     write_cell(tmp_path, rows([1.0]), cell())
-    assert one(tmp_path)["schema_version"] == 4
+    assert one(tmp_path)["schema_version"] == 5
 
 
 @pytest.mark.parametrize("options", ["no JSON", "[" * 50_000])

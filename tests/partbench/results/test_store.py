@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from planted_cells import NOON, RUN, as_version_2, as_version_3, cell, changed, rows, unsealed
+from planted_cells import NOON, RUN, as_version_2, as_version_3, as_version_4, cell, changed, rows, unsealed
 
 from partbench.errors import InputError
 from partbench.results.schema import COLUMNS, TEXTS
-from partbench.results.store import done, find_cell, finished, load_results, read_cell, write_cell
+from partbench.results.store import done, find_cell, finished, load_results, read_cell, with_metric, write_cell
 
 
 def test_what_is_written_is_read_back_with_its_types(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_optional_columns_have_defaults_and_keep_what_they_are_given(tmp_path: P
     write_cell(tmp_path, [{**row, **about, "unit_kind": "image"} for row in rows([1.0])], cell(seed=1))
     frame = load_results(tmp_path, aggregates_only=False).sort_values(["seed", "unit"])
     plain, full = (frame[frame["seed"] == seed] for seed in (0, 1))
-    assert plain["schema_version"].tolist() == [4, 4]
+    assert plain["schema_version"].tolist() == [5, 5]
     assert plain["unit_kind"].tolist() == ["all", ""]
     assert (plain["plugin_version"].iloc[0], plain["plugin_digest"].iloc[0]) == ("0.1.0", "c0de")
     assert plain["threads"].tolist() == [0, 0]
@@ -182,10 +182,10 @@ def test_rows_without_an_aggregate_are_refused(tmp_path: Path) -> None:
 
 
 def written_by_a_newer_version(folder: Path) -> Path:
-    """A cell of schema 5, which has one more column."""
+    """A cell of schema 6, which has one more column."""
     path = write_cell(folder, rows([1.0]), cell())
     table = unsealed(path)
-    table = changed(table, "schema_version", pa.array([5] * len(table), pa.int32()))
+    table = changed(table, "schema_version", pa.array([6] * len(table), pa.int32()))
     pq.write_table(table.append_column("mood", pa.array(["good"] * len(table))), path)
     return path
 
@@ -193,7 +193,7 @@ def written_by_a_newer_version(folder: Path) -> Path:
 def test_a_file_of_a_newer_schema_is_left_out_with_a_warning_that_says_so(tmp_path: Path) -> None:
     path = written_by_a_newer_version(tmp_path)
     write_cell(tmp_path, rows([2.0]), cell(seed=1))
-    with pytest.warns(UserWarning, match="schema 5, newer than 4; upgrade partbench") as caught:
+    with pytest.warns(UserWarning, match="schema 6, newer than 5; upgrade partbench") as caught:
         assert load_results(tmp_path)["seed"].tolist() == [1]
     assert str(path) in str(caught[0].message)
 
@@ -201,9 +201,9 @@ def test_a_file_of_a_newer_schema_is_left_out_with_a_warning_that_says_so(tmp_pa
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_of_a_newer_schema_is_never_overwritten(tmp_path: Path, overwrite: bool) -> None:
     before = written_by_a_newer_version(tmp_path).read_bytes()
-    with pytest.raises(InputError, match="newer than 4"):
+    with pytest.raises(InputError, match="newer than 5"):
         write_cell(tmp_path, rows([2.0]), cell(), overwrite)
-    with pytest.raises(InputError, match="newer than 4"):
+    with pytest.raises(InputError, match="newer than 5"):
         finished(tmp_path, cell())
     assert cell().path(tmp_path).read_bytes() == before
 
@@ -215,6 +215,23 @@ def test_a_cell_of_version_3_is_finished_and_its_network_is_unknown(tmp_path: Pa
     frame = load_results(tmp_path)
     assert (frame["schema_version"].tolist(), frame["value"].tolist()) == ([3], [1.5])
     assert frame[["network", "deterministic"]].isna().all(axis=None)
+
+
+def test_a_cell_of_version_4_is_finished_and_where_it_was_made_is_unknown(tmp_path: Path) -> None:
+    planted = [row | {"network": "n", "processor": "p", "performer_digest": "f00"} for row in rows([1.0, 2.0])]
+    path = as_version_4(write_cell(tmp_path, planted, cell()))
+    assert finished(tmp_path, cell()) == path
+    frame = load_results(tmp_path)
+    assert frame[["schema_version", "value", "network"]].values.tolist() == [[4, 1.5, "n"]]
+    assert frame[["processor", "performer_digest"]].isna().all(axis=None)
+    assert len(load_results(tmp_path, aggregates_only=False)) == 3
+
+
+def test_a_metric_added_to_a_cell_of_version_4_tells_where_it_was_made_and_the_others_do_not(tmp_path: Path) -> None:
+    path = as_version_4(write_cell(tmp_path, rows([1.0, 2.0]), cell()))
+    path.write_bytes(with_metric(path, [row | {"processor": "p"} for row in rows([3.0], "accuracy")], cell()))
+    found = load_results(tmp_path).set_index("metric")["processor"]
+    assert (found["accuracy"], found.isna()["locality"]) == ("p", True)
 
 
 def test_the_network_that_is_explained_is_kept(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import partbench
 from partbench.opening import Workbench
 from partbench.registry import load
-from partbench.results.agreement import agreements
+from partbench.results.agreement import ComparedValue, agreements
 from partbench.results.cell_file import read_table
 from partbench.results.folders import cell_paths
 from partbench.results.sealed import Damaged
@@ -66,7 +66,8 @@ def checked(made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, **f
     (path,) = cell_paths(folder / "results")
     place = path.relative_to(folder / "results").as_posix()
     rows = table_of(path)
-    rows = rows.assign(**{name: pd.Series([value] * len(rows), dtype=object) for name, value in forged.items()})
+    for name, value in forged.items():
+        rows[name] = value if isinstance(value, pd.Series) else pd.Series([value] * len(rows), dtype=object)
     monkeypatch.setattr(verification, "read_finished", lambda *_: rows)
     monkeypatch.setattr(verification, "_outcome", lambda answer: outcome)
     monkeypatch.setattr(verification.Crew, "run", lambda self, steps: map(_answer, steps))
@@ -86,7 +87,8 @@ def _answer(step: Step) -> Answer:
 
 def test_an_honest_cell_agrees(made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch) -> None:
     found = checked(made, monkeypatch)
-    assert (found.within, found.fault, found.machine) == (True, "", True)
+    assert (found.state, found.fault, found.machine, found.weights) == ("agrees", "", "same", "same")
+    assert (found.trained, found.performer) == (True, "small_vgg")
     assert found.label == "drawn (steps=4) on fauna/multi:bird, seed 1"
 
 
@@ -102,7 +104,7 @@ def test_another_cell_than_that_reported_is_told_with_what_differs(
     made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, forged: dict[str, str], says: str
 ) -> None:
     found = checked(made, monkeypatch, **forged)
-    assert not found.within
+    assert (found.state, found.refuted) == ("not verified", True)
     assert says in found.fault
 
 
@@ -112,6 +114,67 @@ def test_what_ranks_depend_on_cannot_be_forged(
 ) -> None:
     found = checked(made, monkeypatch, **forged)
     assert [line.what for line in found.lines if not line.within] == list(forged)
+    assert (found.state, found.refuted) == ("does not agree", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "machine"),
+    [
+        ({"host": "elsewhere"}, "same"),
+        ({"processor": "GenuineIntel family 6 model 1, AVX2"}, "another"),
+        ({"threads": 7}, "another"),
+        ({"torch_version": "1.0"}, "another"),
+        ({"processor": ""}, "unknown"),
+        ({"processor": None}, "unknown"),
+    ],
+)
+def test_the_machine_is_the_same_by_its_processor_and_not_by_its_host(
+    made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, said: dict[str, Any], machine: str
+) -> None:
+    assert checked(made, monkeypatch, **said).machine == machine
+
+
+@pytest.mark.parametrize(("said", "weights"), [("f00d", "another"), ("", "unknown"), (None, "unknown")])
+def test_weights_of_the_performer_are_others_if_both_digests_are_known(
+    made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch, said: str | None, weights: str
+) -> None:
+    assert checked(made, monkeypatch, performer_digest=said).weights == weights
+
+
+def test_one_metric_that_was_added_on_another_machine_makes_it_another(
+    made: tuple[Path, CellOutcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = table_of(cell_paths(made[0] / "results")[0]).astype({"metric": object, "processor": object})
+    added = rows["processor"].where(rows["metric"] != rows["metric"].iloc[0], "other")
+    assert checked(made, monkeypatch, processor=added).machine == "another"
+
+
+def off(**about: Any) -> Verification:
+    """A trained cell of which one value of four does not agree."""
+    lines = [ComparedValue("m", 1.0, 1.0, 0.0, 0.1, within=n > 0, of="aggregate") for n in range(4)]
+    return replace(Verification("place", "label", lines, machine="another", trained=True), **about)
+
+
+@pytest.mark.parametrize(
+    ("about", "state"),
+    [
+        ({}, "trained anew"),
+        ({"machine": "unknown"}, "trained anew"),
+        ({"machine": "same"}, "does not agree"),
+        ({"trained": False}, "does not agree"),
+        ({"weights": "another"}, "other weights"),
+        ({"weights": "another", "machine": "same"}, "other weights"),
+        ({"lines": [ComparedValue("control", "floor", "", within=False)], "weights": "another"}, "does not agree"),
+        ({"fault": "none", "weights": "another"}, "not verified"),
+    ],
+)
+def test_what_came_of_a_cell_of_which_some_values_do_not_agree(about: dict[str, Any], state: str) -> None:
+    assert off(**about).state == state
+
+
+def test_a_cell_that_is_farther_off_than_another_seed_does_not_agree_on_any_machine() -> None:
+    lines = [ComparedValue("m", 1.0, 1.0, within=n > 1, of="aggregate") for n in range(4)]
+    assert off(lines=lines).state == "does not agree"
 
 
 def test_a_cell_that_is_refused_or_cannot_be_done_is_told(
@@ -126,4 +189,4 @@ def test_a_cell_that_is_refused_or_cannot_be_done_is_told(
 
     monkeypatch.setattr(verification, "read_finished", refused)
     found = once(folder, "x/y/z-1.parquet")
-    assert (found.within, found.fault) == (False, "it is cut")
+    assert (found.state, found.fault) == ("not verified", "it is cut")

@@ -26,7 +26,8 @@ FILES = ("rows.parquet", "evidence.parquet", "images.parquet", "verdicts.parquet
 TASKS_FILE = "tasks.txt"  # all published tasks, those too whose cells are not among these
 FINGERPRINT = "data_fingerprint"
 # Of a machine or a command, not of a result.
-_DROPPED = ("run_id", "host", "fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb", "threads")
+_DROPPED = ("run_id", "host", "fit_seconds", "explain_seconds", "score_seconds", "peak_memory_mb", "threads",
+            "processor")  # fmt: skip
 KEPT = tuple(name for name in COLUMNS if name not in _DROPPED)
 _PACKED = pa.schema([("cell", pa.string()), ("metric", pa.string()), ("list", pa.int32()),
                      ("values", pa.list_(pa.float32()))])  # fmt: skip
@@ -47,7 +48,8 @@ class Reference:
     def load(folder: Path = FOLDER) -> Reference:
         """From the package. Raises OSError or ValueError for files that are absent or cannot be read."""
         rows, verdicts = (pq.read_table(folder / name).to_pandas() for name in (FILES[0], FILES[3]))
-        return Reference(rows, verdicts, folder)
+        absent = [name for name in KEPT if name not in rows]  # columns that are younger than the files
+        return Reference(rows.assign(**dict.fromkeys(absent)), verdicts, folder)
 
     @property
     def published_tasks(self) -> list[str]:
