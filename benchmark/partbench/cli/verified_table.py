@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partbench.results.agreement import SEED_SHARE, share_within
 from partbench.results.plain_text import printable
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def print_verifications(verifications: Sequence[Verification], every: bool = Fal
 def in_json(one: Verification) -> dict[str, Any]:
     """A verification as JSON."""
     from partbench.results import json_values
+    from partbench.results.agreement import share_within  # imports pandas, which each command would wait for
 
     lines = [{name: json_values.in_json(value) for name, value in vars(line).items()} for line in one.lines]
     about = {"cell": one.place, "label": one.label, "state": one.state, "within": one.within, "fault": one.fault}
@@ -68,6 +68,8 @@ def _counted(verifications: Sequence[Verification]) -> str:
 
 
 def _summary(one: Verification) -> str:
+    from partbench.results.agreement import SEED_SHARE, share_within
+
     if one.fault:
         return f"not verified, {one.fault}"
     if one.state == "other weights":

@@ -58,9 +58,10 @@ def dataset_page(dataset: str, boards: Sequence[ShownBoard]) -> str:
 def _board(board: ShownBoard) -> list[str]:
     """A heading, what is explained, and a table of each kind of metrics; costs stand in the first table.
 
-    Metrics that floors alone have are left out.
+    Metrics that floors alone have are left out, but for a board of floors.
     """
-    told = {score.metric for score in board.main if score.method and score.tasks}
+    scored = [score for score in board.main if score.tasks]
+    told = {score.metric for score in [score for score in scored if score.method] or scored}
     by_verdict = {verdict: [name for name in board.metrics_of(verdict) if name in told] for verdict in _HEADINGS}
     tables = {verdict: metrics for verdict, metrics in by_verdict.items() if metrics}
     if RANKS not in tables and NO_VERDICT not in tables:

@@ -296,8 +296,10 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
-    assert mistake("rnu") == "bench: no command named 'rnu'; did you mean 'run'?"
-    assert mistake("data", "chekc") == "bench: no command named 'chekc'; did you mean 'check'?"
+    for words, near in ((["rnu"], "run"), (["data", "chekc"], "check")):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 2
+        assert result.stderr == f"bench: no command named '{words[-1]}'; did you mean '{near}'?\n"
 
 
 def test_a_wrong_option_type_quotes_the_value() -> None:

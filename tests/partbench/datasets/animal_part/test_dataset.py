@@ -285,7 +285,9 @@ def test_no_root_and_a_wrong_root_say_what_to_give(tmp_path: Path):
         AnimalPart(None, 224)
     with pytest.raises(InputError, match=r"no folder .*nowhere; name"):
         AnimalPart(tmp_path / "nowhere", 224)
-    with pytest.raises(InputError, match=r"has no folder of a category, such as n02121808_obj/ \(cat\); --data-root"):
+    with pytest.raises(
+        InputError, match=r"has no folder of a category, such as n02121808_obj/ \(cat\); name the folder"
+    ):
         AnimalPart(tmp_path, 224)
 
 

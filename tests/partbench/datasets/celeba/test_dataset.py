@@ -168,7 +168,7 @@ def test_a_page_saved_in_place_of_a_file_is_told(root: Path) -> None:
 
 
 def test_no_folder_says_which_is_wanted(tmp_path: Path) -> None:
-    assert "--data-root" in broken(tmp_path / "nowhere")
+    assert "name the folder that holds Anno/" in broken(tmp_path / "nowhere")
     assert "Anno" in broken(tmp_path)
     with pytest.raises(InputError, match="celeba needs --data-root"):
         CelebA(None, 32)
