@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
+LARGE = 1 << 23  # bytes of images from which on it is worth while to return what was freed after each batch
+
 
 def return_freed_memory() -> None:
     """Give memory that is freed but kept back to the system, wherever it lies. Does nothing without glibc."""

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from partbench import advice, options
 from partbench.advice import advised
-from partbench.freed_memory import return_freed_memory
+from partbench.freed_memory import LARGE, return_freed_memory
 from partbench.performer import ROLES
 from partbench.plugin.dataset import Dataset
 from partbench.plugin.explainer import Explainer, Remarked
@@ -43,7 +43,6 @@ from partbench.weight_cache import training_allowed
 
 POSITIVE_BATCH = 32
 MIXED_BATCH = 64
-LARGE = 1 << 23  # bytes of the pixels of a batch
 Progress = Callable[[str, int, int], None]
 PartEffects = Callable[[Bool[Tensor, "n p"]], Float[Tensor, "n p"]]
 
