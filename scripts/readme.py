@@ -200,8 +200,8 @@ def _measured(line: LedgerLine) -> str:
     marks = f"{' °' if found.one_seed else ''}{' †' if line.floors else ''}"
     published = f", published {number(line.published.value)}" if line.published else ""
     size = f", {line.size}" if line.size else ""
-    turned = f"surely on the other side with {line.turned_by}" if line.turned_by else ""
-    why = f": {line.lacks or turned}" if line.lacks or turned else ""
+    remark = line.lacks or line.turned
+    why = f": {remark}" if remark else ""
     tasks = len(line.tasks)
     board = f"`{line.board}` ({tasks} {'task' if tasks == 1 else 'tasks'})"
     return f"{board}: {line.unit} {value} [{low}, {high}]{marks}{published}; **{line.told}**{escape(size + why)}."

@@ -16,6 +16,7 @@ import pandas as pd
 from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means, share_of_gain
 from partbench.functional.statistics.ratios import times
 from partbench.leaderboard.aligned import aligned
+from partbench.leaderboard.boards import dataset_of
 from partbench.leaderboard.current import current
 from partbench.leaderboard.markdown import ABSENT, escape, grid, number
 from partbench.leaderboard.published import published_ratio
@@ -166,7 +167,7 @@ ADDITIVE_COLUMNS = [
 
 def _ratios_printed(explainer: str, board: str) -> str:
     """What the paper of an explainer prints, as a line above a table; "" where it prints nothing like it."""
-    found = published_ratio(explainer, "top_conv", INSTABILITY, board.partition("/")[0], board)
+    found = published_ratio(explainer, "top_conv", INSTABILITY, dataset_of(board), board)
     return f"Published ratios: {escape(found)}.\n\n" if found else ""
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from partbench.cache.folder import cache_folder
 from partbench.cache.item import CacheItem
 from partbench.errors import InputError
-from partbench.freed_memory import LARGE, return_freed_memory
+from partbench.freed_memory import return_after
 from partbench.half_stored import HalfStored, rounded, stored_precision
 from partbench.nn.torch_setup import return_mapped_memory
 from partbench.performer import ROLES, Performer
@@ -172,8 +172,7 @@ class Activations:
                     np.lib.format.write_array_header_1_0(file, _header(total, block))
                 file.write(block.tobytes())
                 done += len(block)
-                if 12 * CHUNK * self.dataset.size**2 > LARGE:
-                    return_freed_memory()
+                return_after(12 * CHUNK * self.dataset.size**2)
                 self.progress(f"{layer} of {self.performer.name} on {self.dataset.name} ({split})", done, total)
         self._check_performer()
         if not done:

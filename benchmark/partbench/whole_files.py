@@ -24,6 +24,14 @@ def writing(folder: Path) -> Iterator[None]:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}; choose another folder") from error
 
 
+def expect_writable(folder: Path) -> None:
+    """Make a folder if there is none, and try to make a file in it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".partbench-{uuid.uuid4().hex}"
+    probe.touch()
+    probe.unlink()
+
+
 def write_whole(path: Path, data: bytes, check: Callable[[Path], object] = lambda written: None) -> None:
     """Write a file, all at once or not at all: fsynced under another name, then renamed. Raises OSError.
 

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from partbench import freed_memory
+from partbench.freed_memory import return_after
+
 BETWEEN_WHAT_STAYS = """
 import psutil, torch
 from partbench.freed_memory import return_freed_memory
@@ -25,3 +28,11 @@ print((kept - psutil.Process().memory_info().rss) >> 20)
 def test_what_earlier_cells_freed_is_returned_even_where_something_lies_behind_it() -> None:
     result = subprocess.run([sys.executable, "-c", BETWEEN_WHAT_STAYS], check=True, capture_output=True, text=True)
     assert int(result.stdout) >= 19 * 16
+
+
+@pytest.mark.parametrize(("side", "times"), [(64, 0), (224, 1)])
+def test_a_batch_of_small_images_leaves_nothing_to_return(side, times, monkeypatch: pytest.MonkeyPatch) -> None:
+    returned = []
+    monkeypatch.setattr(freed_memory, "return_freed_memory", lambda: returned.append(side))
+    return_after(64 * 3 * side * side * 4)
+    assert len(returned) == times

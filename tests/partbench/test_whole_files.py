@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from partbench import InputError
-from partbench.whole_files import sweep_unfinished, write_whole, writing
+from partbench.whole_files import expect_writable, sweep_unfinished, write_whole, writing
 
 KILLED = """
 import os, signal, sys
@@ -81,3 +81,11 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
         write_whole(tmp_path / "pipe", b"new")
     assert (tmp_path / "pipe").is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:
+    expect_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"exists|directory"):
+        expect_writable(tmp_path / "file")

@@ -53,6 +53,7 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
       bench compare interp_cnn 'top_conv (network=ordinary)' --task 'fauna/*' --metric location_instability
       bench compare srae nn --scope new --json
     """
+    from partbench.leaderboard.boards import dataset_of
     from partbench.leaderboard.compared import Asked, compared
     from partbench.leaderboard.submitted import MARK
     from partbench.leaderboard.with_published import differing_weights
@@ -67,7 +68,7 @@ def compare(a: str, b: str, task: str | None, metric: str | None, scope: str, as
     weights = differing_weights(_of_pair(rows, (a, b), task))
     found = compared(rows, images, (a, b), Asked(task, metric, scope), whole=not published and not reported)
     uses = Reference.load().uses
-    found["use"] = [uses.get((row.metric, row.board.partition("/")[0]), "") for row in found.itertuples()]
+    found["use"] = [uses.get((row.metric, dataset_of(row.board)), "") for row in found.itertuples()]
     if as_json:
         of_others = {
             "published": [name for name in (a, b) if name in published],

@@ -97,9 +97,8 @@ def _measured(lines: Sequence[LedgerLine]) -> list[str]:
         claim = f"{escape(said.says)} ({escape(said.source)})" if said.id != before else ""
         before = said.id
         about = [line.seeds, str(line.images) if line.images else ABSENT, _runs(line)]
-        turned = f"surely on the other side with {line.turned_by}" if line.turned_by else ""
         floors = f"†: {line.floors}" if line.floors else ""
-        remarks = escape("; ".join(filter(None, [line.lacks, turned, floors]))) or ABSENT
+        remarks = escape("; ".join(filter(None, [line.lacks, line.turned, floors]))) or ABSENT
         shown = [_number(line), _verdict(line), line.size or ABSENT, _p(line.p_adjusted), *about, remarks]
         cells.append([claim, _published(line), f"{escape(line.board)}: {line.setting}", *shown])
     return [grid(columns, cells)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from partbench.leaderboard.costs import Cost
 from partbench.leaderboard.markdown import ABSENT, HEADER, amount, escape, grid, narrow, number
-from partbench.leaderboard.score import Score
+from partbench.leaderboard.score import Score, told_metrics
 from partbench.leaderboard.shown_board import (
     NO_VERDICT,
     ShownBoard,
@@ -60,8 +60,7 @@ def _board(board: ShownBoard) -> list[str]:
 
     Metrics that floors alone have are left out, but for a board of floors.
     """
-    scored = [score for score in board.main if score.tasks]
-    told = {score.metric for score in [score for score in scored if score.method] or scored}
+    told = told_metrics(score for score in board.main if score.tasks)
     by_verdict = {verdict: [name for name in board.metrics_of(verdict) if name in told] for verdict in _HEADINGS}
     tables = {verdict: metrics for verdict, metrics in by_verdict.items() if metrics}
     if RANKS not in tables and NO_VERDICT not in tables:

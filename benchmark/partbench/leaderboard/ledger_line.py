@@ -60,6 +60,11 @@ class LedgerLine:
         return f"{self.verdict}, but depends on options" if self.turned_by else self.verdict
 
     @property
+    def turned(self) -> str:
+        """With which options the effect is surely on the other side, in words; "" with none."""
+        return f"surely on the other side with {self.turned_by}" if self.turned_by else ""
+
+    @property
     def in_unfit_metric(self) -> bool:
         """Whether the card of the metric says not to use it on these data: the line says nothing of explanations."""
         return self.card == NOT_HERE

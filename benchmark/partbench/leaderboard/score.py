@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +116,12 @@ def scores_of(standings: pd.DataFrame) -> list[Score]:
     known = [_or_none(standings[name]) for name in _KNOWN]
     rest = [standings[name].tolist() for name in _REST]
     return [Score(*row) for row in zip(*texts, *known, *_places(standings), *rest, strict=True)]
+
+
+def told_metrics(scores: Iterable[Score]) -> set[str]:
+    """The metrics in which methods have scores; of floors and ablations alone, all of theirs."""
+    every = list(scores)
+    return {score.metric for score in every if score.method} or {score.metric for score in every}
 
 
 def _or_none(column: pd.Series) -> list[Any]:

@@ -14,10 +14,9 @@ import pyarrow.parquet as pq
 from partbench.errors import InputError
 from partbench.results import schema, schema_1
 from partbench.results.plain_text import printable
-from partbench.results.schema import AGGREGATE, COLUMNS, SCHEMA, SEALED, TEXTS, VERSION, cell_path
+from partbench.results.schema import AGGREGATE, COLUMNS, LATER, SCHEMA, SEALED, TEXTS, VERSION, cell_path
 from partbench.results.sealed import Damaged, read_bytes
 
-LATER = ("network", "processor", "performer_digest")  # texts that earlier versions lacked
 COMPLETE = (*(name for name in TEXTS if name not in LATER), "created_at", "seed", "images", "schema_version", "threads")
 KEY = re.compile("[0-9a-f]{16}")
 MENDED = "run its cell again, which makes the file anew, or remove it"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime
 import json
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,7 +30,7 @@ from partbench.results.cell_file import MENDED, read_evidence, read_table
 from partbench.results.folders import CELL, Folder, folders_of
 from partbench.results.schema import SCHEMA, TEXT, slug
 from partbench.results.sealed import Damaged, read_bytes, write_sealed
-from partbench.whole_files import writing
+from partbench.whole_files import expect_writable, writing
 
 NAME = ".index"
 RECIPE = 1  # raised when the rows made from a cell change
@@ -94,11 +93,8 @@ def parts_beside(
 
 def rebuild(results: Path) -> dict[str, int]:
     """Make both datasets anew; the number of rows of each. Raises InputError if nothing can be written there."""
-    probe = results / NAME / f".{uuid.uuid4().hex}"
-    with writing(probe.parent):
-        probe.parent.mkdir(exist_ok=True)
-        probe.touch()
-        probe.unlink()
+    with writing(results / NAME):
+        expect_writable(results / NAME)
     for kind in (AGGREGATES, EVIDENCE):
         _remove_others(results / NAME / kind.name, set())
     return {kind.name: len(indexed(results, kind)) for kind in (AGGREGATES, EVIDENCE)}

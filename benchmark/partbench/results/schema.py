@@ -55,8 +55,9 @@ COLUMNS = tuple(SCHEMA.names)
 REQUIRED = ("run_id", "created_at", "partbench_version", "variant", "metric", "metric_version", "unit", "status")
 TEXTS = [name for name in COLUMNS if SCHEMA.field(name).type == TEXT]
 # Earlier versions lacked the last columns, and the seed of 2 had 32 bits.
+LATER = COLUMNS[COLUMNS.index("network") :]  # since version 4
 SCHEMA_4 = pa.schema([SCHEMA.field(name) for name in COLUMNS[: COLUMNS.index("processor")]])
-SCHEMA_3 = pa.schema([SCHEMA.field(name) for name in COLUMNS[: COLUMNS.index("network")]])
+SCHEMA_3 = pa.schema([SCHEMA.field(name) for name in COLUMNS if name not in LATER])
 SCHEMA_2 = SCHEMA_3.set(SCHEMA_3.get_field_index("seed"), pa.field("seed", pa.int32()))
 # In the files, text columns are plain strings; they are read back as the dictionaries of SCHEMA.
 FILE_SCHEMA = pa.schema([(name, pa.string() if name in TEXTS else SCHEMA.field(name).type) for name in COLUMNS])

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from partbench.results import schema
-from partbench.results.schema import AGGREGATE, SCHEMA
+from partbench.results.schema import AGGREGATE, LATER, SCHEMA
 
 VERSION = 1
 COLUMNS = schema.COLUMNS[: schema.COLUMNS.index("schema_version")]
@@ -34,7 +34,7 @@ def upgrade(table: pa.Table) -> pa.Table:
     same: dict[str, Any] = dict.fromkeys(schema.COLUMNS[len(COLUMNS) :], "")
     same |= {"low_bound": np.nan, "high_bound": np.nan, "threads": 0, "schema_version": VERSION}
     same["control"] = control_of(first["explainer"], json.loads(first["options"] or "{}"))
-    same |= dict.fromkeys(("network", "deterministic", "processor", "performer_digest"))
+    same |= dict.fromkeys(LATER)
     columns = {name: table[name] for name in COLUMNS}
     columns |= {name: _repeated(value, len(table), name) for name, value in same.items()}
     columns["task"] = _repeated(present_task(first["task"], first["dataset"]), len(table), "task")

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from partbench import advice, options
 from partbench.advice import advised
-from partbench.freed_memory import LARGE, return_freed_memory
+from partbench.freed_memory import return_after, return_freed_memory
 from partbench.performer import ROLES
 from partbench.plugin.dataset import Dataset
 from partbench.plugin.explainer import Explainer, Remarked
@@ -235,8 +235,7 @@ def score_batch(
     outputs = replace(outputs_of(task, batch), part_effects=effects, measured_field=field)
     for score in scores:
         score.update(batch, explanation, outputs)
-        if batch.pixels.nbytes > LARGE:
-            return_freed_memory()  # small tensors lie between those that are freed: holes add up
+        return_after(batch.pixels.nbytes)
 
 
 def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from partbench.errors import InputError
 from partbench.results.amendment import finish_amendments
 from partbench.results.schema import AGGREGATE
-from partbench.whole_files import sweep_unfinished
+from partbench.whole_files import expect_writable, sweep_unfinished
 
 Status = Literal["finished before", "done", "skipped", "failed", "locked"]
 
@@ -149,10 +149,7 @@ def plain(record: Any) -> dict[str, Any]:
 def prepare_results(folder: Path) -> None:
     """Before a run: test that results can be written to the folder, and sweep it. Raises InputError if they cannot."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".partbench-{uuid.uuid4().hex}"
-        probe.touch()
-        probe.unlink()
+        expect_writable(folder)
         sweep_unfinished(folder)
         finish_amendments(folder)
     except OSError as error:

@@ -24,7 +24,7 @@ from partbench.results.schema import Cell, check_seed, label, variant
 from partbench.results.store import ask_again, done, write_cell
 from partbench.running.cell import CellRun, Progress, run_cell
 from partbench.running.cell_job import CellJob, new_run_id
-from partbench.running.machine_type import performer_digest, processor_type
+from partbench.running.machine_type import processor_type, weights_of
 from partbench.running.recorded import no_such_explainer
 from partbench.running.scoring import MetricState, Row
 from partbench.task import Task
@@ -78,7 +78,7 @@ class Job:
             "deterministic": explainer.deterministic(), "network": "",
             "source_commit": source_commit(), "host": host(), "threads": torch.get_num_threads(),
             "torch_version": torch.__version__, "processor": processor_type(task.device),
-            "performer_digest": performer_digest(task.performer),
+            "performer_digest": weights_of(task.activation_cache),
         }  # fmt: skip
 
     def failed_rows(self, registry: Registry, task: Task, run_id: str) -> list[Row]:

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 
+import pytest
 import torch
 from toys import toy_performer
 
 from partbench.performers.weight_digest import weight_digest
 from partbench.results.environment import processor
-from partbench.running.machine_type import performer_digest, processor_type
+from partbench.running import machine_type
+from partbench.running.machine_type import performer_digest, processor_type, weights_of
 
 CPU = torch.device("cpu")
 SAID = """
@@ -51,3 +53,18 @@ def test_the_last_bit_of_one_weight_changes_the_digest() -> None:
     weight = next(iter(performer.weights().values())).view(-1)
     weight[0] = torch.nextafter(weight[0], torch.tensor(9.0))
     assert performer_digest(performer) != before
+
+
+class OfPerformer:
+    """What activations tell of their performer."""
+
+    def __init__(self) -> None:
+        self.performer = toy_performer()
+
+
+def test_the_digest_behind_activations_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = OfPerformer(), OfPerformer()
+    expected = performer_digest(one.performer)
+    assert weights_of(one) == weights_of(other) == expected
+    monkeypatch.setattr(machine_type, "performer_digest", lambda performer: pytest.fail("weights were hashed again"))
+    assert weights_of(one) == expected

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from partbench.leaderboard.boards import about
 from partbench.leaderboard.current import UNRANKED
-from partbench.leaderboard.score import Score
+from partbench.leaderboard.score import Score, told_metrics
 from partbench.leaderboard.site.data import SiteData
 
 
@@ -57,8 +57,8 @@ def rankings(scores: Sequence[Score]) -> list[Score]:
 def _board(name: str, data: SiteData) -> BoardTable:
     scores = data.by_board[name]
     shown = [score for score in scores if score.main and score.value is not None]
-    told = {score.metric for score in shown if score.method}
-    shown = [score for score in shown if not told or score.metric in told]
+    told = told_metrics(shown)
+    shown = [score for score in shown if score.metric in told]
     metrics = {score.metric: score.higher_is_better for score in sorted(shown, key=lambda score: score.metric)}
     lines: dict[str, dict[str, Score]] = {}
     for score in shown:
