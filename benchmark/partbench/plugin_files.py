@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from partbench import hookspecs
 from partbench.errors import InputError, reason_of
@@ -95,13 +96,21 @@ def packages_of(path: Path) -> list[Path]:
     return found
 
 
+class _AsItIs(importlib.machinery.SourceFileLoader):
+    """Runs a file as it is now: bytecode kept beside it may be of other code of the same second and length."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _imported(path: Path, top: str, own: str) -> ModuleType:
     """The module of a file, as `own` in a package that holds the files beside it; the outermost one is called `top`."""
     folders = packages_of(path) or [path.parent]
     names = [".".join([top, *(folder.name for folder in folders[1 : depth + 1])]) for depth in range(len(folders))]
     for name, folder in zip(names, folders, strict=True):
         _import_package(name, folder)
-    spec = importlib.util.spec_from_file_location(f"{names[-1]}.{own}", path)
+    name = f"{names[-1]}.{own}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsItIs(name, str(path)))
     assert spec is not None
     module = _module(spec)
     sys.modules[f"{names[-1]}.{path.stem}"] = module  # as the files beside it call it
@@ -113,7 +122,10 @@ def _import_package(name: str, folder: Path) -> None:
     """A folder as a package of that name, with what its `__init__.py` says where it has one."""
     init = folder / "__init__.py"
     if init.is_file():
-        spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+        loader = _AsItIs(name, str(init))
+        spec = importlib.util.spec_from_file_location(
+            name, init, loader=loader, submodule_search_locations=[str(folder)]
+        )
     else:
         spec = importlib.util.spec_from_loader(name, None, is_package=True)
     assert spec is not None

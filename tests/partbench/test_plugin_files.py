@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import py_compile
 import sys
 import typing
 from pathlib import Path
@@ -53,6 +55,16 @@ def test_an_interrupt_during_import_passes_through(tmp_path: Path) -> None:
 def test_a_missing_file_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a Python file"):
         import_file(tmp_path / "nowhere.py")
+
+
+def test_what_runs_is_the_text_and_no_bytecode_of_the_same_second_and_length(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("VALUE = 1")
+    py_compile.compile(str(path), doraise=True)
+    written = path.stat()
+    path.write_text("VALUE = 2")
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert import_file(path).VALUE == 2
 
 
 def test_the_digest_follows_the_text(tmp_path: Path) -> None:
