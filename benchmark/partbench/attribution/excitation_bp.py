@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from partbench.attribution.rules import EPS
 from partbench.attribution.tape import Tape, Trace, exactly
 
-PASS_BYTES = 2**29  # what the maps of one backward pass may take
+PASS_BYTES = {"cpu": 2**26, "cuda": 2**29}  # of the maps of one backward pass; a GPU is busy with many only
 MAPS_ALIVE = 3  # at one layer: the mass above, its shares, the mass below
 
 Units = Sequence[int] | Int[np.ndarray, "t"] | Int[Tensor, "t"]
@@ -63,8 +63,8 @@ class ExcitationBP:
 
         The contrast is taken at the input of the module's last layer, a Linear, and sent down from there with positive
         weights. `clamp=False` keeps the sign of the sum over channels. Targets share the forward pass and the
-        normalisers; they go back `targets_per_pass` at a time, by default as many as about half a GiB holds. Without
-        images there are no maps: (0, t, h, w).
+        normalisers; they go back `targets_per_pass` at a time, by default as many as 64 MiB hold, on a GPU half a
+        GiB. Without images there are no maps: (0, t, h, w).
 
         Raises NoContrast, a TypeError, where the last layer is no Linear, alone or with a ReLU; ValueError for `x` as
         in `record` or of another shape, for units that are no list of units of the last layer, and for
@@ -132,7 +132,8 @@ def _normalised(mass: Tensor) -> Tensor:
 
 
 def _targets_per_pass(tape: Tape) -> int:
-    return max(1, PASS_BYTES // (MAPS_ALIVE * tape.largest * tape.output.element_size()))
+    most = PASS_BYTES.get(tape.output.device.type, PASS_BYTES["cpu"])
+    return max(1, most // (MAPS_ALIVE * tape.largest * tape.output.element_size()))
 
 
 def _check_map(x: Tensor) -> None:
