@@ -67,9 +67,9 @@ def board_page(board: ShownBoard, found: Judged) -> str:
 
 def _controls(rows: pd.DataFrame) -> list[str]:
     """One paragraph that names the floors and ablations among the rows."""
-    lines = []
+    lines, found = [], rows[["control", "label"]].drop_duplicates()
     for kind, meaning in _CONTROLS.items():
-        if names := sorted(set(rows.loc[rows["control"] == kind, "label"])):
+        if names := sorted(found.loc[found["control"] == kind, "label"]):
             lines.append(f"{meaning}; they have no rank: {escape(', '.join(names))}.")
     return [" ".join(lines)] if lines else []
 

@@ -19,7 +19,7 @@ FLOOR, ABLATION = "floor", "ablation"
 UNRANKED = (FLOOR, ABLATION)
 # Texts that pages are made of; the others stay as they are, since a column of a million Python strings takes 8 MB.
 _READ = ["cell", "explainer", "variant", "task", "dataset", "category", "performer", "metric", "unit", "status"]
-_READ += ["reason", "control", "compared_with", "task_version", "metric_version", "distribution"]
+_READ += ["reason", "control", "compared_with", "task_version", "metric_version", "distribution", "board", "label"]
 
 
 def current(frame: pd.DataFrame) -> pd.DataFrame:
@@ -48,15 +48,14 @@ def current(frame: pd.DataFrame) -> pd.DataFrame:
     rows = rows[cell == cell.groupby(same).transform("last")]
     rows = _of_one_version(_of_metrics(rows), ["metric", "dataset"], "metric_version", lambda metric, _:
                            version_of_metric(metric))  # fmt: skip
-    rows = rows.assign(**{name: rows[name].astype(object) for name in _READ})
     rows = rows.assign(
         board=_of_each(rows, ["task"], board_of),
         control=counted_control(rows),
-        compared_with=rows["compared_with"].fillna(""),
+        compared_with=rows["compared_with"].astype(object).fillna(""),
         label=_of_each(rows, ["explainer", "variant"], label),
         scored=(rows["status"] == "ok") & np.isfinite(rows["value"].astype(float)),
     )
-    return rows.reset_index(drop=True)
+    return rows.assign(**{name: rows[name].astype(object) for name in _READ}).reset_index(drop=True)
 
 
 def counted_control(rows: pd.DataFrame) -> pd.Series:
@@ -65,8 +64,8 @@ def counted_control(rows: pd.DataFrame) -> pd.Series:
 
 
 def _named(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.assign(distribution=rows["distribution"].astype(object).fillna(""))
-    owned = rows[["explainer", "distribution"]].astype(object).drop_duplicates()
+    rows = rows.assign(distribution=_of_each(rows, ["distribution"], lambda owner: "" if pd.isna(owner) else owner))
+    owned = rows[["explainer", "distribution"]].drop_duplicates()
     names = told_apart(owned.itertuples(index=False, name=None))
     explainer = _of_each(rows, ["explainer", "distribution"], lambda *who: names[who])
     return rows.assign(explainer=explainer, variant=_of_each(rows, ["variant"], in_ascii))
@@ -93,13 +92,14 @@ def _of_metrics(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_each(rows: pd.DataFrame, columns: list[str], function: Callable[..., str]) -> pd.Series:
-    """A function of some columns, called once for each combination of their values."""
+    """A function of some columns, called once for each combination of their values; a categorical."""
     if rows.empty:
-        return pd.Series([], rows.index, dtype=object)
+        return pd.Series([], rows.index, dtype="category")
     number = numbered([pd.factorize(rows[name])[0] for name in columns])
     first = np.unique(number, return_index=True)[1]
     texts = [function(*values) for values in rows[columns].iloc[first].itertuples(index=False)]
-    return pd.Series(np.array(texts, object)[number], rows.index, dtype=object)
+    names, code = np.unique(np.array(texts, object), return_inverse=True)
+    return pd.Series(pd.Categorical.from_codes(code[number], names), rows.index)
 
 
 def numbered(codes: Sequence[Int[np.ndarray, "n"]]) -> Int[np.ndarray, "n"]:

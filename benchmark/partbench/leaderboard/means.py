@@ -16,10 +16,8 @@ from partbench.leaderboard.units import unit_of
 ROW = ["board", "explainer", "variant", "metric"]
 LEAST_SHARE = 0.5  # of the explainers that must cover a task
 DIFFERENT = "different"  # the network of a row whose cells explain several
-_SAID = {
-    "label": "first", "dataset": "first", "performer": "first", "control": "last", "higher_is_better": "last",
-    "low_bound": "last", "high_bound": "last", "network": "last", "distribution": "first",
-}  # fmt: skip
+_FIRST = [*ROW, "label", "dataset", "performer", "distribution"]
+_LAST = ["control", "higher_is_better", "low_bound", "high_bound", "network"]  # the last that is known
 _TEXTS = [*ROW, "label", "dataset", "performer", "distribution", "control", "coverage", "seeds", "network", "unit"]
 
 
@@ -55,9 +53,10 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = rows.assign(**{name: _column(rows, name).where(rows["scored"]) for name in ("network", "deterministic")})
     if rows.empty:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*ROW, *_SAID, *_COMPUTED, "categories")})
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in (*_FIRST, *_LAST, *_COMPUTED, "categories")})
     row_of = numbered([pd.factorize(rows[name], sort=True)[0] for name in ROW])
-    names = rows[ROW].groupby(row_of).first().join(rows[list(_SAID)].groupby(row_of).agg(_SAID))
+    first = np.unique(row_of, return_index=True)[1]
+    names = rows[_FIRST].iloc[first].reset_index(drop=True).join(rows[_LAST].groupby(row_of).last())
     different = rows["network"].groupby(row_of).nunique() > 1
     table = names.assign(network=names["network"].fillna("").where(~different, DIFFERENT))
     table = table.assign(unit=table["metric"].map(unit_of), **_of_cells(rows, row_of, len(table)))
@@ -86,7 +85,7 @@ def _deterministic(rows: pd.DataFrame) -> pd.Series:
     group = numbered(codes)
     spread = rows["value"].groupby(group).agg(["min", "max", "size"])
     equal = np.isclose(spread["min"], spread["max"], rtol=1e-9, atol=0)
-    label = rows["label"].groupby(group).first()
+    label = rows["label"].to_numpy()[np.unique(group, return_index=True)[1]]
     several = (spread["size"] > 1).groupby(label).any()
     same = pd.Series(equal, spread.index).groupby(label).all()
     declared = rows["deterministic"].groupby(rows["label"]).last().reindex(same.index)
