@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, NamedTuple
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 
 HOOKS = ("forward_hooks", "forward_pre_hooks", "backward_hooks", "backward_pre_hooks", "forward_hooks_always_called")
-PATCHED = ("torch", "torch.nn", "torch.nn.functional", "torch.random", "random", "numpy", "numpy.random", "time")
+# Modules whose functions are compared, and classes whose methods are; of the modules of OWN all is, constants too.
+PATCHED = (
+    "builtins", "hashlib", "json", "math", "os", "random", "time", "numpy", "numpy.fft", "numpy.linalg", "numpy.random",
+    "pandas", "pyarrow", "pyarrow.compute", "pyarrow.parquet", "torch", "torch.autograd", "torch.fft", "torch.linalg",
+    "torch.nn", "torch.nn.functional", "torch.random", "torch.special",
+)  # fmt: skip
+CLASSES = (torch.Tensor, *(value for value in vars(torch.nn).values() if isinstance(value, type)))
+Owner: TypeAlias = "ModuleType | type"
 DESCRIPTORS = (staticmethod, classmethod, property)
-OWN = "partbench."  # whose functions and methods are compared too
+OWN = ("partbench.", "partbench_plugins.")
+LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 
 
 class StateChanged(Exception):
@@ -56,6 +66,38 @@ def _set_global_hooks(values: list[dict[int, Any]]) -> None:
         held = getattr(torch.nn.modules.module, f"_global_{name}", {})
         held.clear()
         held.update(hooks)
+
+
+def _modes() -> tuple[int, int]:
+    """How many modes of torch are entered that change what functions and operations do."""
+    return torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
+
+
+def _leave_modes(before: tuple[int, int]) -> None:
+    while torch._C._len_torch_function_stack() > before[0]:
+        torch._C._pop_torch_function_stack()
+    while torch._C._len_torch_dispatch_stack() > before[1]:
+        torch._C._pop_torch_dispatch_stack(None)
+
+
+def _limits() -> list[tuple[int, int]]:
+    return [resource.getrlimit(limit) for limit in LIMITS]
+
+
+def _set_limits(values: list[tuple[int, int]]) -> None:
+    for limit, value in zip(LIMITS, values, strict=True):
+        with suppress(ValueError, OSError):  # a hard limit that was lowered cannot be raised
+            resource.setrlimit(limit, value)
+
+
+def _umask() -> int:
+    os.umask(mask := os.umask(0))
+    return mask
+
+
+def _observe(values: tuple[Any, Any]) -> None:
+    sys.settrace(values[0])
+    sys.setprofile(values[1])
 
 
 def _directory() -> str:
@@ -121,11 +163,23 @@ SETTINGS: dict[str, StateVariable] = {
     "torch's precision of float32 products": StateVariable(
         torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
     ),
+    "torch's use of oneDNN": StateVariable(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled),
+    "modes of torch": StateVariable(_modes, _leave_modes),
+    "torch's rounding of tiny numbers to 0": StateVariable(
+        lambda: torch.full((1,), 1e-40, dtype=torch.float32, device="cpu").mul(1).item() == 0, torch.set_flush_denormal
+    ),
     "flags of cuDNN": StateVariable(_cudnn, _set_cudnn),
     "hooks of all modules": StateVariable(_global_hooks, _set_global_hooks),
     "numpy's handling of errors": StateVariable(np.geterr, lambda value: np.seterr(**value)),
     "the working directory": StateVariable(_directory, _enter),
     "the standard streams": StateVariable(_streams, _set_streams),
+    "where modules are looked for": StateVariable(
+        lambda: tuple(sys.path), lambda value: sys.path.__setitem__(slice(None), value)
+    ),
+    "limits of the process": StateVariable(_limits, _set_limits),
+    "the modes of new files": StateVariable(_umask, os.umask),
+    "the collection of garbage": StateVariable(gc.isenabled, lambda value: (gc.disable, gc.enable)[value]()),
+    "tracing": StateVariable(lambda: (sys.gettrace(), sys.getprofile()), _observe),
     "the limit of recursion": StateVariable(sys.getrecursionlimit, sys.setrecursionlimit),
     "handlers of signals": StateVariable(_signals, _set_signals),
     "an alarm": StateVariable(_alarm, _no_alarm),
@@ -134,17 +188,17 @@ SETTINGS: dict[str, StateVariable] = {
 
 @dataclass(frozen=True)
 class GlobalState:
-    """The state of the process that plugins share: settings, the environment, and functions that may be patched."""
+    """The state of the process that plugins share: settings, the environment, and what may be patched."""
 
     settings: dict[str, Any]
     environment: dict[str, str]
-    definitions: dict[tuple[int, str], tuple[Any, Any]]
+    definitions: list[tuple[Owner, dict[str, Any]]]
 
     @staticmethod
     def now() -> GlobalState:
         """The state as it is."""
         settings = {name: setting.read() for name, setting in SETTINGS.items()}
-        return GlobalState(settings, dict(os.environ), dict(_definitions()))
+        return GlobalState(settings, dict(os.environ), [(owner, _defined(owner)) for owner in _watched()])
 
     def restore(self) -> list[str]:
         """Put everything back as it was; returns what had changed, in words.
@@ -156,13 +210,7 @@ class GlobalState:
             if SETTINGS[name].read() != value:
                 changed.append(name)
                 SETTINGS[name].write(value)
-        changed += self._restore_environment()
-        for (_, name), (owner, value) in self.definitions.items():
-            now = vars(owner).get(name)
-            if now is not value and not _of_library(owner, now):
-                changed.append(f"{owner.__name__}.{name}")
-                setattr(owner, name, value)
-        return changed
+        return [*changed, *self._restore_environment(), *self._restore_definitions()]
 
     def lasting(self) -> bool:
         """Whether the state differs even after `restore`, so that no other cell may run in this process."""
@@ -175,25 +223,47 @@ class GlobalState:
             os.environ.update(self.environment)
         return changed
 
+    def _restore_definitions(self) -> list[str]:
+        changed = []
+        for owner, known in self.definitions:
+            now = vars(owner)
+            for name, value in known.items():
+                if now.get(name) is not value and not _of_library(owner, now.get(name)):
+                    changed.append(f"{owner.__name__}.{name}")
+                    setattr(owner, name, value)
+            if isinstance(owner, type):  # a method that hides an inherited one
+                for name in [name for name, value in now.items() if name not in known and _is_function(name, value)]:
+                    if not _of_library(owner, now[name]):
+                        changed.append(f"{owner.__name__}.{name}")
+                        delattr(owner, name)
+        return changed
 
-def _of_library(owner: Any, value: Any) -> bool:
+
+def _of_library(owner: Owner, value: Any) -> bool:
     """Whether a library replaced its own function, as torch does when parts of it are imported late."""
-    library = str(getattr(owner, "__name__", "")).partition(".")[0]
-    return library != OWN.rstrip(".") and str(getattr(value, "__module__", "")).partition(".")[0] == library
+    library = (owner.__module__ if isinstance(owner, type) else owner.__name__).partition(".")[0]
+    never = library in sys.stdlib_module_names or f"{library}." in OWN
+    return not never and str(getattr(value, "__module__", "")).partition(".")[0] == library
 
 
-def _definitions() -> Iterator[tuple[tuple[int, str], tuple[Any, Any]]]:
-    """Functions and classes of the modules that are watched, and the methods of the core's classes."""
+def _watched() -> Iterator[Owner]:
+    """Modules of libraries and classes of torch, of which functions are watched, and the modules and classes of OWN."""
+    yield from CLASSES
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and (name in PATCHED or name.startswith(OWN)):
-            yield from _defined(module)
-            if name.startswith(OWN):
-                for cls in [value for value in vars(module).values() if isinstance(value, type)]:
-                    if cls.__module__ == name:
-                        yield from _defined(cls)
+        if isinstance(module, ModuleType) and name.startswith(OWN):
+            yield module
+            classes = [value for value in vars(module).values() if isinstance(value, type)]
+            yield from (cls for cls in classes if cls.__module__ == name)
+        elif isinstance(module, ModuleType) and name in PATCHED:
+            yield module
 
 
-def _defined(owner: Any) -> Iterator[tuple[tuple[int, str], tuple[Any, Any]]]:
-    for name, value in list(vars(owner).items()):
-        if (callable(value) or isinstance(value, DESCRIPTORS)) and not name.startswith("__"):
-            yield (id(owner), name), (owner, value)
+def _defined(owner: Owner) -> dict[str, Any]:
+    """What is watched of a module or class: functions, and of OWN all that is no module."""
+    own = (owner.__module__ if isinstance(owner, type) else f"{owner.__name__}.").startswith(OWN)
+    return {name: value for name, value in list(vars(owner).items()) if _is_function(name, value) or (own and
+            not name.startswith("__") and not isinstance(value, ModuleType))}  # fmt: skip
+
+
+def _is_function(name: str, value: Any) -> bool:
+    return isinstance(value, (FunctionType, *DESCRIPTORS)) or (callable(value) and not name.startswith("__"))

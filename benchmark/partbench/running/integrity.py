@@ -27,6 +27,7 @@ class ModuleState:
     """A snapshot of a module without its children: tensors, their copies, hooks and all other attributes."""
 
     module: nn.Module
+    kind: type[nn.Module]
     tensors: dict[str, Tensor]
     copies: dict[str, Tensor]
     wanted_gradients: dict[str, bool]
@@ -104,7 +105,7 @@ def state_of(module: nn.Module) -> ModuleState:
     """A snapshot of a module."""
     tensors = {n: v for n, v in (*module._parameters.items(), *module._buffers.items()) if v is not None}
     return ModuleState(
-        module, tensors,
+        module, type(module), tensors,
         copies={name: value.detach().clone() for name, value in tensors.items()},
         wanted_gradients={name: value.requires_grad for name, value in tensors.items()},
         hooks={name: dict(getattr(module, name)) for name in HOOKS},
@@ -116,6 +117,9 @@ def state_of(module: nn.Module) -> ModuleState:
 def restore(state: ModuleState) -> list[str]:
     """Restore a module; returns descriptions of what had changed."""
     module, changed = state.module, []
+    if type(module) is not state.kind:
+        changed.append("class")
+        module.__class__ = state.kind
     if any(dict(getattr(module, name)) != hooks for name, hooks in state.hooks.items()):
         changed.append("hooks")
         for name, hooks in state.hooks.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,11 +17,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from partbench import (
     Batch,
@@ -36,6 +39,8 @@ from partbench import (
     hookimpl,
     training_identity,
 )
+from partbench.functional import masking
+from partbench.metrics.accuracy import Accuracy
 
 print("printed at import")
 SIDE = 12
@@ -222,6 +227,20 @@ def leave_a_process(task: TrainingTask) -> None:
     subprocess.Popen(["sleep", "300"], env={"PARTBENCH_LEFT": str(os.getppid())})
 
 
+class Twice(nn.Conv2d):
+    """A convolution whose outputs are twice as large."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+class Passing(TorchFunctionMode):
+    """Sees all calls of torch's functions."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return function(*args, **(kwargs or {}))
+
+
 HARM: dict[str, Callable[[TrainingTask], object]] = {
     "exits": lambda task: sys.exit("enough"),
     "exits_at_once": lambda task: os._exit(3),
@@ -250,6 +269,16 @@ HARM: dict[str, Callable[[TrainingTask], object]] = {
     "no_folder": leave_the_folder,
     "patch": lambda task: setattr(torch.nn.functional, "relu", lambda *_: None),
     "patch_core": lambda task: setattr(Explanation, "accepted", lambda self, *_: self),
+    "patch_method": lambda task: setattr(torch.Tensor, "mean", torch.Tensor.sum),
+    "patch_class": lambda task: setattr(nn.ReLU, "forward", lambda self, x: x),
+    "patch_builtin": lambda task: setattr(builtins, "max", min),
+    "patch_constant": lambda task: setattr(masking, "RADIUS", 30),
+    "direction": lambda task: setattr(Accuracy, "higher_is_better", False),
+    "another_class": lambda task: setattr(task.performer.stages["conv1"][0], "__class__", Twice),
+    "function_mode": lambda task: Passing().__enter__(),
+    "one_dnn": lambda task: torch.backends.mkldnn.set_flags(False),
+    "few_files": lambda task: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)),
+    "profile": lambda task: sys.setprofile(lambda *_: None),
     "closes_streams": lambda task: (sys.stdout.close(), sys.stderr.close()),
     "closes_everything": lambda task: os.closerange(0, 500),
     "writes_events": write_events,

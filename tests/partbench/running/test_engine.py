@@ -59,6 +59,16 @@ FAILURES = {
     "no_folder": "StateChanged: the cell changed the working directory",
     "patch": "StateChanged: the cell changed torch.nn.functional.relu",
     "patch_core": "StateChanged: the cell changed Explanation.accepted",
+    "patch_method": "StateChanged: the cell changed Tensor.mean",
+    "patch_class": "StateChanged: the cell changed ReLU.forward",
+    "patch_builtin": "StateChanged: the cell changed builtins.max",
+    "patch_constant": "StateChanged: the cell changed partbench.functional.masking.RADIUS",
+    "direction": "StateChanged: the cell changed Accuracy.higher_is_better",
+    "another_class": "PerformerChanged: the explainer changed the performer: conv1.0 (class)",
+    "function_mode": "StateChanged: the cell changed modes of torch",
+    "one_dnn": "StateChanged: the cell changed torch's use of oneDNN",
+    "few_files": "StateChanged: the cell changed limits of the process",
+    "profile": "StateChanged: the cell changed tracing",
     "closes_streams": "StateChanged: the cell changed the standard streams",
     "closes_everything": "its process ended with exit code",
     "writes_events": "the worker sent what is no event",
@@ -126,7 +136,7 @@ def test_a_picture_that_fails_is_a_note_and_the_cell_stands(crew: Crew, setting:
 
 
 def test_a_cell_after_harm_is_as_if_there_had_been_none(crew: Crew, setting: Setting) -> None:
-    for how in ("weights", "performer_hook", "float64", "patch_core", "global_hook"):
+    for how in ("weights", "performer_hook", "float64", "patch_core", "patch_class", "another_class", "global_hook"):
         assert outcome(crew, hostile(how, setting, seed=1)).failed
     after = read_cell(Path(str(outcome(crew, hostile("", setting, seed=1)).path)))
     alone = partbench.run([PLUGIN], TASK, 1)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
+import gc
+import hashlib
 import io
 import os
+import resource
 import signal
 import sys
 import threading
@@ -15,9 +19,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from partbench.functional import masking
 from partbench.metrics.accuracy import Accuracy
 from partbench.running.global_state import GlobalState
+from partbench_plugins import lasso
+
+HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+class Mode(TorchFunctionMode):
+    """Sees all calls of torch's functions while it is entered."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return function(*args, **(kwargs or {}))
+
 
 CHANGES: dict[str, Callable[[], Any]] = {
     "torch's default dtype": lambda: torch.set_default_dtype(torch.float64),
@@ -32,6 +50,14 @@ CHANGES: dict[str, Callable[[], Any]] = {
     "hooks of all modules": lambda: torch.nn.modules.module.register_module_forward_pre_hook(lambda *_: None),
     "numpy's handling of errors": lambda: np.seterr(divide="raise"),
     "the standard streams": lambda: setattr(sys, "stdout", io.StringIO()),
+    "torch's use of oneDNN": lambda: torch._C._set_mkldnn_enabled(not torch._C._get_mkldnn_enabled()),
+    "torch's rounding of tiny numbers to 0": lambda: torch.set_flush_denormal(True),
+    "modes of torch": lambda: Mode().__enter__(),
+    "where modules are looked for": lambda: sys.path.clear(),
+    "limits of the process": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, HARD)),
+    "the modes of new files": lambda: os.umask(0o777),
+    "the collection of garbage": gc.disable,
+    "tracing": lambda: sys.setprofile(lambda *_: None),
     "the limit of recursion": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 100),
     "handlers of signals": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
     "an alarm": lambda: signal.alarm(30),
@@ -39,6 +65,15 @@ CHANGES: dict[str, Callable[[], Any]] = {
     "torch.nn.functional.relu": lambda: setattr(torch.nn.functional, "relu", lambda *_: None),
     "numpy.random.rand": lambda: setattr(np.random, "rand", lambda *_: 0.5),
     "Accuracy.compute": lambda: setattr(Accuracy, "compute", lambda self: {}),
+    "Accuracy.higher_is_better": lambda: setattr(Accuracy, "higher_is_better", False),
+    "partbench.functional.masking.RADIUS": lambda: setattr(masking, "RADIUS", 30),
+    "partbench_plugins.lasso.Lasso": lambda: setattr(lasso, "Lasso", None),
+    "Tensor.mean": lambda: setattr(torch.Tensor, "mean", lambda self: self),
+    "ReLU.forward": lambda: setattr(torch.nn.ReLU, "forward", lambda self, x: x),
+    "Conv2d.__call__": lambda: setattr(torch.nn.Conv2d, "__call__", lambda self, x: x),
+    "torch.linalg.norm": lambda: setattr(torch.linalg, "norm", lambda x: x),
+    "hashlib.sha256": lambda: setattr(hashlib, "sha256", hashlib.md5),
+    "builtins.max": lambda: setattr(builtins, "max", lambda *_: 0),
 }
 
 
@@ -103,6 +138,20 @@ def test_new_variables_of_the_environment_are_removed_without_a_word() -> None:
         os.environ["SET_BY_A_LIBRARY"] = "1"
         assert before.restore() == []
         assert "SET_BY_A_LIBRARY" not in os.environ
+
+
+class Dispatch(TorchDispatchMode):
+    """Sees all operations of torch while it is entered."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_mode_of_operations_is_left() -> None:
+    with kept() as before:
+        Dispatch().__enter__()
+        assert before.restore() == ["modes of torch"]
+        assert before.restore() == []
 
 
 def test_what_a_library_replaces_of_its_own_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,17 @@ def forward(performer: Performer) -> None:
     conv(performer).forward = torch.zeros_like
 
 
+class Twice(nn.Conv2d):
+    """A convolution whose outputs are twice as large."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def another_class(performer: Performer) -> None:
+    conv(performer).__class__ = Twice
+
+
 def setting(performer: Performer) -> None:
     conv(performer).stride = (2, 2)
 
@@ -173,6 +184,7 @@ CHANGES: list[tuple[Callable[[Performer], None], str]] = [
     (submodule, r"conv1 \(modules\)"),
     (appended, r"logits \(modules\)"),
     (forward, r"conv1\.0 \(attributes\)"),
+    (another_class, r"conv1\.0 \(class\)"),
     (setting, r"conv1\.0 \(attributes\)"),
     (stage, "stages"),
     (another_stage, "stages"),
