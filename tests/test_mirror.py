@@ -15,7 +15,7 @@ CROSS_CUTTING = {
     "partbench/test_cheats.py", "partbench/test_contract.py", "partbench/test_coordinates.py",
     "partbench/test_imports.py", "partbench/test_leaks.py", "partbench/metrics/test_every_metric.py",
     "partbench/metrics/test_streaming.py",
-    "partbench_plugins/test_explainers.py",
+    "partbench/running/test_cuda.py", "partbench_plugins/test_explainers.py",
 }  # fmt: skip
 
 
