@@ -2,7 +2,8 @@
 
     python scripts/reproduction.py
 
-Everything is read from results/. Intervals are those of `functional.statistics.compare`, over images and seeds.
+Everything is read from results/; what the ledger says of SRAE is read from leaderboards/claims.csv, which `bench
+leaderboard` makes of them. Intervals are those of `functional.statistics.compare`, over images and seeds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import srae_tables
 
 from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means, share_of_gain
 from partbench.functional.statistics.ratios import times
@@ -34,6 +36,7 @@ COMPARED = (  # over images
 BOARDS = ("fauna/*", "fauna/*:others", "fauna/multi", "animal_part/*", "animal_part/*:others", "animal_part/multi")
 ATTRIBUTES = "fauna/attribute-*"
 DATASETS = ("fauna", "animal_part")
+LEDGER = REPOSITORY / "leaderboards" / "claims.csv"
 ORDINARY = "top_conv (network=ordinary)"
 
 
@@ -64,11 +67,15 @@ ABLATIONS = tuple(
 
 
 class Results:
-    """The results of a folder: the aggregates that BOARDS are made of as `rows`, the evidence of images as `stacks`."""
+    """The results of a folder: the aggregates of all boards of the page as `rows`, the evidence of images as `stacks`.
 
-    def __init__(self, folder: Path) -> None:
-        rows = current(load_results(folder, datasets=DATASETS))
-        scored = rows[rows["scored"] & rows["board"].isin((*BOARDS, ATTRIBUTES))]
+    `ledger` is the table of claims that `bench leaderboard` made of the same results.
+    """
+
+    def __init__(self, folder: Path, ledger: Path = LEDGER) -> None:
+        self.ledger = pd.read_csv(ledger)
+        rows = current(load_results(folder, datasets=(*DATASETS, *srae_tables.DATASETS)))
+        scored = rows[rows["scored"] & rows["board"].isin((*BOARDS, ATTRIBUTES, *srae_tables.BOARDS))]
         self.rows = scored[["board", "label", "metric", "task", "seed", "value"]]
         self._cells = dict(iter(self.rows.groupby(["board", "label", "metric"], observed=True)))
         compared = scored[scored["metric"].isin(COMPARED)]
@@ -149,6 +156,15 @@ def additive(results: Results) -> Iterator[tuple[str, str]]:
             pair = Pair(f"additive{suffix}", f"additive_no_prior{suffix}")
             if rows := _rows(_additive, results, board, pair, ENTROPY):
                 yield f"{board}: {pair.explainer} against {pair.other}", grid(ADDITIVE_COLUMNS, rows)
+
+
+def srae(results: Results) -> Iterator[tuple[str, str]]:
+    """Tables 1 and 3 of the paper beside the boards that have its setting."""
+
+    def mean(board: str, label: str, metric: str) -> float:
+        return results.mean(board, label, metric, tuple(results.cells(board, label, metric)["task"].unique()))
+
+    yield from srae_tables.section(results.ledger, mean)
 
 
 FILTER_COLUMNS = [
@@ -308,6 +324,7 @@ SECTIONS: Sequence[tuple[str, str, Table]] = (
     ("Which options carry the effect", OF_OPTIONS, options),
     ("Explainer auto-encoder", OF_AUTOENCODERS, autoencoders),
     ("Additive explainer", "The paper: entropy higher and contribution error lower with the prior.", additive),
+    ("Sparse reconstruction auto-encoder", srae_tables.TEXT, srae),
 )
 
 if __name__ == "__main__":
