@@ -53,6 +53,7 @@ MASKED = "interp_cnn (gradient=exact,mask=true,mask_after_pool=true,rho=1.0)"
 AFTER_POOL = "top_conv (after_pool=true,network=ordinary)"
 FILTERS = (DEFAULTS, Pair(MASKED, AFTER_POOL), Pair(MASKED, AFTER_POOL, "@unmasked"))
 PRIOR = Pair("additive", "additive_no_prior")
+ERRORS = "reconstruction", "held_out"  # of images trained on, and of training images held out
 EQUAL = 0.1  # relative difference up to which two deviations from a logit count as equal
 
 
@@ -161,8 +162,8 @@ FILTER_COLUMNS = [
 ]  # fmt: skip
 OPTION_COLUMNS = ["explainer", *FILTER_COLUMNS[1:], "filter / task gradient", "dead filters"]
 AUTOENCODER_COLUMNS = [
-    "category", "p", "fc1 error", "fc2 error", "error less performer's, points", "ratio of D", "following, share",
-    "seeds",
+    "category", "p", "fc1 error", "fc2 error", "fc1, held out", "fc2, held out", "error less performer's, points",
+    "ratio of D", "following, share", "seeds",
 ]  # fmt: skip
 ADDITIVE_COLUMNS = [
     "category", "entropy", "less no prior", "contribution error", "less no prior", "relative deviation", "of no prior",
@@ -216,7 +217,7 @@ def _option(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]
 def _autoencoder(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
     means = [
         results.mean(board, pair.explainer, name, tasks)
-        for name in ("interpretable_share", "reconstruction_error@fc1", "reconstruction_error@fc2")
+        for name in ("interpretable_share", *(f"{of}_error@{fc}" for of in ERRORS for fc in ("fc1", "fc2")))
     ]
     wrong = results.mean(board, pair.explainer, "classification_error@difference", tasks)
     return [
@@ -329,7 +330,8 @@ alike; the defaults come first. The ordinary network is what rho 0 gives without
 loss out: what remains is the mask alone. The last columns say whether the filter loss acts (its gradient, as a multiple
 of the task's) and which share of the filters no training image activates."""
 OF_AUTOENCODERS = """p is the weight of the interpretable track in the sum of both tracks, `interpretable_share`. The
-errors of fc1 and fc2 are shares of the variance of the performer's features, on the images trained on."""
+errors of fc1 and fc2 are shares of the variance of the performer's features: on the images trained on, and on the tenth
+of the training images that is held out to tell when training has settled."""
 OF_ADDITIVE = f"""The paper: entropy higher and contribution error lower with the prior. The bias is learned, or held at
 0. Only sums that deviate alike from the logit are comparable: the last row has the mean of the tasks on which the two
 deviations differ by at most {EQUAL:g} of the smaller, where these are not all."""
