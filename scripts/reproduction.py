@@ -334,7 +334,8 @@ errors of fc1 and fc2 are shares of the variance of the performer's features: on
 of the training images that is held out to tell when training has settled."""
 OF_ADDITIVE = f"""The paper: entropy higher and contribution error lower with the prior. The bias is learned, or held at
 0. Only sums that deviate alike from the logit are comparable: the last row has the mean of the tasks on which the two
-deviations differ by at most {EQUAL:g} of the smaller, where these are not all."""
+deviations differ by at most {EQUAL:g} times the smaller, where these are not all; it is empty where there are none."""
+
 Table = Callable[[Results], Iterator[tuple[str, str]]]
 SECTIONS: Sequence[tuple[str, str, Table]] = (
     ("Interpretable CNNs", OF_FILTERS, interpretable_cnns),

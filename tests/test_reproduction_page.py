@@ -54,3 +54,16 @@ def test_a_claim_that_holds_as_published_is_not_among_those_that_do_not_reproduc
     told = dict(script.not_reproduced(claim.assign(verdict="does not"), script.BOARDS))
     own = set(claim["paper"]) - {"srae"}  # whose boards are others
     assert set(told) == {stated().papers[paper].title for paper in own}
+
+
+def test_sums_that_deviate_alike_from_the_logit_are_counted_where_they_are_not_all() -> None:
+    sections = [section for section in PAGE.split("\n### ") if ": additive" in section]
+    assert len(sections) > 3
+    for section in sections:
+        lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+        rows = [[cell.strip() for cell in line] for line in lines]
+        mine, theirs = rows[0].index("relative deviation"), rows[0].index("of no prior")
+        pairs = [(float(row[mine]), float(row[theirs])) for row in rows[1:] if not row[0].startswith("**")]
+        equal = sum(abs(a - b) <= 0.1 * min(a, b) for a, b in pairs)
+        told = [row[0] for row in rows if "equal deviation" in row[0]]
+        assert told == ([] if equal == len(pairs) else [f"**mean of {equal} of equal deviation**"])
