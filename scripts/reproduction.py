@@ -54,6 +54,7 @@ AFTER_POOL = "top_conv (after_pool=true,network=ordinary)"
 FILTERS = (DEFAULTS, Pair(MASKED, AFTER_POOL), Pair(MASKED, AFTER_POOL, "@unmasked"))
 PRIOR = Pair("additive", "additive_no_prior")
 ERRORS = "reconstruction", "held_out"  # of images trained on, and of training images held out
+TRAINED = "training_balanced_accuracy"  # its remark says whether a network is at chance
 EQUAL = 0.1  # relative difference up to which two deviations from a logit count as equal
 
 
@@ -66,6 +67,8 @@ class Results:
         self.rows = scored[["board", "label", "metric", "task", "seed", "value"]]
         varied = scored[(scored["explainer"] == DEFAULTS.explainer) & (scored["variant"] != "")]
         self.varied = varied[["board", "label", "compared_with"]].drop_duplicates()
+        poor = scored[(scored["metric"] == TRAINED) & scored["reason"].fillna("").str.contains("at chance")]
+        self.at_chance = frozenset(zip(poor["label"], poor["task"], strict=True))
         self._cells = dict(iter(self.rows.groupby(["board", "label", "metric"], observed=True)))
         compared = scored[scored["metric"].isin(COMPARED)]
         evidence = load_evidence(folder, DATASETS, OF_BOARDS)
@@ -190,6 +193,7 @@ def _filters(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str
     def of(label: str, metric: str) -> float:
         return results.mean(board, label, metric, tasks)
 
+    poor = any((pair.explainer, task) in results.at_chance for task in tasks)
     masked = [ABSENT] * 5  # P and O1 have no reading of maps before the mask
     if not pair.reading:
         masked = [
@@ -200,8 +204,8 @@ def _filters(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str
     return [
         _category(tasks), number(of(pair.other, INSTABILITY)), number(of(pair.explainer, INSTABILITY + pair.reading)),
         _ratio(results, board, pair, tasks), _share(results, board, pair, tasks), *masked,
-        number(of(pair.explainer, BALANCED)), _difference(results, board, pair, BALANCED, tasks),
-        _seeds(results, board, pair, tasks),
+        number(of(pair.explainer, BALANCED)) + (" (at chance)" if poor else ""),
+        _difference(results, board, pair, BALANCED, tasks), _seeds(results, board, pair, tasks),
     ]  # fmt: skip
 
 
@@ -324,7 +328,7 @@ receptive field. The share of the gain is the part of the fall of D that comes f
 the rest comes from positions that move less. A share near 0 says that filters settled on a place of the image. O1 grows
 with the likeness of the filters' maps: it is 0 for filters that mark different places, and largest for copies of one
 filter. What is published are means over the networks of the paper, with their range; no paper prints the share or O1.
-The paper's accuracy is not balanced."""
+The paper's accuracy is not balanced. Numbers of a network at chance say nothing of the method."""
 OF_OPTIONS = """All options of `interp_cnn` with results, each against the ordinary network that is trained and read
 alike; the defaults come first. The ordinary network is what rho 0 gives without mask. `loss=false` leaves the filter
 loss out: what remains is the mask alone. The last columns say whether the filter loss acts (its gradient, as a multiple
