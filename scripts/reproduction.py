@@ -19,7 +19,7 @@ from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, r
 from partbench.functional.statistics.ratios import times
 from partbench.leaderboard.aligned import aligned
 from partbench.leaderboard.current import current
-from partbench.leaderboard.markdown import ABSENT, escape, grid, number
+from partbench.leaderboard.markdown import ABSENT, amount, escape, grid, number
 from partbench.results.store import OF_BOARDS, load_evidence, load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -212,7 +212,7 @@ def _filters(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str
 def _option(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
     """A row of `_filters` for a set of options, and whether filters live and the filter loss acts."""
     gradient, dead = (
-        number(results.mean(board, pair.explainer, name, tasks))
+        amount(results.mean(board, pair.explainer, name, tasks))
         for name in ("gradient_ratio@added", "dead_filters_share")
     )
     return [escape(pair.explainer), *_filters(results, board, pair, tasks)[1:], gradient, dead]
