@@ -137,7 +137,7 @@ def _variants() -> Iterator[Part]:
     for text in ("rho=1", "rho=0.1", "gradient=exact", "gradient=paper", "gradient=paper rho=1",
                  "gradient=paper marginal=largest", "batch_norm=false", "loss_layers=both", "mask=true",
                  "loss=false mask=true", "dropout=0.5", "profile=paper", "profile=released",
-                 " ".join(MASKED)):  # fmt: skip
+                 "trunk=trained", " ".join(MASKED)):  # fmt: skip
         yield replace(one, options=tuple(text.split()))
     for options in (("after_pool=true",), ("profile=paper",), ("profile=released", "after_pool=true")):
         yield replace(one, explainers=("top_conv",), options=(*ORDINARY, *options))
