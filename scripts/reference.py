@@ -136,9 +136,11 @@ def _variants() -> Iterator[Part]:
         yield replace(one, explainers=("top_conv",), tasks=(others,), options=ORDINARY)
     for text in ("rho=1", "rho=0.1", "gradient=exact", "gradient=paper", "gradient=paper rho=1",
                  "gradient=paper marginal=largest", "batch_norm=false", "loss_layers=both", "mask=true",
-                 "loss=false mask=true", "dropout=0.5", " ".join(MASKED)):  # fmt: skip
+                 "loss=false mask=true", "dropout=0.5", "profile=paper", "profile=released",
+                 "trunk=trained", " ".join(MASKED)):  # fmt: skip
         yield replace(one, options=tuple(text.split()))
-    yield replace(one, explainers=("top_conv",), options=(*ORDINARY, "after_pool=true"))
+    for options in (("after_pool=true",), ("profile=paper",), ("profile=released", "after_pool=true")):
+        yield replace(one, explainers=("top_conv",), options=(*ORDINARY, *options))
     yield Part(("top_conv",), ("fauna/*", "animal_part/*"), (0,), ("layer=target",), variant=True)
     for tasks in (("fauna/*", "animal_part/*"), ("fauna/multi", "animal_part/multi")):
         yield Part(("autoencoder_cls",), tasks, (0,), variant=True)

@@ -31,11 +31,9 @@ These settings were tried while defaults were chosen. Nothing is concluded from 
 * Interpretable CNNs without mask on photographs: the exact gradient, weaker and stronger filter losses. Stronger losses
   lower D further and cost accuracy; the exact gradient does less of both.
 * The mask after the pool with the exact gradient: rho .3, 3 and 10. Read before the mask, all gain less than rho 1.
-* The gradient that the paper prints, with p(x) of the image where a filter has the largest (`marginal=largest`): it
-  lowers the peaks that it should raise, which a test shows of random maps. With p(x) of each image itself it works.
 * Auto-encoders of all categories of the photographs: longer training, a lower rate, no filter loss, a start from the
   performer's own layers. None rebuilds the features of images held out. There are few photographs of some categories.
-* Networks whose trunk is trained with the rest, on a GPU: not run. Results here are of frozen trunks."""
+* Networks of photographs whose trunk is trained with the rest, which needs a GPU: not run."""
 
 
 def ledger_lines() -> pd.DataFrame:
