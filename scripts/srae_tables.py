@@ -22,20 +22,20 @@ METRICS = {
     "faithfulness_regression": "F_reg", "faithfulness_classification": "F_cls", "orthogonality_frobenius": "O1",
     "orthogonality_logdet": "O2", "locality": "locality",
 }  # fmt: skip
-TEXT = f"""F_reg is the distance to the logit, F_cls the share of images whose predicted class is kept, O1 and O2 are
+TITLED = (
+    "Sparse reconstruction auto-encoder",
+    f"""F_reg is the distance to the logit, F_cls the share of images whose predicted class is kept, O1 and O2 are
 orthogonality, locality is an entropy over parts; of F_cls higher is better, of the others lower. From the paper,
 faithfulness is of test images and the rest of positive images. `cub` is here some photographs of a few of its species,
 explained in `lite0_head`. The rendered worlds have the settings of the two tables: species that differ in
-parts, and rooms that objects tell. Verdicts are those of the ledger of claims ([claims](claims.md)) on what the tables
+parts, and rooms that objects tell. Verdicts are those of [the ledger](../leaderboards/claims.md) on what the tables
 say of a pair; of the orthogonality of CAE they are on Table 1, which Table 3 contradicts. {UNFIT}: the card of the
-metric says *do not use here*."""
+metric says *do not use here*.""",
+)
 
 
 def directions(ledger: pd.DataFrame) -> str:
-    """SRAE against each other explainer: ratios or differences as printed and as measured, with the verdicts.
-
-    `ledger` is the table of leaderboards/claims.csv.
-    """
+    """SRAE against each other explainer: ratios or differences as printed and as measured, with the verdicts."""
     wanted = (ledger["paper"] == SRAE) & (ledger["role"] == CLAIM) & ledger["board"].isin(BOARDS)
     lines = ledger[wanted & ledger["metric"].isin(METRICS) & ledger["other"].notna()]
     rows = []
