@@ -121,7 +121,7 @@ def _one_logit(tasks: str) -> Iterator[Part]:
 def _variants() -> Iterator[Part]:
     """Variants that the published claims need, in order of importance: the last are dropped first."""
     one = Part(("interp_cnn",), ("fauna/bird",), (0,), variant=True)
-    yield Part(ADDITIVE, ("fauna/*",), (0,), ("bias=zero",), variant=True)
+    yield Part(ADDITIVE, ("fauna/*", "fauna/attribute-*"), (0,), ("bias=zero",), variant=True)
     yield Part(("srae",), ("animal_part/multi:*", "fauna_species/multi:*"), THREE, ("profile=released",), variant=True)
     weaker = ("beta=0.3", "eta=0.1")  # the paper tunes both weights of eq. 5
     tried = ("cub/multi:*", "fauna_species/multi:*", "animal_part/multi:*", f"fauna/multi:*@{TRAINED.name}")
@@ -134,10 +134,13 @@ def _variants() -> Iterator[Part]:
     for others in ("fauna/*:others", "animal_part/*:others"):
         yield replace(one, tasks=(others,))
         yield replace(one, explainers=("top_conv",), tasks=(others,), options=ORDINARY)
-    for text in ("rho=1", "rho=0.1", "gradient=exact", "gradient=paper", "batch_norm=false", "loss_layers=both",
-                 "mask=true", "loss=false mask=true", "dropout=0.5", " ".join(MASKED)):  # fmt: skip
+    for text in ("rho=1", "rho=0.1", "gradient=exact", "gradient=paper", "gradient=paper rho=1",
+                 "gradient=paper marginal=largest", "batch_norm=false", "loss_layers=both", "mask=true",
+                 "loss=false mask=true", "dropout=0.5", "profile=paper", "profile=released",
+                 "trunk=trained", " ".join(MASKED)):  # fmt: skip
         yield replace(one, options=tuple(text.split()))
-    yield replace(one, explainers=("top_conv",), options=(*ORDINARY, "after_pool=true"))
+    for options in (("after_pool=true",), ("profile=paper",), ("profile=released", "after_pool=true")):
+        yield replace(one, explainers=("top_conv",), options=(*ORDINARY, *options))
     yield Part(("top_conv",), ("fauna/*", "animal_part/*"), (0,), ("layer=target",), variant=True)
     for tasks in (("fauna/*", "animal_part/*"), ("fauna/multi", "animal_part/multi")):
         yield Part(("autoencoder_cls",), tasks, (0,), variant=True)

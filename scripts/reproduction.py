@@ -2,7 +2,8 @@
 
     python scripts/reproduction.py
 
-Everything is read from results/. Intervals are those of `functional.statistics.compare`, over images and seeds.
+Everything is read from results/, what the ledger says from leaderboards/claims.csv, which `bench leaderboard` makes
+of them. Intervals are those of `functional.statistics.compare`, over images and seeds.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import srae_tables
+from reproduction_claims import NOT_REPRODUCED, TRIED, ledger_lines, not_reproduced, published_line
 
 from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means, share_of_gain
 from partbench.functional.statistics.ratios import times
 from partbench.leaderboard.aligned import aligned
-from partbench.leaderboard.boards import dataset_of
 from partbench.leaderboard.current import current
-from partbench.leaderboard.markdown import ABSENT, escape, grid, number
-from partbench.leaderboard.published import published_ratio
+from partbench.leaderboard.markdown import ABSENT, amount, escape, grid, number
 from partbench.results.store import OF_BOARDS, load_evidence, load_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -29,7 +30,8 @@ ORTHOGONALITY = "orthogonality_frobenius"
 ENTROPY = "contribution_entropy"
 NATS, ERROR = f"{ENTROPY}@nats", "contribution_error"
 COMPARED = (  # over images
-    INSTABILITY, FOLLOWING, f"{INSTABILITY}@unmasked", f"{FOLLOWING}@unmasked", BALANCED, NATS, ERROR,
+    INSTABILITY, FOLLOWING, f"{INSTABILITY}@unmasked", f"{FOLLOWING}@unmasked", INTERPRETABILITY, BALANCED, NATS,
+    ERROR,
 )  # fmt: skip
 BOARDS = ("fauna/*", "fauna/*:others", "fauna/multi", "animal_part/*", "animal_part/*:others", "animal_part/multi")
 ATTRIBUTES = "fauna/attribute-*"
@@ -47,43 +49,46 @@ class Pair:
 
 
 Tasks = tuple[str, ...]
-MASKED = "interp_cnn (gradient=exact,mask=true,mask_after_pool=true{})"
+DEFAULTS = Pair("interp_cnn", ORDINARY)
+MASKED = "interp_cnn (gradient=exact,mask=true,mask_after_pool=true,rho=1.0)"
 AFTER_POOL = "top_conv (after_pool=true,network=ordinary)"
-FILTERS = (
-    Pair("interp_cnn", ORDINARY),
-    *(Pair(MASKED.format(rho), AFTER_POOL, reading) for rho in (",rho=1.0", "") for reading in ("", "@unmasked")),
-)
-ABLATIONS = tuple(
-    Pair(f"interp_cnn ({options})", ORDINARY)
-    for options in (
-        "rho=0.1", "rho=1.0", "gradient=exact", "gradient=paper", "gradient=paper,marginal=largest",
-        "gradient=paper,rho=1.0", "batch_norm=false", "loss_layers=both", "mask=true", "loss=false,mask=true",
-        "trunk=trained",
-    )
-)  # fmt: skip
+FILTERS = (DEFAULTS, Pair(MASKED, AFTER_POOL), Pair(MASKED, AFTER_POOL, "@unmasked"))
+PRIOR = Pair("additive", "additive_no_prior")
+ERRORS = "reconstruction", "held_out"  # of images trained on, and of training images held out
+TRAINED = "training_balanced_accuracy"  # its remark says whether a network is at chance
+EQUAL = 0.1  # relative difference up to which two deviations from a logit count as equal
 
 
 class Results:
-    """The results of a folder: the aggregates that BOARDS are made of as `rows`, the evidence of images as `stacks`."""
+    """The results of a folder: aggregates of all boards of the page as `rows`, the evidence of images as `stacks`."""
 
     def __init__(self, folder: Path) -> None:
-        rows = current(load_results(folder, datasets=DATASETS))
-        scored = rows[rows["scored"] & rows["board"].isin((*BOARDS, ATTRIBUTES))]
+        rows = current(load_results(folder, datasets=(*DATASETS, *srae_tables.DATASETS)))
+        scored = rows[rows["scored"] & rows["board"].isin((*BOARDS, ATTRIBUTES, *srae_tables.BOARDS))]
         self.rows = scored[["board", "label", "metric", "task", "seed", "value"]]
+        varied = scored[(scored["explainer"] == DEFAULTS.explainer) & (scored["variant"] != "")]
+        self.varied = varied[["board", "label", "compared_with"]].drop_duplicates()
+        poor = scored[(scored["metric"] == TRAINED) & scored["reason"].fillna("").str.contains("at chance")]
+        self.at_chance = frozenset(zip(poor["label"], poor["task"], strict=True))
         self._cells = dict(iter(self.rows.groupby(["board", "label", "metric"], observed=True)))
         compared = scored[scored["metric"].isin(COMPARED)]
         evidence = load_evidence(folder, DATASETS, OF_BOARDS)
         self.stacks = {(one.board, one.metric): one for one in aligned(compared, evidence)}
         self._evidence: dict[tuple[str, str, str], Mapping[str, Evidence]] = {}
 
+    def options(self, board: str) -> list[Pair]:
+        """Interpretable CNNs with options of their own on a board, each beside the ordinary network trained alike."""
+        rows = self.varied[self.varied["board"] == board]
+        return [Pair(label, other) for _, label, other in rows.sort_values("label").itertuples(index=False, name=None)]
+
     def cells(self, board: str, label: str, metric: str) -> pd.DataFrame:
         """The scored aggregate rows of an explainer on a board."""
         return self._cells.get((board, label, metric), self.rows[:0])
 
-    def mean(self, board: str, label: str, metric: str, tasks: Tasks) -> float:
-        """The mean over seeds, then over these tasks; NaN where there are no rows."""
+    def mean(self, board: str, label: str, metric: str, tasks: Tasks = ()) -> float:
+        """The mean over seeds, then over these tasks, or all of the board; NaN where there are no rows."""
         rows = self.cells(board, label, metric)
-        rows = rows[rows["task"].isin(tasks)]
+        rows = rows[rows["task"].isin(tasks)] if tasks else rows
         return float(rows.groupby("task")["value"].mean().mean()) if len(rows) else float("nan")
 
     def evidence(self, board: str, label: str, metric: str) -> Mapping[str, Evidence]:
@@ -97,18 +102,21 @@ class Results:
 
 def main() -> None:
     """Write the page."""
-    results = Results(REPOSITORY / "results")
-    (REPOSITORY / "docs" / "reproduction.md").write_text(page(results))
+    made = page(Results(REPOSITORY / "results"), ledger_lines())
+    (REPOSITORY / "docs" / "reproduction.md").write_text(made)
 
 
-def page(results: Results) -> str:
-    """The page as Markdown."""
+def page(results: Results, lines: pd.DataFrame) -> str:
+    """The page as Markdown, from results and the lines of the ledger of claims."""
+    found = [(title, text, table(results)) for title, text, table in SECTIONS]
     parts = [INTRODUCTION]
-    for title, text, table in SECTIONS:
-        tables = [f"### {escape(name)}\n\n{found}" for name, found in table(results)]
-        if tables:
-            parts += [f"## {title}\n\n{text}", *tables]
-    return "\n\n".join(parts) + "\n"
+    found.append((*srae_tables.TITLED, srae_tables.section(lines, results.mean)))
+    found.append((*NOT_REPRODUCED, not_reproduced(lines, (*BOARDS, ATTRIBUTES))))
+    for title, text, tables in found:
+        told = [f"### {escape(name)}\n\n{table}" for name, table in tables]
+        if told:
+            parts += [f"## {title}\n\n{text}", *told]
+    return "\n\n".join((*parts, TRIED)) + "\n"
 
 
 def interpretable_cnns(results: Results) -> Iterator[tuple[str, str]]:
@@ -117,19 +125,20 @@ def interpretable_cnns(results: Results) -> Iterator[tuple[str, str]]:
         for pair in FILTERS:
             if rows := _rows(_filters, results, board, pair):
                 reading = " (maps read before the mask)" if pair.reading else ""
-                table = _ratios_printed("interp_cnn", board) + grid(FILTER_COLUMNS, rows)
+                table = published_line(DEFAULTS.explainer, DEFAULTS.other, board) + grid(FILTER_COLUMNS, rows)
                 yield f"{board}: {pair.explainer}{reading} against {pair.other}", table
 
 
 def options(results: Results) -> Iterator[tuple[str, str]]:
-    """By task: one row for every set of options that was tried on it."""
+    """By board and tasks: one row for every set of options that was tried on them, the defaults first."""
     for board in BOARDS:
-        tried = {pair: _tasks(results, board, pair) for pair in (FILTERS[0], *ABLATIONS)}
-        for task in tried[FILTERS[0]]:
-            pairs = [pair for pair, tasks in tried.items() if task in tasks]
-            if len(pairs) > 1:
-                rows = [[escape(pair.explainer), *_filters(results, board, pair, (task,))[1:]] for pair in pairs]
-                yield task, grid(["explainer", *FILTER_COLUMNS[1:]], rows)
+        tried: dict[Tasks, list[Pair]] = {}
+        for pair in results.options(board):
+            if tasks := tuple(_tasks(results, board, pair)):
+                tried.setdefault(tasks, []).append(pair)
+        for tasks, pairs in tried.items():
+            rows = [_option(results, board, pair, tasks) for pair in (DEFAULTS, *pairs)]
+            yield tasks[0] if len(tasks) == 1 else board, grid(OPTION_COLUMNS, rows)
 
 
 def autoencoders(results: Results) -> Iterator[tuple[str, str]]:
@@ -138,37 +147,34 @@ def autoencoders(results: Results) -> Iterator[tuple[str, str]]:
         for label in ("autoencoder", "autoencoder_cls"):
             pair = Pair(label, "top_conv")
             if rows := _rows(_autoencoder, results, board, pair):
-                table = _ratios_printed("autoencoder", board) + grid(AUTOENCODER_COLUMNS, rows)
+                table = published_line(pair.explainer, pair.other, board) + grid(AUTOENCODER_COLUMNS, rows)
                 yield f"{board}: {label} against top_conv", table
 
 
 def additive(results: Results) -> Iterator[tuple[str, str]]:
-    """By board and kind of bias: category by category."""
+    """By board and kind of bias: category by category, then the mean of those of equal deviation."""
     for board in (*BOARDS, ATTRIBUTES):
         for suffix in ("", " (bias=zero)"):
-            pair = Pair(f"additive{suffix}", f"additive_no_prior{suffix}")
+            pair = Pair(f"{PRIOR.explainer}{suffix}", f"{PRIOR.other}{suffix}")
             if rows := _rows(_additive, results, board, pair, ENTROPY):
-                yield f"{board}: {pair.explainer} against {pair.other}", grid(ADDITIVE_COLUMNS, rows)
+                rows += _of_equal_deviation(results, board, pair)
+                table = published_line(PRIOR.explainer, PRIOR.other, board) + grid(ADDITIVE_COLUMNS, rows)
+                yield f"{board}: {pair.explainer} against {pair.other}", table
 
 
 FILTER_COLUMNS = [
-    "category", "ordinary D", "D", "ratio", "following, share of the gain", "P ordinary", "P", "O1 ordinary", "O1",
-    "balanced accuracy", "less ordinary, points", "seeds",
+    "category", "ordinary D", "D", "ratio", "following, share of the gain", "P ordinary", "P", "ratio of P",
+    "O1 ordinary", "O1", "balanced accuracy", "less ordinary, points", "seeds",
 ]  # fmt: skip
+OPTION_COLUMNS = ["explainer", *FILTER_COLUMNS[1:], "filter / task gradient", "dead filters"]
 AUTOENCODER_COLUMNS = [
-    "category", "p", "fc1 error", "fc2 error", "error less performer's, points", "ratio of D", "following, share",
-    "seeds",
+    "category", "p", "fc1 error", "fc2 error", "fc1, held out", "fc2, held out", "error less performer's, points",
+    "ratio of D", "following, share", "seeds",
 ]  # fmt: skip
 ADDITIVE_COLUMNS = [
     "category", "entropy", "less no prior", "contribution error", "less no prior", "relative deviation", "of no prior",
     "bias", "seeds",
 ]  # fmt: skip
-
-
-def _ratios_printed(explainer: str, board: str) -> str:
-    """What the paper of an explainer prints, as a line above a table; "" where it prints nothing like it."""
-    found = published_ratio(explainer, "top_conv", INSTABILITY, dataset_of(board), board)
-    return f"Published ratios: {escape(found)}.\n\n" if found else ""
 
 
 RowOf = Callable[[Results, str, Pair, Tasks], list[str]]
@@ -187,26 +193,38 @@ def _tasks(results: Results, board: str, pair: Pair, metric: str = INSTABILITY) 
 
 
 def _filters(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
-    name = INSTABILITY + pair.reading
-    own, ordinary = (
-        results.mean(board, pair.explainer, name, tasks),
-        results.mean(board, pair.other, INSTABILITY, tasks),
-    )
+    def of(label: str, metric: str) -> float:
+        return results.mean(board, label, metric, tasks)
+
+    poor = any((pair.explainer, task) in results.at_chance for task in tasks)
+    masked = [ABSENT] * 5  # P and O1 have no reading of maps before the mask
+    if not pair.reading:
+        masked = [
+            number(of(pair.other, INTERPRETABILITY)), number(of(pair.explainer, INTERPRETABILITY)),
+            _ratio(results, board, pair, tasks, INTERPRETABILITY),
+            *(f"{of(label, ORTHOGONALITY):.1f}" for label in (pair.other, pair.explainer)),
+        ]  # fmt: skip
     return [
-        _category(tasks), number(ordinary), number(own), _ratio(results, board, pair, tasks),
-        _share(results, board, pair, tasks),
-        number(results.mean(board, pair.other, INTERPRETABILITY, tasks)),
-        number(results.mean(board, pair.explainer, INTERPRETABILITY, tasks)),
-        *(f"{results.mean(board, label, ORTHOGONALITY, tasks):.1f}" for label in (pair.other, pair.explainer)),
-        number(results.mean(board, pair.explainer, BALANCED, tasks)),
+        _category(tasks), number(of(pair.other, INSTABILITY)), number(of(pair.explainer, INSTABILITY + pair.reading)),
+        _ratio(results, board, pair, tasks), _share(results, board, pair, tasks), *masked,
+        number(of(pair.explainer, BALANCED)) + (" (at chance)" if poor else ""),
         _difference(results, board, pair, BALANCED, tasks), _seeds(results, board, pair, tasks),
     ]  # fmt: skip
+
+
+def _option(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
+    """A row of `_filters` for a set of options, and whether filters live and the filter loss acts."""
+    gradient, dead = (
+        amount(results.mean(board, pair.explainer, name, tasks))
+        for name in ("gradient_ratio@added", "dead_filters_share")
+    )
+    return [escape(pair.explainer), *_filters(results, board, pair, tasks)[1:], gradient, dead]
 
 
 def _autoencoder(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[str]:
     means = [
         results.mean(board, pair.explainer, name, tasks)
-        for name in ("interpretable_share", "reconstruction_error@fc1", "reconstruction_error@fc2")
+        for name in ("interpretable_share", *(f"{of}_error@{fc}" for of in ERRORS for fc in ("fc1", "fc2")))
     ]
     wrong = results.mean(board, pair.explainer, "classification_error@difference", tasks)
     return [
@@ -226,10 +244,27 @@ def _additive(results: Results, board: str, pair: Pair, tasks: Tasks) -> list[st
     ]  # fmt: skip
 
 
-def _ratio(results: Results, board: str, pair: Pair, tasks: Tasks) -> str:
-    """The ratio of the location instabilities."""
-    mine = _of_tasks(results.evidence(board, pair.explainer, INSTABILITY + pair.reading), tasks)
-    theirs = _of_tasks(results.evidence(board, pair.other, INSTABILITY), tasks)
+def _of_equal_deviation(results: Results, board: str, pair: Pair) -> list[list[str]]:
+    """A row for the mean of the tasks on which both deviate alike from the logit, where these are not all tasks."""
+    tasks = _tasks(results, board, pair, ENTROPY)
+    equal = tuple(task for task in tasks if _deviate_alike(results, board, pair, task))
+    if len(equal) == len(tasks):
+        return []
+    name = f"**mean of {len(equal)} of equal deviation**"
+    if not equal:
+        return [[name, *[ABSENT] * (len(ADDITIVE_COLUMNS) - 1)]]
+    return [[name, *_additive(results, board, pair, equal)[1:]]]
+
+
+def _deviate_alike(results: Results, board: str, pair: Pair, task: str) -> bool:
+    mine, theirs = (results.mean(board, label, "relative_deviation", (task,)) for label in (pair.explainer, pair.other))
+    return abs(mine - theirs) <= EQUAL * min(mine, theirs)
+
+
+def _ratio(results: Results, board: str, pair: Pair, tasks: Tasks, metric: str = INSTABILITY) -> str:
+    """The ratio of the location instabilities, or of another metric."""
+    mine = _of_tasks(results.evidence(board, pair.explainer, metric + pair.reading), tasks)
+    theirs = _of_tasks(results.evidence(board, pair.other, metric), tasks)
     return _bounded(ratio_of_means(mine, theirs)) if mine.keys() & theirs.keys() else ABSENT
 
 
@@ -295,19 +330,25 @@ OF_FILTERS = """D is the location instability (lower is better), P the part inte
 receptive field. The share of the gain is the part of the fall of D that comes from filters which move with the parts;
 the rest comes from positions that move less. A share near 0 says that filters settled on a place of the image. O1 grows
 with the likeness of the filters' maps: it is 0 for filters that mark different places, and largest for copies of one
-filter."""
-OF_OPTIONS = """Options of `interp_cnn` that differ from the defaults, each against the ordinary network of the
-default recipe."""
-OF_AUTOENCODERS = """p is the weight of the interpretable track in the sum of both tracks (published .71 to .96). The
-errors of fc1 and fc2 are shares of the variance of the performer's features. The difference of errors is published as
-+.1 to +1.0 points (multi) and up to +3.7 (single)."""
+filter. What is published are means over the networks of the paper, with their range; no paper prints the share or O1.
+The paper's accuracy is not balanced. Numbers of a network at chance say nothing of the method."""
+OF_OPTIONS = """All options of `interp_cnn` with results, each against the ordinary network that is trained and read
+alike; the defaults come first. The ordinary network is what rho 0 gives without mask. `loss=false` leaves the filter
+loss out: what remains is the mask alone. The last columns say whether the filter loss acts (its gradient, as a multiple
+of the task's) and which share of the filters no training image activates."""
+OF_AUTOENCODERS = """p is the weight of the interpretable track in the sum of both tracks, `interpretable_share`. The
+errors of fc1 and fc2 are shares of the variance of the performer's features: on the images trained on, and on the tenth
+of the training images that is held out to tell when training has settled."""
+OF_ADDITIVE = f"""The paper: entropy higher and contribution error lower with the prior. The bias is learned, or held at
+0. Only sums that deviate alike from the logit are comparable: the last row has the mean of the tasks on which the two
+deviations differ by at most {EQUAL:g} times the smaller, where these are not all; it is empty where there are none."""
 
 Table = Callable[[Results], Iterator[tuple[str, str]]]
 SECTIONS: Sequence[tuple[str, str, Table]] = (
     ("Interpretable CNNs", OF_FILTERS, interpretable_cnns),
     ("Which options carry the effect", OF_OPTIONS, options),
     ("Explainer auto-encoder", OF_AUTOENCODERS, autoencoders),
-    ("Additive explainer", "The paper: entropy higher and contribution error lower with the prior.", additive),
+    ("Additive explainer", OF_ADDITIVE, additive),
 )
 
 if __name__ == "__main__":

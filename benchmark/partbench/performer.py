@@ -16,6 +16,7 @@ from partbench import advice
 from partbench.advice import advised
 from partbench.errors import InputError, NotApplicable
 from partbench.nn.measured_field import measured_geometry
+from partbench.nn.pooling import QuickPooling
 from partbench.nn.receptive_field import NoReceptiveField, ReceptiveField, receptive_field
 
 ROLES = ("target", "top_conv", "fc1", "fc2", "logits")
@@ -115,7 +116,8 @@ class Performer:
     def activations(self, images: Float[Tensor, "n 3 H W"], layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations (n, ...) at each of `layers` (roles or names), in one pass that stops at the last of them."""
         names = {layer: self.layer(layer) for layer in layers}  # two roles may be one layer
-        parts = [self._at(set(names.values()), some) for some in chunks(images.to(self.device))]
+        with QuickPooling():
+            parts = [self._at(set(names.values()), some) for some in chunks(images.to(self.device))]
         return {layer: joined([part[name] for part in parts]) for layer, name in names.items()}
 
     def _at(self, wanted: Set[str], value: Tensor) -> dict[str, Tensor]:
@@ -131,7 +133,8 @@ class Performer:
     def forward_from(self, layer: str, value: Tensor, to: str = "logits") -> Tensor:
         """The activation at layer `to`, given the one at `layer`. Differentiable use: `segment`."""
         segment = self.segment(layer, to)
-        return joined([segment(some) for some in chunks(value.to(self.device))])
+        with QuickPooling():
+            return joined([segment(some) for some in chunks(value.to(self.device))])
 
     def logits(self, images: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c"]:
         """All logits of a batch."""

@@ -2,7 +2,7 @@
 
 Each task has a process of its own, which renders or reads the images and caches the activations first. Photographs are
 those beside the repository; without them their test is skipped. Run with
-`pytest benchmarks/speed/test_speed_autoencoder.py -s`.
+`pytest tests/speed/test_speed_autoencoder.py -s`.
 """
 
 from __future__ import annotations

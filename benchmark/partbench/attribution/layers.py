@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from partbench.attribution import rules
 from partbench.attribution.rules import NoRule, Rule, full, pass_through
+from partbench.nn.pooling import pair
 
 Run = tuple[Any, Rule | None]  # the value, a map where there is a rule
 Size = int | tuple[int, ...]
@@ -97,7 +98,7 @@ def avg_pool2d(
 ) -> Run:
     stride = stride or kernel_size
     output = F.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-    kernel, step, pad = (rules.pair(value) for value in (kernel_size, stride, padding))
+    kernel, step, pad = (pair(value) for value in (kernel_size, stride, padding))
     settings: list[dict[str, Any]] = [{"kernel_size": kernel[i], "stride": step[i], "padding": pad[i]} for i in (0, 1)]
     pools = [partial(F.avg_pool1d, ceil_mode=ceil_mode, **setting) for setting in settings]
     return output, rules.Pooling(input, _windows(input, 2, pools[0]), _windows(input, 3, pools[1]))

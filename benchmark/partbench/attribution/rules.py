@@ -18,7 +18,7 @@ Choices where that formula is silent:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from partbench.errors import NotApplicable
+from partbench.nn.pooling import pair
 
 EPS = 1e-20
 
@@ -207,7 +208,3 @@ def joined(sizes: list[int], dim: int) -> Rule:
 
 def reshaped(shape: torch.Size) -> Rule:
     return lambda mass: (mass.reshape(len(mass), *shape),)
-
-
-def pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])

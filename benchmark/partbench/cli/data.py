@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = {  # fields of a DatasetCard and what they are called
     "source": "get it from", "size": "download", "layout": "folder to name", "licence": "licence",
-    "citation": "cite", "train": "train images", "test": "test images", "categories": "categories",
+    "citation": "cite", "images": "images", "train": "train images", "test": "test images", "categories": "categories",
 }  # fmt: skip
 FEW = 3  # tasks of a kind that are named one by one
 

@@ -81,11 +81,12 @@ def opened(workbench: Workbench, name: str, size: int) -> tuple[Dataset | None, 
 
 
 def count_findings(dataset: Dataset, card: DatasetCard | None) -> Iterator[Finding]:
-    """Counts of images and categories beside those published."""
-    counts = {"train": len(dataset.train), "test": len(dataset.test), "categories": len(dataset.categories)}
+    """Counts of images and categories beside those published; of both splits together where that count is published."""
+    train, test = len(dataset.train), len(dataset.test)
+    counts = {"images": train + test, "train": train, "test": test, "categories": len(dataset.categories)}
     for what, count in counts.items():
         published = getattr(card, what) if card else None
-        if published is None and not count:
+        if published is None and (what == "images" or not count):
             continue
         if published is None:
             yield finding(what, "ok", f"{count:,}; no count is published")

@@ -1,13 +1,17 @@
-"""The device, with a one-line answer where it is not there, and memory that training does not have to wait for."""
+"""The device, with a one-line answer where it is not there; memory and a compiler that training need not wait for."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import mmap
+import sys
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import SGD, Adam, Optimizer
 
 from partbench.errors import InputError
 
@@ -46,3 +50,29 @@ def return_mapped_memory(mapped: Tensor) -> None:
     with contextlib.suppress(OSError, AttributeError, TypeError):
         if length > 0:
             ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+
+
+def spare_compiler() -> None:
+    """Keep optimisers from importing torch's compiler, which takes more than a second and 70 MB of each process.
+
+    They import it in order to be left out where a training step is compiled. As nothing is compiled before somebody
+    imports it, they need not; from then on they are torch's own again.
+    """
+    for owner, name in ((Optimizer, "add_param_group"), (Optimizer, "zero_grad"), (SGD, "step"), (Adam, "step")):
+        setattr(owner, name, _without_compiler(getattr(owner, name)))
+
+
+def _without_compiler(method: Any) -> Any:
+    plain = getattr(method, "__wrapped__", None)
+    if plain is None:  # in another version of torch, or spared before
+        return method
+
+    @wraps(method)
+    def called(self: Optimizer, *args: Any, **more: Any) -> Any:
+        if "torch._dynamo" in sys.modules:
+            return method(self, *args, **more)
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
+            return plain(self, *args, **more)
+
+    del called.__wrapped__
+    return called

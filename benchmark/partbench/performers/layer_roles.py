@@ -40,7 +40,7 @@ def roles_of(stages: Sequence[ChainStage], size: int) -> LayerRoles:
     if top.non_negative:
         found["top_conv"] = top.name
     else:
-        lacking["top_conv"] = f"its last map, {top.name}, has values below 0"
+        lacking["top_conv"] = f"its last map, {top.name}, may have values below 0"
     found["target"] = _target(maps, size).name
     vectors = [stage.name for stage in stages[stages.index(top) + 1 :] if len(stage.shape) == 1 and stage.non_negative]
     for place, role in enumerate(("fc1", "fc2")):

@@ -56,8 +56,8 @@ class DatasetCard:
     """What a user must know to get a dataset, as `bench data info` shows it.
 
     `source` is where to get it, `size` that of the download, `licence` its terms in a few words, `citation` the
-    publication, `layout` the folder that --data-root names. `train`, `test` and `categories` are the published counts,
-    None where none is published.
+    publication, `layout` the folder that --data-root names. `images` (of both splits), `train`, `test` and `categories`
+    are the published counts, None where none is published.
     """
 
     source: str
@@ -68,6 +68,7 @@ class DatasetCard:
     train: int | None = None
     test: int | None = None
     categories: int | None = None
+    images: int | None = None
 
 
 class Dataset:

@@ -190,6 +190,7 @@ def _explain_all(work: Work, scores: Sequence[MetricState]) -> None:
         chunks = [rows[start : start + size] for start in range(0, len(rows) if active else 0, size)]
         for some, batch in zip(chunks, work.task.activation_cache.batches("test", chunks), strict=True):
             _explain_batch(work, some, batch, active)
+            return_after(batch.pixels.nbytes)
             done += len(some)
             if work.progress:
                 work.progress("explaining and scoring", done, total)
@@ -243,12 +244,17 @@ def outputs_of(task: Task, batch: Batch) -> PerformerOutputs:
     logits = batch.images.activations("logits")
     explained = None if task.target is None else logits[:, task.target]
     rivals, places = task.training.rivals(logits)
+
+    def predict(pixels: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c"]:
+        return_after(pixels.nbytes)
+        return task.training.rivals(task.performer.logits(pixels))[0]
+
     return PerformerOutputs(
         rivals,
         task.positive(batch.labels),
         None if task.target is None else places[0],
         explained,
-        lambda pixels: task.training.rivals(task.performer.logits(pixels))[0],
+        predict,
         category=task.category_of(batch.labels),
         category_logits=logits[:, list(task.targets)],
         parts=tuple(task.dataset.part_names),

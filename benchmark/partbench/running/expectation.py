@@ -57,7 +57,7 @@ def disk_lines(plan: Plan) -> list[str]:
 
 
 def _disk_line(of: str, layers: Sequence[tuple[str, int, str]]) -> str:
-    words = {"before": "stored", "shared": "to be stored", "asked": "more if an explainer asks for"}
+    words = {"before": "stored", "shared": "to be stored", "asked": "more where an explainer asks for it"}
     told = []
     for when, text in words.items():
         some = {layer: size for layer, size, at in layers if at == when}

@@ -72,7 +72,8 @@ class InterpCnn(Explainer):
     profile: the values of options that are left out. "stable" (ours): settings that train on small data; the gradient
         of the released code, 0.3 times as long as the task's, on the added convolution only, without masks, with batch
         norm. "paper": as printed. "released": as in the authors' MATLAB code, but for its learned beta, its learning
-        rates, which differ between networks, and the scale of its softmax loss.
+        rates, which differ between networks, and the scale of its softmax loss. Paper and code train the trunk too:
+        without a GPU, both profiles need `trunk=trained`.
     gradient: of the filter loss: its "exact" derivative, the one that the "paper" prints, or that of the "released"
         code (`filter_gradients`), which with several categories has the weights of `category_balance`.
     marginal: p(x) of the "paper" gradient: one of each filter over the batch ("largest", as printed), which lowers the

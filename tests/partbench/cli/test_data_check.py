@@ -59,6 +59,9 @@ def test_fewer_images_than_published_are_a_note_and_more_are_broken(published: i
     rows = list(count_findings(Counted(), DatasetCard("s", "1 MB", "l", "c", train=published)))
     assert [row["name"] for row in rows] == ["train", "test"]
     assert rows[0]["status"] == status
+    both = list(count_findings(Counted(), DatasetCard("s", "1 MB", "l", "c", images=published and 2 * published)))
+    assert [row["name"] for row in both] == ["images"] * (published is not None) + ["train", "test"]
+    assert both[0]["status"] == status
 
 
 def test_a_dataset_that_ends_the_process_is_broken_and_the_check_goes_on() -> None:

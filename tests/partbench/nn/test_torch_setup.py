@@ -1,4 +1,4 @@
-"""Memory that training does not have to wait for."""
+"""Memory and a compiler that training does not have to wait for."""
 
 from __future__ import annotations
 
@@ -63,3 +63,40 @@ def test_pages_of_a_mapped_file_are_returned_and_read_again(tmp_path: Path) -> N
     returned, equal = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
     assert int(returned) >= 31
     assert equal == "True"
+
+
+STEPS = """
+import sys
+import torch
+from partbench.nn.torch_setup import spare_compiler
+
+if sys.argv[2] == "spared":
+    spare_compiler()
+    spare_compiler()
+weight = torch.ones(3, requires_grad=True)
+optimiser = getattr(torch.optim, sys.argv[1])([weight], 0.1)
+for _ in range(3):
+    optimiser.zero_grad()
+    (weight * torch.arange(3.0)).square().sum().backward()
+    optimiser.step()
+print("torch._dynamo" in sys.modules, weight.tolist())
+if sys.argv[2] == "spared":
+    import torch._dynamo
+    def closure():
+        assert torch.is_grad_enabled()
+        return torch.tensor(2.0)
+    print(optimiser.step(torch.enable_grad()(closure)).item())
+"""
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_steps_without_the_compiler_change_weights_as_they_did(name: str) -> None:
+    def weights(how: str) -> list[str]:
+        words = [sys.executable, "-c", STEPS, name, how]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    [usual] = weights("usual")
+    spared, closed = weights("spared")
+    assert usual.replace("True", "False") == spared
+    assert usual.startswith("True"), "torch does not import its compiler any more: spare_compiler can go"
+    assert closed == "2.0"

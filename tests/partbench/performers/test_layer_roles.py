@@ -31,7 +31,7 @@ def test_the_target_is_the_last_positive_map_of_cells_at_most_18_px_apart() -> N
 def test_what_a_network_lacks_is_said_in_words() -> None:
     found = roles_of([stage("blocks", (4, 14, 14), positive=False), stage("mean", (4,), positive=False)], 224)
     assert found.layers == {"target": "blocks"}
-    assert found.lacking["top_conv"] == "its last map, blocks, has values below 0"
+    assert found.lacking["top_conv"] == "its last map, blocks, may have values below 0"
     assert found.lacking["fc1"] == "no layer of vectors >= 0 stands between its maps and its logits"
     with pytest.raises(InputError, match="no layer with a square map"):
         roles_of([stage("mean", (4,))], 224)

@@ -67,7 +67,7 @@ def test_what_will_lie_on_disk_is_said_once_for_each_performer_with_cells_to_do(
     ]
     assert disk_lines(Plan(cells, [], (), ())) == [
         "activations of lite0 on animal_part on disk: 30 MB to be stored (pool 17 MB, fc 13 MB), "
-        "1800 MB more if an explainer asks for (expand11)",
+        "1800 MB more where an explainer asks for it (expand11)",
         "activations of small_vgg on fauna on disk: 0.3 MB stored (conv4)",
     ]
     assert disk_lines(Plan(cells[3:], [], (), ())) == []

@@ -121,6 +121,7 @@ class AnimalPart(Dataset):
         citation="Zhang, Wu, Zhu: Interpretable Convolutional Neural Networks. CVPR 2018",
         layout=f"a folder with n02121808_obj/, n02402425_obj/, ..., neg/ and {TRUTH_FOLDER}/",
         categories=len(WNIDS),
+        images=15_067 + 1_000,  # of animals and of neg/
     )
     classes: tuple[str, ...] = (*WNIDS, OTHER)
     categories: tuple[str, ...] = tuple(WNIDS)

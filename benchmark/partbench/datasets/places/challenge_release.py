@@ -45,9 +45,7 @@ class ChallengeRelease:
             sizes = (image_sizes[f"{name}.jpg"], code_sizes.get(f"{name}.png", 0))
             photos.append(RoomPhoto(name, room, images / f"{name}.jpg", (codes / f"{name}.png",), sizes))
         if lacking:
-            raise InputError(
-                f"{codes / lacking[0]}{and_others(lacking)} missing, for {len(photos)} photographs; {AGAIN}"
-            )
+            raise InputError(f"{codes / lacking[0]}{and_others(lacking)} missing, of {len(photos)} in all; {AGAIN}")
         return photos
 
     def labels(self, photo: RoomPhoto) -> set[str]:

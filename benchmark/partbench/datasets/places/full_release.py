@@ -117,9 +117,7 @@ class FullRelease:
             of_files = tuple(sizes.get(name, 0) for name in files)
             photos.append(RoomPhoto(stem, folder.name, folder / files[0], paths, of_files))
         if lacking:
-            raise InputError(
-                f"{folder / lacking[0]}{and_others(lacking)} missing, for {len(stems)} photographs; {AGAIN}"
-            )
+            raise InputError(f"{folder / lacking[0]}{and_others(lacking)} missing, of {len(stems)} in all; {AGAIN}")
         alone = sorted({name.removesuffix("_seg.png") for name in sizes if name.endswith("_seg.png")} - set(stems))
         if alone:
             text = f"{len(alone)} annotations without a photograph, first {alone[0]}"

@@ -62,7 +62,7 @@ def moved(name: str) -> Callable[[Path], None]:
         (moved("objectInfo150.txt"), "objectInfo150.txt is a link to .*, expected a file in .*; copy the file itself"),
         (moved("sceneCategories.txt"), "sceneCategories.txt is a link to"),
         (moved("images"), "images/training is a link to"),
-        (lambda root: (root / "annotations/training/ADE_train_00000001.png").unlink(), "00000001.png missing, for 3"),
+        (lambda root: (root / "annotations/training/ADE_train_00000001.png").unlink(), "00000001.png missing, of 3"),
         (lambda root: (root / "annotations/training").rename(root / "elsewhere"), "no folder .*annotations/training"),
         (
             lambda root: tiny_places.image(

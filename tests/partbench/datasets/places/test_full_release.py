@@ -55,7 +55,7 @@ def test_a_missing_annotation_is_named(year: int, suffix: str, tmp_path: Path) -
     release, folder = released(tmp_path, year)
     path = folder / f"ADE_train_00000002{suffix}"
     path.unlink()
-    assert refused(release) == f"{path} missing, for 2 photographs; copy it again"
+    assert refused(release) == f"{path} missing, of 2 in all; copy it again"
 
 
 def test_annotations_without_a_photograph_are_left_out_with_a_warning(tmp_path: Path) -> None:
