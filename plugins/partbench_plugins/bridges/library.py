@@ -73,11 +73,15 @@ def expect_parameters(title: str, function: Any, given: Mapping[str, Any], taken
 class NetworkCopy(nn.Sequential):
     """A copy of the layers after `start` ("images" for all) of a performer, which a library may hook and change.
 
+    Its weights are tensors of its own on the memory of the performer's: a library may replace them, as
+    `weight.data = ...`, but not write into them, for which the cell would fail.
     ReLUs do not work in place: libraries that hook them need their inputs.
     """
 
     def __init__(self, task: TrainingTask, start: str = "images") -> None:
-        super().__init__(*copy.deepcopy(task.performer.segment(start, "logits")))
+        above = task.performer.segment(start, "logits")
+        held = {id(tensor): _on_same_memory(tensor) for tensor in (*above.parameters(), *above.buffers())}
+        super().__init__(*copy.deepcopy(above, held))
         names = list(task.performer.stages)
         self.names = names if start == "images" else names[names.index(task.performer.layer(start)) + 1 :]
         for module in self.modules():
@@ -99,6 +103,11 @@ class NetworkCopy(nn.Sequential):
                     del module[list(module._modules).index(name)]
                     return child
         return nn.Identity()
+
+
+def _on_same_memory(tensor: Tensor) -> Tensor:
+    values = tensor.detach()
+    return nn.Parameter(values, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else values
 
 
 def one_map(attribution: Tensor, sign: Sign) -> Float[Tensor, "n 1 h w"]:

@@ -79,6 +79,21 @@ def test_a_network_is_a_copy_that_computes_the_same(task: Task) -> None:
     torch.testing.assert_close(x, images.activations("top_conv"))
 
 
+def test_weights_of_a_copy_take_no_memory_and_can_be_replaced(task: Task) -> None:
+    layers = [stage for stage in task.performer.stages.values() if [*stage.parameters()]]
+    before = [weight.clone() for stage in layers for weight in stage.parameters()]
+    own = {weight.data_ptr() for stage in layers for weight in (*stage.parameters(), *stage.buffers())}
+    network = NetworkCopy(task.training)
+    weights = [*network.parameters(), *network.buffers()]
+    assert {weight.data_ptr() for weight in weights} <= own
+    for weight in weights:
+        weight.data = weight.data + 1
+        weight.requires_grad_()
+    after = [weight for stage in layers for weight in stage.parameters()]
+    assert all(map(torch.equal, before, after))
+    assert not any(weight.requires_grad for weight in after)
+
+
 def test_the_normalisation_is_split_off_and_relus_do_not_work_in_place(task: Task, monkeypatch) -> None:
     stages = {"a": nn.Sequential(Normalise((0.5,) * 3, (0.2,) * 3), nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True))}
     stages |= {"b": nn.Sequential(nn.Flatten(), nn.LazyLinear(3))}
