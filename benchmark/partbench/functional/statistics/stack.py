@@ -43,6 +43,12 @@ class Stack:
         found.__dict__.update(known=np.concatenate([self.known, known]), means=np.concatenate([self.means, means]))
         return found
 
+    def on(self, tasks: Int[np.ndarray, "u"]) -> Stack:
+        """The same on some of the tasks; no explainer has a seed on the others."""
+        columns, kept = np.isin(self.task, tasks), np.isin(np.arange(self.seeds.shape[1]), tasks)
+        return Stack(self.values[..., columns], self.listed[:, columns], self.seeds * kept, self.task[columns],
+                     self.image[columns])  # fmt: skip
+
     @cached_property
     def known(self) -> Bool[np.ndarray, "k n"]:
         """Whether an explainer has a value of the image with all of its seeds."""
