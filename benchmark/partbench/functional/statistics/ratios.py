@@ -33,7 +33,7 @@ def ratios_of_means(
     NaN where the mean of B is not above 0, the interval also where no task has two images with values of both.
     """
     with np.errstate(invalid="ignore"):
-        a, b = np.where(tasks, _task_means(stack)[pairs.T], 0).sum(2) / tasks.sum(1)
+        a, b = np.where(tasks, stack.task_means[pairs.T], 0).sum(2) / tasks.sum(1)
     scale = np.where(b > 0, b, np.nan)
     factors, rows = np.stack([1 / scale, a / scale**2], axis=1).ravel(), pairs.ravel()
     scaled = stack.values[rows] * factors[:, None, None]
@@ -96,12 +96,3 @@ def _around(value: float, a: OfTasks, b: OfTasks, pairing: Pairing | None) -> Ra
     low, high = compare(a, b, pairing).these.interval()
     half = (high - low) / 2
     return Ratio(value, value - half, value + half)
-
-
-def _task_means(stack: Stack) -> Float[np.ndarray, "k t"]:
-    """The mean of the values of each explainer on each task, over seeds and images; NaN without a value."""
-    known = ~np.isnan(stack.values)
-    total, count = np.where(known, stack.values, 0).sum(1, dtype=float), known.sum(1)
-    of_task = (stack.task[:, None] == np.arange(stack.seeds.shape[1])).astype(float)  # (n, t)
-    with np.errstate(invalid="ignore"):
-        return (total @ of_task) / (count @ of_task)

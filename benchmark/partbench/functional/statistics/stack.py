@@ -45,7 +45,10 @@ class Stack:
 
     def on(self, tasks: Int[np.ndarray, "u"]) -> Stack:
         """The same on some of the tasks; no explainer has a seed on the others."""
-        columns, kept = np.isin(self.task, tasks), np.isin(np.arange(self.seeds.shape[1]), tasks)
+        kept = np.isin(np.arange(self.seeds.shape[1]), tasks)
+        if kept.all():
+            return self
+        columns = kept[self.task]
         return Stack(self.values[..., columns], self.listed[:, columns], self.seeds * kept, self.task[columns],
                      self.image[columns])  # fmt: skip
 
@@ -60,6 +63,15 @@ class Stack:
         """The mean over seeds, per image; 0 where it is not known."""
         total = np.where(np.isnan(self.values), 0, self.values).sum(1, dtype=float)
         return np.where(self.known, total / np.maximum(self.seeds, 1)[:, self.task], 0)
+
+    @cached_property
+    def task_means(self) -> Float[np.ndarray, "k t"]:
+        """The mean of the values of each explainer on each task, over seeds and images; NaN without a value."""
+        known = ~np.isnan(self.values)
+        total, count = np.where(known, self.values, 0).sum(1, dtype=float), known.sum(1)
+        of_task = (self.task[:, None] == np.arange(self.seeds.shape[1])).astype(float)  # (n, t)
+        with np.errstate(invalid="ignore"):
+            return (total @ of_task) / (count @ of_task)
 
     @cached_property
     def patterns(self) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "p"]]:
