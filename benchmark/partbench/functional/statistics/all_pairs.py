@@ -149,7 +149,7 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], pairings: Pairings)
         at = np.flatnonzero(classes == number)
         columns, counts[:, at], least[at] = _columns(stack, *example[[number // len(example), number % len(example)]])
         if len(columns):
-            tasks[np.ix_(at, np.unique(stack.task[columns]))] = True
+            tasks[at] = np.bincount(stack.task[columns], minlength=tasks.shape[1]) > 0
             for name, found in _of_images(stack, pairs[at], columns, pairings).items():
                 numbers[name][at] = found
             seeds[:, :, at] = _of_seeds(stack, pairs[at], columns, pairings)
@@ -241,9 +241,11 @@ def _of_seeds(
     over, degrees, weight = _pooled(means, seeds)
     shrunk, of_both = moderated(over, degrees, pairings.prior)
     of_one = np.where(pairings.deterministic[who], 0, [shrunk * weight, of_both])
-    pooled, of_pairs, _ = _pooled(means[a] - means[b], seeds[a])
-    together = np.array([pooled * weight[a], of_pairs])
-    mine, theirs = np.where(paired, together, of_one[:, a]), np.where(paired, 0, of_one[:, b])
+    mine, theirs = of_one[:, a], of_one[:, b]
+    if paired.any():
+        pooled, of_pairs, _ = _pooled(means[a] - means[b], seeds[a])
+        together = np.array([pooled * weight[a], of_pairs])
+        mine, theirs = np.where(paired, together, mine), np.where(paired, 0, theirs)
     return np.stack([mine, theirs, np.array([over, degrees])[:, a]])
 
 
