@@ -91,7 +91,8 @@ def _shared(board: Board | None, names: tuple[str, str]) -> list[str]:
     """The tasks on which both explainers are scored."""
     if board is None or not set(names) <= set(board.aligned.labels):
         return []
-    return list(itertools.compress(board.aligned.tasks, (board.aligned.stack.seeds[_pair(board, names)] > 0).all((0, 1))))
+    scored = (board.aligned.stack.seeds[_pair(board, names)] > 0).all((0, 1))
+    return list(itertools.compress(board.aligned.tasks, scored))
 
 
 def _pair(board: Board, names: tuple[str, str]) -> Int[np.ndarray, "1 2"]:

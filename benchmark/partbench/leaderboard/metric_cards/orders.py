@@ -158,8 +158,8 @@ def _places(rows: pd.DataFrame, group: str, place: str) -> dict[str, Places]:
     found = {}
     for name, sums, numbers in zip(groups, total, count, strict=True):
         columns = numbers.any(0)
-        sums, numbers = sums[:, columns], np.where(numbers[:, columns].all(1, keepdims=True), numbers[:, columns], np.nan)
-        found[name] = Places(places[columns].tolist(), np.round(sums / numbers, 12))  # ties stay ties
+        of_all = np.where(numbers[:, columns].all(1, keepdims=True), numbers[:, columns], np.nan)
+        found[name] = Places(places[columns].tolist(), np.round(sums[:, columns] / of_all, 12))  # ties stay ties
     return found
 
 
