@@ -49,7 +49,7 @@ def ratio_of_means(a: OfTasks, b: OfTasks, pairing: Pairing | None = None) -> Ra
     Raises ValueError as `compare` does, and for a mean of B that is not above 0.
     """
     stack, pairings = as_stack(a, b, pairing)
-    value, low, high = ratios_of_means(stack, PAIR, pairings, (stack.seeds > 0).all(0)[None])[0].tolist()
+    value, low, high = ratios_of_means(stack, PAIR, pairings, np.all(stack.seeds > 0, axis=0)[None])[0].tolist()
     if math.isnan(value):
         raise ValueError("the mean of the other explainer is not above 0: there is no ratio to it")
     if math.isnan(low):
