@@ -88,7 +88,7 @@ def show(
         except NotApplicable as error:
             raise InputError(f"{job.entry.name} on {job.task}: {error}; choose another --task") from error
     path = out or picture_path(results.parent / "pictures", job.cell(opened).columns)
-    for picture in draw_pictures(workbench, opened, explainer, path, chosen):
+    for picture in draw_pictures(workbench, opened, explainer, path, chosen, label=job.label):
         click.echo(picture)
 
 

@@ -6,7 +6,9 @@ docs/claims.md has their rules.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -37,13 +39,21 @@ def ledger(rows: pd.DataFrame, images: pd.DataFrame) -> list[LedgerLine]:
 def ledger_of(found: Judged, rows: pd.DataFrame, standings: pd.DataFrame) -> list[LedgerLine]:
     """`ledger`, from rows of `current`, what the evidence says of them, and the standings that these make."""
     evidence = ClaimEvidence.of(found, rows, standings)
-    return with_verdicts([_line(asked, evidence) for claim in stated().claims for asked in on_boards(claim, evidence)])
+    asked = [one for claim in stated().claims for one in on_boards(claim, evidence)]
+    numbers = _measured([(one, ()) for one in asked], evidence)
+    usual = [_defaults(one, number) for one, number in zip(asked, numbers, strict=True)]
+    lines = zip(asked, numbers, _measured(usual, evidence), strict=True)
+    return with_verdicts([_line(*line, evidence) for line in lines])
 
 
-def _line(asked: ClaimOnBoard, found: ClaimEvidence) -> LedgerLine:
+Asked: TypeAlias = tuple[ClaimOnBoard, tuple[str, ...]]  # a claim, and the tasks on which it is asked; all if none
+
+
+def _line(
+    asked: ClaimOnBoard, number: MeasuredClaim | None, defaults: MeasuredClaim | None, found: ClaimEvidence
+) -> LedgerLine:
     """A line without its verdict."""
     claim, board, labels = asked.claim, asked.board, (asked.label, asked.other)
-    number = _measure(asked, found)
     numbers = printed(claim, dataset_of(board)) or printed(claim)
     checks, failed = found.checks(board, labels)
     line = LedgerLine(asked, numbers, number, setting=_near(asked, numbers, found), checks=checks)
@@ -53,29 +63,34 @@ def _line(asked: ClaimOnBoard, found: ClaimEvidence) -> LedgerLine:
         line,
         lacks=asked.lacks or lacking_parts(claim, dataset_of(board)) or failed,
         floors=found.floors(board, labels, claim.metric),
-        defaults=_defaults(asked, found, number.tasks),
+        defaults=defaults,
         seeds=found.seeds((board, asked.label, claim.metric), number.tasks),
         cells=found.files(board, labels, claim.metric, number.tasks),
     )
 
 
-def _measure(asked: ClaimOnBoard, found: ClaimEvidence) -> MeasuredClaim | None:
-    claim, names = asked.claim, {asked.label, asked.other} - {""}
-    board = found.stacks.get((asked.board, claim.metric))
-    if board is not None:
-        return measured(claim, board, asked.label, asked.other) if names <= set(board.aligned.labels) else None
-    key = asked.board, asked.label, claim.metric
-    row = found.reports.get(key)
-    return None if row is None or asked.other else reported(claim, row, found.tasks(key))
+def _measured(asked: Sequence[Asked | None], found: ClaimEvidence) -> list[MeasuredClaim | None]:
+    """What is measured of each claim; claims on one board, metric and tasks together."""
+    numbers: list[MeasuredClaim | None] = [None] * len(asked)
+    together: dict[tuple[tuple[str, str], tuple[str, ...]], dict[int, ClaimOnBoard]] = {}
+    for at, (one, tasks) in ((at, one) for at, one in enumerate(asked) if one):
+        board, key = (one.board, one.claim.metric), (one.board, one.label, one.claim.metric)
+        if board in found.stacks:
+            if {one.label, one.other} - {""} <= found.labels(*board):
+                together.setdefault((board, tasks), {})[at] = one
+        elif key in found.reports and not one.other:
+            numbers[at] = reported(one.claim, found.reports[key], found.tasks(key))
+    for (board, tasks), some in together.items():
+        for at, number in zip(some, measured(found.stacks[board], list(some.values()), tasks), strict=True):
+            numbers[at] = number
+    return numbers
 
 
-def _defaults(asked: ClaimOnBoard, found: ClaimEvidence, tasks: tuple[str, ...]) -> MeasuredClaim | None:
-    """What the default options give on the tasks of other options."""
-    claim, board = asked.claim, found.stacks.get((asked.board, asked.claim.metric))
-    names = {claim.explainer, claim.other} - {""}
-    if asked.role in (CLAIM, READING) or board is None or not names <= set(board.aligned.labels):
+def _defaults(asked: ClaimOnBoard, number: MeasuredClaim | None) -> Asked | None:
+    """The same claim of default options on the tasks of other options; None for lines of default options."""
+    if asked.role in (CLAIM, READING) or number is None:
         return None
-    return measured(claim, board, claim.explainer, claim.other, tasks)
+    return asked._replace(label=asked.claim.explainer, other=asked.claim.other), number.tasks
 
 
 def _near(asked: ClaimOnBoard, numbers: Printed | None, found: ClaimEvidence) -> str:

@@ -1,19 +1,19 @@
-"""What results say of one claim on one board: the number beside the published one, and how sure its direction is."""
+"""What results say of claims on a board: the number beside the published one, and how sure its direction is."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float, Int
 
-from partbench.functional.statistics import Comparison, Estimate, Evidence, Pairing, compare, ratio_of_means
+from partbench.functional.statistics import Estimate, Pairings, Stack, compare_all, ratios_of_means
+from partbench.leaderboard.claims_on_boards import ClaimOnBoard
 from partbench.leaderboard.claims_stated import DIFFERENCE, RATIO, PublishedClaim
 from partbench.leaderboard.verdicts import Board
-
-OfTasks = Mapping[str, Evidence]
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,34 @@ class MeasuredClaim:
     images: int
 
 
-def measured(
-    claim: PublishedClaim, board: Board, label: str, other: str, only: tuple[str, ...] = ()
-) -> MeasuredClaim | None:
-    """A claim on the tasks that both explainers have, image by image; None if there is no such task.
+def measured(board: Board, asked: Sequence[ClaimOnBoard], only: Sequence[str] = ()) -> list[MeasuredClaim | None]:
+    """Claims on the tasks that both explainers of each have, image by image; None where there is no such task.
 
-    `label` and `other` are of the board; without `other`, the explainer's own value is compared with the bound. With
-    `only`, on those of these tasks.
+    Explainers are of the board; without another one, the explainer's own value is compared with the bound. With `only`,
+    on those of these tasks.
     """
-    mine = board.evidence(label)
-    if other:
-        theirs, pairing = board.evidence(other), board.pairing(label, other)
-    else:
-        theirs, pairing = {task: _nothing(side) for task, side in mine.items()}, _alone(board, label)
-    shared = sorted(task for task in mine.keys() & theirs.keys() if not only or task in only)
-    sides = {task: mine[task] for task in shared}, {task: theirs[task] for task in shared}
-    try:
-        found = compare(*sides, pairing)
-    except ValueError:  # no task has two images on which both have a value
-        return None
-    sides = {task: sides[0][task] for task in found.tasks}, {task: sides[1][task] for task in found.tasks}
-    return _as_claimed(claim, found, _shown(claim, found, sides, pairing, _bounds(board, other)), _images(sides))
+    stack, pairings = board.aligned.stack.with_zero(), board.pairings.with_zero()
+    if only:
+        stack = stack.on(np.flatnonzero(np.isin(board.aligned.tasks, only)))
+    place = {label: at for at, label in enumerate([*board.aligned.labels, ""])}
+    pairs = np.array([(place[one.label], place[one.other]) for one in asked])
+    found, bounds = compare_all(stack, pairs, pairings), np.array([_bounds(board, one.other) for one in asked])
+    away = replace(found.these, difference=found.these.difference - [one.claim.bound for one in asked])
+    directions = np.sign(away.difference) * [one.claim.sign for one in asked]
+    shown = np.column_stack([found.these.difference, np.clip(found.these.interval(), bounds[:, :1], bounds[:, 1:])])
+    ratios = _ratios(asked, stack, pairs, pairings, found.tasks)
+    made: list[MeasuredClaim | None] = []
+    for at, one in enumerate(asked):
+        if np.isnan(away.difference[at]):
+            made.append(None)
+            continue
+        unit = DIFFERENCE if one.claim.unit == RATIO and np.isnan(ratios[at, 0]) else one.claim.unit
+        value, low, high = (ratios if unit == RATIO else shown)[at].tolist()
+        tasks = tuple(itertools.compress(board.aligned.tasks, found.tasks[at]))
+        numbers = unit, value, low, high, float(away.p[at]), int(directions[at])
+        known = bool(found.comparable[at]), bool(found.one_seed[at]), tasks, int(found.these.clusters[at])
+        made.append(MeasuredClaim(*numbers, *known))
+    return made
 
 
 def reported(claim: PublishedClaim, row: pd.Series, tasks: tuple[str, ...]) -> MeasuredClaim | None:
@@ -77,49 +84,22 @@ def reported(claim: PublishedClaim, row: pd.Series, tasks: tuple[str, ...]) -> M
     return MeasuredClaim(claim.unit, *shown, away.p, direction, True, False, tasks, int(row["images"]))
 
 
-def _nothing(side: Evidence) -> Evidence:
-    return Evidence(side.images, np.zeros((1, len(side.images))))
-
-
-def _alone(board: Board, label: str) -> Pairing:
-    fixed = board.pairings.deterministic[board.aligned.labels.index(label)]
-    return Pairing((bool(fixed), True), False, board.pairings.higher_is_better, board.pairings.prior)
-
-
 def _bounds(board: Board, other: str) -> tuple[float, float]:
     """Of a difference, or of a value."""
     low, high = board.bounds
     return (low - high, high - low) if other else (low, high)
 
 
-Sides = tuple[OfTasks, OfTasks]
-Shown = tuple[str, float, float, float]
-
-
-def _shown(
-    claim: PublishedClaim, found: Comparison, sides: Sides, pairing: Pairing, bounds: tuple[float, float]
-) -> Shown:
-    """The unit, and the number in it with its interval."""
-    if claim.unit == RATIO:
-        theirs = float(np.mean([np.nanmean(side.values) for side in sides[1].values()]))
-        if theirs > 0:
-            value, low, high = ratio_of_means(*sides, pairing)
-            return RATIO, value, max(low, 0.0) if value >= 0 else low, high
-    low, high = np.clip(found.these.interval(), *bounds)
-    unit = DIFFERENCE if claim.unit == RATIO else claim.unit
-    return unit, found.these.difference, float(low), float(high)
-
-
-def _images(sides: Sides) -> int:
-    """How many different images have a value of both in all seeds."""
-    found: set[str | int] = set()
-    for task, mine in sides[0].items():
-        values = np.vstack([mine.values, sides[1][task].at(mine.images)])
-        found.update(itertools.compress(mine.images, ~np.isnan(values).any(0)))
-    return len(found)
-
-
-def _as_claimed(claim: PublishedClaim, found: Comparison, shown: Shown, images: int) -> MeasuredClaim:
-    away = replace(found.these, difference=found.these.difference - claim.bound)
-    direction = int(np.sign(away.difference)) * claim.sign
-    return MeasuredClaim(*shown, away.p, direction, found.comparable, found.one_seed, found.tasks, images)
+def _ratios(
+    asked: Sequence[ClaimOnBoard],
+    stack: Stack,
+    pairs: Int[np.ndarray, "p 2"],
+    pairings: Pairings,
+    tasks: Bool[np.ndarray, "p t"],
+) -> Float[np.ndarray, "p 3"]:
+    """The ratios that are claimed, with their intervals, above 0 where the ratio is; NaN for other claims."""
+    found, wanted = np.full((len(pairs), 3), np.nan), np.array([one.claim.unit == RATIO for one in asked])
+    if wanted.any():
+        found[wanted] = ratios_of_means(stack, pairs[wanted], pairings, tasks[wanted])
+        found[:, 1] = np.where(found[:, 0] >= 0, np.maximum(found[:, 1], 0), found[:, 1])
+    return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
-from partbench.functional.statistics import Evidence, Pairing, Ratio, compare, ratio_of_means
-from partbench.functional.statistics.ratios import mean
+from partbench.functional.statistics import compare_all, ratios_of_means
 from partbench.leaderboard.current import UNRANKED, current
 from partbench.leaderboard.judged import Judged
 from partbench.leaderboard.markdown import ABSENT, bounded, escape, grid, number
@@ -37,7 +38,7 @@ def gain_decomposition(rows: pd.DataFrame, found: Judged) -> pd.DataFrame:
 
     `rows` are those of `load_results`, `found` what `judged.judged` makes of them and of the evidence of images. All
     numbers are means over images and seeds, then over the tasks where both have the metric (`tasks`), with 95 %
-    intervals over images and seeds. `ratio` is explainer / other, of the means (`statistics.ratio_of_means`).
+    intervals over images and seeds. `ratio` is explainer / other, of the means (`statistics.ratios_of_means`).
     `accuracy` is explainer - other. Of location_instability, `gain` = other - explainer = `lower_null` +
     `part_following` + `rest`: `lower_null` is the difference of the shuffled nulls, `part_following` that of the metric
     of this name, and `rest` 0 but for rounding where an image shows one category. A number is NaN if an explainer lacks
@@ -66,15 +67,16 @@ def gain_section(rows: pd.DataFrame, found: Judged) -> list[str]:
 
 def _of_board(rows: pd.DataFrame, metrics: Mapping[str, Board]) -> Iterator[dict[str, object]]:
     board, dataset = rows["board"].iloc[0], rows["dataset"].iloc[0]
+    partners = _partners(rows)
     for metric in (INSTABILITY, PARTS):
-        for explainer, name, other, control in _partners(rows):
-            sides = _sides(metrics.get(metric), name, other)
-            if sides is None:
+        for explainer, name, other, control in partners:
+            tasks = _shared(metrics.get(metric), (name, other))
+            if not tasks:
                 continue
             paper = (explainer, other.partition(" (")[0], metric, dataset, board)
             printed = "" if control in UNRANKED else published_ratio(*paper)
             names = {"board": board, "explainer": name, "other": other, "metric": metric, "published": printed}
-            yield {**names, "tasks": len(sides[0]), **_compared(sides, metrics, metric, (name, other))}
+            yield {**names, "tasks": len(tasks), **_compared(metrics, metric, (name, other), tasks)}
 
 
 def _partners(rows: pd.DataFrame) -> list[tuple[str, str, str, str]]:
@@ -85,60 +87,56 @@ def _partners(rows: pd.DataFrame) -> list[tuple[str, str, str, str]]:
     return sorted(found, key=lambda row: (row[3] in UNRANKED, row[1]))
 
 
-Sides = tuple[dict[str, Evidence], dict[str, Evidence], Pairing]
+def _shared(board: Board | None, names: tuple[str, str]) -> list[str]:
+    """The tasks on which both explainers are scored."""
+    if board is None or not set(names) <= set(board.aligned.labels):
+        return []
+    scored = (board.aligned.stack.seeds[_pair(board, names)] > 0).all((0, 1))
+    return list(itertools.compress(board.aligned.tasks, scored))
 
 
-def _sides(board: Board | None, name: str, other: str, tasks: Iterable[str] | None = None) -> Sides | None:
-    """The evidence of two explainers on the tasks that both have, and how they are paired; None without such tasks.
-
-    With `tasks`, None unless both have all of them.
-    """
-    if board is None or not {name, other} <= set(board.aligned.labels):
-        return None
-    mine, theirs = board.evidence(name), board.evidence(other)
-    shared = sorted(mine.keys() & theirs.keys()) if tasks is None else list(tasks)
-    if not shared or not set(shared) <= mine.keys() & theirs.keys():
-        return None
-    return {task: mine[task] for task in shared}, {task: theirs[task] for task in shared}, board.pairing(name, other)
+def _pair(board: Board, names: tuple[str, str]) -> Int[np.ndarray, "1 2"]:
+    return np.array([[board.aligned.labels.index(name) for name in names]])
 
 
-def _compared(sides: Sides, metrics: Mapping[str, Board], metric: str, names: tuple[str, str]) -> dict[str, float]:
+def _compared(
+    metrics: Mapping[str, Board], metric: str, names: tuple[str, str], tasks: Sequence[str]
+) -> dict[str, float]:
     """The numbers of one comparison; NaN for those without evidence."""
-    found = _named("ratio", _known(lambda: ratio_of_means(*sides)))
-    found |= _difference("accuracy", _sides(metrics.get(ACCURACY), *names, sides[0]))
+    board, pair = metrics[metric], _pair(metrics[metric], names)
+    stack = board.aligned.stack
+    found = _named("ratio", ratios_of_means(stack, pair, board.pairings, (stack.seeds[pair] > 0).all(1))[0])
+    found |= _named("accuracy", _difference(metrics.get(ACCURACY), names, tasks))
     if metric != INSTABILITY:
         return found
-    null = _sides(metrics.get(NULL), *names, sides[0])
-    found |= _difference(FOLLOWING, _sides(metrics.get(FOLLOWING), *names, sides[0]))
-    gain, lower_null = -_mean_difference(sides), np.nan if null is None else -_mean_difference(null)
+    found |= _named(FOLLOWING, _difference(metrics.get(FOLLOWING), names, tasks))
+    gain, lower_null = (-_mean_difference(metrics.get(name), names, tasks) for name in (INSTABILITY, NULL))
     return found | {"gain": gain, "lower_null": lower_null, "rest": gain - lower_null - found[FOLLOWING]}
 
 
-def _difference(name: str, sides: Sides | None) -> dict[str, float]:
-    if sides is None:
-        return _named(name, None)
-
-    def found() -> Ratio:
-        return Ratio(_mean_difference(sides), *compare(*sides).these.interval())
-
-    return _named(name, _known(found))
-
-
-def _known(found: Callable[[], Ratio]) -> Ratio | None:
-    """None where no two images have a value of both explainers, or the other's mean is 0."""
-    try:
-        return found()
-    except ValueError:
-        return None
+def _difference(board: Board | None, names: tuple[str, str], tasks: Sequence[str]) -> Sequence[float]:
+    """The difference of the means over these tasks, with its interval; NaN unless both explainers have all of them."""
+    value = _mean_difference(board, names, tasks)
+    if board is None or np.isnan(value):
+        return [np.nan] * 3
+    stack = board.aligned.stack.on(_places(board, tasks))
+    return [value, *compare_all(stack, _pair(board, names), board.pairings).these.interval()[0]]
 
 
-def _named(name: str, found: Ratio | None) -> dict[str, float]:
-    value, low, high = found or (np.nan, np.nan, np.nan)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+def _mean_difference(board: Board | None, names: tuple[str, str], tasks: Sequence[str]) -> float:
+    if board is None or not set(tasks) <= set(_shared(board, names)):
+        return np.nan
+    one, other = board.aligned.stack.task_means[np.ix_(_pair(board, names)[0], _places(board, tasks))].mean(1)
+    return float(one - other)
 
 
-def _mean_difference(sides: Sides) -> float:
-    return mean(sides[0], list(sides[0])) - mean(sides[1], list(sides[0]))
+def _places(board: Board, tasks: Sequence[str]) -> Int[np.ndarray, "t"]:
+    return np.flatnonzero(np.isin(board.aligned.tasks, tasks))
+
+
+def _named(name: str, numbers: Sequence[float]) -> dict[str, float]:
+    value, low, high = map(float, numbers)
+    return {name: value if not np.isnan(low) else np.nan, f"{name}_low": low, f"{name}_high": high}
 
 
 def _has_rest(found: pd.DataFrame) -> bool:

@@ -115,8 +115,7 @@ def _to_zero(one: Aligned, pairings: Pairings) -> Compared:
     """Each explainer against an explainer of value 0."""
     count = len(one.labels)
     pairs = np.stack([np.arange(count), np.full(count, count)], axis=1)
-    zero = Pairings(np.append(pairings.deterministic, True), np.append(pairings.network, 0), prior=pairings.prior)
-    return compare_all(one.stack.with_zero(), pairs, zero)
+    return compare_all(one.stack.with_zero(), pairs, pairings.with_zero())
 
 
 def _priors(found: list[Board]) -> Priors:

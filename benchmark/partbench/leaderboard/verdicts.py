@@ -16,7 +16,6 @@ from jaxtyping import Bool, Float, Int
 
 from partbench.functional.statistics import (
     Compared,
-    Evidence,
     Pairing,
     Pairings,
     bounded_interval,
@@ -65,16 +64,6 @@ class Board:
     def interval(self) -> Float[np.ndarray, "k 2"]:
         """The 95 % interval of each value, within the bounds of the metric."""
         return bounded_interval(self.rows["value"], self.own.these, self.bounds)
-
-    @cached_property
-    def _evidence(self) -> dict[str, dict[str, Evidence]]:
-        return {}
-
-    def evidence(self, label: str) -> dict[str, Evidence]:
-        """The evidence of one explainer, by task; found once."""
-        if label not in self._evidence:
-            self._evidence[label] = self.aligned.evidence(label)
-        return self._evidence[label]
 
     def compared(self, pairs: Int[np.ndarray, "p 2"]) -> Compared:
         """Pairs of explainers, by their places in `rows`."""

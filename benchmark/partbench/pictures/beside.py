@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from partbench.pictures.filters import INCH, FilterSheet, draw_top_images, explain_filters
 from partbench.pictures.sheet import save
+from partbench.pictures.tiles import write_title
 from partbench.pictures.view import SHOWN, View
 from partbench.plugin.explainer import Explainer
 from partbench.task import Task
@@ -56,7 +57,7 @@ def draw_beside(view: View, path: Path) -> Path:
         raise NotApplicable(f"the filters of {explainer.name} are the performer's own")
     sheets = [explain_filters(view), explain_filters(ordinary)]
     titles = [f"filters of {explainer.name}", f"ordinary filters of {task.performer.name}, layer {filters.layer}"]
-    return save(draw_beside_sheet(sheets, titles, f"{explainer.name} and its performer on {task.name}"), path)
+    return save(draw_beside_sheet(sheets, titles, f"{view.named} and its performer on {task.name}"), path)
 
 
 def same_maps(one: Explanation, other: Explanation) -> bool:
@@ -70,7 +71,7 @@ def draw_beside_sheet(sheets: Sequence[FilterSheet], titles: Sequence[str], titl
     """One panel per sheet, one row per filter."""
     wide, high = len(sheets) * (SHOWN + 0.4) * INCH, SHOWN * INCH * 1.17 + 0.4
     figure = Figure(figsize=(wide, high), dpi=110)
-    figure.suptitle(title, fontsize=9, y=1 - 0.05 / high, va="top")
+    write_title(figure, title, y=1 - 0.05 / high, va="top")
     panels = figure.subfigures(1, len(sheets), squeeze=False).flat
     for panel, sheet, text in zip(panels, sheets, titles, strict=True):
         draw_top_images(panel, sheet, f"{text}: test images that activate a filter most, and its score")

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from partbench.pictures.sheet import save
+from partbench.pictures.tiles import write_title
 from partbench.pictures.view import View
 from partbench.types import NotApplicable
 
@@ -31,7 +32,7 @@ def draw_curve_sheet(curves: Mapping[str, Mapping[str, Sequence[float]]], title:
     """A panel for each name of the first explainer's curves, with a line for each explainer that has it."""
     names = list(next(iter(curves.values())))
     figure = Figure(figsize=(WIDE * len(names), 2.6), dpi=110, layout="constrained")
-    figure.suptitle(title, fontsize=FONT + 1)
+    write_title(figure, title)
     for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for explainer, watched in curves.items():
             if name in watched:

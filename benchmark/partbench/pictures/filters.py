@@ -16,7 +16,7 @@ from torch import Tensor
 
 from partbench.functional.maps import on_image, peaks, strength
 from partbench.pictures.sheet import outline, overlay, resize, save
-from partbench.pictures.tiles import Tile, tiles
+from partbench.pictures.tiles import Tile, tiles, write_title
 from partbench.pictures.top_images import TopImages, part_density
 from partbench.pictures.view import SHOWN, View
 from partbench.types import Explanation
@@ -70,7 +70,7 @@ def draw_filter_sheet(sheet: FilterSheet, title: str) -> Figure:
     """Left: the images that activate filters most. Right: maps and masks above, part locations below."""
     wide, high = (SHOWN + MAPS + 1.5) * INCH, SHOWN * INCH * 1.17 + 0.4
     figure = Figure(figsize=(wide, high), dpi=110)
-    figure.suptitle(title, fontsize=9, y=1 - 0.05 / high, va="top")
+    write_title(figure, title, y=1 - 0.05 / high, va="top")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(SHOWN + 0.3, MAPS + 1.2)).flat
     above, below = right.subfigures(2, 1, squeeze=False, height_ratios=(LOCATED, SHOWN - LOCATED)).flat
     draw_top_images(

@@ -29,13 +29,20 @@ FURTHER = {
 
 
 def draw_pictures(
-    workbench: Workbench, task: Task, explainer: Explainer, path: Path, indices: Sequence[int] | None = None
+    workbench: Workbench,
+    task: Task,
+    explainer: Explainer,
+    path: Path,
+    indices: Sequence[int] | None = None,
+    *,
+    label: str = "",
 ) -> list[Path]:
     """Draw concepts by contribution at `path` and, beside it, `<stem>-<name>.png` for all of FURTHER that apply.
 
-    Returns where the PNGs went. `indices` are the test images to show, by default four.
+    Returns where the PNGs went. `indices` are the test images to show, by default four; `label` is the explainer in
+    titles, with its options.
     """
-    seen = view(workbench, task, explainer, indices)
+    seen = view(workbench, task, explainer, indices, label)
     return [draw(seen, path), *_further(seen, path)]
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from partbench.pictures.sheet import save
+from partbench.pictures.tiles import write_title
 from partbench.pictures.view import View
 from partbench.plugin.explainer import Remarked
 from partbench.types import NotApplicable
@@ -48,7 +49,7 @@ def draw_layer_sheet(panels: Mapping[str, Mapping[str, float]], title: str) -> F
     """A panel for each name, a bar for each layer."""
     widths = [BAR * max(len(values), 2) + 0.9 for values in panels.values()]
     figure = Figure(figsize=(sum(widths), 2.8), dpi=110, layout="constrained")
-    figure.suptitle(title, fontsize=FONT + 1)
+    write_title(figure, title)
     axes = figure.subplots(1, len(panels), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
     for axis, (name, values) in zip(axes, panels.items(), strict=True):
         draw_bars(axis, name, values)

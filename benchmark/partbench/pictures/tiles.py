@@ -13,6 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 
 FONT = 7
 LETTER = 0.062  # inches a letter takes
+TITLE, TITLE_LETTER = 8.5, 0.068  # font of titles, and inches a letter of it takes
 CAPTION = 0.17  # room for one, between rows
 GAP = 0.06  # between columns, and around all of them
 
@@ -73,7 +74,7 @@ def tiles(
     """Rows of squares that fill a panel, under a title; room in inches is left `above` the title, for the `captions`
     of the first row, and on both sides."""
     width, height = inches(panel)
-    panel.suptitle(title, fontsize=FONT + 1.5, y=1 - above / height, va="top")
+    write_title(panel, title, y=1 - above / height, va="top")
     axis = panel.add_axes((0, 0, 1, 1))
     axis.set(xlim=(0, width), ylim=(height, 0))
     axis.set_axis_off()
@@ -82,6 +83,16 @@ def tiles(
     side = min(across - GAP, down - CAPTION)
     inset = left + (across - GAP - side) / 2
     return [[Tile(axis, inset + j * across, top + i * down, side) for j in range(columns)] for i in range(rows)]
+
+
+def write_title(panel: Figure | SubFigure, title: str, **place: Any) -> None:
+    """A title of one line; options in its brackets are cut where the panel is too narrow for them."""
+    over = len(title) - int(inches(panel)[0] / TITLE_LETTER)
+    before, bracket, rest = title.partition(" (")
+    options, closing, after = rest.rpartition(")")
+    if over > 0 and bracket and closing:
+        title = f"{before} ({options[: max(0, len(options) - over - 1)]}…){after}"
+    panel.suptitle(title, fontsize=TITLE, **place)
 
 
 def inches(panel: Figure | SubFigure) -> tuple[float, float]:

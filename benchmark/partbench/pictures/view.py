@@ -25,19 +25,27 @@ SHOWN = 6  # concepts, filters, and images of each
 
 @dataclass(frozen=True)
 class View:
-    """A fitted explainer and the test images, by row of the split, to show it on; `display` is the same dataset at the
-    size to draw at."""
+    """A fitted explainer and the test images, by row of the split, to show it on.
+
+    display: the same dataset at the size to draw at. label: the explainer with its options, by default its name.
+    """
 
     task: Task
     explainer: Explainer
     rows: list[int]
     display: Dataset
+    label: str = ""
     _drawn: dict[int, Float[np.ndarray, "H W 3"]] = field(default_factory=dict, repr=False)
+
+    @property
+    def named(self) -> str:
+        """The explainer, with its options where they are known."""
+        return self.label or self.explainer.name
 
     @property
     def title(self) -> str:
         """The title of the pictures: explainer and task."""
-        return f"{self.explainer.name} on {self.task.name}"
+        return f"{self.named} on {self.task.name}"
 
     @cached_property
     def compared(self) -> list[Explainer]:
@@ -78,7 +86,7 @@ class View:
 
     def of(self, explainer: Explainer) -> View:
         """The same images for another explainer."""
-        return replace(self, explainer=explainer)
+        return replace(self, explainer=explainer, label="")
 
     def images(self, rows: Sequence[int]) -> dict[int, Float[np.ndarray, "H W 3"]]:
         """Any test images at the size to draw at, in [0, 1], by row; each is opened once."""
@@ -89,8 +97,10 @@ class View:
         return {row: self._drawn[row] for row in rows}
 
 
-def view(workbench: Workbench, task: Task, explainer: Explainer, indices: Sequence[int] | None = None) -> View:
-    """A view of a fitted explainer on these test images, by default four.
+def view(
+    workbench: Workbench, task: Task, explainer: Explainer, indices: Sequence[int] | None = None, label: str = ""
+) -> View:
+    """A view of a fitted explainer on these test images, by default four; `label` names it in titles.
 
     Images that the dataset does not give at the size to draw at are drawn at their own. Raises InputError where none
     are named and there are none of the explained category.
@@ -99,7 +109,7 @@ def view(workbench: Workbench, task: Task, explainer: Explainer, indices: Sequen
         display = workbench.resized(task, max(task.dataset.size, DISPLAY))
     except InputError:  # a dataset of one size
         display = task.dataset
-    return View(task, explainer, list(indices or choose_images(task, 4)), display)
+    return View(task, explainer, list(indices or choose_images(task, 4)), display, label)
 
 
 def choose_images(task: Task, count: int) -> list[int]:

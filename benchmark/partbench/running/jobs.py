@@ -54,6 +54,11 @@ class Job:
         asked, defaults = options.resolved(self.explainer()), options.resolved(self.entry.cls())
         return variant({name: asked[name] for name in self.given}, defaults)
 
+    @property
+    def label(self) -> str:
+        """The explainer with these options."""
+        return label(self.entry.name, self.variant)
+
     def run(
         self, workbench: Workbench, task: Task, run_id: str, progress: Progress | None = None,
         passing: tuple[type[BaseException], ...] = (KeyboardInterrupt,),

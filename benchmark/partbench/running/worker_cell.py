@@ -68,7 +68,7 @@ def _run(planned: Job, task: Task, workbench: Workbench, job: CellJob, told: Tol
     outcome = _written(job, cell, run, rows, told.log)
     told.say("written", outcome=plain(outcome))
     if setting.pictures and outcome.status == "done":
-        outcome = _with_pictures(outcome, workbench, task, run.explainer)
+        outcome = _with_pictures(outcome, workbench, task, (run.explainer, planned.label))
     return outcome, not run.spoilt
 
 
@@ -108,15 +108,16 @@ def _with_log(row: Row, log: Path | None) -> Row:
     return {**row, "reason": with_log(row["reason"], log)}
 
 
-def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, explainer: Explainer) -> CellOutcome:
-    """Draw the pictures of a cell; where that fails, the cell stands and its outcome has a note."""
+def _with_pictures(outcome: CellOutcome, workbench: Workbench, task: Task, shown: tuple[Explainer, str]) -> CellOutcome:
+    """Draw the pictures of a cell, by its explainer and label; where that fails, the cell stands and has a note."""
     from partbench.pictures.gallery import draw_pictures  # matplotlib takes as long to import as a small cell
 
+    explainer, label = shown
     path = picture_path(Path(str(outcome.job.setting.pictures)), outcome.columns)
     before, notes, drawn = GlobalState.now(), [], []
     try:
         with unchanged(task.performer), training_allowed(False):
-            drawn = draw_pictures(workbench, task, explainer, path)
+            drawn = draw_pictures(workbench, task, explainer, path, label=label)
     except InputError as error:  # such as for lack of test images
         notes.append(f"no pictures: {error}")
     except BaseException as error:  # such as of a head() that raises, or exits

@@ -5,9 +5,10 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from partbench.pictures.tiles import CAPTION, inches, tiles
+from partbench.pictures.tiles import CAPTION, inches, tiles, write_title
 
 
 @pytest.mark.parametrize(("rows", "columns", "size"), [(1, 1, (2, 3)), (2, 5, (9, 4)), (6, 2, (3, 12))])
@@ -69,3 +70,27 @@ def test_an_axis_beside_a_square_is_as_high_and_to_its_right() -> None:
     x, y, wide, high = tile.beside(1.1, 0.5).get_position().bounds
     assert (4 * wide, 2 * high) == pytest.approx((tile.side / 2, tile.side))
     assert (4 * x, 2 - 2 * (y + high)) == pytest.approx((tile.left + 1.1 * tile.side, tile.top))
+
+
+def written(title: str, width: float) -> str:
+    figure = Figure(figsize=(width, 2))
+    write_title(figure, title)
+    [text] = figure.texts
+    assert text.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width < width * figure.dpi
+    return text.get_text()
+
+
+@pytest.mark.parametrize("width", [3, 4, 5.4])
+def test_options_of_a_title_are_cut_where_it_is_wider_than_the_panel(width: float) -> None:
+    options = "beta=0.3,eta=0.1,gradient=exact,layers=conv4;conv5,mask=true"
+    found = written(f"interp_cnn ({options}) on fauna/multi:bird", width)
+    assert found.startswith("interp_cnn (")
+    assert found.endswith("…) on fauna/multi:bird")
+    assert (
+        found.partition("(")[2].partition("…")[0] == options[: len(found) - len("interp_cnn (…) on fauna/multi:bird")]
+    )
+
+
+def test_a_title_that_fits_is_written_whole() -> None:
+    title = "interp_cnn (gradient=exact,mask=true) on fauna/bird"
+    assert written(title, 5.4) == title

@@ -73,6 +73,13 @@ def test_another_explainer_has_an_explanation_of_its_own(opened) -> None:
         _ = seen.of(Counting(filters=3)).top
 
 
+def test_titles_name_the_explainer_with_its_options_and_another_one_without(opened) -> None:
+    task, display, _ = opened
+    seen = View(task, Counting(), [0, 2], display, "counting (filters=3)")
+    assert seen.title == f"counting (filters=3) on {task.name}"
+    assert seen.of(Counting()).title == f"counting on {task.name}"
+
+
 @pytest.mark.parametrize(("indices", "expected"), [([5, 1], [5, 1]), (None, 4)])
 def test_a_view_is_of_the_images_named_or_of_four_at_a_size_to_look_at(tmp_path: Path, indices, expected) -> None:
     task, sizes = toy_task(tmp_path), []

@@ -35,6 +35,7 @@ from .paired import compare as compare
 from .ranks import rank_agreement as rank_agreement
 from .ratios import Ratio as Ratio
 from .ratios import ratio_of_means as ratio_of_means
+from .ratios import ratios_of_means as ratios_of_means
 from .ratios import share_of_gain as share_of_gain
 from .resampling import bootstrap as bootstrap
 from .resampling import interval as interval

@@ -6,7 +6,7 @@ The one place of the formula; `paired.compare` asks it for a single pair.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -38,6 +38,15 @@ class Pairings:
     network: Int[np.ndarray, "k"]
     higher_is_better: bool = True
     prior: Prior | None = None
+
+    def with_zero(self) -> Pairings:
+        """The same with one more explainer, that of `Stack.with_zero`."""
+        fixed, network = np.append(self.deterministic, True), np.append(self.network, 0)
+        return replace(self, deterministic=fixed, network=network)
+
+    def of(self, rows: Int[np.ndarray, "j"]) -> Pairings:
+        """Of some explainers, each as often as it is named."""
+        return replace(self, deterministic=self.deterministic[rows], network=self.network[rows])
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ class Compared:
     from_images, from_seeds: the variances due to images, and to the seeds of A and B, and their degrees. Where both
     rest on one trained network, A's is due to its seeds and B's is 0.
     over_seeds: the variance of A over seeds, pooled within tasks, and its degrees.
+    one_seed: whether A or B, not deterministic, has one seed only on these tasks: `these` holds for these fits alone.
     """
 
     these: Estimates
@@ -99,6 +109,7 @@ class Compared:
     from_images: Float[np.ndarray, "2 p"]
     from_seeds: Float[np.ndarray, "2 2 p"]
     over_seeds: Float[np.ndarray, "2 p"]
+    one_seed: Bool[np.ndarray, "p"]
 
     @cached_property
     def comparable(self) -> Bool[np.ndarray, "p"]:
@@ -138,14 +149,17 @@ def compare_all(stack: Stack, pairs: Int[np.ndarray, "p 2"], pairings: Pairings)
         at = np.flatnonzero(classes == number)
         columns, counts[:, at], least[at] = _columns(stack, *example[[number // len(example), number % len(example)]])
         if len(columns):
-            tasks[np.ix_(at, np.unique(stack.task[columns]))] = True
+            tasks[at] = np.bincount(stack.task[columns], minlength=tasks.shape[1]) > 0
             for name, found in _of_images(stack, pairs[at], columns, pairings).items():
                 numbers[name][at] = found
             seeds[:, :, at] = _of_seeds(stack, pairs[at], columns, pairings)
     parts = np.concatenate([[[numbers["image"], numbers["image_degrees"]]], seeds[:2]])
     these = Estimates(numbers["difference"], *_summed(numbers["difference"], parts), numbers["clusters"])
     new = Estimates(numbers["difference"], numbers["new"], numbers["new_degrees"], numbers["new_degrees"] + 1)
-    return Compared(these, new, numbers["better"], counts[0], counts[1], least, tasks, parts[0], parts[1:], seeds[2])
+    most = np.where(tasks[:, None], stack.seeds[pairs], 0).max(2, initial=0)
+    one_seed = ((most == 1) & ~pairings.deterministic[pairs]).any(1)
+    of_seeds = parts[1:], seeds[2], one_seed
+    return Compared(these, new, numbers["better"], counts[0], counts[1], least, tasks, parts[0], *of_seeds)
 
 
 def _columns(stack: Stack, a: int, b: int) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "2 1"], float]:
@@ -227,9 +241,11 @@ def _of_seeds(
     over, degrees, weight = _pooled(means, seeds)
     shrunk, of_both = moderated(over, degrees, pairings.prior)
     of_one = np.where(pairings.deterministic[who], 0, [shrunk * weight, of_both])
-    pooled, of_pairs, _ = _pooled(means[a] - means[b], seeds[a])
-    together = np.array([pooled * weight[a], of_pairs])
-    mine, theirs = np.where(paired, together, of_one[:, a]), np.where(paired, 0, of_one[:, b])
+    mine, theirs = of_one[:, a], of_one[:, b]
+    if paired.any():
+        pooled, of_pairs, _ = _pooled(means[a] - means[b], seeds[a])
+        together = np.array([pooled * weight[a], of_pairs])
+        mine, theirs = np.where(paired, together, mine), np.where(paired, 0, theirs)
     return np.stack([mine, theirs, np.array([over, degrees])[:, a]])
 
 

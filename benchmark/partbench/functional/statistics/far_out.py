@@ -51,8 +51,7 @@ def without_far_out(stack: Stack, pairs: Int[np.ndarray, "p 2"], pairings: Pairi
     replaced = np.repeat(far, 2, axis=0)[:, None] & ~np.isnan(values)
     values = np.where(replaced, sides, values)
     apart = Stack(values, stack.listed[rows], stack.seeds[rows], stack.task, stack.image)
-    own = Pairings(pairings.deterministic[rows], pairings.network[rows], pairings.higher_is_better, pairings.prior)
-    return compare_all(apart, np.arange(len(rows)).reshape(-1, 2), own)
+    return compare_all(apart, np.arange(len(rows)).reshape(-1, 2), pairings.of(rows))
 
 
 def _differences(stack: Stack, pairs: Int[np.ndarray, "p 2"]) -> Float[np.ndarray, "p n"]:

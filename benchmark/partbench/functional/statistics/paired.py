@@ -13,7 +13,8 @@ from partbench.functional.statistics.all_pairs import LEVEL, Compared, Estimates
 from partbench.functional.statistics.moderated import Prior
 from partbench.functional.statistics.stack import Stack
 
-_PAIR = np.array([[0, 1]])
+PAIR = np.array([[0, 1]])
+NOTHING_SHARED = "no task has two images on which both explainers have a value"
 
 
 @dataclass(frozen=True)
@@ -111,28 +112,35 @@ def compare(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairi
     Raises ValueError where no task has two images on which both have a value, and for pairs of seeds of one network
     that differ in number.
     """
-    pairing, tasks = pairing or Pairing(), sorted(a.keys() & b.keys())
-    stack = _stacked([(a[name], b[name]) for name in tasks])
-    network = np.full(2, int(pairing.same_network))
-    fixed = np.array(pairing.deterministic)
-    found = compare_all(stack, _PAIR, Pairings(fixed, network, pairing.higher_is_better, pairing.prior))
+    stack, pairings = as_stack(a, b, pairing)
+    found = compare_all(stack, PAIR, pairings)
     these = Estimate.of(found.these)
     if these is None:
-        raise ValueError("no task has two images on which both explainers have a value")
-    seeds = stack.seeds[:, found.tasks[0]]
-    if pairing.same_network and (seeds[0] != seeds[1]).any():
+        raise ValueError(NOTHING_SHARED)
+    names = tuple(name for name, used in zip(sorted(a.keys() & b.keys()), found.tasks[0], strict=True) if used)
+    return _comparison(found, these, names)
+
+
+def as_stack(a: Mapping[str, Evidence], b: Mapping[str, Evidence], pairing: Pairing | None) -> tuple[Stack, Pairings]:
+    """A and B on the tasks that both have, in the order of their names.
+
+    Raises ValueError for pairs of seeds of one network that differ in number.
+    """
+    pairing = pairing or Pairing()
+    stack = _stacked([(a[name], b[name]) for name in sorted(a.keys() & b.keys())])
+    if pairing.same_network and (stack.seeds[0] != stack.seeds[1]).any():
         raise ValueError("explainers of one network have different numbers of seeds, expected pairs of seeds")
-    names = tuple(name for name, used in zip(tasks, found.tasks[0], strict=True) if used)
-    return _comparison(found, these, names, one_seed=bool(((seeds.max(1) == 1) & ~fixed).any()))
+    fixed, network = np.array(pairing.deterministic), np.full(2, int(pairing.same_network))
+    return stack, Pairings(fixed, network, pairing.higher_is_better, pairing.prior)
 
 
-def _comparison(found: Compared, these: Estimate, tasks: tuple[str, ...], one_seed: bool) -> Comparison:
+def _comparison(found: Compared, these: Estimate, tasks: tuple[str, ...]) -> Comparison:
     """What is said of the only pair."""
     return Comparison(
         these=these, new=Estimate.of(found.new), from_images=float(found.from_images[0, 0]),
         from_a=float(found.from_seeds[0, 0, 0]), from_b=float(found.from_seeds[1, 0, 0]), tasks=tasks,
         images=int(found.images[0]), of_images=int(found.of_images[0]), better=float(found.better[0]),
-        one_seed=one_seed, comparable=bool(found.comparable[0]),
+        one_seed=bool(found.one_seed[0]), comparable=bool(found.comparable[0]),
     )  # fmt: skip
 
 

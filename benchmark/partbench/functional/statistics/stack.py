@@ -43,6 +43,15 @@ class Stack:
         found.__dict__.update(known=np.concatenate([self.known, known]), means=np.concatenate([self.means, means]))
         return found
 
+    def on(self, tasks: Int[np.ndarray, "u"]) -> Stack:
+        """The same on some of the tasks; no explainer has a seed on the others."""
+        kept = np.isin(np.arange(self.seeds.shape[1]), tasks)
+        if kept.all():
+            return self
+        columns = kept[self.task]
+        return Stack(self.values[..., columns], self.listed[:, columns], self.seeds * kept, self.task[columns],
+                     self.image[columns])  # fmt: skip
+
     @cached_property
     def known(self) -> Bool[np.ndarray, "k n"]:
         """Whether an explainer has a value of the image with all of its seeds."""
@@ -54,6 +63,15 @@ class Stack:
         """The mean over seeds, per image; 0 where it is not known."""
         total = np.where(np.isnan(self.values), 0, self.values).sum(1, dtype=float)
         return np.where(self.known, total / np.maximum(self.seeds, 1)[:, self.task], 0)
+
+    @cached_property
+    def task_means(self) -> Float[np.ndarray, "k t"]:
+        """The mean of the values of each explainer on each task, over seeds and images; NaN without a value."""
+        known = ~np.isnan(self.values)
+        total, count = np.where(known, self.values, 0).sum(1, dtype=float), known.sum(1)
+        of_task = (self.task[:, None] == np.arange(self.seeds.shape[1])).astype(float)  # (n, t)
+        with np.errstate(invalid="ignore"):
+            return (total @ of_task) / (count @ of_task)
 
     @cached_property
     def patterns(self) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "p"]]:

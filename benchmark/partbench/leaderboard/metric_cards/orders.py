@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from partbench.leaderboard.boards import kind_of
+from partbench.leaderboard.boards import dataset_of, kind_of
 from partbench.leaderboard.sources import LEAST_EXPLAINERS
 
 LEVEL = 0.95
@@ -28,6 +29,13 @@ class Agreement:
     high: float
     pairs: int
     explainers: int
+
+
+class Places(NamedTuple):
+    """The scores of k explainers in p places, with the names of the places; NaN where there is none."""
+
+    names: Sequence[str]
+    scores: Float[np.ndarray, "k p"]
 
 
 NONE = Agreement(np.nan, np.nan, np.nan, 0, 0)
@@ -56,19 +64,19 @@ def _every_pair(count: int) -> tuple[Int[np.ndarray, "p"], ...]:
     return np.triu_indices(count, 1)
 
 
-def between_columns(tables: Iterable[pd.DataFrame]) -> Agreement:
-    """The mean tau over all pairs of columns within each table; rows are explainers, without gaps.
+def agreement(tables: Iterable[Places]) -> Agreement:
+    """The mean tau over all pairs of places within each table, in which every explainer has all scores.
 
-    The interval is Student's t on the jackknife that leaves out one column at a time: a column is an independent place,
-    its pairs are not. It is unknown with fewer than three columns.
+    The interval is Student's t on the jackknife that leaves out one place at a time: places are independent, their
+    pairs are not. It is unknown with fewer than three places.
     """
     taus: dict[tuple[int, str, str], float] = {}
     explainers = 0
-    for number, table in enumerate(tables):
-        if len(table) >= LEAST_EXPLAINERS:
-            explainers = max(explainers, len(table))
-            signs = dict(zip(table.columns, map(_signs, table.to_numpy(float).T), strict=True))
-            for one, other in combinations(table.columns, 2):
+    for number, (names, scores) in enumerate(tables):
+        if len(scores) >= LEAST_EXPLAINERS:
+            explainers = max(explainers, len(scores))
+            signs = dict(zip(names, map(_signs, scores.T), strict=True))
+            for one, other in combinations(names, 2):
                 taus[number, one, other] = _tau(signs[one], signs[other])
     if not taus:
         return NONE
@@ -91,26 +99,31 @@ def _without(taus: dict[tuple[int, str, str], float], place: tuple[int, str]) ->
 
 def between_categories(rows: pd.DataFrame) -> Agreement:
     """Between the tasks of each board, on means over seeds; `rows` are honest ones of one metric and dataset."""
-    return between_columns(_tables(rows, "board", "task"))
+    return agreement(map(_complete, _places(rows, "board", "task").values()))
 
 
 def between_seeds(rows: pd.DataFrame) -> Agreement:
     """Between the seeds of each task. Its interval counts the seeds of a task as places."""
-    return between_columns(_tables(rows, "task", "seed"))
+    return agreement(map(_complete, _places(rows, "task", "seed").values()))
 
 
-def between_networks(rows: pd.DataFrame) -> Agreement:
-    """Between the boards of a dataset, each of which explains another network or other logits, on board means."""
-    return between_columns(_pairs(_board_means(rows)))
+def board_means(rows: pd.DataFrame) -> Places:
+    """The means of explainers over the tasks of each board; `rows` are honest ones of one metric."""
+    boards = _places(rows, "board", "task")
+    means = [scores.mean(1) for _, scores in boards.values()]
+    return Places(list(boards), np.stack(means, axis=1) if means else np.empty((0, 0)))
 
 
-def between_datasets(rows: pd.DataFrame) -> Agreement:
-    """Between the boards of one kind of all datasets; `rows` are honest ones of one metric."""
-    means = _board_means(rows)
-    kinds = sorted(set(map(kind_of, means.columns)))
-    alike = ([name for name in means if kind_of(name) == kind] for kind in kinds)
-    tables = [table for names in alike for table in _pairs(means[names]) if _datasets(table) == 2]
-    return between_columns(tables)
+def between_networks(means: Places, dataset: str) -> Agreement:
+    """Between the boards of a dataset, each of which explains another network or other logits."""
+    return agreement(_pairs(means, lambda one, other: dataset_of(one) == dataset_of(other) == dataset))
+
+
+def between_datasets(means: Places) -> Agreement:
+    """Between the boards of one kind of all datasets."""
+    return agreement(
+        _pairs(means, lambda one, other: kind_of(one) == kind_of(other) and dataset_of(one) != dataset_of(other))
+    )
 
 
 def metric_taus(rows: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
@@ -133,8 +146,8 @@ def metric_taus(rows: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> dict[t
     return {pair: float(np.mean(of_pair)) for pair, of_pair in taus.items()}
 
 
-def _tables(rows: pd.DataFrame, group: str, place: str) -> list[pd.DataFrame]:
-    """Of each group, explainers by places: those that have a score in all places."""
+def _places(rows: pd.DataFrame, group: str, place: str) -> dict[str, Places]:
+    """Of each group, the scores of all explainers in its places; NaN for those that lack one of them."""
     (at, groups), (of, places), (row, labels) = (
         pd.factorize(rows[name], sort=True) for name in (group, place, "label")
     )
@@ -142,27 +155,20 @@ def _tables(rows: pd.DataFrame, group: str, place: str) -> list[pd.DataFrame]:
     total, count = np.zeros(shape), np.zeros(shape)
     np.add.at(total, (at, row, of), rows["score"].to_numpy(float))
     np.add.at(count, (at, row, of), 1)
-    tables = []
-    for sums, numbers in zip(total, count, strict=True):
+    found = {}
+    for name, sums, numbers in zip(groups, total, count, strict=True):
         columns = numbers.any(0)
-        complete = numbers[:, columns].all(1)
-        means = np.round(sums[complete][:, columns] / numbers[complete][:, columns], 12)  # ties stay ties
-        tables.append(pd.DataFrame(means, labels[complete], places[columns]))
-    return tables
+        of_all = np.where(numbers[:, columns].all(1, keepdims=True), numbers[:, columns], np.nan)
+        found[name] = Places(places[columns].tolist(), np.round(sums[:, columns] / of_all, 12))  # ties stay ties
+    return found
 
 
-def _board_means(rows: pd.DataFrame) -> pd.DataFrame:
-    boards = sorted(set(rows["board"]))
-    tables = _tables(rows, "board", "task") if boards else []
-    return pd.DataFrame({board: own.mean(axis=1) for board, own in zip(boards, tables, strict=True)})
+def _complete(of: Places) -> Places:
+    return Places(of.names, of.scores[~np.isnan(of.scores).any(1)])
 
 
-def _pairs(means: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    values = means.to_numpy(float)
-    for pair in combinations(range(len(means.columns)), 2):
-        both = values[:, pair]
-        yield pd.DataFrame(both[~np.isnan(both).any(1)], columns=means.columns[list(pair)])
-
-
-def _datasets(table: pd.DataFrame) -> int:
-    return len({name.partition("/")[0] for name in table.columns})
+def _pairs(means: Places, wanted: Callable[[str, str], bool]) -> Iterator[Places]:
+    for pair in combinations(range(len(means.names)), 2):
+        names = [means.names[at] for at in pair]
+        if wanted(*names):
+            yield _complete(Places(names, means.scores[:, pair]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partbench.leaderboard.metric_cards.orders import Agreement, between_datasets, between_networks
+from partbench.leaderboard.metric_cards.orders import Agreement, between_datasets, between_networks, board_means
 from partbench.leaderboard.metric_cards.response import TRUE, Dose
 from partbench.leaderboard.metric_cards.rules import Findings
 from partbench.leaderboard.sources import Sources
@@ -55,12 +55,12 @@ def limits_table(sources: Sources, metric: str, doses: Sequence[Dose]) -> pd.Dat
 def orders_table(sources: Sources, metric: str, found: Mapping[str, Findings]) -> pd.DataFrame:
     """A row per dataset and kind of places: how far explainers are in the same order in two of them."""
     rows: list[dict[str, Any]] = []
-    honest = sources.honest_of(metric)
+    means = board_means(sources.honest_of(metric))
     for dataset, of in found.items():
-        networks = between_networks(honest[honest["dataset"] == dataset])
+        networks = between_networks(means, dataset)
         places = {"categories": of.categories, "seeds": of.seeds, "networks and kinds of task": networks}
         rows += [_of_agreement(dataset, name, agreement) for name, agreement in places.items()]
-    rows.append(_of_agreement("all", "datasets", between_datasets(honest)))
+    rows.append(_of_agreement("all", "datasets", between_datasets(means)))
     return pd.DataFrame([row for row in rows if row["pairs of places"]])
 
 

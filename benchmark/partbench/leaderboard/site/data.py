@@ -18,8 +18,11 @@ from partbench.leaderboard.pairs import pairs_of
 from partbench.leaderboard.score import Score
 from partbench.leaderboard.sources import Sources
 from partbench.leaderboard.submitted import Submitted
+from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.uses import RANKS, Uses
 from partbench.results.plain_text import printable
+
+_OF_MAPS = ["explainer", "variant", "dataset", "task", "seed", "cell", "metric", "value", "higher_is_better"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,19 @@ class SiteData:
         own = self.rows.loc[self.rows["variant"] == "", ["explainer", "network"]]
         always = own["network"].eq("").groupby(own["explainer"]).all()
         return frozenset(always[always].index)
+
+    @cached_property
+    def rows_of_maps(self) -> pd.DataFrame:
+        """Rows of cells with default options that have maps, in metrics that rank there or read maps, with their `use`.
+
+        By these the pictures of an explainer are chosen.
+        """
+        rows = self.rows[self.rows["scored"] & (self.rows["variant"] == "") & self.rows["higher_is_better"].notna()]
+        rows = rows.loc[~rows["metric"].str.contains("@"), _OF_MAPS]
+        of_maps = ~rows["metric"].isin(METRICS_WITHOUT_MAPS)
+        rows = rows.assign(use=[self.use(*one) for one in zip(rows["metric"], rows["dataset"], strict=True)])
+        has_maps = rows["cell"].isin(rows.loc[of_maps, "cell"])
+        return rows[has_maps & (of_maps | (rows["use"] == RANKS))]
 
 
 def site_data(sources: Sources, uses: Uses = MappingProxyType({})) -> SiteData:

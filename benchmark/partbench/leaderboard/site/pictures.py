@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from partbench.leaderboard.site.data import SiteData
-from partbench.leaderboard.unsupported import METRICS_WITHOUT_MAPS
 from partbench.leaderboard.uses import NOT_HERE, RANKS, SCREENS
 from partbench.results.schema import picture_path
 
@@ -17,7 +16,6 @@ FOLDER, SUFFIX = "pictures", ".webp"
 WIDTH, QUALITY = 1400, 80  # a sheet of some 900 kB takes about 100
 RENDERED = ("fauna", "fauna_species", "fauna_scenes")  # photographs belong to their owners
 MOST_BYTES = 6_000_000
-_READ = ["explainer", "variant", "dataset", "task", "seed", "cell", "metric", "value", "higher_is_better"]
 _ORDER = (RANKS, SCREENS, "", NOT_HERE)
 _COMPARABLE = "relative_deviation"  # in one unit on all tasks and networks, and hardly ever tied
 
@@ -48,7 +46,8 @@ def chosen_pictures(
     cells have, else one has. By its card it ranks there, else it reads maps and screens, else it reads maps. If several
     do, it is `relative_deviation`, else the first by name. `datasets`: those whose pictures may be shown; None: all.
     """
-    rows = _rows_that_decide(data, datasets)
+    rows = data.rows_of_maps
+    rows = rows if datasets is None else rows[rows["dataset"].isin(datasets)]
     cells = rows.drop_duplicates("cell").to_dict("records") if folder.is_dir() else []
     there = {row["cell"] for row in cells if picture_path(folder, row).with_suffix(suffix).is_file()}
     return _extremes(rows[rows["cell"].isin(there)])
@@ -59,20 +58,8 @@ def pictures_to_draw(data: SiteData) -> dict[str, list[Chosen]]:
 
     Without those of performers that a task has to name, which need not be at hand.
     """
-    rows = _rows_that_decide(data, RENDERED)
-    return _extremes(rows[~rows["task"].str.contains("@")])
-
-
-def _rows_that_decide(data: SiteData, datasets: tuple[str, ...] | None) -> pd.DataFrame:
-    """Rows of cells with default options that have maps, in metrics that rank there or read maps, with their `use`."""
-    rows = data.rows
-    rows = rows[rows["scored"] & (rows["variant"] == "") & ~rows["metric"].str.contains("@")]
-    rows = rows[rows["higher_is_better"].notna()]
-    rows = (rows if datasets is None else rows[rows["dataset"].isin(datasets)])[_READ]
-    of_maps = ~rows["metric"].isin(METRICS_WITHOUT_MAPS)
-    rows = rows.assign(use=[data.use(*one) for one in zip(rows["metric"], rows["dataset"], strict=True)])
-    has_maps = rows["cell"].isin(rows.loc[of_maps, "cell"])
-    return rows[has_maps & (of_maps | (rows["use"] == RANKS))]
+    rows = data.rows_of_maps
+    return _extremes(rows[rows["dataset"].isin(RENDERED) & ~rows["task"].str.contains("@")])
 
 
 def _extremes(rows: pd.DataFrame) -> dict[str, list[Chosen]]:

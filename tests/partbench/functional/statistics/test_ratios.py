@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from partbench.functional.statistics import Evidence, ratio_of_means, share_of_gain
+from partbench.functional.statistics import Evidence, compare, ratio_of_means, share_of_gain
 from partbench.functional.statistics.ratios import plus, times
 
 IMAGES = tuple(f"i{n}" for n in range(200))
@@ -36,9 +36,22 @@ def test_the_interval_of_a_ratio_covers_the_truth_in_95_of_100_draws():
     assert 0.92 <= covered / 300 <= 0.98
 
 
-def test_a_mean_of_0_has_no_ratio_to_it():
+def test_the_interval_is_that_of_the_difference_which_the_ratio_makes_0():
+    a, b = planted({"t": 4, "u": 6}), planted({"t": 10, "u": 12}, 1)
+    found, scale = ratio_of_means(a, b), np.mean([side.values.mean() for side in b.values()])
+    low, high = compare(times(a, 1 / scale), times(b, found.value / scale)).these.interval()
+    assert (found.low, found.high) == pytest.approx((found.value + low, found.value + high))
+
+
+@pytest.mark.parametrize("mean", [0, -1])
+def test_there_is_no_ratio_to_a_mean_that_is_not_above_0(mean):
     with pytest.raises(ValueError, match="no ratio"):
-        ratio_of_means(planted({"t": 1}), {"t": Evidence(IMAGES, np.zeros((1, 200)))})
+        ratio_of_means(planted({"t": 1}), {"t": Evidence(IMAGES, np.full((1, 200), mean))})
+
+
+def test_without_two_images_of_both_there_is_no_ratio():
+    with pytest.raises(ValueError, match="two images"):
+        ratio_of_means(planted({"t": 1}), {"t": Evidence(("x", "y"), np.ones((1, 2)))})
 
 
 def test_the_share_of_a_gain_is_that_of_the_means():

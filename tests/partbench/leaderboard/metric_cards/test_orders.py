@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from partbench.leaderboard.metric_cards.orders import (
+    Places,
+    agreement,
     between_categories,
-    between_columns,
     between_datasets,
     between_networks,
     between_seeds,
+    board_means,
     metric_taus,
     tau,
 )
@@ -36,7 +38,7 @@ def test_tau_is_scipys(pairs: list[tuple[int, int]]) -> None:
 def test_the_mean_over_pairs_of_places_has_the_jackknifes_interval() -> None:
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.normal(size=(6, 4)), columns=list("wxyz"))
-    found = between_columns([table])
+    found = agreement([Places(list(table), table.to_numpy())])
     taus = {(a, b): kendalltau(table[a], table[b]).statistic for a in table for b in table if a < b}
     left = [np.mean([t for pair, t in taus.items() if place not in pair]) for place in table]
     error = math.sqrt(3 / 4 * np.square(left - np.mean(left)).sum())
@@ -46,19 +48,19 @@ def test_the_mean_over_pairs_of_places_has_the_jackknifes_interval() -> None:
 
 
 def test_an_interval_stays_within_the_bounds_of_tau() -> None:
-    table = pd.DataFrame({"w": [1, 2, 3, 4], "x": [1, 2, 4, 3], "y": [1, 2, 3, 4]})
-    assert between_columns([table]).high == 1
+    scores = np.array([[1.0, 2, 3, 4], [1, 2, 4, 3], [1, 2, 3, 4]]).T
+    assert agreement([Places("wxy", scores)]).high == 1
 
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_two_places_have_no_interval_and_one_has_no_tau(columns: int) -> None:
-    found = between_columns([pd.DataFrame(np.arange(4 * columns).reshape(4, columns), columns=list("ab")[:columns])])
+    found = agreement([Places("ab"[:columns], np.arange(4.0 * columns).reshape(4, columns))])
     assert math.isnan(found.low)
     assert math.isnan(found.tau) == (columns == 1)
 
 
 def test_three_explainers_are_too_few() -> None:
-    assert between_columns([pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3], "c": [3, 2, 1]})]).pairs == 0
+    assert agreement([Places("abc", np.array([[1.0, 1, 3], [2, 2, 2], [3, 3, 1]]))]).pairs == 0
 
 
 def test_an_explainer_without_a_score_in_one_place_does_not_count() -> None:
@@ -75,8 +77,9 @@ def test_orders_of_categories_seeds_networks_and_datasets_are_told_apart() -> No
     fauna = honest[honest["dataset"] == "fauna"]
     assert between_categories(fauna).tau == 1
     assert between_seeds(fauna).tau == 1
-    assert between_networks(fauna).tau == -1
-    assert between_datasets(honest).tau == 1
+    means = board_means(honest)
+    assert between_networks(means, "fauna").tau == -1
+    assert between_datasets(means).tau == 1
 
 
 def test_a_metric_repeats_itself_and_opposes_its_negative() -> None:
