@@ -132,7 +132,7 @@ def _stored(path: Path, kind: Kind, columns: Sequence[str] | None = None) -> tup
             state = json.loads(file.metadata.metadata[_STATE.encode()])
             if sealed and state["recipe"] == RECIPE and file.schema_arrow.equals(kind.schema):
                 return file.read(columns), state
-    except (Damaged, pa.ArrowException, KeyError, TypeError, ValueError):
+    except (Damaged, OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         pass
     return kind.schema.empty_table(), {"cells": {}, "asked": []}
 

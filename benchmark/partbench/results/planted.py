@@ -103,5 +103,5 @@ def _read(path: Path) -> tuple[pa.Table, str]:
             if not (whole and identity and file.schema_arrow.equals(SCHEMA)):
                 raise Damaged("it is no planted run of this version")
             return file.read(use_threads=False), identity
-    except pa.ArrowException as error:
+    except (OSError, pa.ArrowException) as error:  # pyarrow gives an OSError for a broken header
         raise Damaged(str(error).partition("\n")[0]) from error

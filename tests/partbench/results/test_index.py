@@ -112,14 +112,21 @@ def test_the_index_of_folders_that_are_gone_is_removed(tmp_path: Path) -> None:
     assert list(files_of(tmp_path / NAME)) == ["aggregates/fauna/multi.dog.parquet"]
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"half", b"flip"])
+def without_footer(whole: bytes) -> bytes:
+    """A Parquet file whose footer says nothing: pyarrow answers it with an OSError."""
+    length = int.from_bytes(whole[-8:-4], "little")
+    return whole[: -8 - length] + b"\xff" * length + whole[-8:]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"half", b"flip", b"foot"])
 def test_a_damaged_file_of_the_index_is_made_again(tmp_path: Path, content: bytes) -> None:
     two_tasks(tmp_path)
     expected = load_results(tmp_path)
     path = tmp_path / NAME / "aggregates" / "fauna" / "multi.cat.parquet"
     whole = path.read_bytes()
     flipped = whole[:200] + bytes([whole[200] ^ 4]) + whole[201:]
-    path.write_bytes({b"half": whole[: len(whole) // 2], b"flip": flipped}.get(content, content))
+    footless = without_footer(whole)
+    path.write_bytes({b"half": whole[: len(whole) // 2], b"flip": flipped, b"foot": footless}.get(content, content))
     pd.testing.assert_frame_equal(load_results(tmp_path), expected)
     assert path.read_bytes() == whole
 
