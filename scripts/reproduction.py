@@ -262,10 +262,13 @@ def _deviate_alike(results: Results, board: str, pair: Pair, task: str) -> bool:
 
 
 def _ratio(results: Results, board: str, pair: Pair, tasks: Tasks, metric: str = INSTABILITY) -> str:
-    """The ratio of the location instabilities, or of another metric."""
+    """The ratio of the location instabilities, or of another metric; absent where the other's mean is not above 0."""
     mine = _of_tasks(results.evidence(board, pair.explainer, metric + pair.reading), tasks)
     theirs = _of_tasks(results.evidence(board, pair.other, metric), tasks)
-    return _bounded(ratio_of_means(mine, theirs)) if mine.keys() & theirs.keys() else ABSENT
+    try:
+        return _bounded(ratio_of_means(mine, theirs)) if mine.keys() & theirs.keys() else ABSENT
+    except ValueError:
+        return ABSENT
 
 
 def _share(results: Results, board: str, pair: Pair, tasks: Tasks) -> str:
@@ -341,7 +344,8 @@ errors of fc1 and fc2 are shares of the variance of the performer's features: on
 of the training images that is held out to tell when training has settled."""
 OF_ADDITIVE = f"""The paper: entropy higher and contribution error lower with the prior. The bias is learned, or held at
 0. Only sums that deviate alike from the logit are comparable: the last row has the mean of the tasks on which the two
-deviations differ by at most {EQUAL:g} times the smaller, where these are not all; it is empty where there are none."""
+deviations differ by at most {EQUAL:g} times the smaller, where these are not all; it is empty where there are none.
+Means of the contribution error are over the categories that have one."""
 
 Table = Callable[[Results], Iterator[tuple[str, str]]]
 SECTIONS: Sequence[tuple[str, str, Table]] = (

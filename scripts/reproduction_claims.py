@@ -26,7 +26,8 @@ explainer it holds on the same board. The tables above have their numbers.""",
 )
 TRIED = """### Tried, without results
 
-These settings were tried while defaults were chosen. Nothing is concluded from them: no results are published.
+These settings were tried while defaults were chosen. Their results are not published, so what is said of them here
+cannot be checked.
 
 * Interpretable CNNs without mask on photographs: the exact gradient, weaker and stronger filter losses. Stronger losses
   lower D further and cost accuracy; the exact gradient does less of both.

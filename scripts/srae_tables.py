@@ -29,8 +29,8 @@ orthogonality, locality is an entropy over parts; of F_cls higher is better, of 
 faithfulness is of test images and the rest of positive images. `cub` is here some photographs of a few of its species,
 explained in `lite0_head`. The rendered worlds have the settings of the two tables: species that differ in
 parts, and rooms that objects tell. Verdicts are those of [the ledger](../leaderboards/claims.md) on what the tables
-say of a pair; of the orthogonality of CAE they are on Table 1, which Table 3 contradicts. {UNFIT}: the card of the
-metric says *do not use here*.""",
+say of a pair, and adjusted for the number of claims, which the intervals are not; of the orthogonality of CAE they are
+on Table 1, which Table 3 contradicts. {UNFIT}: the card of the metric says *do not use here*.""",
 )
 
 

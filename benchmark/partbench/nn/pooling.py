@@ -15,7 +15,7 @@ class QuickPooling(TorchFunctionMode):
     """A context in which `max_pool2d` compares whole rows and columns of maps, where no gradient is asked for.
 
     torch goes window by window instead, and notes where each maximum lies. Dilated windows, those that reach over the
-    edge (`ceil_mode`) and maps on a GPU are left to it.
+    edge (`ceil_mode`) or are one cell wide or high, and maps on a GPU are left to it.
     """
 
     def __torch_function__(
@@ -40,6 +40,8 @@ def _pooled(
         return None  # torch says what is wrong with them
     if maps.device.type != "cpu" or pair(dilation) != (1, 1) or ceil_mode or return_indices:
         return None
+    if any(size == 1 for size, *_ in windows):
+        return None  # the result would be a view of the maps
     for axis, (size, step, border, _) in zip((-2, -1), windows, strict=True):
         maps = _largest(maps, axis, size, step, border)
     return maps

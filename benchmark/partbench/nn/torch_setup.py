@@ -56,21 +56,25 @@ def spare_compiler() -> None:
     """Keep optimisers from importing torch's compiler, which takes more than a second and 70 MB of each process.
 
     They import it in order to be left out where a training step is compiled. As nothing is compiled before somebody
-    imports it, they need not; from then on they are torch's own again.
+    imports it, they need not; from then on they are torch's own again. Does nothing to the steps of a class of which
+    there has been an optimiser: hooks of its steps are in place.
     """
     for owner, name in ((Optimizer, "add_param_group"), (Optimizer, "zero_grad"), (SGD, "step"), (Adam, "step")):
-        setattr(owner, name, _without_compiler(getattr(owner, name)))
+        setattr(owner, name, _without_compiler(getattr(owner, name), sets_gradients=name == "step"))
 
 
-def _without_compiler(method: Any) -> Any:
+def _without_compiler(method: Any, sets_gradients: bool) -> Any:
+    """The method that torch wrapped; where torch's wrapper sets the grad mode, so does this one."""
     plain = getattr(method, "__wrapped__", None)
-    if plain is None:  # in another version of torch, or spared before
+    if plain is None or getattr(method, "hooked", False):  # None: in another version of torch, or spared before
         return method
 
     @wraps(method)
     def called(self: Optimizer, *args: Any, **more: Any) -> Any:
         if "torch._dynamo" in sys.modules:
             return method(self, *args, **more)
+        if not sets_gradients:
+            return plain(self, *args, **more)
         with torch.set_grad_enabled(self.defaults["differentiable"]):
             return plain(self, *args, **more)
 

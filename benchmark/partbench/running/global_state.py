@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 import os
 import resource
 import signal
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils._device import DeviceContext
 
 HOOKS = ("forward_hooks", "forward_pre_hooks", "backward_hooks", "backward_pre_hooks", "forward_hooks_always_called")
 # Modules whose functions are compared, and classes whose methods are; of the modules of OWN all is, constants too.
@@ -36,10 +39,11 @@ class StateChanged(Exception):
 
 
 class StateVariable(NamedTuple):
-    """A setting of the process: how it is read, and how it is written."""
+    """A setting of the process: how it is read, how it is written, and which (earlier, later) values are no change."""
 
     read: Callable[[], Any]
     write: Callable[[Any], Any]
+    allowed: Callable[[Any, Any], bool] = operator.eq
 
 
 def _deterministic() -> tuple[bool, bool]:
@@ -69,14 +73,15 @@ def _set_global_hooks(values: list[dict[int, Any]]) -> None:
 
 
 def _modes() -> tuple[int, int]:
-    """How many modes of torch are entered that change what functions and operations do."""
-    return torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
+    """How many modes of torch are entered that change what functions and operations do, but for default devices."""
+    entered = [mode for mode in _get_current_function_mode_stack() if not isinstance(mode, DeviceContext)]
+    return len(entered), torch._C._len_torch_dispatch_stack()
 
 
 def _leave_modes(before: tuple[int, int]) -> None:
-    while torch._C._len_torch_function_stack() > before[0]:
+    while _modes()[0] > before[0]:
         torch._C._pop_torch_function_stack()
-    while torch._C._len_torch_dispatch_stack() > before[1]:
+    while _modes()[1] > before[1]:
         torch._C._pop_torch_dispatch_stack(None)
 
 
@@ -91,7 +96,7 @@ def _set_limits(values: list[tuple[int, int]]) -> None:
 
 
 def _umask() -> int:
-    os.umask(mask := os.umask(0))
+    os.umask(mask := os.umask(0o077))
     return mask
 
 
@@ -146,6 +151,7 @@ def _no_alarm(before: bool) -> None:
 
 
 SETTINGS: dict[str, StateVariable] = {
+    "modes of torch": StateVariable(_modes, _leave_modes),  # first: a mode sees how others are read and written
     "torch's default dtype": StateVariable(torch.get_default_dtype, torch.set_default_dtype),
     "torch's default device": StateVariable(
         lambda: str(torch.get_default_device()), lambda name: torch.set_default_device(None if name == "cpu" else name)
@@ -164,7 +170,6 @@ SETTINGS: dict[str, StateVariable] = {
         torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
     ),
     "torch's use of oneDNN": StateVariable(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled),
-    "modes of torch": StateVariable(_modes, _leave_modes),
     "torch's rounding of tiny numbers to 0": StateVariable(
         lambda: torch.full((1,), 1e-40, dtype=torch.float32, device="cpu").mul(1).item() == 0, torch.set_flush_denormal
     ),
@@ -173,14 +178,16 @@ SETTINGS: dict[str, StateVariable] = {
     "numpy's handling of errors": StateVariable(np.geterr, lambda value: np.seterr(**value)),
     "the working directory": StateVariable(_directory, _enter),
     "the standard streams": StateVariable(_streams, _set_streams),
-    "where modules are looked for": StateVariable(
-        lambda: tuple(sys.path), lambda value: sys.path.__setitem__(slice(None), value)
+    "where modules are looked for": StateVariable(  # libraries add folders at the end when they are imported
+        lambda: tuple(sys.path),
+        lambda value: sys.path.__setitem__(slice(None), value),
+        lambda earlier, later: later[: len(earlier)] == earlier,
     ),
     "limits of the process": StateVariable(_limits, _set_limits),
     "the modes of new files": StateVariable(_umask, os.umask),
     "the collection of garbage": StateVariable(gc.isenabled, lambda value: (gc.disable, gc.enable)[value]()),
     "tracing": StateVariable(lambda: (sys.gettrace(), sys.getprofile()), _observe),
-    "the limit of recursion": StateVariable(sys.getrecursionlimit, sys.setrecursionlimit),
+    "the limit of recursion": StateVariable(sys.getrecursionlimit, sys.setrecursionlimit, operator.le),  # torch.compile
     "handlers of signals": StateVariable(_signals, _set_signals),
     "an alarm": StateVariable(_alarm, _no_alarm),
 }
@@ -207,14 +214,14 @@ class GlobalState:
         """
         changed = []
         for name, value in self.settings.items():
-            if SETTINGS[name].read() != value:
+            if _differs(name, value):
                 changed.append(name)
                 SETTINGS[name].write(value)
         return [*changed, *self._restore_environment(), *self._restore_definitions()]
 
     def lasting(self) -> bool:
         """Whether the state differs even after `restore`, so that no other cell may run in this process."""
-        return any(SETTINGS[name].read() != value for name, value in self.settings.items())
+        return any(_differs(name, value) for name, value in self.settings.items())
 
     def _restore_environment(self) -> list[str]:
         changed = [f"${name}" for name, value in self.environment.items() if os.environ.get(name) != value]
@@ -237,6 +244,10 @@ class GlobalState:
                         changed.append(f"{owner.__name__}.{name}")
                         delattr(owner, name)
         return changed
+
+
+def _differs(name: str, before: Any) -> bool:
+    return not SETTINGS[name].allowed(before, SETTINGS[name].read())
 
 
 def _of_library(owner: Owner, value: Any) -> bool:

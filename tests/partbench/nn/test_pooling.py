@@ -37,6 +37,13 @@ def test_windows_need_not_be_square(pool: nn.Module) -> None:
     torch.testing.assert_close(quick, pool(maps(3, 8, 9)), rtol=0, atol=0, equal_nan=True)
 
 
+def test_what_is_written_into_maxima_leaves_the_maps_as_they_are() -> None:
+    given = maps(1, 2, 5, 5)
+    with torch.no_grad(), QuickPooling():
+        nn.MaxPool2d(1, 2)(given).zero_()
+    assert torch.equal(given.nan_to_num(), maps(1, 2, 5, 5).nan_to_num())
+
+
 def test_gradients_go_to_the_first_of_equal_maxima() -> None:
     given = torch.ones(1, 1, 2, 2, requires_grad=True)
     with QuickPooling():

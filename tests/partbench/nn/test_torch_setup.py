@@ -100,3 +100,33 @@ def test_steps_without_the_compiler_change_weights_as_they_did(name: str) -> Non
     assert usual.replace("True", "False") == spared
     assert usual.startswith("True"), "torch does not import its compiler any more: spare_compiler can go"
     assert closed == "2.0"
+
+
+OTHERS = """
+import torch
+from partbench.nn.torch_setup import spare_compiler
+
+class Own(torch.optim.Optimizer):
+    def step(self):
+        assert not torch.is_grad_enabled()
+
+spare_compiler()
+weight = torch.ones(3, requires_grad=True)
+torch.optim.LBFGS([weight]).zero_grad()
+with torch.no_grad():
+    own = Own([weight], {"lr": 0.1})
+    own.zero_grad()
+    own.step()
+
+torch.optim.SGD([weight], 0.1)
+spare_compiler()
+optimiser, seen = torch.optim.SGD([weight], 0.1), []
+optimiser.register_step_pre_hook(lambda *_: seen.append("hook"))
+optimiser.step()
+print(*seen)
+"""
+
+
+def test_other_optimisers_and_hooks_of_steps_work_as_they_did() -> None:
+    words = [sys.executable, "-c", OTHERS]
+    assert subprocess.run(words, check=True, capture_output=True, text=True).stdout.split() == ["hook"]

@@ -58,7 +58,7 @@ CHANGES: dict[str, Callable[[], Any]] = {
     "the modes of new files": lambda: os.umask(0o777),
     "the collection of garbage": gc.disable,
     "tracing": lambda: sys.setprofile(lambda *_: None),
-    "the limit of recursion": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 100),
+    "the limit of recursion": lambda: sys.setrecursionlimit(sys.getrecursionlimit() - 100),
     "handlers of signals": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
     "an alarm": lambda: signal.alarm(30),
     "$PARTBENCH_TEST": lambda: os.environ.update(PARTBENCH_TEST="changed"),
@@ -138,6 +138,34 @@ def test_new_variables_of_the_environment_are_removed_without_a_word() -> None:
         os.environ["SET_BY_A_LIBRARY"] = "1"
         assert before.restore() == []
         assert "SET_BY_A_LIBRARY" not in os.environ
+
+
+USUAL: dict[str, Callable[[], Any]] = {
+    "setuptools is imported": lambda: sys.path.append("vendored"),
+    "torch compiles": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 100),
+    "the default device is put back": lambda: (torch.set_default_device("meta"), torch.set_default_device("cpu")),
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_what_libraries_usually_do_is_no_change(name: str) -> None:
+    limit, path = sys.getrecursionlimit(), sys.path[:]
+    try:
+        with kept() as before:
+            USUAL[name]()
+            assert before.restore() == []
+            assert not before.lasting()
+    finally:
+        torch.set_default_device(None)
+        sys.setrecursionlimit(limit)
+        sys.path[:] = path
+
+
+def test_a_folder_that_hides_others_is_a_change() -> None:
+    with kept() as before:
+        sys.path.insert(0, "hides")
+        assert before.restore() == ["where modules are looked for"]
+        assert "hides" not in sys.path
 
 
 class Dispatch(TorchDispatchMode):

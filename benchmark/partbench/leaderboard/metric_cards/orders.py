@@ -31,7 +31,7 @@ class Agreement:
     explainers: int
 
 
-class Places(NamedTuple):
+class PlaceScores(NamedTuple):
     """The scores of k explainers in p places, with the names of the places; NaN where there is none."""
 
     names: Sequence[str]
@@ -64,7 +64,7 @@ def _every_pair(count: int) -> tuple[Int[np.ndarray, "p"], ...]:
     return np.triu_indices(count, 1)
 
 
-def agreement(tables: Iterable[Places]) -> Agreement:
+def agreement(tables: Iterable[PlaceScores]) -> Agreement:
     """The mean tau over all pairs of places within each table, in which every explainer has all scores.
 
     The interval is Student's t on the jackknife that leaves out one place at a time: places are independent, their
@@ -107,19 +107,19 @@ def between_seeds(rows: pd.DataFrame) -> Agreement:
     return agreement(map(_complete, _places(rows, "task", "seed").values()))
 
 
-def board_means(rows: pd.DataFrame) -> Places:
+def board_means(rows: pd.DataFrame) -> PlaceScores:
     """The means of explainers over the tasks of each board; `rows` are honest ones of one metric."""
     boards = _places(rows, "board", "task")
     means = [scores.mean(1) for _, scores in boards.values()]
-    return Places(list(boards), np.stack(means, axis=1) if means else np.empty((0, 0)))
+    return PlaceScores(list(boards), np.stack(means, axis=1) if means else np.empty((0, 0)))
 
 
-def between_networks(means: Places, dataset: str) -> Agreement:
+def between_networks(means: PlaceScores, dataset: str) -> Agreement:
     """Between the boards of a dataset, each of which explains another network or other logits."""
     return agreement(_pairs(means, lambda one, other: dataset_of(one) == dataset_of(other) == dataset))
 
 
-def between_datasets(means: Places) -> Agreement:
+def between_datasets(means: PlaceScores) -> Agreement:
     """Between the boards of one kind of all datasets."""
     return agreement(
         _pairs(means, lambda one, other: kind_of(one) == kind_of(other) and dataset_of(one) != dataset_of(other))
@@ -146,7 +146,7 @@ def metric_taus(rows: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> dict[t
     return {pair: float(np.mean(of_pair)) for pair, of_pair in taus.items()}
 
 
-def _places(rows: pd.DataFrame, group: str, place: str) -> dict[str, Places]:
+def _places(rows: pd.DataFrame, group: str, place: str) -> dict[str, PlaceScores]:
     """Of each group, the scores of all explainers in its places; NaN for those that lack one of them."""
     (at, groups), (of, places), (row, labels) = (
         pd.factorize(rows[name], sort=True) for name in (group, place, "label")
@@ -159,16 +159,16 @@ def _places(rows: pd.DataFrame, group: str, place: str) -> dict[str, Places]:
     for name, sums, numbers in zip(groups, total, count, strict=True):
         columns = numbers.any(0)
         of_all = np.where(numbers[:, columns].all(1, keepdims=True), numbers[:, columns], np.nan)
-        found[name] = Places(places[columns].tolist(), np.round(sums[:, columns] / of_all, 12))  # ties stay ties
+        found[name] = PlaceScores(places[columns].tolist(), np.round(sums[:, columns] / of_all, 12))  # ties stay ties
     return found
 
 
-def _complete(of: Places) -> Places:
-    return Places(of.names, of.scores[~np.isnan(of.scores).any(1)])
+def _complete(of: PlaceScores) -> PlaceScores:
+    return PlaceScores(of.names, of.scores[~np.isnan(of.scores).any(1)])
 
 
-def _pairs(means: Places, wanted: Callable[[str, str], bool]) -> Iterator[Places]:
+def _pairs(means: PlaceScores, wanted: Callable[[str, str], bool]) -> Iterator[PlaceScores]:
     for pair in combinations(range(len(means.names)), 2):
         names = [means.names[at] for at in pair]
         if wanted(*names):
-            yield _complete(Places(names, means.scores[:, pair]))
+            yield _complete(PlaceScores(names, means.scores[:, pair]))

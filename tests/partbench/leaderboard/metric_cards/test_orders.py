@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from partbench.leaderboard.metric_cards.orders import (
-    Places,
+    PlaceScores,
     agreement,
     between_categories,
     between_datasets,
@@ -38,7 +38,7 @@ def test_tau_is_scipys(pairs: list[tuple[int, int]]) -> None:
 def test_the_mean_over_pairs_of_places_has_the_jackknifes_interval() -> None:
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.normal(size=(6, 4)), columns=list("wxyz"))
-    found = agreement([Places(list(table), table.to_numpy())])
+    found = agreement([PlaceScores(list(table), table.to_numpy())])
     taus = {(a, b): kendalltau(table[a], table[b]).statistic for a in table for b in table if a < b}
     left = [np.mean([t for pair, t in taus.items() if place not in pair]) for place in table]
     error = math.sqrt(3 / 4 * np.square(left - np.mean(left)).sum())
@@ -49,18 +49,18 @@ def test_the_mean_over_pairs_of_places_has_the_jackknifes_interval() -> None:
 
 def test_an_interval_stays_within_the_bounds_of_tau() -> None:
     scores = np.array([[1.0, 2, 3, 4], [1, 2, 4, 3], [1, 2, 3, 4]]).T
-    assert agreement([Places("wxy", scores)]).high == 1
+    assert agreement([PlaceScores("wxy", scores)]).high == 1
 
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_two_places_have_no_interval_and_one_has_no_tau(columns: int) -> None:
-    found = agreement([Places("ab"[:columns], np.arange(4.0 * columns).reshape(4, columns))])
+    found = agreement([PlaceScores("ab"[:columns], np.arange(4.0 * columns).reshape(4, columns))])
     assert math.isnan(found.low)
     assert math.isnan(found.tau) == (columns == 1)
 
 
 def test_three_explainers_are_too_few() -> None:
-    assert agreement([Places("abc", np.array([[1.0, 1, 3], [2, 2, 2], [3, 3, 1]]))]).pairs == 0
+    assert agreement([PlaceScores("abc", np.array([[1.0, 1, 3], [2, 2, 2], [3, 3, 1]]))]).pairs == 0
 
 
 def test_an_explainer_without_a_score_in_one_place_does_not_count() -> None:
