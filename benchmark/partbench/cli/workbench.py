@@ -23,12 +23,11 @@ def open_workbench(
 
     prepare_cache()
     with imported_to_stay():
-        from partbench.nn.torch_setup import choose_device, keep_freed_memory, spare_compiler
+        from partbench.nn.torch_setup import choose_device, set_up_training
         from partbench.opening import Workbench
         from partbench.registry import load
 
-        keep_freed_memory()
-        spare_compiler()
+        set_up_training()
         registry = load(files)
     return registry, Workbench(registry, data_root, choose_device(device), other=other)
 

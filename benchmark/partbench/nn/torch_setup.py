@@ -27,6 +27,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def set_up_training() -> None:
+    """What a process does once, before anything is trained in it: see `keep_freed_memory` and `spare_compiler`."""
+    keep_freed_memory()
+    spare_compiler()
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next step; else the system maps and clears each tensor anew.
 

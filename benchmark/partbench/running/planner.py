@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from partbench import options
 from partbench.imported import imported_to_stay
-from partbench.nn.torch_setup import choose_device, keep_freed_memory, spare_compiler
+from partbench.nn.torch_setup import choose_device, set_up_training
 from partbench.opening import VIEWS, Workbench
 from partbench.plugin.dataset import Progress
 from partbench.registry import load
@@ -30,8 +30,7 @@ class Events(Protocol):
 def workbench_of(setting: Setting, events: Events) -> Workbench:
     """All plugins of a setting, each announced before it is imported, and a workbench with them."""
     with imported_to_stay():
-        keep_freed_memory()
-        spare_compiler()
+        set_up_training()
         announce = lambda owner: events.say("loading", plugin=owner)  # noqa: E731
         registry = load(setting.plugin_files, setting.without, announce)
     events.say("loading", plugin="")
